@@ -1,0 +1,124 @@
+//! Time. The only module that reads the wall clock; everything else is given a [`UtcMillis`] or a [`Clock`], so
+//! that tests decide what time it is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z. The store keeps this integer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UtcMillis(pub i64);
+
+impl UtcMillis {
+    /// From whole seconds since the epoch.
+    pub const fn from_secs(secs: i64) -> Self {
+        Self(secs * 1000)
+    }
+
+    /// Parses Commerce's `YYYY-MM-DD HH:MM:SS[.ffffff]`, which is UTC without saying so. `0000-00-00` is `None`.
+    pub fn parse_sql(text: &str) -> Option<Self> {
+        NaiveDateTime::parse_from_str(text.trim(), "%Y-%m-%d %H:%M:%S%.f")
+            .ok()
+            .map(|naive| Self(naive.and_utc().timestamp_millis()))
+    }
+
+    /// Parses an RFC 3339 date-time with any offset.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text.trim())
+            .ok()
+            .map(|at| Self(at.timestamp_millis()))
+    }
+
+    /// `2026-11-22T07:00:00.000Z`, the form that goes into events and logs.
+    pub fn rfc3339(self) -> String {
+        self.to_chrono().to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
+    /// `2026-11-22 07:00:00`, the form that Commerce prints and stores.
+    pub fn sql(self) -> String {
+        self.to_chrono().format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// As chrono's type; a value beyond its range (year 262,000) becomes the epoch.
+    pub fn to_chrono(self) -> DateTime<Utc> {
+        Utc.timestamp_millis_opt(self.0).single().unwrap_or_default()
+    }
+
+    /// This moment moved by `millis` (may be negative), saturating.
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Milliseconds from `earlier` to here; negative if `earlier` is later.
+    pub const fn millis_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for UtcMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
+    }
+}
+
+/// Where "now" comes from. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The machine's wall clock.
+    #[default]
+    System,
+    /// A clock that stands still until it is set: the emulator's virtual clock and the tests'.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `at` until [`Clock::set`] moves it.
+    pub fn manual(at: UtcMillis) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(at.0)))
+    }
+
+    /// The current time.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the wall clock"
+    )]
+    pub fn now(&self) -> UtcMillis {
+        match self {
+            Self::System => UtcMillis(Utc::now().timestamp_millis()),
+            Self::Manual(at) => UtcMillis(at.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a manual clock; the system clock stays as it is.
+    pub fn set(&self, at: UtcMillis) {
+        if let Self::Manual(cell) = self {
+            cell.store(at.0, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commerce_timestamps_are_utc_and_round_trip() {
+        let at = UtcMillis::parse_sql("2026-11-22 07:00:00").unwrap();
+        assert_eq!(at.rfc3339(), "2026-11-22T07:00:00.000Z");
+        assert_eq!(at.sql(), "2026-11-22 07:00:00");
+        assert_eq!(UtcMillis::parse_rfc3339("2026-11-22T08:00:00+01:00"), Some(at));
+        assert_eq!(UtcMillis::parse_sql("0000-00-00 00:00:00"), None);
+    }
+
+    #[test]
+    fn a_manual_clock_stands_still_until_it_is_set() {
+        let clock = Clock::manual(UtcMillis(5));
+        assert_eq!(clock.now(), UtcMillis(5));
+        clock.set(UtcMillis(9));
+        assert_eq!(clock.clone().now(), UtcMillis(9));
+    }
+}
