@@ -1,1 +1,197 @@
-//! (being built)
+//! The one SQLite database: changelog, feed, outbox, schedules.
+//!
+//! # Design
+//!
+//! One thread writes ([`engine`]); everyone else hands it closures over [`Writer`] and waits. The thread takes what has
+//! queued up, runs it as ONE immediate transaction with a savepoint each, and answers after the commit: under load a
+//! single fsync serves many. Reading happens on read-only connections over [`Reader`], each job in one snapshot. No
+//! other room sees a `Connection` or a line of SQL: a statement is a verb-named method, in the file of its tables.
+//!
+//! | file | tables |
+//! |---|---|
+//! | [`changelog`] | `sales_order_data_exporter_v2_cl`, `source_cursor` |
+//! | [`views`] | `mview_state`, `indexer_state`, `lease` |
+//! | [`feed`] | `sales_data_exporter_orders_v2`, `index_failure` |
+//! | [`walk`] | `walk` |
+//! | [`outbox`] | `outbox_*`, `sender` |
+//! | [`cron`] | `cron_job`, `cron_schedule` |
+//! | [`meta`] | `meta`, `website` |
+//!
+//! # Durability
+//!
+//! WAL, and `synchronous` by the class of a transaction ([`Durability`]):
+//!
+//! - `Durable` (FULL: the commit is on the disk before the answer). Capture: the trigger log of a source is deleted
+//!   only after it. Indexing: an event must be on the disk before the edge can see it, or a power cut would let the
+//!   same `_id` be rendered again with other bytes (I4). Answers of the edge: or a power cut would repeat more than what
+//!   was in flight (I7). Grouping makes FULL nearly free here.
+//! - `Relaxed` (NORMAL: the last commits may be lost by a power cut, never by a kill, never in part). Heartbeats, cron
+//!   history, clean-up: each is repeated or rebuilt.
+//!
+//! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
+
+pub mod changelog;
+pub mod cron;
+mod engine;
+mod error;
+pub mod feed;
+mod lock;
+pub mod meta;
+mod migrations;
+mod open;
+pub mod outbox;
+pub mod views;
+pub mod walk;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use engine::{Readers, WriterThread};
+pub use error::{Fault, StoreError};
+pub use lock::StoreLock;
+
+/// How much of a power cut a transaction must survive; see the module's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// May be lost by a power cut, as a whole.
+    Relaxed,
+    /// On the disk before the answer.
+    Durable,
+}
+
+/// The open store. Cheap to clone; the database closes when the last clone is gone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: Arc<WriterThread>,
+    readers: Arc<Readers>,
+}
+
+impl Store {
+    /// Opens (or creates) the store at `path` for reading and writing: permissions, schema, and the checks that must
+    /// hold before anything runs. The caller holds the [`StoreLock`].
+    ///
+    /// # Errors
+    /// Anything that makes the file unusable, with its remedy; see [`StoreError`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = open::writable(path)?;
+        let writer = WriterThread::start(connection)?;
+        let readers = Readers::start(path)?;
+        Ok(Self {
+            writer: Arc::new(writer),
+            readers: Arc::new(readers),
+        })
+    }
+
+    /// Runs `job` in a write transaction and returns after its commit. An error of `job` undoes only `job`.
+    ///
+    /// # Errors
+    /// What `job` returns, or why the commit failed (then nothing of it was kept).
+    pub async fn write<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(durability, job).await
+    }
+
+    /// Runs `job` on one snapshot of the database, beside the writer.
+    ///
+    /// # Errors
+    /// What `job` returns.
+    pub async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.run(job).await
+    }
+
+    /// Changes whenever a transaction put something into `topic`; wakes whoever works on it.
+    pub fn subscribe(&self, topic: Topic) -> watch::Receiver<u64> {
+        self.writer.subscribe(topic)
+    }
+
+    /// The first failure after which no transaction can succeed until somebody helps. The daemon stops on it.
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        self.writer.fatal()
+    }
+}
+
+/// A store that is only looked at, beside whoever writes it.
+#[derive(Debug)]
+pub struct StoreView {
+    connection: Connection,
+}
+
+impl StoreView {
+    /// Opens the store at `path` read-only.
+    ///
+    /// # Errors
+    /// `Missing` if there is none, `NewerSchema` or `Foreign` if it is not ours.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        open::read_only(path).map(|connection| Self { connection })
+    }
+
+    /// Runs `job` on one snapshot.
+    ///
+    /// # Errors
+    /// What `job` returns.
+    pub fn read<T>(
+        &mut self,
+        job: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        engine::read_in_snapshot(&mut self.connection, job)
+    }
+}
+
+/// What a transaction may have touched, for those who wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Changes to index.
+    Changelog,
+    /// Events to send, or a sender's state.
+    Outbox,
+}
+
+/// One snapshot. All reading verbs are its methods.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    connection: &'a Connection,
+}
+
+/// The current write transaction. All writing verbs are its methods; it can read as well.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    connection: &'a Connection,
+    touched: [bool; 2],
+}
+
+impl Writer<'_> {
+    /// The reading verbs, on what this transaction sees.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            connection: self.connection,
+        }
+    }
+
+    fn touch(&mut self, topic: Topic) {
+        self.touched[topic as usize] = true;
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! A store in a temporary directory, and direct verbs on it.
+
+    use super::*;
+
+    /// A fresh store with its directory, which goes away with it.
+    pub(crate) fn fresh() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("orderfeed.db")).unwrap();
+        (dir, store)
+    }
+}

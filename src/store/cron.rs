@@ -1,0 +1,156 @@
+//! What the schedules did: Commerce's `cron_schedule` with its words, and the last slot of each job.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Reader, StoreError, Writer};
+use crate::clock::UtcMillis;
+
+/// A row of `cron_schedule`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CronRun {
+    /// Number of the run.
+    pub id: i64,
+    /// The job, such as `indexer_update_all_views`.
+    pub job: String,
+    /// `running`, `success`, `missed` or `error`.
+    pub status: String,
+    /// What it did or why it failed.
+    pub message: String,
+    /// The slot that it ran for.
+    pub scheduled_at: UtcMillis,
+    /// When it began.
+    pub executed_at: Option<UtcMillis>,
+    /// When it ended.
+    pub finished_at: Option<UtcMillis>,
+}
+
+impl Reader<'_> {
+    /// The slot for which `job` last ran; `None` if it never did.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn last_slot(&self, job: &str) -> Result<Option<UtcMillis>, StoreError> {
+        let sql = "SELECT last_scheduled_at FROM cron_job WHERE job_code = ?1";
+        let slot = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([job], |row| row.get(0))
+            .optional()?;
+        Ok(slot.map(UtcMillis))
+    }
+
+    /// The latest runs, newest first; of one job, if `job` is given.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn cron_history(&self, job: Option<&str>, limit: usize) -> Result<Vec<CronRun>, StoreError> {
+        let sql = "SELECT schedule_id, job_code, status, messages, scheduled_at, executed_at, finished_at
+                   FROM cron_schedule WHERE ?1 IS NULL OR job_code = ?1 ORDER BY schedule_id DESC LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![job, i64::try_from(limit).unwrap_or(i64::MAX)], read_run)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Writer<'_> {
+    /// A job begins for a slot.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn start_cron_run(&mut self, job: &str, slot: UtcMillis, at: UtcMillis) -> Result<i64, StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO cron_job VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET last_scheduled_at = excluded.last_scheduled_at",
+            )?
+            .execute(params![job, slot.0])?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO cron_schedule (job_code, status, messages, scheduled_at, executed_at)
+                 VALUES (?1, 'running', '', ?2, ?3)",
+            )?
+            .execute(params![job, slot.0, at.0])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// A run ended with `status` (`success` or `error`).
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn finish_cron_run(
+        &mut self,
+        id: i64,
+        status: &str,
+        message: &str,
+        at: UtcMillis,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE cron_schedule SET status = ?2, messages = ?3, finished_at = ?4 WHERE schedule_id = ?1";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![id, status, message, at.0])?;
+        Ok(())
+    }
+
+    /// A slot was not run: the job was still busy, or the daemon was down.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn record_missed_slot(&mut self, job: &str, slot: UtcMillis, why: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO cron_schedule (job_code, status, messages, scheduled_at) VALUES (?1, 'missed', ?3, ?2)";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![job, slot.0, why])?;
+        Ok(())
+    }
+
+    /// A quiet run leaves no row: one that found nothing to do every five seconds would only hide the others.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn forget_cron_run(&mut self, id: i64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM cron_schedule WHERE schedule_id = ?1")?
+            .execute([id])?;
+        Ok(())
+    }
+
+    /// Runs that were going on when an earlier process died are errors.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn void_cron_runs(&mut self, at: UtcMillis) -> Result<usize, StoreError> {
+        let sql = "UPDATE cron_schedule SET status = 'error', messages = 'the daemon ended during this run',
+                   finished_at = ?1 WHERE status = 'running'";
+        Ok(self.connection.prepare_cached(sql)?.execute([at.0])?)
+    }
+
+    /// Forgets successful and missed runs before `success_before`, failed ones before `failure_before`.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn prune_cron_history(
+        &mut self,
+        success_before: UtcMillis,
+        failure_before: UtcMillis,
+    ) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM cron_schedule WHERE status <> 'running'
+                   AND scheduled_at < CASE status WHEN 'error' THEN ?2 ELSE ?1 END";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .execute(params![success_before.0, failure_before.0])?)
+    }
+}
+
+fn read_run(row: &Row<'_>) -> rusqlite::Result<CronRun> {
+    Ok(CronRun {
+        id: row.get(0)?,
+        job: row.get(1)?,
+        status: row.get(2)?,
+        message: row.get(3)?,
+        scheduled_at: UtcMillis(row.get(4)?),
+        executed_at: row.get::<_, Option<i64>>(5)?.map(UtcMillis),
+        finished_at: row.get::<_, Option<i64>>(6)?.map(UtcMillis),
+    })
+}

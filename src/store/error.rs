@@ -1,0 +1,139 @@
+//! What can go wrong with the store, as sentences an operator can act on.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk, the file or SQLite failed; nothing of the transaction was kept.
+    #[error("the store {fault}: {cause}; {}", fault.remedy())]
+    Failed {
+        /// What kind of failure.
+        fault: Fault,
+        /// SQLite's own words.
+        cause: String,
+    },
+    /// The file was written by a later version of this program.
+    #[error(
+        "the store's schema is version {found}, but this program knows {known}; install the version that wrote it, \
+         or restore a backup from before the upgrade"
+    )]
+    NewerSchema {
+        /// What the file says.
+        found: i64,
+        /// The latest that this program has.
+        known: i64,
+    },
+    /// The file is a SQLite database, but not one of ours.
+    #[error("{path} is a database of another program; point store.path to a file of its own")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The path cannot be used.
+    #[error(
+        "the store at {path} cannot be used: {cause}; check store.path and the permissions of its directory"
+    )]
+    Path {
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's words.
+        cause: String,
+    },
+    /// There is no store yet.
+    #[error("there is no store at {path} yet; start `orderfeed run` first, or check store.path")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Another process holds the lock.
+    #[error("the store is in use by {holder}; stop it, or let it do the work")]
+    Locked {
+        /// Who, as written into the lock file: command and process id.
+        holder: String,
+    },
+    /// Something that can never be true was found; the sentence says what.
+    #[error("the store contradicts itself: {0}; restore a backup, or report this with a copy of the file")]
+    Invariant(String),
+    /// The store was closed while the request waited.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// The families of SQLite failures that differ in what to do about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No space left.
+    DiskFull,
+    /// File or file system is read-only.
+    ReadOnly,
+    /// The file is damaged.
+    Corrupt,
+    /// Reading or writing failed below SQLite.
+    Io,
+    /// Another process held the database for too long.
+    Busy,
+    /// Anything else: a bug.
+    Other,
+}
+
+impl Fault {
+    /// Whether going on makes no sense until a person (or a restart) changes something.
+    pub const fn is_fatal(self) -> bool {
+        matches!(self, Self::DiskFull | Self::ReadOnly | Self::Corrupt | Self::Io)
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::DiskFull => "free some space; nothing is lost, the work goes on where it stopped",
+            Self::ReadOnly => "make the file and its directory writable for the daemon's user",
+            Self::Corrupt => "restore a backup; the source is read again from the backup's position",
+            Self::Io => "check the disk and the kernel's log",
+            Self::Busy => "find the other process that uses this file and end it",
+            Self::Other => "this is a bug, please report it",
+        }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::DiskFull => "has no space left on its disk",
+            Self::ReadOnly => "cannot be written",
+            Self::Corrupt => "is damaged",
+            Self::Io => "cannot be read or written",
+            Self::Busy => "is held by another process",
+            Self::Other => "failed",
+        })
+    }
+}
+
+impl StoreError {
+    /// Whether the daemon must stop: every further transaction would fail the same way.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Failed { fault, .. } => fault.is_fatal(),
+            Self::Invariant(_) | Self::NewerSchema { .. } | Self::Foreign { .. } => true,
+            Self::Path { .. } | Self::Missing { .. } | Self::Locked { .. } | Self::Closed => false,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let fault = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Fault::DiskFull,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Fault::ReadOnly,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Fault::Corrupt,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Fault::Io,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Busy,
+            _ => Fault::Other,
+        };
+        Self::Failed {
+            fault,
+            cause: error.to_string(),
+        }
+    }
+}

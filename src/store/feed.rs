@@ -1,0 +1,263 @@
+//! The feed: what was last seen of each order, so that an unchanged one costs nothing downstream; and the orders that
+//! could not be indexed, which are retried alone.
+
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::meta::WebsiteId;
+use super::{Reader, StoreError, Writer};
+use crate::clock::UtcMillis;
+use crate::commerce::order::OrderId;
+
+/// Identifies the content of an order together with where it is routed.
+pub type FeedHash = [u8; 16];
+
+/// Whether events are derived from an order, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exported {
+    /// Events are derived.
+    Yes = 0,
+    /// The order's store view no longer exists, so its website is unknown.
+    StoreViewGone = 1,
+    /// The order's website is not configured.
+    WebsiteUnknown = 2,
+    /// Back-office events of its website are switched off.
+    WebsiteOff = 3,
+    /// It is older than `first_sync.history` and did not change since.
+    BeforeHistory = 4,
+}
+
+impl Exported {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 5] = [
+        Self::Yes,
+        Self::StoreViewGone,
+        Self::WebsiteUnknown,
+        Self::WebsiteOff,
+        Self::BeforeHistory,
+    ];
+
+    /// A sentence for `explain` and `status`.
+    pub const fn as_sentence(self) -> &'static str {
+        match self {
+            Self::Yes => "events are derived",
+            Self::StoreViewGone => "its store view no longer exists, so its website is unknown",
+            Self::WebsiteUnknown => "its website is not configured",
+            Self::WebsiteOff => "back-office events of its website are switched off",
+            Self::BeforeHistory => "it is older than first_sync.history and has not changed since",
+        }
+    }
+
+    fn from_code(code: i64) -> Option<Self> {
+        usize::try_from(code)
+            .ok()
+            .and_then(|code| Self::ALL.get(code).copied())
+    }
+}
+
+/// What is kept of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedRow {
+    /// `entity_id`.
+    pub order: OrderId,
+    /// `increment_id`.
+    pub number: String,
+    /// Its website, if known.
+    pub website: Option<WebsiteId>,
+    /// Of content and routing.
+    pub hash: FeedHash,
+    /// Whether events are derived.
+    pub exported: Exported,
+    /// When this row last changed.
+    pub modified_at: UtcMillis,
+}
+
+/// An order that could not be indexed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexFailure {
+    /// `entity_id`.
+    pub order: OrderId,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried again.
+    pub due_at: UtcMillis,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl Reader<'_> {
+    /// The hashes of those of `orders` that have a live feed row.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn feed_hashes(&self, orders: &[OrderId]) -> Result<HashMap<OrderId, FeedHash>, StoreError> {
+        let sql = "SELECT feed_hash FROM sales_data_exporter_orders_v2 WHERE id = ?1 AND is_deleted = 0";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut found = HashMap::with_capacity(orders.len());
+        for order in orders {
+            if let Some(hash) = statement.query_row([order], |row| row.get(0)).optional()? {
+                found.insert(*order, hash);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The feed row of an order, also of a deleted one (`true`).
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn feed_row(&self, order: OrderId) -> Result<Option<(FeedRow, bool)>, StoreError> {
+        let sql = "SELECT number, website_id, feed_hash, exported, modified_at, is_deleted
+                   FROM sales_data_exporter_orders_v2 WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let row = statement.query_row([order], |row| {
+            let feed = FeedRow {
+                order,
+                number: row.get(0)?,
+                website: row.get(1)?,
+                hash: row.get(2)?,
+                exported: Exported::from_code(row.get(3)?).unwrap_or(Exported::Yes),
+                modified_at: UtcMillis(row.get(4)?),
+            };
+            Ok((feed, row.get(5)?))
+        });
+        Ok(row.optional()?)
+    }
+
+    /// How many orders are in the feed for each reason to export or not. Counts rows.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn feed_counts(&self) -> Result<Vec<(Exported, u64)>, StoreError> {
+        let sql = "SELECT exported, count(*) FROM sales_data_exporter_orders_v2 WHERE is_deleted = 0 GROUP BY exported";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let mut counts = Vec::new();
+        for row in rows {
+            let (code, count) = row?;
+            counts
+                .extend(Exported::from_code(code).map(|why| (why, u64::try_from(count).unwrap_or_default())));
+        }
+        Ok(counts)
+    }
+
+    /// Orders whose retry is due at `now`, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn index_failures_due(&self, now: UtcMillis, limit: usize) -> Result<Vec<IndexFailure>, StoreError> {
+        let sql = "SELECT entity_id, attempts, due_at, reason FROM index_failure WHERE due_at <= ?1
+                   ORDER BY due_at LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![now.0, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            Ok(IndexFailure {
+                order: row.get(0)?,
+                attempts: row.get(1)?,
+                due_at: UtcMillis(row.get(2)?),
+                reason: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The failure of one order, if it could not be indexed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn index_failure(&self, order: OrderId) -> Result<Option<IndexFailure>, StoreError> {
+        let sql = "SELECT attempts, due_at, reason FROM index_failure WHERE entity_id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let row = statement.query_row([order], |row| {
+            Ok(IndexFailure {
+                order,
+                attempts: row.get(0)?,
+                due_at: UtcMillis(row.get(1)?),
+                reason: row.get(2)?,
+            })
+        });
+        Ok(row.optional()?)
+    }
+
+    /// How many orders could not be indexed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn index_failure_count(&self) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM index_failure", [], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+}
+
+impl Writer<'_> {
+    /// Inserts or replaces feed rows. Never truncates: a crash in between leaves the old rows.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn upsert_feed(&mut self, rows: &[FeedRow]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO sales_data_exporter_orders_v2 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
+                   ON CONFLICT DO UPDATE SET number = excluded.number, website_id = excluded.website_id,
+                   feed_hash = excluded.feed_hash, exported = excluded.exported, is_deleted = 0,
+                   modified_at = excluded.modified_at";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for row in rows {
+            let exported = row.exported as i64;
+            statement.execute(params![
+                row.order,
+                row.number,
+                row.website,
+                row.hash,
+                exported,
+                row.modified_at.0
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Marks orders that no longer exist in the source. What is in the outbox of them still goes.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn mark_deleted(&mut self, orders: &[OrderId], at: UtcMillis) -> Result<(), StoreError> {
+        let sql = "UPDATE sales_data_exporter_orders_v2 SET is_deleted = 1, modified_at = ?2
+                   WHERE id = ?1 AND is_deleted = 0";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for order in orders {
+            statement.execute(params![order, at.0])?;
+        }
+        Ok(())
+    }
+
+    /// Notes that an order could not be indexed, and when it is tried again.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn record_index_failure(&mut self, failure: &IndexFailure, at: UtcMillis) -> Result<(), StoreError> {
+        let sql = "INSERT INTO index_failure VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET
+                   attempts = excluded.attempts, due_at = excluded.due_at, reason = excluded.reason";
+        self.connection.prepare_cached(sql)?.execute(params![
+            failure.order,
+            failure.attempts,
+            at.0,
+            failure.due_at.0,
+            failure.reason
+        ])?;
+        Ok(())
+    }
+
+    /// These orders were indexed: they are no failures any more.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn clear_index_failures(&mut self, orders: &[OrderId]) -> Result<(), StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("DELETE FROM index_failure WHERE entity_id = ?1")?;
+        for order in orders {
+            statement.execute([order])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! The lock file: `flock` on `<store>.lock` is the truth about who runs. The kernel frees it when its holder dies,
+//! however it dies, so there is nothing to clean up by hand. Its content only names the holder for others to read.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+
+/// Held for as long as the value lives.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: File,
+}
+
+impl StoreLock {
+    /// Takes the lock for `purpose`, such as `orderfeed run`.
+    ///
+    /// # Errors
+    /// `Locked` names the holder; `Path` if the file cannot be made.
+    pub fn acquire(store: &Path, purpose: &str) -> Result<Self, StoreError> {
+        let path = lock_path(store);
+        let failed = |cause: std::io::Error| StoreError::Path {
+            path: path.clone(),
+            cause: cause.to_string(),
+        };
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
+        let mut file = options.open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked {
+                    holder: read_holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
+        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+        write!(file, "{purpose} (process {})", std::process::id()).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+
+    /// Who holds the lock right now, if anybody.
+    pub fn holder(store: &Path) -> Option<String> {
+        let mut file = File::open(lock_path(store)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
+            _ => None,
+        }
+    }
+}
+
+fn lock_path(store: &Path) -> PathBuf {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}
+
+fn read_holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file
+        .rewind()
+        .and_then(|()| file.take(200).read_to_string(&mut text))
+    {
+        Ok(_) if !text.is_empty() => text,
+        _ => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_told_who_has_it_and_gets_it_when_the_first_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("a.db");
+        let first = StoreLock::acquire(&store, "orderfeed run").unwrap();
+        let refused = StoreLock::acquire(&store, "orderfeed indexer:reindex")
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("orderfeed run (process "), "{refused}");
+        assert!(StoreLock::holder(&store).unwrap().starts_with("orderfeed run"));
+        drop(first);
+        assert_eq!(StoreLock::holder(&store), None);
+        StoreLock::acquire(&store, "orderfeed run").unwrap();
+    }
+}

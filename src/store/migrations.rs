@@ -1,0 +1,53 @@
+//! Numbered, forward-only steps of the schema, each in a transaction of its own. `PRAGMA user_version` counts them.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::StoreError;
+
+/// Marks the file as ours: "ofee" in ASCII.
+const APPLICATION_ID: i64 = 0x6f66_6565;
+
+const STEPS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+
+/// The schema version that this program writes.
+pub const CURRENT: i64 = STEPS.len() as i64;
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// `NewerSchema` for a file of a later program, `Foreign` for a database of another one.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let found = check(connection, path)?;
+    for (version, step) in (1..).zip(STEPS).skip(usize::try_from(found).unwrap_or_default()) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The schema version of the file, 0 for an empty one.
+///
+/// # Errors
+/// As [`migrate`].
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(StoreError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    if version > CURRENT {
+        return Err(StoreError::NewerSchema {
+            found: version,
+            known: CURRENT,
+        });
+    }
+    Ok(version)
+}

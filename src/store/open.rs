@@ -1,0 +1,168 @@
+//! Opening: permissions, pragmas, schema, and what must be true before anything runs.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Reader;
+use super::error::StoreError;
+use super::migrations;
+use super::views::VIEW_ID;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How far the WAL file may stay grown after a checkpoint, in bytes.
+const WAL_LIMIT: i64 = 64 << 20;
+
+pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
+    prepare_files(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    migrations::check(&connection, path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    migrations::migrate(&mut connection, path)?;
+    check_consistency(&connection)?;
+    Ok(connection)
+}
+
+pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing {
+            path: path.to_owned(),
+        });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", -8_000)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrations::check(&connection, path)?;
+    Ok(connection)
+}
+
+/// Creates what is missing with the narrowest permissions; a wider one that exists is the operator's choice and only
+/// gets a warning.
+fn prepare_files(path: &Path) -> Result<(), StoreError> {
+    let failed = |at: &Path, cause: io::Error| StoreError::Path {
+        path: at.to_owned(),
+        cause: cause.to_string(),
+    };
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if !parent.exists() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(|cause| failed(parent, cause))?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
+    let file = options.open(path).map_err(|cause| failed(path, cause))?;
+    let mode = file
+        .metadata()
+        .map_err(|cause| failed(path, cause))?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            path = %path.display(),
+            mode = format!("{:o}", mode & 0o777),
+            "The store can be read by others than its owner; chmod 600 it",
+        );
+    }
+    Ok(())
+}
+
+/// Damage, and the version that is ahead of the changelog (I8): both would make the daemon skip changes in silence.
+fn check_consistency(connection: &Connection) -> Result<(), StoreError> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        let cause = format!("quick_check says: {verdict}");
+        return Err(StoreError::Failed {
+            fault: super::Fault::Corrupt,
+            cause,
+        });
+    }
+    let reader = Reader { connection };
+    let (version, head) = (reader.view_version()?, reader.changelog_head()?);
+    if version > head {
+        return Err(StoreError::Invariant(format!(
+            "{VIEW_ID} is indexed up to version {version}, but its changelog ends at {head}"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Durability, testing};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_view_ahead_of_its_changelog_stops_the_start() {
+        let (dir, store) = testing::fresh();
+        store
+            .write(Durability::Durable, |w| w.force_view_version_for_test(7))
+            .await
+            .unwrap();
+        drop(store);
+        let refused = writable(&dir.path().join("orderfeed.db"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("indexed up to version 7, but its changelog ends at 0"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn files_and_directories_that_are_created_are_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/down/orderfeed.db");
+        writable(&path).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+    }
+
+    #[test]
+    fn a_newer_schema_and_a_foreign_database_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let newer = dir.path().join("newer.db");
+        writable(&newer)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        assert!(matches!(
+            writable(&newer),
+            Err(StoreError::NewerSchema { found: 99, .. })
+        ));
+        let foreign = dir.path().join("foreign.db");
+        Connection::open(&foreign)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (a)")
+            .unwrap();
+        assert!(matches!(writable(&foreign), Err(StoreError::Foreign { .. })));
+        let text = dir.path().join("text.db");
+        fs::write(&text, "this is not a database, it only has its name ".repeat(40)).unwrap();
+        let refused = writable(&text).unwrap_err();
+        assert!(refused.is_fatal(), "{refused}");
+    }
+}

@@ -1,0 +1,178 @@
+//! The dead letters: events that need a decision by a person.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::super::meta::WebsiteId;
+use super::super::{Reader, StoreError, Topic, Writer};
+use super::enqueue::{BatchLimits, Entry, NewEvent, OrderEvents};
+use super::{Class, EventKey};
+use crate::clock::UtcMillis;
+use crate::commerce::order::OrderId;
+use crate::commerce::source::{Change, ChangeOp};
+
+/// A dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedEvent {
+    /// Which event.
+    pub key: EventKey,
+    /// Where it was to go.
+    pub website: WebsiteId,
+    /// A stable word or the edge's code.
+    pub code: String,
+    /// A sentence.
+    pub detail: String,
+    /// HTTP status of the last answer, if there was one.
+    pub status: Option<u16>,
+    /// Request id of the last answer.
+    pub request_id: Option<String>,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Since when.
+    pub parked_at: UtcMillis,
+    /// Its frozen JSON; `None` if it could not be rendered.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Which dead letters; an empty filter means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParkedFilter {
+    /// Of this order.
+    pub order: Option<OrderId>,
+    /// Of this website.
+    pub website: Option<WebsiteId>,
+    /// With this code.
+    pub code: Option<String>,
+    /// Parked at or after this.
+    pub since: Option<UtcMillis>,
+}
+
+const COLUMNS: &str =
+    "order_id, kind, document_id, website_id, code, detail, status, request_id, attempts, parked_at";
+
+impl Reader<'_> {
+    /// Dead letters, oldest first, without their bodies.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn parked(&self, filter: &ParkedFilter, limit: usize) -> Result<Vec<ParkedEvent>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, NULL FROM outbox_parked WHERE (?1 IS NULL OR order_id = ?1)
+             AND (?2 IS NULL OR website_id = ?2) AND (?3 IS NULL OR code = ?3) AND (?4 IS NULL OR parked_at >= ?4)
+             ORDER BY parked_at, order_id, kind LIMIT ?5"
+        );
+        let since = filter.since.map(|at| at.0);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(
+            params![filter.order, filter.website, filter.code, since, limit],
+            read_parked,
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// One dead letter with its body.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn parked_event(&self, key: EventKey) -> Result<Option<ParkedEvent>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, body FROM outbox_parked WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement
+            .query_row(params![key.order, key.kind, key.document], read_parked)
+            .optional()?)
+    }
+}
+
+impl Writer<'_> {
+    /// Sends a dead letter once more: the same bytes; one that could not be rendered is rendered anew by the next
+    /// indexing. `false` if it is not parked.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn retry_parked(
+        &mut self,
+        key: EventKey,
+        limits: BatchLimits,
+        at: UtcMillis,
+    ) -> Result<bool, StoreError> {
+        let Some(parked) = self.reader().parked_event(key)? else {
+            return Ok(false);
+        };
+        self.remove_parked(&parked)?;
+        let sql = "DELETE FROM outbox_event WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![key.order, key.kind, key.document])?;
+        let Some(body) = parked.body else {
+            let change = Change {
+                order: key.order,
+                table: "outbox_parked",
+                op: ChangeOp::Recheck,
+            };
+            // The unchanged order would be skipped by its hash; without one it is looked at.
+            let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x'' WHERE id = ?1";
+            self.connection.prepare_cached(sql)?.execute([key.order])?;
+            self.append_changes(&[change], at)?;
+            return Ok(true);
+        };
+        let event = NewEvent {
+            kind: key.kind,
+            document: key.document,
+            not_before: at,
+            body: Ok(body),
+        };
+        let order = OrderEvents {
+            order: key.order,
+            website: parked.website,
+            class: Class::Live,
+            changed_at: at,
+            events: vec![event],
+        };
+        self.enqueue(&[order], Entry::IfNew, limits, at)?;
+        self.touch(Topic::Outbox);
+        Ok(true)
+    }
+
+    /// Gives a dead letter up: it ends as suppressed. `false` if it is not parked.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn discard_parked(&mut self, key: EventKey, reason: &str, at: UtcMillis) -> Result<bool, StoreError> {
+        let Some(parked) = self.reader().parked_event(key)? else {
+            return Ok(false);
+        };
+        self.remove_parked(&parked)?;
+        self.set_event_state(key, 1)?;
+        self.insert_suppressed(key, parked.website, reason, at)?;
+        Ok(true)
+    }
+
+    fn remove_parked(&mut self, parked: &ParkedEvent) -> Result<(), StoreError> {
+        let key = parked.key;
+        let sql = "DELETE FROM outbox_parked WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![key.order, key.kind, key.document])?;
+        self.count_outcome(parked.website, key.kind, "parked", -1)
+    }
+}
+
+fn read_parked(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
+    Ok(ParkedEvent {
+        key: EventKey {
+            order: row.get(0)?,
+            kind: row.get(1)?,
+            document: row.get(2)?,
+        },
+        website: row.get(3)?,
+        code: row.get(4)?,
+        detail: row.get(5)?,
+        status: row.get(6)?,
+        request_id: row.get(7)?,
+        attempts: row.get(8)?,
+        parked_at: UtcMillis(row.get(9)?),
+        body: row.get(10)?,
+    })
+}

@@ -1,0 +1,107 @@
+//! What each website's sender does and why, so that it survives a restart and `status` can show it.
+
+use rusqlite::{Row, params};
+
+use super::super::meta::WebsiteId;
+use super::super::{Reader, StoreError, Topic, Writer};
+use crate::clock::UtcMillis;
+
+/// What a sender does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SenderState {
+    /// It sends.
+    Running,
+    /// It waits, then tries again by itself.
+    BackingOff,
+    /// Configuration, permission or TLS must be mended; it probes now and then.
+    Halted,
+    /// An operator paused it.
+    Paused,
+}
+
+impl SenderState {
+    /// The word in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::BackingOff => "backing_off",
+            Self::Halted => "halted",
+            Self::Paused => "paused",
+        }
+    }
+
+    fn from_word(word: &str) -> Self {
+        match word {
+            "backing_off" => Self::BackingOff,
+            "halted" => Self::Halted,
+            "paused" => Self::Paused,
+            _ => Self::Running,
+        }
+    }
+}
+
+/// A row of `sender`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SenderRow {
+    /// Whose sender.
+    pub website: WebsiteId,
+    /// What it does.
+    pub state: SenderState,
+    /// A stable word or the edge's code; empty while running.
+    pub code: String,
+    /// A sentence; empty while running.
+    pub reason: String,
+    /// Since when.
+    pub since: UtcMillis,
+    /// Until when it waits.
+    pub until: Option<UtcMillis>,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+impl Reader<'_> {
+    /// All senders that ever were.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn senders(&self) -> Result<Vec<SenderRow>, StoreError> {
+        let sql =
+            "SELECT website_id, state, code, reason, since, until, failures FROM sender ORDER BY website_id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], read_sender)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Writer<'_> {
+    /// Says what a sender does now.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn set_sender(&mut self, row: &SenderRow) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO sender VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        self.connection.prepare_cached(sql)?.execute(params![
+            row.website,
+            row.state.as_str(),
+            row.code,
+            row.reason,
+            row.since.0,
+            row.until.map(|at| at.0),
+            row.failures
+        ])?;
+        self.touch(Topic::Outbox);
+        Ok(())
+    }
+}
+
+fn read_sender(row: &Row<'_>) -> rusqlite::Result<SenderRow> {
+    Ok(SenderRow {
+        website: row.get(0)?,
+        state: SenderState::from_word(&row.get::<_, String>(1)?),
+        code: row.get(2)?,
+        reason: row.get(3)?,
+        since: UtcMillis(row.get(4)?),
+        until: row.get::<_, Option<i64>>(5)?.map(UtcMillis),
+        failures: row.get(6)?,
+    })
+}
