@@ -1,0 +1,99 @@
+//! What happened to an order, read from its documents.
+
+use super::kinds::EventKind;
+use crate::clock::UtcMillis;
+use crate::commerce::order::{Item, Order, Return, StatusChange};
+
+/// What happened to an order according to its documents: cheap to compute, nothing rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fact {
+    /// What happened.
+    pub kind: EventKind,
+    /// `entity_id` of the document that it happened to: the invoice, shipment, credit memo or return; the order itself
+    /// for placed, shipment_completed and cancelled.
+    pub document_id: i64,
+    /// When it happened.
+    pub at: UtcMillis,
+}
+
+/// Everything that happened to an order, in the order in which it is to be sent: by time, then causes before effects,
+/// then by document id.
+pub fn facts(order: &Order) -> Vec<Fact> {
+    let fact = |kind, document_id, at| Fact {
+        kind,
+        document_id,
+        at,
+    };
+    let mut facts = vec![fact(EventKind::Placed, order.id, order.created_at)];
+    facts.extend(
+        order
+            .invoices
+            .iter()
+            .map(|invoice| fact(EventKind::Invoiced, invoice.id, invoice.created_at)),
+    );
+    facts.extend(
+        order
+            .shipments
+            .iter()
+            .map(|shipment| fact(EventKind::ItemsShipped, shipment.id, shipment.created_at)),
+    );
+    facts.extend(
+        order
+            .credit_memos
+            .iter()
+            .map(|memo| fact(EventKind::Refunded, memo.id, memo.created_at)),
+    );
+    facts.extend(shipment_completed(order).map(|at| fact(EventKind::ShipmentCompleted, order.id, at)));
+    facts.extend(cancelled(order).map(|at| fact(EventKind::Cancelled, order.id, at)));
+    for request in &order.returns {
+        facts.push(fact(EventKind::ReturnInitiated, request.id, request.requested_at));
+        facts.extend(
+            return_completed(order, request).map(|at| fact(EventKind::ReturnCompleted, request.id, at)),
+        );
+    }
+    facts.sort_by_key(|fact| (fact.at, fact.kind.causal_rank(), fact.document_id));
+    facts
+}
+
+/// When the last shipment left, if nothing is left to ship.
+fn shipment_completed(order: &Order) -> Option<UtcMillis> {
+    let last = order.shipments.iter().map(|shipment| shipment.created_at).max()?;
+    let complete = !is_cancelled(order) && !order.items.iter().any(|item| waits_for_shipment(order, item));
+    complete.then_some(last)
+}
+
+fn waits_for_shipment(_order: &Order, item: &Item) -> bool {
+    let done = item.qty_shipped.max(item.qty_refunded) + item.qty_canceled;
+    item.parent_id.is_none() && !item.is_virtual && item.qty_ordered > done
+}
+
+fn is_cancelled(order: &Order) -> bool {
+    order.state == "canceled"
+}
+
+fn cancelled(order: &Order) -> Option<UtcMillis> {
+    let is_cancellation = |status: &str| status == "canceled" || order.status.as_deref() == Some(status);
+    is_cancelled(order).then(|| entered(&order.history, is_cancellation).unwrap_or(order.updated_at))
+}
+
+fn return_completed(order: &Order, request: &Return) -> Option<UtcMillis> {
+    let is_closed = |status: &str| matches!(status, "closed" | "processed_closed");
+    let fallback = order.updated_at.max(request.requested_at);
+    request
+        .status
+        .as_deref()
+        .is_some_and(is_closed)
+        .then(|| entered(&request.history, is_closed).unwrap_or(fallback))
+}
+
+/// When the history's last unbroken run of such statuses began: later comments repeat the status.
+fn entered(history: &[StatusChange], matches: impl Fn(&str) -> bool) -> Option<UtcMillis> {
+    let known = history
+        .iter()
+        .rev()
+        .filter_map(|change| Some((change.status.as_deref()?, change.at)));
+    known
+        .take_while(|(status, _)| matches(status))
+        .last()
+        .map(|(_, at)| at)
+}
