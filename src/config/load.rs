@@ -40,7 +40,11 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (sources, layers) = read_layers(&path, &env)?;
     let settings = merged(&path, &layers)?;
-    let mut reader = Reader::new(&settings);
+    let spoken_of = layers
+        .iter()
+        .flat_map(|layer| layer.spoken_of.iter().map(String::as_str))
+        .collect();
+    let mut reader = Reader::new(&settings, spoken_of);
     let mut config = build::config(&mut reader);
     let credentials = env
         .iter()
