@@ -149,7 +149,13 @@ impl Layer {
 
     fn unknown(&mut self, path: &[String], is_table: bool, place: Origin) {
         if schema::is_table(path) {
-            let message = format!("is a table; expected its keys, such as {}", example(path));
+            let message = match path {
+                // A value where a website's code should be: the table header lacks the code.
+                [table, _] if schema::children(&path[..1]) == ["*"] => format!(
+                    "is not a known key; expected a table for each website's code, such as [{table}.base]"
+                ),
+                _ => format!("is a table; expected its keys, such as {}", example(path)),
+            };
             return self.complain(place, dotted(path), message);
         }
         let what = if is_table {
@@ -257,11 +263,8 @@ fn suggestion(path: &[String]) -> Option<String> {
 }
 
 fn expected_here(path: &[String]) -> String {
-    let parent = &path[..known_depth(path)];
-    match (parent, schema::children(parent).as_slice()) {
-        ([table], ["*"]) => format!("expected a table for each website's code, such as [{table}.base]"),
-        (_, siblings) => format!("expected one of {}", siblings.join(", ")),
-    }
+    let siblings = schema::children(&path[..known_depth(path)]);
+    format!("expected one of {}", siblings.join(", "))
 }
 
 /// A key of the same name in another table: the table header may have been forgotten.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::config::model::{Config, EdgeAuth, Environment, SourceKind};
+use crate::config::model::{Config, EdgeAuth, Environment, SourceKind, TlsMode};
 use crate::config::problem::{Origin, Warning};
 use crate::config::reader::Reader;
 use crate::config::schema::{self, Kind};
@@ -33,14 +33,16 @@ pub(crate) fn resolve(reader: &mut Reader<'_>, config: &mut Config, credentials:
             ),
             Found::Unusable => {}
         }
-        check_pem(reader, "edge.ca_file", "CERTIFICATE");
     }
+    check_pem(reader, "edge.ca_file", "CERTIFICATE");
     if config.source.kind == SourceKind::Mysql {
         let in_url = config.source.mysql.password.take();
         if let Found::Secret(secret) = secrets.find(reader, "source.mysql.password", in_url) {
             config.source.mysql.password = Some(secret);
         }
-        check_pem(reader, "source.mysql.tls.ca_file", "CERTIFICATE");
+        if config.source.mysql.tls.mode != TlsMode::Disabled {
+            check_pem(reader, "source.mysql.tls.ca_file", "CERTIFICATE");
+        }
     }
     resolve_environment_keys(reader, config, &secrets);
 }
