@@ -279,9 +279,20 @@ fn example(path: &[String]) -> String {
     format!("{}.{}", dotted(path), name.replace('*', "base"))
 }
 
-/// A path as it is written in a message.
+/// A path as it is written in a message and in TOML: a segment that is no bare key is quoted, so that it can neither
+/// forge a line nor be taken for two segments.
 pub(crate) fn dotted(path: &[String]) -> String {
-    path.join(".")
+    let is_bare = |segment: &str| {
+        !segment.is_empty()
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    let written = |segment: &String| match is_bare(segment) {
+        true => segment.clone(),
+        false => quoted(segment),
+    };
+    path.iter().map(written).collect::<Vec<_>>().join(".")
 }
 
 /// Line and column, both from 1, of a byte offset.
