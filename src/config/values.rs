@@ -30,7 +30,7 @@ impl Unfit {
 }
 
 /// An Adobe organization: 24 letters or digits and `@AdobeOrg`. One per Commerce instance.
-/// Empty only in [`Config::default`](crate::config::Config), never after loading.
+/// Empty only in `Config::default()`, never after loading.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct OrganizationId(Arc<str>);
 
@@ -157,7 +157,7 @@ impl HumanDuration {
         self.0
     }
 
-    /// Whole milliseconds, saturating; for arithmetic with [`UtcMillis`](crate::clock::UtcMillis).
+    /// Whole milliseconds, saturating; for arithmetic with `UtcMillis`.
     pub fn millis(self) -> i64 {
         i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
     }
@@ -177,7 +177,7 @@ impl fmt::Display for HumanDuration {
         if secs == 0 && nanos == 0 {
             return f.write_str("0s");
         }
-        if nanos == 0 && secs % YEAR == 0 {
+        if nanos == 0 && secs.is_multiple_of(YEAR) {
             return write!(f, "{}y", secs / YEAR);
         }
         let parts = [
@@ -224,7 +224,7 @@ const BYTE_UNITS: [(&str, u64); 5] = [
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |factor: u64| self.0 >= factor && self.0 % factor == 0;
+        let fits = |factor: u64| self.0 >= factor && self.0.is_multiple_of(factor);
         match BYTE_UNITS.iter().find(|(_, factor)| fits(*factor)) {
             Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}B", self.0),
@@ -295,7 +295,7 @@ impl FromStr for History {
 /// Where metrics, health and status are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminListen {
-    /// Nowhere: `""`.
+    /// Nowhere.
     Off,
     /// A loopback address.
     Tcp(std::net::SocketAddr),
@@ -306,7 +306,7 @@ pub enum AdminListen {
 impl fmt::Display for AdminListen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Off => Ok(()),
+            Self::Off => f.write_str("off"),
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
@@ -317,8 +317,8 @@ impl FromStr for AdminListen {
     type Err = Unfit;
 
     fn from_str(text: &str) -> Result<Self, Unfit> {
-        let expected = "a loopback address such as \"127.0.0.1:9187\" or \"[::1]:9187\", or \"unix:/run/orderfeed/admin.sock\"";
-        if text.is_empty() {
+        let expected = "a loopback address such as \"127.0.0.1:9187\" or \"[::1]:9187\", \"unix:/run/orderfeed/admin.sock\", or \"off\"";
+        if text == "off" {
             return Ok(Self::Off);
         }
         if let Some(path) = text.strip_prefix("unix:") {
@@ -335,3 +335,21 @@ impl FromStr for AdminListen {
         }
     }
 }
+
+/// A value out of a few names. The names are data, so that messages and listings cannot differ from what is read.
+pub(crate) trait Choice: Copy + PartialEq + 'static {
+    /// Each name as written in the file, with its value.
+    const NAMES: &'static [(&'static str, Self)];
+
+    /// Reads a name, exactly.
+    fn choose(text: &str) -> Result<Self, Unfit> {
+        if let Some((_, value)) = Self::NAMES.iter().find(|(name, _)| *name == text) {
+            return Ok(*value);
+        }
+        let names: Vec<String> = Self::NAMES.iter().map(|(name, _)| format!("{name:?}")).collect();
+        Err(Unfit::new("is not one of the choices", names.join(" or ")))
+    }
+}
+
+#[cfg(test)]
+mod tests;
