@@ -1,8 +1,9 @@
 //! What happened to an order, read from its documents.
 
-use super::kinds::EventKind;
 use crate::clock::UtcMillis;
 use crate::commerce::order::{Item, Order, Return, StatusChange};
+use crate::events::kinds::EventKind;
+use crate::events::options::ships_separately;
 
 /// What happened to an order according to its documents: cheap to compute, nothing rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,9 +63,24 @@ fn shipment_completed(order: &Order) -> Option<UtcMillis> {
     complete.then_some(last)
 }
 
-fn waits_for_shipment(_order: &Order, item: &Item) -> bool {
+/// A child ships with its parent, and a bundle that ships in parts by its children.
+fn waits_for_shipment(order: &Order, item: &Item) -> bool {
+    if !is_open(item) {
+        return false;
+    }
+    match item.parent_id {
+        Some(parent) => order
+            .items
+            .iter()
+            .any(|item| item.id == parent && ships_separately(item)),
+        None => !(ships_separately(item) && order.items.iter().any(|child| child.parent_id == Some(item.id))),
+    }
+}
+
+/// Commerce's own rule for what can still be shipped (`Magento\Sales\Model\Order\Item::getSimpleQtyToShip`).
+fn is_open(item: &Item) -> bool {
     let done = item.qty_shipped.max(item.qty_refunded) + item.qty_canceled;
-    item.parent_id.is_none() && !item.is_virtual && item.qty_ordered > done
+    !item.is_virtual && item.qty_ordered > done
 }
 
 fn is_cancelled(order: &Order) -> bool {
