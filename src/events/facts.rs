@@ -2,6 +2,7 @@
 
 use crate::clock::UtcMillis;
 use crate::commerce::order::{Item, Order, Return, StatusChange};
+use crate::events::families::Families;
 use crate::events::kinds::EventKind;
 use crate::events::options::ships_separately;
 
@@ -59,22 +60,20 @@ pub fn facts(order: &Order) -> Vec<Fact> {
 /// When the last shipment left, if nothing is left to ship.
 fn shipment_completed(order: &Order) -> Option<UtcMillis> {
     let last = order.shipments.iter().map(|shipment| shipment.created_at).max()?;
-    let complete = !is_cancelled(order) && !order.items.iter().any(|item| waits_for_shipment(order, item));
-    complete.then_some(last)
+    if is_cancelled(order) {
+        return None;
+    }
+    let families = Families::of(order);
+    (!families.items().any(|item| waits_for_shipment(&families, item))).then_some(last)
 }
 
 /// A child ships with its parent, and a bundle that ships in parts by its children.
-fn waits_for_shipment(order: &Order, item: &Item) -> bool {
-    if !is_open(item) {
-        return false;
-    }
-    match item.parent_id {
-        Some(parent) => order
-            .items
-            .iter()
-            .any(|item| item.id == parent && ships_separately(item)),
-        None => !(ships_separately(item) && order.items.iter().any(|child| child.parent_id == Some(item.id))),
-    }
+fn waits_for_shipment(families: &Families<'_>, item: &Item) -> bool {
+    is_open(item)
+        && match item.parent_id {
+            Some(parent) => families.item(parent).is_some_and(ships_separately),
+            None => !ships_separately(item) || families.children(item.id).is_empty(),
+        }
 }
 
 /// Commerce's own rule for what can still be shipped (`Magento\Sales\Model\Order\Item::getSimpleQtyToShip`).

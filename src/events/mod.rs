@@ -25,6 +25,12 @@ mod text;
 mod xdm;
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod schema_test;
+#[cfg(test)]
 mod tests;
 
 pub use context::{EventContext, EventTypes, Profile};
