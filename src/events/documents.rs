@@ -223,7 +223,7 @@ impl<'a> Documents<'a> {
     fn returned(&self, request: &'a Return, kind: EventKind) -> Content<'a> {
         let returns = Returns {
             return_id: clean_column(&request.number).unwrap_or_else(|| Cow::Owned(request.id.to_string())),
-            return_status: clean_column(&request.status),
+            return_status: return_status(request, kind),
             purchase_id: self.purchase_id(),
         };
         let mut items: Vec<&ReturnItem> = request.items.iter().collect();
@@ -328,4 +328,15 @@ impl<'a> Documents<'a> {
             .filter(|number| survives && *number <= EXACT_IN_A_DOUBLE);
         number.filter(|_| self.profile == Profile::Full)
     }
+}
+
+/// The status in which a return began, where its history tells; an initiated return that is read late would else already
+/// be a closed one.
+fn return_status(request: &Return, kind: EventKind) -> Text<'_> {
+    let first = || request.history.iter().min_by_key(|change| change.id);
+    match kind {
+        EventKind::ReturnInitiated => first().and_then(|change| clean_column(&change.status)),
+        _ => None,
+    }
+    .or_else(|| clean_column(&request.status))
 }

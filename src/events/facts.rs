@@ -103,12 +103,11 @@ fn return_completed(order: &Order, request: &Return) -> Option<UtcMillis> {
 
 /// When the history's last unbroken run of such statuses began: later comments repeat the status.
 fn entered(history: &[StatusChange], matches: impl Fn(&str) -> bool) -> Option<UtcMillis> {
-    let known = history
+    let mut known: Vec<_> = history
         .iter()
-        .rev()
-        .filter_map(|change| Some((change.status.as_deref()?, change.at)));
-    known
-        .take_while(|(status, _)| matches(status))
-        .last()
-        .map(|(_, at)| at)
+        .filter_map(|change| Some((change.id, change.status.as_deref()?, change.at)))
+        .collect();
+    known.sort_unstable_by_key(|(id, _, _)| *id);
+    let run = known.iter().rev().take_while(|(_, status, _)| matches(status));
+    run.last().map(|(_, _, at)| *at)
 }
