@@ -277,3 +277,96 @@ pub(super) fn pieces(qty: Amount) -> Option<i32> {
         .and_then(|whole| i32::try_from(whole).ok())
         .filter(|whole| *whole >= 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three bundles of one strap and two balls each, priced by these parts.
+    fn bundle_order() -> Order {
+        let item = |id, parent_id, qty, units| Item {
+            id,
+            parent_id,
+            sku: format!("S{id}"),
+            qty_ordered: Amount::from_units(qty),
+            row_total: Some(Amount::from_units(units)),
+            ..Item::default()
+        };
+        let mut items = vec![
+            item(1, None, 3, 90),
+            item(2, Some(1), 3, 30),
+            item(3, Some(1), 6, 60),
+        ];
+        items[0].product_type = Some("bundle".to_owned());
+        Order {
+            items,
+            ..Order::default()
+        }
+    }
+
+    /// `(order item, pieces, price)`; a bundle's own row has no price.
+    fn billed(rows: &[(i64, i64, Option<i64>)]) -> Vec<String> {
+        let order = bundle_order();
+        let rows = rows.iter().map(|&(order_item_id, qty, units)| DocumentItem {
+            order_item_id,
+            qty: Amount::from_units(qty),
+            row_total: units.map(Amount::from_units),
+            ..DocumentItem::default()
+        });
+        let rows: Vec<_> = rows.collect();
+        let show = |line: &Line<'_>| format!("{} x{:?} {:?}", line.sku, line.quantity, line.price_total);
+        Lines::new(&order, Profile::Anonymized)
+            .billed(&rows)
+            .iter()
+            .map(show)
+            .collect()
+    }
+
+    #[test]
+    fn a_bundle_priced_by_its_parts_is_counted_by_them() {
+        assert_eq!(
+            billed(&[(1, 3, None), (2, 3, Some(30)), (3, 6, Some(60))]),
+            ["S1 xSome(3) Some(90.0)"]
+        );
+        assert_eq!(
+            billed(&[(1, 3, None), (2, 1, Some(10)), (3, 2, Some(20))]),
+            ["S1 xSome(1) Some(30.0)"]
+        );
+    }
+
+    #[test]
+    fn a_bundle_that_is_there_in_part_has_its_amount_but_no_quantity() {
+        assert_eq!(billed(&[(1, 3, None), (2, 1, Some(10))]), ["S1 xNone Some(10.0)"]);
+        assert_eq!(
+            billed(&[(1, 3, None), (2, 1, Some(10)), (3, 6, Some(60))]),
+            ["S1 xNone Some(70.0)"]
+        );
+    }
+
+    #[test]
+    fn parts_without_their_bundle_are_lines_of_their_own() {
+        assert_eq!(
+            billed(&[(1, 0, None), (2, 1, Some(10)), (3, 0, Some(5))]),
+            ["S2 xSome(1) Some(10.0)"]
+        );
+        assert_eq!(billed(&[(3, 1, Some(10))]), ["S3 xSome(1) Some(10.0)"]);
+    }
+
+    #[test]
+    fn rows_of_one_item_become_one_line_and_a_row_without_an_item_keeps_its_amount() {
+        assert_eq!(
+            billed(&[(2, 1, Some(10)), (2, 1, Some(5))]),
+            ["S2 xSome(2) Some(15.0)"]
+        );
+        assert_eq!(billed(&[(77, 1, Some(4))]), ["item-77 xSome(1) Some(4.0)"]);
+    }
+
+    #[test]
+    fn only_whole_pieces_that_xdm_can_hold_are_a_quantity() {
+        assert_eq!(pieces(Amount::from_units(3)), Some(3));
+        assert_eq!(pieces(Amount::ZERO), Some(0));
+        for other in ["2.5", "-1", "2147483648"] {
+            assert_eq!(pieces(Amount::parse(other).unwrap()), None, "{other}");
+        }
+    }
+}
