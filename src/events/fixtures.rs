@@ -356,17 +356,19 @@ fn random_invoice(id: i64, items: &[Item], rng: &mut Rng) -> Invoice {
     }
 }
 
-/// What ships is a head, or the parts of a bundle that ships in parts; the bundle's own row then counts for nothing.
+/// What ships is a head, or the parts of a bundle that ships in parts; the bundle's own row then counts for nothing. Parts
+/// that ship with their head may have rows, too.
 fn random_shipment(id: i64, items: &[Item], rng: &mut Rng) -> Shipment {
     let in_parts = |head: i64| items.iter().any(|item| item.id == head && ships_separately(item));
     let mut rows = Vec::new();
+    let mut qty = 0;
     for item in items {
         match item.parent_id {
-            None if in_parts(item.id) => rows.push((item.id, 1)),
-            None => rows.push((item.id, rng.i64(0..3))),
-            Some(head) if in_parts(head) => rows.push((item.id, rng.i64(1..3))),
+            None => qty = if in_parts(item.id) { 1 } else { rng.i64(0..3) },
+            Some(head) if in_parts(head) => qty = rng.i64(1..3),
             Some(_) => {}
         }
+        rows.push((item.id, qty));
     }
     shipment(id, "2026-11-22 09:00:00", &rows, &["1"])
 }

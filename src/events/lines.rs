@@ -1,7 +1,7 @@
 //! Item lines: one for each thing the shopper bought, as far as the document is about it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commerce::amount::Amount;
 use crate::commerce::order::{DocumentItem, Item, Order};
@@ -127,27 +127,26 @@ impl<'a> Lines<'a> {
         (present(row_total), present(discount))
     }
 
-    /// Lines of shipments: of a bundle that ships in parts, the parts are what was shipped.
+    /// Lines of shipments: of a bundle that ships in parts, the parts are what was shipped; else the head is, and its
+    /// share holds that of the parts.
     fn shipped_lines(&self, mut entries: Vec<Entry<'a>>) -> Vec<Line<'a>> {
-        let in_parts = |entry: &Entry<'_>| entry.item.is_some_and(ships_separately);
-        let has_parts = |head: i64, entries: &[Entry<'_>]| {
-            let is_part =
-                |entry: &Entry<'_>| entry.item_id != head && self.families.head_of(entry.item_id) == head;
-            entries
-                .iter()
-                .any(|entry| is_part(entry) && entry.qty > Amount::ZERO)
-        };
-        let replaced: Vec<i64> = entries
+        entries.retain(|entry| entry.qty > Amount::ZERO);
+        let is_head = |entry: &Entry<'_>| self.families.head_of(entry.item_id) == entry.item_id;
+        let (heads, parts): (Vec<Entry<'a>>, Vec<Entry<'a>>) = entries.into_iter().partition(is_head);
+        let parted: BTreeSet<i64> = parts
             .iter()
-            .filter(|entry| in_parts(entry))
-            .map(|entry| entry.item_id)
+            .map(|part| self.families.head_of(part.item_id))
             .collect();
-        let replaced: Vec<i64> = replaced
-            .into_iter()
-            .filter(|head| has_parts(*head, &entries))
-            .collect();
-        entries.retain(|entry| !replaced.contains(&entry.item_id));
-        self.lines(entries)
+        let stays =
+            |head: &Entry<'_>| !parted.contains(&head.item_id) || !head.item.is_some_and(ships_separately);
+        let mut shipped: Vec<Entry<'a>> = heads.into_iter().filter(stays).collect();
+        let whole: BTreeSet<i64> = shipped.iter().map(|head| head.item_id).collect();
+        shipped.extend(
+            parts
+                .into_iter()
+                .filter(|part| !whole.contains(&self.families.head_of(part.item_id))),
+        );
+        self.lines(shipped)
     }
 
     fn lines(&self, mut entries: Vec<Entry<'a>>) -> Vec<Line<'a>> {
