@@ -59,6 +59,7 @@ impl Server {
             .tempdir()
             .unwrap()
             .keep();
+        std::fs::create_dir(dir.join("tmp")).unwrap();
         let install = Command::new("mariadb-install-db")
             .args([
                 "--no-defaults",
@@ -66,6 +67,7 @@ impl Server {
                 "--skip-test-db",
             ])
             .arg(format!("--datadir={}", dir.join("data").display()))
+            .arg(format!("--tmpdir={}", dir.join("tmp").display()))
             .args(as_root())
             .output();
         match install {
@@ -78,7 +80,8 @@ impl Server {
                 panic!("MariaDB is not installed ({cause}): run tests/run, which installs it from Debian")
             }
         }
-        let init = "CREATE OR REPLACE USER 'admin'@'%'; GRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n";
+        let init =
+            "CREATE OR REPLACE USER 'admin'@'%';\nGRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n";
         std::fs::write(dir.join("init.sql"), init).unwrap();
         let server = Self {
             port: free_port(),
@@ -182,12 +185,15 @@ impl Server {
                 "--max-allowed-packet=64M",
             ])
             .arg(format!("--datadir={dir}/data"))
+            // Not /tmp: a server that starts there removes the temporary tables of the others.
+            .arg(format!("--tmpdir={dir}/tmp"))
             .arg(format!("--socket={dir}/sock"))
             .arg(format!("--pid-file={dir}/pid"))
             .arg(format!("--init-file={dir}/init.sql"))
             .arg(format!("--port={}", self.port))
             .args(as_root())
             .stdin(Stdio::piped())
+            .stderr(Stdio::null())
             // Its own group: Ctrl-C at the terminal must reach the tests, not tear the server from under them.
             .process_group(0)
             .spawn()
