@@ -125,18 +125,22 @@ impl Window {
     }
 
     /// Takes the rows behind the tail, in order, at most [`WINDOW_ROWS`] + 1 of them; reports at most `limit`.
-    /// `true` if there is more to report.
+    /// `true` if there is more to report; the tail must not move then.
     pub(crate) fn look_back(&mut self, rows: &[Sighting], limit: usize, changes: &mut Vec<Change>) -> bool {
         if rows.len() > WINDOW_ROWS {
             self.go_blind();
             return false;
         }
         let before = changes.len();
-        for row in rows {
+        // What was forgotten will be read again by the tail anyway.
+        let remembered = rows
+            .iter()
+            .filter(|row| self.blind_until.is_none_or(|until| row.mark > until));
+        for row in remembered.copied().collect::<Vec<_>>() {
             if changes.len() - before >= limit {
                 return true;
             }
-            self.report(row, changes);
+            self.report(&row, changes);
         }
         false
     }

@@ -45,11 +45,10 @@ fn call(window: &mut Window, table: &Table, now: i64, limit: usize) -> Vec<Chang
     if rows.len() == limit {
         return changes;
     }
-    window.look_back(
-        &table.after(window.span().tail, i64::MAX, now),
-        limit,
-        &mut changes,
-    );
+    let rows = table.after(window.span().tail, i64::MAX, now);
+    if window.look_back(&rows, limit, &mut changes) {
+        return changes;
+    }
     if let Some(horizon) = window.horizon(Duration::from_secs(now.unsigned_abs()), now) {
         let mut rows = table.after(window.span().tail, i64::MAX, now);
         rows.retain(|row| row.mark <= horizon && window.rechecks());

@@ -276,7 +276,10 @@ impl Round<'_> {
         let rows = self
             .fetch(watched, window.span().tail, None, WINDOW_ROWS + 1)
             .await?;
-        self.more |= window.look_back(&rows, self.share, &mut self.changes);
+        if window.look_back(&rows, self.share, &mut self.changes) {
+            self.more = true;
+            return Ok(());
+        }
         let Some(horizon) = window.horizon(self.watch.started.elapsed(), self.now) else {
             return Ok(());
         };
