@@ -1,3 +1,5 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod config;
+mod shop;
+mod support;

@@ -1,1 +1,34 @@
-//! (being built)
+//! The embedded shop: Commerce's sales tables with simulated shoppers and merchants. It makes the demo's store, and
+//! fills the databases of the tests.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | [`columns`], [`tables`], [`schema`], [`mview`] | the real sales tables, described once, as DDL for SQLite and MySQL; Commerce's own changelog |
+//! | [`amount`], [`sql`] | exact numbers; statements that both dialects take |
+//! | `catalog`, `people` | what there is to buy, and who buys |
+//! | `model` | an order in memory and Commerce's state machine over it |
+//! | `pen`, `rows`, `placing`, `documents`, `returns`, [`deeds`] | what happens to an order, and the rows that it leaves |
+//! | [`shop`] | the simulated shop: live, one transaction at a time |
+//! | [`history`] | its past, in bulk |
+//! | [`embedded`] | its SQLite file |
+
+pub mod amount;
+mod catalog;
+pub mod columns;
+pub mod deeds;
+mod documents;
+pub mod embedded;
+pub mod history;
+mod model;
+pub mod mview;
+mod pen;
+mod people;
+mod placing;
+mod returns;
+mod rows;
+pub mod schema;
+pub mod shop;
+pub mod sql;
+pub mod tables;
+mod tables_document;
+mod tables_order;

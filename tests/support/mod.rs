@@ -1,0 +1,4 @@
+//! What the tests share: a real MariaDB, the shop in it, and an oracle of the events that its tables call for.
+
+pub mod mariadb;
+pub mod oracle;
