@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::IndexError;
 use crate::clock::{Clock, UtcMillis};
+use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
 use crate::ops::outage::{Failure, Outage};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
@@ -185,16 +186,24 @@ impl Capture {
 /// A database that was swapped for another one could reuse order ids for other orders.
 async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), IndexError> {
     let known = store.read(|reader: &Reader<'_>| reader.meta(FINGERPRINT)).await?;
-    match known {
-        Some(known) if known == info.fingerprint => Ok(()),
-        Some(_) => Err(IndexError::Store(StoreError::Invariant(
+    if known
+        .as_deref()
+        .is_some_and(|known| !same_database(known, &info.fingerprint))
+    {
+        return Err(IndexError::Store(StoreError::Invariant(
             "the source is another database than the one that this store was filled from, and may use the same order \
              ids for other orders; point store.path to a new file, or restore the source"
                 .to_owned(),
-        ))),
-        None => {
-            let fingerprint = info.fingerprint.clone();
-            Ok(store.write(Durability::Durable, move |writer| writer.set_meta(FINGERPRINT, &fingerprint)).await?)
-        }
+        )));
     }
+    // It grows with a young database's first orders, so the newer one is kept.
+    if known.as_ref() != Some(&info.fingerprint) {
+        let fingerprint = info.fingerprint.clone();
+        store
+            .write(Durability::Durable, move |writer| {
+                writer.set_meta(FINGERPRINT, &fingerprint)
+            })
+            .await?;
+    }
+    Ok(())
 }
