@@ -185,8 +185,7 @@ fn item(
 fn set_prices(items: &mut [Item], parent: usize, store: &Store) {
     let site = &WEBSITES[store.website];
     let dynamic = items[parent].ships_separately();
-    for index in parent..items.len() {
-        let item = &mut items[index];
+    for item in &mut items[parent..] {
         if item.parent.is_some() != dynamic {
             continue;
         }
