@@ -11,7 +11,8 @@ use orderfeed::demo::history::{self, Span};
 use orderfeed::demo::schema::Edition;
 use orderfeed::demo::shop::{Shop, ShopOptions};
 
-use crate::support::mariadb::{PASSWORD, Server};
+use crate::support::database::PASSWORD;
+use crate::support::mariadb::Server;
 use crate::support::oracle;
 
 const DAY: i64 = 86_400_000;

@@ -1,10 +1,10 @@
 //! What can happen to an order once it is placed, when it may, and how often it does.
 
 use crate::demo::amount::Amount;
-use crate::demo::catalog::WEBSITES;
 use crate::demo::model::{Cost, Order, ReturnStage, State};
 use crate::demo::pen::Pen;
 use crate::demo::schema::Edition;
+use crate::demo::stores::WEBSITES;
 use crate::demo::{documents, people, placing, refunds, returns, rows};
 
 /// A deed of a shopper, a merchant or a payment provider.

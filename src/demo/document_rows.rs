@@ -1,10 +1,11 @@
 //! What invoices, shipments and credit memos have in common: which items and how many, and their rows.
 
 use crate::demo::amount::Amount;
-use crate::demo::catalog::{ProductKind, WEBSITES};
+use crate::demo::catalog::ProductKind;
 use crate::demo::model::{Cost, Item, Money, Order};
 use crate::demo::pen::{Cells, Pen, both};
 use crate::demo::rows;
+use crate::demo::stores::WEBSITES;
 
 /// Items by index and how many of each.
 pub(crate) type Picked = Vec<(usize, Amount)>;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`columns`], [`tables`], [`schema`], [`mview`] | the real sales tables, described once, as DDL for SQLite and MySQL; Commerce's own changelog |
 //! | [`amount`], [`sql`] | exact numbers; statements that both dialects take |
-//! | `catalog`, `people` | what there is to buy, and who buys |
+//! | `stores`, `catalog`, `people` | where one buys, what there is, and who buys |
 //! | `model` | an order in memory and Commerce's state machine over it |
 //! | `pen`, `rows`, `placing`, `document_rows`, `documents`, `refunds`, `returns`, [`deeds`] | what happens to an order, and the rows that it leaves |
 //! | [`shop`] | the simulated shop: live, one transaction at a time |
@@ -31,6 +31,7 @@ mod rows;
 pub mod schema;
 pub mod shop;
 pub mod sql;
+mod stores;
 pub mod tables;
 mod tables_document;
 mod tables_order;

@@ -9,8 +9,9 @@
 use std::ops::{Add, AddAssign, Sub};
 
 use crate::demo::amount::Amount;
-use crate::demo::catalog::{Product, ProductKind, Store, WEBSITES};
+use crate::demo::catalog::{Product, ProductKind};
 use crate::demo::people::{Person, Place};
+use crate::demo::stores::{Store, WEBSITES};
 
 /// An amount in base and in order currency.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

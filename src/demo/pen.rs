@@ -6,10 +6,10 @@ use fastrand::Rng;
 
 use crate::clock::UtcMillis;
 use crate::demo::amount::Amount;
-use crate::demo::catalog::Store;
 use crate::demo::model::{Money, Order};
 use crate::demo::schema::Edition;
 use crate::demo::sql::{Row, Statement, Value, update};
+use crate::demo::stores::Store;
 use crate::demo::tables::OPTIONAL_TABLES;
 
 /// Columns with their values.

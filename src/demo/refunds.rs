@@ -1,7 +1,6 @@
 //! Credit memos: items, shipping, goodwill and fees, never more than was paid.
 
 use crate::demo::amount::Amount;
-use crate::demo::catalog::WEBSITES;
 use crate::demo::document_rows::{
     ItemRow, Picked, cost_cells, document_cells, pick, settle, total, write_items,
 };
@@ -10,6 +9,7 @@ use crate::demo::pen::{Pen, both};
 use crate::demo::placing::transaction;
 use crate::demo::rows;
 use crate::demo::sql::Value;
+use crate::demo::stores::WEBSITES;
 
 /// Refunds some of what was invoiced and paid, or a sum without items. Never more than was paid.
 pub(crate) fn refund(pen: &mut Pen<'_>, order: &mut Order) {

@@ -3,11 +3,12 @@
 
 use crate::clock::UtcMillis;
 use crate::demo::amount::Amount;
-use crate::demo::catalog::{ProductKind, WEBSITES};
+use crate::demo::catalog::ProductKind;
 use crate::demo::model::{Item, Money, Order};
 use crate::demo::pen::{Cells, both, or_null};
 use crate::demo::people::Place;
 use crate::demo::sql::Value;
+use crate::demo::stores::WEBSITES;
 
 /// The store id that rows of this order carry.
 pub(crate) fn store_id(order: &Order) -> Value {

@@ -3,7 +3,6 @@
 use fastrand::Rng;
 
 use crate::clock::UtcMillis;
-use crate::demo::catalog;
 use crate::demo::deeds::{self, Deed, USUAL};
 use crate::demo::documents;
 use crate::demo::model::Order;
@@ -11,6 +10,7 @@ use crate::demo::pen::{Change, Ids, Pen};
 use crate::demo::placing::{self, Oddities};
 use crate::demo::schema::Edition;
 use crate::demo::sql::{Statement, Transaction};
+use crate::demo::stores;
 
 /// How many open orders the shop keeps in mind; beyond that it forgets one at random.
 const MAX_OPEN: usize = 5_000;
@@ -73,12 +73,12 @@ impl Shop {
 
     /// The website codes of the shop; `store_website` also holds Commerce's `admin`.
     pub fn website_codes() -> Vec<&'static str> {
-        catalog::WEBSITES.iter().map(|website| website.code).collect()
+        stores::WEBSITES.iter().map(|website| website.code).collect()
     }
 
     /// What an empty database needs before the first order: websites, groups, store views.
     pub fn open_statements(&self) -> Vec<Statement> {
-        catalog::store_rows()
+        stores::store_rows()
             .into_iter()
             .map(|row| row.insert(&self.options.table_prefix))
             .collect()
