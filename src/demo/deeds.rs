@@ -1,11 +1,16 @@
 //! What can happen to an order once it is placed, when it may, and how often it does.
 
 use crate::demo::amount::Amount;
+use crate::demo::documents;
 use crate::demo::model::{Cost, Order, ReturnStage, State};
 use crate::demo::pen::Pen;
+use crate::demo::people;
+use crate::demo::placing;
+use crate::demo::refunds;
+use crate::demo::returns;
+use crate::demo::rows;
 use crate::demo::schema::Edition;
 use crate::demo::stores::WEBSITES;
-use crate::demo::{documents, people, placing, refunds, returns, rows};
 
 /// A deed of a shopper, a merchant or a payment provider.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
