@@ -4,6 +4,7 @@
 use rusqlite::Connection;
 
 use crate::clock::UtcMillis;
+use crate::demo::deeds::USUAL;
 use crate::demo::embedded::EmbeddedShop;
 use crate::demo::history::{self, Span};
 use crate::demo::shop::{Shop, ShopOptions};
@@ -287,6 +288,22 @@ fn a_shop_goes_on_in_a_file_that_exists() {
     for second in 0..200 {
         let next = shop.next_action(span(0).to.plus_millis(second * 1000));
         first.file.commit(&next.statements).unwrap();
+    }
+}
+
+#[test]
+fn every_deed_happens_in_a_busy_live_shop() {
+    let mut shop = Shop::new(ShopOptions::default());
+    assert_eq!(history::orders(&mut shop, span(400)).count(), 400);
+    let seen: std::collections::BTreeSet<_> = (0..3_000)
+        .map(|second| shop.next_action(span(0).to.plus_millis(second * 1000)).action)
+        .collect();
+    for (deed, _) in USUAL {
+        assert!(
+            seen.contains(deed.name()),
+            "{} is missing in {seen:?}",
+            deed.name()
+        );
     }
 }
 

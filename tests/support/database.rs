@@ -119,13 +119,19 @@ impl Database {
             .await
             .unwrap();
         commit(&mut conn, &shop.open_statements()).await;
-        for batch in history::batches(&mut shop, span) {
+        // The shop makes up the next orders while the server takes the last ones.
+        let (batches, mut made) = tokio::sync::mpsc::channel(4);
+        let maker = std::thread::spawn(move || {
+            history::batches(&mut shop, span).all(|batch| batches.blocking_send(batch).is_ok());
+            shop
+        });
+        while let Some(batch) = made.recv().await {
             commit(&mut conn, &batch).await;
         }
         conn.query_drop("SET SESSION foreign_key_checks = 1, SESSION unique_checks = 1")
             .await
             .unwrap();
-        shop
+        maker.join().unwrap()
     }
 
     async fn account(&self, user: &str, grants: &[String]) {
