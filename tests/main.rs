@@ -1,4 +1,5 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod shop;
+mod source;
 mod support;
