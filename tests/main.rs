@@ -2,4 +2,5 @@
 
 mod config;
 mod shop;
+mod source;
 mod support;

@@ -1,3 +1,6 @@
 //! The command line: one file per family of commands.
 
 pub mod config;
+//! (being built)
+
+pub mod source;

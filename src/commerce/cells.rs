@@ -26,6 +26,16 @@ pub(crate) trait Row {
     fn take_text(&mut self, index: usize) -> Option<String>;
 }
 
+impl<R: Row> Row for &mut R {
+    fn cell(&self, index: usize) -> Cell<'_> {
+        (**self).cell(index)
+    }
+
+    fn take_text(&mut self, index: usize) -> Option<String> {
+        (**self).take_text(index)
+    }
+}
+
 /// A value that could not be understood, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{table}.{column} is not {expected}")]

@@ -42,6 +42,8 @@ pub struct MysqlSettings {
     pub capture: Capture,
     /// How late a transaction may commit and still be noticed by itself.
     pub poll_overlap: Duration,
+    /// How often polling compares the open returns, which have no time of change.
+    pub returns_interval: Duration,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long one statement may take, reading its rows included.
@@ -63,6 +65,7 @@ impl MysqlSettings {
             table_prefix: String::new(),
             capture: Capture::default(),
             poll_overlap: Duration::from_secs(120),
+            returns_interval: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(60),
             tls: TlsMode::default(),

@@ -111,7 +111,7 @@ impl MysqlSource {
             round.catch_up().await?;
         }
         if self.settings.capture != Capture::Triggers {
-            round.scan_returns(&inspected).await?;
+            round.scan_returns(&inspected, self.settings.returns_interval).await?;
         }
         if !round.changes.is_empty() {
             round.note_seen();
@@ -443,9 +443,9 @@ impl Round<'_> {
         Ok(())
     }
 
-    async fn scan_returns(&mut self, inspected: &Inspected) -> Result<(), SourceError> {
+    async fn scan_returns(&mut self, inspected: &Inspected, interval: Duration) -> Result<(), SourceError> {
         let returns = &mut self.watch.returns;
-        if !returns.is_due(&inspected.schema) {
+        if !returns.is_due(&inspected.schema, interval) {
             return Ok(());
         }
         let mut rows = Vec::new();

@@ -11,8 +11,6 @@ use crate::commerce::order::OrderId;
 use crate::commerce::schema::Schema;
 use crate::commerce::source::{Change, ChangeOp};
 
-/// How often.
-const INTERVAL: Duration = Duration::from_secs(30);
 /// How many, the newest first. A shop with more open returns than that has its older ones noticed through their
 /// history alone.
 const MOST: usize = 5_000;
@@ -43,8 +41,8 @@ pub(super) struct OpenReturn {
 }
 
 impl Returns {
-    pub(super) fn is_due(&self, schema: &Schema) -> bool {
-        schema.has(TABLE, "status") && self.looked.is_none_or(|at| at.elapsed() >= INTERVAL)
+    pub(super) fn is_due(&self, schema: &Schema, interval: Duration) -> bool {
+        schema.has(TABLE, "status") && self.looked.is_none_or(|at| at.elapsed() >= interval)
     }
 
     pub(super) fn select(prefix: &str, schema: &Schema) -> String {
