@@ -9,8 +9,8 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::emulator::{
-    ClientConfig, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig, Emulator,
-    EmulatorConfig, EmulatorHandle, LedgerDetail, RandomFaults,
+    DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig, Emulator, EmulatorConfig,
+    EmulatorHandle, LedgerDetail, RandomFaults,
 };
 
 /// Run a local Edge Network and IMS for trials: it accepts events, can be told to misbehave, and sends nothing on.
@@ -154,7 +154,7 @@ fn override_accounts(config: &mut EmulatorConfig, args: &EmulatorArgs) {
         .client_id
         .clone()
         .unwrap_or_else(|| DEFAULT_CLIENT.to_owned());
-    let client = config.clients.entry(id).or_insert_with(ClientConfig::default);
+    let client = config.clients.entry(id).or_default();
     client.org = org;
     if let Some(secret) = &args.client_secret {
         client.secret.clone_from(secret);

@@ -26,7 +26,7 @@ pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>) -> Served {
             }
             Err(refusal) => refused(inbound, &refusal),
         },
-        Err(answer) => answer,
+        Err(answer) => *answer,
     };
     served
 }

@@ -1,7 +1,6 @@
 //! Collect and interact: the rules in their order, and what becomes of the events that pass.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
@@ -9,6 +8,7 @@ use crate::clock::UtcMillis;
 use crate::emulator::auth::{Credentials, needs_token};
 use crate::emulator::config::{DatastreamConfig, LedgerDetail};
 use crate::emulator::envelope::{self, RawEvent};
+use crate::emulator::fingerprint::{fingerprint, hash};
 use crate::emulator::ledger::{Carrier, EventStatus, NewEvent, Verdict, findings};
 use crate::emulator::problem::{self, Refusal};
 use crate::emulator::rate::{Spend, request_units};
@@ -57,7 +57,7 @@ pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>) -> Served {
             }
             Err(refusal) => refused(inbound, &refusal),
         },
-        Err(answer) => answer,
+        Err(answer) => *answer,
     };
     served.n_events = n_events;
     served
@@ -68,7 +68,7 @@ pub(crate) fn admit<'c>(
     shared: &Shared,
     inbound: &Inbound<'c>,
     served: &mut Served,
-) -> Result<Admitted<'c>, Answer> {
+) -> Result<Admitted<'c>, Box<Answer>> {
     let config = inbound.config;
     let id = inbound.query.datastream.as_deref();
     if let Some(known) = id.and_then(|id| config.datastreams.get(id)) {
@@ -77,17 +77,18 @@ pub(crate) fn admit<'c>(
             .meter()
             .spend(&known.org, served.ru, config.ru_per_s, inbound.received_at);
         if spent == Spend::Refused {
-            return Err(Answer {
+            let wait = Answer {
                 retry_after: Some("1".to_owned()),
                 ..Answer::phrase(429)
-            });
+            };
+            return Err(Box::new(wait));
         }
     }
     let checked = validate::content_type(inbound.header("content-type"))
         .and_then(|()| validate::length(inbound.length, config.max_bytes))
         .and_then(|()| validate::datastream(config, inbound.route, id))
         .and_then(|datastream| authenticate(shared, inbound, datastream));
-    let admitted = checked.map_err(|refusal| refused(inbound, &refusal))?;
+    let admitted = checked.map_err(|refusal| Box::new(refused(inbound, &refusal)))?;
     served.client.clone_from(&admitted.client);
     Ok(admitted)
 }
@@ -188,7 +189,7 @@ impl Judge<'_, '_> {
             order_key: hash(&(self.datastream, space, purchase_id)),
             timestamp,
             bytes: event.bytes,
-            hash: hash(event.bytes),
+            hash: fingerprint(event.bytes),
             personal: match self.inbound.config.ledger {
                 LedgerDetail::Full => findings(event.bytes),
                 LedgerDetail::Compact | LedgerDetail::Counts => Vec::new(),
@@ -243,13 +244,6 @@ fn strictly(bytes: &[u8], timestamp: Option<UtcMillis>, now: UtcMillis) -> Verdi
         };
     }
     Verdict::Recorded
-}
-
-/// A 64-bit hash, the same in every run.
-pub(crate) fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The answer to an accepted request; `ignored` are the events whose person opted out.

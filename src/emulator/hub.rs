@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::clock::UtcMillis;
 use crate::emulator::config::InletConfig;
-use crate::emulator::edge::{Served, hash};
+use crate::emulator::edge::Served;
+use crate::emulator::fingerprint::{fingerprint, hash};
 use crate::emulator::ledger::{Carrier, NewEvent, Verdict, findings};
 use crate::emulator::reply::Answer;
 use crate::emulator::request::Inbound;
@@ -33,7 +34,7 @@ pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>, id: &str, shape: Sha
             Shape::Single => single(shared, inbound, id, inlet, &body, &mut served),
             Shape::Batch => batch(shared, inbound, id, inlet, &body, &mut served),
         },
-        Err(answer) => answer,
+        Err(answer) => *answer,
     };
     served
 }
@@ -43,29 +44,29 @@ fn admit<'c>(
     inbound: &Inbound<'c>,
     id: &str,
     served: &mut Served,
-) -> Result<(&'c InletConfig, Value), Answer> {
+) -> Result<(&'c InletConfig, Value), Box<Answer>> {
     let Some(inlet) = inbound.config.inlets.get(id) else {
-        return Err(message(400, &format!("inletId: [{id}] does not exist")));
+        return Err(refusal(400, &format!("inletId: [{id}] does not exist")));
     };
     if inlet.authenticated {
         let authorization = inbound
             .header("authorization")
-            .ok_or_else(|| message(401, "authorization is missing"))?;
+            .ok_or_else(|| refusal(401, "authorization is missing"))?;
         let bearer = authorization.strip_prefix("Bearer ").unwrap_or_default();
         let tokens = shared.tokens();
         let valid = tokens
             .find(bearer)
             .filter(|token| token.expires_at > inbound.received_at);
-        let token = valid.ok_or_else(|| message(403, "the token is invalid or has expired"))?;
+        let token = valid.ok_or_else(|| refusal(403, "the token is invalid or has expired"))?;
         served.client = Some(token.client_id.clone());
     }
     if inbound.length > MAX_BYTES {
-        return Err(message(413, "the request is larger than 1 MB"));
+        return Err(refusal(413, "the request is larger than 1 MB"));
     }
     if inbound.query.sync_validation {
-        return Err(message(501, "synchronous validation is not available here"));
+        return Err(refusal(501, "synchronous validation is not available here"));
     }
-    let body = serde_json::from_slice(&inbound.body).map_err(|error| message(400, &error.to_string()))?;
+    let body = serde_json::from_slice(&inbound.body).map_err(|error| refusal(400, &error.to_string()))?;
     Ok((inlet, body))
 }
 
@@ -158,7 +159,7 @@ fn record(shared: &Shared, inbound: &Inbound<'_>, id: &str, entry: &Value) {
         order_key: hash(&(id, entity["commerce"]["order"]["purchaseID"].as_str())),
         timestamp: entity["timestamp"].as_str().and_then(UtcMillis::parse_rfc3339),
         bytes: &bytes,
-        hash: hash(bytes.as_slice()),
+        hash: fingerprint(&bytes),
         personal: findings(&bytes),
         verdict: Verdict::Recorded,
     };
@@ -180,6 +181,10 @@ fn message(status: u16, text: &str) -> Answer {
         "application/json",
         &json!({ "status": status, "message": text }),
     )
+}
+
+fn refusal(status: u16, text: &str) -> Box<Answer> {
+    Box::new(message(status, text))
 }
 
 fn transaction_id() -> String {

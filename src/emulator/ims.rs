@@ -13,7 +13,7 @@ use crate::emulator::tokens::Token;
 
 /// Serves `POST /ims/token/v3` and `/v2`.
 pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>) -> Served {
-    let answer = token(shared, inbound).unwrap_or_else(|answer| answer);
+    let answer = token(shared, inbound).unwrap_or_else(|refusal| *refusal);
     Served {
         accepted: answer.status == 200,
         answer,
@@ -21,7 +21,7 @@ pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>) -> Served {
     }
 }
 
-fn token(shared: &Shared, inbound: &Inbound<'_>) -> Result<Answer, Answer> {
+fn token(shared: &Shared, inbound: &Inbound<'_>) -> Result<Answer, Box<Answer>> {
     let form: HashMap<_, _> = url::form_urlencoded::parse(&inbound.body).into_owned().collect();
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     if field("grant_type") != "client_credentials" {
@@ -61,7 +61,7 @@ fn issue(
     client_id: &str,
     client: &ClientConfig,
     scopes: Vec<String>,
-) -> Result<Answer, Answer> {
+) -> Result<Answer, Box<Answer>> {
     let config = inbound.config;
     let token = Token {
         client_id: client_id.to_owned(),
@@ -76,20 +76,17 @@ fn issue(
         .issue(token, config.tokens_per_minute, inbound.received_at);
     let Some(name) = issued else {
         let throttled = Answer::json(429, "application/json", &json!({}));
-        return Err(Answer {
+        return Err(Box::new(Answer {
             retry_after: Some("60".to_owned()),
             ..throttled
-        });
+        }));
     };
     shared.ledger().token_issued();
     let body = json!({ "access_token": name, "token_type": "bearer", "expires_in": config.token_ttl_s });
     Ok(Answer::json(200, "application/json", &body))
 }
 
-fn oauth_error(error: &str, description: &str) -> Answer {
-    Answer::json(
-        400,
-        "application/json",
-        &json!({ "error": error, "error_description": description }),
-    )
+fn oauth_error(error: &str, description: &str) -> Box<Answer> {
+    let body = json!({ "error": error, "error_description": description });
+    Box::new(Answer::json(400, "application/json", &body))
 }

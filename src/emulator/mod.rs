@@ -19,6 +19,7 @@ mod consent;
 mod control;
 mod edge;
 mod envelope;
+mod fingerprint;
 mod gzip;
 mod handle;
 mod hub;
