@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::clock::UtcMillis;
-use crate::emulator::ledger::{Carrier, NewEvent, Verdict};
+use crate::emulator::ledger::event::{Carrier, EventStatus, NewEvent, Verdict};
 
 /// An event as it was received (only with the full ledger).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,22 +39,6 @@ pub struct EventRow {
     /// What the asynchronous validation found (only in strict mode).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<String>,
-}
-
-/// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventStatus {
-    /// Kept.
-    Recorded,
-    /// Received, but its person opted out.
-    Ignored,
-    /// Accepted, and thrown out later by schema validation.
-    FailedBatch,
-    /// Accepted into the lake, too large for the profile store.
-    ProfileRejected,
-    /// Kept before under this `_id`.
-    DuplicateId,
 }
 
 /// A request as it was received (only with the full ledger).

@@ -1,4 +1,6 @@
 use super::*;
+use crate::clock::UtcMillis;
+use crate::emulator::config::LedgerDetail;
 
 const UUID_A: &str = "ae28204e-2c4b-592f-8fd4-ef0aaddc94b4";
 
