@@ -4,3 +4,4 @@ mod config;
 mod shop;
 mod source;
 mod support;
+mod emulator;

@@ -4,3 +4,4 @@ pub mod config;
 //! (being built)
 
 pub mod source;
+pub mod emulator;
