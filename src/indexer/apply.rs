@@ -96,7 +96,7 @@ impl Indexer {
         Ok(indexed)
     }
 
-    async fn prior(&self, ids: Vec<OrderId>) -> Result<HashMap<OrderId, Prior>, StoreError> {
+    pub(super) async fn prior(&self, ids: Vec<OrderId>) -> Result<HashMap<OrderId, Prior>, StoreError> {
         let read = move |reader: &Reader<'_>| {
             let mut prior = HashMap::with_capacity(ids.len());
             for id in ids {
@@ -121,7 +121,7 @@ impl Indexer {
 }
 
 /// How much travels together, from the configuration.
-pub(super) fn batch_limits(config: &Config) -> BatchLimits {
+pub fn batch_limits(config: &Config) -> BatchLimits {
     let delivery = &config.delivery;
     BatchLimits {
         bytes: delivery.max_batch_bytes.saturating_sub(ENVELOPE),
@@ -213,6 +213,7 @@ impl Commit {
         ] {
             let entered = writer.enqueue(events, entry, self.limits, self.at)?;
             indexed.events += entered.events;
+            indexed.again += if entry == Entry::Again { entered.events } else { 0 };
             indexed.parked += entered.parked;
         }
         match self.advance {

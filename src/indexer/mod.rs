@@ -21,6 +21,8 @@ pub mod capture;
 mod derive;
 mod feed_hash;
 mod force;
+mod only;
+mod preview;
 mod report;
 pub mod retry;
 mod routing;
@@ -40,6 +42,8 @@ use crate::config::{Config, EventNames};
 use crate::events::{EventContext, EventKind, EventTypes, Profile};
 use crate::store::{Store, StoreError};
 
+pub use apply::batch_limits;
+pub use only::OnlyOrders;
 pub use report::{Indexed, Progress, WalkReport};
 pub use update::ViewUpdate;
 pub use walk_options::{WalkKind, WalkOptions};

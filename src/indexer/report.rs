@@ -9,6 +9,8 @@ pub struct Indexed {
     pub changed: u64,
     /// Events that entered the outbox.
     pub events: u64,
+    /// Of them, those that had been delivered before (a forced resend).
+    pub again: u64,
     /// Events that were parked at once.
     pub parked: u64,
     /// Orders that could not be indexed and are retried alone.
@@ -23,6 +25,7 @@ impl Indexed {
         self.orders += other.orders;
         self.changed += other.changed;
         self.events += other.events;
+        self.again += other.again;
         self.parked += other.parked;
         self.failed += other.failed;
         self.deleted += other.deleted;

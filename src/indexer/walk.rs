@@ -80,7 +80,7 @@ impl Indexer {
         self.walk(WalkKind::Resync, options, stop, progress).await
     }
 
-    async fn start_walking(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, IndexError> {
+    pub(super) async fn start_walking(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, IndexError> {
         if let Ok(guard) = self.walking.try_lock() {
             return Ok(guard);
         }
