@@ -1,1 +1,3 @@
-//! (being built)
+//! The command line: one file per family of commands.
+
+pub mod config;

@@ -295,7 +295,7 @@ impl FromStr for History {
 /// Where metrics, health and status are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminListen {
-    /// Nowhere: `""`.
+    /// Nowhere.
     Off,
     /// A loopback address.
     Tcp(std::net::SocketAddr),
@@ -306,7 +306,7 @@ pub enum AdminListen {
 impl fmt::Display for AdminListen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Off => Ok(()),
+            Self::Off => f.write_str("off"),
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
@@ -317,8 +317,8 @@ impl FromStr for AdminListen {
     type Err = Unfit;
 
     fn from_str(text: &str) -> Result<Self, Unfit> {
-        let expected = "a loopback address such as \"127.0.0.1:9187\" or \"[::1]:9187\", or \"unix:/run/orderfeed/admin.sock\"";
-        if text.is_empty() {
+        let expected = "a loopback address such as \"127.0.0.1:9187\" or \"[::1]:9187\", \"unix:/run/orderfeed/admin.sock\", or \"off\"";
+        if text == "off" {
             return Ok(Self::Off);
         }
         if let Some(path) = text.strip_prefix("unix:") {
@@ -333,5 +333,20 @@ impl FromStr for AdminListen {
             Ok(_) => Err(Unfit::new("is reachable from other machines", expected)),
             Err(_) => Err(Unfit::new("is not an address", expected)),
         }
+    }
+}
+
+/// A value out of a few names. The names are data, so that messages and listings cannot differ from what is read.
+pub(crate) trait Choice: Copy + PartialEq + 'static {
+    /// Each name as written in the file, with its value.
+    const NAMES: &'static [(&'static str, Self)];
+
+    /// Reads a name, exactly.
+    fn choose(text: &str) -> Result<Self, Unfit> {
+        if let Some((_, value)) = Self::NAMES.iter().find(|(name, _)| *name == text) {
+            return Ok(*value);
+        }
+        let names: Vec<String> = Self::NAMES.iter().map(|(name, _)| format!("{name:?}")).collect();
+        Err(Unfit::new("is not one of the choices", names.join(" or ")))
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::config::values::{DatastreamId, OrganizationId};
+use crate::config::values::{Choice, DatastreamId, OrganizationId};
 
 /// `[services_connector]`: global, one organization per Commerce instance.
 #[derive(Clone, Debug, Default)]
@@ -90,4 +90,9 @@ impl Website {
     pub fn storefront_events(&self) -> bool {
         self.storefront_events.unwrap_or(self.datastream.is_some())
     }
+}
+
+impl Choice for Environment {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("production", Self::Production), ("sandbox", Self::Sandbox)];
 }

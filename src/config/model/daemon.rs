@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use crate::config::cron::CronExpr;
-use crate::config::values::{AdminListen, ByteSize, History, HumanDuration};
+use crate::config::values::{AdminListen, ByteSize, Choice, History, HumanDuration};
 
 /// `[index]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,4 +162,19 @@ impl Default for Admin {
 )]
 fn known_cron(text: &'static str) -> CronExpr {
     text.parse().expect("a constant cron expression")
+}
+
+impl Choice for IndexMode {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("schedule", Self::Schedule), ("realtime", Self::Realtime)];
+}
+
+impl Choice for LogFormat {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("journald", Self::Journald),
+        ("json", Self::Json),
+        ("logfmt", Self::Logfmt),
+        ("pretty", Self::Pretty),
+    ];
 }

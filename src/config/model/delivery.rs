@@ -1,6 +1,6 @@
 //! How events leave: batching, lanes, rate, retries, and what they may carry.
 
-use crate::config::values::HumanDuration;
+use crate::config::values::{Choice, HumanDuration};
 
 /// `[delivery]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,4 +86,8 @@ impl Default for Privacy {
             guest_namespace: "commerceOrder".into(),
         }
     }
+}
+
+impl Choice for PrivacyProfile {
+    const NAMES: &'static [(&'static str, Self)] = &[("anonymized", Self::Anonymized), ("full", Self::Full)];
 }

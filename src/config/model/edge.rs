@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::config::values::Choice;
+
 /// `[edge]`.
 #[derive(Clone, Debug)]
 pub struct Edge {
@@ -72,4 +74,8 @@ impl Default for OAuth {
 )]
 fn known_url(text: &'static str) -> Url {
     Url::parse(text).expect("a constant URL")
+}
+
+impl Choice for EdgeAuth {
+    const NAMES: &'static [(&'static str, Self)] = &[("oauth", Self::Oauth), ("none", Self::None)];
 }

@@ -29,6 +29,22 @@ pub struct EventNames {
     pub return_completed: String,
 }
 
+impl EventNames {
+    /// Each kind's key and its name.
+    pub fn by_kind(&self) -> [(&'static str, &str); 8] {
+        [
+            ("placed", &self.placed),
+            ("invoiced", &self.invoiced),
+            ("items_shipped", &self.items_shipped),
+            ("shipment_completed", &self.shipment_completed),
+            ("cancelled", &self.cancelled),
+            ("refunded", &self.refunded),
+            ("return_initiated", &self.return_initiated),
+            ("return_completed", &self.return_completed),
+        ]
+    }
+}
+
 impl Default for EventNames {
     fn default() -> Self {
         Self {

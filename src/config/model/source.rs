@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use crate::config::values::HumanDuration;
+use crate::config::values::{Choice, HumanDuration};
 
 /// `[source]`. Only the table that `kind` names is in force; the other keeps its defaults.
 #[derive(Clone, Debug, Default)]
@@ -127,4 +127,24 @@ impl Default for SqliteSource {
             poll_interval: HumanDuration::from_millis(200),
         }
     }
+}
+
+impl Choice for SourceKind {
+    const NAMES: &'static [(&'static str, Self)] = &[("mysql", Self::Mysql), ("sqlite", Self::Sqlite)];
+}
+
+impl Choice for Capture {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("poll", Self::Poll),
+        ("changelog", Self::Changelog),
+        ("triggers", Self::Triggers),
+    ];
+}
+
+impl Choice for TlsMode {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("disabled", Self::Disabled),
+        ("preferred", Self::Preferred),
+        ("required", Self::Required),
+    ];
 }

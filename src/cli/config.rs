@@ -1,0 +1,126 @@
+//! `config check` and `config show`: what is wrong with the configuration, and what is in force.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::config::{ConfigErrors, Loaded, Origin, Shown, load, process_environment};
+
+/// `orderfeed config …`
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum ConfigCommand {
+    /// Check the configuration with the same validation as a start; exit code 78 if it is not usable
+    Check(CheckArgs),
+    /// Print the effective configuration as TOML, secrets as ***
+    Show(ShowArgs),
+}
+
+/// Options of `config check`.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct CheckArgs {
+    /// Print nothing but warnings
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Options of `config show`.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct ShowArgs {
+    /// Append where each value was set: defaults, file:line, or env NAME
+    #[arg(long)]
+    pub origin: bool,
+    /// Only what differs from the defaults' own layer
+    #[arg(long)]
+    pub changed: bool,
+    /// A JSON array of {key, value, origin} instead of TOML
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs a `config` command on the file at `path` and the environment of this process.
+///
+/// # Errors
+/// Everything that is wrong with the configuration; the caller exits with 78.
+pub fn run(path: &Path, command: &ConfigCommand) -> Result<(), ConfigErrors> {
+    let loaded = load(path, process_environment())?;
+    print(&match command {
+        ConfigCommand::Check(args) => checked(&loaded, *args),
+        ConfigCommand::Show(args) => shown(&loaded.settings, *args),
+    });
+    Ok(())
+}
+
+/// What `config check` prints about a usable configuration.
+fn checked(loaded: &Loaded, args: CheckArgs) -> String {
+    let mut text = String::new();
+    for warning in &loaded.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    if !args.quiet {
+        let files: Vec<String> = loaded
+            .sources
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let sending = loaded
+            .config
+            .websites
+            .values()
+            .filter(|website| website.back_office_events)
+            .count();
+        let _ = writeln!(
+            text,
+            "The configuration is valid: {} (websites sending: {sending})",
+            files.join(", ")
+        );
+    }
+    text
+}
+
+/// What `config show` prints.
+fn shown(settings: &[Shown], args: ShowArgs) -> String {
+    let chosen = settings
+        .iter()
+        .filter(|setting| !args.changed || setting.origin != Origin::Defaults);
+    if args.json {
+        as_json(chosen)
+    } else {
+        as_toml(chosen, args)
+    }
+}
+
+fn as_json<'a>(settings: impl Iterator<Item = &'a Shown>) -> String {
+    let rows: Vec<serde_json::Value> = settings
+        .map(|setting| {
+            serde_json::json!({
+                "key": format!("{}.{}", setting.table, setting.name),
+                "value": setting.value,
+                "origin": setting.origin.to_string(),
+            })
+        })
+        .collect();
+    format!("{:#}\n", serde_json::Value::Array(rows))
+}
+
+fn as_toml<'a>(settings: impl Iterator<Item = &'a Shown>, args: ShowArgs) -> String {
+    let (mut text, mut table) = (String::new(), "");
+    for setting in settings {
+        if setting.table != table {
+            let gap = if table.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}[{}]", setting.table);
+            table = &setting.table;
+        }
+        let origin = if args.origin {
+            format!("  # from {}", setting.origin)
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "{} = {}{origin}", setting.name, setting.value);
+    }
+    text
+}
+
+/// Writes to stdout; a reader that has gone away (`| head`) is not an error.
+fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,230 @@
+//! What validation has to look at files for: secrets, keys, certificates, and who may read or write them. Runs after
+//! everything else was built from text; nothing here touches the network.
+//!
+//! A secret `x` has three ways in: `x` itself (in a file or the environment), `x_file`, and a systemd credential
+//! named by the full key (`edge.oauth.client_secret`) or by its last part (`client_secret`). Two at once is an
+//! error, because one of them would silently be the wrong one after a rotation.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use crate::config::model::{Config, EdgeAuth, Environment, SourceKind};
+use crate::config::problem::{Origin, Warning};
+use crate::config::reader::Reader;
+use crate::config::schema::{self, Kind};
+
+/// No secret is longer; what is (a device, a wrong path) is refused instead of read to its end.
+const LONGEST_SECRET: u64 = 64 * 1024;
+
+/// Fills in the secrets that are in force and checks the files that are named.
+pub(crate) fn resolve(reader: &mut Reader<'_>, config: &mut Config, credentials: Option<&Path>) {
+    let secrets = Secrets { credentials };
+    if config.edge.auth == EdgeAuth::Oauth {
+        let key = "edge.oauth.client_secret";
+        match secrets.find(reader, key, None) {
+            Found::Secret(secret) => config.edge.oauth.client_secret = secret,
+            Found::Nothing => reader.missing(
+                key,
+                "the secret of the OAuth client: set client_secret_file, or a systemd credential of this name",
+            ),
+            Found::Unusable => {}
+        }
+        check_pem(reader, "edge.ca_file", "CERTIFICATE");
+    }
+    if config.source.kind == SourceKind::Mysql {
+        let in_url = config.source.mysql.password.take();
+        if let Found::Secret(secret) = secrets.find(reader, "source.mysql.password", in_url) {
+            config.source.mysql.password = Some(secret);
+        }
+        check_pem(reader, "source.mysql.tls.ca_file", "CERTIFICATE");
+    }
+    resolve_environment_keys(reader, config, &secrets);
+}
+
+fn resolve_environment_keys(reader: &mut Reader<'_>, config: &mut Config, secrets: &Secrets<'_>) {
+    let environment: Environment = config.services_connector.environment;
+    let key = |name: &str| format!("services_connector.{}.{name}", environment.as_str());
+    if let Found::Secret(secret) = secrets.find(reader, &key("api_key"), None) {
+        config.services_connector.keys.api_key = Some(secret);
+    }
+    check_pem(reader, &key("private_key_file"), "PRIVATE KEY");
+    if let Some(path) = reader.path(&key("private_key_file")) {
+        warn_if_readable_by_all(reader, &key("private_key_file"), &path);
+    }
+}
+
+/// What the search for a secret came to.
+enum Found {
+    Secret(SecretString),
+    Nothing,
+    /// Something is there and cannot be used; the problem has been reported.
+    Unusable,
+}
+
+struct Secrets<'a> {
+    /// `$CREDENTIALS_DIRECTORY`, as systemd sets it.
+    credentials: Option<&'a Path>,
+}
+
+impl Secrets<'_> {
+    fn find(&self, reader: &mut Reader<'_>, key: &str, in_url: Option<SecretString>) -> Found {
+        let file_key = format!("{key}_file");
+        let inline = reader.text(key).map(SecretString::from);
+        let file = reader.path(&file_key);
+        let credential = self.credential(key);
+        let mut given: Vec<String> = Vec::new();
+        given.extend(
+            in_url
+                .is_some()
+                .then(|| format!("in source.mysql.url ({})", reader.place("source.mysql.url"))),
+        );
+        given.extend(
+            inline
+                .is_some()
+                .then(|| format!("as {key} ({})", reader.place(key))),
+        );
+        given.extend(
+            file.is_some()
+                .then(|| format!("as {file_key} ({})", reader.place(&file_key))),
+        );
+        given.extend(
+            credential
+                .iter()
+                .map(|path| format!("as the systemd credential {}", path.display())),
+        );
+        if given.len() > 1 {
+            reader.problem(
+                key,
+                format!("is given more than once: {}; keep one", given.join(", and ")),
+            );
+            return Found::Unusable;
+        }
+        match (in_url.or(inline), file, credential) {
+            (Some(secret), ..) => Found::Secret(secret),
+            (None, Some(path), _) => read_into(reader, &file_key, &path),
+            (None, None, Some(path)) => read_into(reader, key, &path),
+            (None, None, None) => Found::Nothing,
+        }
+    }
+
+    /// The credential for a key, named in full or by the last part.
+    fn credential(&self, key: &str) -> Option<PathBuf> {
+        let directory = self.credentials?;
+        let last = key.rsplit('.').next().unwrap_or(key);
+        [key, last]
+            .iter()
+            .map(|name| directory.join(name))
+            .find(|path| path.exists())
+    }
+}
+
+fn read_into(reader: &mut Reader<'_>, key: &str, path: &Path) -> Found {
+    warn_if_readable_by_all(reader, key, path);
+    match read_secret(path) {
+        Ok(secret) => Found::Secret(secret),
+        Err(message) => {
+            reader.problem(key, message);
+            Found::Unusable
+        }
+    }
+}
+
+fn read_secret(path: &Path) -> Result<SecretString, String> {
+    let shown = path.display();
+    let text = read_bounded(path).map_err(|error| unreadable(path, &error))?;
+    let secret = text.trim_end_matches(['\n', '\r']);
+    if secret.is_empty() {
+        return Err(format!("{shown} is empty; expected the secret on one line"));
+    }
+    if secret.contains(['\n', '\r', '\0']) {
+        return Err(format!(
+            "{shown} holds more than one line; expected the secret alone"
+        ));
+    }
+    Ok(secret.into())
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LONGEST_SECRET + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_SECRET {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 64 KiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "create it, or correct the path",
+        io::ErrorKind::PermissionDenied => "let the daemon's user read it",
+        io::ErrorKind::IsADirectory => "name a file in it",
+        _ => "expected a readable text file",
+    };
+    format!("{} cannot be read: {error}; {remedy}", path.display())
+}
+
+fn check_pem(reader: &mut Reader<'_>, key: &str, label: &str) {
+    let Some(path) = reader.path(key) else { return };
+    match fs::read(&path) {
+        Err(error) => reader.problem(key, unreadable(&path, &error)),
+        Ok(bytes) => {
+            let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(label);
+            if !String::from_utf8_lossy(&bytes).lines().any(begins) {
+                let message = format!("{} holds no {label}; expected a PEM file", path.display());
+                reader.problem(key, message);
+            }
+        }
+    }
+}
+
+fn warn_if_readable_by_all(reader: &mut Reader<'_>, key: &str, path: &Path) {
+    if mode(path).is_some_and(|mode| mode & 0o004 != 0) {
+        let message = format!("{} is readable by every user; chmod 0600 it", path.display());
+        reader.warn(key, message);
+    }
+}
+
+/// Warns of configuration files that others may write, or that hold a secret and that others may read.
+pub(crate) fn check_files(reader: &mut Reader<'_>, files: &[PathBuf]) {
+    for path in files {
+        let Some(mode) = mode(path) else { continue };
+        if mode & 0o022 != 0 {
+            warn_file(reader, path, "can be written by other users; chmod go-w it");
+        }
+        if mode & 0o004 != 0 && holds_secret(reader, path) {
+            let message =
+                "holds a secret and is readable by every user; use the …_file key, or chmod 0640 it";
+            warn_file(reader, path, message);
+        }
+    }
+}
+
+fn warn_file(reader: &mut Reader<'_>, path: &Path, message: &str) {
+    let place = Origin::File(path.into());
+    reader.warnings.push(Warning {
+        place,
+        key: String::new(),
+        message: message.into(),
+    });
+}
+
+fn holds_secret(reader: &Reader<'_>, file: &Path) -> bool {
+    let of_file = |origin: &Origin| matches!(origin, Origin::Line(path, _) if path.as_ref() == file);
+    schema::KEYS
+        .iter()
+        .filter(|key| key.kind == Kind::Secret)
+        .filter_map(|key| reader.settings.values.get(key.path))
+        .any(|setting| of_file(&setting.origin))
+}
+
+fn mode(path: &Path) -> Option<u32> {
+    fs::metadata(path)
+        .ok()
+        .map(|metadata| metadata.permissions().mode())
+}
