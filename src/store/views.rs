@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::changelog::VersionId;
-use super::{Reader, StoreError, Writer};
+use super::{Reader, StoreError, Topic, Writer};
 use crate::clock::UtcMillis;
 
 /// The view and the indexer: Commerce uses the same id for both.
@@ -237,7 +237,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Switches between schedule and realtime.
+    /// Switches between schedule and realtime, and wakes the indexer, which may have to start at once.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -245,6 +245,7 @@ impl Writer<'_> {
         self.connection
             .prepare_cached("UPDATE mview_state SET mode = ?2, updated = ?3 WHERE view_id = ?1")?
             .execute(params![VIEW_ID, mode.as_str(), at.0])?;
+        self.touch(Topic::Changelog);
         Ok(())
     }
 
