@@ -1,5 +1,7 @@
 //! Parses the command line and hands over; nothing else.
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    orderfeed::cli::main(std::env::args_os()).into()
 }

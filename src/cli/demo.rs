@@ -21,7 +21,6 @@ use crate::demo::embedded::EmbeddedShop;
 use crate::demo::history::{self, Span};
 use crate::demo::shop::{Shop, ShopOptions};
 use crate::emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, RandomFaults};
-use crate::store::StoreView;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const CLIENT: &str = "demo-client";
@@ -64,7 +63,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let edge = Emulator::start(edge_config(&args)).await.context("the demo's edge")?;
     let config = write_config(place.path(), &edge)?;
     let mut shop = Shoppers::open(place.path(), &args)?;
-    output::say(&demo_report::welcome(&args, place.path(), &edge));
+    output::talk(&demo_report::welcome(&args, place.path(), &edge));
 
     let lifecycle = Lifecycle::default();
     let shopping = CancellationToken::new();
@@ -89,7 +88,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     lifecycle.stop.cancel();
     let ended = daemon.await.context("the daemon crashed")?;
     signals.abort();
-    output::data(&demo_report::summary(&picture(), &edge, &observer));
+    output::data(&demo_report::summary(&picture(), &edge, &observer))?;
     edge.shutdown().await;
     ended?;
     Ok(Exit::Ok)
@@ -117,7 +116,7 @@ async fn watch<T>(
         tokio::select! {
             () = shopping.cancelled() => return,
             () = tokio::time::sleep_until(end) => return,
-            () = tokio::time::sleep(STATUS_EVERY) => output::say(&demo_report::line(&picture())),
+            () = tokio::time::sleep(STATUS_EVERY) => output::talk(&demo_report::line(&picture())),
         }
         if daemon.is_finished() {
             return;
@@ -188,7 +187,7 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
     config.clients = [(CLIENT.to_owned(), client)].into();
     config.strict_xdm = true;
     config.ru_per_s = 0;
-    config.faults = args.faults.then(|| RandomFaults { rate: 0.1, seed: args.seed, ..RandomFaults::default() });
+    config.faults = args.faults.then(|| RandomFaults { rate: 0.1, seed: args.seed });
     config
 }
 
@@ -258,9 +257,4 @@ fn positive_rate(text: &str) -> Result<f64, String> {
         Ok(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(rate),
         _ => Err("a number above 0, at most 100000".to_owned()),
     }
-}
-
-/// Reads the store beside the daemon; before the daemon made it there is none.
-pub(super) fn view(store: &Path) -> Option<StoreView> {
-    StoreView::open(store).ok()
 }

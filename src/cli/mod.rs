@@ -1,5 +1,82 @@
 //! The command line: one file per family of commands.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `args` | the command tree with its help |
+//! | `exit` | exit codes, and which error means which |
+//! | `output`, `table`, `progress` | the only places that print; tables in Commerce's style |
+//! | `dispatch` | which command runs what |
+//! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
+//! | `execute` | changes go to the running daemon, or happen here under the store's lock |
+//! | `status`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `config` | one family each |
 
+pub mod args;
 pub mod config;
 pub mod emulator;
 pub mod source;
+pub mod context;
+pub mod demo;
+mod demo_report;
+pub mod cron;
+pub mod delivery;
+mod dispatch;
+pub mod execute;
+pub mod exit;
+pub mod failed;
+pub mod indexer;
+pub mod output;
+pub mod plug;
+pub mod progress;
+pub mod resync;
+pub mod run;
+pub mod status;
+pub mod table;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::cli::args::Cli;
+use crate::cli::exit::Exit;
+
+/// Worker threads of the runtime: the store and the source do their work on threads of their own.
+const WORKERS: usize = 2;
+
+/// The whole program: parses `args`, runs the command, and says how it ended.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(refusal) => return refused(&refusal),
+    };
+    ended(run(cli))
+}
+
+/// Help and version are data; anything else that clap says is a complaint about the command line.
+fn refused(refusal: &clap::Error) -> Exit {
+    let printed = output::clap(refusal);
+    match refusal.use_stderr() {
+        true => Exit::Usage,
+        false => ended(printed.map(|()| Exit::Ok).map_err(Into::into)),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(dispatch::dispatch(cli))
+}
+
+fn ended(result: anyhow::Result<Exit>) -> Exit {
+    match result {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = Exit::of(&error);
+            if exit != Exit::Ok {
+                output::failure(&error);
+            }
+            exit
+        }
+    }
+}

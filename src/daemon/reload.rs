@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigErrors};
 
 /// Reads the configuration again and hands it on, if it is valid.
 pub(super) fn reload(
-    read: &(dyn Fn() -> Result<Config, ConfigErrors> + Send),
+    read: &(dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync),
     config: &watch::Sender<Arc<Config>>,
 ) {
     let mut new = match read() {

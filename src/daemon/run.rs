@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::commerce::source::SourceError;
 use crate::config::{Config, ConfigErrors};
 use crate::delivery::{self, DeliveryParts, DeliveryStats};
-use crate::indexer::{IndexError, Indexer, batch_limits, capture};
+use crate::indexer::{Indexer, batch_limits, capture};
 use crate::store::{Durability, Reader, Store, StoreError};
 
 /// How often a lease shows that its holder lives.
@@ -46,7 +46,7 @@ pub struct RunOptions {
 /// Who listens to signals.
 pub enum Signals {
     /// The daemon does; it reads its configuration again with this at SIGHUP.
-    Daemon(Box<dyn Fn() -> Result<Config, ConfigErrors> + Send>),
+    Daemon(Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>),
     /// Somebody else in this process does, and uses the lifecycle.
     Elsewhere,
 }

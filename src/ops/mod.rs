@@ -1,3 +1,6 @@
-//! What an on-call person looks at: how outages are told, logging, health.
+//! What an on-call person looks at: how outages are told, logging, status.
 
+pub mod logging;
 pub mod outage;
+pub mod sentence;
+pub mod status;

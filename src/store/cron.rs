@@ -107,6 +107,16 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Slots were not run: the job was still busy, or the daemon was down.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn record_missed_slot(&mut self, job: &str, slot: UtcMillis, why: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO cron_schedule (job_code, status, messages, scheduled_at) VALUES (?1, 'missed', ?3, ?2)";
+        self.connection.prepare_cached(sql)?.execute(params![job, slot.0, why])?;
+        Ok(())
+    }
+
     /// Runs that were going on when an earlier process died are errors.
     ///
     /// # Errors

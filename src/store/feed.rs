@@ -124,6 +124,17 @@ impl Reader<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The orders with this increment id (several, if store views share it). Reads the whole feed: for commands only.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn orders_by_number(&self, number: &str) -> Result<Vec<OrderId>, StoreError> {
+        let sql = "SELECT id FROM sales_data_exporter_orders_v2 WHERE number = ?1 ORDER BY id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([number], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many orders are in the feed for each reason to export or not. Counts rows.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
 
-/// The version of the SQLite that is built in.
+/// The version of SQLite that is built in.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }

@@ -237,7 +237,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Switches between schedule and realtime.
+    /// Switches between schedule and realtime, and wakes the indexer, which may have to start at once.
     ///
     /// # Errors
     /// If the store cannot be written.

@@ -43,6 +43,8 @@ pub struct WebsiteOutbox {
     pub pending_live: u64,
     /// Pending events of history.
     pub pending_history: u64,
+    /// Pending events, of both kinds, that were sent and not accepted: they are sent again.
+    pub pending_retry: u64,
     /// When the oldest pending change was noticed.
     pub oldest: Option<UtcMillis>,
     /// Events by kind and final outcome.
@@ -116,13 +118,14 @@ impl Reader<'_> {
 
     fn read_pending(&self, outbox: &mut WebsiteOutbox) -> Result<(), StoreError> {
         let sql =
-            "SELECT class, sum(events), min(changed_at) FROM outbox_batch WHERE website_id = ?1 AND state = 0
-                   GROUP BY class";
+            "SELECT class, sum(events), min(changed_at), sum(CASE WHEN attempts > 0 THEN events ELSE 0 END)
+                   FROM outbox_batch WHERE website_id = ?1 AND state = 0 GROUP BY class";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![outbox.website])?;
         while let Some(row) = rows.next()? {
             let events = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
             let oldest = UtcMillis(row.get(2)?);
+            outbox.pending_retry += u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
             match Class::from_code(row.get(0)?) {
                 Class::Live => outbox.pending_live = events,
                 Class::History => outbox.pending_history = events,

@@ -1,0 +1,180 @@
+//! The command tree with its help.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::config::ConfigCommand;
+use crate::cli::cron::CronCommand;
+use crate::cli::delivery::DeliveryCommand;
+use crate::cli::failed::FailedCommand;
+use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
+use crate::cli::demo::DemoArgs;
+use crate::cli::emulator::EmulatorArgs;
+use crate::cli::run::RunArgs;
+use crate::cli::source::SourceArgs;
+use crate::cli::resync::ResyncArgs;
+use crate::cli::status::StatusArgs;
+
+const AFTER_HELP: &str = "\
+Examples:
+  orderfeed demo                                  see the whole main job, without any set-up
+  orderfeed config check                          is the configuration right?
+  orderfeed run                                   run the daemon in the foreground
+  orderfeed status                                what is going on?
+  orderfeed indexer:status                        the index, as Commerce prints it
+  orderfeed saas:resync --feed orders             send what is new, changed or failed
+  orderfeed failed list                           what needs a decision
+
+Exit codes: 0 done; 1 the answer is no; 2 usage; 69 something needed is not there; 70 a bug; 74 disk; 75 busy, try
+again; 77 not permitted; 78 configuration.";
+
+/// `X.Y.Z sqlite A.B.C`
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{} sqlite {}",
+        env!("CARGO_PKG_VERSION"),
+        crate::store::sqlite_version()
+    )
+});
+
+/// Delivers Adobe Commerce order status events to the Adobe Experience Platform edge.
+#[derive(Debug, Parser)]
+#[command(name = "orderfeed", version = VERSION.as_str(), after_help = AFTER_HELP, propagate_version = false)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        env = "ORDERFEED_CONFIG",
+        default_value = "/etc/orderfeed/orderfeed.toml",
+        value_name = "FILE"
+    )]
+    pub config: PathBuf,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground, until SIGTERM or Ctrl-C
+    #[command(
+        after_help = "Logs go to stderr. SIGTERM finishes what is in flight and ends with 0; a second one ends at \
+        once.\n\nExamples:\n  orderfeed run --config /etc/orderfeed/orderfeed.toml\n  \
+        orderfeed run --dry-run        show what would be sent, send nothing"
+    )]
+    Run(RunArgs),
+    /// Show the whole main job with an embedded shop, the emulator and the real daemon
+    Demo(DemoArgs),
+    /// Run a local Edge Network for trials and tests
+    Emulator(EmulatorArgs),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look after the source: its capture triggers
+    Source(SourceArgs),
+    /// What the daemon does, what waits, what failed
+    #[command(
+        after_help = "Works with and without a running daemon. Exit code 0 if it could answer, whatever the answer \
+        is.\n\nExamples:\n  orderfeed status\n  orderfeed status --json | jq '.websites[] | {code, pending}'"
+    )]
+    Status(StatusArgs),
+    /// List the indexers
+    #[command(name = "indexer:info")]
+    IndexerInfo,
+    /// Show the status of the index
+    #[command(name = "indexer:status")]
+    IndexerStatus(Indexers),
+    /// Show the state of the index's view and its changelog
+    #[command(name = "indexer:status:mview")]
+    IndexerStatusMview(Indexers),
+    /// Show when the index is updated
+    #[command(name = "indexer:show-mode")]
+    IndexerShowMode(Indexers),
+    /// Set when the index is updated: on save (realtime) or by schedule
+    #[command(
+        name = "indexer:set-mode",
+        after_help = "Example:\n  orderfeed indexer:set-mode schedule"
+    )]
+    IndexerSetMode(SetModeArgs),
+    /// Reindex all orders
+    #[command(
+        name = "indexer:reindex",
+        alias = "index:reindex",
+        after_help = "Also known as index:reindex. What was sent is not sent again; interrupting this command does not \
+        interrupt a running daemon's work."
+    )]
+    IndexerReindex(ReindexArgs),
+    /// Require a full reindex at the next scheduled run
+    #[command(name = "indexer:reset")]
+    IndexerReset(Indexers),
+    /// Set the status of the index
+    #[command(
+        name = "indexer:set-status",
+        after_help = "suspended: nothing is indexed, neither by schedule nor in full, until the status is set again;\n\
+        changes are still captured.\n\nExample:\n  orderfeed indexer:set-status suspended sales_order_data_exporter_v2"
+    )]
+    IndexerSetStatus(SetStatusArgs),
+    /// Synchronize the orders feed again
+    #[command(
+        name = "saas:resync",
+        after_help = "Sends what is new, changed or failed; nothing that was delivered and did not change.\n\nExamples:\n  \
+        orderfeed saas:resync --feed orders\n  \
+        orderfeed saas:resync --feed orders --dry-run\n  \
+        orderfeed saas:resync --feed orders --by-ids 000000101,000000102 --force --wait\n  \
+        orderfeed saas:resync --feed orders --from 2026-11-01 --to 2026-11-08T12:00:00Z"
+    )]
+    Resync(ResyncArgs),
+    /// The schedules: list them, run one now, see what ran
+    #[command(subcommand)]
+    Cron(CronCommand),
+    /// Events that need a decision: list, show, send again, give up
+    #[command(subcommand)]
+    Failed(FailedCommand),
+    /// Pause and resume what is sent; intake and indexing go on
+    #[command(subcommand)]
+    Delivery(DeliveryCommand),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  orderfeed completions bash > /usr/share/bash-completion/completions/orderfeed"
+    )]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn config_is_accepted_before_and_after_a_command() {
+        for args in [
+            ["orderfeed", "--config", "a.toml", "status"],
+            ["orderfeed", "status", "--config", "a.toml"],
+        ] {
+            assert_eq!(Cli::try_parse_from(args).unwrap().config, PathBuf::from("a.toml"));
+        }
+        let nested = ["orderfeed", "cron", "list", "--config", "a.toml"];
+        assert_eq!(
+            Cli::try_parse_from(nested).unwrap().config,
+            PathBuf::from("a.toml")
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! Which command runs what.
+
+use clap::CommandFactory;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::plug::{self, Elsewhere};
+use crate::cli::{cron, delivery, failed, indexer, output, resync, status};
+
+/// Runs the command.
+///
+/// # Errors
+/// What it returns; `cli::exit` knows what that means for the process.
+pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let context = Context::new(cli.config);
+    match cli.command {
+        Command::Run(args) => plug::dispatch(Elsewhere::Run(args), &context).await,
+        Command::Demo(args) => plug::dispatch(Elsewhere::Demo(args), &context).await,
+        Command::Emulator(args) => plug::dispatch(Elsewhere::Emulator(args), &context).await,
+        Command::Config(command) => plug::dispatch(Elsewhere::Config(command), &context).await,
+        Command::Source(command) => plug::dispatch(Elsewhere::Source(command), &context).await,
+        Command::Status(args) => status::run(&context, args),
+        Command::IndexerInfo => indexer::info(),
+        Command::IndexerStatus(args) => indexer::show(&context, &args, indexer::render_status),
+        Command::IndexerStatusMview(args) => indexer::show(&context, &args, indexer::render_mview),
+        Command::IndexerShowMode(args) => indexer::show(&context, &args, indexer::render_mode),
+        Command::IndexerSetMode(args) => indexer::set_mode(&context, &args).await,
+        Command::IndexerReindex(args) => indexer::reindex(&context, &args).await,
+        Command::IndexerReset(args) => indexer::reset(&context, &args).await,
+        Command::IndexerSetStatus(args) => indexer::set_status(&context, &args).await,
+        Command::Resync(args) => resync::run(&context, args).await,
+        Command::Cron(command) => cron::run(&context, command).await,
+        Command::Failed(command) => failed::run(&context, command).await,
+        Command::Delivery(command) => delivery::run(&context, command).await,
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "orderfeed", &mut script);
+    output::data(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,81 @@
+//! Where the command tree meets the rest of the house: commands that live elsewhere, and the work on the index in a
+//! command's own process.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::config::{self, ConfigCommand};
+use crate::cli::context::Context;
+use crate::cli::demo::{self, DemoArgs};
+use crate::cli::emulator::{self, EmulatorArgs};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::run::{self, RunArgs};
+use crate::cli::source::{self, SourceArgs, TriggersState};
+use crate::commerce::mysql::MysqlSource;
+use crate::config::SourceKind;
+use crate::daemon::index_work::index_work as work_of;
+use crate::daemon::jobs::Jobs;
+use crate::daemon::sources;
+use crate::daemon::work::IndexWork;
+use crate::indexer::Indexer;
+use crate::store::Store;
+
+/// A command that lives elsewhere.
+#[derive(Debug)]
+pub enum Elsewhere {
+    /// The daemon.
+    Run(RunArgs),
+    /// The demo.
+    Demo(DemoArgs),
+    /// The emulator.
+    Emulator(EmulatorArgs),
+    /// The source's triggers.
+    Source(SourceArgs),
+    /// The configuration.
+    Config(ConfigCommand),
+}
+
+/// Runs a command that lives elsewhere.
+///
+/// # Errors
+/// What it returns.
+pub async fn dispatch(command: Elsewhere, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Elsewhere::Config(command) => {
+            config::run(context.config_path(), &command)?;
+            Ok(Exit::Ok)
+        }
+        Elsewhere::Run(args) => run::run(args, context).await,
+        Elsewhere::Demo(args) => demo::run(args).await,
+        Elsewhere::Emulator(args) => emulator::run(args).await.map(|()| Exit::Ok),
+        Elsewhere::Source(args) => on_source(&args, context).await,
+    }
+}
+
+async fn on_source(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit> {
+    let config = context.config()?;
+    if config.source.kind != SourceKind::Mysql {
+        let sentence = "source.kind is \"sqlite\": the embedded store brings its triggers along, there is nothing to do";
+        return Err(UsageError(sentence.to_owned()).into());
+    }
+    let source = MysqlSource::new(sources::mysql_settings(&config))?;
+    match source::run(args, &source, &mut std::io::stdout()).await? {
+        TriggersState::Complete | TriggersState::Removed => Ok(Exit::Ok),
+        TriggersState::Incomplete => Ok(Exit::Failed),
+    }
+}
+
+/// The work on the index, for a command that runs while no daemon does. The store is open, its lock held.
+///
+/// # Errors
+/// If the source cannot be set up.
+pub async fn index_work(context: &Context, store: &Store) -> anyhow::Result<Arc<dyn IndexWork>> {
+    let config = context.config()?;
+    let (source, _) = sources::source(&config)?;
+    let (_, config) = watch::channel(Arc::new(config));
+    let indexer = Arc::new(Indexer::new(store.clone(), source, context.clock.clone(), config.clone()));
+    let stop = CancellationToken::new();
+    Ok(work_of(Jobs { indexer, clock: context.clock.clone(), config, stop }))
+}

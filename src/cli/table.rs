@@ -1,0 +1,147 @@
+//! Tables as Commerce prints them, with `+---+` rules. Pure.
+
+use crate::cli::output::Paint;
+
+/// A table that is being filled.
+#[derive(Clone, Debug)]
+pub struct AsciiTable {
+    header: Vec<Cell>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// One cell: its text, and the colour where there may be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+/// What a cell's colour says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// No colour.
+    Plain,
+    /// Green.
+    Good,
+    /// Red.
+    Bad,
+}
+
+impl Cell {
+    /// A cell with a colour. Control characters, which an edge's message may hold, become visible.
+    pub fn toned(text: &str, tone: Tone) -> Self {
+        Self {
+            text: visible(text),
+            tone,
+        }
+    }
+
+    fn painted(&self, width: usize, paint: Paint) -> String {
+        let padded = format!("{:width$}", self.text);
+        match (paint, self.tone) {
+            (Paint::Plain, _) | (_, Tone::Plain) => padded,
+            (Paint::Colour, Tone::Good) => format!("\u{1b}[32m{padded}\u{1b}[39m"),
+            (Paint::Colour, Tone::Bad) => format!("\u{1b}[31m{padded}\u{1b}[39m"),
+        }
+    }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::toned(text.as_ref(), Tone::Plain)
+    }
+}
+
+impl AsciiTable {
+    /// A table with these headings.
+    pub fn new<const N: usize>(header: [&str; N]) -> Self {
+        Self {
+            header: header.map(Cell::from).into(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Appends a row.
+    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// The table, with a line break at its end.
+    pub fn render(&self, paint: Paint) -> String {
+        let widths: Vec<usize> = (0..self.header.len())
+            .map(|column| {
+                let cells = self.rows.iter().filter_map(|row| row.get(column));
+                let widest = cells.map(Cell::width).max().unwrap_or_default();
+                widest.max(self.header[column].width())
+            })
+            .collect();
+        let rule = rule(&widths);
+        let mut text = format!("{rule}{}{rule}", line(&self.header, &widths, Paint::Plain));
+        for row in &self.rows {
+            text.push_str(&line(row, &widths, paint));
+        }
+        if !self.rows.is_empty() {
+            text.push_str(&rule);
+        }
+        text
+    }
+}
+
+fn rule(widths: &[usize]) -> String {
+    let dashes: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
+    format!("+{}+\n", dashes.join("+"))
+}
+
+fn line(cells: &[Cell], widths: &[usize], paint: Paint) -> String {
+    let cells: Vec<String> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| cell.painted(*width, paint))
+        .collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Text from elsewhere, safe on a terminal: control characters are escaped.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_looks_like_commerces() {
+        let mut table = AsciiTable::new(["ID", "Backlog"]);
+        table.row(["sales".into(), Cell::toned("7", Tone::Bad)]);
+        assert_eq!(
+            table.render(Paint::Plain),
+            "+-------+---------+\n| ID    | Backlog |\n+-------+---------+\n| sales | 7       |\n+-------+---------+\n"
+        );
+        assert!(
+            table
+                .render(Paint::Colour)
+                .contains("\u{1b}[31m7      \u{1b}[39m")
+        );
+    }
+
+    #[test]
+    fn a_forged_line_or_escape_stays_in_its_cell() {
+        let mut table = AsciiTable::new(["Detail"]);
+        table.row(["bad\n| forged |\u{1b}[31m".into()]);
+        let text = table.render(Paint::Plain);
+        assert_eq!(text.lines().count(), 5);
+        assert!(text.contains("bad\\n| forged |\\u{1b}[31m"), "{text}");
+    }
+}
