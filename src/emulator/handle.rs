@@ -1,6 +1,7 @@
 //! Starting the emulator, and holding it.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -283,7 +284,7 @@ impl EmulatorHandle {
     }
 
     /// Stops: open connections are dropped where they are.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -302,6 +303,16 @@ impl EmulatorHandle {
     fn data_url(&self, address: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{address}")
+    }
+}
+
+impl fmt::Debug for EmulatorHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmulatorHandle")
+            .field("server", &self.server)
+            .field("edge", &self.edge)
+            .field("control", &self.control)
+            .finish_non_exhaustive()
     }
 }
 
