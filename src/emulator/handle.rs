@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, UtcMillis};
 use crate::emulator::config::{DatastreamConfig, EmulatorConfig};
 use crate::emulator::control;
-use crate::emulator::ledger::{EarlyRequest, EventRow, OrderViolation, PiiFinding, RequestRow, Totals};
+use crate::emulator::ledger::{EarlyRequest, EventRow, OrderViolation, Page, PiiFinding, RequestRow, Totals};
 use crate::emulator::listener::{self, Port};
 use crate::emulator::request::Door;
 use crate::emulator::script::FaultStep;
@@ -220,6 +220,15 @@ impl EmulatorHandle {
         let mut config = EmulatorConfig::clone(&self.shared.config());
         change(&mut config);
         self.shared.set_config(config);
+    }
+
+    /// What `GET /__mock/ledger` answers, in one page.
+    pub fn ledger(&self) -> Value {
+        self.shared.ledger().page(Page {
+            since: 0,
+            since_request: 0,
+            limit: usize::MAX,
+        })
     }
 
     /// Event rows in order of arrival (only with the full ledger).
