@@ -2,6 +2,7 @@
 //! tells the truth.
 
 mod control;
+mod docs;
 mod faults;
 mod ledger;
 mod others;

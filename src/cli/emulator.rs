@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::emulator::{
     DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig, Emulator, EmulatorConfig,
@@ -64,7 +65,7 @@ pub struct EmulatorArgs {
     pub ledger: Option<LedgerDetail>,
 }
 
-/// Runs the emulator until Ctrl-C, then prints what it saw.
+/// Runs the emulator until Ctrl-C or SIGTERM, then prints what it saw.
 ///
 /// # Errors
 /// When the configuration cannot be read, or a port cannot be bound.
@@ -76,10 +77,18 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write the certificate to {}", file.display()))?;
     }
     say(&greeting(&handle, &config));
-    tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
+    wait_for_the_end().await?;
     say(&farewell(&handle.summary()));
     handle.shutdown().await;
     Ok(())
+}
+
+async fn wait_for_the_end() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.context("cannot wait for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 fn configuration(args: &EmulatorArgs) -> anyhow::Result<EmulatorConfig> {
@@ -143,6 +152,9 @@ fn override_accounts(config: &mut EmulatorConfig, args: &EmulatorArgs) {
     }
     if args.datastream.is_empty() && args.client_id.is_none() {
         return;
+    }
+    if args.client_id.is_some() && args.emulator_config.is_none() {
+        config.clients.clear();
     }
     let org = config
         .datastreams
@@ -246,6 +258,11 @@ mod tests {
         assert_eq!(config.datastreams.keys().collect::<Vec<_>>(), ["abc", "def"]);
         assert_eq!(config.clients["c"].org, "111111111111111111111111@AdobeOrg");
         assert_eq!(config.clients["c"].secret, "s");
+        assert_eq!(
+            config.clients.len(),
+            1,
+            "the built-in client is gone where one is named"
+        );
         assert_eq!(config.faults, Some(RandomFaults { rate: 0.5, seed: 3 }));
         assert_eq!(config.listen_server.port(), 9443);
     }

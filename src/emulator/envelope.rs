@@ -167,6 +167,9 @@ impl<'a> Cursor<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -188,6 +191,49 @@ mod tests {
             panic!()
         };
         assert_eq!(events.iter().filter(|event| event.scan.is_none()).count(), 2);
+    }
+
+    fn json_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let key = prop_oneof![
+                "xdm|_id|timestamp|identityMap|commerce|order|purchaseID|id|primary",
+                ".{0,3}"
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_json_the_events_are_each_is_found_with_its_bytes(events in prop::collection::vec(json_value(), 0..4)) {
+            let body = json!({ "before": [1, {"events": 2}], "events": events, "z": null }).to_string();
+            let envelope = read(body.as_bytes()).unwrap();
+            let Field::Here(found) = envelope.events else { panic!("events are there") };
+            let parsed: Vec<Value> =
+                found.iter().map(|event| serde_json::from_slice(event.bytes).unwrap()).collect();
+            prop_assert_eq!(parsed, serde_json::from_str::<Value>(&body).unwrap()["events"].as_array().unwrap().clone());
+            for (event, value) in found.iter().zip(&events) {
+                prop_assert_eq!(event.scan.is_some(), value.is_object());
+            }
+        }
+
+        #[test]
+        fn a_body_cut_off_anywhere_is_refused(events in prop::collection::vec(json_value(), 1..3), cut in 1_usize..200) {
+            let body = json!({ "events": events }).to_string();
+            let end = body.len().saturating_sub(cut);
+            prop_assert!(read(&body.as_bytes()[..end]).is_err());
+        }
     }
 
     #[test]

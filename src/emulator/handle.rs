@@ -1,6 +1,7 @@
 //! Starting the emulator, and holding it.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, UtcMillis};
 use crate::emulator::config::{DatastreamConfig, EmulatorConfig};
 use crate::emulator::control;
-use crate::emulator::ledger::{EarlyRequest, EventRow, OrderViolation, PiiFinding, RequestRow, Totals};
+use crate::emulator::ledger::{EarlyRequest, EventRow, OrderViolation, Page, PiiFinding, RequestRow, Totals};
 use crate::emulator::listener::{self, Port};
 use crate::emulator::request::Door;
 use crate::emulator::script::FaultStep;
@@ -221,6 +222,15 @@ impl EmulatorHandle {
         self.shared.set_config(config);
     }
 
+    /// What `GET /__mock/ledger` answers, in one page.
+    pub fn ledger(&self) -> Value {
+        self.shared.ledger().page(Page {
+            since: 0,
+            since_request: 0,
+            limit: usize::MAX,
+        })
+    }
+
     /// Event rows in order of arrival (only with the full ledger).
     pub fn events(&self) -> Vec<EventRow> {
         self.shared.ledger().events().to_vec()
@@ -283,7 +293,7 @@ impl EmulatorHandle {
     }
 
     /// Stops: open connections are dropped where they are.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -302,6 +312,16 @@ impl EmulatorHandle {
     fn data_url(&self, address: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{address}")
+    }
+}
+
+impl fmt::Debug for EmulatorHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmulatorHandle")
+            .field("server", &self.server)
+            .field("edge", &self.edge)
+            .field("control", &self.control)
+            .finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@
 //!
 //! hyper is used without a framework, because faults need the connection itself: closed before the body is read, reset
 //! after the events are recorded, torn off in the middle of an answer. An accepted event is read once, borrowed from
-//! the request ([`envelope`], [`scan`]), because under load the emulator shares its machine with what it tests.
+//! the request (`envelope`, `scan`), because under load the emulator shares its machine with what it tests.
 
 mod auth;
 mod config;

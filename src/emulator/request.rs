@@ -49,7 +49,8 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&
 /// The query's parameters that anybody asks for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query {
-    /// `datastreamId`, `dataStreamId` or `configId`, whichever the endpoint takes.
+    /// `datastreamId`, `dataStreamId` or `configId`, whichever the endpoint takes; an inlet's id
+    /// stands in the path.
     pub(crate) datastream: Option<String>,
     /// The request id.
     pub(crate) request_id: Option<String>,
@@ -62,7 +63,13 @@ pub(crate) struct Query {
 impl Query {
     /// Reads a query string. Older documentation spells `dataStreamId`.
     pub(crate) fn read(text: &str, route: Route<'_>) -> Self {
-        let mut query = Self::default();
+        let mut query = match route {
+            Route::Inlet(id) | Route::InletBatch(id) => Self {
+                datastream: Some(id.to_owned()),
+                ..Self::default()
+            },
+            _ => Self::default(),
+        };
         let datastream = route.datastream_param();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             match name.as_ref() {
@@ -103,6 +110,7 @@ mod tests {
         assert_eq!(read("configId=a", Route::CollectV1).as_deref(), Some("a"));
         assert_eq!(read("configId=a", Route::CollectV2), None);
         assert_eq!(read("datastreamId=", Route::CollectV2), None);
+        assert_eq!(read("", Route::Inlet("in")).as_deref(), Some("in"));
     }
 
     #[test]

@@ -90,12 +90,12 @@ async fn attend(
     inbound: &Inbound<'_>,
     step: Option<&FaultStep>,
 ) -> Result<Response<ReplyBody>, Hangup> {
-    let seq = shared.ledger().arrived(request_row(inbound, step));
+    let ticket = shared.ledger().arrived(request_row(inbound, step));
     let honest = FaultStep::default();
     let effects = step.unwrap_or(&honest);
     if effects.close == Some(CloseAt::BeforeRead) {
         shared.ledger().answered(
-            seq,
+            ticket,
             outcome(inbound, &Served::default(), 0, step),
             inbound.received_at,
         );
@@ -120,7 +120,7 @@ async fn attend(
     let status = if dropped { 0 } else { served.answer.status };
     shared
         .ledger()
-        .answered(seq, outcome(inbound, &served, status, step), shared.now());
+        .answered(ticket, outcome(inbound, &served, status, step), shared.now());
     if dropped {
         control.reset();
         return Err(Hangup);
@@ -286,9 +286,9 @@ fn note_unread(shared: &Shared, head: &Parts, route: Route<'_>, step: &FaultStep
     };
     let now = shared.now();
     let mut ledger = shared.ledger();
-    let seq = ledger.arrived(row);
+    let ticket = ledger.arrived(row);
     ledger.answered(
-        seq,
+        ticket,
         Outcome {
             fault: Some(step.label()),
             ..Outcome::default()

@@ -18,6 +18,8 @@ const KEPT: usize = 10_000;
 /// The ledger; see the room.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    /// Counts the resets, so that an answer to a request from before one is not noted on another's row.
+    epoch: u64,
     pub(super) detail: LedgerDetail,
     pub(super) keep_bodies: bool,
     pub(super) events: Vec<EventRow>,
@@ -31,10 +33,18 @@ pub(crate) struct Ledger {
     pub(super) totals: Totals,
 }
 
+/// Stands for a request between its arrival and its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    epoch: u64,
+    seq: u64,
+}
+
 impl Ledger {
     /// An empty ledger.
     pub(crate) fn new(detail: LedgerDetail, keep_bodies: bool) -> Self {
         Self {
+            epoch: 0,
             detail,
             keep_bodies,
             events: Vec::new(),
@@ -51,7 +61,11 @@ impl Ledger {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.detail, self.keep_bodies);
+        let epoch = self.epoch + 1;
+        *self = Self {
+            epoch,
+            ..Self::new(self.detail, self.keep_bodies)
+        };
     }
 
     /// Records accepted events, in their order.
@@ -61,8 +75,8 @@ impl Ledger {
         }
     }
 
-    /// Notes that a request arrived; returns its sequence number, which [`Ledger::answered`] takes.
-    pub(crate) fn arrived(&mut self, row: RequestRow) -> u64 {
+    /// Notes that a request arrived; [`Ledger::answered`] takes the ticket.
+    pub(crate) fn arrived(&mut self, row: RequestRow) -> Ticket {
         self.totals.requests += 1;
         let seq = self.totals.requests;
         if let Some(datastream) = &row.datastream {
@@ -73,20 +87,26 @@ impl Ledger {
         if self.detail == LedgerDetail::Full {
             self.requests.push(RequestRow { seq, ..row });
         }
-        seq
+        Ticket {
+            epoch: self.epoch,
+            seq,
+        }
     }
 
     /// Notes the answer to a request.
-    pub(crate) fn answered(&mut self, seq: u64, outcome: Outcome<'_>, now: UtcMillis) {
+    pub(crate) fn answered(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: UtcMillis) {
+        if ticket.epoch != self.epoch {
+            return;
+        }
         *self.totals.by_status.entry(outcome.status).or_default() += 1;
         self.totals.requests_without_events += u64::from(outcome.n_events == Some(0));
         if let Some(fault) = &outcome.fault {
             *self.totals.faults.entry(fault.clone()).or_default() += 1;
         }
         if let (Some(datastream), Some(retry_after)) = (outcome.datastream, &outcome.retry_after) {
-            self.pace.asked(datastream, seq, retry_after, now);
+            self.pace.asked(datastream, ticket.seq, retry_after, now);
         }
-        let index = usize::try_from(seq).unwrap_or(0).wrapping_sub(1);
+        let index = usize::try_from(ticket.seq).unwrap_or(0).wrapping_sub(1);
         if let Some(row) = self.requests.get_mut(index) {
             row.status = outcome.status;
             row.n_events = outcome.n_events.unwrap_or(0);

@@ -146,4 +146,21 @@ fn an_unanswered_request_keeps_status_zero() {
         [202, 0]
     );
     assert_eq!(ledger.requests()[0].n_events, 3);
+
+    let before = ledger.arrived(RequestRow::default());
+    ledger.clear();
+    ledger.arrived(RequestRow::default());
+    ledger.answered(
+        before,
+        Outcome {
+            status: 500,
+            ..Outcome::default()
+        },
+        UtcMillis(0),
+    );
+    assert_eq!(
+        ledger.requests()[0].status,
+        0,
+        "an answer from before a reset is nobody's"
+    );
 }

@@ -95,6 +95,16 @@ pub enum CloseAt {
     MidResponse,
 }
 
+impl CloseAt {
+    fn label(self) -> &'static str {
+        match self {
+            Self::BeforeRead => "close:before_read",
+            Self::AfterRecord => "close:after_record",
+            Self::MidResponse => "close:mid_response",
+        }
+    }
+}
+
 /// What may be wrong with a TLS handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,9 +167,9 @@ impl FaultStep {
     /// A short name for the ledger.
     pub(crate) fn label(&self) -> String {
         let mut parts = Vec::new();
-        parts.extend(self.close.map(|at| format!("close:{at:?}")));
-        parts.extend(self.hang_ms.map(|ms| format!("hang:{ms}ms")));
-        parts.extend(self.slow_bps.map(|bps| format!("slow:{bps}")));
+        parts.extend(self.close.map(|at| at.label().to_owned()));
+        parts.extend(self.hang_ms.map(|_| "hang".to_owned()));
+        parts.extend(self.slow_bps.map(|_| "slow".to_owned()));
         parts.extend(self.scripted_status().map(|status| status.to_string()));
         parts.extend(self.token_expire_now.then(|| "token_expire_now".to_owned()));
         parts.extend(self.gzip.then(|| "gzip".to_owned()));
