@@ -209,6 +209,7 @@ async fn supervise(
 ) -> Result<(), DaemonError> {
     let mut fatal = store.fatal();
     let first = tokio::select! {
+        biased;
         () = lifecycle.stop.cancelled() => Ok(()),
         Some(ended) = parts.join_next() => Err(ended_early(ended)),
         Ok(()) = fatal.changed() => Err(DaemonError::StoreFatal(fatal.borrow().clone().unwrap_or_default())),
