@@ -1,16 +1,230 @@
-//! The log.
+//! The log: what form it takes, where it goes, and how its level changes at run time.
+//!
+//! Logs go to stderr, or natively to the journal where stderr is the journal. One event is one line, whatever a peer
+//! wrote into a message ([`crate::ops::line`] escapes it).
+//!
+//! # What is never logged
+//!
+//! Secrets (client secrets, tokens, passwords, private keys: they live in `secrecy` types, which do not print), bodies of
+//! requests and events, and whatever names or locates a person: e-mail, name, address, telephone, IP address, free text
+//! of a shopper. An order is named by its entity id or number, an event by kind and document. Urls are logged without
+//! user information and query. Libraries that might break this are silenced below `warn`, see [`QUIET`].
 
-/// Why logging cannot start.
+use std::io::{self, IsTerminal};
+
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+
+use crate::clock::Clock;
+use crate::config::{Log, LogFormat};
+use crate::ops::line::{self, Style};
+
+/// Libraries that talk too much, or about things that are not theirs to tell, at `info` and below.
+const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,mysql_async=warn,\
+                     config=warn,log=warn";
+
+/// The name in the journal.
+const IDENTIFIER: &str = "orderfeed";
+
+type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+
+/// Changes the level while the program runs.
+#[derive(Clone, Debug)]
+pub struct LogHandle {
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+/// Why logging cannot start, or its level not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// The level is not one.
-    #[error("log.level {level:?} is not a filter: {cause}")]
+    #[error("log.level {level:?} is not a filter: {cause}; expected a level such as \"info\" or \"info,orderfeed::delivery=debug\"")]
     BadLevel {
         /// What was written.
         level: String,
         /// What is wrong with it.
         cause: String,
     },
+    /// `log.format = "journald"`, but there is no journal.
+    #[error("log.format is \"journald\", but the journal cannot be reached: {0}; set it to \"auto\" or \"logfmt\"")]
+    NoJournal(#[source] io::Error),
+    /// Logging was started before.
+    #[error("logging was set up twice")]
+    Twice,
+}
+
+impl LogHandle {
+    /// Sets the level, in the form of `log.level`.
+    ///
+    /// # Errors
+    /// `BadLevel`; then the old level stays.
+    pub fn set_level(&self, level: &str) -> Result<(), LoggingError> {
+        let filter = filter(level)?;
+        self.filter.reload(filter).map_err(|_| LoggingError::Twice)
+    }
+}
+
+/// Starts logging for the whole process. Once.
+///
+/// # Errors
+/// If the level is not one, or the journal was asked for and is not there.
+pub fn init(log: &Log, clock: Clock) -> Result<LogHandle, LoggingError> {
+    let (filter, handle) = reload::Layer::new(filter(&log.level)?);
+    let output = output(choose(log.format, &Stderr::look()), log.format, clock)?;
+    let registry = tracing_subscriber::registry().with(filter).with(output);
+    registry.try_init().map_err(|_| LoggingError::Twice)?;
+    Ok(LogHandle { filter: handle })
+}
+
+/// What decides the form of the log.
+#[derive(Clone, Debug, Default)]
+struct Stderr {
+    /// `JOURNAL_STREAM`, as systemd sets it: `device:inode` of the stream to the journal.
+    journal_stream: Option<String>,
+    device: u64,
+    inode: u64,
+    terminal: bool,
+    no_color: bool,
+}
+
+impl Stderr {
+    fn look() -> Self {
+        let (device, inode) = match rustix::fs::fstat(io::stderr()) {
+            Ok(stat) => (stat.st_dev, stat.st_ino),
+            Err(_) => (0, 0),
+        };
+        Self {
+            journal_stream: std::env::var("JOURNAL_STREAM").ok(),
+            device,
+            inode,
+            terminal: io::stderr().is_terminal(),
+            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        }
+    }
+
+    /// Whether stderr is the very stream that systemd connected to the journal. The variable alone says nothing: it is
+    /// inherited by everything that a service starts, also with its stderr in a file.
+    fn is_the_journal(&self) -> bool {
+        let stream = self.journal_stream.as_deref().and_then(|text| {
+            let (device, inode) = text.split_once(':')?;
+            Some((device.parse::<u64>().ok()?, inode.parse::<u64>().ok()?))
+        });
+        stream == Some((self.device, self.inode)) && self.inode != 0
+    }
+}
+
+/// What is written where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Journal,
+    Lines(Style),
+}
+
+fn choose(wanted: LogFormat, stderr: &Stderr) -> Form {
+    let colour = stderr.terminal && !stderr.no_color;
+    match wanted {
+        LogFormat::Journald => Form::Journal,
+        LogFormat::Json => Form::Lines(Style::Json),
+        LogFormat::Logfmt => Form::Lines(Style::Logfmt),
+        LogFormat::Pretty => Form::Lines(Style::Pretty { colour }),
+        LogFormat::Auto if stderr.is_the_journal() => Form::Journal,
+        LogFormat::Auto if stderr.terminal => Form::Lines(Style::Pretty { colour }),
+        LogFormat::Auto => Form::Lines(Style::Logfmt),
+    }
+}
+
+fn output(
+    form: Form,
+    wanted: LogFormat,
+    clock: Clock,
+) -> Result<Box<dyn Layer<Filtered> + Send + Sync>, LoggingError> {
+    let style = match form {
+        Form::Lines(style) => style,
+        Form::Journal => match tracing_journald::layer() {
+            Ok(journal) => return Ok(Box::new(as_operators_read(journal))),
+            Err(cause) if wanted == LogFormat::Journald => return Err(LoggingError::NoJournal(cause)),
+            // Stderr still ends in the journal.
+            Err(_) => Style::Logfmt,
+        },
+    };
+    Ok(Box::new(line::layer(style, clock, io::stderr)))
+}
+
+/// The priorities of syslog(3) by their names, so that `journalctl -p info` does not show debug messages.
+fn as_operators_read(journal: tracing_journald::Layer) -> tracing_journald::Layer {
+    journal
+        .with_priority_mappings(PriorityMappings {
+            error: Priority::Error,
+            warn: Priority::Warning,
+            info: Priority::Informational,
+            debug: Priority::Debug,
+            trace: Priority::Debug,
+        })
+        .with_syslog_identifier(IDENTIFIER.to_owned())
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
+    EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|cause| LoggingError::BadLevel {
+        level: level.to_owned(),
+        cause: cause.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stderr(journal_stream: Option<&str>) -> Stderr {
+        Stderr {
+            journal_stream: journal_stream.map(str::to_owned),
+            device: 8,
+            inode: 4711,
+            ..Stderr::default()
+        }
+    }
+
+    #[test]
+    fn auto_takes_the_journal_only_where_stderr_is_that_very_stream() {
+        let auto = |stream| choose(LogFormat::Auto, &stderr(stream));
+        assert_eq!(auto(Some("8:4711")), Form::Journal);
+        for other in [None, Some("8:4712"), Some("9:4711"), Some(""), Some("8"), Some("8:4711:1"), Some("x:y")] {
+            assert_eq!(auto(other), Form::Lines(Style::Logfmt), "{other:?}");
+        }
+        let unknown = Stderr {
+            journal_stream: Some("0:0".into()),
+            ..Stderr::default()
+        };
+        assert_eq!(choose(LogFormat::Auto, &unknown), Form::Lines(Style::Logfmt));
+    }
+
+    #[test]
+    fn a_terminal_gets_the_form_for_people_and_colour_unless_it_is_unwanted() {
+        let terminal = Stderr {
+            terminal: true,
+            ..stderr(None)
+        };
+        let plain = Stderr {
+            no_color: true,
+            ..terminal.clone()
+        };
+        assert_eq!(choose(LogFormat::Auto, &terminal), Form::Lines(Style::Pretty { colour: true }));
+        assert_eq!(choose(LogFormat::Auto, &plain), Form::Lines(Style::Pretty { colour: false }));
+        assert_eq!(
+            choose(LogFormat::Pretty, &stderr(None)),
+            Form::Lines(Style::Pretty { colour: false })
+        );
+        assert_eq!(choose(LogFormat::Json, &terminal), Form::Lines(Style::Json));
+    }
+
+    #[test]
+    fn a_level_may_name_modules_and_a_wrong_one_is_quoted() {
+        filter("info").unwrap();
+        filter("info,orderfeed::delivery=debug").unwrap();
+        let refusal = filter("info,=,=x=").unwrap_err().to_string();
+        assert!(refusal.contains("log.level \"info,=,=x=\""), "{refusal}");
+    }
 }
 
 /// stub
