@@ -128,7 +128,7 @@ async fn a_return_that_changes_its_status_without_a_trace_is_noticed() {
     let source = MysqlSource::new(settings).unwrap();
     let mut reader = Reader::start(&source).await;
     for statement in [
-        "UPDATE magento_rma_item_entity SET status = 'approved' ORDER BY entity_id LIMIT 1",
+        "UPDATE magento_rma_item_entity SET status = 'mended' ORDER BY entity_id LIMIT 1",
         "UPDATE magento_rma SET status = 'closed' ORDER BY entity_id LIMIT 1",
     ] {
         database.execute(statement).await;
