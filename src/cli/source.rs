@@ -50,32 +50,56 @@ pub enum TriggersState {
 ///
 /// # Errors
 /// What the database refused, with the grant to give; a failed write to `out`.
-pub async fn run(args: &SourceArgs, source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<TriggersState> {
+pub async fn run(
+    args: &SourceArgs,
+    source: &MysqlSource,
+    out: &mut dyn Write,
+) -> anyhow::Result<TriggersState> {
     let SourceCommand::Triggers { command } = &args.command;
     match command {
         TriggersCommand::Install => install(source, out).await,
         TriggersCommand::Remove => remove(source, out).await,
         TriggersCommand::Check => {
-            let report = source.check_triggers().await.context("the triggers could not be checked")?;
+            let report = source
+                .check_triggers()
+                .await
+                .context("the triggers could not be checked")?;
             write_report(&report, out)?;
             let complete = report.is_complete();
-            Ok(if complete { TriggersState::Complete } else { TriggersState::Incomplete })
+            Ok(if complete {
+                TriggersState::Complete
+            } else {
+                TriggersState::Incomplete
+            })
         }
     }
 }
 
 async fn install(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<TriggersState> {
-    let created = source.install_triggers().await.context("the triggers could not be installed; what was created stays, run it again")?;
+    let created = source
+        .install_triggers()
+        .await
+        .context("the triggers could not be installed; what was created stays, run it again")?;
     for name in &created {
         writeln!(out, "created {name}")?;
     }
-    let report = source.check_triggers().await.context("the triggers could not be checked")?;
+    let report = source
+        .check_triggers()
+        .await
+        .context("the triggers could not be checked")?;
     write_report(&report, out)?;
-    Ok(if report.is_complete() { TriggersState::Complete } else { TriggersState::Incomplete })
+    Ok(if report.is_complete() {
+        TriggersState::Complete
+    } else {
+        TriggersState::Incomplete
+    })
 }
 
 async fn remove(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<TriggersState> {
-    let dropped = source.remove_triggers().await.context("the triggers could not be removed; run it again")?;
+    let dropped = source
+        .remove_triggers()
+        .await
+        .context("the triggers could not be removed; run it again")?;
     for name in &dropped {
         writeln!(out, "dropped {name}")?;
     }
@@ -84,7 +108,11 @@ async fn remove(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Tri
 }
 
 fn write_report(report: &TriggerReport, out: &mut dyn Write) -> std::io::Result<()> {
-    for (what, names) in [("missing", &report.missing), ("altered", &report.altered), ("foreign", &report.foreign)] {
+    for (what, names) in [
+        ("missing", &report.missing),
+        ("altered", &report.altered),
+        ("foreign", &report.foreign),
+    ] {
         for name in names {
             writeln!(out, "{what} {name}")?;
         }
@@ -95,7 +123,10 @@ fn write_report(report: &TriggerReport, out: &mut dyn Write) -> std::io::Result<
     if report.is_complete() {
         return writeln!(out, "All {} triggers are in place.", report.expected);
     }
-    writeln!(out, "Changes are missed; run `orderfeed source triggers install`, then `orderfeed indexer:reindex`.")
+    writeln!(
+        out,
+        "Changes are missed; run `orderfeed source triggers install`, then `orderfeed indexer:reindex`."
+    )
 }
 
 #[cfg(test)]
@@ -112,7 +143,10 @@ mod tests {
     #[test]
     fn the_three_commands_parse() {
         for command in ["install", "remove", "check"] {
-            assert!(Cli::try_parse_from(["orderfeed", "triggers", command]).is_ok(), "{command}");
+            assert!(
+                Cli::try_parse_from(["orderfeed", "triggers", command]).is_ok(),
+                "{command}"
+            );
         }
         assert!(Cli::try_parse_from(["orderfeed", "triggers"]).is_err());
         let _ = Cli::try_parse_from(["orderfeed", "triggers", "check"]).map(|cli| cli.source);
@@ -130,9 +164,20 @@ mod tests {
         let mut out = Vec::new();
         write_report(&report, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with("missing trg_a\naltered trg_b\nforeign trg_c\nChanges are missed;"), "{text}");
+        assert!(
+            text.starts_with("missing trg_a\naltered trg_b\nforeign trg_c\nChanges are missed;"),
+            "{text}"
+        );
         let mut out = Vec::new();
-        write_report(&TriggerReport { expected: 54, log_exists: true, ..TriggerReport::default() }, &mut out).unwrap();
+        write_report(
+            &TriggerReport {
+                expected: 54,
+                log_exists: true,
+                ..TriggerReport::default()
+            },
+            &mut out,
+        )
+        .unwrap();
         assert_eq!(out, b"All 54 triggers are in place.\n");
     }
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::commerce::cells::{self, BadCell, Cells, Row};
 use crate::commerce::decode;
 use crate::commerce::order::{Order, OrderId, Return, ReturnItem, Scope};
-use crate::commerce::schema::Part;
+use crate::commerce::parts::Part;
 use crate::commerce::source::ReadOrder;
 
 /// Orders being put together.

@@ -2,7 +2,7 @@
 
 use crate::clock::UtcMillis;
 use crate::commerce::amount::Amount;
-use crate::commerce::schema::Spec;
+use crate::commerce::parts::Spec;
 use chrono::NaiveDate;
 
 /// One value of a row, borrowed.

@@ -1,6 +1,6 @@
 //! The rights that an account needs, as the statements that an administrator runs.
 
-use crate::commerce::schema::Part;
+use crate::commerce::parts::Part;
 use crate::commerce::settings::Capture;
 use crate::commerce::watched::{CHANGELOG, LOG};
 
@@ -62,5 +62,15 @@ mod tests {
                 .iter()
                 .all(|statement| statement.starts_with("GRANT SELECT ON "))
         );
+    }
+
+    #[test]
+    fn the_documentation_lists_every_grant() {
+        let text = include_str!("../../docs/SOURCE.md").replace("<host>", "%");
+        for capture in [Capture::Poll, Capture::Changelog, Capture::Triggers] {
+            for statement in grants(capture, "orderfeed", "magento", "") {
+                assert!(text.contains(&statement), "{statement}");
+            }
+        }
     }
 }

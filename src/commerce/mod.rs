@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`mysql`], [`sqlite`] | the two sources |
 //! | [`settings`] | what they are told |
-//! | `schema`, `queries`, `cells`, `decode`, `assemble` | reading whole orders, one definition for both databases |
+//! | `parts`, `schema`, `queries`, `cells`, `decode`, `assemble` | reading whole orders, one definition for both databases |
 //! | `window`, `watched` | noticing changes: the pure core, and which tables are watched how |
 //! | [`triggers`] | our triggers and their log, for both databases |
 //! | [`grants`] | what an account needs |
@@ -21,6 +21,7 @@ pub mod fingerprint;
 pub mod grants;
 pub mod mysql;
 pub mod order;
+mod parts;
 mod queries;
 mod schema;
 pub mod settings;

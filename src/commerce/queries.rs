@@ -7,7 +7,8 @@
 use std::fmt::Write;
 
 use crate::commerce::order::OrderId;
-use crate::commerce::schema::{Part, Schema};
+use crate::commerce::parts::Part;
+use crate::commerce::schema::Schema;
 use crate::commerce::source::OrderFilter;
 
 /// Which database the SQL is for, where the two differ.

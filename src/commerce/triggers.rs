@@ -11,8 +11,9 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::commerce::parts::Part;
 use crate::commerce::queries::Dialect;
-use crate::commerce::schema::{Part, Schema};
+use crate::commerce::schema::Schema;
 use crate::commerce::watched::LOG;
 
 /// The longest name that MySQL allows.

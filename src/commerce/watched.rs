@@ -5,6 +5,7 @@
 //! payments have neither, so a change of only those is invisible to polling (`docs/SOURCE.md`).
 
 use crate::commerce::cells::{self, Row};
+use crate::commerce::parts::Part;
 use crate::commerce::schema::Schema;
 use crate::commerce::source::ChangeOp;
 use crate::commerce::window::{Mark, Sighting};
@@ -238,7 +239,6 @@ impl Watched {
 
 /// The name as it is known here; a log row of a table that we do not know is about an order all the same.
 fn source_table(name: &str) -> &'static str {
-    use crate::commerce::schema::Part;
     Part::ALL
         .iter()
         .map(|part| part.spec().table)

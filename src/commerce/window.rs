@@ -36,6 +36,8 @@ use crate::commerce::source::{Change, ChangeOp};
 pub(crate) const WINDOW_ROWS: usize = 20_000;
 /// How many positions of the front are remembered; they are spread over the overlap.
 const CHECKPOINTS: u32 = 32;
+/// How often within an overlap the window is looked through, and at least every second: it is read whole each time.
+const LOOKS: u32 = 30;
 
 /// A row's place in the order in which its table is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +78,7 @@ pub(crate) struct Window {
     reported: HashMap<i64, Option<i64>>,
     passed: VecDeque<(Duration, Mark)>,
     blind_until: Option<Mark>,
+    looked: Option<Duration>,
 }
 
 impl Window {
@@ -87,6 +90,7 @@ impl Window {
             reported: HashMap::new(),
             passed: VecDeque::new(),
             blind_until: None,
+            looked: None,
         }
     }
 
@@ -124,6 +128,21 @@ impl Window {
         }
     }
 
+    /// Whether the window is to be looked through now, by our own watch, rather than at a later call.
+    pub(crate) fn look_is_due(&mut self, watch: Duration) -> bool {
+        let interval = (self.overlap / LOOKS).min(Duration::from_secs(1));
+        let due = self.looked.is_none_or(|at| watch.saturating_sub(at) >= interval);
+        if due {
+            self.looked = Some(watch);
+        }
+        due
+    }
+
+    /// Whether more rows are in the window than can be remembered, so that looking through it is of no use.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.blind_until.is_some()
+    }
+
     /// Takes the rows behind the tail, in order, at most [`WINDOW_ROWS`] + 1 of them; reports at most `limit`.
     /// `true` if there is more to report; the tail must not move then.
     pub(crate) fn look_back(&mut self, rows: &[Sighting], limit: usize, changes: &mut Vec<Change>) -> bool {
@@ -132,15 +151,11 @@ impl Window {
             return false;
         }
         let before = changes.len();
-        // What was forgotten will be read again by the tail anyway.
-        let remembered = rows
-            .iter()
-            .filter(|row| self.blind_until.is_none_or(|until| row.mark > until));
-        for row in remembered.copied().collect::<Vec<_>>() {
+        for row in rows {
             if changes.len() - before >= limit {
                 return true;
             }
-            self.report(&row, changes);
+            self.report(row, changes);
         }
         false
     }

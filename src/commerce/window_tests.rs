@@ -46,7 +46,7 @@ fn call(window: &mut Window, table: &Table, now: i64, limit: usize) -> Vec<Chang
         return changes;
     }
     let rows = table.after(window.span().tail, i64::MAX, now);
-    if window.look_back(&rows, limit, &mut changes) {
+    if !window.is_blind() && window.look_back(&rows, limit, &mut changes) {
         return changes;
     }
     if let Some(horizon) = window.horizon(Duration::from_secs(now.unsigned_abs()), now) {

@@ -30,13 +30,21 @@ fn settings(database: &Database<'_>, user: &str) -> MysqlSettings {
 }
 
 fn source(database: &Database<'_>, capture: Capture) -> MysqlSource {
-    MysqlSource::new(MysqlSettings { capture, ..settings(database, "admin") }).unwrap()
+    MysqlSource::new(MysqlSettings {
+        capture,
+        ..settings(database, "admin")
+    })
+    .unwrap()
 }
 
 /// A history of a few orders of every kind.
 fn span(orders: usize) -> Span {
     let moment = |text| UtcMillis::parse_sql(text).unwrap();
-    Span { orders, from: moment("2026-01-05 00:00:00"), to: moment("2026-03-05 00:00:00") }
+    Span {
+        orders,
+        from: moment("2026-01-05 00:00:00"),
+        to: moment("2026-03-05 00:00:00"),
+    }
 }
 
 async fn read(source: &impl Source, ids: &[OrderId]) -> Vec<Order> {
@@ -44,11 +52,20 @@ async fn read(source: &impl Source, ids: &[OrderId]) -> Vec<Order> {
         ReadOrder::Whole(order) => *order,
         ReadOrder::Unreadable { id, reason } => panic!("order {id}: {reason}"),
     };
-    source.read_orders(ids).await.unwrap().into_iter().map(whole).collect()
+    source
+        .read_orders(ids)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(whole)
+        .collect()
 }
 
 async fn ids(source: &impl Source) -> Vec<OrderId> {
-    source.order_ids(&Default::default(), None, 100_000).await.unwrap()
+    source
+        .order_ids(&Default::default(), None, 100_000)
+        .await
+        .unwrap()
 }
 
 /// A reader of changes that keeps its cursors as the daemon would.

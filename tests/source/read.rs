@@ -78,27 +78,65 @@ async fn an_order_is_read_with_everything_that_hangs_from_it() {
     let orders = read(&source, &[7, 8]).await;
     assert_eq!(orders.len(), 1, "an id that does not exist is absent");
     let order = &orders[0];
-    assert_eq!((order.id, order.number.as_str(), order.state.as_str()), (7, "000000007", "processing"));
-    assert_eq!(order.created_at, UtcMillis::parse_sql("2026-02-01 10:00:00").unwrap());
-    let scope = Scope { website: "base".into(), store: "main".into(), store_view: "german".into() };
+    assert_eq!(
+        (order.id, order.number.as_str(), order.state.as_str()),
+        (7, "000000007", "processing")
+    );
+    assert_eq!(
+        order.created_at,
+        UtcMillis::parse_sql("2026-02-01 10:00:00").unwrap()
+    );
+    let scope = Scope {
+        website: "base".into(),
+        store: "main".into(),
+        store_view: "german".into(),
+    };
     assert_eq!(order.scope, Some(scope));
     assert_eq!(order.email.as_deref(), Some("Zoë@Example.com"));
-    assert_eq!((order.totals.grand_total, order.totals.discount), (amount("123.45"), amount("-5.5")));
+    assert_eq!(
+        (order.totals.grand_total, order.totals.discount),
+        (amount("123.45"), amount("-5.5"))
+    );
     assert_eq!(order.items[0].name.as_deref(), Some("Löffel 🥄"));
-    assert_eq!((order.items[0].qty_ordered, order.items[0].qty_shipped), (amount("2.5").unwrap(), Amount::from_units(1)));
-    assert_eq!(order.shipping_address.as_ref().unwrap().city.as_deref(), Some("Köln"));
-    assert_eq!(order.billing_address.as_ref().unwrap().city.as_deref(), Some("Bonn"));
-    assert_eq!(order.payment.as_ref().unwrap().method_title.as_deref(), Some("Check"));
+    assert_eq!(
+        (order.items[0].qty_ordered, order.items[0].qty_shipped),
+        (amount("2.5").unwrap(), Amount::from_units(1))
+    );
+    assert_eq!(
+        order.shipping_address.as_ref().unwrap().city.as_deref(),
+        Some("Köln")
+    );
+    assert_eq!(
+        order.billing_address.as_ref().unwrap().city.as_deref(),
+        Some("Bonn")
+    );
+    assert_eq!(
+        order.payment.as_ref().unwrap().method_title.as_deref(),
+        Some("Check")
+    );
     assert_eq!(order.transactions[0].kind.as_deref(), Some("capture"));
     assert_eq!(order.invoices[0].items[0].row_total, amount("123.45"));
     let tracks = ["TN-1", "TN-2"].map(Some);
-    assert_eq!(order.shipments[0].tracks.iter().map(|track: &Track| track.number.as_deref()).collect::<Vec<_>>(), tracks);
-    assert_eq!((order.credit_memos[0].comments, order.credit_memos[0].adjustment), (2, amount("0.5")));
+    assert_eq!(
+        order.shipments[0]
+            .tracks
+            .iter()
+            .map(|track: &Track| track.number.as_deref())
+            .collect::<Vec<_>>(),
+        tracks
+    );
+    assert_eq!(
+        (order.credit_memos[0].comments, order.credit_memos[0].adjustment),
+        (2, amount("0.5"))
+    );
     assert_eq!(order.credit_memos[0].items[0].qty, amount("0.5").unwrap());
     assert_eq!(order.taxes[0].amount, amount("19.71"));
     assert_eq!(order.history[0].status.as_deref(), Some("pending"));
     let returned = &order.returns[0].items[0];
-    assert_eq!((returned.reason.as_deref(), returned.condition.as_deref()), (Some("Wrong size"), Some("Opened")));
+    assert_eq!(
+        (returned.reason.as_deref(), returned.condition.as_deref()),
+        (Some("Wrong size"), Some("Opened"))
+    );
     assert_eq!(returned.resolution, None);
     assert_eq!(order.returns[0].history.len(), 1);
 }
@@ -124,9 +162,18 @@ async fn both_databases_give_the_same_orders_and_pages() {
     for (left, right) in left.iter().zip(&right) {
         assert_eq!(left, right);
     }
-    assert!(left.iter().any(|order| !order.returns.is_empty()) && left.iter().any(|order| !order.credit_memos.is_empty()));
-    let fingerprints = (mysql.describe().await.unwrap().fingerprint, sqlite.describe().await.unwrap().fingerprint);
-    assert_eq!(fingerprints.0, fingerprints.1, "the same data is the same database, wherever it is");
+    assert!(
+        left.iter().any(|order| !order.returns.is_empty())
+            && left.iter().any(|order| !order.credit_memos.is_empty())
+    );
+    let fingerprints = (
+        mysql.describe().await.unwrap().fingerprint,
+        sqlite.describe().await.unwrap().fingerprint,
+    );
+    assert_eq!(
+        fingerprints.0, fingerprints.1,
+        "the same data is the same database, wherever it is"
+    );
 
     let filter = OrderFilter {
         created_from: Some(left[50].created_at),
@@ -152,9 +199,16 @@ async fn both_databases_give_the_same_orders_and_pages() {
         }
         assert_eq!(paged, expected);
         let number = &left[5].number;
-        let same: Vec<_> = left.iter().filter(|order| order.number == *number).map(|order| order.id).collect();
+        let same: Vec<_> = left
+            .iter()
+            .filter(|order| order.number == *number)
+            .map(|order| order.id)
+            .collect();
         assert_eq!(source.find_by_number(number).await.unwrap(), same);
-        assert_eq!(source.find_by_number("no' such").await.unwrap(), Vec::<i64>::new());
+        assert_eq!(
+            source.find_by_number("no' such").await.unwrap(),
+            Vec::<i64>::new()
+        );
     }
 }
 
@@ -189,12 +243,19 @@ async fn an_order_and_its_documents_are_never_torn() {
         let order = read(&source, &[7]).await.remove(0);
         assert_eq!(order.totals.grand_total, order.invoices[0].grand_total);
         let last = order.returns[0].history[0].status.clone().unwrap();
-        assert!(last == "pending" || Amount::parse(&last) == order.totals.grand_total, "{last}");
+        assert!(
+            last == "pending" || Amount::parse(&last) == order.totals.grand_total,
+            "{last}"
+        );
         seen.insert(last);
     }
     stop.store(true, Ordering::Relaxed);
     writer.await.unwrap();
-    assert!(seen.len() > 10, "the writer really wrote meanwhile: {}", seen.len());
+    assert!(
+        seen.len() > 10,
+        "the writer really wrote meanwhile: {}",
+        seen.len()
+    );
 }
 
 #[tokio::test]
@@ -209,7 +270,12 @@ async fn moments_do_not_follow_the_servers_time_zone() {
     let order = read(&source, &[7]).await.remove(0);
     assert_eq!(order.created_at.sql(), "2026-02-01 10:00:00");
     assert_eq!(order.returns[0].requested_at.sql(), "2026-02-05 10:00:00");
-    let off = source.describe().await.unwrap().database_time.millis_since(orderfeed::clock::Clock::System.now());
+    let off = source
+        .describe()
+        .await
+        .unwrap()
+        .database_time
+        .millis_since(orderfeed::clock::Clock::System.now());
     assert!(off.abs() < 60_000, "{off} ms");
     database.execute("SET GLOBAL time_zone = 'SYSTEM'").await;
 }
@@ -218,7 +284,9 @@ async fn moments_do_not_follow_the_servers_time_zone() {
 async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_said() {
     let database = Server::shared().database_with(Edition::Minimal, "m2_").await;
     database.load(ShopOptions::default(), span(40)).await;
-    database.execute("ALTER TABLE m2_sales_order DROP COLUMN protect_code").await;
+    database
+        .execute("ALTER TABLE m2_sales_order DROP COLUMN protect_code")
+        .await;
     let settings = orderfeed::commerce::settings::MysqlSettings {
         table_prefix: "m2_".into(),
         ..super::settings(&database, "admin")
@@ -226,12 +294,26 @@ async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_said() 
     let source = orderfeed::commerce::mysql::MysqlSource::new(settings).unwrap();
     let info = source.describe().await.unwrap();
     assert!(info.product.starts_with("MariaDB 1"), "{}", info.product);
-    for part in ["sales_order_tax", "magento_rma ", "magento_rma_item_entity", "no column protect_code"] {
-        assert_eq!(info.notes.iter().filter(|note| note.contains(part)).count(), 1, "{part}: {:?}", info.notes);
+    for part in [
+        "sales_order_tax",
+        "magento_rma ",
+        "magento_rma_item_entity",
+        "no column protect_code",
+    ] {
+        assert_eq!(
+            info.notes.iter().filter(|note| note.contains(part)).count(),
+            1,
+            "{part}: {:?}",
+            info.notes
+        );
     }
     let orders = read(&source, &ids(&source).await).await;
     assert_eq!(orders.len(), 40);
-    assert!(orders.iter().all(|order| order.returns.is_empty() && order.protect_code.is_none()));
+    assert!(
+        orders
+            .iter()
+            .all(|order| order.returns.is_empty() && order.protect_code.is_none())
+    );
 }
 
 #[tokio::test]
@@ -249,8 +331,18 @@ async fn strange_values_hide_no_order() {
     ] {
         conn.query_drop(statement).await.unwrap();
     }
-    let orders = source(&database, Capture::Poll).read_orders(&[7, 9, 10]).await.unwrap();
+    let orders = source(&database, Capture::Poll)
+        .read_orders(&[7, 9, 10])
+        .await
+        .unwrap();
     let texts: Vec<_> = orders.iter().map(|order| format!("{order:?}")).collect();
-    assert!(texts[0].starts_with("Whole") && texts[1].contains("created_at: UtcMillis(0)"), "{}", texts[1]);
-    assert_eq!(texts[2], r#"Unreadable { id: 10, reason: "sales_order.base_subtotal is not a decimal" }"#);
+    assert!(
+        texts[0].starts_with("Whole") && texts[1].contains("created_at: UtcMillis(0)"),
+        "{}",
+        texts[1]
+    );
+    assert_eq!(
+        texts[2],
+        r#"Unreadable { id: 10, reason: "sales_order.base_subtotal is not a decimal" }"#
+    );
 }

@@ -6,6 +6,7 @@
 //! | [`error`] | server errors as sentences with remedies |
 //! | [`inspect`] | which tables and columns this database has |
 //! | [`capture`] | which orders changed, in three ways |
+//! | [`round`] | one call of capture |
 //! | [`returns`] | open returns, which have no time of change |
 //! | [`triggers`] | installing, removing and checking our triggers |
 
@@ -14,6 +15,7 @@ mod connect;
 mod error;
 mod inspect;
 mod returns;
+mod round;
 mod triggers;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,11 +24,11 @@ use mysql_async::Params;
 
 use crate::commerce::assemble::Assembly;
 use crate::commerce::cells;
-use crate::commerce::mysql::capture::Watch;
 use crate::commerce::mysql::connect::{Connector, Session};
 use crate::commerce::mysql::inspect::Inspected;
+use crate::commerce::mysql::round::Watch;
 use crate::commerce::order::OrderId;
-use crate::commerce::schema::Part;
+use crate::commerce::parts::Part;
 use crate::commerce::settings::MysqlSettings;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,

@@ -85,8 +85,8 @@ impl MysqlSource {
         let found = self.found(session).await?;
         if found.is_empty() {
             return Ok(vec![
-                "This account does not see the triggers (it lacks TRIGGER), so whether they are complete is unknown: run \
-                 `orderfeed source triggers check` as the account that installed them."
+                "No triggers of orderfeed can be seen: this account lacks TRIGGER, or they are gone; run `orderfeed source \
+                 triggers check` as the account that installed them."
                     .to_owned(),
             ]);
         }

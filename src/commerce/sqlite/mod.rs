@@ -17,8 +17,9 @@ use crate::commerce::assemble::Assembly;
 use crate::commerce::cells::{self, Cell, Row};
 use crate::commerce::fingerprint;
 use crate::commerce::order::OrderId;
+use crate::commerce::parts::Part;
 use crate::commerce::queries::{Dialect, Queries};
-use crate::commerce::schema::{Part, Schema};
+use crate::commerce::schema::Schema;
 use crate::commerce::settings::SqliteSettings;
 use crate::commerce::source::{
     Captured, Change, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
@@ -59,16 +60,27 @@ impl SqliteSource {
             let schema = schema(&connection).map_err(|cause| explain(&cause))?;
             if let [missing, ..] = schema.missing_core()[..] {
                 return Err(SourceError::Misconfigured {
-                    message: format!("the embedded store {} has no table {missing}", settings.path.display()),
+                    message: format!(
+                        "the embedded store {} has no table {missing}",
+                        settings.path.display()
+                    ),
                     remedy: "check source.sqlite.path: this is not a Commerce database".into(),
                 });
             }
             let queries = Queries::new(Dialect::Sqlite, "", &schema);
             let triggers = TriggerSet::new(Dialect::Sqlite, "", &schema);
             install(&mut connection, &triggers).map_err(|cause| explain(&cause))?;
-            Arc::new(Shop { schema, queries, triggers })
+            Arc::new(Shop {
+                schema,
+                queries,
+                triggers,
+            })
         };
-        Ok(Self { thread: Thread::start(&settings.path)?, shop, idle: Mutex::new(None) })
+        Ok(Self {
+            thread: Thread::start(&settings.path)?,
+            shop,
+            idle: Mutex::new(None),
+        })
     }
 
     /// Compares the triggers with those that there should be.
@@ -77,7 +89,9 @@ impl SqliteSource {
     /// If the database cannot be asked.
     pub async fn check_triggers(&self) -> Result<TriggerReport, SourceError> {
         let shop = Arc::clone(&self.shop);
-        self.thread.run(move |connection| Ok(shop.triggers.compare(&found(connection)?, true))).await
+        self.thread
+            .run(move |connection| Ok(shop.triggers.compare(&found(connection)?, true)))
+            .await
     }
 
     async fn capture(&self, cursors: &Cursors, limit: usize) -> Result<Captured, SourceError> {
@@ -95,13 +109,18 @@ impl SqliteSource {
                 log_rows(connection, position, limit.max(1)).map(|rows| (version, rows))
             })
             .await?;
-        let mut captured = Captured { cursors: cursors.clone(), more: rows.len() >= limit.max(1), ..Captured::default() };
+        let mut captured = Captured {
+            cursors: cursors.clone(),
+            more: rows.len() >= limit.max(1),
+            ..Captured::default()
+        };
         if let Some((last, _)) = rows.last() {
             captured.cursors.0.insert(LOG.to_owned(), last.to_string());
         }
         captured.changes = rows.into_iter().map(|(_, change)| change).collect();
         if !captured.more {
-            *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some((captured.cursors.clone(), version));
+            *self.idle.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((captured.cursors.clone(), version));
         }
         Ok(captured)
     }
@@ -114,7 +133,10 @@ impl SqliteSource {
                  (SELECT `version_id` FROM `{LOG}` WHERE `version_id` <= {position} ORDER BY `version_id` LIMIT {DELETED_AT_ONCE})"
             );
             // AUTOINCREMENT keeps the numbers growing though the table may be empty.
-            let deleted = self.thread.run(move |connection| connection.execute(&sql, [])).await?;
+            let deleted = self
+                .thread
+                .run(move |connection| connection.execute(&sql, []))
+                .await?;
             if deleted < DELETED_AT_ONCE {
                 return Ok(());
             }
@@ -126,15 +148,26 @@ impl SqliteSource {
             return Ok(Vec::new());
         }
         let (shop, assembly) = (Arc::clone(&self.shop), Assembly::new(ids));
-        self.thread.run(move |connection| read(&connection.transaction()?, &shop.queries, assembly)).await
+        self.thread
+            .run(move |connection| read(&connection.transaction()?, &shop.queries, assembly))
+            .await
     }
 
-    async fn ids(&self, filter: &OrderFilter, below: Option<OrderId>, limit: usize) -> Result<Vec<OrderId>, SourceError> {
+    async fn ids(
+        &self,
+        filter: &OrderFilter,
+        below: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Vec<OrderId>, SourceError> {
         let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
         self.thread
             .run(move |connection| {
                 let stores = stores(connection, &shop.queries, &filter)?;
-                numbers(connection, &shop.queries.order_ids(&filter, stores.as_deref(), below, limit), None)
+                numbers(
+                    connection,
+                    &shop.queries.order_ids(&filter, stores.as_deref(), below, limit),
+                    None,
+                )
             })
             .await
     }
@@ -144,7 +177,11 @@ impl SqliteSource {
         self.thread
             .run(move |connection| {
                 let stores = stores(connection, &shop.queries, &filter)?;
-                let counted = numbers(connection, &shop.queries.count_orders(&filter, stores.as_deref()), None)?;
+                let counted = numbers(
+                    connection,
+                    &shop.queries.count_orders(&filter, stores.as_deref()),
+                    None,
+                )?;
                 Ok(counted.first().copied().unwrap_or_default().unsigned_abs())
             })
             .await
@@ -152,7 +189,9 @@ impl SqliteSource {
 
     async fn find(&self, number: &str) -> Result<Vec<OrderId>, SourceError> {
         let (shop, number) = (Arc::clone(&self.shop), number.to_owned());
-        self.thread.run(move |connection| numbers(connection, &shop.queries.by_number(), Some(&number))).await
+        self.thread
+            .run(move |connection| numbers(connection, &shop.queries.by_number(), Some(&number)))
+            .await
     }
 
     async fn describe_now(&self) -> Result<SourceInfo, SourceError> {
@@ -178,7 +217,9 @@ impl SqliteSource {
                 connection.query_row(sql, [LOG], |row| row.get(0)).optional()
             })
             .await?;
-        Ok(Cursors([(LOG.to_owned(), newest.unwrap_or_default().to_string())].into()))
+        Ok(Cursors(
+            [(LOG.to_owned(), newest.unwrap_or_default().to_string())].into(),
+        ))
     }
 }
 
@@ -224,13 +265,19 @@ impl Source for SqliteSource {
 /// The last row of the log that was captured. Without a cursor, the log is read from its start: it holds nothing but
 /// what was not captured yet.
 fn position(cursors: &Cursors) -> Result<i64, SourceError> {
-    let Some(text) = cursors.0.get(LOG) else { return Ok(0) };
-    text.parse().map_err(|_| SourceError::BadCursor { name: LOG.to_owned(), value: text.clone() })
+    let Some(text) = cursors.0.get(LOG) else {
+        return Ok(0);
+    };
+    text.parse().map_err(|_| SourceError::BadCursor {
+        name: LOG.to_owned(),
+        value: text.clone(),
+    })
 }
 
 fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
     let mut schema = Schema::default();
-    let sql = "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'";
+    let sql =
+        "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'";
     for_each(connection, sql, None, |row| {
         if let (Some(table), Some(column)) = (cells::text(row.cell(0)), cells::text(row.cell(1))) {
             schema.add_column(&table, &column);
@@ -250,7 +297,10 @@ fn install(connection: &mut Connection, set: &TriggerSet) -> rusqlite::Result<()
     transaction.execute_batch(&set.create_log())?;
     for trigger in set.triggers() {
         if report.missing.contains(&trigger.name) || report.altered.contains(&trigger.name) {
-            transaction.execute_batch(&format!("DROP TRIGGER IF EXISTS `{}`; {}", trigger.name, trigger.create))?;
+            transaction.execute_batch(&format!(
+                "DROP TRIGGER IF EXISTS `{}`; {}",
+                trigger.name, trigger.create
+            ))?;
         }
     }
     transaction.commit()
@@ -261,7 +311,11 @@ fn found(connection: &Connection) -> rusqlite::Result<Vec<Found>> {
     let sql = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'";
     for_each(connection, sql, None, |row| {
         let text = |index| cells::text(row.cell(index)).unwrap_or_default();
-        found.push(Found { name: text(0), table: text(1), body: text(2) });
+        found.push(Found {
+            name: text(0),
+            table: text(1),
+            body: text(2),
+        });
     })?;
     Ok(found)
 }
@@ -271,7 +325,11 @@ fn log_rows(connection: &Connection, position: i64, limit: usize) -> rusqlite::R
     let sql = OWN_LOG.select("", Mark::of_key(position), None, limit);
     for_each(connection, &sql, None, |row| {
         if let Some(seen) = OWN_LOG.sighting(row) {
-            let change = seen.order.map(|order| Change { order, table: seen.table, op: seen.op });
+            let change = seen.order.map(|order| Change {
+                order,
+                table: seen.table,
+                op: seen.op,
+            });
             rows.extend(change.map(|change| (seen.mark.id, change)));
         }
     })?;
@@ -279,7 +337,11 @@ fn log_rows(connection: &Connection, position: i64, limit: usize) -> rusqlite::R
 }
 
 /// All from the snapshot that the transaction's first statement takes.
-fn read(snapshot: &Transaction<'_>, queries: &Queries, mut assembly: Assembly) -> rusqlite::Result<Vec<ReadOrder>> {
+fn read(
+    snapshot: &Transaction<'_>,
+    queries: &Queries,
+    mut assembly: Assembly,
+) -> rusqlite::Result<Vec<ReadOrder>> {
     for_each(snapshot, &queries.scopes(), None, |row| assembly.add_scope(row))?;
     for part in Part::ALL {
         if let Some(sql) = queries.part(part, &assembly.owners(part)) {
@@ -294,21 +356,34 @@ fn read(snapshot: &Transaction<'_>, queries: &Queries, mut assembly: Assembly) -
 
 fn oldest(connection: &Connection, queries: &Queries) -> rusqlite::Result<Vec<String>> {
     let mut oldest = Vec::new();
-    for_each(connection, &queries.oldest_orders(fingerprint::ANCHORS), None, |row| {
-        let columns = (0..4).map(|index| cells::text(row.cell(index)).unwrap_or_default());
-        oldest.push(columns.collect::<Vec<_>>().join("|"));
-    })?;
+    for_each(
+        connection,
+        &queries.oldest_orders(fingerprint::ANCHORS),
+        None,
+        |row| {
+            let columns = (0..4).map(|index| cells::text(row.cell(index)).unwrap_or_default());
+            oldest.push(columns.collect::<Vec<_>>().join("|"));
+        },
+    )?;
     Ok(oldest)
 }
 
-fn stores(connection: &Connection, queries: &Queries, filter: &OrderFilter) -> rusqlite::Result<Option<Vec<i64>>> {
-    let Some(website) = &filter.website else { return Ok(None) };
+fn stores(
+    connection: &Connection,
+    queries: &Queries,
+    filter: &OrderFilter,
+) -> rusqlite::Result<Option<Vec<i64>>> {
+    let Some(website) = &filter.website else {
+        return Ok(None);
+    };
     numbers(connection, &queries.store_views(), Some(website)).map(Some)
 }
 
 fn numbers(connection: &Connection, sql: &str, parameter: Option<&str>) -> rusqlite::Result<Vec<i64>> {
     let mut numbers = Vec::new();
-    for_each(connection, sql, parameter, |row| numbers.extend(cells::integer(row.cell(0))))?;
+    for_each(connection, sql, parameter, |row| {
+        numbers.extend(cells::integer(row.cell(0)))
+    })?;
     Ok(numbers)
 }
 

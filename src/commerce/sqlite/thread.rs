@@ -28,7 +28,9 @@ impl Thread {
                 job(&mut connection);
             }
         };
-        let started = std::thread::Builder::new().name("commerce-sqlite".into()).spawn(work);
+        let started = std::thread::Builder::new()
+            .name("commerce-sqlite".into())
+            .spawn(work);
         started.map_err(|cause| SourceError::Unavailable {
             message: format!("the embedded store's thread cannot be started: {cause}"),
         })?;
@@ -45,7 +47,9 @@ impl Thread {
             // Nobody listens any more if the caller gave up, and then the result does not matter.
             let _ = reply.send(work(connection));
         });
-        let gone = || SourceError::Unavailable { message: "the embedded store's thread has ended".into() };
+        let gone = || SourceError::Unavailable {
+            message: "the embedded store's thread has ended".into(),
+        };
         self.jobs.send(job).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?.map_err(|cause| explain(&cause))
     }
@@ -54,12 +58,15 @@ impl Thread {
 /// Opens a database that exists.
 pub(super) fn open(path: &Path) -> Result<Connection, SourceError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|cause| SourceError::Misconfigured {
-        message: format!("the embedded store {} cannot be opened: {cause}", path.display()),
-        remedy: "check source.sqlite.path; `orderfeed demo` makes such a store".into(),
-    })?;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|cause| SourceError::Misconfigured {
+            message: format!("the embedded store {} cannot be opened: {cause}", path.display()),
+            remedy: "check source.sqlite.path; `orderfeed demo` makes such a store".into(),
+        })?;
     // The shop writes while we read.
-    connection.busy_timeout(Duration::from_secs(5)).map_err(|cause| explain(&cause))?;
+    connection
+        .busy_timeout(Duration::from_secs(5))
+        .map_err(|cause| explain(&cause))?;
     Ok(connection)
 }
 
@@ -74,7 +81,8 @@ pub(super) fn explain(error: &rusqlite::Error) -> SourceError {
         },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => SourceError::Misconfigured {
             message,
-            remedy: "the account that the program runs as must be able to write the file and its directory".into(),
+            remedy: "the account that the program runs as must be able to write the file and its directory"
+                .into(),
         },
         _ => SourceError::Unavailable { message },
     }
