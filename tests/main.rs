@@ -1,1 +1,3 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
+
+mod emulator;
