@@ -8,10 +8,13 @@ use clap::{Parser, Subcommand};
 use crate::cli::config::ConfigCommand;
 use crate::cli::cron::CronCommand;
 use crate::cli::delivery::DeliveryCommand;
+use crate::cli::demo::DemoArgs;
+use crate::cli::emulator::EmulatorArgs;
 use crate::cli::failed::FailedCommand;
 use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
-use crate::cli::plug::{DemoArgs, EmulatorArgs, RunArgs, SourceCommand};
 use crate::cli::resync::ResyncArgs;
+use crate::cli::run::RunArgs;
+use crate::cli::source::SourceArgs;
 use crate::cli::status::StatusArgs;
 
 const AFTER_HELP: &str = "\
@@ -77,8 +80,7 @@ pub enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Look after the source: its capture triggers
-    #[command(subcommand)]
-    Source(SourceCommand),
+    Source(SourceArgs),
     /// What the daemon does, what waits, what failed
     #[command(
         after_help = "Works with and without a running daemon. Exit code 0 if it could answer, whatever the answer \

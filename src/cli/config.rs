@@ -124,3 +124,90 @@ fn as_toml<'a>(settings: impl Iterator<Item = &'a Shown>, args: ShowArgs) -> Str
 fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+        [services_connector]
+        organization_id = "53A16ACB5CC1D3760A495C99@AdobeOrg"
+        production.data_space_id = "2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90"
+        [edge]
+        auth = "none"
+        [source.mysql]
+        url = "mysql://shop:hunter2@db/mage"
+        [websites.base]
+        datastream_id = "ebebf826-a01f-4458-8cec-ef61de241c93"
+        back_office_events = true
+        [services_connector.sandbox]
+        api_key = "hunter2"
+    "#;
+
+    fn loaded(directory: &Path) -> Loaded {
+        let path = directory.join("orderfeed.toml");
+        std::fs::write(&path, TEXT).unwrap();
+        load(&path, [("ORDERFEED__DELIVERY__LANES".to_owned(), "7".to_owned())]).unwrap()
+    }
+
+    #[test]
+    fn what_is_shown_is_toml_that_loads_again_but_for_its_secrets() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = shown(
+            &loaded(directory.path()).settings,
+            ShowArgs {
+                origin: true,
+                ..ShowArgs::default()
+            },
+        );
+        assert!(
+            text.contains("lanes = 7  # from env ORDERFEED__DELIVERY__LANES"),
+            "{text}"
+        );
+        assert!(
+            text.contains("max_batch_bytes = 60000  # from defaults"),
+            "{text}"
+        );
+        assert!(text.contains("orderfeed.toml:10\n"), "{text}");
+        assert!(
+            text.contains("mysql://shop:***@db/mage") && text.contains("api_key = \"***\""),
+            "{text}"
+        );
+        assert!(!text.contains("hunter2"), "{text}");
+        let again = directory.path().join("again.toml");
+        std::fs::write(&again, text).unwrap();
+        assert_eq!(load(&again, []).unwrap().config.delivery.lanes, 7);
+    }
+
+    #[test]
+    fn only_what_was_changed_is_shown_on_request_also_as_json() {
+        let directory = tempfile::tempdir().unwrap();
+        let args = ShowArgs {
+            changed: true,
+            json: true,
+            ..ShowArgs::default()
+        };
+        let text = shown(&loaded(directory.path()).settings, args);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(rows.len(), 8);
+        assert_eq!(rows[6]["key"], "websites.base.back_office_events");
+        assert_eq!(rows[7]["value"], 7);
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_check_names_the_files_and_gives_the_warnings() {
+        let directory = tempfile::tempdir().unwrap();
+        let loaded = loaded(directory.path());
+        let text = checked(&loaded, CheckArgs::default());
+        assert!(
+            text.contains("warning: ") && text.contains("edge.auth: is \"none\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("is valid: /") && text.contains("orderfeed.toml"),
+            "{text}"
+        );
+        assert!(!checked(&loaded, CheckArgs { quiet: true }).contains("valid"));
+    }
+}

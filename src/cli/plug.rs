@@ -3,64 +3,24 @@
 
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::config::{self, ConfigCommand};
 use crate::cli::context::Context;
+use crate::cli::demo::{self, DemoArgs};
+use crate::cli::emulator::{self, EmulatorArgs};
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::run::{self, RunArgs};
+use crate::cli::source::{self, SourceArgs, TriggersState};
+use crate::commerce::mysql::MysqlSource;
+use crate::config::SourceKind;
+use crate::daemon::index_work::index_work as work_of;
+use crate::daemon::jobs::Jobs;
+use crate::daemon::sources;
 use crate::daemon::work::IndexWork;
+use crate::indexer::Indexer;
 use crate::store::Store;
-
-/// `orderfeed run …`
-#[derive(Clone, Copy, Debug, Default, Args)]
-pub struct RunArgs {
-    /// Show what would be sent, and send nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Accept another data space than the one that the store was filled for: every event gets a new id
-    #[arg(long)]
-    pub accept_new_data_space: bool,
-}
-
-/// `orderfeed demo …`
-#[derive(Clone, Debug, Default, Args)]
-pub struct DemoArgs {
-    /// Orders of history that the shop starts with
-    #[arg(long, value_name = "N")]
-    pub orders: Option<u64>,
-    /// Changes a second
-    #[arg(long, value_name = "PER_SECOND")]
-    pub rate: Option<f64>,
-    /// End by itself after this time, such as 30s or 5m
-    #[arg(long, value_name = "TIME")]
-    pub duration: Option<crate::config::HumanDuration>,
-    /// Let the edge misbehave
-    #[arg(long)]
-    pub faults: bool,
-}
-
-/// `orderfeed emulator …`
-#[derive(Clone, Copy, Debug, Default, Args)]
-pub struct EmulatorArgs {}
-
-/// `orderfeed source …`
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub enum SourceCommand {
-    /// The triggers of `capture = "triggers"`
-    #[command(subcommand)]
-    Triggers(TriggersCommand),
-}
-
-/// `orderfeed source triggers …`
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub enum TriggersCommand {
-    /// Install what is missing
-    Install,
-    /// Remove all of them
-    Remove,
-    /// Say which are there, missing or different
-    Check,
-}
 
 /// A command that lives elsewhere.
 #[derive(Debug)]
@@ -68,11 +28,11 @@ pub enum Elsewhere {
     /// The daemon.
     Run(RunArgs),
     /// The demo.
-    Demo(DemoArgs),
+    Demo(Box<DemoArgs>),
     /// The emulator.
-    Emulator(EmulatorArgs),
+    Emulator(Box<EmulatorArgs>),
     /// The source's triggers.
-    Source(SourceCommand),
+    Source(SourceArgs),
     /// The configuration.
     Config(ConfigCommand),
 }
@@ -87,10 +47,24 @@ pub async fn dispatch(command: Elsewhere, context: &Context) -> anyhow::Result<E
             config::run(context.config_path(), &command)?;
             Ok(Exit::Ok)
         }
-        Elsewhere::Run(_) => not_in_this_build("run"),
-        Elsewhere::Demo(_) => not_in_this_build("demo"),
-        Elsewhere::Emulator(_) => not_in_this_build("emulator"),
-        Elsewhere::Source(_) => not_in_this_build("source"),
+        Elsewhere::Run(args) => run::run(args, context).await,
+        Elsewhere::Demo(args) => demo::run(*args).await,
+        Elsewhere::Emulator(args) => emulator::run(*args).await.map(|()| Exit::Ok),
+        Elsewhere::Source(args) => on_source(&args, context).await,
+    }
+}
+
+async fn on_source(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit> {
+    let config = context.config()?;
+    if config.source.kind != SourceKind::Mysql {
+        let sentence =
+            "source.kind is \"sqlite\": the embedded store brings its triggers along, there is nothing to do";
+        return Err(UsageError(sentence.to_owned()).into());
+    }
+    let source = MysqlSource::new(sources::mysql_settings(&config))?;
+    match source::run(args, &source, &mut std::io::stdout()).await? {
+        TriggersState::Complete | TriggersState::Removed => Ok(Exit::Ok),
+        TriggersState::Incomplete => Ok(Exit::Failed),
     }
 }
 
@@ -98,10 +72,21 @@ pub async fn dispatch(command: Elsewhere, context: &Context) -> anyhow::Result<E
 ///
 /// # Errors
 /// If the source cannot be set up.
-pub async fn index_work(_context: &Context, _store: &Store) -> anyhow::Result<Arc<dyn IndexWork>> {
-    not_in_this_build("work on the index")
-}
-
-fn not_in_this_build<T>(what: &str) -> anyhow::Result<T> {
-    Err(UsageError(format!("this build has no {what}")).into())
+pub async fn index_work(context: &Context, store: &Store) -> anyhow::Result<Arc<dyn IndexWork>> {
+    let config = context.config()?;
+    let (source, _) = sources::source(&config)?;
+    let (_, config) = watch::channel(Arc::new(config));
+    let indexer = Arc::new(Indexer::new(
+        store.clone(),
+        source,
+        context.clock.clone(),
+        config.clone(),
+    ));
+    let stop = CancellationToken::new();
+    Ok(work_of(Jobs {
+        indexer,
+        clock: context.clock.clone(),
+        config,
+        stop,
+    }))
 }

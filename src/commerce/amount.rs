@@ -74,7 +74,7 @@ impl Amount {
 
     /// The distance from zero.
     pub const fn abs(self) -> Self {
-        Self(self.0.abs())
+        Self(self.0.saturating_abs())
     }
 
     /// Whether this is below zero.

@@ -11,7 +11,7 @@ use crate::clock::UtcMillis;
 pub type OrderId = i64;
 
 /// One order, read whole from one snapshot of the source.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Order {
     /// `entity_id`.
     pub id: OrderId,
@@ -75,7 +75,7 @@ pub struct Order {
 }
 
 /// Where in the website → store → store view tree an order was placed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// `store_website.code`.
     pub website: String,
@@ -86,7 +86,7 @@ pub struct Scope {
 }
 
 /// Totals of an order in base currency; `None` where the column is NULL.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Totals {
     /// `base_grand_total`.
     pub grand_total: Option<Amount>,
@@ -113,7 +113,7 @@ pub struct Totals {
 }
 
 /// `sales_order_payment`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Payment {
     /// `method`, such as `checkmo`.
     pub method: Option<String>,
@@ -140,7 +140,7 @@ pub struct Payment {
 }
 
 /// `sales_payment_transaction`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Transaction {
     /// `transaction_id`.
     pub id: i64,
@@ -153,7 +153,7 @@ pub struct Transaction {
 }
 
 /// `sales_order_address`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Address {
     /// `firstname`.
     pub first_name: Option<String>,
@@ -178,7 +178,7 @@ pub struct Address {
 }
 
 /// `sales_order_item`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Item {
     /// `item_id`.
     pub id: i64,
@@ -225,7 +225,7 @@ pub struct Item {
 }
 
 /// `sales_invoice`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Invoice {
     /// `entity_id`.
     pub id: i64,
@@ -248,7 +248,7 @@ pub struct Invoice {
 }
 
 /// `sales_shipment`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Shipment {
     /// `entity_id`.
     pub id: i64,
@@ -265,7 +265,7 @@ pub struct Shipment {
 }
 
 /// `sales_shipment_track`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Track {
     /// `entity_id`.
     pub id: i64,
@@ -278,7 +278,7 @@ pub struct Track {
 }
 
 /// `sales_creditmemo`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CreditMemo {
     /// `entity_id`.
     pub id: i64,
@@ -309,7 +309,7 @@ pub struct CreditMemo {
 }
 
 /// A line of an invoice, shipment or credit memo. Amounts are `None` where the table has no such column (shipments).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DocumentItem {
     /// `entity_id`.
     pub id: i64,
@@ -328,7 +328,7 @@ pub struct DocumentItem {
 }
 
 /// `magento_rma` (Adobe Commerce edition only).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Return {
     /// `entity_id`.
     pub id: i64,
@@ -345,7 +345,7 @@ pub struct Return {
 }
 
 /// `magento_rma_item_entity` with the labels of its EAV attributes where they could be resolved.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReturnItem {
     /// `entity_id`.
     pub id: i64,
@@ -374,7 +374,7 @@ pub struct ReturnItem {
 }
 
 /// `sales_order_tax` joined with `sales_order_tax_item`; in base currency.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tax {
     /// `tax_id`.
     pub id: i64,
@@ -385,7 +385,7 @@ pub struct Tax {
 }
 
 /// A row of a status history.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StatusChange {
     /// `entity_id`.
     pub id: i64,

@@ -51,6 +51,8 @@ pub(crate) struct Layer {
     pub(crate) tables: Vec<(Vec<String>, Origin)>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Problem>,
+    /// The keys and tables that the problems are about, or that they suggest: none of them is simply missing.
+    pub(crate) spoken_of: Vec<String>,
 }
 
 impl Layer {
@@ -137,23 +139,37 @@ impl Layer {
             value.type_str(),
             key.kind.expected()
         );
-        self.problems.push(Problem {
-            place: origin,
-            key: dotted(path),
-            message,
-        });
+        self.complain(origin, dotted(path), message);
+    }
+
+    fn complain(&mut self, place: Origin, key: String, message: String) {
+        self.spoken_of.push(key.clone());
+        self.problems.push(Problem { place, key, message });
     }
 
     fn unknown(&mut self, path: &[String], is_table: bool, place: Origin) {
-        let message = match schema::is_table(path) {
-            true => format!("is a table; expected its keys, such as {}", example(path)),
-            false => unknown_message(path, is_table),
+        if schema::is_table(path) {
+            let message = match path {
+                // A value where a website's code should be: the table header lacks the code.
+                [table, _] if schema::children(&path[..1]) == ["*"] => format!(
+                    "is not a known key; expected a table for each website's code, such as [{table}.base]"
+                ),
+                _ => format!("is a table; expected its keys, such as {}", example(path)),
+            };
+            return self.complain(place, dotted(path), message);
+        }
+        let what = if is_table {
+            "is not a known table"
+        } else {
+            "is not a known key"
         };
-        self.problems.push(Problem {
-            place,
-            key: dotted(path),
-            message,
-        });
+        let suggestion = suggestion(path);
+        let advice = match &suggestion {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => expected_here(path),
+        };
+        self.spoken_of.extend(suggestion);
+        self.complain(place, dotted(path), format!("{what}; {advice}"));
     }
 
     /// Reads `ORDERFEED__SECTION__KEY` variables: two underscores between the parts, lower-cased. A website code
@@ -179,11 +195,7 @@ impl Layer {
             Some(value) => self.entries.push(Entry { path, value, origin }),
             None => {
                 let message = format!("{} is not {}", quoted(value), key.kind.expected());
-                self.problems.push(Problem {
-                    place: origin,
-                    key: dotted(&path),
-                    message,
-                });
+                self.complain(origin, dotted(&path), message);
             }
         }
     }
@@ -231,31 +243,28 @@ fn parsed(kind: Kind, text: &str) -> Option<Scalar> {
     }
 }
 
-fn unknown_message(path: &[String], is_table: bool) -> String {
-    let what = if is_table {
-        "is not a known table"
-    } else {
-        "is not a known key"
-    };
-    // The first segment that fits nowhere is the one to correct.
-    let depth = (0..path.len())
+/// How many leading segments of an unknown path name a table: the segment after them is the one to correct.
+fn known_depth(path: &[String]) -> usize {
+    (0..path.len())
         .find(|&depth| !schema::is_table(&path[..=depth]))
-        .unwrap_or(path.len() - 1);
-    let (parent, wrong) = (&path[..depth], &path[depth]);
+        .unwrap_or(path.len() - 1)
+}
+
+fn suggestion(path: &[String]) -> Option<String> {
+    let (parent, wrong) = path.split_at(known_depth(path));
     let siblings = schema::children(parent);
-    let full = |name: &str| [parent.to_vec(), vec![name.to_owned()]].concat().join(".");
-    if let Some(name) = nearest(wrong, siblings.iter().copied().filter(|name| *name != "*")) {
-        return format!("{what}; did you mean {}?", full(name));
-    }
-    if let Some(elsewhere) = same_name_elsewhere(path) {
-        return format!("{what}; did you mean {elsewhere}?");
-    }
-    match (parent, siblings.as_slice()) {
-        ([table], ["*"]) => {
-            format!("{what}; expected a table for each website's code, such as [{table}.base]")
-        }
-        _ => format!("{what}; expected one of {}", siblings.join(", ")),
-    }
+    let near = nearest(
+        wrong.first()?,
+        siblings.iter().copied().filter(|name| *name != "*"),
+    );
+    let full = |name: &str| [parent, &[name.to_owned()]].concat().join(".");
+    near.map(full)
+        .or_else(|| same_name_elsewhere(path).map(str::to_owned))
+}
+
+fn expected_here(path: &[String]) -> String {
+    let siblings = schema::children(&path[..known_depth(path)]);
+    format!("expected one of {}", siblings.join(", "))
 }
 
 /// A key of the same name in another table: the table header may have been forgotten.
@@ -270,9 +279,20 @@ fn example(path: &[String]) -> String {
     format!("{}.{}", dotted(path), name.replace('*', "base"))
 }
 
-/// A path as it is written in a message.
+/// A path as it is written in a message and in TOML: a segment that is no bare key is quoted, so that it can neither
+/// forge a line nor be taken for two segments.
 pub(crate) fn dotted(path: &[String]) -> String {
-    path.join(".")
+    let is_bare = |segment: &str| {
+        !segment.is_empty()
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    let written = |segment: &String| match is_bare(segment) {
+        true => segment.clone(),
+        false => quoted(segment),
+    };
+    path.iter().map(written).collect::<Vec<_>>().join(".")
 }
 
 /// Line and column, both from 1, of a byte offset.

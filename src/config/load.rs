@@ -40,7 +40,11 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (sources, layers) = read_layers(&path, &env)?;
     let settings = merged(&path, &layers)?;
-    let mut reader = Reader::new(&settings);
+    let spoken_of = layers
+        .iter()
+        .flat_map(|layer| layer.spoken_of.iter().map(String::as_str))
+        .collect();
+    let mut reader = Reader::new(&settings, spoken_of);
     let mut config = build::config(&mut reader);
     let credentials = env
         .iter()
@@ -171,4 +175,61 @@ fn sorted(mut problems: Vec<Problem>) -> ConfigErrors {
     problems.sort_by(|a, b| (&a.place, &a.key).cmp(&(&b.place, &b.key)));
     problems.dedup();
     ConfigErrors(problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::schema::KEYS;
+
+    /// The configuration that the shipped file alone describes, without what has no default.
+    fn shipped() -> (Config, Vec<Problem>) {
+        let layers = [Layer::defaults(DEFAULTS)];
+        assert_eq!(layers[0].problems, []);
+        let settings = merged(Path::new("/etc/orderfeed/orderfeed.toml"), &layers).unwrap();
+        let mut reader = Reader::new(&settings, Vec::new());
+        let config = build::config(&mut reader);
+        (config, reader.problems)
+    }
+
+    #[test]
+    fn the_shipped_file_equals_the_defaults() {
+        let (config, problems) = shipped();
+        let mut expected = Config::default();
+        // The one relative path of the defaults starts at the configuration's directory.
+        expected.source.sqlite.path = Path::new("/etc/orderfeed").join(expected.source.sqlite.path);
+        assert_eq!(format!("{config:#?}"), format!("{expected:#?}"));
+        assert!(
+            problems
+                .iter()
+                .all(|problem| problem.message.starts_with("is not set")),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn every_key_is_documented_in_the_shipped_file_and_no_other() {
+        let mut table = String::new();
+        let mut documented: Vec<String> = Vec::new();
+        for line in DEFAULTS.lines() {
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            if let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+                table = name.replace("websites.base", "websites.*");
+            } else if let Some((name, _)) = line.split_once(" = ")
+                && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            {
+                documented.push(format!("{table}.{name}"));
+            }
+        }
+        let mut known: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
+        known.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(documented, known);
+    }
+
+    #[test]
+    fn a_configuration_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+        shared(&Config::default());
+    }
 }

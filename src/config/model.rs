@@ -2,7 +2,7 @@
 //! each table of the file, with the defaults that `config/orderfeed.toml` documents (a test holds the two together).
 //!
 //! What has no sensible default (organization id, data space, source, OAuth client, websites) is empty in
-//! [`Config::default`] only: [`load`](crate::config::load()) returns no configuration in which it is missing.
+//! [`Config::default`] only: `config::load` returns no configuration in which it is missing.
 
 mod connector;
 mod daemon;

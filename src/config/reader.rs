@@ -13,14 +13,17 @@ use crate::config::values::{Choice, HumanDuration, Unfit};
 /// The settings and what has been found wrong with them so far.
 pub(crate) struct Reader<'a> {
     pub(crate) settings: &'a Settings,
+    /// Keys that the layers' own problems are about.
+    spoken_of: Vec<&'a str>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Warning>,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(settings: &'a Settings) -> Self {
+    pub(crate) fn new(settings: &'a Settings, spoken_of: Vec<&'a str>) -> Self {
         Self {
             settings,
+            spoken_of,
             problems: Vec::new(),
             warnings: Vec::new(),
         }
@@ -115,8 +118,20 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// Reports a key that must be set and is not.
+    /// Reports a key that must be set and is not, unless it is there and was refused, or is plainly misspelt.
     pub(crate) fn missing(&mut self, key: &str, expected: &str) {
+        let is_below = |inner: &str, outer: &str| {
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest == "_file")
+        };
+        if self
+            .spoken_of
+            .iter()
+            .any(|spoken| is_below(spoken, key) || is_below(key, spoken))
+        {
+            return;
+        }
         let place = self.settings.place_of_missing(key);
         let message = format!("is not set; expected {expected}");
         self.problems.push(Problem {

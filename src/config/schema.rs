@@ -185,7 +185,7 @@ mod tests {
     fn the_bounds_of_durations_are_durations() {
         for key in KEYS {
             if let Kind::Duration(min, max) = key.kind {
-                let bound = |text: &str| text.parse::<crate::config::HumanDuration>().unwrap();
+                let bound = |text: &str| text.parse::<crate::config::values::HumanDuration>().unwrap();
                 assert!(bound(min) < bound(max), "{}", key.path);
             }
         }

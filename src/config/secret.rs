@@ -12,13 +12,16 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::config::model::{Config, EdgeAuth, Environment, SourceKind};
+use crate::config::model::{Config, EdgeAuth, Environment, SourceKind, TlsMode};
 use crate::config::problem::{Origin, Warning};
 use crate::config::reader::Reader;
 use crate::config::schema::{self, Kind};
 
-/// No secret is longer; what is (a device, a wrong path) is refused instead of read to its end.
+/// No secret is longer; a longer file is a wrong path, and refused instead of read to its end.
 const LONGEST_SECRET: u64 = 64 * 1024;
+
+/// The same for certificates; the largest bundles of authorities hold about 250 KiB.
+const LONGEST_PEM: u64 = 4 * 1024 * 1024;
 
 /// Fills in the secrets that are in force and checks the files that are named.
 pub(crate) fn resolve(reader: &mut Reader<'_>, config: &mut Config, credentials: Option<&Path>) {
@@ -33,14 +36,16 @@ pub(crate) fn resolve(reader: &mut Reader<'_>, config: &mut Config, credentials:
             ),
             Found::Unusable => {}
         }
-        check_pem(reader, "edge.ca_file", "CERTIFICATE");
     }
+    check_pem(reader, "edge.ca_file", "CERTIFICATE");
     if config.source.kind == SourceKind::Mysql {
         let in_url = config.source.mysql.password.take();
         if let Found::Secret(secret) = secrets.find(reader, "source.mysql.password", in_url) {
             config.source.mysql.password = Some(secret);
         }
-        check_pem(reader, "source.mysql.tls.ca_file", "CERTIFICATE");
+        if config.source.mysql.tls.mode != TlsMode::Disabled {
+            check_pem(reader, "source.mysql.tls.ca_file", "CERTIFICATE");
+        }
     }
     resolve_environment_keys(reader, config, &secrets);
 }
@@ -135,7 +140,7 @@ fn read_into(reader: &mut Reader<'_>, key: &str, path: &Path) -> Found {
 
 fn read_secret(path: &Path) -> Result<SecretString, String> {
     let shown = path.display();
-    let text = read_bounded(path).map_err(|error| unreadable(path, &error))?;
+    let text = read_bounded(path, LONGEST_SECRET).map_err(|error| unreadable(path, &error))?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.is_empty() {
         return Err(format!("{shown} is empty; expected the secret on one line"));
@@ -148,13 +153,20 @@ fn read_secret(path: &Path) -> Result<SecretString, String> {
     Ok(secret.into())
 }
 
-fn read_bounded(path: &Path) -> io::Result<String> {
+/// Reads a regular file of at most `longest` bytes. A pipe without a writer would hold up the start for ever, and a
+/// device would never end.
+fn read_bounded(path: &Path, longest: u64) -> io::Result<String> {
+    let kind = fs::metadata(path)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(LONGEST_SECRET + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST_SECRET {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 64 KiB"));
+    File::open(path)?.take(longest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > longest {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("more than {longest} bytes"),
+        ));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
@@ -171,11 +183,11 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
 
 fn check_pem(reader: &mut Reader<'_>, key: &str, label: &str) {
     let Some(path) = reader.path(key) else { return };
-    match fs::read(&path) {
+    match read_bounded(&path, LONGEST_PEM) {
         Err(error) => reader.problem(key, unreadable(&path, &error)),
-        Ok(bytes) => {
+        Ok(text) => {
             let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(label);
-            if !String::from_utf8_lossy(&bytes).lines().any(begins) {
+            if !text.lines().any(begins) {
                 let message = format!("{} holds no {label}; expected a PEM file", path.display());
                 reader.problem(key, message);
             }

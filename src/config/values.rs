@@ -30,7 +30,7 @@ impl Unfit {
 }
 
 /// An Adobe organization: 24 letters or digits and `@AdobeOrg`. One per Commerce instance.
-/// Empty only in [`Config::default`](crate::config::Config), never after loading.
+/// Empty only in `Config::default()`, never after loading.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct OrganizationId(Arc<str>);
 
@@ -157,7 +157,7 @@ impl HumanDuration {
         self.0
     }
 
-    /// Whole milliseconds, saturating; for arithmetic with [`UtcMillis`](crate::clock::UtcMillis).
+    /// Whole milliseconds, saturating; for arithmetic with `UtcMillis`.
     pub fn millis(self) -> i64 {
         i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
     }
@@ -177,7 +177,7 @@ impl fmt::Display for HumanDuration {
         if secs == 0 && nanos == 0 {
             return f.write_str("0s");
         }
-        if nanos == 0 && secs % YEAR == 0 {
+        if nanos == 0 && secs.is_multiple_of(YEAR) {
             return write!(f, "{}y", secs / YEAR);
         }
         let parts = [
@@ -224,7 +224,7 @@ const BYTE_UNITS: [(&str, u64); 5] = [
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |factor: u64| self.0 >= factor && self.0 % factor == 0;
+        let fits = |factor: u64| self.0 >= factor && self.0.is_multiple_of(factor);
         match BYTE_UNITS.iter().find(|(_, factor)| fits(*factor)) {
             Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}B", self.0),
@@ -350,3 +350,6 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
         Err(Unfit::new("is not one of the choices", names.join(" or ")))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::kinds::EventKind;
+use crate::events::kinds::EventKind;
 
 /// How much of a person the events may show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,8 +1,10 @@
 //! What happened to an order, read from its documents.
 
-use super::kinds::EventKind;
 use crate::clock::UtcMillis;
 use crate::commerce::order::{Item, Order, Return, StatusChange};
+use crate::events::families::Families;
+use crate::events::kinds::EventKind;
+use crate::events::options::ships_separately;
 
 /// What happened to an order according to its documents: cheap to compute, nothing rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,13 +60,26 @@ pub fn facts(order: &Order) -> Vec<Fact> {
 /// When the last shipment left, if nothing is left to ship.
 fn shipment_completed(order: &Order) -> Option<UtcMillis> {
     let last = order.shipments.iter().map(|shipment| shipment.created_at).max()?;
-    let complete = !is_cancelled(order) && !order.items.iter().any(|item| waits_for_shipment(order, item));
-    complete.then_some(last)
+    if is_cancelled(order) {
+        return None;
+    }
+    let families = Families::of(order);
+    (!families.items().any(|item| waits_for_shipment(&families, item))).then_some(last)
 }
 
-fn waits_for_shipment(_order: &Order, item: &Item) -> bool {
+/// A child ships with its parent, and a bundle that ships in parts by its children.
+fn waits_for_shipment(families: &Families<'_>, item: &Item) -> bool {
+    is_open(item)
+        && match item.parent_id {
+            Some(parent) => families.item(parent).is_some_and(ships_separately),
+            None => !ships_separately(item) || families.children(item.id).is_empty(),
+        }
+}
+
+/// Commerce's own rule for what can still be shipped (`Magento\Sales\Model\Order\Item::getSimpleQtyToShip`).
+fn is_open(item: &Item) -> bool {
     let done = item.qty_shipped.max(item.qty_refunded) + item.qty_canceled;
-    item.parent_id.is_none() && !item.is_virtual && item.qty_ordered > done
+    !item.is_virtual && item.qty_ordered > done
 }
 
 fn is_cancelled(order: &Order) -> bool {
@@ -88,12 +103,11 @@ fn return_completed(order: &Order, request: &Return) -> Option<UtcMillis> {
 
 /// When the history's last unbroken run of such statuses began: later comments repeat the status.
 fn entered(history: &[StatusChange], matches: impl Fn(&str) -> bool) -> Option<UtcMillis> {
-    let known = history
+    let mut known: Vec<_> = history
         .iter()
-        .rev()
-        .filter_map(|change| Some((change.status.as_deref()?, change.at)));
-    known
-        .take_while(|(status, _)| matches(status))
-        .last()
-        .map(|(_, at)| at)
+        .filter_map(|change| Some((change.id, change.status.as_deref()?, change.at)))
+        .collect();
+    known.sort_unstable_by_key(|(id, _, _)| *id);
+    let run = known.iter().rev().take_while(|(_, status, _)| matches(status));
+    run.last().map(|(_, _, at)| *at)
 }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 use uuid::{Uuid, uuid};
 
-use super::context::EventContext;
-use super::kinds::EventKind;
 use crate::commerce::order::Order;
+use crate::events::context::EventContext;
+use crate::events::kinds::EventKind;
 
 /// The namespace of all our event ids: UUIDv5 of `https://ns.adobe.com/xdm/context/experienceevent` in the URL
 /// namespace. It never changes, or every event would get a second `_id`.

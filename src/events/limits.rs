@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::kinds::EventKind;
+use crate::events::kinds::EventKind;
 
 /// Adobe's limit for a request body: 64 KB.
 const MAX_REQUEST_BYTES: usize = 65_536;

@@ -8,12 +8,30 @@
 //!
 //! `docs/EVENTS.md` says field by field what is sent in which profile and why.
 
+mod address;
 mod context;
+mod documents;
 mod facts;
+mod families;
 mod identity;
 mod kinds;
 mod limits;
+mod lines;
+mod options;
+mod payment;
 mod render;
+mod shares;
+mod text;
+mod xdm;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod schema_test;
+#[cfg(test)]
+mod tests;
 
 pub use context::{EventContext, EventTypes, Profile};
 pub use facts::{Fact, facts};

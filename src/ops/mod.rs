@@ -1,6 +1,7 @@
-//! What an on-call person looks at.
+//! What an on-call person looks at: how outages are told, logging, status.
 
 mod line;
 pub mod logging;
+pub mod outage;
 pub mod sentence;
 pub mod status;

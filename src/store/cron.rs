@@ -53,27 +53,42 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
-    /// A job begins for a slot.
+    /// Remembers up to where a job's slots were looked at, so that a restart neither repeats nor loses one.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn start_cron_run(&mut self, job: &str, slot: UtcMillis, at: UtcMillis) -> Result<i64, StoreError> {
+    pub fn set_last_slot(&mut self, job: &str, slot: UtcMillis) -> Result<(), StoreError> {
+        let sql = "INSERT INTO cron_job VALUES (?1, ?2)
+                   ON CONFLICT DO UPDATE SET last_scheduled_at = excluded.last_scheduled_at";
         self.connection
-            .prepare_cached(
-                "INSERT INTO cron_job VALUES (?1, ?2)
-                 ON CONFLICT DO UPDATE SET last_scheduled_at = excluded.last_scheduled_at",
-            )?
+            .prepare_cached(sql)?
             .execute(params![job, slot.0])?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO cron_schedule (job_code, status, messages, scheduled_at, executed_at)
-                 VALUES (?1, 'running', '', ?2, ?3)",
-            )?
-            .execute(params![job, slot.0, at.0])?;
+        Ok(())
+    }
+
+    /// A run is worth a row: it takes a while, did something, or failed.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn record_cron_run(&mut self, run: &CronRun) -> Result<i64, StoreError> {
+        let sql =
+            "INSERT INTO cron_schedule (job_code, status, messages, scheduled_at, executed_at, finished_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let millis = |at: Option<UtcMillis>| at.map(|at| at.0);
+        let (executed, finished) = (millis(run.executed_at), millis(run.finished_at));
+        let row = params![
+            run.job,
+            run.status,
+            run.message,
+            run.scheduled_at.0,
+            executed,
+            finished
+        ];
+        self.connection.prepare_cached(sql)?.execute(row)?;
         Ok(self.connection.last_insert_rowid())
     }
 
-    /// A run ended with `status` (`success` or `error`).
+    /// A run that has a row ended with `status` (`success` or `error`).
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -92,7 +107,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A slot was not run: the job was still busy, or the daemon was down.
+    /// Slots were not run: the job was still busy, or the daemon was down.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -101,17 +116,6 @@ impl Writer<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute(params![job, slot.0, why])?;
-        Ok(())
-    }
-
-    /// A quiet run leaves no row: one that found nothing to do every five seconds would only hide the others.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn forget_cron_run(&mut self, id: i64) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("DELETE FROM cron_schedule WHERE schedule_id = ?1")?
-            .execute([id])?;
         Ok(())
     }
 

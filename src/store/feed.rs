@@ -1,8 +1,6 @@
 //! The feed: what was last seen of each order, so that an unchanged one costs nothing downstream; and the orders that
 //! could not be indexed, which are retried alone.
 
-use std::collections::HashMap;
-
 use rusqlite::{OptionalExtension, params};
 
 use super::meta::WebsiteId;
@@ -56,6 +54,11 @@ impl Exported {
     }
 }
 
+/// A hash that was cleared (an empty blob) reads as one that matches nothing.
+fn read_hash(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<FeedHash>> {
+    Ok(FeedHash::try_from(row.get_ref(column)?.as_blob()?).ok())
+}
+
 /// What is kept of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedRow {
@@ -65,8 +68,8 @@ pub struct FeedRow {
     pub number: String,
     /// Its website, if known.
     pub website: Option<WebsiteId>,
-    /// Of content and routing.
-    pub hash: FeedHash,
+    /// Of content and routing; `None` if it was cleared so that the order is looked at afresh.
+    pub hash: Option<FeedHash>,
     /// Whether events are derived.
     pub exported: Exported,
     /// When this row last changed.
@@ -87,22 +90,6 @@ pub struct IndexFailure {
 }
 
 impl Reader<'_> {
-    /// The hashes of those of `orders` that have a live feed row.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn feed_hashes(&self, orders: &[OrderId]) -> Result<HashMap<OrderId, FeedHash>, StoreError> {
-        let sql = "SELECT feed_hash FROM sales_data_exporter_orders_v2 WHERE id = ?1 AND is_deleted = 0";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut found = HashMap::with_capacity(orders.len());
-        for order in orders {
-            if let Some(hash) = statement.query_row([order], |row| row.get(0)).optional()? {
-                found.insert(*order, hash);
-            }
-        }
-        Ok(found)
-    }
-
     /// The feed row of an order, also of a deleted one (`true`).
     ///
     /// # Errors
@@ -116,13 +103,25 @@ impl Reader<'_> {
                 order,
                 number: row.get(0)?,
                 website: row.get(1)?,
-                hash: row.get(2)?,
+                hash: read_hash(row, 2)?,
                 exported: Exported::from_code(row.get(3)?).unwrap_or(Exported::Yes),
                 modified_at: UtcMillis(row.get(4)?),
             };
             Ok((feed, row.get(5)?))
         });
         Ok(row.optional()?)
+    }
+
+    /// The ids of live feed rows from `low` (inclusive) to `below` (exclusive; `None` is the top).
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn feed_ids(&self, low: OrderId, below: Option<OrderId>) -> Result<Vec<OrderId>, StoreError> {
+        let sql =
+            "SELECT id FROM sales_data_exporter_orders_v2 WHERE id >= ?1 AND id < ?2 AND is_deleted = 0";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([low, below.unwrap_or(OrderId::MAX)], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The orders with this increment id (several, if store views share it). Reads the whole feed: for commands only.
@@ -225,6 +224,20 @@ impl Writer<'_> {
             ])?;
         }
         Ok(())
+    }
+
+    /// Forgets what was seen of every order, up to `limit` at a time, so that each is looked at afresh. Events that the
+    /// outbox holds stay known. Returns how many rows changed; 0 means done.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn clear_feed_hashes(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x'' WHERE id IN
+                   (SELECT id FROM sales_data_exporter_orders_v2 WHERE feed_hash <> x'' LIMIT ?1)";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .execute([i64::try_from(limit).unwrap_or(i64::MAX)])?)
     }
 
     /// Marks orders that no longer exist in the source. What is in the outbox of them still goes.

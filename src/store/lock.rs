@@ -21,6 +21,7 @@ impl StoreLock {
     /// `Locked` names the holder; `Path` if the file cannot be made.
     pub fn acquire(store: &Path, purpose: &str) -> Result<Self, StoreError> {
         let path = lock_path(store);
+        super::open::create_private_dir(store)?;
         let failed = |cause: std::io::Error| StoreError::Path {
             path: path.clone(),
             cause: cause.to_string(),

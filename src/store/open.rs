@@ -56,17 +56,7 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
         path: at.to_owned(),
         cause: cause.to_string(),
     };
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    if !parent.exists() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(|cause| failed(parent, cause))?;
-    }
+    create_private_dir(path)?;
     let mut options = fs::OpenOptions::new();
     options
         .read(true)
@@ -88,6 +78,22 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
         );
     }
     Ok(())
+}
+
+/// Makes the directory of `path`, if it is missing.
+pub(super) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if parent.exists() {
+        return Ok(());
+    }
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+    created.map_err(|cause| StoreError::Path {
+        path: parent.to_owned(),
+        cause: cause.to_string(),
+    })
 }
 
 /// Damage, and the version that is ahead of the changelog (I8): both would make the daemon skip changes in silence.

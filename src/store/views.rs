@@ -245,6 +245,7 @@ impl Writer<'_> {
         self.connection
             .prepare_cached("UPDATE mview_state SET mode = ?2, updated = ?3 WHERE view_id = ?1")?
             .execute(params![VIEW_ID, mode.as_str(), at.0])?;
+        // What waited for the schedule is indexed at once after a switch to realtime.
         self.touch(Topic::Changelog);
         Ok(())
     }

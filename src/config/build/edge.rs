@@ -61,7 +61,11 @@ fn web_url(reader: &mut Reader<'_>, key: &str) -> Option<Url> {
     let message = match parse_web_url(text) {
         Ok(url) => return Some(url),
         Err(unfit) if text.contains('@') => format!("(not shown, it holds an \"@\") {unfit}"),
-        Err(unfit) => format!("{} {unfit}", quoted(text)),
+        // A query may hold a token, so it is not quoted either.
+        Err(unfit) => format!(
+            "{} {unfit}",
+            quoted(text.split(['?', '#']).next().unwrap_or_default())
+        ),
     };
     reader.problem(key, message);
     None

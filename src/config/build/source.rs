@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use url::{Url, form_urlencoded};
 
 use crate::config::model::{MysqlSource, MysqlTls, Source, SourceKind, SqliteSource, TlsMode};
+use crate::config::problem::quoted;
 use crate::config::reader::Reader;
 use crate::config::values::Choice;
 
@@ -66,7 +67,7 @@ fn table_prefix(reader: &mut Reader<'_>) -> String {
     let key = "source.mysql.table_prefix";
     let prefix = reader.text_or(key, String::new());
     if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        let shown = crate::config::problem::quoted(&prefix);
+        let shown = quoted(&prefix);
         reader.problem(
             key,
             format!("{shown} is not a table prefix; expected letters, digits and underscores"),

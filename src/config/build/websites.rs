@@ -65,11 +65,8 @@ fn refuse_codes_that_differ_in_case(reader: &mut Reader<'_>, codes: &[String]) {
 fn website(reader: &mut Reader<'_>, web_sdk: &WebSdk, code: &str) -> Website {
     let key = |name: &str| format!("websites.{code}.{name}");
     if !is_website_code(code) {
-        let message = format!(
-            "{} is not a website code; expected a letter, then letters, digits and underscores",
-            quoted(code)
-        );
-        reader.problem(&format!("websites.{code}"), message);
+        let message = "is not a website code; expected a letter, then letters, digits and underscores";
+        reader.problem(&format!("websites.{code}"), message.into());
     }
     let back_office_events = reader.bool(&key("back_office_events")).unwrap_or(false);
     let storefront_events = reader.bool(&key("storefront_events"));

@@ -11,8 +11,8 @@ pub struct Delivery {
     pub max_batch_events: usize,
     /// Most requests in flight per website; what is used adapts below it.
     pub lanes: usize,
-    /// Most request units a second over all websites; 0 means no gate. The edge counts one unit for each event
-    /// of up to 1 KiB.
+    /// Most request units a second over all websites; 0 means no gate. The edge counts one unit for each 8 KiB of a
+    /// request that are begun.
     pub request_units_per_second: u32,
     /// While so many events wait, history is not read in; live changes always enter.
     pub max_pending_events: u64,

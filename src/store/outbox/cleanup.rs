@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::super::{StoreError, Writer};
+use super::super::{StoreError, Topic, Writer};
 use crate::clock::UtcMillis;
 
 impl Writer<'_> {
@@ -24,5 +24,20 @@ impl Writer<'_> {
             .connection
             .prepare_cached(&rows)?
             .execute(params![before.0, limit])?)
+    }
+
+    /// Lets go of batches that wait for one that is final or gone. There are none unless a file was mended by hand; a
+    /// batch that waits for ever would hold back its orders in silence.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn release_orphaned_dependencies(&mut self) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM outbox_dependency WHERE NOT EXISTS
+                   (SELECT 1 FROM outbox_batch b WHERE b.id = outbox_dependency.after_id AND b.state = 0)";
+        let released = self.connection.prepare_cached(sql)?.execute([])?;
+        if released > 0 {
+            self.touch(Topic::Outbox);
+        }
+        Ok(released)
     }
 }

@@ -92,6 +92,18 @@ impl Writer<'_> {
         self.touch(Topic::Outbox);
         Ok(())
     }
+
+    /// Makes every batch due now that waits for a retry of its own, except those whose events lie in the future.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn hasten_all(&mut self) -> Result<usize, StoreError> {
+        let sql = "UPDATE outbox_batch SET due_at = last_attempt_at
+                   WHERE state = 0 AND attempts > 0 AND due_at > last_attempt_at";
+        let hastened = self.connection.prepare_cached(sql)?.execute([])?;
+        self.touch(Topic::Outbox);
+        Ok(hastened)
+    }
 }
 
 fn read_sender(row: &Row<'_>) -> rusqlite::Result<SenderRow> {

@@ -1,0 +1,76 @@
+//! The rights that an account needs, as the statements that an administrator runs.
+
+use crate::commerce::parts::Part;
+use crate::commerce::settings::Capture;
+use crate::commerce::watched::{CHANGELOG, LOG};
+
+/// Tables beside those of the orders: websites and stores, and the labels of return reasons (Adobe Commerce edition).
+const LOOKUPS: [&str; 6] = [
+    "store",
+    "store_group",
+    "store_website",
+    "magento_rma_item_entity_int",
+    "eav_attribute",
+    "eav_attribute_option_value",
+];
+
+/// What the daemon's account needs. A statement for a table that the instance does not have (returns exist only in the
+/// Adobe Commerce edition) fails with error 1146 and can be left out.
+pub fn grants(capture: Capture, user: &str, database: &str, prefix: &str) -> Vec<String> {
+    let tables = Part::ALL.iter().map(|part| part.spec().table).chain(LOOKUPS);
+    let grant = |rights: &str, table: &str| {
+        format!("GRANT {rights} ON `{database}`.`{prefix}{table}` TO '{user}'@'%';")
+    };
+    let mut grants: Vec<_> = tables.map(|table| grant("SELECT", table)).collect();
+    match capture {
+        Capture::Poll => {}
+        Capture::Changelog => grants.push(grant("SELECT", CHANGELOG)),
+        Capture::Triggers => grants.push(grant("SELECT, DELETE", LOG)),
+    }
+    grants
+}
+
+/// What the account that installs, checks and removes the triggers needs besides. Triggers run with its rights for as
+/// long as they exist, so it must not be dropped before them. With binary logging the server also wants
+/// `log_bin_trust_function_creators = 1` or an account with SUPER.
+pub fn installer_grants(user: &str, database: &str, prefix: &str) -> Vec<String> {
+    let on = |rights: &str, table: &str| {
+        format!("GRANT {rights} ON `{database}`.`{prefix}{table}` TO '{user}'@'%';")
+    };
+    let mut grants = vec![on("CREATE, DROP, SELECT, INSERT, DELETE", LOG)];
+    grants.extend(
+        Part::ALL
+            .iter()
+            .map(|part| on("SELECT, TRIGGER", part.spec().table)),
+    );
+    grants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polling_needs_select_and_nothing_else() {
+        let statements = grants(Capture::Poll, "feed", "shop", "m2_");
+        assert_eq!(
+            statements[0],
+            "GRANT SELECT ON `shop`.`m2_sales_order` TO 'feed'@'%';"
+        );
+        assert!(
+            statements
+                .iter()
+                .all(|statement| statement.starts_with("GRANT SELECT ON "))
+        );
+    }
+
+    #[test]
+    fn the_documentation_lists_every_grant() {
+        let text = include_str!("../../docs/SOURCE.md").replace("<host>", "%");
+        for capture in [Capture::Poll, Capture::Changelog, Capture::Triggers] {
+            for statement in grants(capture, "orderfeed", "magento", "") {
+                assert!(text.contains(&statement), "{statement}");
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Which orders changed: by polling, from the instance's own changelog, or from our triggers' log.
+//!
+//! All three read tables in the order of marks and share the window of [`crate::commerce::window`], which catches
+//! transactions that commit late. The stored cursors are a position per table and `seen`: the database's time at which
+//! something was last found, and a number that changes with every answer that holds changes. If the cursors given are
+//! not those last returned, the caller did not keep what it was told, and everything remembered is forgotten.
+//!
+//! **The instance's own changelog** is cleaned hourly by Commerce, whether we read it or not, and starts again from 1
+//! when the index is switched off and on. Both are noticed (the rows we would go on with are gone), said in the log, and
+//! mended by reading the orders and documents whose `updated_at` is later than `seen`, as `Recheck`. The same mends our
+//! own log if somebody emptied or recreated it. Changes of only an item, address or payment in that time are not
+//! found that way; a full reindex finds them.
+
+use crate::commerce::mysql::MysqlSource;
+use crate::commerce::mysql::connect::Session;
+use crate::commerce::mysql::inspect::Inspected;
+use crate::commerce::mysql::round::Round;
+use crate::commerce::settings::Capture;
+use crate::commerce::source::{Captured, Cursors, SourceError};
+use crate::commerce::watched::{self, CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, Watched};
+use crate::commerce::window::Span;
+
+/// How many rows of our log one statement deletes.
+const DELETED_AT_ONCE: u64 = 5_000;
+
+impl MysqlSource {
+    /// The cursors from which a source that was never read starts.
+    pub(super) async fn start(&self) -> Result<Cursors, SourceError> {
+        let mut watch = self.watch.lock().await;
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspected(&mut session).await?;
+        let round = Round::begin(&self.connector, session, &mut watch, Cursors::default(), 1).await?;
+        round.starting_cursors(&self.watched(&inspected)?).await
+    }
+
+    /// What changed since `cursors`.
+    pub(super) async fn capture(&self, cursors: &Cursors, limit: usize) -> Result<Captured, SourceError> {
+        let mut watch = self.watch.lock().await;
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspected(&mut session).await?;
+        let watched = self.watched(&inspected)?;
+        // Each table has its share, so that a backlog in one does not keep the others waiting.
+        let share = (limit / (watched.len() + 1)).max(1);
+        let mut round = Round::begin(&self.connector, session, &mut watch, cursors.clone(), share).await?;
+        for watched in &watched {
+            if watched.table == CHANGELOG || watched.table == LOG {
+                round.look_for_gap(watched).await?;
+            }
+            round.scan(watched).await?;
+        }
+        if self.settings.capture != Capture::Poll {
+            round.catch_up().await?;
+        }
+        if self.settings.capture != Capture::Triggers {
+            round
+                .scan_returns(&inspected, self.settings.returns_interval)
+                .await?;
+        }
+        Ok(round.finish())
+    }
+
+    /// Deletes what is settled from our log. The last row stays, so that the numbers never start again.
+    pub(super) async fn clear_log(&self, cursors: &Cursors) -> Result<(), SourceError> {
+        let span = cursors.0.get(LOG).and_then(|text| Span::parse(text, false));
+        let (Capture::Triggers, Some(Span { tail, .. })) = (self.settings.capture, span) else {
+            return Ok(());
+        };
+        let mut watch = self.watch.lock().await;
+        if watch.cleared == tail.id {
+            return Ok(());
+        }
+        let mut session = self.connector.session().await?;
+        let delete = format!(
+            "DELETE FROM `{}{LOG}` WHERE `version_id` < {} ORDER BY `version_id` LIMIT {DELETED_AT_ONCE}",
+            self.settings.table_prefix, tail.id
+        );
+        loop {
+            session.execute("START TRANSACTION READ WRITE").await?;
+            let deleted = session.execute(&delete).await?;
+            session.execute("COMMIT").await?;
+            if deleted < DELETED_AT_ONCE {
+                break;
+            }
+        }
+        watch.cleared = tail.id;
+        Ok(())
+    }
+
+    /// What this way of capture cannot see here; an error if it cannot work at all.
+    pub(super) async fn capture_notes(
+        &self,
+        session: &mut Session<'_>,
+        inspected: &Inspected,
+    ) -> Result<Vec<String>, SourceError> {
+        self.watched(inspected)?;
+        match self.settings.capture {
+            Capture::Poll => Ok(watched::poll_notes(&inspected.schema)),
+            Capture::Changelog => Ok(Vec::new()),
+            Capture::Triggers => self.trigger_notes(session, inspected).await,
+        }
+    }
+
+    fn watched(&self, inspected: &Inspected) -> Result<Vec<Watched>, SourceError> {
+        let schema = &inspected.schema;
+        let missing = |table: &str, remedy: &str| SourceError::Misconfigured {
+            message: format!(
+                "the table {}{table} does not exist or may not be read",
+                self.settings.table_prefix
+            ),
+            remedy: remedy.to_owned(),
+        };
+        match self.settings.capture {
+            Capture::Poll => Ok(watched::for_poll(schema)),
+            Capture::Changelog if !schema.has_table(CHANGELOG) => Err(missing(
+                CHANGELOG,
+                "switch the index to Update by Schedule in Commerce (bin/magento indexer:set-mode schedule \
+                 sales_order_data_exporter_v2), or set source.mysql.capture = \"poll\"",
+            )),
+            Capture::Triggers if !schema.has_table(LOG) => Err(missing(
+                LOG,
+                "run: orderfeed source triggers install, and grant SELECT, DELETE on it (docs/SOURCE.md)",
+            )),
+            Capture::Changelog => Ok([vec![OWN_CHANGELOG], watched::beside_changelog(schema)].concat()),
+            Capture::Triggers => Ok(vec![OWN_LOG]),
+        }
+    }
+}

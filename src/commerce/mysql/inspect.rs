@@ -1,0 +1,116 @@
+//! Looking at a database: which tables and columns it has, which server it is, what time it is there.
+
+use crate::commerce::cells::{self, Row};
+use crate::commerce::fingerprint;
+use crate::commerce::mysql::connect::Session;
+use crate::commerce::queries::{Dialect, Queries};
+use crate::commerce::schema::Schema;
+use crate::commerce::settings::MysqlSettings;
+use crate::commerce::source::{SourceError, SourceInfo};
+
+/// A database's schema and the statements that fit it.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    /// Tables and columns, without prefix.
+    pub(crate) schema: Schema,
+    /// Statements for them.
+    pub(crate) queries: Queries,
+}
+
+/// Looks at the schema. A core table that cannot be seen is an error that says whether it is missing or not granted.
+pub(crate) async fn inspect(
+    session: &mut Session<'_>,
+    settings: &MysqlSettings,
+) -> Result<Inspected, SourceError> {
+    let prefix = &settings.table_prefix;
+    let mut schema = Schema::default();
+    // `_` is a wildcard to LIKE, so the prefix is compared by its length.
+    let of_ours = format!(
+        "TABLE_SCHEMA = DATABASE() AND LEFT(TABLE_NAME, {}) = '{prefix}'",
+        prefix.len()
+    );
+    let sql = format!(
+        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE {of_ours} AND ({INTERESTING})"
+    );
+    session
+        .rows(&sql, |row| {
+            with_names(&row, prefix, |table, column| schema.add_column(table, column))
+        })
+        .await?;
+    for table in schema.missing_core() {
+        // Says 1142 or 1146, with the table's name.
+        session
+            .execute(&format!("SELECT 1 FROM `{prefix}{table}` LIMIT 0"))
+            .await?;
+    }
+    let sql = format!(
+        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE {of_ours} AND SEQ_IN_INDEX = 1 AND ({INTERESTING})"
+    );
+    session
+        .rows(&sql, |row| {
+            with_names(&row, prefix, |table, column| schema.add_index(table, column))
+        })
+        .await?;
+    let queries = Queries::new(Dialect::Mysql, prefix, &schema);
+    Ok(Inspected { schema, queries })
+}
+
+/// Bounds what is read of a catalogue that may hold thousands of tables.
+const INTERESTING: &str = "TABLE_NAME LIKE '%sales\\_%' OR TABLE_NAME LIKE '%magento\\_rma%' OR TABLE_NAME LIKE '%eav\\_attribute%' \
+     OR TABLE_NAME LIKE '%store%' OR TABLE_NAME LIKE '%orderfeed\\_log'";
+
+/// Server, clock, fingerprint and notes.
+pub(crate) async fn identify(
+    session: &mut Session<'_>,
+    inspected: &Inspected,
+) -> Result<SourceInfo, SourceError> {
+    let mut info = SourceInfo {
+        notes: inspected.schema.notes(),
+        ..SourceInfo::default()
+    };
+    session
+        .rows("SELECT VERSION(), UTC_TIMESTAMP()", |row| {
+            info.product = product(&cells::text(row.cell(0)).unwrap_or_default());
+            if let cells::Cell::Text(now) = row.cell(1) {
+                info.database_time = cells::moment(now).unwrap_or_default();
+            }
+        })
+        .await?;
+    let mut oldest = Vec::new();
+    session
+        .rows(&inspected.queries.oldest_orders(fingerprint::ANCHORS), |row| {
+            let columns = (0..4).map(|index| cells::text(row.cell(index)).unwrap_or_default());
+            oldest.push(columns.collect::<Vec<_>>().join("|"));
+        })
+        .await?;
+    info.fingerprint = fingerprint::fingerprint(&oldest);
+    Ok(info)
+}
+
+/// `10.11.6-MariaDB-0+deb12u1` → `MariaDB 10.11.6`; `8.0.36` → `MySQL 8.0.36`.
+fn product(version: &str) -> String {
+    let number = version.split('-').next().unwrap_or_default();
+    let name = if version.to_lowercase().contains("mariadb") {
+        "MariaDB"
+    } else {
+        "MySQL"
+    };
+    format!("{name} {number}")
+}
+
+fn with_names(row: &impl Row, prefix: &str, mut add: impl FnMut(&str, &str)) {
+    if let (Some(table), Some(column)) = (cells::text(row.cell(0)), cells::text(row.cell(1))) {
+        add(table.get(prefix.len()..).unwrap_or_default(), &column);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_names_its_server() {
+        assert_eq!(product("10.11.6-MariaDB-0+deb12u1"), "MariaDB 10.11.6");
+        assert_eq!(product("8.0.36"), "MySQL 8.0.36");
+    }
+}

@@ -1,0 +1,233 @@
+//! Orders from a MySQL 8 or MariaDB database with the Commerce schema, under an account that only reads.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | [`connect`] | pool, TLS, sessions, time limits |
+//! | [`error`] | server errors as sentences with remedies |
+//! | [`inspect`] | which tables and columns this database has |
+//! | [`capture`] | which orders changed, in three ways |
+//! | [`round`] | one call of capture |
+//! | [`returns`] | open returns, which have no time of change |
+//! | [`triggers`] | installing, removing and checking our triggers |
+
+mod capture;
+mod connect;
+mod error;
+mod inspect;
+mod returns;
+mod round;
+mod triggers;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mysql_async::Params;
+
+use crate::commerce::assemble::Assembly;
+use crate::commerce::cells;
+use crate::commerce::mysql::connect::{Connector, Session};
+use crate::commerce::mysql::inspect::Inspected;
+use crate::commerce::mysql::round::Watch;
+use crate::commerce::order::OrderId;
+use crate::commerce::parts::Part;
+use crate::commerce::settings::MysqlSettings;
+use crate::commerce::source::{
+    Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
+};
+
+/// A MySQL or MariaDB database as a [`Source`].
+#[derive(Debug)]
+pub struct MysqlSource {
+    settings: MysqlSettings,
+    connector: Connector,
+    /// What the schema looked like at the last look; dropped when a statement hits a missing table or column.
+    inspected: Mutex<Option<Arc<Inspected>>>,
+    /// What capture remembers between calls. Locked over a whole call: captures do not overlap.
+    watch: tokio::sync::Mutex<Watch>,
+}
+
+impl MysqlSource {
+    /// Checks the settings; connects to nothing yet.
+    ///
+    /// # Errors
+    /// `Misconfigured` if the URL or the table prefix cannot be used.
+    pub fn new(settings: MysqlSettings) -> Result<Self, SourceError> {
+        let connector = Connector::new(settings.clone())?;
+        let watch = tokio::sync::Mutex::new(Watch::new(settings.poll_overlap));
+        Ok(Self {
+            settings,
+            connector,
+            inspected: Mutex::new(None),
+            watch,
+        })
+    }
+
+    async fn read(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspected(&mut session).await?;
+        session
+            .execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            .await?;
+        let mut assembly = Assembly::new(ids);
+        let queries = &inspected.queries;
+        session
+            .rows(&queries.scopes(), |row| assembly.add_scope(row))
+            .await?;
+        for part in Part::ALL {
+            if let Some(sql) = queries.part(part, &assembly.owners(part)) {
+                session.rows(&sql, |row| assembly.add(part, row)).await?;
+            }
+        }
+        if let Some(sql) = queries.return_labels(&assembly.return_items()) {
+            session.rows(&sql, |row| assembly.add_label(row)).await?;
+        }
+        session.execute("COMMIT").await?;
+        Ok(assembly.finish())
+    }
+
+    async fn ids(
+        &self,
+        filter: &OrderFilter,
+        below: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Vec<OrderId>, SourceError> {
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspected(&mut session).await?;
+        let stores = self.store_views(&mut session, &inspected, filter).await?;
+        let sql = inspected
+            .queries
+            .order_ids(filter, stores.as_deref(), below, limit);
+        let mut ids = Vec::new();
+        session.rows(&sql, |row| ids.extend(first(&row))).await?;
+        Ok(ids)
+    }
+
+    async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspected(&mut session).await?;
+        let stores = self.store_views(&mut session, &inspected, filter).await?;
+        let mut count = 0;
+        let sql = inspected.queries.count_orders(filter, stores.as_deref());
+        session
+            .rows(&sql, |row| count = first(&row).unwrap_or_default())
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn find(&self, number: &str) -> Result<Vec<OrderId>, SourceError> {
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspected(&mut session).await?;
+        let mut ids = Vec::new();
+        let params = Params::from((number,));
+        session
+            .rows_with(&inspected.queries.by_number(), params, |row| {
+                ids.extend(first(&row))
+            })
+            .await?;
+        Ok(ids)
+    }
+
+    async fn store_views(
+        &self,
+        session: &mut Session<'_>,
+        inspected: &Inspected,
+        filter: &OrderFilter,
+    ) -> Result<Option<Vec<i64>>, SourceError> {
+        let Some(website) = &filter.website else {
+            return Ok(None);
+        };
+        let mut stores = Vec::new();
+        let params = Params::from((website.as_str(),));
+        session
+            .rows_with(&inspected.queries.store_views(), params, |row| {
+                stores.extend(first(&row))
+            })
+            .await?;
+        Ok(Some(stores))
+    }
+
+    /// What is known of the schema, looked up once.
+    async fn inspected(&self, session: &mut Session<'_>) -> Result<Arc<Inspected>, SourceError> {
+        let known = self
+            .inspected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match known {
+            Some(inspected) => Ok(inspected),
+            None => self.inspect(session).await,
+        }
+    }
+
+    async fn inspect(&self, session: &mut Session<'_>) -> Result<Arc<Inspected>, SourceError> {
+        let inspected = Arc::new(inspect::inspect(session, &self.settings).await?);
+        *self.inspected.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&inspected));
+        Ok(inspected)
+    }
+
+    async fn describe_now(&self) -> Result<SourceInfo, SourceError> {
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspect(&mut session).await?;
+        let mut info = inspect::identify(&mut session, &inspected).await?;
+        info.notes
+            .extend(self.capture_notes(&mut session, &inspected).await?);
+        Ok(info)
+    }
+
+    /// A schema that changed under us (an upgrade of Commerce) shows as an error at a table or column: look again.
+    fn forget_schema_on<T>(&self, done: Result<T, SourceError>) -> Result<T, SourceError> {
+        if done.is_err() {
+            self.inspected
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+        }
+        done
+    }
+}
+
+impl Source for MysqlSource {
+    fn describe(&self) -> SourceFuture<'_, SourceInfo> {
+        Box::pin(async move { self.forget_schema_on(self.describe_now().await) })
+    }
+
+    fn initial_cursors(&self) -> SourceFuture<'_, Cursors> {
+        Box::pin(async move { self.forget_schema_on(self.start().await) })
+    }
+
+    fn changes<'a>(&'a self, cursors: &'a Cursors, limit: usize) -> SourceFuture<'a, Captured> {
+        Box::pin(async move { self.forget_schema_on(self.capture(cursors, limit).await) })
+    }
+
+    fn acknowledge<'a>(&'a self, cursors: &'a Cursors) -> SourceFuture<'a, ()> {
+        Box::pin(async move { self.forget_schema_on(self.clear_log(cursors).await) })
+    }
+
+    fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+        Box::pin(async move { self.forget_schema_on(self.read(ids).await) })
+    }
+
+    fn order_ids<'a>(
+        &'a self,
+        filter: &'a OrderFilter,
+        below: Option<OrderId>,
+        limit: usize,
+    ) -> SourceFuture<'a, Vec<OrderId>> {
+        Box::pin(async move { self.forget_schema_on(self.ids(filter, below, limit).await) })
+    }
+
+    fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64> {
+        Box::pin(async move { self.forget_schema_on(self.count(filter).await) })
+    }
+
+    fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>> {
+        Box::pin(async move { self.forget_schema_on(self.find(number).await) })
+    }
+}
+
+/// The first column as a whole number.
+fn first(row: &impl cells::Row) -> Option<i64> {
+    cells::integer(row.cell(0))
+}

@@ -1,0 +1,152 @@
+//! Installing, removing and checking our triggers in a MySQL or MariaDB database.
+//!
+//! Creating a trigger waits until no transaction uses its table, and meanwhile every newcomer waits behind it. So the
+//! wait is short: on a busy shop, an installation fails with a sentence rather than stopping the checkout, and can be
+//! repeated, since it goes on with what is missing.
+
+use crate::commerce::cells::{self, Row};
+use crate::commerce::mysql::MysqlSource;
+use crate::commerce::mysql::connect::Session;
+use crate::commerce::mysql::inspect::{self, Inspected};
+use crate::commerce::queries::Dialect;
+use crate::commerce::source::SourceError;
+use crate::commerce::triggers::{Found, TriggerReport, TriggerSet};
+use crate::commerce::watched::LOG;
+
+/// Seconds to wait for a table.
+const LOCK_WAIT: u32 = 10;
+
+impl MysqlSource {
+    /// Creates the log table and every trigger that is missing or altered. Returns the names of those created.
+    ///
+    /// # Errors
+    /// `Misconfigured` with the grant to give if the account may not; `Unavailable` if a table stayed busy.
+    pub async fn install_triggers(&self) -> Result<Vec<String>, SourceError> {
+        let (mut session, set) = self.trigger_session().await?;
+        session.execute(&set.create_log()).await?;
+        let report = self.compare(&mut session, &set).await?;
+        let mut created = Vec::new();
+        for trigger in set.triggers() {
+            let altered = report.altered.contains(&trigger.name);
+            if !altered && !report.missing.contains(&trigger.name) {
+                continue;
+            }
+            if altered {
+                session
+                    .execute(&format!("DROP TRIGGER IF EXISTS `{}`", trigger.name))
+                    .await?;
+            }
+            session.execute(&trigger.create).await?;
+            created.push(trigger.name.clone());
+        }
+        Ok(created)
+    }
+
+    /// Drops every trigger of ours, foreign ones with our name included, and then the log table. Returns the names.
+    ///
+    /// # Errors
+    /// As [`MysqlSource::install_triggers`].
+    pub async fn remove_triggers(&self) -> Result<Vec<String>, SourceError> {
+        let (mut session, set) = self.trigger_session().await?;
+        let mut dropped = Vec::new();
+        for found in self
+            .found(&mut session)
+            .await?
+            .into_iter()
+            .filter(|found| set.is_ours(found))
+        {
+            session
+                .execute(&format!("DROP TRIGGER IF EXISTS `{}`", found.name))
+                .await?;
+            dropped.push(found.name);
+        }
+        session
+            .execute(&format!("DROP TABLE IF EXISTS `{}`", set.log_table()))
+            .await?;
+        Ok(dropped)
+    }
+
+    /// Compares the triggers with those that there should be.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    pub async fn check_triggers(&self) -> Result<TriggerReport, SourceError> {
+        let (mut session, set) = self.trigger_session().await?;
+        self.compare(&mut session, &set).await
+    }
+
+    /// What `describe` says about them. Without the right to see triggers there is nothing to compare.
+    pub(super) async fn trigger_notes(
+        &self,
+        session: &mut Session<'_>,
+        inspected: &Inspected,
+    ) -> Result<Vec<String>, SourceError> {
+        let set = TriggerSet::new(Dialect::Mysql, &self.settings.table_prefix, &inspected.schema);
+        let found = self.found(session).await?;
+        if found.is_empty() {
+            return Ok(vec![
+                "No triggers of orderfeed can be seen: this account lacks TRIGGER, or they are gone; run `orderfeed source \
+                 triggers check` as the account that installed them."
+                    .to_owned(),
+            ]);
+        }
+        let report = set.compare(&found, true);
+        let list = |names: &[String], what: &str| {
+            (!names.is_empty()).then(|| {
+                format!("Triggers are {what}, so changes are missed: {}; run `orderfeed source triggers install`.", names.join(", "))
+            })
+        };
+        Ok(list(&report.missing, "missing")
+            .into_iter()
+            .chain(list(&report.altered, "altered"))
+            .collect())
+    }
+
+    async fn trigger_session(&self) -> Result<(Session<'_>, TriggerSet), SourceError> {
+        let mut session = self.connector.session().await?;
+        // Fresh: the log table comes and goes here, and columns may have changed.
+        let inspected = inspect::inspect(&mut session, &self.settings).await?;
+        self.inspected
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        session
+            .execute(&format!("SET SESSION lock_wait_timeout = {LOCK_WAIT}"))
+            .await?;
+        session.execute("SET SESSION TRANSACTION READ WRITE").await?;
+        let set = TriggerSet::new(Dialect::Mysql, &self.settings.table_prefix, &inspected.schema);
+        Ok((session, set))
+    }
+
+    async fn compare(
+        &self,
+        session: &mut Session<'_>,
+        set: &TriggerSet,
+    ) -> Result<TriggerReport, SourceError> {
+        let found = self.found(session).await?;
+        let mut log_exists = false;
+        let sql = format!(
+            "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{}{LOG}'",
+            self.settings.table_prefix
+        );
+        session.rows(&sql, |_| log_exists = true).await?;
+        Ok(set.compare(&found, log_exists))
+    }
+
+    async fn found(&self, session: &mut Session<'_>) -> Result<Vec<Found>, SourceError> {
+        let mut found = Vec::new();
+        let sql = "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_STATEMENT FROM information_schema.TRIGGERS \
+                   WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME LIKE 'trg\\_orderfeed\\_%'";
+        session
+            .rows(sql, |row| {
+                let text = |index| cells::text(row.cell(index)).unwrap_or_default();
+                found.push(Found {
+                    name: text(0),
+                    table: text(1),
+                    body: text(2),
+                });
+            })
+            .await?;
+        Ok(found)
+    }
+}

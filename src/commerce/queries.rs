@@ -1,0 +1,255 @@
+//! The SQL that reads orders, written once for both databases.
+//!
+//! A batch costs one statement a table whatever its size: ids stand in the text (they are integers of our own making),
+//! each table is read in the order of its index, and the rows are joined in memory. Statements without parameters need
+//! no preparation, so nothing is cached on the server.
+
+use std::fmt::Write;
+
+use crate::commerce::order::OrderId;
+use crate::commerce::parts::Part;
+use crate::commerce::schema::Schema;
+use crate::commerce::source::OrderFilter;
+
+/// Which database the SQL is for, where the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// MySQL 8 and MariaDB.
+    Mysql,
+    /// SQLite.
+    Sqlite,
+}
+
+/// All statements for one database: its dialect, its prefix, and what its schema has.
+#[derive(Clone, Debug)]
+pub(crate) struct Queries {
+    dialect: Dialect,
+    prefix: String,
+    parts: Vec<Option<Template>>,
+    labels: bool,
+}
+
+/// A statement with a gap for ids.
+#[derive(Clone, Debug)]
+struct Template {
+    head: String,
+    tail: String,
+}
+
+impl Queries {
+    /// Prepares the statements for a schema.
+    pub(crate) fn new(dialect: Dialect, prefix: &str, schema: &Schema) -> Self {
+        let labels = schema.has("magento_rma_item_entity_int", "value")
+            && schema.has("eav_attribute", "attribute_code")
+            && schema.has("eav_attribute_option_value", "value");
+        Self {
+            dialect,
+            prefix: prefix.to_owned(),
+            parts: Part::ALL
+                .iter()
+                .map(|part| template(*part, prefix, schema))
+                .collect(),
+            labels,
+        }
+    }
+
+    /// Reads a part of the tree for these owners, ordered by owner and key; for [`Part::Orders`] the orders with these
+    /// ids. `None` where there is nothing to read.
+    pub(crate) fn part(&self, part: Part, owners: &[i64]) -> Option<String> {
+        let template = self.parts.get(part as usize)?.as_ref()?;
+        (!owners.is_empty()).then(|| {
+            let mut sql = String::with_capacity(template.head.len() + owners.len() * 8 + template.tail.len());
+            sql.push_str(&template.head);
+            push_ids(&mut sql, owners);
+            sql.push_str(&template.tail);
+            sql
+        })
+    }
+
+    /// Website, store and store view by `store_id`; the tables are small and are read whole.
+    pub(crate) fn scopes(&self) -> String {
+        let prefix = &self.prefix;
+        format!(
+            "SELECT s.`store_id`, w.`code`, g.`code`, s.`code` FROM `{prefix}store` s \
+             JOIN `{prefix}store_group` g ON g.`group_id` = s.`group_id` \
+             JOIN `{prefix}store_website` w ON w.`website_id` = s.`website_id`"
+        )
+    }
+
+    /// The labels of reason, condition and resolution of return items: item id, attribute code, label.
+    pub(crate) fn return_labels(&self, items: &[i64]) -> Option<String> {
+        if !self.labels || items.is_empty() {
+            return None;
+        }
+        let prefix = &self.prefix;
+        let mut sql = format!(
+            "SELECT v.`entity_id`, a.`attribute_code`, o.`value` FROM `{prefix}magento_rma_item_entity_int` v \
+             JOIN `{prefix}eav_attribute` a ON a.`attribute_id` = v.`attribute_id` \
+             JOIN `{prefix}eav_attribute_option_value` o ON o.`option_id` = v.`value` AND o.`store_id` = 0 \
+             WHERE a.`attribute_code` IN ('reason', 'condition', 'resolution') AND v.`entity_id` IN ("
+        );
+        push_ids(&mut sql, items);
+        sql.push_str(") ORDER BY v.`entity_id`, o.`value_id`");
+        Some(sql)
+    }
+
+    /// The oldest orders, from which the fingerprint is made: id, number, creation, quote.
+    pub(crate) fn oldest_orders(&self, count: usize) -> String {
+        format!(
+            "SELECT `entity_id`, `increment_id`, `created_at`, `store_id` FROM `{}sales_order` ORDER BY `entity_id` LIMIT {count}",
+            self.prefix
+        )
+    }
+
+    /// The ids of a website's store views; `?` is the website's code.
+    pub(crate) fn store_views(&self) -> String {
+        let prefix = &self.prefix;
+        format!(
+            "SELECT s.`store_id` FROM `{prefix}store` s JOIN `{prefix}store_website` w \
+             ON w.`website_id` = s.`website_id` WHERE w.`code` = ? ORDER BY s.`store_id`"
+        )
+    }
+
+    /// The orders with a number; `?` is the number.
+    pub(crate) fn by_number(&self) -> String {
+        format!(
+            "SELECT `entity_id` FROM `{}sales_order` WHERE `increment_id` = ? ORDER BY `entity_id`",
+            self.prefix
+        )
+    }
+
+    /// A page of ids, newest first. It walks the primary key: an index on `created_at` would sort the whole rest of
+    /// the history for each page.
+    pub(crate) fn order_ids(
+        &self,
+        filter: &OrderFilter,
+        stores: Option<&[i64]>,
+        below: Option<OrderId>,
+        limit: usize,
+    ) -> String {
+        let by_key = match self.dialect {
+            Dialect::Mysql => "FORCE INDEX (PRIMARY)",
+            Dialect::Sqlite => "NOT INDEXED",
+        };
+        let mut conditions = conditions(filter, stores);
+        conditions.extend(below.map(|id| format!("`entity_id` < {id}")));
+        format!(
+            "SELECT `entity_id` FROM `{}sales_order` {by_key}{} ORDER BY `entity_id` DESC LIMIT {limit}",
+            self.prefix,
+            where_clause(&conditions)
+        )
+    }
+
+    /// How many orders there are.
+    pub(crate) fn count_orders(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> String {
+        format!(
+            "SELECT COUNT(*) FROM `{}sales_order`{}",
+            self.prefix,
+            where_clause(&conditions(filter, stores))
+        )
+    }
+}
+
+fn template(part: Part, prefix: &str, schema: &Schema) -> Option<Template> {
+    let spec = part.spec();
+    if !schema.has_table(spec.table) {
+        return None;
+    }
+    let mut head = format!("SELECT `{}`, `{}`", spec.key, spec.owner);
+    for column in spec.columns {
+        head.push_str(", ");
+        if schema.has(spec.table, column) {
+            head.push('`');
+            head.push_str(column);
+            head.push('`');
+        } else {
+            head.push_str("NULL");
+        }
+    }
+    let by = if part == Part::Orders {
+        spec.key
+    } else {
+        spec.owner
+    };
+    head.push_str(&format!(" FROM `{prefix}{}` WHERE `{by}` IN (", spec.table));
+    let tail = match part {
+        Part::Orders => format!(") ORDER BY `{}`", spec.key),
+        _ => format!(") ORDER BY `{by}`, `{}`", spec.key),
+    };
+    Some(Template { head, tail })
+}
+
+fn conditions(filter: &OrderFilter, stores: Option<&[i64]>) -> Vec<String> {
+    let mut conditions = Vec::new();
+    conditions.extend(
+        filter
+            .created_from
+            .map(|at| format!("`created_at` >= '{}'", at.sql())),
+    );
+    conditions.extend(
+        filter
+            .created_before
+            .map(|at| format!("`created_at` < '{}'", at.sql())),
+    );
+    conditions.extend(stores.map(|ids| match ids {
+        [] => "1 = 0".to_owned(),
+        ids => {
+            let mut sql = "`store_id` IN (".to_owned();
+            push_ids(&mut sql, ids);
+            sql.push(')');
+            sql
+        }
+    }));
+    conditions
+}
+
+fn where_clause(conditions: &[String]) -> String {
+    if conditions.is_empty() {
+        return String::new();
+    }
+    format!(" WHERE {}", conditions.join(" AND "))
+}
+
+/// Writes ids separated by commas.
+pub(crate) fn push_ids(sql: &mut String, ids: &[i64]) {
+    for (index, id) in ids.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "," };
+        // Writing into a String cannot fail.
+        let _ = write!(sql, "{separator}{id}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UtcMillis;
+
+    #[test]
+    fn a_column_that_is_missing_is_read_as_null() {
+        let mut schema = Schema::default();
+        for column in ["transaction_id", "order_id", "txn_id"] {
+            schema.add_column("sales_payment_transaction", column);
+        }
+        let queries = Queries::new(Dialect::Mysql, "m2_", &schema);
+        assert_eq!(
+            queries.part(Part::Transactions, &[7, 9]).unwrap(),
+            "SELECT `transaction_id`, `order_id`, `txn_id`, NULL, NULL FROM `m2_sales_payment_transaction` \
+             WHERE `order_id` IN (7,9) ORDER BY `order_id`, `transaction_id`"
+        );
+        assert_eq!(queries.part(Part::Transactions, &[]), None);
+        assert_eq!(queries.part(Part::Returns, &[7]), None);
+    }
+
+    #[test]
+    fn a_website_without_store_views_has_no_orders() {
+        let queries = Queries::new(Dialect::Sqlite, "", &Schema::default());
+        let filter = OrderFilter {
+            created_from: UtcMillis::parse_sql("2026-01-02 03:04:05"),
+            ..OrderFilter::default()
+        };
+        assert_eq!(
+            queries.count_orders(&filter, Some(&[])),
+            "SELECT COUNT(*) FROM `sales_order` WHERE `created_at` >= '2026-01-02 03:04:05' AND 1 = 0"
+        );
+    }
+}

@@ -1,0 +1,205 @@
+use super::*;
+use proptest::prelude::*;
+
+const OVERLAP: Duration = Duration::from_secs(10);
+
+/// A table of rows, some of which show later than their mark says.
+struct Table(Vec<(Mark, i64)>);
+
+impl Table {
+    fn after(&self, mark: Mark, until: i64, visible_at: i64) -> Vec<Sighting> {
+        let mut rows: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(row, shows)| *row > mark && row.at.is_none_or(|at| at <= until) && *shows <= visible_at)
+            .map(|(row, _)| sighting(*row))
+            .collect();
+        rows.sort_by_key(|row| row.mark);
+        rows
+    }
+}
+
+fn sighting(mark: Mark) -> Sighting {
+    Sighting {
+        mark,
+        order: Some(mark.id),
+        table: "sales_order",
+        op: ChangeOp::Upsert,
+    }
+}
+
+fn at(second: i64, id: i64) -> Mark {
+    Mark { at: Some(second), id }
+}
+
+/// One call, as the shell makes it.
+fn call(window: &mut Window, table: &Table, now: i64, limit: usize) -> Vec<Change> {
+    let mut changes = Vec::new();
+    window.meet_clock(now);
+    let page = |mut rows: Vec<Sighting>| {
+        rows.truncate(limit);
+        rows
+    };
+    let rows = page(table.after(window.span().front, now, now));
+    window.advance(&rows, &mut changes);
+    if rows.len() == limit {
+        return changes;
+    }
+    let rows = table.after(window.span().tail, i64::MAX, now);
+    if !window.is_blind() && window.look_back(&rows, limit, &mut changes) {
+        return changes;
+    }
+    if let Some(horizon) = window.horizon(Duration::from_secs(now.unsigned_abs()), now) {
+        let mut rows = table.after(window.span().tail, i64::MAX, now);
+        rows.retain(|row| row.mark <= horizon && window.rechecks());
+        let rows = page(rows);
+        window.settle(&rows, rows.len() == limit, horizon, &mut changes);
+    }
+    changes
+}
+
+fn new(start: i64) -> Window {
+    Window::new(
+        OVERLAP,
+        Span {
+            front: at(start, 0),
+            tail: at(start, 0),
+        },
+    )
+}
+
+#[test]
+fn a_late_commit_is_reported_at_the_next_call_and_once() {
+    let mut window = new(100);
+    let table = Table(vec![(at(105, 1), 105), (at(103, 2), 108)]);
+    assert_eq!(call(&mut window, &table, 106, 9).len(), 1);
+    let late = call(&mut window, &table, 108, 9);
+    assert_eq!(late.iter().map(|change| change.order).collect::<Vec<_>>(), [2]);
+    assert_eq!(call(&mut window, &table, 109, 9), []);
+}
+
+#[test]
+fn what_leaves_the_window_is_looked_at_once_more() {
+    let mut window = new(100);
+    let table = Table(vec![(at(105, 1), 105)]);
+    assert_eq!(call(&mut window, &table, 105, 9)[0].op, ChangeOp::Upsert);
+    assert_eq!(call(&mut window, &table, 114, 9), []);
+    assert_eq!(call(&mut window, &table, 116, 9)[0].op, ChangeOp::Recheck);
+    assert_eq!(call(&mut window, &table, 117, 9), []);
+    assert_eq!(window.span().tail, at(105, 1));
+    assert!(window.reported.is_empty());
+}
+
+#[test]
+fn a_row_of_the_future_is_reported_and_hides_nothing() {
+    let mut window = new(100);
+    let table = Table(vec![(at(500, 1), 101), (at(102, 2), 102)]);
+    assert_eq!(call(&mut window, &table, 101, 9)[0].order, 1);
+    assert_eq!(call(&mut window, &table, 102, 9)[0].order, 2);
+    assert_eq!(window.span().front, at(102, 2));
+}
+
+#[test]
+fn a_clock_that_was_set_back_takes_the_position_back() {
+    let mut window = new(1000);
+    let table = Table(vec![(at(1000, 1), 0), (at(602, 2), 602)]);
+    assert!(!window.meet_clock(999));
+    assert!(window.meet_clock(600));
+    assert_eq!(
+        call(&mut window, &table, 602, 9)
+            .iter()
+            .filter(|change| change.order == 2)
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn too_many_rows_in_one_second_are_paged_and_not_kept() {
+    let rows = i64::try_from(WINDOW_ROWS).unwrap() + 500;
+    let table = Table((1..=rows).map(|id| (at(101, id), 101)).collect());
+    let mut window = new(100);
+    let mut first = 0;
+    for _ in 0..=rows / 1000 {
+        first += call(&mut window, &table, 102, 1000).len();
+        assert!(window.reported.len() <= WINDOW_ROWS);
+    }
+    assert_eq!(first, usize::try_from(rows).unwrap());
+    let mut again = 0;
+    for second in 115..150 {
+        again += call(&mut window, &table, second, 1000)
+            .iter()
+            .filter(|c| c.op == ChangeOp::Recheck)
+            .count();
+    }
+    assert_eq!(again, usize::try_from(rows).unwrap());
+}
+
+#[test]
+fn positions_survive_as_text() {
+    let span = Span {
+        front: at(1_700_000_000, 7),
+        tail: at(1_699_999_880, 3),
+    };
+    assert_eq!(span.to_string(), "2023-11-14 22:13:20/7;2023-11-14 22:11:20/3");
+    assert_eq!(Span::parse(&span.to_string(), true), Some(span));
+    let keys = Span {
+        front: Mark::of_key(12),
+        tail: Mark::of_key(9),
+    };
+    assert_eq!(keys.to_string(), "12;9");
+    assert_eq!(Span::parse("12;9", false), Some(keys));
+    for (bad, timed) in [
+        ("12;9", true),
+        ("12", false),
+        ("x;y", false),
+        ("2023-11-14 22:13:20/7;9", true),
+    ] {
+        assert_eq!(Span::parse(bad, timed), None, "{bad}");
+    }
+}
+
+proptest! {
+    /// Whatever commits within the overlap of its mark is reported, in any pattern of calls, restarts and page sizes.
+    #[test]
+    fn nothing_that_commits_within_the_overlap_is_missed(
+        rows in prop::collection::vec((100i64..160, 0i64..9, any::<bool>()), 1..60),
+        gaps in prop::collection::vec((1i64..8, prop::bool::weighted(0.1)), 20..40),
+        limit in 1usize..7,
+    ) {
+        let table = Table(rows.iter().zip(1..).map(|((second, delay, timed), id)| {
+            (at(*second, id), second + if *timed { *delay } else { 0 })
+        }).collect());
+        let mut window = new(90);
+        let mut found = std::collections::BTreeSet::new();
+        let mut now = 95;
+        for (gap, restart) in gaps {
+            now += gap;
+            if restart {
+                window = Window::new(OVERLAP, window.span());
+            }
+            found.extend(call(&mut window, &table, now, limit).into_iter().map(|change| change.order));
+        }
+        for _ in 0..200 {
+            now += 1;
+            found.extend(call(&mut window, &table, now, limit).into_iter().map(|change| change.order));
+        }
+        prop_assert_eq!(found.len(), rows.len());
+    }
+
+    /// The same for tables that are read by key, whose rows are not looked at again.
+    #[test]
+    fn keys_that_show_late_are_reported_exactly_once(
+        delays in prop::collection::vec(0i64..9, 1..60),
+        limit in 1usize..7,
+    ) {
+        let table = Table(delays.iter().zip(1..).map(|(delay, id)| (Mark::of_key(id), 100 + id + delay)).collect());
+        let mut window = Window::new(OVERLAP, Span::default());
+        let mut found = Vec::new();
+        for now in 100..400 {
+            found.extend(call(&mut window, &table, now, limit).into_iter().map(|change| change.order));
+        }
+        found.sort_unstable();
+        prop_assert_eq!(found, (1..=i64::try_from(delays.len()).unwrap()).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,149 @@
+//! What a request may ask of the index, over the indexer: in the daemon and in a command that found none running.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::control::{JobRun, Progress, Rebuilt, ReindexOptions, Resynced};
+use super::jobs::{Job, Jobs};
+use super::resync::ResyncOptions;
+use super::resync_work;
+use super::start::history_floor;
+use super::work::{BoxFuture, IndexWork, RequestError};
+use crate::indexer::{self, IndexError, WalkOptions, WalkReport};
+use crate::store::Reader;
+use crate::store::cron::CronRun;
+use crate::store::{Durability, Writer};
+
+/// The work on the index, done with the daemon's own jobs.
+pub struct DaemonIndexWork {
+    /// The jobs.
+    pub jobs: Jobs,
+}
+
+impl IndexWork for DaemonIndexWork {
+    fn reindex<'a>(
+        &'a self,
+        options: &'a ReindexOptions,
+        progress: mpsc::Sender<Progress>,
+    ) -> BoxFuture<'a, Rebuilt> {
+        Box::pin(async move {
+            let floor = self
+                .jobs
+                .indexer
+                .store()
+                .read(|reader: &Reader<'_>| history_floor(reader))
+                .await?;
+            let walk = WalkOptions {
+                floor,
+                batch_size: options.batch_size,
+                ..WalkOptions::default()
+            };
+            let stop = || self.jobs.stop.is_cancelled();
+            let report = self
+                .jobs
+                .indexer
+                .reindex(walk, stop, report_to(progress))
+                .await
+                .map_err(refused)?;
+            Ok(rebuilt(&report))
+        })
+    }
+
+    fn resync<'a>(
+        &'a self,
+        options: &'a ResyncOptions,
+        progress: mpsc::Sender<Progress>,
+    ) -> BoxFuture<'a, Resynced> {
+        Box::pin(resync_work::resync(&self.jobs, options, progress))
+    }
+
+    fn run_job<'a>(&'a self, job: &'a str) -> BoxFuture<'a, JobRun> {
+        Box::pin(async move {
+            let known = || Job::ALL.map(Job::as_str).join(", ");
+            let job = Job::from_name(job).ok_or_else(|| RequestError::UnknownJob {
+                job: job.to_owned(),
+                known: known(),
+            })?;
+            let started = self.jobs.clock.now();
+            let result = self.jobs.run(job).await;
+            let finished = self.jobs.clock.now();
+            self.keep(job, &result, (started, finished)).await?;
+            let message = result
+                .map_err(refused)?
+                .unwrap_or_else(|| "nothing to do".to_owned());
+            let duration_ms = u64::try_from(finished.millis_since(started)).unwrap_or_default();
+            Ok(JobRun {
+                job: job.as_str().to_owned(),
+                message,
+                duration_ms,
+            })
+        })
+    }
+}
+
+impl DaemonIndexWork {
+    async fn keep(
+        &self,
+        job: Job,
+        result: &Result<Option<String>, IndexError>,
+        (started, finished): (crate::clock::UtcMillis, crate::clock::UtcMillis),
+    ) -> anyhow::Result<()> {
+        let (status, message) = match result {
+            Ok(message) => (
+                "success",
+                message.clone().unwrap_or_else(|| "nothing to do".to_owned()),
+            ),
+            Err(error) => ("error", error.to_string()),
+        };
+        let row = CronRun {
+            id: 0,
+            job: job.as_str().to_owned(),
+            status: status.to_owned(),
+            message,
+            scheduled_at: started,
+            executed_at: Some(started),
+            finished_at: Some(finished),
+        };
+        let write = move |writer: &mut Writer<'_>| writer.record_cron_run(&row);
+        self.jobs
+            .indexer
+            .store()
+            .write(Durability::Relaxed, write)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Sends a walk's progress on; a report that nobody takes in time is dropped.
+pub(super) fn report_to(progress: mpsc::Sender<Progress>) -> impl FnMut(indexer::Progress) + Send {
+    move |walk| {
+        let _ = progress.try_send(Progress {
+            done: walk.done,
+            total: walk.total,
+            events: walk.events,
+        });
+    }
+}
+
+/// "Somebody else is at it" has an exit code of its own.
+pub(super) fn refused(error: IndexError) -> anyhow::Error {
+    match error {
+        IndexError::Busy(holder) => RequestError::Locked { holder }.into(),
+        other => other.into(),
+    }
+}
+
+fn rebuilt(report: &WalkReport) -> Rebuilt {
+    Rebuilt {
+        orders: report.indexed.orders,
+        events: report.indexed.events,
+        failures: report.indexed.failed,
+        duration_ms: u64::try_from(report.elapsed_ms).unwrap_or_default(),
+    }
+}
+
+/// Shared by everyone who handles requests.
+pub fn index_work(jobs: Jobs) -> Arc<dyn IndexWork> {
+    Arc::new(DaemonIndexWork { jobs })
+}

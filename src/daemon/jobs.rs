@@ -1,0 +1,239 @@
+//! What each cron job does. A job says in one line what it did, or nothing if there was nothing to do.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::start::history_floor;
+use crate::clock::Clock;
+use crate::config::{Config, CronExpr};
+use crate::indexer::{IndexError, Indexer, WalkOptions};
+use crate::store::views::{IndexerStatus, ViewMode};
+use crate::store::{Durability, Reader, Store, StoreError, Writer};
+
+/// Rows removed in one transaction: short enough that nobody waits for it.
+const CLEAN_AT_ONCE: usize = 5_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// The jobs, by Commerce's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// Indexes what the changelog holds (schedule mode).
+    UpdateAllViews,
+    /// Reindexes in full where the index is invalid.
+    ReindexAllInvalid,
+    /// Removes changelog rows that the view has passed, and old histories.
+    CleanAllChangelogs,
+    /// Tries again what failed.
+    ResendFailedItems,
+    /// Lets go of delivered bodies past their retention.
+    CleanupDeliveredEvents,
+}
+
+impl Job {
+    /// All jobs.
+    pub const ALL: [Self; 5] = [
+        Self::UpdateAllViews,
+        Self::ReindexAllInvalid,
+        Self::CleanAllChangelogs,
+        Self::ResendFailedItems,
+        Self::CleanupDeliveredEvents,
+    ];
+
+    /// The name in configuration, log and `cron_schedule`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UpdateAllViews => "indexer_update_all_views",
+            Self::ReindexAllInvalid => "indexer_reindex_all_invalid",
+            Self::CleanAllChangelogs => "indexer_clean_all_changelogs",
+            Self::ResendFailedItems => "resend_failed_items",
+            Self::CleanupDeliveredEvents => "cleanup_delivered_events",
+        }
+    }
+
+    /// The job of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|job| job.as_str() == name)
+    }
+
+    /// When it runs.
+    pub fn schedule(self, config: &Config) -> &CronExpr {
+        let cron = &config.cron;
+        match self {
+            Self::UpdateAllViews => &cron.indexer_update_all_views,
+            Self::ReindexAllInvalid => &cron.indexer_reindex_all_invalid,
+            Self::CleanAllChangelogs => &cron.indexer_clean_all_changelogs,
+            Self::ResendFailedItems => &cron.resend_failed_items,
+            Self::CleanupDeliveredEvents => &cron.cleanup_delivered_events,
+        }
+    }
+}
+
+/// What a job did: a line for the history, or `None` if there was nothing to do.
+pub type JobResult = Result<Option<String>, IndexError>;
+
+/// Runs jobs.
+#[derive(Clone)]
+pub struct Jobs {
+    /// The indexer that they work with.
+    pub indexer: Arc<Indexer>,
+    /// Time.
+    pub clock: Clock,
+    /// Retention and limits.
+    pub config: tokio::sync::watch::Receiver<Arc<Config>>,
+    /// Ends a long job between two batches.
+    pub stop: CancellationToken,
+}
+
+impl Jobs {
+    /// Runs a job once.
+    ///
+    /// # Errors
+    /// What stopped it. What it had done stays.
+    pub async fn run(&self, job: Job) -> JobResult {
+        match job {
+            Job::UpdateAllViews => self.update_all_views().await,
+            Job::ReindexAllInvalid => self.reindex_all_invalid().await,
+            Job::CleanAllChangelogs => self.clean_all_changelogs().await,
+            Job::ResendFailedItems => self.resend_failed_items().await,
+            Job::CleanupDeliveredEvents => self.cleanup_delivered_events().await,
+        }
+    }
+
+    async fn update_all_views(&self) -> JobResult {
+        let view = self
+            .store()
+            .read(|reader: &Reader<'_>| reader.view_state())
+            .await?;
+        if view.is_some_and(|view| view.mode == ViewMode::Realtime) {
+            return Ok(None);
+        }
+        self.update_now().await
+    }
+
+    /// Drains the changelog whatever the mode is.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn update_now(&self) -> JobResult {
+        let update = match self.indexer.update_view(|| self.stop.is_cancelled()).await {
+            Ok(update) => update,
+            Err(IndexError::Suspended) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let done = update.indexed;
+        Ok((done.orders > 0).then(|| {
+            format!(
+                "indexed {} orders ({} changed), {} events queued",
+                done.orders, done.changed, done.events
+            )
+        }))
+    }
+
+    async fn reindex_all_invalid(&self) -> JobResult {
+        let (state, floor) = self
+            .store()
+            .read(|reader: &Reader<'_>| Ok((reader.indexer_state()?, history_floor(reader)?)))
+            .await?;
+        if state.is_none_or(|state| state.status != IndexerStatus::Invalid) {
+            return Ok(None);
+        }
+        let options = WalkOptions {
+            floor,
+            ..WalkOptions::default()
+        };
+        let report = self
+            .indexer
+            .reindex(options, || self.stop.is_cancelled(), |_| {})
+            .await?;
+        let done = report.indexed;
+        tracing::info!(
+            feed = "orders",
+            operation = "full sync",
+            status = "Complete",
+            orders = done.orders,
+            events = done.events,
+            elapsed_ms = report.elapsed_ms,
+            "The index is rebuilt; from now on changes alone are indexed",
+        );
+        Ok(Some(format!(
+            "rebuilt the index: {} orders, {} events queued",
+            done.orders, done.events
+        )))
+    }
+
+    async fn clean_all_changelogs(&self) -> JobResult {
+        let version = self
+            .store()
+            .read(|reader: &Reader<'_>| reader.view_version())
+            .await?;
+        let rows = self
+            .repeat(move |writer| writer.clean_changelog(version, CLEAN_AT_ONCE))
+            .await?;
+        let now = self.clock.now();
+        let keep = self.config.borrow().cron.history_retention.millis();
+        self.store()
+            .write(Durability::Relaxed, move |writer| {
+                writer.prune_cron_history(now.plus_millis(-HOUR_MS.min(keep)), now.plus_millis(-keep))?;
+                writer.prune_walks(now.plus_millis(-keep))
+            })
+            .await?;
+        Ok((rows > 0).then(|| format!("removed {rows} changelog rows")))
+    }
+
+    async fn resend_failed_items(&self) -> JobResult {
+        let released = self
+            .store()
+            .write(Durability::Durable, |writer| {
+                writer.release_orphaned_dependencies()
+            })
+            .await?;
+        if released > 0 {
+            tracing::warn!(
+                batches = released,
+                "Batches waited for others that are final; they are let go"
+            );
+        }
+        let retried = self.indexer.retry_failures().await?;
+        Ok((retried.orders > 0).then(|| {
+            format!(
+                "tried {} orders again, {} still fail",
+                retried.orders, retried.failed
+            )
+        }))
+    }
+
+    async fn cleanup_delivered_events(&self) -> JobResult {
+        let before = self
+            .clock
+            .now()
+            .plus_millis(-self.config.borrow().store.body_retention.millis());
+        let batches = self
+            .repeat(move |writer| writer.remove_delivered(before, CLEAN_AT_ONCE / 10))
+            .await?;
+        Ok((batches > 0).then(|| format!("let go of {batches} delivered batches")))
+    }
+
+    /// Small transactions until nothing is left to do.
+    async fn repeat(
+        &self,
+        step: impl Fn(&mut Writer<'_>) -> Result<usize, StoreError> + Copy + Send + 'static,
+    ) -> Result<usize, IndexError> {
+        let mut total = 0;
+        while !self.stop.is_cancelled() {
+            let done = self
+                .store()
+                .write(Durability::Relaxed, move |writer| step(writer))
+                .await?;
+            total += done;
+            if done == 0 {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    fn store(&self) -> &Store {
+        self.indexer.store()
+    }
+}

@@ -1,0 +1,45 @@
+//! How the daemon ends, and what signals mean: the first SIGTERM or SIGINT drains, the second aborts, SIGHUP reloads.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The two ways to end. Cloned into every task.
+#[derive(Clone, Debug, Default)]
+pub struct Lifecycle {
+    /// Take nothing new in, finish what is in flight, end.
+    pub stop: CancellationToken,
+    /// End now. What is in flight stays pending and is sent again after the next start.
+    pub abort: CancellationToken,
+}
+
+/// Turns signals into the lifecycle until it ends. `reload` is called at each SIGHUP.
+///
+/// # Errors
+/// If the process cannot listen to signals.
+pub async fn watch_signals(lifecycle: Lifecycle, mut reload: impl FnMut()) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            name = first_of(&mut terminate, &mut interrupt) => {
+                if lifecycle.stop.is_cancelled() {
+                    tracing::warn!(signal = name, "A second signal: the daemon ends at once, what is in flight stays pending");
+                    lifecycle.abort.cancel();
+                    return Ok(());
+                }
+                tracing::info!(signal = name, "The daemon stops: nothing new is taken in, requests in flight are finished");
+                lifecycle.stop.cancel();
+            }
+            _ = hangup.recv() => reload(),
+            () = lifecycle.abort.cancelled() => return Ok(()),
+        }
+    }
+}
+
+async fn first_of(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

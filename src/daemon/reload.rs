@@ -1,0 +1,70 @@
+//! SIGHUP: the configuration is read again. One that is not valid changes nothing; what cannot change while the daemon
+//! runs is named.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::{Config, ConfigErrors};
+
+/// Reads the configuration again and hands it on, if it is valid.
+pub(super) fn reload(
+    read: &(dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync),
+    config: &watch::Sender<Arc<Config>>,
+) {
+    let mut new = match read() {
+        Ok(new) => new,
+        Err(errors) => {
+            tracing::error!(error = %errors, "The new configuration is not valid; the daemon goes on with the old one");
+            return;
+        }
+    };
+    let old = config.borrow().clone();
+    let kept = keep_fixed(&old, &mut new);
+    if !kept.is_empty() {
+        tracing::warn!(keys = ?kept, "These settings take effect at the next start; the daemon goes on with the old ones");
+    }
+    config.send_replace(Arc::new(new));
+    tracing::info!("The configuration was read again and is in force");
+}
+
+/// Puts back what is bound to open files and connections, and names what differed.
+fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
+    let mut kept = Vec::new();
+    if new.store.path != old.store.path {
+        new.store.path.clone_from(&old.store.path);
+        kept.push("store.path");
+    }
+    if new.data_space_id() != old.data_space_id() {
+        new.services_connector.keys.data_space_id = old.data_space_id();
+        kept.push("services_connector.*.data_space_id");
+    }
+    if format!("{:?}", new.source) != format!("{:?}", old.source) {
+        new.source = old.source.clone();
+        kept.push("source");
+    }
+    if new.admin != old.admin {
+        new.admin = old.admin.clone();
+        kept.push("admin.listen");
+    }
+    if new.log != old.log {
+        new.log = old.log.clone();
+        kept.push("log");
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_bound_to_the_process_stays_and_is_named() {
+        let old = Config::default();
+        let mut new = Config::default();
+        new.store.path = "/elsewhere.db".into();
+        new.delivery.lanes = 3;
+        assert_eq!(keep_fixed(&old, &mut new), ["store.path"]);
+        assert_eq!((new.store.path, new.delivery.lanes), (old.store.path, 3));
+    }
+}

@@ -1,0 +1,181 @@
+//! `saas:resync`: reindexes, then everything that is new, changed or failed is on its way.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::control::{Progress, Resynced};
+use super::index_work::{refused, report_to};
+use super::jobs::Jobs;
+use super::resync::ResyncOptions;
+use super::start::history_floor;
+use crate::commerce::order::OrderId;
+use crate::indexer::{Indexed, OnlyOrders, WalkKind, WalkOptions};
+use crate::store::outbox::ParkedFilter;
+use crate::store::{Durability, Reader, Store, Topic, Writer};
+
+/// Rows changed in one transaction.
+const AT_ONCE: usize = 500;
+/// Delivery does not announce every answer; a wait looks again this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Does what the options say; they were validated.
+pub(super) async fn resync(
+    jobs: &Jobs,
+    options: &ResyncOptions,
+    progress: mpsc::Sender<Progress>,
+) -> anyhow::Result<Resynced> {
+    let started = jobs.clock.now();
+    let store = jobs.indexer.store();
+    if options.cleanup_feed {
+        forget_feed(store).await?;
+    }
+    let mut result = Resynced::default();
+    if !options.no_reindex || options.force {
+        let (indexed, again) = index(jobs, options, progress.clone()).await?;
+        result.orders = indexed.orders;
+        result.events = indexed.events;
+        result.failures = indexed.failed;
+        result.again = again;
+    }
+    if !options.dry_run {
+        result.events += retry_parked(jobs).await?;
+        store
+            .write(Durability::Durable, |writer| writer.hasten_all())
+            .await?;
+    }
+    if options.wait {
+        wait_until_sent(store, &progress, jobs).await?;
+    }
+    result.duration_ms = u64::try_from(jobs.clock.now().millis_since(started)).unwrap_or_default();
+    Ok(result)
+}
+
+async fn index(
+    jobs: &Jobs,
+    options: &ResyncOptions,
+    progress: mpsc::Sender<Progress>,
+) -> anyhow::Result<(Indexed, u64)> {
+    let indexer = &jobs.indexer;
+    let ranged = options.from.is_some() || options.to.is_some();
+    let floor = match ranged || !options.by_ids.is_empty() {
+        true => None,
+        false => {
+            indexer
+                .store()
+                .read(|reader: &Reader<'_>| history_floor(reader))
+                .await?
+        }
+    };
+    let walk = WalkOptions {
+        created_from: options.from,
+        created_before: options.to,
+        website: None,
+        floor,
+        force: options.force,
+        batch_size: options.batch_size,
+        read_ahead: options.thread_count,
+    };
+    let stop = || jobs.stop.is_cancelled();
+    let orders = if options.by_ids.is_empty() {
+        None
+    } else {
+        Some(find(jobs, &options.by_ids).await?)
+    };
+    if options.dry_run {
+        let preview = indexer
+            .preview(&walk, orders.map(|(found, _)| found), stop, report_to(progress))
+            .await;
+        return preview.map_err(refused);
+    }
+    if let Some((found, unknown)) = orders {
+        let only = OnlyOrders {
+            orders: found,
+            force: options.force,
+        };
+        let mut indexed = indexer.index_orders(only).await.map_err(refused)?;
+        indexed.failed += unknown;
+        return Ok((indexed, indexed.again));
+    }
+    if !options.continue_resync {
+        indexer.cancel_walks(WalkKind::Resync).await.map_err(refused)?;
+    }
+    let report = indexer
+        .resync(walk, stop, report_to(progress))
+        .await
+        .map_err(refused)?;
+    Ok((report.indexed, report.indexed.again))
+}
+
+/// The entity ids behind what was named: order numbers first, because that is what people see; then entity ids.
+async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u64)> {
+    let (mut found, mut unknown) = (Vec::new(), 0);
+    for name in names {
+        let by_number = jobs.indexer.source().find_by_number(name.trim()).await?;
+        match (by_number.is_empty(), name.trim().parse::<OrderId>()) {
+            (false, _) => found.extend(by_number),
+            (true, Ok(id)) if !jobs.indexer.source().read_orders(&[id]).await?.is_empty() => found.push(id),
+            (true, _) => unknown += 1,
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok((found, unknown))
+}
+
+async fn forget_feed(store: &Store) -> anyhow::Result<()> {
+    while store
+        .write(Durability::Durable, |writer| {
+            writer.clear_feed_hashes(AT_ONCE * 10)
+        })
+        .await?
+        > 0
+    {}
+    Ok(())
+}
+
+/// What failed and needed a decision is tried once more: that is the decision.
+async fn retry_parked(jobs: &Jobs) -> anyhow::Result<u64> {
+    let store = jobs.indexer.store();
+    let limits = crate::indexer::batch_limits(&jobs.config.borrow());
+    let mut total = 0;
+    let all = store
+        .read(|reader: &Reader<'_>| reader.parked(&ParkedFilter::default(), usize::MAX >> 1))
+        .await?;
+    for chunk in all.chunks(AT_ONCE) {
+        let keys: Vec<_> = chunk.iter().map(|parked| parked.key).collect();
+        let at = jobs.clock.now();
+        let retry = move |writer: &mut Writer<'_>| {
+            let mut retried = 0;
+            for key in keys {
+                retried += u64::from(writer.retry_parked(key, limits, at)?);
+            }
+            Ok(retried)
+        };
+        total += store.write(Durability::Durable, retry).await?;
+    }
+    Ok(total)
+}
+
+async fn wait_until_sent(
+    store: &Store,
+    progress: &mpsc::Sender<Progress>,
+    jobs: &Jobs,
+) -> anyhow::Result<()> {
+    let mut outbox = store.subscribe(Topic::Outbox);
+    let total = store.read(|reader: &Reader<'_>| reader.pending_events()).await?;
+    loop {
+        outbox.borrow_and_update();
+        let pending = store.read(|reader: &Reader<'_>| reader.pending_events()).await?;
+        let total = total.max(pending);
+        let _ = progress.try_send(Progress {
+            done: total - pending,
+            total,
+            events: total - pending,
+        });
+        if pending == 0 || jobs.stop.is_cancelled() {
+            return Ok(());
+        }
+        let _ = tokio::time::timeout(LOOK_AGAIN, outbox.changed()).await;
+    }
+}

@@ -1,0 +1,326 @@
+//! The daemon, from start to stop. Reads from top to bottom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::index_work::DaemonIndexWork;
+use super::jobs::{Job, Jobs};
+use super::lifecycle::{Lifecycle, watch_signals};
+use super::requests::Requests;
+use super::serve::{self, ExitCodeOf};
+use super::socket::ControlSocket;
+use super::start::{self, DataSpace, Opened, StartError};
+use super::{realtime, reload, schedule, sources};
+use crate::clock::Clock;
+use crate::commerce::source::SourceError;
+use crate::config::{Config, ConfigErrors};
+use crate::delivery::{self, DeliveryParts, DeliveryStats};
+use crate::indexer::{Indexer, batch_limits, capture};
+use crate::store::views::ViewMode;
+use crate::store::{Durability, Reader, Store, StoreError};
+
+/// How often a lease shows that its holder lives.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// What the rest of the house gets beyond `delivery.stop_budget` to end.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// How to run.
+pub struct RunOptions {
+    /// Time.
+    pub clock: Clock,
+    /// What to do about another data space.
+    pub data_space: DataSpace,
+    /// Ends the daemon from inside the process; signals do it from outside.
+    pub lifecycle: Lifecycle,
+    /// Whether this process listens to signals for the daemon.
+    pub signals: Signals,
+    /// Shared with whoever shows what delivery does.
+    pub observer: Arc<DeliveryStats>,
+    /// The exit code of the command whose request failed.
+    pub exit_code: ExitCodeOf,
+}
+
+/// Who listens to signals.
+pub enum Signals {
+    /// The daemon does; it reads its configuration again with this at SIGHUP.
+    Daemon(Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>),
+    /// Somebody else in this process does, and uses the lifecycle.
+    Elsewhere,
+}
+
+/// How the daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Events that wait for the next start.
+    pub pending_events: u64,
+}
+
+/// Why the daemon ended otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The start was refused.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The source's settings cannot be used.
+    #[error("source: {0}")]
+    Source(#[from] SourceError),
+    /// The store failed; nothing is lost.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store failed while the daemon ran.
+    #[error("{0}")]
+    StoreFatal(String),
+    /// The control socket cannot be made.
+    #[error(transparent)]
+    Control(#[from] super::control::ControlError),
+    /// A part of the daemon failed.
+    #[error("{part} failed: {cause}")]
+    Part {
+        /// Which one.
+        part: &'static str,
+        /// Why.
+        cause: String,
+    },
+    /// A second signal, or the stop took too long.
+    #[error(
+        "the daemon was ended before everything in flight was finished; what is pending is sent after the next start"
+    )]
+    Aborted,
+}
+
+type Part = (&'static str, Result<(), DaemonError>);
+
+/// Runs the daemon until it is told to stop, or cannot go on.
+///
+/// # Errors
+/// See [`DaemonError`]; a start that is refused ends within a second, before any network contact.
+pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonError> {
+    let RunOptions {
+        clock,
+        data_space,
+        lifecycle,
+        signals,
+        observer,
+        exit_code,
+    } = options;
+    let stop_budget = config.delivery.stop_budget.get();
+    let Opened { lock, store } = start::open(&config, &clock, "orderfeed run", data_space).await?;
+    let (source, interval) = sources::source(&config)?;
+    let control = ControlSocket::listen(&config.store.path, &lock)?;
+    announce(&config, &store).await?;
+
+    let (config_sender, config) = watch::channel(Arc::new(config));
+    let indexer = Arc::new(Indexer::new(
+        store.clone(),
+        source.clone(),
+        clock.clone(),
+        config.clone(),
+    ));
+    let stop = lifecycle.stop.clone();
+    let jobs = Jobs {
+        indexer,
+        clock: clock.clone(),
+        config: config.clone(),
+        stop: stop.clone(),
+    };
+    let limits = batch_limits(&config.borrow());
+    let work = Arc::new(DaemonIndexWork { jobs: jobs.clone() });
+    let handler = Arc::new(Requests::new(store.clone(), clock.clone(), limits, work));
+
+    let mut parts = JoinSet::new();
+    let capture = capture::CaptureParts {
+        store: store.clone(),
+        source,
+        clock: clock.clone(),
+        interval,
+        stop: stop.clone(),
+    };
+    parts.spawn(part("capture", async move {
+        capture::run(capture).await.map_err(in_words)
+    }));
+    let schedules = jobs.clone();
+    parts.spawn(part("the scheduler", async move {
+        schedule::run(schedules).await.map_err(in_words)
+    }));
+    parts.spawn(part("indexing on save", async move {
+        realtime::run(jobs).await.map_err(in_words)
+    }));
+    let beating = heartbeat(store.clone(), clock.clone(), stop.clone());
+    parts.spawn(part(
+        "the heartbeat",
+        async move { beating.await.map_err(in_words) },
+    ));
+    let serving = serve::serve(control, handler, exit_code, stop.clone());
+    parts.spawn(part("the control socket", async move {
+        serving.await;
+        Ok(())
+    }));
+    let delivery = DeliveryParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        config,
+        stop: stop.clone(),
+        abort: lifecycle.abort.clone(),
+        observer,
+    };
+    parts.spawn(part("delivery", async move {
+        delivery::run(delivery).await.map(drop).map_err(in_words)
+    }));
+
+    let listener = listen(signals, &lifecycle, config_sender);
+    let ended = supervise(&store, &mut parts, &lifecycle, stop_budget).await;
+    listener.abort();
+    let pending_events = store
+        .read(|reader: &Reader<'_>| reader.pending_events())
+        .await
+        .unwrap_or_default();
+    match &ended {
+        Ok(()) => tracing::info!(
+            pending_events,
+            "The daemon ended; what is pending is sent after the next start"
+        ),
+        Err(error) => {
+            tracing::error!(pending_events, error = %error, "The daemon ended because of a failure")
+        }
+    }
+    ended.map(|()| Stopped { pending_events })
+}
+
+/// What the log shows first: what runs, on what, and when it will do something.
+async fn announce(config: &Config, store: &Store) -> Result<(), StoreError> {
+    let (view, head) = store
+        .read(|reader: &Reader<'_>| Ok((reader.view_state()?, reader.changelog_head()?)))
+        .await?;
+    let websites: Vec<_> = config
+        .websites
+        .iter()
+        .filter(|(_, w)| w.back_office_events)
+        .map(|(code, _)| code)
+        .collect();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        sqlite = crate::store::sqlite_version(),
+        store = %config.store.path.display(),
+        mode = view.map(|view| match view.mode {
+            ViewMode::Schedule => "schedule",
+            ViewMode::Realtime => "realtime",
+        }),
+        changelog_version = head,
+        view_version = view.map(|view| view.version),
+        websites = ?websites,
+        "orderfeed starts",
+    );
+    for job in Job::ALL {
+        let schedule = job.schedule(config);
+        tracing::debug!(job = job.as_str(), schedule = schedule.as_str(), zone = %config.cron.time_zone, "A job is scheduled");
+    }
+    Ok(())
+}
+
+/// Listens to signals, if the daemon is to.
+fn listen(signals: Signals, lifecycle: &Lifecycle, config: watch::Sender<Arc<Config>>) -> JoinHandle<()> {
+    let lifecycle = lifecycle.clone();
+    tokio::spawn(async move {
+        // The sender lives as long as the daemon: without it nobody could be told about a reload.
+        let config = config;
+        match signals {
+            Signals::Daemon(read) => {
+                let watched = watch_signals(lifecycle, || reload::reload(read.as_ref(), &config)).await;
+                if let Err(error) = watched {
+                    tracing::error!(%error, "Signals cannot be received; the daemon can only be killed");
+                }
+            }
+            Signals::Elsewhere => lifecycle.abort.cancelled().await,
+        }
+    })
+}
+
+/// A sign of life on the leases of this process while somebody works.
+async fn heartbeat(store: Store, clock: Clock, stop: CancellationToken) -> Result<(), StoreError> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(HEARTBEAT) => {}
+        }
+        if store
+            .read(|reader: &Reader<'_>| reader.leases())
+            .await?
+            .is_empty()
+        {
+            continue;
+        }
+        let at = clock.now();
+        store
+            .write(Durability::Relaxed, move |writer| writer.heartbeat(at))
+            .await?;
+    }
+}
+
+/// Waits for the stop, then for the parts to end. A part that ends before it, or a store that fails, is the end of all.
+async fn supervise(
+    store: &Store,
+    parts: &mut JoinSet<Part>,
+    lifecycle: &Lifecycle,
+    stop_budget: Duration,
+) -> Result<(), DaemonError> {
+    let mut fatal = store.fatal();
+    let first = tokio::select! {
+        biased;
+        () = lifecycle.stop.cancelled() => Ok(()),
+        Some(ended) = parts.join_next() => Err(ended_early(ended)),
+        Ok(()) = fatal.changed() => Err(DaemonError::StoreFatal(fatal.borrow().clone().unwrap_or_default())),
+    };
+    lifecycle.stop.cancel();
+    let drained = tokio::select! {
+        drained = drain(parts) => drained,
+        () = lifecycle.abort.cancelled() => Err(DaemonError::Aborted),
+        () = tokio::time::sleep(stop_budget + STOP_MARGIN) => Err(DaemonError::Aborted),
+    };
+    first.and(drained)
+}
+
+async fn drain(parts: &mut JoinSet<Part>) -> Result<(), DaemonError> {
+    let mut result = Ok(());
+    while let Some(ended) = parts.join_next().await {
+        let ended = ended
+            .map_err(|cause| crashed(&cause))
+            .and_then(|(_, result)| result);
+        result = result.and(ended);
+    }
+    result
+}
+
+fn ended_early(ended: Result<Part, tokio::task::JoinError>) -> DaemonError {
+    match ended {
+        Ok((_, Err(error))) => error,
+        Ok((part, Ok(()))) => DaemonError::Part {
+            part,
+            cause: "it ended by itself".to_owned(),
+        },
+        Err(cause) => crashed(&cause),
+    }
+}
+
+fn crashed(cause: &tokio::task::JoinError) -> DaemonError {
+    DaemonError::Part {
+        part: "a task",
+        cause: format!("it crashed: {cause}; please report this"),
+    }
+}
+
+/// Names a part, so that its end says which one it was.
+async fn part(name: &'static str, work: impl Future<Output = Result<(), String>>) -> Part {
+    (
+        name,
+        work.await
+            .map_err(|cause| DaemonError::Part { part: name, cause }),
+    )
+}
+
+fn in_words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

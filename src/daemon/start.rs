@@ -1,0 +1,132 @@
+//! What happens before anything runs: the lock, the store, and what the store is bound to. No network.
+
+use crate::clock::{Clock, UtcMillis};
+use crate::config::{Config, History, IndexMode};
+use crate::store::views::ViewMode;
+use crate::store::{Durability, Reader, Store, StoreError, StoreLock, Writer};
+
+/// `meta`: the data space that is part of every event's identity.
+const DATA_SPACE: &str = "data_space_id";
+/// `meta`: orders created before this (milliseconds) had no events in the first sync; empty means no limit.
+const HISTORY_FLOOR: &str = "history_floor";
+
+/// The store, open and ours.
+#[derive(Debug)]
+pub struct Opened {
+    /// Held as long as this lives.
+    pub lock: StoreLock,
+    /// The store.
+    pub store: Store,
+}
+
+/// What to do about a data space that is not the store's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataSpace {
+    /// Refuse: every event would get a second `_id`.
+    MustMatch,
+    /// The operator said that this is meant (`--accept-new-data-space`).
+    AcceptNew,
+}
+
+/// Why the start ended before it began.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The data space changed.
+    #[error(
+        "services_connector.{environment}.data_space_id is {configured}, but the events in this store were made for \
+         {stored}; every event would get a second _id and arrive twice. Set it back, point store.path to a new file, \
+         or start once with --accept-new-data-space if that is meant"
+    )]
+    OtherDataSpace {
+        /// `production` or `sandbox`.
+        environment: &'static str,
+        /// What the configuration says.
+        configured: String,
+        /// What the store says.
+        stored: String,
+    },
+}
+
+/// Takes the lock, opens the store, binds it to the data space, and takes back what a process that died was doing.
+///
+/// # Errors
+/// See [`StartError`]; each ends the start.
+pub async fn open(
+    config: &Config,
+    clock: &Clock,
+    purpose: &str,
+    data_space: DataSpace,
+) -> Result<Opened, StartError> {
+    let lock = StoreLock::acquire(&config.store.path, purpose)?;
+    let store = Store::open(&config.store.path)?;
+    bind_data_space(&store, config, data_space).await?;
+    let at = clock.now();
+    let mode = match config.index.mode {
+        IndexMode::Schedule => ViewMode::Schedule,
+        IndexMode::Realtime => ViewMode::Realtime,
+    };
+    let floor = history_floor_of(config.first_sync.history, at);
+    let (leases, runs) = store
+        .write(Durability::Durable, move |writer: &mut Writer<'_>| {
+            writer.init_view(mode, at)?;
+            if writer.reader().meta(HISTORY_FLOOR)?.is_none() {
+                let text = floor.map_or_else(String::new, |floor| floor.0.to_string());
+                writer.set_meta(HISTORY_FLOOR, &text)?;
+            }
+            Ok((writer.void_leases(at)?, writer.void_cron_runs(at)?))
+        })
+        .await?;
+    if !leases.is_empty() || runs > 0 {
+        let holder = leases
+            .first()
+            .map(|lease| format!("{} ({})", lease.holder, lease.pid));
+        tracing::info!(
+            holder,
+            cron_runs = runs,
+            "An earlier process ended in the middle of its work; it goes on from there"
+        );
+    }
+    Ok(Opened { lock, store })
+}
+
+/// How old an order may be that a full reindex meets for the first time; `None` means any age.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn history_floor(reader: &Reader<'_>) -> Result<Option<UtcMillis>, StoreError> {
+    Ok(reader
+        .meta(HISTORY_FLOOR)?
+        .and_then(|text| text.parse().ok())
+        .map(UtcMillis))
+}
+
+fn history_floor_of(history: History, now: UtcMillis) -> Option<UtcMillis> {
+    match history {
+        History::All => None,
+        History::None => Some(now),
+        History::Last(length) => Some(now.plus_millis(-length.millis())),
+    }
+}
+
+async fn bind_data_space(store: &Store, config: &Config, data_space: DataSpace) -> Result<(), StartError> {
+    let configured = config.data_space_id().to_string();
+    let stored = store.read(|reader: &Reader<'_>| reader.meta(DATA_SPACE)).await?;
+    match stored {
+        Some(stored) if stored != configured && data_space == DataSpace::MustMatch => {
+            Err(StartError::OtherDataSpace {
+                environment: config.services_connector.environment.as_str(),
+                configured,
+                stored,
+            })
+        }
+        Some(stored) if stored == configured => Ok(()),
+        _ => Ok(store
+            .write(Durability::Durable, move |writer| {
+                writer.set_meta(DATA_SPACE, &configured)
+            })
+            .await?),
+    }
+}

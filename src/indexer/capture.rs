@@ -1,0 +1,209 @@
+//! Capture: the source is asked what changed, again and again, and its answer goes into the changelog together with the
+//! position that it covers (I1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::IndexError;
+use crate::clock::{Clock, UtcMillis};
+use crate::commerce::fingerprint::same_database;
+use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
+use crate::ops::outage::{Failure, Outage};
+use crate::store::{Durability, Reader, Store, StoreError, Writer};
+
+/// Changes taken in one transaction at most.
+const AT_ONCE: usize = 5_000;
+/// A position that moved without changes is kept this often: keeping an older one is always safe.
+const QUIET_SAVE_MS: i64 = 60_000;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// `meta`: identifies the database that the store was filled from.
+const FINGERPRINT: &str = "source_fingerprint";
+
+/// What capture works with.
+pub struct CaptureParts {
+    /// Where changes go.
+    pub store: Store,
+    /// Where they come from.
+    pub source: Arc<dyn Source>,
+    /// Time.
+    pub clock: Clock,
+    /// Pause between two looks.
+    pub interval: Duration,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+/// Captures until `stop`. A source that is down is tried again for ever.
+///
+/// # Errors
+/// If the store fails, or the source is another one than the store was filled from.
+pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
+    let CaptureParts {
+        store,
+        source,
+        clock,
+        interval,
+        stop,
+    } = parts;
+    let mut capture = Capture {
+        store,
+        source,
+        clock,
+        outage: Outage::default(),
+        cursors: None,
+        saved_at: UtcMillis(0),
+    };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let wait = match capture.look().await {
+            Ok(more) => {
+                pause = FIRST_PAUSE;
+                if more { Duration::ZERO } else { interval }
+            }
+            Err(IndexError::Source(error)) => {
+                capture.say_failure(&error, pause);
+                let wait = pause;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                capture.cursors = None;
+                wait
+            }
+            Err(error) => return Err(error),
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Sets where capture starts, if it never ran: from there on every change is captured, everything before is history.
+///
+/// # Errors
+/// If source or store fail.
+pub async fn ensure_cursors(store: &Store, source: &dyn Source) -> Result<Cursors, IndexError> {
+    if let Some(cursors) = store.read(|reader: &Reader<'_>| reader.source_cursors()).await? {
+        return Ok(cursors);
+    }
+    let initial = source.initial_cursors().await?;
+    let job = move |writer: &mut Writer<'_>| {
+        if let Some(cursors) = writer.reader().source_cursors()? {
+            return Ok(cursors);
+        }
+        writer.set_source_cursors(&initial)?;
+        Ok(initial)
+    };
+    Ok(store.write(Durability::Durable, job).await?)
+}
+
+struct Capture {
+    store: Store,
+    source: Arc<dyn Source>,
+    clock: Clock,
+    outage: Outage,
+    /// Where to go on; `None` until source and store were looked at (again).
+    cursors: Option<Cursors>,
+    saved_at: UtcMillis,
+}
+
+impl Capture {
+    /// One look at the source. `true` if there is more at once.
+    async fn look(&mut self) -> Result<bool, IndexError> {
+        let cursors = match self.cursors.take() {
+            Some(cursors) => cursors,
+            None => self.connect().await?,
+        };
+        let captured = self.source.changes(&cursors, AT_ONCE).await?;
+        self.say_recovery();
+        let more = captured.more;
+        self.cursors = Some(captured.cursors.clone());
+        let now = self.clock.now();
+        let quiet = captured.changes.is_empty() && now.millis_since(self.saved_at) < QUIET_SAVE_MS;
+        if !quiet && (captured.cursors != cursors || !captured.changes.is_empty()) {
+            self.save(captured, now).await?;
+        }
+        Ok(more)
+    }
+
+    async fn save(&mut self, captured: Captured, now: UtcMillis) -> Result<(), IndexError> {
+        let cursors = captured.cursors.clone();
+        let changes = captured.changes.len();
+        self.store
+            .write(Durability::Durable, move |writer| {
+                writer.append_captured(&captured, now)
+            })
+            .await?;
+        self.saved_at = now;
+        if changes > 0 {
+            tracing::debug!(changes, "Changes were captured");
+        }
+        self.source.acknowledge(&cursors).await?;
+        Ok(())
+    }
+
+    async fn connect(&mut self) -> Result<Cursors, IndexError> {
+        let info = self.source.describe().await?;
+        check_fingerprint(&self.store, &info).await?;
+        let skew_ms = info.database_time.millis_since(self.clock.now());
+        tracing::info!(source = %info.product, clock_skew_ms = skew_ms, "The source answers; changes are captured");
+        for note in &info.notes {
+            tracing::info!(note, "The source lacks something optional");
+        }
+        ensure_cursors(&self.store, self.source.as_ref()).await
+    }
+
+    fn say_failure(&mut self, error: &SourceError, pause: Duration) {
+        match self.outage.failed(self.clock.now()) {
+            Failure::First => tracing::warn!(
+                retry_in_s = pause.as_secs(),
+                error = %error,
+                "The source cannot be read; it is tried again until it answers, nothing is lost meanwhile",
+            ),
+            Failure::Still { failures, for_ms } => tracing::warn!(
+                failures,
+                for_s = for_ms / 1000,
+                retry_in_s = pause.as_secs(),
+                error = %error,
+                "The source still cannot be read",
+            ),
+            Failure::Quiet => {}
+        }
+    }
+
+    fn say_recovery(&mut self) {
+        if let Some(recovery) = self.outage.worked(self.clock.now()) {
+            tracing::info!(
+                failures = recovery.failures,
+                after_s = recovery.after_ms / 1000,
+                "The source answers again; capture goes on where it was",
+            );
+        }
+    }
+}
+
+/// A database that was swapped for another one could reuse order ids for other orders.
+async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), IndexError> {
+    let known = store.read(|reader: &Reader<'_>| reader.meta(FINGERPRINT)).await?;
+    if known
+        .as_deref()
+        .is_some_and(|known| !same_database(known, &info.fingerprint))
+    {
+        return Err(IndexError::Store(StoreError::Invariant(
+            "the source is another database than the one that this store was filled from, and may use the same order \
+             ids for other orders; point store.path to a new file, or restore the source"
+                .to_owned(),
+        )));
+    }
+    // It grows with a young database's first orders, so the newer one is kept.
+    if known.as_ref() != Some(&info.fingerprint) {
+        let fingerprint = info.fingerprint.clone();
+        store
+            .write(Durability::Durable, move |writer| {
+                writer.set_meta(FINGERPRINT, &fingerprint)
+            })
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! One batch of orders becomes feed rows and events: CPU only, no I/O. Runs on a blocking thread.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::feed_hash::feed_hash;
+use super::routing::{Route, route};
+use crate::clock::UtcMillis;
+use crate::commerce::order::{Order, OrderId};
+use crate::commerce::source::ReadOrder;
+use crate::config::Config;
+use crate::events::{EventContext, Fact, Renderer, Unsendable, facts};
+use crate::store::feed::{Exported, FeedRow};
+use crate::store::outbox::{EventKey, EventState, KnownEvent, NewEvent, Refusal};
+
+/// What the store holds of an order before it is indexed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Prior {
+    pub(super) feed: Option<FeedRow>,
+    pub(super) events: Vec<KnownEvent>,
+    /// The frozen bodies of delivered events, if a forced resend asked for them.
+    pub(super) frozen: HashMap<EventKey, Vec<u8>>,
+}
+
+/// How orders are looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub(super) context: EventContext,
+    /// How old an order may be that is met for the first time; live changes have no limit.
+    pub(super) floor: Option<UtcMillis>,
+    /// Send again what was delivered.
+    pub(super) force: bool,
+    pub(super) now: UtcMillis,
+}
+
+/// An order that was looked at.
+#[derive(Debug)]
+pub(super) enum Derived {
+    /// As before.
+    Unchanged(OrderId),
+    /// New or changed.
+    Changed {
+        /// Its feed row, without the website's number.
+        row: FeedRow,
+        /// Where its events go, if anywhere.
+        website: Option<String>,
+        /// Events to enter the outbox.
+        events: Vec<NewEvent>,
+        /// Delivered events whose bytes had to be rendered again.
+        rerendered: u64,
+    },
+    /// It could not be understood.
+    Failed {
+        /// Which order.
+        id: OrderId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Looks at each order by itself: whatever is wrong with one, even a panic, does not touch the others.
+pub(super) fn derive(
+    orders: Vec<ReadOrder>,
+    prior: &HashMap<OrderId, Prior>,
+    config: &Config,
+    look: &Look,
+) -> Vec<Derived> {
+    let nothing = Prior::default();
+    let one = |order: ReadOrder| match order {
+        ReadOrder::Unreadable { id, reason } => Derived::Failed { id, reason },
+        ReadOrder::Whole(mut order) => {
+            let id = order.id;
+            let prior = prior.get(&id).unwrap_or(&nothing);
+            let work = AssertUnwindSafe(|| derive_one(&mut order, prior, config, look));
+            let panicked = |_| Derived::Failed {
+                id,
+                reason: "deriving its events panicked; please report it".to_owned(),
+            };
+            catch_unwind(work).unwrap_or_else(panicked)
+        }
+    };
+    orders.into_iter().map(one).collect()
+}
+
+fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &Look) -> Derived {
+    let was_exported = prior
+        .feed
+        .as_ref()
+        .is_some_and(|row| row.exported == Exported::Yes);
+    let route = route(order, config, look.floor.filter(|_| !was_exported));
+    let hash = feed_hash(order, &route);
+    let unchanged = prior.feed.as_ref().is_some_and(|row| row.hash == Some(hash));
+    if unchanged && !look.force {
+        return Derived::Unchanged(order.id);
+    }
+    let (events, rerendered) = match &route {
+        Route::Send(_) => new_events(order, prior, look),
+        Route::Withhold(_) => (Vec::new(), 0),
+    };
+    let row = FeedRow {
+        order: order.id,
+        number: order.number.clone(),
+        website: None,
+        hash: Some(hash),
+        exported: route.exported(),
+        modified_at: look.now,
+    };
+    // The website is kept for orders that are withheld as well: `status` counts them by website.
+    let website = order.scope.as_ref().map(|scope| scope.website.clone());
+    Derived::Changed {
+        row,
+        website,
+        events,
+        rerendered,
+    }
+}
+
+fn new_events(order: &Order, prior: &Prior, look: &Look) -> (Vec<NewEvent>, u64) {
+    let renderer = Renderer::new(order, &look.context);
+    let mut rerendered = 0;
+    let mut events = Vec::new();
+    for fact in facts(order) {
+        let key = EventKey {
+            order: order.id,
+            kind: fact.kind.code(),
+            document: fact.document_id,
+        };
+        let known = prior.events.iter().find(|event| event.key == key);
+        let frozen = match known.map(|event| event.state) {
+            None => None,
+            Some(EventState::Delivered) if look.force => {
+                rerendered += u64::from(!prior.frozen.contains_key(&key));
+                prior.frozen.get(&key).cloned()
+            }
+            Some(_) => continue,
+        };
+        let body = frozen.map_or_else(|| renderer.render(&fact).map_err(refusal), Ok);
+        events.push(NewEvent {
+            kind: key.kind,
+            document: key.document,
+            not_before: not_before(&fact, look.now),
+            body,
+        });
+    }
+    (events, rerendered)
+}
+
+/// An event's timestamp must lie in the past when the edge sees it; the clock of the database may be ahead of ours.
+fn not_before(fact: &Fact, now: UtcMillis) -> UtcMillis {
+    fact.at.max(now)
+}
+
+fn refusal(cause: Unsendable) -> Refusal {
+    Refusal {
+        code: cause.code().to_owned(),
+        detail: cause.to_string(),
+    }
+}

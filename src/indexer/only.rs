@@ -1,0 +1,62 @@
+//! Single orders, at once: by command.
+
+use super::apply::{Advance, Batch};
+use super::report::Indexed;
+use super::walk_options::WalkKind;
+use super::{IndexError, Indexer};
+use crate::commerce::order::OrderId;
+use crate::store::outbox::Class;
+use crate::store::{Durability, Writer};
+
+/// Orders that were named one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OnlyOrders {
+    /// Their ids.
+    pub orders: Vec<OrderId>,
+    /// Send again what was delivered.
+    pub force: bool,
+}
+
+impl Indexer {
+    /// Indexes these orders, however old they are.
+    ///
+    /// # Errors
+    /// If source or store fail.
+    pub async fn index_orders(&self, only: OnlyOrders) -> Result<Indexed, IndexError> {
+        let mut sum = Indexed::default();
+        let size = self.config().index.batch_size.max(1) as usize;
+        for ids in only.orders.chunks(size) {
+            let orders = self.source.read_orders(ids).await?;
+            let batch = Batch {
+                asked: ids.to_vec(),
+                orders,
+                vanished: Vec::new(),
+                class: Class::Live,
+                changed_at: self.clock.now(),
+                floor: None,
+                force: only.force,
+                advance: Advance::Nothing,
+            };
+            sum.add(self.apply(batch).await?);
+        }
+        Ok(sum)
+    }
+
+    /// Ends walks of this kind that were interrupted, so that the next one begins anew.
+    ///
+    /// # Errors
+    /// If the store fails, or such a walk is running.
+    pub async fn cancel_walks(&self, kind: WalkKind) -> Result<(), IndexError> {
+        let _guard = self.start_walking().await?;
+        let at = self.clock.now();
+        let cancel = move |writer: &mut Writer<'_>| {
+            for walk in writer.reader().running_walks()? {
+                if walk.kind == kind.as_str() {
+                    writer.finish_walk(walk.id, "cancelled", at)?;
+                }
+            }
+            Ok(())
+        };
+        Ok(self.store.write(Durability::Durable, cancel).await?)
+    }
+}

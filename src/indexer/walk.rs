@@ -1,0 +1,315 @@
+//! Walks over history, newest order first: reading runs ahead while the batch before is applied. The position moves with
+//! each batch, so a walk that was killed goes on where it was.
+
+use std::collections::HashSet;
+
+use tokio::sync::mpsc;
+
+use super::apply::{Advance, Batch};
+use super::report::{Progress, WalkReport};
+use super::walk_options::{WalkKind, WalkOptions};
+use super::{FEED_LEASE, IndexError, Indexer};
+use crate::clock::UtcMillis;
+use crate::commerce::order::OrderId;
+use crate::commerce::source::ReadOrder;
+use crate::store::outbox::Class;
+use crate::store::views::IndexerStatus;
+use crate::store::walk::{Walk, WalkStep};
+use crate::store::{Durability, Reader, StoreError, Topic, Writer};
+
+/// How often a walk says how far it is.
+const PROGRESS_EVERY_MS: i64 = 10_000;
+
+/// A page of orders that was read ahead.
+struct Page {
+    ids: Vec<OrderId>,
+    above: Option<OrderId>,
+    orders: Vec<ReadOrder>,
+}
+
+impl Indexer {
+    /// A full reindex: every order is looked at; the index is valid afterwards. Goes on with one that was interrupted.
+    ///
+    /// # Errors
+    /// `Busy` if a walk runs already; otherwise what failed. The walk goes on at the next call.
+    pub async fn reindex(
+        &self,
+        options: WalkOptions,
+        stop: impl Fn() -> bool + Sync,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<WalkReport, IndexError> {
+        let _guard = self.start_walking().await?;
+        let at = self.clock.now();
+        self.store
+            .write(Durability::Durable, move |w| {
+                w.set_indexer_status(IndexerStatus::Working, at)
+            })
+            .await?;
+        let result = self.walk(WalkKind::Reindex, options, stop, progress).await;
+        let status = if result.is_ok() {
+            IndexerStatus::Valid
+        } else {
+            IndexerStatus::Invalid
+        };
+        let at = self.clock.now();
+        self.store
+            .write(Durability::Durable, move |w| {
+                let now = w.reader().indexer_state()?.map(|state| state.status);
+                // A person may have suspended or reset it meanwhile; that stays.
+                if now == Some(IndexerStatus::Working) {
+                    w.set_indexer_status(status, at)
+                } else {
+                    Ok(())
+                }
+            })
+            .await?;
+        result
+    }
+
+    /// A walk that leaves the index's status alone: `saas:resync`.
+    ///
+    /// # Errors
+    /// As [`Indexer::reindex`].
+    pub async fn resync(
+        &self,
+        options: WalkOptions,
+        stop: impl Fn() -> bool + Sync,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<WalkReport, IndexError> {
+        let _guard = self.start_walking().await?;
+        self.walk(WalkKind::Resync, options, stop, progress).await
+    }
+
+    pub(super) async fn start_walking(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, IndexError> {
+        if let Ok(guard) = self.walking.try_lock() {
+            return Ok(guard);
+        }
+        let leases = self.store.read(|reader: &Reader<'_>| reader.leases()).await?;
+        let holder = leases.into_iter().find(|lease| lease.name == FEED_LEASE);
+        let name = holder.map_or_else(
+            || "full sync".to_owned(),
+            |lease| format!("{}({})", lease.holder, lease.pid),
+        );
+        Err(IndexError::Busy(name))
+    }
+
+    async fn walk(
+        &self,
+        kind: WalkKind,
+        options: WalkOptions,
+        stop: impl Fn() -> bool + Sync,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<WalkReport, IndexError> {
+        super::capture::ensure_cursors(&self.store, self.source.as_ref()).await?;
+        let mut walk = self.open_walk(kind, options).await?;
+        let options: WalkOptions = serde_json::from_str(&walk.options).unwrap_or_default();
+        let (pages, read) = mpsc::channel(options.read_ahead.unwrap_or(1).clamp(1, 16) as usize);
+        let reading = self.read_pages(&options, walk.below, pages);
+        let mut report = WalkReport::default();
+        let mut said = self.clock.now();
+        // Owning the receiver, it lets the reading side go as soon as it ends.
+        let applying = async {
+            let mut read = read;
+            while let Some(page) = read.recv().await {
+                self.wait_for_room(&stop).await?;
+                let step = self.apply_page(&mut walk, &options, page?).await?;
+                report.indexed.add(step);
+                let now = self.clock.now();
+                let so_far = progress_of(&walk, now);
+                progress(so_far);
+                if now.millis_since(said) >= PROGRESS_EVERY_MS {
+                    said = now;
+                    say_progress(kind, so_far);
+                }
+                if stop() {
+                    return Err(IndexError::Stopped);
+                }
+            }
+            Ok(())
+        };
+        let ((), applied) = tokio::join!(reading, applying);
+        applied?;
+        let (id, at) = (walk.id, self.clock.now());
+        let finish = move |w: &mut Writer<'_>| {
+            w.release_lease(FEED_LEASE)?;
+            w.finish_walk(id, "complete", at)
+        };
+        self.store.write(Durability::Durable, finish).await?;
+        report.elapsed_ms = at.millis_since(walk.started_at);
+        Ok(report)
+    }
+
+    /// The walk of this kind that is not finished, or a new one.
+    async fn open_walk(&self, kind: WalkKind, options: WalkOptions) -> Result<Walk, IndexError> {
+        let running = self
+            .store
+            .read(|reader: &Reader<'_>| reader.running_walks())
+            .await?;
+        let total = match running.iter().any(|walk| walk.kind == kind.as_str()) {
+            true => 0,
+            false => self.source.count_orders(&options.filter()).await?,
+        };
+        let text = serde_json::to_string(&options).map_err(|cause| IndexError::Derive(cause.to_string()))?;
+        let at = self.clock.now();
+        let open = move |w: &mut Writer<'_>| {
+            w.take_lease(FEED_LEASE, kind.operation(), at)?;
+            if let Some(walk) = w
+                .reader()
+                .running_walks()?
+                .into_iter()
+                .find(|walk| walk.kind == kind.as_str())
+            {
+                return Ok(walk);
+            }
+            let id = w.start_walk(kind.as_str(), &text, total, at)?;
+            w.reader()
+                .walk(id)?
+                .ok_or_else(|| StoreError::Invariant(format!("walk {id} vanished")))
+        };
+        let walk = self.store.write(Durability::Durable, open).await?;
+        tracing::info!(
+            feed = "orders",
+            operation = kind.operation(),
+            orders = walk.total,
+            done = walk.done,
+            "{}",
+            if walk.done > 0 {
+                "A walk over the orders goes on where it was"
+            } else {
+                "A walk over the orders begins"
+            },
+        );
+        Ok(walk)
+    }
+
+    /// Reads page after page until the end, or until nobody takes them any more.
+    async fn read_pages(
+        &self,
+        options: &WalkOptions,
+        mut below: Option<OrderId>,
+        pages: mpsc::Sender<Result<Page, IndexError>>,
+    ) {
+        let filter = options.filter();
+        let size = options
+            .batch_size
+            .unwrap_or(self.config().index.batch_size)
+            .max(1) as usize;
+        loop {
+            let page = async {
+                let ids = self.source.order_ids(&filter, below, size).await?;
+                let orders = if ids.is_empty() {
+                    Vec::new()
+                } else {
+                    self.source.read_orders(&ids).await?
+                };
+                Ok(Page {
+                    ids,
+                    above: below,
+                    orders,
+                })
+            };
+            let page = page.await;
+            match &page {
+                Ok(page) if page.ids.is_empty() => return,
+                Ok(page) => below = page.ids.iter().min().copied(),
+                Err(_) => {}
+            }
+            let failed = page.is_err();
+            if pages.send(page).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    async fn apply_page(
+        &self,
+        walk: &mut Walk,
+        options: &WalkOptions,
+        page: Page,
+    ) -> Result<super::Indexed, IndexError> {
+        let below = page.ids.iter().min().copied().unwrap_or_default();
+        let vanished = if options.covers_all() {
+            self.vanished(&page, below).await?
+        } else {
+            Vec::new()
+        };
+        let orders = page.ids.len() as u64;
+        let step = WalkStep {
+            id: walk.id,
+            below,
+            orders,
+        };
+        let batch = Batch {
+            asked: page.ids,
+            orders: page.orders,
+            vanished,
+            class: Class::History,
+            changed_at: self.clock.now(),
+            floor: options.floor,
+            force: options.force,
+            advance: Advance::Walk(step),
+        };
+        let indexed = self.apply(batch).await?;
+        walk.below = Some(below);
+        walk.done += orders;
+        walk.events += indexed.events;
+        Ok(indexed)
+    }
+
+    /// Orders of the feed that lie between this page and the one before, and do not exist any more.
+    async fn vanished(&self, page: &Page, below: OrderId) -> Result<Vec<OrderId>, IndexError> {
+        let above = page.above;
+        let known = self
+            .store
+            .read(move |reader: &Reader<'_>| reader.feed_ids(below, above))
+            .await?;
+        let read: HashSet<OrderId> = page.ids.iter().copied().collect();
+        // Above the newest order of the first page there may be orders that were placed since; they are not gone.
+        let newest = page.ids.iter().max().copied().unwrap_or(below);
+        let gone = |id: &OrderId| !read.contains(id) && (above.is_some() || *id < newest);
+        Ok(known.into_iter().filter(gone).collect())
+    }
+
+    /// History waits while the outbox is full; live changes do not.
+    async fn wait_for_room(&self, stop: &(impl Fn() -> bool + Sync)) -> Result<(), IndexError> {
+        let mut outbox = self.store.subscribe(Topic::Outbox);
+        loop {
+            outbox.borrow_and_update();
+            let pending = self
+                .store
+                .read(|reader: &Reader<'_>| reader.pending_events())
+                .await?;
+            if pending < self.config().delivery.max_pending_events {
+                return Ok(());
+            }
+            if stop() {
+                return Err(IndexError::Stopped);
+            }
+            // Delivery does not touch the topic on every answer; look again now and then as well.
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), outbox.changed()).await;
+        }
+    }
+}
+
+fn progress_of(walk: &Walk, now: UtcMillis) -> Progress {
+    Progress {
+        total: walk.total.max(walk.done),
+        done: walk.done,
+        events: walk.events,
+        elapsed_ms: now.millis_since(walk.started_at),
+    }
+}
+
+fn say_progress(kind: WalkKind, progress: Progress) {
+    tracing::info!(
+        feed = "orders",
+        operation = kind.operation(),
+        status = format!(
+            "Progress {}/{}, events {}",
+            progress.done, progress.total, progress.events
+        ),
+        orders_per_second = progress.rate().round(),
+        eta_s = progress.eta_s(),
+        "The walk over the orders goes on",
+    );
+}

@@ -1,0 +1,68 @@
+//! What a walk over history covers; kept with it, so that it goes on the same way after a kill.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UtcMillis;
+use crate::commerce::source::OrderFilter;
+
+/// Why a walk goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkKind {
+    /// A full reindex; the first one is the first sync's.
+    Reindex,
+    /// `saas:resync`.
+    Resync,
+}
+
+impl WalkKind {
+    /// The word in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reindex => "reindex",
+            Self::Resync => "resync",
+        }
+    }
+
+    /// As Commerce's log names the operation.
+    pub const fn operation(self) -> &'static str {
+        match self {
+            Self::Reindex => "full sync",
+            Self::Resync => "resync",
+        }
+    }
+}
+
+/// What a walk covers, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkOptions {
+    /// Orders created at or after this.
+    pub created_from: Option<UtcMillis>,
+    /// Orders created before this.
+    pub created_before: Option<UtcMillis>,
+    /// Orders of this website.
+    pub website: Option<String>,
+    /// Orders that are met for the first time and are older have no events.
+    pub floor: Option<UtcMillis>,
+    /// Send again what was delivered.
+    pub force: bool,
+    /// Orders in a batch; `None` takes `index.batch_size`.
+    pub batch_size: Option<u32>,
+    /// Batches read ahead while one is applied; `None` means one.
+    pub read_ahead: Option<u32>,
+}
+
+impl WalkOptions {
+    /// What the source is asked for.
+    pub fn filter(&self) -> OrderFilter {
+        OrderFilter {
+            created_from: self.created_from,
+            created_before: self.created_before,
+            website: self.website.clone(),
+        }
+    }
+
+    /// Whether every order is met: only then an order that is not met is gone.
+    pub fn covers_all(&self) -> bool {
+        self.filter() == OrderFilter::default()
+    }
+}

@@ -1,0 +1,79 @@
+//! Adobe's rules on datastreams, and what is probably not meant.
+
+use super::{GOOD, Site, warnings};
+
+#[test]
+fn the_web_sdk_datastream_wins_and_says_so() {
+    let own = "ebebf826-a01f-4458-8cec-ef61de241c93";
+    let sdk = "d0b6f1a2-5c3e-4a7b-9e8d-1f2a3b4c5d6e";
+    let with_sdk = format!("{GOOD}web_sdk_datastream_id = \"{sdk}:stage\"\n");
+    let loaded = Site::new(&with_sdk).good();
+    assert_eq!(
+        loaded.config.websites["base"]
+            .datastream
+            .as_ref()
+            .unwrap()
+            .to_string(),
+        own
+    );
+    assert!(warnings(&loaded).contains("web_sdk_datastream_id: is ignored, because web_sdk.name is not set"));
+
+    let loaded = Site::new(&format!("{with_sdk}[web_sdk]\nname = \"alloy\"\n")).good();
+    let datastream = loaded.config.websites["base"].datastream.clone().unwrap();
+    assert_eq!(
+        (datastream.to_string(), datastream.environment()),
+        (format!("{sdk}:stage"), Some("stage"))
+    );
+    assert!(
+        warnings(&loaded).contains(":14: websites.base.datastream_id: is ignored"),
+        "{}",
+        warnings(&loaded)
+    );
+}
+
+#[test]
+fn storefront_events_are_on_by_default_only_with_a_datastream() {
+    let loaded = Site::new(&format!(
+        "{GOOD}[websites.bare]\n[websites.quiet]\nstorefront_events = false\n"
+    ))
+    .good();
+    let on = |code: &str| loaded.config.websites[code].storefront_events();
+    assert!(on("base") && !on("bare") && !on("quiet"));
+    assert!(loaded.config.sending_website("base").is_some());
+    assert!(
+        loaded.config.sending_website("bare").is_none(),
+        "back-office events have to be chosen"
+    );
+}
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    let twice = format!(
+        "{GOOD}[websites.b2b]\nback_office_events = true\ndatastream_id = \"ebebf826-a01f-4458-8cec-ef61de241c93\"\n"
+    );
+    let said = warnings(&Site::new(&twice).good());
+    assert!(
+        said.contains("websites.base: feeds the same datastream as websites.b2b"),
+        "{said}"
+    );
+
+    let said = warnings(&Site::new(&GOOD.replace("events = true", "events = false")).good());
+    assert!(said.contains("nothing will be sent"), "{said}");
+
+    let said = warnings(&Site::new(GOOD).load(&[("ORDERFEED_EDGE__URL", "x")]).unwrap());
+    assert!(
+        said.contains("env ORDERFEED_EDGE__URL: edge.url: is not read; write ORDERFEED__EDGE__URL"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_sandbox_picks_its_own_data_space() {
+    let text = GOOD.replace("= \"production\"", "= \"sandbox\"")
+        + "[services_connector.sandbox]\ndata_space_id = \"6f1c2b58-3a4d-4f6e-8b7a-9c0d1e2f3a4b\"\n";
+    let config = Site::new(&text).good().config;
+    assert_eq!(
+        config.data_space_id().to_string(),
+        "6f1c2b58-3a4d-4f6e-8b7a-9c0d1e2f3a4b"
+    );
+}

@@ -1,0 +1,195 @@
+//! Polling misses nothing: late commits, same seconds, restarts, clocks.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use orderfeed::commerce::mysql::MysqlSource;
+use orderfeed::commerce::settings::{Capture, MysqlSettings};
+use orderfeed::commerce::source::{ChangeOp, Cursors, Source, SourceError};
+use orderfeed::demo::shop::ShopOptions;
+
+use super::{Reader, settings, source, span};
+use crate::support::mariadb::Server;
+
+const TOUCH: &str = "UPDATE sales_order SET status = CONCAT(COALESCE(status, ''), 'x'), updated_at = UTC_TIMESTAMP() WHERE entity_id = ";
+
+#[tokio::test]
+async fn a_transaction_that_commits_late_is_noticed_within_the_overlap() {
+    let database = Server::shared().database().await;
+    database.load(ShopOptions::default(), span(20)).await;
+    let source = source(&database, Capture::Poll);
+    let mut reader = Reader::start(&source).await;
+    let mut late = database.conn().await;
+    late.query_drop("BEGIN").await.unwrap();
+    late.query_drop(format!("{TOUCH}1")).await.unwrap();
+    late.query_drop("DO SLEEP(1.1)").await.unwrap();
+    database.execute(&format!("{TOUCH}2")).await;
+    assert_eq!(
+        reader.wait_for(|change| change.order == 2).await.op,
+        ChangeOp::Upsert
+    );
+    late.query_drop("COMMIT").await.unwrap();
+    assert_eq!(
+        reader.wait_for(|change| change.order == 1).await.op,
+        ChangeOp::Upsert
+    );
+    assert_eq!(
+        reader.wait_for(|change| change.order == 1).await.op,
+        ChangeOp::Recheck
+    );
+}
+
+#[tokio::test]
+async fn a_second_update_within_the_same_second_is_looked_at_again() {
+    let database = Server::shared().database().await;
+    database.load(ShopOptions::default(), span(20)).await;
+    let source = source(&database, Capture::Poll);
+    let mut reader = Reader::start(&source).await;
+    database
+        .execute(
+            "UPDATE sales_order SET status = 'one', updated_at = @now := UTC_TIMESTAMP() WHERE entity_id = 3",
+        )
+        .await;
+    assert_eq!(
+        reader.wait_for(|change| change.order == 3).await.op,
+        ChangeOp::Upsert
+    );
+    database
+        .execute("UPDATE sales_order SET status = 'two', updated_at = updated_at WHERE entity_id = 3")
+        .await;
+    reader
+        .wait_for(|change| change.order == 3 && change.op == ChangeOp::Recheck)
+        .await;
+}
+
+#[tokio::test]
+async fn every_watched_table_leads_to_its_order() {
+    let database = Server::shared().database().await;
+    database.load(ShopOptions::default(), span(200)).await;
+    let source = source(&database, Capture::Poll);
+    let mut reader = Reader::start(&source).await;
+    reader.take().await;
+    for (table, statement) in [
+        (
+            "sales_invoice",
+            "UPDATE sales_invoice SET state = 3, updated_at = UTC_TIMESTAMP() ORDER BY entity_id LIMIT 1",
+        ),
+        (
+            "sales_shipment_track",
+            "INSERT INTO sales_shipment_track (parent_id, order_id, track_number) SELECT entity_id, order_id, 'x' FROM sales_shipment LIMIT 1",
+        ),
+        (
+            "sales_creditmemo_comment",
+            "INSERT INTO sales_creditmemo_comment (parent_id) SELECT entity_id FROM sales_creditmemo LIMIT 1",
+        ),
+        (
+            "magento_rma_status_history",
+            "INSERT INTO magento_rma_status_history (rma_entity_id, status) SELECT entity_id, 'closed' FROM magento_rma LIMIT 1",
+        ),
+    ] {
+        database.execute(statement).await;
+        let change = reader.wait_for(|change| change.table == table).await;
+        assert!(change.order > 0);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_were_not_kept_are_given_again() {
+    let database = Server::shared().database().await;
+    database.load(ShopOptions::default(), span(20)).await;
+    let source = source(&database, Capture::Poll);
+    let mut reader = Reader::start(&source).await;
+    database.execute(&format!("{TOUCH}4")).await;
+    let lost = source.changes(&reader.cursors, 1000).await.unwrap();
+    assert!(lost.changes.iter().any(|change| change.order == 4));
+    assert_ne!(lost.cursors, reader.cursors);
+    assert!(reader.orders().await.contains(&4));
+    let restarted = MysqlSource::new(settings(&database, "admin")).unwrap();
+    let mut reader = Reader {
+        source: &restarted,
+        cursors: reader.cursors,
+    };
+    reader.take().await;
+    let idle = reader.cursors.clone();
+    reader.take().await;
+    assert_eq!(
+        reader.cursors, idle,
+        "a shop where nothing happens moves no cursor, and nothing is written"
+    );
+}
+
+#[tokio::test]
+async fn thousands_of_orders_changed_in_one_second_are_paged() {
+    let database = Server::shared().database().await;
+    database.load(ShopOptions::default(), span(600)).await;
+    let source = source(&database, Capture::Poll);
+    let mut reader = Reader::start(&source).await;
+    reader.take().await;
+    database
+        .execute("UPDATE sales_order SET status = 'mass', updated_at = UTC_TIMESTAMP()")
+        .await;
+    let mut found = BTreeSet::new();
+    let mut calls = 0;
+    loop {
+        let captured = source.changes(&reader.cursors, 300).await.unwrap();
+        assert!(captured.changes.len() <= 600);
+        found.extend(captured.changes.iter().map(|change| change.order));
+        reader.cursors = captured.cursors;
+        calls += 1;
+        if !captured.more {
+            break;
+        }
+    }
+    assert_eq!(found.len(), 600);
+    assert!(calls > 5);
+}
+
+#[tokio::test]
+async fn a_row_from_the_future_does_not_hide_the_present() {
+    let database = Server::shared().database().await;
+    database.load(ShopOptions::default(), span(20)).await;
+    let source = source(&database, Capture::Poll);
+    let mut reader = Reader::start(&source).await;
+    database
+        .execute("UPDATE sales_order SET updated_at = UTC_TIMESTAMP() + INTERVAL 1 HOUR WHERE entity_id = 5")
+        .await;
+    reader.wait_for(|change| change.order == 5).await;
+    database.execute(&format!("{TOUCH}6")).await;
+    reader.wait_for(|change| change.order == 6).await;
+    assert!(!reader.orders().await.contains(&5));
+}
+
+#[tokio::test]
+async fn a_return_that_changes_its_status_without_a_trace_is_noticed() {
+    let database = Server::shared().database().await;
+    database.load(ShopOptions::default(), span(200)).await;
+    database
+        .execute("UPDATE magento_rma SET status = 'pending'")
+        .await;
+    let settings = MysqlSettings {
+        returns_interval: Duration::from_millis(10),
+        ..settings(&database, "admin")
+    };
+    let source = MysqlSource::new(settings).unwrap();
+    let mut reader = Reader::start(&source).await;
+    for statement in [
+        "UPDATE magento_rma_item_entity SET status = 'mended' ORDER BY entity_id LIMIT 1",
+        "UPDATE magento_rma SET status = 'closed' ORDER BY entity_id LIMIT 1",
+    ] {
+        database.execute(statement).await;
+        let change = reader.wait_for(|change| change.table == "magento_rma").await;
+        assert_eq!(change.op, ChangeOp::Upsert);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_not_ours_is_refused() {
+    let database = Server::shared().database().await;
+    let source = source(&database, Capture::Poll);
+    let cursors = Cursors([("sales_order".to_owned(), "yesterday".to_owned())].into());
+    assert!(matches!(
+        source.changes(&cursors, 9).await,
+        Err(SourceError::BadCursor { .. })
+    ));
+}

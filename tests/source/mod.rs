@@ -1,0 +1,116 @@
+//! A real MariaDB as the source: whole orders, no missed change, and sentences for what is wrong.
+
+mod capture;
+mod logs;
+mod read;
+mod trouble;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use orderfeed::clock::UtcMillis;
+use orderfeed::commerce::mysql::MysqlSource;
+use orderfeed::commerce::order::{Order, OrderId};
+use orderfeed::commerce::settings::{Capture, MysqlSettings};
+use orderfeed::commerce::source::{Change, Cursors, ReadOrder, Source};
+use orderfeed::demo::history::Span;
+
+use crate::support::database::{Database, PASSWORD};
+
+/// How long to wait for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Settings for the administrator's account.
+fn settings(database: &Database, user: &str) -> MysqlSettings {
+    MysqlSettings {
+        password: (user != "admin").then(|| PASSWORD.to_owned().into()),
+        poll_overlap: Duration::from_secs(3),
+        ..MysqlSettings::new(database.url(user))
+    }
+}
+
+fn source(database: &Database, capture: Capture) -> MysqlSource {
+    MysqlSource::new(MysqlSettings {
+        capture,
+        ..settings(database, "admin")
+    })
+    .unwrap()
+}
+
+/// A history of a few orders of every kind.
+fn span(orders: usize) -> Span {
+    let moment = |text| UtcMillis::parse_sql(text).unwrap();
+    Span {
+        orders,
+        from: moment("2026-01-05 00:00:00"),
+        to: moment("2026-03-05 00:00:00"),
+    }
+}
+
+async fn read(source: &impl Source, ids: &[OrderId]) -> Vec<Order> {
+    let whole = |read| match read {
+        ReadOrder::Whole(order) => *order,
+        ReadOrder::Unreadable { id, reason } => panic!("order {id}: {reason}"),
+    };
+    source
+        .read_orders(ids)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(whole)
+        .collect()
+}
+
+async fn ids(source: &impl Source) -> Vec<OrderId> {
+    source
+        .order_ids(&Default::default(), None, 100_000)
+        .await
+        .unwrap()
+}
+
+/// A reader of changes that keeps its cursors as the daemon would.
+struct Reader<'a, S: Source> {
+    source: &'a S,
+    cursors: Cursors,
+}
+
+impl<'a, S: Source> Reader<'a, S> {
+    /// Starts now, and passes over what the first overlap repeats.
+    async fn start(source: &'a S) -> Self {
+        let cursors = source.initial_cursors().await.unwrap();
+        let mut reader = Self { source, cursors };
+        reader.take().await;
+        reader
+    }
+
+    /// Everything there is now.
+    async fn take(&mut self) -> Vec<Change> {
+        let mut all = Vec::new();
+        loop {
+            let captured = self.source.changes(&self.cursors, 1_000).await.unwrap();
+            self.cursors = captured.cursors;
+            all.extend(captured.changes);
+            if !captured.more {
+                self.source.acknowledge(&self.cursors).await.unwrap();
+                return all;
+            }
+        }
+    }
+
+    /// The orders that changed now.
+    async fn orders(&mut self) -> BTreeSet<OrderId> {
+        self.take().await.into_iter().map(|change| change.order).collect()
+    }
+
+    /// Looks until a change is found that is wanted.
+    async fn wait_for(&mut self, wanted: impl Fn(&Change) -> bool) -> Change {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(change) = self.take().await.into_iter().find(&wanted) {
+                return change;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the change did not come within {PATIENCE:?}");
+    }
+}

@@ -1,0 +1,220 @@
+//! A real MariaDB for tests: Debian's server in a private directory, on a free loopback port.
+//!
+//! [`Server::shared`] is one server for the whole test process with a database a test; [`Server::start`] gives a
+//! private one, which can be stopped, killed and started again. A small shell guards every server: it holds the
+//! reading end of a pipe from the test process, so that the server and its directory go when the test process ends,
+//! however it ends (a static is never dropped, and a kill -9 runs no destructor).
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use orderfeed::demo::schema::Edition;
+
+use crate::support::database::Database;
+
+/// How long a server may take to answer, on a machine busy with other tests.
+const START_DEADLINE: Duration = Duration::from_secs(90);
+
+const GUARD: &str = r#"
+dir=$1; shift
+"$@" >"$dir/server.log" 2>&1 &
+server=$!
+read -r word
+if [ "$word" = stop ]; then kill -TERM $server; else kill -KILL $server; fi
+wait $server
+[ -n "$word" ] || rm -rf "$dir"
+"#;
+
+/// A MariaDB server of its own.
+pub struct Server {
+    dir: PathBuf,
+    port: u16,
+    guard: Mutex<Option<Child>>,
+}
+
+impl Server {
+    /// The server that all tests of this process share; each takes its own [`Server::database`].
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// Installs and starts a private server and waits until it answers.
+    pub fn start() -> Self {
+        // The guard removes the directory, after the server that writes there is gone.
+        let dir = tempfile::Builder::new()
+            .prefix("orderfeed-db-")
+            .tempdir()
+            .unwrap()
+            .keep();
+        std::fs::create_dir(dir.join("tmp")).unwrap();
+        let install = Command::new("mariadb-install-db")
+            .args([
+                "--no-defaults",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ])
+            .arg(format!("--datadir={}", dir.join("data").display()))
+            .arg(format!("--tmpdir={}", dir.join("tmp").display()))
+            .args(as_root())
+            .output();
+        match install {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => panic!(
+                "mariadb-install-db failed: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ),
+            Err(cause) => {
+                panic!("MariaDB is not installed ({cause}): run tests/run, which installs it from Debian")
+            }
+        }
+        let init =
+            "CREATE OR REPLACE USER 'admin'@'%';\nGRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n";
+        std::fs::write(dir.join("init.sql"), init).unwrap();
+        let server = Self {
+            port: free_port(),
+            dir,
+            guard: Mutex::new(None),
+        };
+        server.start_again();
+        server
+    }
+
+    /// Starts a stopped or killed server again, on the same port with the same data.
+    pub fn start_again(&self) {
+        let mut guard = self.guard.lock().unwrap();
+        assert!(guard.is_none(), "the server runs already");
+        *guard = Some(self.spawn());
+        await_greeting(self.port, &self.dir);
+    }
+
+    /// Asks the server to shut down and waits until it has.
+    pub fn stop(&self) {
+        self.end(b"stop\n");
+    }
+
+    /// kill -9.
+    pub fn kill(&self) {
+        self.end(b"kill\n");
+    }
+
+    /// The port on 127.0.0.1; it stays the same over restarts.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A new database with the whole Commerce schema and no prefix.
+    pub async fn database(&self) -> Database {
+        self.database_with(Edition::Full, "").await
+    }
+
+    /// A new database with an edition's tables under a prefix; no rows in it yet.
+    pub async fn database_with(&self, edition: Edition, table_prefix: &str) -> Database {
+        Database::create(self.port, edition, table_prefix).await
+    }
+
+    fn spawn(&self) -> Child {
+        let dir = self.dir.display();
+        Command::new("sh")
+            .args(["-c", GUARD, "mariadb-guard"])
+            .arg(&self.dir)
+            .args([
+                "mariadbd",
+                "--no-defaults",
+                "--bind-address=127.0.0.1",
+                "--skip-networking=0",
+            ])
+            .args([
+                "--skip-name-resolve",
+                "--skip-log-bin",
+                "--innodb-flush-log-at-trx-commit=0",
+            ])
+            .args([
+                "--innodb-buffer-pool-size=128M",
+                "--innodb-log-file-size=64M",
+                "--innodb-flush-method=nosync",
+            ])
+            .args([
+                "--performance-schema=0",
+                "--max-connections=300",
+                "--max-allowed-packet=64M",
+            ])
+            .arg(format!("--datadir={dir}/data"))
+            // Not /tmp: a server that starts there removes the temporary tables of the others.
+            .arg(format!("--tmpdir={dir}/tmp"))
+            .arg(format!("--socket={dir}/sock"))
+            .arg(format!("--pid-file={dir}/pid"))
+            .arg(format!("--init-file={dir}/init.sql"))
+            .arg(format!("--port={}", self.port))
+            .args(as_root())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            // Its own group: Ctrl-C at the terminal must reach the tests, not tear the server from under them.
+            .process_group(0)
+            .spawn()
+            .unwrap()
+    }
+
+    fn end(&self, word: &[u8]) {
+        let mut child = self
+            .guard
+            .lock()
+            .unwrap()
+            .take()
+            .expect("the server does not run");
+        child.stdin.take().unwrap().write_all(word).unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let Ok(mut guard) = self.guard.lock() else { return };
+        if let Some(mut child) = guard.take() {
+            drop(child.stdin.take());
+            let _ = child.wait();
+        } else {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// MariaDB refuses to run as root unless told so.
+fn as_root() -> Option<&'static str> {
+    rustix::process::geteuid().is_root().then_some("--user=root")
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Waits for the first bytes of the protocol's greeting (version 10), which a server sends only when it is ready.
+fn await_greeting(port: u16, dir: &Path) {
+    let deadline = Instant::now() + START_DEADLINE;
+    while Instant::now() < deadline {
+        if greets(port) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let log = std::fs::read_to_string(dir.join("server.log")).unwrap_or_default();
+    panic!("mariadbd did not answer on port {port} within {START_DEADLINE:?}:\n{log}");
+}
+
+fn greets(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+    let mut head = [0_u8; 5];
+    stream.read_exact(&mut head).is_ok() && head[4] == 10
+}
