@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::demo::DemoArgs;
-use crate::delivery::DeliveryStats;
+use crate::delivery::{DeliveryStats, LATENCY_BOUNDS_MS};
 use crate::emulator::EmulatorHandle;
 use crate::events::EventKind;
 use crate::store::outbox::WebsiteOutbox;
@@ -102,7 +102,7 @@ pub(super) fn line(picture: &Picture) -> String {
 pub(super) fn summary(picture: &Picture, edge: &EmulatorHandle, stats: &DeliveryStats) -> String {
     let mut text = String::from("\nSummary\n");
     let mut row = |name: &str, value: String| {
-        let _ = writeln!(text, "  {name:<28}{value}");
+        let _ = writeln!(text, "  {name:<30}{value}");
     };
     row("orders in the feed", picture.orders.to_string());
     row("deeds while it ran", picture.deeds.to_string());
@@ -130,6 +130,23 @@ pub(super) fn summary(picture: &Picture, edge: &EmulatorHandle, stats: &Delivery
     text
 }
 
+/// Half of the events and 99 % of them arrived within these times.
 fn latency(stats: &DeliveryStats) -> String {
-    stats.live_latency_words()
+    let counts = stats.snapshot().latency;
+    let all: u64 = counts.iter().sum();
+    let within = |share: f64| {
+        let mut left = (all as f64 * share).ceil() as u64;
+        let bucket = counts.iter().position(|count| {
+            left = left.saturating_sub(*count);
+            left == 0
+        });
+        match bucket.and_then(|bucket| LATENCY_BOUNDS_MS.get(bucket)) {
+            Some(bound) => format!("{bound} ms"),
+            None => "longer than an hour".to_owned(),
+        }
+    };
+    if all == 0 {
+        return "nothing was accepted".to_owned();
+    }
+    format!("half within {}, 99 % within {}", within(0.5), within(0.99))
 }
