@@ -41,6 +41,10 @@ pub(crate) struct Attempt {
     pub(crate) status: Option<u16>,
     /// Ours, with what the edge appended if it answered.
     pub(crate) request_id: String,
+    /// The edge's code or a word of ours, unless it is a yes.
+    pub(crate) code: Option<String>,
+    /// What was wrong in words that quote nothing of the request: the edge's title, or ours.
+    pub(crate) title: Option<String>,
     /// What was wrong, for the store: code, title and detail.
     pub(crate) note: Option<String>,
     /// From sending to the last byte of the answer.
@@ -82,6 +86,13 @@ impl Destination {
         else {
             return Ok(settled(first));
         };
+        tracing::debug!(
+            request_id = first.request_id,
+            status = first.status,
+            code = first.code,
+            duration_ms = u64::try_from(first.latency.as_millis()).unwrap_or(u64::MAX),
+            "The edge refuses the access token, the request is repeated with a fresh one",
+        );
         tokens.reject(token);
         let fresh = self.token().await?;
         Ok(settled(self.attempt(body, fresh.as_deref(), shape).await))
@@ -136,11 +147,18 @@ impl Destination {
             },
             shape,
         );
+        let problem = Problem::parse(&read.bytes);
+        let code = code(&decision).map(str::to_owned);
         Attempt {
-            note: note(&decision, &read.bytes),
+            note: code.as_deref().map(|code| note(code, &problem)),
+            title: code
+                .is_some()
+                .then(|| problem.title.clone())
+                .filter(|title| !title.is_empty()),
+            code,
             decision,
             status: Some(status),
-            request_id: returned_id(ours, &read.bytes),
+            request_id: returned_id(ours, problem.request_id),
             latency,
         }
     }
@@ -242,6 +260,8 @@ fn no_answer(code: &str, words: &str, ours: String, latency: Duration) -> Attemp
         }),
         status: None,
         request_id: ours,
+        code: Some(code.to_owned()),
+        title: Some(words.to_owned()),
         note: Some(format!("{code}: {words}")),
         latency,
     }
@@ -272,31 +292,28 @@ fn is_certificate(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The edge returns our id with sixteen digits appended; another id would be another request's answer.
-fn returned_id(ours: String, body: &[u8]) -> String {
-    match Problem::parse(body).request_id {
+fn returned_id(ours: String, theirs: Option<String>) -> String {
+    match theirs {
         Some(theirs) if theirs.starts_with(&ours) && theirs.len() <= ours.len() + 20 => theirs,
         _ => ours,
     }
 }
 
-fn note(decision: &Decision, body: &[u8]) -> Option<String> {
-    if matches!(decision, Decision::Delivered(_)) {
-        return None;
+fn code(decision: &Decision) -> Option<&str> {
+    match decision {
+        Decision::Delivered(_) => None,
+        Decision::Split(_, refused) | Decision::Park(refused) => Some(&refused.code),
+        Decision::Retry(retry) => Some(&retry.code),
+        Decision::Reauthenticate(halt) | Decision::Halt(halt) => Some(&halt.code),
     }
-    let problem = Problem::parse(body);
-    let code = match decision {
-        Decision::Delivered(_) => return None,
-        Decision::Split(_, refused) | Decision::Park(refused) => &refused.code,
-        Decision::Retry(retry) => &retry.code,
-        Decision::Reauthenticate(halt) | Decision::Halt(halt) => &halt.code,
-    };
+}
+
+fn note(code: &str, problem: &Problem) -> String {
     let words = [problem.title.as_str(), problem.detail.as_str()];
     let words: Vec<_> = words.into_iter().filter(|words| !words.is_empty()).collect();
-    Some(
-        format!("{code}: {}", words.join(", "))
-            .trim_end_matches(": ")
-            .to_owned(),
-    )
+    format!("{code}: {}", words.join(", "))
+        .trim_end_matches(": ")
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -319,9 +336,9 @@ mod tests {
 
     #[test]
     fn only_our_own_id_with_its_suffix_is_taken_from_an_answer() {
-        let theirs = |id: &str| format!("{{\"requestId\":\"{id}\"}}").into_bytes();
-        assert_eq!(returned_id("abc".to_owned(), &theirs("abc-00f1")), "abc-00f1");
-        assert_eq!(returned_id("abc".to_owned(), &theirs("xyz-00f1")), "abc");
-        assert_eq!(returned_id("abc".to_owned(), b"<html>"), "abc");
+        let returned = |theirs: Option<&str>| returned_id("abc".to_owned(), theirs.map(str::to_owned));
+        assert_eq!(returned(Some("abc-00f1")), "abc-00f1");
+        assert_eq!(returned(Some("xyz-00f1")), "abc");
+        assert_eq!(returned(None), "abc");
     }
 }

@@ -59,7 +59,10 @@ impl Sender {
             at: now,
             status: attempt.status,
             request_id: Some(attempt.request_id),
+            code: attempt.code,
             note: attempt.note,
+            title: attempt.title,
+            duration_ms: Some(u64::try_from(attempt.latency.as_millis()).unwrap_or(u64::MAX)),
         };
         match attempt.decision {
             Decision::Delivered(accepted) => {

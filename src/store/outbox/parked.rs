@@ -101,6 +101,7 @@ impl Writer<'_> {
             return Ok(false);
         };
         self.remove_parked(&parked)?;
+        let before = self.batch_of(key)?;
         let sql = "DELETE FROM outbox_event WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
         self.connection
             .prepare_cached(sql)?
@@ -131,6 +132,7 @@ impl Writer<'_> {
             events: vec![event],
         };
         self.enqueue(&[order], Entry::IfNew, limits, at)?;
+        self.continue_history(key, before, at)?;
         self.touch(Topic::Outbox);
         Ok(true)
     }
