@@ -3,6 +3,7 @@
 mod capture;
 mod logs;
 mod read;
+mod tls;
 mod trouble;
 
 use std::collections::BTreeSet;
