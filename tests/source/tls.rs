@@ -71,6 +71,7 @@ impl Encrypted {
             .arg(format!("--ssl-key={}", key.display()))
             .args(as_root)
             .stdin(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         Self { dir, port, guard }
