@@ -6,12 +6,15 @@ use std::time::Instant;
 
 use mysql_async::prelude::Queryable;
 use orderfeed::clock::UtcMillis;
+use orderfeed::demo::columns::Table;
 use orderfeed::demo::embedded::EmbeddedShop;
 use orderfeed::demo::history::{self, Span};
 use orderfeed::demo::schema::Edition;
 use orderfeed::demo::shop::{Shop, ShopOptions};
+use orderfeed::demo::tables::TABLES;
 
-use crate::support::mariadb::{PASSWORD, Server};
+use crate::support::database::PASSWORD;
+use crate::support::mariadb::Server;
 use crate::support::oracle;
 
 const DAY: i64 = 86_400_000;
@@ -42,8 +45,13 @@ async fn mariadb_and_sqlite_hold_the_same_shop_and_call_for_the_same_events() {
         mariadb.apply(&one).await;
         embedded.commit(&other.statements).unwrap();
     }
-    let from_mariadb = oracle::expected_in_mariadb(&mut mariadb.conn().await, "", &websites).await;
     let conn = rusqlite::Connection::open(dir.path().join("shop.db")).unwrap();
+    for table in TABLES {
+        let from_mariadb = mariadb_rows(&mut mariadb.conn().await, table).await;
+        assert_eq!(from_mariadb, sqlite_rows(&conn, table), "{}", table.name);
+        assert!(!from_mariadb.is_empty(), "{}", table.name);
+    }
+    let from_mariadb = oracle::expected_in_mariadb(&mut mariadb.conn().await, "", &websites).await;
     let from_sqlite = oracle::expected_in_sqlite(&conn, &websites);
     assert_eq!(oracle::counts(&from_mariadb), oracle::counts(&from_sqlite));
     assert_eq!(from_mariadb, from_sqlite);
@@ -201,6 +209,35 @@ fn every_kind_of_event_and_product_occurs_in_five_hundred_orders() {
         let states = strings(&conn, "SELECT DISTINCT state FROM sales_order");
         assert!(states.len() >= 6, "{states:?}");
     }
+}
+
+/// Every row with every column as text, which is how SQLite keeps amounts and timestamps.
+async fn mariadb_rows(conn: &mut mysql_async::Conn, table: &Table) -> Vec<String> {
+    let columns: Vec<String> = table
+        .each_column()
+        .map(|(name, _)| format!("COALESCE(CAST({name} AS CHAR), '-')"))
+        .collect();
+    let sql = format!(
+        "SELECT CONCAT_WS('|', {}) FROM {} ORDER BY 1",
+        columns.join(","),
+        table.name
+    );
+    let mut rows: Vec<String> = conn.query(sql).await.unwrap();
+    rows.sort();
+    rows
+}
+
+fn sqlite_rows(conn: &rusqlite::Connection, table: &Table) -> Vec<String> {
+    let columns: Vec<String> = table
+        .each_column()
+        .map(|(name, _)| format!("COALESCE(CAST({name} AS TEXT), '-')"))
+        .collect();
+    let sql = format!("SELECT {} FROM {}", columns.join(" || '|' || "), table.name);
+    let mut statement = conn.prepare(&sql).unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    let mut rows: Vec<String> = rows.map(Result::unwrap).collect();
+    rows.sort();
+    rows
 }
 
 fn strings(conn: &rusqlite::Connection, sql: &str) -> BTreeSet<String> {

@@ -1,11 +1,16 @@
 //! What can happen to an order once it is placed, when it may, and how often it does.
 
 use crate::demo::amount::Amount;
-use crate::demo::catalog::WEBSITES;
+use crate::demo::documents;
 use crate::demo::model::{Cost, Order, ReturnStage, State};
 use crate::demo::pen::Pen;
+use crate::demo::people;
+use crate::demo::placing;
+use crate::demo::refunds;
+use crate::demo::returns;
+use crate::demo::rows;
 use crate::demo::schema::Edition;
-use crate::demo::{documents, people, placing, returns, rows};
+use crate::demo::stores::WEBSITES;
 
 /// A deed of a shopper, a merchant or a payment provider.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -148,7 +153,7 @@ pub(crate) fn perform(deed: Deed, pen: &mut Pen<'_>, order: &mut Order) {
             order.enter(State::Holded);
         }
         Deed::Unhold => unhold(order),
-        Deed::Refund => documents::refund(pen, order),
+        Deed::Refund => refunds::refund(pen, order),
         Deed::RequestReturn => returns::request(pen, order),
         Deed::AdvanceReturn => returns::advance(pen, order),
         Deed::EditAddress => edit_address(pen, order),

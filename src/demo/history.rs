@@ -80,7 +80,8 @@ fn live(shop: &mut Shop, placed: UtcMillis, end: UtcMillis) -> Life {
     for _ in 0..24 {
         let minutes = shop.rng().i64(1..20) << shop.rng().u32(..10);
         at = at.plus_millis(minutes * 60_000);
-        if at > end || shop.rng().u32(..100) < 4 {
+        let stop = if order.is_done() { 60 } else { 4 };
+        if at > end || shop.rng().u32(..100) < stop {
             break;
         }
         let Some(deed) = shop.choose_deed(&order) else {

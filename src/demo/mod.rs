@@ -5,9 +5,9 @@
 //! |---|---|
 //! | [`columns`], [`tables`], [`schema`], [`mview`] | the real sales tables, described once, as DDL for SQLite and MySQL; Commerce's own changelog |
 //! | [`amount`], [`sql`] | exact numbers; statements that both dialects take |
-//! | `catalog`, `people` | what there is to buy, and who buys |
+//! | `stores`, `catalog`, `people` | where one buys, what there is, and who buys |
 //! | `model` | an order in memory and Commerce's state machine over it |
-//! | `pen`, `rows`, `placing`, `documents`, `returns`, [`deeds`] | what happens to an order, and the rows that it leaves |
+//! | `pen`, `rows`, `placing`, `document_rows`, `documents`, `refunds`, `returns`, [`deeds`] | what happens to an order, and the rows that it leaves |
 //! | [`shop`] | the simulated shop: live, one transaction at a time |
 //! | [`history`] | its past, in bulk |
 //! | [`embedded`] | its SQLite file |
@@ -16,6 +16,7 @@ pub mod amount;
 mod catalog;
 pub mod columns;
 pub mod deeds;
+mod document_rows;
 mod documents;
 pub mod embedded;
 pub mod history;
@@ -24,11 +25,16 @@ pub mod mview;
 mod pen;
 mod people;
 mod placing;
+mod refunds;
 mod returns;
 mod rows;
 pub mod schema;
 pub mod shop;
 pub mod sql;
+mod stores;
 pub mod tables;
 mod tables_document;
 mod tables_order;
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,9 @@
 use std::ops::{Add, AddAssign, Sub};
 
 use crate::demo::amount::Amount;
-use crate::demo::catalog::{Product, ProductKind, Store};
+use crate::demo::catalog::{Product, ProductKind};
 use crate::demo::people::{Person, Place};
+use crate::demo::stores::{Store, WEBSITES};
 
 /// An amount in base and in order currency.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -269,7 +270,7 @@ impl Order {
                 sum + self.cost_of(child, qty.times(self.items[child].per_parent, Amount(1)))
             });
         }
-        let site = &crate::demo::catalog::WEBSITES[self.store.website];
+        let site = &WEBSITES[self.store.website];
         let share = |money: Money| Money {
             base: money.base.share(qty, item.ordered, site.unit),
             shown: money.shown.share(qty, item.ordered, self.store.unit),
@@ -311,9 +312,17 @@ impl Order {
         (0..self.items.len()).any(|i| self.to_ship(i) > Amount::ZERO)
     }
 
-    /// Something was paid that is not refunded. An order that cost nothing counts as refundable until it is refunded.
+    /// Something was paid that is not refunded. What never was refunded counts, also an order that cost nothing or
+    /// whose invoice is still open: it is complete, not closed.
     pub(crate) fn can_refund(&self) -> bool {
-        self.paid != self.total_refunded || self.cost.grand_total().base == Amount::ZERO
+        let owed = self.invoices.iter().any(|invoice| !invoice.paid);
+        owed || self.paid != self.total_refunded || self.total_refunded == Money::default()
+    }
+
+    /// Whether most orders in this state stay as they are: what may follow is a credit memo or a return.
+    pub(crate) fn is_done(&self) -> bool {
+        let over = matches!(self.state, State::Complete | State::Closed | State::Canceled);
+        over && self.returns.iter().all(|one| one.stage == ReturnStage::Over)
     }
 
     pub(crate) fn nothing_invoiced_or_shipped(&self) -> bool {

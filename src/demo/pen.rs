@@ -9,6 +9,7 @@ use crate::demo::amount::Amount;
 use crate::demo::model::{Money, Order};
 use crate::demo::schema::Edition;
 use crate::demo::sql::{Row, Statement, Value, update};
+use crate::demo::stores::Store;
 use crate::demo::tables::OPTIONAL_TABLES;
 
 /// Columns with their values.
@@ -96,7 +97,7 @@ impl Pen<'_> {
     }
 
     /// The next number of a kind of document in the order's store view: `000000012`, `4000000012`.
-    pub(crate) fn number(&mut self, table: &'static str, store: &crate::demo::catalog::Store) -> String {
+    pub(crate) fn number(&mut self, table: &'static str, store: &Store) -> String {
         format!("{}{:09}", store.number_prefix, self.ids.number(table, store.id))
     }
 

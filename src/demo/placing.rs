@@ -1,12 +1,13 @@
 //! A shopper places an order: who, where, what, for how much, and how it is paid.
 
 use crate::demo::amount::Amount;
-use crate::demo::catalog::{PRODUCTS, Product, ProductKind, STORES, Store, WEBSITES};
+use crate::demo::catalog::{PRODUCTS, Product, ProductKind};
 use crate::demo::model::{Cost, Item, Money, Order, Payment, State};
 use crate::demo::pen::{Cells, Pen};
 use crate::demo::people;
 use crate::demo::rows;
 use crate::demo::sql::Value;
+use crate::demo::stores::{STORES, Store, WEBSITES};
 
 /// What the shopper does about payment at the checkout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -185,8 +186,7 @@ fn item(
 fn set_prices(items: &mut [Item], parent: usize, store: &Store) {
     let site = &WEBSITES[store.website];
     let dynamic = items[parent].ships_separately();
-    for index in parent..items.len() {
-        let item = &mut items[index];
+    for item in &mut items[parent..] {
         if item.parent.is_some() != dynamic {
             continue;
         }

@@ -3,11 +3,12 @@
 
 use crate::clock::UtcMillis;
 use crate::demo::amount::Amount;
-use crate::demo::catalog::{ProductKind, WEBSITES};
+use crate::demo::catalog::ProductKind;
 use crate::demo::model::{Item, Money, Order};
 use crate::demo::pen::{Cells, both, or_null};
 use crate::demo::people::Place;
 use crate::demo::sql::Value;
+use crate::demo::stores::WEBSITES;
 
 /// The store id that rows of this order carry.
 pub(crate) fn store_id(order: &Order) -> Value {
@@ -79,85 +80,48 @@ pub(crate) fn moving_order(order: &Order, at: UtcMillis) -> Cells {
         ("updated_at", at.into()),
     ];
     let (invoiced, refunded, canceled) = (order.invoiced, order.refunded, order.canceled);
-    or_null(
-        &mut cells,
-        ["base_subtotal_invoiced", "subtotal_invoiced"],
-        invoiced.subtotal,
-    );
-    or_null(
-        &mut cells,
-        ["base_discount_invoiced", "discount_invoiced"],
-        invoiced.discount.negated(),
-    );
-    or_null(&mut cells, ["base_tax_invoiced", "tax_invoiced"], invoiced.tax);
-    or_null(
-        &mut cells,
-        ["base_shipping_invoiced", "shipping_invoiced"],
-        invoiced.shipping,
-    );
-    or_null(
-        &mut cells,
-        ["base_total_invoiced", "total_invoiced"],
-        invoiced.grand_total(),
-    );
-    or_null(
-        &mut cells,
-        ["base_subtotal_refunded", "subtotal_refunded"],
-        refunded.subtotal,
-    );
-    or_null(
-        &mut cells,
-        ["base_discount_refunded", "discount_refunded"],
-        refunded.discount.negated(),
-    );
-    or_null(&mut cells, ["base_tax_refunded", "tax_refunded"], refunded.tax);
-    or_null(
-        &mut cells,
-        ["base_shipping_refunded", "shipping_refunded"],
-        refunded.shipping,
-    );
-    or_null(
-        &mut cells,
-        ["base_shipping_tax_refunded", "shipping_tax_refunded"],
-        refunded.shipping_tax,
-    );
-    or_null(
-        &mut cells,
-        ["base_total_refunded", "total_refunded"],
-        order.total_refunded,
-    );
-    or_null(
-        &mut cells,
-        ["base_adjustment_positive", "adjustment_positive"],
-        order.adjustment_positive,
-    );
-    or_null(
-        &mut cells,
-        ["base_adjustment_negative", "adjustment_negative"],
-        order.adjustment_negative,
-    );
-    or_null(
-        &mut cells,
-        ["base_subtotal_canceled", "subtotal_canceled"],
-        canceled.subtotal,
-    );
-    or_null(
-        &mut cells,
-        ["base_discount_canceled", "discount_canceled"],
-        canceled.discount.negated(),
-    );
-    or_null(&mut cells, ["base_tax_canceled", "tax_canceled"], canceled.tax);
-    or_null(
-        &mut cells,
-        ["base_shipping_canceled", "shipping_canceled"],
-        canceled.shipping,
-    );
-    or_null(
-        &mut cells,
-        ["base_total_canceled", "total_canceled"],
-        canceled.grand_total(),
-    );
-    or_null(&mut cells, ["base_total_paid", "total_paid"], order.paid);
+    let sums = [
+        (["base_subtotal_invoiced", "subtotal_invoiced"], invoiced.subtotal),
+        (
+            ["base_discount_invoiced", "discount_invoiced"],
+            invoiced.discount.negated(),
+        ),
+        (["base_tax_invoiced", "tax_invoiced"], invoiced.tax),
+        (["base_shipping_invoiced", "shipping_invoiced"], invoiced.shipping),
+        (["base_total_invoiced", "total_invoiced"], invoiced.grand_total()),
+        (["base_subtotal_refunded", "subtotal_refunded"], refunded.subtotal),
+        (
+            ["base_discount_refunded", "discount_refunded"],
+            refunded.discount.negated(),
+        ),
+        (["base_tax_refunded", "tax_refunded"], refunded.tax),
+        (["base_shipping_refunded", "shipping_refunded"], refunded.shipping),
+        (
+            ["base_shipping_tax_refunded", "shipping_tax_refunded"],
+            refunded.shipping_tax,
+        ),
+        (["base_total_refunded", "total_refunded"], order.total_refunded),
+        (
+            ["base_adjustment_positive", "adjustment_positive"],
+            order.adjustment_positive,
+        ),
+        (
+            ["base_adjustment_negative", "adjustment_negative"],
+            order.adjustment_negative,
+        ),
+        (["base_subtotal_canceled", "subtotal_canceled"], canceled.subtotal),
+        (
+            ["base_discount_canceled", "discount_canceled"],
+            canceled.discount.negated(),
+        ),
+        (["base_tax_canceled", "tax_canceled"], canceled.tax),
+        (["base_shipping_canceled", "shipping_canceled"], canceled.shipping),
+        (["base_total_canceled", "total_canceled"], canceled.grand_total()),
+        (["base_total_paid", "total_paid"], order.paid),
+    ];
+    for (columns, sum) in sums {
+        or_null(&mut cells, columns, sum);
+    }
     both(
         &mut cells,
         ["base_total_due", "total_due"],

@@ -3,7 +3,6 @@
 use fastrand::Rng;
 
 use crate::clock::UtcMillis;
-use crate::demo::catalog;
 use crate::demo::deeds::{self, Deed, USUAL};
 use crate::demo::documents;
 use crate::demo::model::Order;
@@ -11,6 +10,7 @@ use crate::demo::pen::{Change, Ids, Pen};
 use crate::demo::placing::{self, Oddities};
 use crate::demo::schema::Edition;
 use crate::demo::sql::{Statement, Transaction};
+use crate::demo::stores;
 
 /// How many open orders the shop keeps in mind; beyond that it forgets one at random.
 const MAX_OPEN: usize = 5_000;
@@ -73,12 +73,12 @@ impl Shop {
 
     /// The website codes of the shop; `store_website` also holds Commerce's `admin`.
     pub fn website_codes() -> Vec<&'static str> {
-        catalog::WEBSITES.iter().map(|website| website.code).collect()
+        stores::WEBSITES.iter().map(|website| website.code).collect()
     }
 
     /// What an empty database needs before the first order: websites, groups, store views.
     pub fn open_statements(&self) -> Vec<Statement> {
-        catalog::store_rows()
+        stores::store_rows()
             .into_iter()
             .map(|row| row.insert(&self.options.table_prefix))
             .collect()
@@ -86,12 +86,14 @@ impl Shop {
 
     /// What happens next: a new order, or the next step of one that is under way.
     pub fn next_action(&mut self, now: UtcMillis) -> Transaction {
-        let place = self.open.is_empty() || self.rng.u32(..100) < self.options.new_orders_percent;
-        let chosen = if place { None } else { self.choose() };
-        let Some((index, deed)) = chosen else {
+        if self.open.is_empty() || self.rng.u32(..100) < self.options.new_orders_percent {
+            return self.place(now);
+        }
+        let index = self.rng.usize(..self.open.len());
+        let mut order = self.open.swap_remove(index);
+        let Some(deed) = self.choose_deed(&order) else {
             return self.place(now);
         };
-        let mut order = self.open.swap_remove(index);
         let changes = self.perform(deed, &mut order, now);
         let transaction = self.transaction(now, deed.name(), order.id, changes);
         self.keep(order);
@@ -154,9 +156,10 @@ impl Shop {
         pen.changes
     }
 
-    /// Remembers an order that is not settled.
+    /// Remembers an order that is not settled; of those that are done, some.
     pub(crate) fn keep(&mut self, order: Order) {
-        if deeds::settled(&order, self.options.edition) {
+        let forgettable = order.is_done() && self.rng.u32(..100) < 60;
+        if forgettable || deeds::settled(&order, self.options.edition) {
             return;
         }
         if self.open.len() == MAX_OPEN {
@@ -164,12 +167,6 @@ impl Shop {
             self.open.swap_remove(forgotten);
         }
         self.open.push(order);
-    }
-
-    fn choose(&mut self) -> Option<(usize, Deed)> {
-        let index = self.rng.usize(..self.open.len());
-        let order = self.open[index].clone();
-        self.choose_deed(&order).map(|deed| (index, deed))
     }
 
     fn pen(&mut self, at: UtcMillis) -> Pen<'_> {

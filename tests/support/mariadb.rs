@@ -13,19 +13,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder, Params, Pool, Value as MySqlValue};
-use orderfeed::demo::history::{self, Span};
-use orderfeed::demo::mview;
-use orderfeed::demo::schema::{self, Dialect, Edition};
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::demo::sql::{Statement, Transaction, Value};
+use orderfeed::demo::schema::Edition;
+
+use crate::support::database::Database;
 
 /// How long a server may take to answer, on a machine busy with other tests.
 const START_DEADLINE: Duration = Duration::from_secs(90);
-
-/// The password of every account that the fixture makes.
-pub const PASSWORD: &str = "orderfeed-test";
 
 const GUARD: &str = r#"
 dir=$1; shift
@@ -116,46 +109,13 @@ impl Server {
     }
 
     /// A new database with the whole Commerce schema and no prefix.
-    pub async fn database(&self) -> Database<'_> {
+    pub async fn database(&self) -> Database {
         self.database_with(Edition::Full, "").await
     }
 
-    /// A new database with an edition's tables under a prefix, and the four websites in it.
-    pub async fn database_with(&self, edition: Edition, table_prefix: &str) -> Database<'_> {
-        let name = format!("t_{}", &uuid::Uuid::new_v4().simple().to_string()[..16]);
-        let database = Database {
-            pool: Pool::new(self.opts("admin", "", None)),
-            server: self,
-            name,
-            edition,
-            prefix: table_prefix.into(),
-        };
-        let mut conn = database.pool.get_conn().await.unwrap();
-        conn.query_drop(format!("CREATE DATABASE {} CHARACTER SET utf8mb4", database.name))
-            .await
-            .unwrap();
-        drop(conn);
-        let pool = Pool::new(self.opts("admin", "", Some(&database.name)));
-        let database = Database { pool, ..database };
-        let mut conn = database.conn().await;
-        for statement in schema::create_statements(Dialect::MySql, table_prefix, edition) {
-            conn.query_drop(&statement)
-                .await
-                .unwrap_or_else(|cause| panic!("{cause}: {statement}"));
-        }
-        drop(conn);
-        database
-    }
-
-    fn opts(&self, user: &str, password: &str, database: Option<&str>) -> OptsBuilder {
-        OptsBuilder::default()
-            .ip_or_hostname("127.0.0.1")
-            .tcp_port(self.port)
-            .prefer_socket(false)
-            .user(Some(user))
-            .pass(Some(password))
-            .db_name(database)
-            .setup(schema::session_statements(Dialect::MySql).to_vec())
+    /// A new database with an edition's tables under a prefix; no rows in it yet.
+    pub async fn database_with(&self, edition: Edition, table_prefix: &str) -> Database {
+        Database::create(self.port, edition, table_prefix).await
     }
 
     fn spawn(&self) -> Child {
@@ -221,167 +181,6 @@ impl Drop for Server {
         } else {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
-    }
-}
-
-/// One database on a server. It is not dropped with the handle: the server's directory goes as a whole.
-pub struct Database<'a> {
-    server: &'a Server,
-    pool: Pool,
-    name: String,
-    edition: Edition,
-    prefix: String,
-}
-
-impl Database<'_> {
-    /// The database's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// `source.mysql.url` for `user`; every account's password is [`PASSWORD`].
-    pub fn url(&self, user: &str) -> String {
-        format!("mysql://{user}@127.0.0.1:{}/{}", self.server.port, self.name)
-    }
-
-    /// A connection that may do everything, in UTC.
-    pub async fn conn(&self) -> Conn {
-        self.pool.get_conn().await.unwrap()
-    }
-
-    /// Executes one statement as administrator.
-    pub async fn execute(&self, sql: &str) {
-        let mut conn = self.conn().await;
-        conn.query_drop(sql)
-            .await
-            .unwrap_or_else(|cause| panic!("{cause}: {sql}"));
-    }
-
-    /// Makes an account that may do exactly what a read-only source needs, and returns its name.
-    pub async fn read_only_account(&self) -> String {
-        let user = format!("ro_{}", self.name);
-        self.account(&user, &read_grants(&self.name, &self.prefix, self.edition, &user))
-            .await;
-        user
-    }
-
-    /// Makes an account that may besides install triggers on the sales tables and keep `log_table`.
-    pub async fn trigger_account(&self, log_table: &str) -> String {
-        let user = format!("tr_{}", self.name);
-        let mut grants = read_grants(&self.name, &self.prefix, self.edition, &user);
-        grants.extend(trigger_grants(
-            &self.name,
-            &self.prefix,
-            self.edition,
-            &user,
-            log_table,
-        ));
-        self.account(&user, &grants).await;
-        user
-    }
-
-    /// Creates Commerce's own changelog and its triggers, as `indexer:set-mode schedule` would.
-    pub async fn enable_changelog(&self) {
-        for statement in mview::changelog_statements(&self.prefix) {
-            self.execute(&statement).await;
-        }
-    }
-
-    /// Commits one deed of the shop.
-    pub async fn apply(&self, transaction: &Transaction) {
-        let mut conn = self.conn().await;
-        commit(&mut conn, &transaction.statements).await;
-    }
-
-    /// Fills the database with a history of `orders` orders and returns the shop that goes on from there.
-    pub async fn load(&self, options: ShopOptions, span: Span) -> Shop {
-        let options = ShopOptions {
-            table_prefix: self.prefix.clone(),
-            edition: self.edition,
-            ..options
-        };
-        let mut shop = Shop::new(options);
-        let mut conn = self.conn().await;
-        conn.query_drop("SET SESSION foreign_key_checks = 0, SESSION unique_checks = 0")
-            .await
-            .unwrap();
-        commit(&mut conn, &shop.open_statements()).await;
-        for batch in history::batches(&mut shop, span) {
-            commit(&mut conn, &batch).await;
-        }
-        conn.query_drop("SET SESSION foreign_key_checks = 1, SESSION unique_checks = 1")
-            .await
-            .unwrap();
-        shop
-    }
-
-    async fn account(&self, user: &str, grants: &[String]) {
-        let mut conn = self.conn().await;
-        conn.query_drop(format!(
-            "CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'"
-        ))
-        .await
-        .unwrap();
-        for grant in grants {
-            conn.query_drop(grant)
-                .await
-                .unwrap_or_else(|cause| panic!("{cause}: {grant}"));
-        }
-    }
-}
-
-/// What a source that only reads needs: `SELECT` on each table, and nothing else.
-pub fn read_grants(database: &str, prefix: &str, edition: Edition, user: &str) -> Vec<String> {
-    schema::tables(edition)
-        .map(|table| {
-            format!(
-                "GRANT SELECT ON {database}.{prefix}{} TO '{user}'@'%'",
-                table.name
-            )
-        })
-        .collect()
-}
-
-/// What `capture = "triggers"` needs besides. With binary logging the server also wants
-/// `log_bin_trust_function_creators = 1` or SUPER.
-pub fn trigger_grants(
-    database: &str,
-    prefix: &str,
-    edition: Edition,
-    user: &str,
-    log_table: &str,
-) -> Vec<String> {
-    let mut grants: Vec<String> = schema::tables(edition)
-        .map(|table| {
-            format!(
-                "GRANT TRIGGER ON {database}.{prefix}{} TO '{user}'@'%'",
-                table.name
-            )
-        })
-        .collect();
-    grants.push(format!(
-        "GRANT CREATE, DROP, SELECT, INSERT, DELETE ON {database}.{prefix}{log_table} TO '{user}'@'%'"
-    ));
-    grants
-}
-
-/// Executes statements as one transaction.
-pub async fn commit(conn: &mut Conn, statements: &[Statement]) {
-    conn.query_drop("BEGIN").await.unwrap();
-    for statement in statements {
-        let params = Params::Positional(statement.params.iter().map(to_mysql).collect());
-        conn.exec_drop(&statement.sql, params)
-            .await
-            .unwrap_or_else(|cause| panic!("{cause}: {}", statement.sql));
-    }
-    conn.query_drop("COMMIT").await.unwrap();
-}
-
-fn to_mysql(value: &Value) -> MySqlValue {
-    match value {
-        Value::Null => MySqlValue::NULL,
-        Value::Int(number) => MySqlValue::Int(*number),
-        Value::Text(text) => MySqlValue::Bytes(text.as_bytes().to_vec()),
     }
 }
 
