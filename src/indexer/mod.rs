@@ -44,6 +44,7 @@ use crate::store::{Store, StoreError};
 
 pub use apply::batch_limits;
 pub use only::OnlyOrders;
+pub use routing::exported;
 pub use report::{Indexed, Progress, WalkReport};
 pub use update::ViewUpdate;
 pub use walk_options::{WalkKind, WalkOptions};

@@ -65,7 +65,7 @@ impl IndexSnapshot {
 
 impl DaemonStatus {
     /// From what the lock says: `orderfeed run (process 123)`.
-    pub(super) fn of(holder: Option<&str>) -> Self {
+    pub(in crate::ops) fn of(holder: Option<&str>) -> Self {
         let Some(holder) = holder else {
             return Self::default();
         };
@@ -109,7 +109,7 @@ impl StoreStatus {
 
 impl SenderStatus {
     /// What is in the table, or, where nothing is, a sender that had nothing to complain about.
-    fn of(website: &str, row: Option<&SenderRow>) -> Self {
+    pub(in crate::ops) fn of(website: &str, row: Option<&SenderRow>) -> Self {
         let state = row.map_or(SenderState::Running, |row| row.state);
         Self {
             state,
