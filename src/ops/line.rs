@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
+use crate::ops::journal;
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) enum Style {
         /// Whether the terminal may be coloured.
         colour: bool,
     },
+    /// An entry of the journal, with its fields.
+    Journal,
 }
 
 /// Writes events to what `writer` makes.
@@ -62,24 +65,30 @@ where
     ) -> fmt::Result {
         let mut fields = Collected::default();
         event.record(&mut fields);
-        let mut line = self.head(event, &fields.message);
-        for (name, value) in &fields.values {
-            put_field(&mut line, self.style, name, value);
-        }
+        let mut spans = String::new();
         for span in ctx.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
-                line.push_str(&fields.fields);
+                spans.push_str(&fields.fields);
             }
         }
-        if self.style == Style::Json {
-            line.push('}');
-        }
-        line.push('\n');
-        writer.write_str(&line)
+        writer.write_str(&match self.style {
+            Style::Journal => journal_entry(event, &fields, &spans),
+            _ => self.line(event, &fields, &spans),
+        })
     }
 }
 
 impl Line {
+    fn line(&self, event: &Event<'_>, fields: &Collected, spans: &str) -> String {
+        let mut line = self.head(event, &fields.message);
+        for (name, value) in &fields.values {
+            put_field(&mut line, self.style, name, value);
+        }
+        line.push_str(spans);
+        line.push_str(if self.style == Style::Json { "}\n" } else { "\n" });
+        line
+    }
+
     fn head(&self, event: &Event<'_>, message: &str) -> String {
         let (at, level, target) = (
             self.clock.now().rfc3339(),
@@ -103,8 +112,35 @@ impl Line {
                 let short = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
                 format!("{short} {} {}", pretty_level(level, colour), escaped(message))
             }
+            // Its own form: journal_entry.
+            Style::Journal => escaped(message),
         }
     }
+}
+
+/// The journal takes fields one a line, and so the spans keep them.
+fn journal_entry(event: &Event<'_>, fields: &Collected, spans: &str) -> String {
+    let mut own = String::new();
+    for (name, value) in &fields.values {
+        put_field(&mut own, Style::Journal, name, value);
+    }
+    let fields_of = |lines: &'_ str| -> Vec<(String, String)> {
+        let pairs = lines.lines().filter_map(|line| line.split_once('='));
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    };
+    let all = [fields_of(&own), fields_of(spans)].concat();
+    let mut line = escaped(&fields.message);
+    for (name, value) in &all {
+        let bare = !value.is_empty() && !value.contains([' ', '"', '=']);
+        let _ = match bare {
+            true => write!(line, " {name}={value}"),
+            false => write!(line, " {name}=\"{}\"", value.replace('"', "\\\"")),
+        };
+    }
+    let named = all.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    journal::entry(event.metadata().level(), event.metadata().target(), &line, named)
 }
 
 /// Span fields, in the form of the line that they become part of.
@@ -202,6 +238,9 @@ fn put_field(line: &mut String, style: Style, name: &str, value: &Value) {
     let _ = match (style, value) {
         (Style::Json, Value::Plain(text)) => write!(line, ",{}:{text}", json_text(name)),
         (Style::Json, Value::Text(text)) => write!(line, ",{}:{}", json_text(name), json_text(text)),
+        (Style::Journal, Value::Plain(text) | Value::Text(text)) => {
+            writeln!(line, "{name}={}", escaped(text))
+        }
         (_, Value::Plain(text)) => write!(line, " {name}={text}"),
         (_, Value::Text(text)) => write!(line, " {name}={}", logfmt_value(text)),
     };
@@ -357,6 +396,17 @@ mod tests {
         assert_eq!(value["website"], "base");
         assert_eq!(value["request_id"], "b 1");
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_journal_entry_has_the_sentence_and_the_fields_and_nothing_forged() {
+        let text = logged(Style::Journal, talk);
+        insta::assert_snapshot!(text);
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with("MESSAGE=")).count(),
+            1
+        );
+        assert!(!text.contains('\u{1b}') && !text.contains("\nINFO forged"));
     }
 
     #[test]
