@@ -1,6 +1,7 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod config;
+mod house;
 mod shop;
 mod source;
 mod support;
