@@ -2,7 +2,7 @@
 
 mod config;
 mod house;
+mod emulator;
 mod shop;
 mod source;
 mod support;
-mod emulator;
