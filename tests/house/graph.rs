@@ -13,14 +13,24 @@ pub struct Graph {
 impl Graph {
     /// The graph of these modules: path and text of each. Modules that are declared for tests only are left out.
     pub fn of(texts: &BTreeMap<String, String>) -> Self {
-        let mut modules: BTreeMap<&str, Parsed> = texts.iter().map(|(m, text)| (m.as_str(), parse(text))).collect();
+        let mut modules: BTreeMap<&str, Parsed> =
+            texts.iter().map(|(m, text)| (m.as_str(), parse(text))).collect();
         let for_tests: Vec<String> = modules
             .iter()
-            .flat_map(|(module, parsed)| parsed.test_children.iter().map(move |child| format!("{module}::{child}")))
+            .flat_map(|(module, parsed)| {
+                parsed
+                    .test_children
+                    .iter()
+                    .map(move |child| format!("{module}::{child}"))
+            })
             .collect();
         modules.retain(|module, _| !for_tests.iter().any(|test| lies_in(module, test)));
-        let edges = modules.iter().map(|(&module, parsed)| (module.to_owned(), uses(&modules, module, parsed)));
-        Self { edges: edges.collect() }
+        let edges = modules
+            .iter()
+            .map(|(&module, parsed)| (module.to_owned(), uses(&modules, module, parsed)));
+        Self {
+            edges: edges.collect(),
+        }
     }
 
     /// Every module with what it uses.
@@ -33,15 +43,26 @@ impl Graph {
         let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (module, uses) in self.edges() {
             let room = room_of(module);
-            let others = uses.iter().map(|used| room_of(used)).filter(|other| *other != room);
-            edges.entry(room.to_owned()).or_default().extend(others.map(str::to_owned));
+            let others = uses
+                .iter()
+                .map(|used| room_of(used))
+                .filter(|other| *other != room);
+            edges
+                .entry(room.to_owned())
+                .or_default()
+                .extend(others.map(str::to_owned));
         }
         Self { edges }
     }
 
     /// What these modules use, directly or through others, themselves included.
     pub fn reachable(&self, from: impl Fn(&str) -> bool) -> BTreeSet<&str> {
-        let mut open: Vec<&str> = self.edges.keys().map(String::as_str).filter(|module| from(module)).collect();
+        let mut open: Vec<&str> = self
+            .edges
+            .keys()
+            .map(String::as_str)
+            .filter(|module| from(module))
+            .collect();
         let mut reached = BTreeSet::new();
         while let Some(module) = open.pop() {
             if reached.insert(module) {
@@ -88,14 +109,22 @@ pub fn room_of(module: &str) -> &str {
 }
 
 fn lies_in(module: &str, ancestor: &str) -> bool {
-    module.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    module
+        .strip_prefix(ancestor)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn uses(modules: &BTreeMap<&str, Parsed>, module: &str, parsed: &Parsed) -> BTreeSet<String> {
     let written = parsed.used.iter();
     // What a file hands on is its business only if it also uses it itself.
-    let handed_on = parsed.handed_on.iter().filter(|(name, _)| parsed.words.contains(name)).map(|(_, path)| path);
-    let targets = written.chain(handed_on).map(|path| target(modules, &absolute(module, path), 0));
+    let handed_on = parsed
+        .handed_on
+        .iter()
+        .filter(|(name, _)| parsed.words.contains(name))
+        .map(|(_, path)| path);
+    let targets = written
+        .chain(handed_on)
+        .map(|path| target(modules, &absolute(module, path), 0));
     targets.filter(|target| target != module).collect()
 }
 
@@ -118,12 +147,21 @@ fn absolute(module: &str, path: &[String]) -> Vec<String> {
 /// The module in which what a path names is defined: the longest part of it that is a module, or where that module
 /// has it from.
 fn target(modules: &BTreeMap<&str, Parsed>, path: &[String], hops: usize) -> String {
-    let prefixes = (1..=path.len()).rev().map(|length| (length, path[..length].join("::")));
-    let found = prefixes.into_iter().find(|(_, name)| modules.contains_key(name.as_str()));
-    let Some((length, module)) = found else { return "crate".into() };
+    let prefixes = (1..=path.len())
+        .rev()
+        .map(|length| (length, path[..length].join("::")));
+    let found = prefixes
+        .into_iter()
+        .find(|(_, name)| modules.contains_key(name.as_str()));
+    let Some((length, module)) = found else {
+        return "crate".into();
+    };
     let origin = path.get(length).and_then(|item| {
         let handed_on = &modules[module.as_str()].handed_on;
-        handed_on.iter().find(|(name, _)| name == item).map(|(_, path)| path)
+        handed_on
+            .iter()
+            .find(|(name, _)| name == item)
+            .map(|(_, path)| path)
     });
     match origin {
         Some(origin) if hops < 8 && is_ours(modules, &module, origin) => {

@@ -67,7 +67,9 @@ fn token_at(chars: &[char], at: usize) -> (Option<Token>, usize) {
 }
 
 fn until(chars: &[char], from: usize, stop: impl Fn(char) -> bool) -> usize {
-    (from..chars.len()).find(|&i| stop(chars[i])).unwrap_or(chars.len())
+    (from..chars.len())
+        .find(|&i| stop(chars[i]))
+        .unwrap_or(chars.len())
 }
 
 /// Block comments nest.
@@ -168,7 +170,11 @@ fn end_of_item(tokens: &[Token], from: usize) -> usize {
 /// Names of the modules declared as `mod name;`.
 fn declared(tokens: &[Token]) -> Vec<String> {
     let is_declaration = |window: &&[Token]| window[0] == "mod" && window[2] == ";";
-    tokens.windows(3).filter(is_declaration).map(|window| window[1].clone()).collect()
+    tokens
+        .windows(3)
+        .filter(is_declaration)
+        .map(|window| window[1].clone())
+        .collect()
 }
 
 /// The tokens without the `pub use` statements, and the insides of those.
@@ -194,7 +200,9 @@ fn split_handed_on(tokens: &[Token]) -> (Vec<Token>, Vec<Vec<Token>>) {
 /// The length of `pub use` or `pub(…) use`.
 fn pub_use_at(tokens: &[Token]) -> Option<usize> {
     let after_scope = match tokens.first().map(String::as_str) {
-        Some("pub") if tokens.get(1).is_some_and(|t| t == "(") => 2 + tokens.iter().skip(2).position(|t| t == ")")?,
+        Some("pub") if tokens.get(1).is_some_and(|t| t == "(") => {
+            2 + tokens.iter().skip(2).position(|t| t == ")")?
+        }
         Some("pub") => 0,
         _ => return None,
     };
@@ -202,7 +210,10 @@ fn pub_use_at(tokens: &[Token]) -> Option<usize> {
 }
 
 fn end_of_use(tokens: &[Token], from: usize) -> usize {
-    from + tokens[from..].iter().position(|t| t == ";").unwrap_or(tokens.len() - from)
+    from + tokens[from..]
+        .iter()
+        .position(|t| t == ";")
+        .unwrap_or(tokens.len() - from)
 }
 
 /// All paths in code that may lead to another file.
@@ -214,7 +225,10 @@ fn paths(tokens: &[Token], children: &[String]) -> Vec<Vec<String>> {
         is_root && is_first && tokens.get(at + 1).is_some_and(|t| t == "::")
     };
     let starts = (0..tokens.len()).filter(|&at| begins(at));
-    starts.flat_map(|at| tree(&tokens[at..], &[])).map(|(_, path)| path).collect()
+    starts
+        .flat_map(|at| tree(&tokens[at..], &[]))
+        .map(|(_, path)| path)
+        .collect()
 }
 
 /// The paths of one use-tree (or of a path in an expression), each with the name that it gets.
@@ -224,7 +238,9 @@ fn tree(tokens: &[Token], before: &[String]) -> Vec<(String, Vec<String>)> {
     loop {
         match tokens.get(at).map(String::as_str) {
             Some("{") => return branches(&tokens[at + 1..], &path),
-            Some(word) if is_word(word) && !(word == "self" && !path.is_empty()) => path.push(word.to_owned()),
+            Some(word) if is_word(word) && !(word == "self" && !path.is_empty()) => {
+                path.push(word.to_owned())
+            }
             _ => {}
         }
         if tokens.get(at + 1).is_none_or(|t| t != "::") {
@@ -232,7 +248,11 @@ fn tree(tokens: &[Token], before: &[String]) -> Vec<(String, Vec<String>)> {
         }
         at += 2;
     }
-    let renamed = tokens.get(at + 1).is_some_and(|t| t == "as").then(|| tokens.get(at + 2)).flatten();
+    let renamed = tokens
+        .get(at + 1)
+        .is_some_and(|t| t == "as")
+        .then(|| tokens.get(at + 2))
+        .flatten();
     let name = renamed.or(path.last()).cloned().unwrap_or_default();
     vec![(name, path)]
 }

@@ -11,7 +11,11 @@ fn graph(files: &[(&str, &str)]) -> Graph {
 }
 
 fn cycles(files: &[(&str, &str)]) -> Vec<String> {
-    graph(files).cycles().into_iter().map(|cycle| cycle.join(" → ")).collect()
+    graph(files)
+        .cycles()
+        .into_iter()
+        .map(|cycle| cycle.join(" → "))
+        .collect()
 }
 
 #[test]
@@ -48,11 +52,17 @@ fn declaring_and_handing_on_a_child_is_no_dependency_but_using_it_is() {
 #[test]
 fn what_a_room_hands_on_is_looked_for_where_it_is_defined() {
     let graph = graph(&[
-        ("crate::room", "mod child; pub(crate) use self::child::Shown as Known;"),
+        (
+            "crate::room",
+            "mod child; pub(crate) use self::child::Shown as Known;",
+        ),
         ("crate::room::child", "pub struct Shown;"),
         ("crate::other", "use crate::room::Known;"),
     ]);
-    let (_, uses) = graph.edges().find(|(module, _)| *module == "crate::other").unwrap();
+    let (_, uses) = graph
+        .edges()
+        .find(|(module, _)| *module == "crate::other")
+        .unwrap();
     assert_eq!(uses.iter().collect::<Vec<_>>(), ["crate::room::child"]);
 }
 
@@ -83,6 +93,9 @@ fn modules_for_tests_are_left_out_with_everything_under_them() {
         ("crate::a::tests::inner", "use crate::b::X;"),
         ("crate::b", "use crate::a::Y;"),
     ]);
-    assert_eq!(graph.edges().map(|(module, _)| module).collect::<Vec<_>>(), ["crate::a", "crate::b"]);
+    assert_eq!(
+        graph.edges().map(|(module, _)| module).collect::<Vec<_>>(),
+        ["crate::a", "crate::b"]
+    );
     assert!(graph.cycles().is_empty());
 }

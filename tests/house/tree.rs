@@ -30,12 +30,17 @@ pub fn text_files() -> BTreeMap<String, String> {
 /// The Rust files under one of these directories.
 pub fn rust_files(directories: &[&str]) -> BTreeMap<String, String> {
     let wanted = |name: &String| name.ends_with(".rs") && directories.iter().any(|d| name.starts_with(d));
-    text_files().into_iter().filter(|(name, _)| wanted(name)).collect()
+    text_files()
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .collect()
 }
 
 /// The modules of the library, by their path.
 pub fn modules() -> BTreeMap<String, String> {
-    let files = rust_files(&["src/"]).into_iter().filter(|(name, _)| name != "src/main.rs");
+    let files = rust_files(&["src/"])
+        .into_iter()
+        .filter(|(name, _)| name != "src/main.rs");
     files.map(|(name, text)| (module_of(&name), text)).collect()
 }
 
