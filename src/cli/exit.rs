@@ -20,8 +20,11 @@ use crate::commerce::source::SourceError;
 use crate::config::ConfigErrors;
 use crate::daemon::control::ControlError;
 use crate::daemon::resync::Contradiction;
+use crate::daemon::run::DaemonError;
 use crate::daemon::selection::BadKey;
+use crate::daemon::start::StartError;
 use crate::daemon::work::RequestError;
+use crate::indexer::IndexError;
 use crate::ops::logging::LoggingError;
 use crate::store::{Fault, StoreError};
 
@@ -107,6 +110,15 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<RequestError>() {
         return Some(of_request(error));
     }
+    if let Some(error) = cause.downcast_ref::<DaemonError>() {
+        return of_daemon(error);
+    }
+    if let Some(error) = cause.downcast_ref::<StartError>() {
+        return Some(of_start(error));
+    }
+    if let Some(error) = cause.downcast_ref::<IndexError>() {
+        return of_index(error);
+    }
     if let Some(error) = cause.downcast_ref::<StoreError>() {
         return Some(of_store(error));
     }
@@ -147,6 +159,34 @@ fn of_request(error: &RequestError) -> Exit {
         RequestError::UnknownWebsite { .. }
         | RequestError::UnknownOrder { .. }
         | RequestError::UnknownJob { .. } => Exit::Usage,
+    }
+}
+
+/// Transparent errors hide what they hold from the chain of causes, so these look inside.
+fn of_daemon(error: &DaemonError) -> Option<Exit> {
+    match error {
+        DaemonError::Start(error) => Some(of_start(error)),
+        DaemonError::Store(error) => Some(of_store(error)),
+        DaemonError::Source(error) => Some(of_source(error)),
+        DaemonError::Control(error) => Some(of_control(error)),
+        DaemonError::StoreFatal(_) => Some(Exit::IoErr),
+        DaemonError::Part { .. } | DaemonError::Aborted => None,
+    }
+}
+
+fn of_start(error: &StartError) -> Exit {
+    match error {
+        StartError::Store(error) => of_store(error),
+        StartError::OtherDataSpace { .. } => Exit::Config,
+    }
+}
+
+fn of_index(error: &IndexError) -> Option<Exit> {
+    match error {
+        IndexError::Store(error) => Some(of_store(error)),
+        IndexError::Source(error) => Some(of_source(error)),
+        IndexError::Busy(_) | IndexError::Stopped => Some(Exit::TempFail),
+        IndexError::Suspended | IndexError::Derive(_) => None,
     }
 }
 

@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("commerce", &["clock"]),
     ("events", &["clock", "commerce"]),
     ("store", &["clock", "commerce"]),
-    ("ops", &["clock", "config", "store"]),
+    ("ops", &["clock", "config", "store", "events"]),
     (
         "indexer",
         &["clock", "config", "commerce", "events", "store", "ops"],
