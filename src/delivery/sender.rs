@@ -377,10 +377,6 @@ impl Sender {
         Instant::now() + (Duration::from_millis(millis) + Duration::from_millis(1)).min(LONGEST_SLEEP)
     }
 
-    fn budget(&self) -> Duration {
-        self.wiring.config.delivery.stop_budget.get()
-    }
-
     fn retry(&self) -> &Retry {
         &self.wiring.config.delivery.retry
     }

@@ -50,7 +50,11 @@ const IMPURE: [&str; 6] = [
 
 const MOST_LINES: usize = 400;
 /// Longer files: the most lines they may have, and why they are one.
-const LONGER: [(&str, usize, &str); 0] = [];
+const LONGER: [(&str, usize, &str); 3] = [
+    ("src/commerce/mysql/round.rs", 420, "one round of polling from beginning to end"),
+    ("src/commerce/sqlite/mod.rs", 430, "all of a small source"),
+    ("src/indexer/tests.rs", 420, "one source in memory for all promises of the indexer"),
+];
 
 #[test]
 fn no_file_depends_on_itself_in_a_circle() {

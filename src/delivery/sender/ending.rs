@@ -1,5 +1,7 @@
 //! How a sender ends: requests in flight have the stop budget, the rest stays pending.
 
+use std::time::Duration;
+
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -54,5 +56,9 @@ impl Sender {
             abandoned_requests: abandoned,
             pending_events: 0,
         }
+    }
+
+    fn budget(&self) -> Duration {
+        self.wiring.config.delivery.stop_budget.get()
     }
 }

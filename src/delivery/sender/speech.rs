@@ -115,7 +115,7 @@ impl Speech {
         };
         let kind = EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str);
         let order = number.map_or_else(|| format!("entity {}", key.order), str::to_owned);
-        let show = format!("orderfeed failed show {order}");
+        let show = format!("orderfeed failed show {}:{kind}:{}", key.order, key.document);
         tracing::warn!(
             website = &*self.website,
             order,
