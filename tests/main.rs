@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod house;
 mod delivery;
 mod emulator;
 mod shop;

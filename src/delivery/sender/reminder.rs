@@ -1,0 +1,35 @@
+//! "Still failing", with the backlog.
+
+use crate::clock::UtcMillis;
+use crate::delivery::DeliveryError;
+use crate::delivery::sender::Sender;
+
+impl Sender {
+    /// Says that it still fails, with the backlog, if that is due.
+    pub(super) async fn speak(&mut self, now: UtcMillis) -> Result<(), DeliveryError> {
+        let Some(still) = self.speech.pending.take() else {
+            return Ok(());
+        };
+        let all = self
+            .shared
+            .store
+            .read(|reader| reader.outbox_by_website())
+            .await?;
+        let own = all
+            .into_iter()
+            .find(|outbox| outbox.website == self.website)
+            .unwrap_or_default();
+        let next_try = self.health.row(self.website).until.unwrap_or(now);
+        tracing::warn!(
+            website = &*self.code,
+            code = still.code,
+            halted = still.halted,
+            failures = still.failures,
+            since = %still.since,
+            pending_events = own.pending_live + own.pending_history,
+            next_try = %next_try,
+            "Delivery still fails",
+        );
+        Ok(())
+    }
+}
