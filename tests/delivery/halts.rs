@@ -159,7 +159,14 @@ async fn one_websites_halt_is_not_anothers() {
 
 #[tokio::test]
 async fn an_operators_pause_is_respected_until_the_resume() {
-    let rig = Rig::new().await;
+    let rig = Rig::with(
+        |_| {},
+        |config| {
+            let same = config.websites["base"].clone();
+            config.websites.insert("second".to_owned(), same);
+        },
+    )
+    .await;
     let running = rig.run();
     rig.enqueue("base", &[1], &[1]).await;
     rig.until(&[1], EventState::Delivered).await;
@@ -175,6 +182,22 @@ async fn an_operators_pause_is_respected_until_the_resume() {
     assert_eq!(rig.states(2).await, [EventState::Pending]);
     set_sender(&rig, SenderState::Running).await;
     rig.until(&[2], EventState::Delivered).await;
+    rig.stop(running).await;
+}
+
+#[tokio::test]
+async fn an_operator_resumes_a_halted_sender_at_once() {
+    let rig = Rig::with(
+        |_| {},
+        |config| config.delivery.retry.max = orderfeed::config::HumanDuration::from_secs(300),
+    )
+    .await;
+    rig.script(json!([{"code": "0004-422"}]));
+    rig.enqueue("base", &[1], &[1]).await;
+    let running = rig.run();
+    rig.until_sender("base", SenderState::Halted).await;
+    set_sender(&rig, SenderState::Running).await;
+    rig.until(&[1], EventState::Delivered).await;
     rig.stop(running).await;
 }
 

@@ -12,6 +12,8 @@ use crate::store::outbox::{Answer, EventKey, SenderRow, SenderState};
 
 const PARKED_PER_MINUTE: u32 = 10;
 const REMARKS_PER_MINUTE: u32 = 10;
+/// Trouble that lasts so long is an error, no longer a warning.
+const ALARMING_MS: i64 = 900_000;
 
 /// The voice of one sender.
 #[derive(Debug)]
@@ -174,16 +176,14 @@ impl Sender {
             .find(|outbox| outbox.website == self.website)
             .unwrap_or_default();
         let next_try = self.health.row(self.website).until.unwrap_or(now);
-        tracing::warn!(
-            website = &*self.code,
-            code = still.code,
-            halted = still.halted,
-            failures = still.failures,
-            since = %still.since,
-            pending_events = own.pending_live + own.pending_history,
-            next_try = %next_try,
-            "Delivery still fails",
-        );
+        let pending_events = own.pending_live + own.pending_history;
+        let (website, code, since) = (&*self.code, &still.code, still.since);
+        let (halted, failures) = (still.halted, still.failures);
+        if now.millis_since(since) >= ALARMING_MS {
+            tracing::error!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+        } else {
+            tracing::warn!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+        }
         Ok(())
     }
 }
