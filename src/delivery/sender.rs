@@ -6,7 +6,7 @@
 //! becomes ready by that commit.
 
 mod answers;
-mod ending;
+mod drain;
 mod reminder;
 mod speech;
 

@@ -45,7 +45,7 @@ pub(super) enum Why {
     Endpoint,
 }
 
-const CODES: &[(&str, Rule)] = &[
+pub(super) const CODES: &[(&str, Rule)] = &[
     ("EXEG-0000-503", Rule::Retry),
     ("EXEG-0001-500", Rule::Server),
     ("EXEG-0002-400", Rule::Halt(Why::Datastream)),

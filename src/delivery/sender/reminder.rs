@@ -3,6 +3,7 @@
 use crate::clock::UtcMillis;
 use crate::delivery::DeliveryError;
 use crate::delivery::sender::Sender;
+use crate::delivery::sender::speech::ALARMING_MS;
 
 impl Sender {
     /// Says that it still fails, with the backlog, if that is due.
@@ -20,16 +21,14 @@ impl Sender {
             .find(|outbox| outbox.website == self.website)
             .unwrap_or_default();
         let next_try = self.health.row(self.website).until.unwrap_or(now);
-        tracing::warn!(
-            website = &*self.code,
-            code = still.code,
-            halted = still.halted,
-            failures = still.failures,
-            since = %still.since,
-            pending_events = own.pending_live + own.pending_history,
-            next_try = %next_try,
-            "Delivery still fails",
-        );
+        let pending_events = own.pending_live + own.pending_history;
+        let (website, code, since) = (&*self.code, &still.code, still.since);
+        let (halted, failures) = (still.halted, still.failures);
+        if now.millis_since(since) >= ALARMING_MS {
+            tracing::error!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+        } else {
+            tracing::warn!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+        }
         Ok(())
     }
 }

@@ -10,6 +10,8 @@ use crate::store::outbox::{Answer, EventKey, SenderRow, SenderState};
 
 const PARKED_PER_MINUTE: u32 = 10;
 const REMARKS_PER_MINUTE: u32 = 10;
+/// Trouble that lasts so long is an error, no longer a warning.
+pub(super) const ALARMING_MS: i64 = 900_000;
 
 /// The voice of one sender.
 #[derive(Debug)]

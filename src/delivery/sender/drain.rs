@@ -1,4 +1,4 @@
-//! How a sender ends: requests in flight have the stop budget, the rest stays pending.
+//! The end of a sender: what is in flight is given its time, and what was answered is written down.
 
 use std::time::Duration;
 
