@@ -8,7 +8,7 @@
 //! | `dispatch` | which command runs what |
 //! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
-//! | `status`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `config` | one family each |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config` | one family each |
 
 pub mod args;
 pub mod config;
@@ -21,6 +21,7 @@ mod dispatch;
 pub mod emulator;
 pub mod execute;
 pub mod exit;
+pub mod explain;
 pub mod failed;
 pub mod indexer;
 pub mod output;
@@ -31,6 +32,7 @@ pub mod run;
 pub mod source;
 pub mod status;
 pub mod table;
+pub mod test_connection;
 
 use std::ffi::OsString;
 

@@ -1,6 +1,7 @@
 //! What an on-call person looks at: how outages are told, logging, status.
 
 pub mod explain;
+mod journal;
 mod line;
 pub mod logging;
 pub mod outage;

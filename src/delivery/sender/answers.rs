@@ -15,7 +15,7 @@ use crate::delivery::sender::Sender;
 use crate::delivery::settle::Settlement;
 use crate::delivery::suspicion::Verdict;
 use crate::delivery::tokens::NoToken;
-use crate::store::outbox::{Answer, BatchId, EventVerdict, KindCode, PendingBatch, Refusal, Settled};
+use crate::store::outbox::{Answer, BatchId, Class, EventVerdict, KindCode, PendingBatch, Refusal, Settled};
 
 /// A server error that may be the edge's is not asked about again sooner, where `delivery.retry.max` allows it.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
@@ -94,7 +94,8 @@ impl Sender {
             .stats
             .delivered((events - accepted.suppressed.len()) as u64);
         self.shared.stats.suppressed(accepted.suppressed.len() as u64);
-        for batch in &batches {
+        // History was noticed long ago by design; it would hide how live changes fare.
+        for batch in batches.iter().filter(|batch| batch.class == Class::Live) {
             let millis = now.millis_since(batch.changed_at);
             self.shared.stats.took(millis, batch.events as u64);
         }
@@ -309,7 +310,7 @@ impl Sender {
                 self.speech.halts(&halt, now);
                 self.health.halt(halt, &policy, now);
             }
-            NoToken::Unavailable { code, after } => {
+            NoToken::Unavailable { code, after, .. } => {
                 self.speech.fails(&code, None, now);
                 match after {
                     Some(pause) => self.health.wait(pause, &code, now),
