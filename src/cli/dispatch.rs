@@ -6,9 +6,7 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
-use crate::cli::{
-    cron, delivery, explain, failed, indexer, output, resync, status, test_connection,
-};
+use crate::cli::{cron, delivery, explain, failed, indexer, output, resync, status, test_connection};
 
 /// Runs the command.
 ///

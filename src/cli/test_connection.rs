@@ -106,12 +106,13 @@ async fn website_checks(probe: &Probe, config: &Config, code: &str, let_in: bool
     };
     let round_trip = match let_in {
         true => probe.round_trip(code, datastream).await,
-        false => Check::new("edge", Verdict::Skipped, "not asked, because of what failed above"),
+        false => Check::new(
+            "edge",
+            Verdict::Skipped,
+            "not asked, because of what failed above",
+        ),
     };
-    vec![
-        Check::new("configuration", Verdict::Ok, &detail),
-        round_trip,
-    ]
+    vec![Check::new("configuration", Verdict::Ok, &detail), round_trip]
 }
 
 /// What must be mended weighs more than what could not be asked.
@@ -173,7 +174,12 @@ fn put(text: &mut String, check: &Check) {
         Verdict::Unreachable => "UNREACHABLE",
         Verdict::Skipped => "skipped",
     };
-    let _ = writeln!(text, "  {:<22} {verdict:<11} {}", check.name, visible(&check.detail));
+    let _ = writeln!(
+        text,
+        "  {:<22} {verdict:<11} {}",
+        check.name,
+        visible(&check.detail)
+    );
     let mut more = Vec::new();
     more.extend(check.code.as_ref().map(|code| format!("code {code}")));
     more.extend(check.status.map(|status| format!("HTTP {status}")));

@@ -103,9 +103,16 @@ impl Probe {
 
     /// What all websites share: the addresses and the token, each as far as the one before allows.
     pub async fn shared(&self) -> Vec<Check> {
-        let mut checks = vec![self.reach("edge address", "edge.url", &self.config.edge.url).await];
+        let mut checks = vec![
+            self.reach("edge address", "edge.url", &self.config.edge.url)
+                .await,
+        ];
         if self.tokens.is_none() {
-            checks.push(Check::new("token", Verdict::Skipped, "edge.auth is none, so none is needed"));
+            checks.push(Check::new(
+                "token",
+                Verdict::Skipped,
+                "edge.auth is none, so none is needed",
+            ));
             return checks;
         }
         let url = &self.config.edge.oauth.token_url;
@@ -133,7 +140,10 @@ impl Probe {
             failed_before: false,
             attempts: 0,
         };
-        match destination.send(Bytes::from_static(NO_EVENTS), &shape, || false).await {
+        match destination
+            .send(Bytes::from_static(NO_EVENTS), &shape, || false)
+            .await
+        {
             Ok(attempt) => judge(&attempt, website),
             Err(Unsent::NoToken(missing)) => Check {
                 name: "edge",
@@ -151,7 +161,10 @@ impl Probe {
         let port = url.port_or_known_default().unwrap_or(443);
         let found = match timeout(limit, connect(host, port)).await {
             Ok(found) => found,
-            Err(_) => Err(format!("no connection to {host}:{port} within {} s", limit.as_secs())),
+            Err(_) => Err(format!(
+                "no connection to {host}:{port} within {} s",
+                limit.as_secs()
+            )),
         };
         let check = match found {
             Ok(address) => Check::new(name, Verdict::Ok, &format!("{host}:{port} is there ({address})")),
@@ -175,7 +188,10 @@ impl Probe {
             Ok(_) => Check::new(
                 "token",
                 Verdict::Ok,
-                &format!("the token service issued one for client {}", self.config.edge.oauth.client_id),
+                &format!(
+                    "the token service issued one for client {}",
+                    self.config.edge.oauth.client_id
+                ),
             ),
             Err(missing) => no_token(&missing),
         };
@@ -302,7 +318,10 @@ fn content(refused: &Refused) -> (Verdict, String, Option<&'static str>) {
 fn busy(attempt: &Attempt, retry: &Retry) -> (String, &'static str) {
     match attempt.status {
         Some(status) => (
-            format!("the edge answers, but not with a verdict right now: HTTP {status}, {}", retry.code),
+            format!(
+                "the edge answers, but not with a verdict right now: HTTP {status}, {}",
+                retry.code
+            ),
             "try again later; if it stays, look at Adobe's status page or ask Adobe with the request id",
         ),
         None => (

@@ -45,8 +45,8 @@ use crate::store::{Store, StoreError};
 
 pub use apply::batch_limits;
 pub use only::OnlyOrders;
-pub use routing::exported;
 pub use report::{Indexed, Progress, WalkReport};
+pub use routing::exported;
 pub use update::ViewUpdate;
 pub use walk_options::{WalkKind, WalkOptions};
 

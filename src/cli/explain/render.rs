@@ -71,7 +71,9 @@ impl Page<'_> {
                 self.line("Look the number up in Commerce's admin; `orderfeed config show` says which database is read.");
             }
             Some(reason) => {
-                self.line("The feed has no order with this number, and the shop's database could not be asked:");
+                self.line(
+                    "The feed has no order with this number, and the shop's database could not be asked:",
+                );
                 self.line(&format!("  {reason}"));
                 self.line("It may be mistyped, or not captured yet. Ask again when the source is reachable.");
             }
@@ -92,8 +94,10 @@ impl Page<'_> {
         self.captured(order);
         self.indexed(order);
         self.delivery(order);
+        let mut before = None;
         for event in &order.events {
-            self.event(event);
+            self.event(event, before);
+            before = Some(event);
         }
         for missing in &order.missing {
             self.missing(missing);
@@ -148,7 +152,10 @@ impl Page<'_> {
             let name = if index == 0 { "Captured" } else { "" };
             self.put(
                 name,
-                &format!("version {}, {} {}, {at}: {state}", change.version, change.op, change.table),
+                &format!(
+                    "version {}, {} {}, {at}: {state}",
+                    change.version, change.op, change.table
+                ),
             );
         }
     }
@@ -197,9 +204,9 @@ impl Page<'_> {
             SenderState::Halted => "HALTED",
             SenderState::Paused => "paused",
         };
-        let until = sender.until.map_or_else(String::new, |at| {
-            format!(", next try {}", self.moment(at))
-        });
+        let until = sender
+            .until
+            .map_or_else(String::new, |at| format!(", next try {}", self.moment(at)));
         let code = match sender.code.is_empty() {
             true => String::new(),
             false => format!(" ({})", sender.code),
@@ -210,7 +217,7 @@ impl Page<'_> {
         }
     }
 
-    fn event(&mut self, event: &EventLife) {
+    fn event(&mut self, event: &EventLife, before: Option<&EventLife>) {
         let word = event.export_status.unwrap_or("Given up");
         let _ = writeln!(self.text);
         self.line(&format!("  {}, {}: {word}", event.kind, event.document));
@@ -234,13 +241,17 @@ impl Page<'_> {
                 &format!("{entered}, batch {} ({}, {count}{parent})", batch.id, batch.class),
             );
         }
-        self.attempts(event);
+        self.attempts(event, before);
         for note in &event.notes {
             self.deep("so", note);
         }
     }
 
-    fn attempts(&mut self, event: &EventLife) {
+    /// Events of one order mostly travel together: what the one before went through is not told twice.
+    fn attempts(&mut self, event: &EventLife, before: Option<&EventLife>) {
+        if before.is_some_and(|before| !event.attempts.is_empty() && before.attempts == event.attempts) {
+            return self.deep("tries", "the same as above");
+        }
         for (index, attempt) in event.attempts.iter().enumerate() {
             let before = index.checked_sub(1).and_then(|before| event.attempts.get(before));
             if let Some(left_out) = left_out(before, attempt) {
@@ -262,9 +273,11 @@ impl Page<'_> {
         }
         if attempt.accepted {
             text.push_str(" accepted");
+        } else if let Some(code) = &attempt.code {
+            let _ = write!(text, ", {code}");
         }
-        for words in [&attempt.code, &attempt.error].into_iter().flatten() {
-            let _ = write!(text, " {words}");
+        if let Some(error) = attempt.error.as_ref().filter(|_| !attempt.accepted) {
+            let _ = write!(text, " ({error})");
         }
         if let Some(millis) = attempt.duration_ms {
             let _ = write!(text, ", after {millis} ms");

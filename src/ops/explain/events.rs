@@ -58,8 +58,9 @@ fn event_life(
     around: &Surroundings<'_>,
 ) -> Result<EventLife, StoreError> {
     let key = event.key;
-    let kind = EventKind::from_code(key.kind)
-        .ok_or_else(|| StoreError::Invariant(format!("an event of order {} has kind {}", key.order, key.kind)))?;
+    let kind = EventKind::from_code(key.kind).ok_or_else(|| {
+        StoreError::Invariant(format!("an event of order {} has kind {}", key.order, key.kind))
+    })?;
     let batch = reader.batch_life(event.batch)?;
     let pending = event.state == EventState::Pending;
     let waits_for = match pending {

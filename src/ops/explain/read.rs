@@ -72,7 +72,9 @@ fn order_life(
         now: question.now,
         data_space: question.data_space,
         daemon_runs,
-        has_destination: website.as_ref().is_some_and(|code| question.sending.contains(code)),
+        has_destination: website
+            .as_ref()
+            .is_some_and(|code| question.sending.contains(code)),
         sender: sender.as_ref(),
         facts: whole.map_or(&[], |order| order.facts.as_slice()),
     };
@@ -123,9 +125,9 @@ fn seen_of(sight: &Sight, id: OrderId) -> Option<&Seen> {
 
 fn feed_life(row: crate::store::feed::FeedRow, deleted: bool) -> FeedLife {
     FeedLife {
-        hash: row.hash.map(|hash| {
-            hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-        }),
+        hash: row
+            .hash
+            .map(|hash| hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()),
         exported: row.exported == Exported::Yes,
         reason: row.exported.as_sentence(),
         deleted,
@@ -188,18 +190,18 @@ fn summary(
     let mut parts = Vec::new();
     for (number, words) in [
         (count("parked"), "failed and requires attention"),
-        (retried, "failed and is sent again"),
-        (count("pending") - retried, "awaits submission"),
-        (missing.len(), "is not an event yet"),
-        (count("suppressed"), "is not used"),
-        (count("delivered"), "was submitted"),
+        (retried, "failed and will be sent again"),
+        (count("pending") - retried, "awaiting submission"),
+        (missing.len(), "not an event yet"),
+        (count("suppressed"), "not used"),
+        (count("delivered"), "submitted"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {words}"));
         }
     }
     if !parts.is_empty() {
-        return format!("of its events, {}", parts.join(", "));
+        return format!("events: {}", parts.join(", "));
     }
     let withheld = feed
         .filter(|feed| !feed.exported)

@@ -21,7 +21,9 @@ pub(super) fn parked_remedy(parked: &ParkedEvent, kind: EventKind) -> String {
             "the edge refuses its content: compare the datastream's schema with docs/EVENTS.md; a retry sends the same \
              bytes, so mend the schema first"
         }
-        code if code.starts_with("EXEG-0302") => "the edge says that it conflicts with another request: retry it",
+        code if code.starts_with("EXEG-0302") => {
+            "the edge says that it conflicts with another request: retry it"
+        }
         code if code.starts_with("http_4") => {
             "something refuses it without saying why, perhaps a proxy in between: look at its words, then retry"
         }

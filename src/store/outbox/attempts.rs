@@ -99,7 +99,10 @@ impl Reader<'_> {
             let success = success_of(&batch, &failures).filter(|success| success.at <= until);
             all.extend(failures);
             all.extend(success);
-            (next, until) = (batch.parent, batch.parent_until.unwrap_or(UtcMillis(i64::MIN)).min(until));
+            (next, until) = (
+                batch.parent,
+                batch.parent_until.unwrap_or(UtcMillis(i64::MIN)).min(until),
+            );
         }
         all.sort_by_key(|attempt| (attempt.at, attempt.number));
         Ok(all)

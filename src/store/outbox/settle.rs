@@ -102,7 +102,10 @@ impl Writer<'_> {
             return Ok(());
         };
         self.finish_batch(id, answer)?;
-        if verdicts.iter().any(|(_, verdict)| matches!(verdict, EventVerdict::Parked(_))) {
+        if verdicts
+            .iter()
+            .any(|(_, verdict)| matches!(verdict, EventVerdict::Parked(_)))
+        {
             self.note_attempt(id, answer)?;
         }
         for (index, (key, json)) in body.events().enumerate() {
