@@ -13,14 +13,13 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::{Config, DatastreamId, EdgeAuth};
+use crate::delivery::body::read_capped;
 use crate::delivery::client::describe;
 use crate::delivery::problem::Problem;
 use crate::delivery::retry_after;
 use crate::delivery::rules::{self, Decision, Halt, RequestShape, Retry, Who};
 use crate::delivery::tokens::{NoToken, Token, Tokens};
 
-/// Most of an answer's body that is read; the rest is left to the closed connection.
-const BODY_CAP: usize = 64 * 1024;
 const COLLECT: &str = "/ee/v2/collect";
 
 /// Where and as whom the requests of a website go.
@@ -173,44 +172,6 @@ impl Destination {
     }
 }
 
-/// What is left of a body after reading at most 64 KiB of it.
-pub(crate) struct Read {
-    pub(crate) bytes: Vec<u8>,
-    /// `false` if the connection broke.
-    pub(crate) complete: bool,
-}
-
-/// Reads a body, but never more than its cap.
-pub(crate) async fn read_capped(mut response: Response) -> Read {
-    let mut bytes = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                let room = BODY_CAP - bytes.len();
-                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if bytes.len() == BODY_CAP {
-                    return Read {
-                        bytes,
-                        complete: true,
-                    };
-                }
-            }
-            Ok(None) => {
-                return Read {
-                    bytes,
-                    complete: true,
-                };
-            }
-            Err(_) => {
-                return Read {
-                    bytes,
-                    complete: false,
-                };
-            }
-        }
-    }
-}
-
 fn headers(config: &Config) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -336,7 +297,7 @@ mod tests {
         config.edge.url = Url::parse("http://127.0.0.1:9/prefix/").unwrap();
         config.edge.oauth.token_url = config.edge.url.clone();
         let datastream = "ebebf826-a01f-4458-8cec-ef61de241c93:stage".parse().unwrap();
-        let client = crate::delivery::client(&config).unwrap();
+        let client = crate::delivery::client::client(&config).unwrap();
         let destination = Destination::new(&config, &datastream, client, None, Clock::System);
         assert_eq!(
             destination.url.as_str(),
