@@ -46,6 +46,21 @@ pub(crate) struct Attempt {
     pub(crate) latency: Duration,
 }
 
+/// Why nothing was sent.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// Meanwhile nothing may be sent.
+    Held,
+    /// There is no token.
+    NoToken(NoToken),
+}
+
+impl From<NoToken> for Unsent {
+    fn from(missing: NoToken) -> Self {
+        Self::NoToken(missing)
+    }
+}
+
 impl Destination {
     pub(crate) fn new(
         config: &Config,
@@ -69,12 +84,21 @@ impl Destination {
         }
     }
 
-    /// Sends `body` and classifies the answer. A token that is refused is replaced once.
+    /// Sends `body` and classifies the answer. A token that is refused is replaced once. `held` is asked at the last moment
+    /// before each sending, because waiting for a token takes time.
     ///
     /// # Errors
-    /// Why there is no token; nothing was sent then.
-    pub(crate) async fn send(&self, body: Bytes, shape: &RequestShape) -> Result<Attempt, NoToken> {
+    /// Why nothing was sent.
+    pub(crate) async fn send(
+        &self,
+        body: Bytes,
+        shape: &RequestShape,
+        held: impl Fn() -> bool,
+    ) -> Result<Attempt, Unsent> {
         let token = self.token().await?;
+        if held() {
+            return Err(Unsent::Held);
+        }
         let first = self.attempt(body.clone(), token.as_deref(), shape).await;
         let (Decision::Reauthenticate(_), Some(tokens), Some(token)) =
             (&first.decision, &self.tokens, &token)
@@ -83,6 +107,9 @@ impl Destination {
         };
         tokens.reject(token);
         let fresh = self.token().await?;
+        if held() {
+            return Err(Unsent::Held);
+        }
         Ok(settled(self.attempt(body, fresh.as_deref(), shape).await))
     }
 
@@ -270,7 +297,7 @@ mod tests {
         config.edge.url = Url::parse("http://127.0.0.1:9/prefix/").unwrap();
         config.edge.oauth.token_url = config.edge.url.clone();
         let datastream = "ebebf826-a01f-4458-8cec-ef61de241c93:stage".parse().unwrap();
-        let client = crate::delivery::client(&config).unwrap();
+        let client = crate::delivery::client::client(&config).unwrap();
         let destination = Destination::new(&config, &datastream, client, None, Clock::System);
         assert_eq!(
             destination.url.as_str(),

@@ -1,12 +1,12 @@
-//! How a sender ends: requests in flight have the stop budget, the rest stays pending.
+//! The end of a sender: what is in flight is given its time, and what was answered is written down.
 
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::delivery::parts::{DeliveryError, Drained};
 use crate::delivery::sender::{Sender, Signals, committed};
-use crate::delivery::{DeliveryError, Drained};
 
 impl Sender {
     /// Waits for requests in flight within the budget, and for the commits of what they brought.
