@@ -1,4 +1,4 @@
-//! The body of an answer, read within bounds.
+//! Reading what a server answers, within limits.
 
 use reqwest::Response;
 
