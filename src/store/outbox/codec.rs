@@ -1,7 +1,7 @@
 //! The bytes of a batch: a table of contents, and the events joined by commas and compressed.
 
 use super::super::{Fault, StoreError};
-use super::EventKey;
+use super::{EventKey, KindCode};
 
 /// Fast, and small enough: a batch of fifty events shrinks to about a sixth.
 const ZSTD_LEVEL: i32 = 1;
@@ -45,15 +45,12 @@ impl BatchBody {
     }
 
     /// How many events there are of each kind.
-    pub fn kinds(&self) -> Vec<(super::KindCode, u64)> {
+    pub fn kinds(&self) -> Vec<(KindCode, u64)> {
         let mut counts = [0u64; 256];
         for entry in &self.entries {
             counts[usize::from(entry.key.kind)] += 1;
         }
-        (0..=u8::MAX)
-            .zip(counts)
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        present(&counts)
     }
 
     pub(super) fn encode(&self) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
@@ -76,19 +73,8 @@ impl BatchBody {
     }
 
     pub(super) fn decode(contents: &[u8], body: &[u8], bytes: usize) -> Result<Self, StoreError> {
-        let mut rest = contents;
         let mut entries = Vec::new();
-        let mut last = EventKey {
-            order: 0,
-            kind: 0,
-            document: 0,
-        };
-        while !rest.is_empty() {
-            let parsed =
-                take_entry(&mut rest, last).ok_or_else(|| bad("its table of contents ends early"))?;
-            last = parsed.key;
-            entries.push(parsed);
-        }
+        for_each_entry(contents, |entry| entries.push(entry))?;
         let payload = zstd::bulk::decompress(body, bytes).map_err(|cause| bad(&cause.to_string()))?;
         let expected = entries
             .iter()
@@ -100,6 +86,50 @@ impl BatchBody {
         }
         Ok(Self { entries, payload })
     }
+}
+
+/// Appends a batch's events to `payload` and counts them by kind, without a list of them.
+pub(super) fn append_payload(
+    contents: &[u8],
+    body: &[u8],
+    bytes: usize,
+    payload: &mut Vec<u8>,
+) -> Result<Vec<(KindCode, u64)>, StoreError> {
+    let (mut counts, mut expected) = ([0u64; 256], 0);
+    for_each_entry(contents, |entry| {
+        counts[usize::from(entry.key.kind)] += 1;
+        expected += entry.len + 1;
+    })?;
+    let start = payload.len();
+    payload.resize(start + bytes, 0);
+    let unpacked = zstd::bulk::decompress_to_buffer(body, &mut payload[start..])
+        .map_err(|cause| bad(&cause.to_string()))?;
+    if unpacked != bytes || unpacked + 1 != expected {
+        return Err(bad("its length does not match its table of contents"));
+    }
+    Ok(present(&counts))
+}
+
+fn for_each_entry(contents: &[u8], mut see: impl FnMut(EventEntry)) -> Result<(), StoreError> {
+    let mut rest = contents;
+    let mut last = EventKey {
+        order: 0,
+        kind: 0,
+        document: 0,
+    };
+    while !rest.is_empty() {
+        let parsed = take_entry(&mut rest, last).ok_or_else(|| bad("its table of contents ends early"))?;
+        last = parsed.key;
+        see(parsed);
+    }
+    Ok(())
+}
+
+fn present(counts: &[u64; 256]) -> Vec<(KindCode, u64)> {
+    (0..=u8::MAX)
+        .zip(*counts)
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }
 
 fn bad(cause: &str) -> StoreError {
@@ -177,12 +207,17 @@ mod tests {
             let jsons: Vec<_> = back.events().map(|(_, json)| json.to_vec()).collect();
             let expected: Vec<_> = events.into_iter().map(|(_, _, _, json)| json).collect();
             prop_assert_eq!(jsons, expected);
+            let mut appended = b"[".to_vec();
+            let kinds = append_payload(&contents, &packed, body.payload.len(), &mut appended).unwrap();
+            prop_assert_eq!(&appended[1..], &body.payload);
+            prop_assert_eq!(kinds, body.kinds());
         }
 
         #[test]
         fn damage_is_an_error_and_no_panic(contents in prop::collection::vec(any::<u8>(), 0..60),
                                            packed in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = BatchBody::decode(&contents, &packed, 1000);
+            let _ = append_payload(&contents, &packed, 1000, &mut Vec::new());
         }
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::super::meta::WebsiteId;
 use super::super::{Reader, StoreError};
-use super::{BatchBody, BatchId, Class};
+use super::{BatchBody, BatchId, Class, KindCode, codec};
 use crate::clock::UtcMillis;
 
 /// A batch that may be sent now.
@@ -24,6 +24,8 @@ pub struct PendingBatch {
     pub bytes: usize,
     /// How often it was sent.
     pub attempts: u32,
+    /// HTTP status of its last answer, if there was one.
+    pub last_status: Option<u16>,
     /// When the oldest change in it was noticed.
     pub changed_at: UtcMillis,
 }
@@ -41,7 +43,7 @@ impl Reader<'_> {
         in_flight: &HashSet<BatchId>,
         limit: usize,
     ) -> Result<Vec<PendingBatch>, StoreError> {
-        let sql = "SELECT id, class, events, bytes, attempts, changed_at FROM outbox_batch b
+        let sql = "SELECT id, class, events, bytes, attempts, changed_at, last_status FROM outbox_batch b
                    WHERE website_id = ?1 AND state = 0 AND due_at <= ?2
                      AND NOT EXISTS (SELECT 1 FROM outbox_dependency d WHERE d.batch_id = b.id)
                    ORDER BY class, id LIMIT ?3";
@@ -56,6 +58,7 @@ impl Reader<'_> {
                 bytes: usize::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
                 attempts: row.get(4)?,
                 changed_at: UtcMillis(row.get(5)?),
+                last_status: row.get(6)?,
             })
         })?;
         let mut ready = Vec::with_capacity(limit);
@@ -77,6 +80,28 @@ impl Reader<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let due: Option<i64> = statement.query_row(params![website, now.0], |row| row.get(0))?;
         Ok(due.map(UtcMillis))
+    }
+
+    /// Appends the frozen events of a batch to `payload`, joined by commas as they are sent, and says how many there are of
+    /// each kind. Does less than [`Reader::batch_body`], for the way to the edge. `None` once its retention is over.
+    ///
+    /// # Errors
+    /// If the store cannot be read or the batch is damaged.
+    pub fn append_payload(
+        &self,
+        id: BatchId,
+        payload: &mut Vec<u8>,
+    ) -> Result<Option<Vec<(KindCode, u64)>>, StoreError> {
+        let sql =
+            "SELECT o.contents, o.body, b.bytes FROM outbox_body o JOIN outbox_batch b ON b.id = o.batch_id
+                   WHERE o.batch_id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let row = statement.query_row([id], |row| {
+            let bytes = usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
+            let (contents, body) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
+            Ok(codec::append_payload(contents, body, bytes, payload))
+        });
+        row.optional()?.transpose()
     }
 
     /// The frozen events of a batch; `None` once its retention is over.

@@ -106,6 +106,25 @@ impl Writer<'_> {
     }
 }
 
+impl Writer<'_> {
+    /// Says what a sender does now, unless an operator paused it meanwhile: a pause is ended only by an operator.
+    /// `false` if it is paused.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn report_sender(&mut self, row: &SenderRow) -> Result<bool, StoreError> {
+        let paused = self
+            .reader()
+            .senders()?
+            .iter()
+            .any(|sender| sender.website == row.website && sender.state == SenderState::Paused);
+        if !paused {
+            self.set_sender(row)?;
+        }
+        Ok(!paused)
+    }
+}
+
 fn read_sender(row: &Row<'_>) -> rusqlite::Result<SenderRow> {
     Ok(SenderRow {
         website: row.get(0)?,

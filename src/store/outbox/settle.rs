@@ -1,5 +1,7 @@
 //! The edge's answers become states. Each answer is one transaction (grouped with others by the engine).
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::super::meta::WebsiteId;
@@ -47,18 +49,32 @@ impl Writer<'_> {
     /// # Errors
     /// If the store cannot be written; the batches stay pending and are sent again.
     pub fn settle_delivered(&mut self, batches: &[Settled], answer: &Answer) -> Result<(), StoreError> {
-        for batch in batches {
-            if !self.finish_batch(batch.id, answer)? {
-                continue;
+        self.settle_requests(&[(batches, answer)])
+    }
+
+    /// [`Writer::settle_delivered`] for several requests with an answer each, for less than one by one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn settle_requests(&mut self, requests: &[(&[Settled], &Answer)]) -> Result<(), StoreError> {
+        let mut counts = BTreeMap::new();
+        for (batches, answer) in requests {
+            for batch in *batches {
+                if !self.finish_batch(batch.id, answer)? {
+                    continue;
+                }
+                for (kind, count) in &batch.kinds {
+                    *counts.entry((batch.website, *kind)).or_insert(0) += count;
+                }
             }
-            for (kind, count) in &batch.kinds {
-                self.count_outcome(
-                    batch.website,
-                    *kind,
-                    "delivered",
-                    i64::try_from(*count).unwrap_or(i64::MAX),
-                )?;
-            }
+        }
+        for ((website, kind), count) in counts {
+            self.count_outcome(
+                website,
+                kind,
+                "delivered",
+                i64::try_from(count).unwrap_or(i64::MAX),
+            )?;
         }
         Ok(())
     }

@@ -1,0 +1,110 @@
+//! The rate gate: a token bucket in the edge's request units, one for all websites because the edge counts by
+//! organization. Pure; time is passed in.
+
+use std::time::Duration;
+
+/// The edge bills every 8 KiB of a request, begun or whole, as one unit (guardrails of the Edge Network).
+const UNIT_BYTES: usize = 8192;
+/// The bucket holds a quarter of a second's units, and never less than the largest request.
+const BURST: f64 = 0.25;
+const LARGEST_REQUEST: f64 = 8.0;
+
+/// Request units of a body of so many bytes, with one upstream service behind the datastream.
+pub fn request_units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).unwrap_or(u32::MAX)
+}
+
+/// The bucket.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    per_second: u32,
+    level: f64,
+    at: Duration,
+}
+
+impl Gate {
+    /// A full bucket; 0 units a second means no gate.
+    pub fn new(per_second: u32) -> Self {
+        let mut gate = Self {
+            per_second,
+            level: 0.0,
+            at: Duration::ZERO,
+        };
+        gate.level = gate.capacity();
+        gate
+    }
+
+    /// Changes the rate; what is in the bucket stays, as far as it fits.
+    pub fn set_rate(&mut self, per_second: u32) {
+        self.per_second = per_second;
+        self.level = self.level.min(self.capacity());
+    }
+
+    /// Takes `units` at `now` (since any fixed moment).
+    ///
+    /// # Errors
+    /// How long to wait before it makes sense to ask again; nothing was taken.
+    pub fn try_take(&mut self, units: u32, now: Duration) -> Result<(), Duration> {
+        if self.per_second == 0 {
+            return Ok(());
+        }
+        let rate = f64::from(self.per_second);
+        let elapsed = now.saturating_sub(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        self.level = (self.level + elapsed * rate).min(self.capacity());
+        let wanted = f64::from(units).min(self.capacity());
+        if self.level + 1e-6 >= wanted {
+            self.level -= wanted;
+            return Ok(());
+        }
+        let wait = Duration::from_secs_f64((wanted - self.level) / rate);
+        Err(wait.max(Duration::from_micros(100)))
+    }
+
+    fn capacity(&self) -> f64 {
+        (f64::from(self.per_second) * BURST).max(LARGEST_REQUEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_request_costs_its_begun_blocks_of_8_kib() {
+        let cases = [(0, 1), (1, 1), (8192, 1), (8193, 2), (60_013, 8), (65_536, 8)];
+        for (bytes, units) in cases {
+            assert_eq!(request_units(bytes), units, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn without_a_rate_nothing_waits() {
+        let mut gate = Gate::new(0);
+        assert!((0..100_000).all(|_| gate.try_take(8, Duration::ZERO).is_ok()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_second_lets_through_more_than_its_rate_and_one_burst(
+            rate in 1u32..5000, steps in prop::collection::vec((1u32..9, 0u64..5000), 1..400)
+        ) {
+            let mut gate = Gate::new(rate);
+            let (mut now, mut taken) = (Duration::ZERO, 0.0);
+            for (units, micros) in steps {
+                now += Duration::from_micros(micros);
+                match gate.try_take(units, now) {
+                    Ok(()) => taken += f64::from(units),
+                    Err(wait) => {
+                        now += wait;
+                        prop_assert!(gate.try_take(units, now).is_ok(), "the promised wait was too short");
+                        taken += f64::from(units);
+                    }
+                }
+            }
+            let most = gate.capacity() + f64::from(rate) * now.as_secs_f64();
+            prop_assert!(taken <= most + 1.0, "{taken} > {most}");
+        }
+    }
+}

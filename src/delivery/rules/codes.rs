@@ -1,0 +1,175 @@
+//! The table: what each code and each status asks for, and the sentences of a halt.
+
+use crate::delivery::problem::Problem;
+use crate::delivery::rules::Halt;
+
+/// The warning that an event was ignored because its person did not consent; the status behind it varies.
+pub(super) const CONSENT: &str = "EXEG-0301";
+
+/// After so many tries a failure that may be about the input is treated as being about it.
+pub(super) const BOUNDED_ATTEMPTS: u32 = 8;
+
+/// What an answer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Too many requests: the whole datastream waits.
+    Busy,
+    /// The edge cannot right now.
+    Retry,
+    /// The same, but it may be the input: not for ever.
+    RetryBounded,
+    /// Something broke; nobody says whose fault it is.
+    Server,
+    /// An event is at fault.
+    Refuse,
+    /// Perhaps an event is at fault.
+    Unknown,
+    /// Too many bytes.
+    TooLarge,
+    /// The token is at fault.
+    Reauthenticate,
+    /// No event is at fault, and waiting does not help.
+    Halt(Why),
+}
+
+/// Families of halts: each has its remedy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    Datastream,
+    Sandbox,
+    Request,
+    Permission,
+    Token,
+    Geography,
+    Redirect,
+    Endpoint,
+}
+
+const CODES: &[(&str, Rule)] = &[
+    ("EXEG-0000-503", Rule::Retry),
+    ("EXEG-0001-500", Rule::Server),
+    ("EXEG-0002-400", Rule::Halt(Why::Datastream)),
+    ("EXEG-0003-400", Rule::Halt(Why::Datastream)),
+    ("EXEG-0004-422", Rule::Halt(Why::Datastream)),
+    ("EXEG-0010-422", Rule::Halt(Why::Datastream)),
+    ("EXEG-0011-422", Rule::Halt(Why::Sandbox)),
+    ("EXEG-0012-422", Rule::Halt(Why::Sandbox)),
+    ("EXEG-0013-422", Rule::Halt(Why::Sandbox)),
+    ("EXEG-0100-500", Rule::Refuse),
+    ("EXEG-0101-400", Rule::Refuse),
+    ("EXEG-0102-400", Rule::Refuse),
+    ("EXEG-0103-400", Rule::Refuse),
+    ("EXEG-0104-422", Rule::Refuse),
+    ("EXEG-0105-400", Rule::Refuse),
+    ("EXEG-0106-400", Rule::Halt(Why::Request)),
+    ("EXEG-0107-400", Rule::Halt(Why::Request)),
+    ("EXEG-0108-400", Rule::Halt(Why::Request)),
+    ("EXEG-0109-408", Rule::Refuse),
+    ("EXEG-0110-400", Rule::Halt(Why::Request)),
+    ("EXEG-0111-415", Rule::Halt(Why::Request)),
+    ("EXEG-0112-413", Rule::TooLarge),
+    ("EXEG-0113-400", Rule::Halt(Why::Request)),
+    ("EXEG-0200-504", Rule::Retry),
+    ("EXEG-0201-503", Rule::Retry),
+    ("EXEG-0202-502", Rule::RetryBounded),
+    ("EXEG-0203-502", Rule::Retry),
+    ("EXEG-0205-502", Rule::Retry),
+    ("EXEG-0300-502", Rule::Retry),
+    ("EXEG-0302-409", Rule::Refuse),
+    ("EXEG-0304-400", Rule::Refuse),
+    ("EXEG-0305-400", Rule::Refuse),
+    ("EXEG-0306-400", Rule::Refuse),
+    ("EXEG-0307-502", Rule::Retry),
+    ("EXEG-0308-400", Rule::Refuse),
+    ("EXEG-0400-403", Rule::Halt(Why::Geography)),
+    ("EXEG-0500-401", Rule::Reauthenticate),
+    ("EXEG-0501-401", Rule::Halt(Why::Token)),
+    ("EXEG-0502-401", Rule::Reauthenticate),
+    ("EXEG-0503-401", Rule::Reauthenticate),
+    ("EXEG-0504-401", Rule::Halt(Why::Permission)),
+    ("EXEG-0505-401", Rule::Halt(Why::Permission)),
+    ("EXEG-0506-401", Rule::Halt(Why::Permission)),
+];
+
+/// What a code that we know asks for.
+pub(super) fn rule_for_code(code: &str) -> Option<Rule> {
+    CODES
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(_, rule)| *rule)
+}
+
+/// What a status asks for where there is no code that we know. A status that can only be about the address or the
+/// connection halts: no event could be at fault, and parking them one by one would lose sight of that.
+pub(super) fn rule_for_status(status: u16) -> Rule {
+    match status {
+        300..=399 => Rule::Halt(Why::Redirect),
+        401 => Rule::Reauthenticate,
+        403 => Rule::Halt(Why::Permission),
+        404 | 405 | 407 | 410 | 421 => Rule::Halt(Why::Endpoint),
+        415 => Rule::Halt(Why::Request),
+        408 | 425 => Rule::Retry,
+        413 => Rule::TooLarge,
+        429 => Rule::Busy,
+        400..=499 => Rule::Unknown,
+        502 | 503 | 504 | 507 => Rule::Retry,
+        _ => Rule::Server,
+    }
+}
+
+/// The halt that belongs to a family.
+pub(super) fn halt_of(why: Why, code: String, problem: &Problem) -> Halt {
+    let (reason, remedy) = sentences(why);
+    let reason = match problem.title.is_empty() {
+        true => reason.to_owned(),
+        false => format!("{reason}: {}", problem.title),
+    };
+    let code = match why {
+        Why::Redirect => "redirect".to_owned(),
+        _ => code,
+    };
+    Halt {
+        code,
+        reason,
+        remedy,
+        inferred: false,
+    }
+}
+
+fn sentences(why: Why) -> (&'static str, &'static str) {
+    match why {
+        Why::Datastream => (
+            "the edge does not accept the datastream",
+            "check websites.CODE.datastream_id and that the datastream is enabled at Adobe",
+        ),
+        Why::Sandbox => (
+            "the datastream's sandbox or identity namespaces cannot be resolved",
+            "check the datastream's sandbox and that the identity namespaces exist in it",
+        ),
+        Why::Request => (
+            "the edge does not accept the form of the request",
+            "check edge.url; if it is right, report this as a bug",
+        ),
+        Why::Permission => (
+            "the edge denies permission",
+            "check services_connector.organization_id, the scopes, and that the client's product profile has the \
+             datastream's sandbox and Manage Datasets",
+        ),
+        Why::Token => (
+            "the edge does not accept the access token",
+            "check edge.auth, edge.oauth.client_id and its secret",
+        ),
+        Why::Geography => (
+            "the edge refuses this network's location",
+            "send from a permitted country, or ask Adobe",
+        ),
+        Why::Redirect => (
+            "the edge redirects, which is never followed because it would hand the token on",
+            "set edge.url to the address that it moved to, or look for a proxy in between",
+        ),
+        Why::Endpoint => (
+            "there is no collect endpoint at this address",
+            "check edge.url and proxies in between",
+        ),
+    }
+}

@@ -1,0 +1,447 @@
+//! The sender of one website: takes what is ready from the outbox, keeps the lanes busy, and settles the answers.
+//!
+//! One task owns the state; lanes are tasks that make a trip each and report. Acks are pipelined: a lane is free as soon
+//! as its answer is there, and all answers that come in while a commit is under way are settled by the next one. That is
+//! safe because a batch is kept out of the queue until its own commit is done, and because whatever depends on it only
+//! becomes ready by that commit.
+
+mod answers;
+mod speech;
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::UtcMillis;
+use crate::config::Retry;
+use crate::delivery::gate::request_units;
+use crate::delivery::health::{Health, Permit};
+use crate::delivery::lane::{Brake, LaneKit, Trip, failed_before, travel};
+use crate::delivery::lanes::Lanes;
+use crate::delivery::queue::{Queue, RequestLimits, body_bytes};
+use crate::delivery::rules::Split;
+use crate::delivery::sender::speech::Speech;
+use crate::delivery::settle::{Effect, Settlement, settle};
+use crate::delivery::stats::LaneGauge;
+use crate::delivery::suspicion::Suspicion;
+use crate::delivery::wiring::{Shared, Wiring, same_destination};
+use crate::delivery::{DeliveryError, Drained};
+use crate::store::meta::WebsiteId;
+use crate::store::outbox::{BatchId, PendingBatch, SenderRow};
+use crate::store::{Durability, StoreError, Topic};
+
+/// Answers that may wait for a commit, as a multiple of the lanes: beyond it no request starts.
+const UNSETTLED_PER_LANE: usize = 4;
+/// Sleeping longer makes no difference, and a clock that was set meanwhile is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(600);
+
+type Settling = Pin<Box<dyn Future<Output = Result<Vec<Effect>, StoreError>> + Send>>;
+
+/// See the module.
+pub(crate) struct Sender {
+    website: WebsiteId,
+    code: Arc<str>,
+    shared: Arc<Shared>,
+    wirings: watch::Receiver<Arc<Wiring>>,
+    wiring: Arc<Wiring>,
+    kit: LaneKit,
+    health: Health,
+    /// What the store says about us, as far as we know.
+    reported: SenderRow,
+    lanes: Lanes,
+    gauge: Arc<LaneGauge>,
+    suspicion: Suspicion,
+    queue: Queue,
+    /// Batches that must not be taken from the store: on their way, waiting for their commit, or in the queue's groups.
+    under_way: HashSet<BatchId>,
+    trips: JoinSet<Trip>,
+    settling: Option<Settling>,
+    unsettled: Vec<Settlement>,
+    /// Whether the store may hold something that the queue does not know.
+    stale: bool,
+    next_due: Option<UtcMillis>,
+    last_probe: Option<BatchId>,
+    /// Largest body that the edge takes, if it told us.
+    learned_bytes: Option<usize>,
+    speech: Speech,
+    finished: u64,
+}
+
+/// What ends a sender.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals {
+    /// No new requests; those in flight have the stop budget.
+    pub(crate) stop: CancellationToken,
+    /// At once.
+    pub(crate) abort: CancellationToken,
+}
+
+impl Sender {
+    /// A sender for `website`, in the state that the store remembers; `None` if it has no datastream.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) async fn prepare(
+        website: WebsiteId,
+        code: &str,
+        shared: Arc<Shared>,
+        wirings: watch::Receiver<Arc<Wiring>>,
+        stop: CancellationToken,
+    ) -> Result<Option<Self>, DeliveryError> {
+        let wiring = Arc::clone(&wirings.borrow());
+        let Some(destination) = wiring.destination(code, &shared.clock) else {
+            return Ok(None);
+        };
+        let rows = shared.store.read(|reader| reader.senders()).await?;
+        let row = rows.into_iter().find(|row| row.website == website);
+        let health = Health::restore(row.as_ref(), shared.clock.now());
+        let code: Arc<str> = code.into();
+        let kit = LaneKit {
+            store: shared.store.clone(),
+            destination: Arc::new(destination),
+            stats: Arc::clone(&shared.stats),
+            brake: Arc::new(Brake::default()),
+            stop,
+            website: Arc::clone(&code),
+        };
+        Ok(Some(Self {
+            website,
+            reported: row.unwrap_or_else(|| health.row(website)),
+            lanes: Lanes::new(wiring.config.delivery.lanes),
+            gauge: shared.stats.gauge(&code),
+            speech: Speech::new(Arc::clone(&code)),
+            code,
+            wirings,
+            wiring,
+            kit,
+            health,
+            suspicion: Suspicion::default(),
+            queue: Queue::default(),
+            under_way: HashSet::new(),
+            trips: JoinSet::new(),
+            settling: None,
+            unsettled: Vec::new(),
+            stale: true,
+            next_due: None,
+            last_probe: None,
+            learned_bytes: None,
+            finished: 0,
+            shared,
+        }))
+    }
+
+    /// Sends until a signal ends it.
+    ///
+    /// # Errors
+    /// If the store fails; what was in flight is sent again by the next start.
+    pub(crate) async fn run(mut self, signals: Signals) -> Result<Drained, DeliveryError> {
+        let mut topic = self.shared.store.subscribe(Topic::Outbox);
+        while !signals.stop.is_cancelled() && !signals.abort.is_cancelled() {
+            topic.mark_unchanged();
+            let wake = self.work().await?;
+            tokio::select! {
+                () = signals.abort.cancelled() => {}
+                () = signals.stop.cancelled() => {}
+                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
+                effects = committed(&mut self.settling) => self.committed(effects?),
+                Ok(()) = topic.changed() => self.stale = true,
+                Ok(()) = self.wirings.changed() => self.rewire(),
+                () = sleep_until(wake) => self.woke(),
+            }
+        }
+        self.drain(&signals).await
+    }
+
+    /// Everything that can be done without waiting for somebody. Returns when there is more to do.
+    async fn work(&mut self) -> Result<Option<Instant>, DeliveryError> {
+        self.report().await?;
+        let wake = loop {
+            self.refill().await?;
+            let wake = self.start_requests();
+            // Many small batches in one request can use up a page at once.
+            if !self.stale || self.trips.len() >= self.lanes.limit() || wake.is_some() {
+                break wake;
+            }
+        };
+        self.settle();
+        self.gauge.set(self.trips.len(), self.lanes.limit());
+        Ok(wake)
+    }
+
+    /// A timer: what was to wait may be due now.
+    fn woke(&mut self) {
+        let now = self.shared.clock.now();
+        self.stale |= self.next_due.is_some_and(|due| due <= now);
+    }
+
+    /// Reads what is ready, if the queue may be behind and somebody could make use of it.
+    async fn refill(&mut self) -> Result<(), DeliveryError> {
+        let page = 2 * self.wiring.config.delivery.lanes;
+        let now = self.shared.clock.now();
+        let open = self.health.permit(now) == Permit::Go;
+        if !self.stale || (open && self.trips.len() >= self.lanes.limit()) {
+            return Ok(());
+        }
+        let (website, under_way) = (self.website, self.under_way.clone());
+        let read = self.shared.store.read(move |reader| {
+            let ready = reader.ready_batches(website, now, &under_way, page)?;
+            Ok((ready, reader.next_due(website, now)?, reader.senders()?))
+        });
+        let (ready, next_due, senders) = read.await?;
+        self.stale = false;
+        self.next_due = next_due;
+        if ready.is_empty() && self.under_way.is_empty() {
+            self.shared.stats.progressed(now);
+        }
+        self.queue.refill(ready, page);
+        if let Some(row) = senders.into_iter().find(|row| row.website == self.website)
+            && row.state != self.reported.state
+        {
+            if self.health.heed(&row, now) {
+                self.speech.heeded(&row);
+            }
+            self.reported = row;
+        }
+        Ok(())
+    }
+
+    /// Starts requests as long as it may. Returns when to look again, if nothing else happens.
+    fn start_requests(&mut self) -> Option<Instant> {
+        loop {
+            let now = self.shared.clock.now();
+            let (most, probing) = match self.health.permit(now) {
+                Permit::Go => (self.lanes.limit(), false),
+                Permit::Probe => (1, true),
+                Permit::WaitUntil(until) => return Some(self.instant_of(until)),
+                Permit::Rest => return None,
+            };
+            let busy = self.trips.len() >= most || self.kit.brake.is_pulled();
+            if busy || self.unsettled.len() > UNSETTLED_PER_LANE * self.lanes.limit().max(8) {
+                return None;
+            }
+            let Some(batches) = self.next_request(probing) else {
+                return self.next_due.map(|due| self.instant_of(due));
+            };
+            let ids = batches.iter().map(|batch| batch.id);
+            self.under_way.extend(ids);
+            if let Some(batches) = self.split_if_too_large(batches)
+                && let Err(wait) = self.start(batches, now)
+            {
+                return Some(Instant::now() + wait);
+            }
+        }
+    }
+
+    fn next_request(&mut self, probing: bool) -> Option<Vec<PendingBatch>> {
+        let limits = RequestLimits {
+            bytes: self.most_bytes(),
+            events: self.wiring.config.delivery.max_batch_events,
+        };
+        if probing && self.health.is_halted() {
+            let probe = self.queue.take_probe(self.last_probe)?;
+            self.last_probe = probe.first().map(|batch| batch.id);
+            return Some(probe);
+        }
+        let suspicion = &self.suspicion;
+        let request = self.queue.take(limits, |batch| {
+            suspicion.suspects(batch.id) || failed_before(batch)
+        });
+        self.stale |= self.queue.wants_more();
+        request
+    }
+
+    fn most_bytes(&self) -> usize {
+        let configured = self.wiring.config.delivery.max_batch_bytes;
+        self.learned_bytes
+            .map_or(configured, |learned| learned.min(configured))
+    }
+
+    /// A stored batch that is larger than the edge said it takes is split without asking.
+    fn split_if_too_large(&mut self, batches: Vec<PendingBatch>) -> Option<Vec<PendingBatch>> {
+        match (self.learned_bytes, batches.as_slice()) {
+            (Some(most), [batch]) if body_bytes(batch) > most && batch.events > 1 => {
+                self.unsettled.push(Settlement::Halve {
+                    id: batch.id,
+                    by: Split::Bytes { max: None },
+                    answer: None,
+                    at: self.shared.clock.now(),
+                });
+                None
+            }
+            _ => Some(batches),
+        }
+    }
+
+    /// Starts a request, or puts it back and says when the rate gate lets it through.
+    fn start(&mut self, batches: Vec<PendingBatch>, now: UtcMillis) -> Result<(), Duration> {
+        let bytes = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + 12;
+        let units = request_units(bytes);
+        if let Err(wait) = self.shared.pass_gate(units) {
+            self.queue.put_back(batches);
+            return Err(wait);
+        }
+        self.shared.stats.sent(units, bytes);
+        self.shared.stats.progressed(now);
+        self.trips
+            .spawn(travel(self.kit.clone(), batches, self.lanes.epoch()));
+        Ok(())
+    }
+
+    /// Hands what is decided to the writer, unless it is still busy with the last lot.
+    fn settle(&mut self) {
+        if self.settling.is_none() && !self.unsettled.is_empty() {
+            let all = std::mem::take(&mut self.unsettled);
+            self.settling = Some(Box::pin(settle(self.shared.store.clone(), all)));
+        }
+    }
+
+    fn committed(&mut self, effects: Vec<Effect>) {
+        self.settling = None;
+        let now = self.shared.clock.now();
+        self.shared.stats.progressed(now);
+        for effect in effects {
+            match effect {
+                Effect::Free(ids) => {
+                    for id in ids {
+                        self.under_way.remove(&id);
+                    }
+                }
+                Effect::Due => self.stale = true,
+                Effect::Halved(whole, half) => {
+                    self.under_way.remove(&whole);
+                    self.suspicion.split(whole, half);
+                    self.stale = true;
+                }
+                Effect::Parked { key, code, number } => {
+                    self.shared.stats.parked();
+                    self.speech.parked(key, &code, number.as_deref(), now);
+                }
+            }
+        }
+    }
+
+    /// Writes down what we do, where it changed.
+    async fn report(&mut self) -> Result<(), DeliveryError> {
+        let row = self.health.row(self.website);
+        let same = (row.state, &row.code, row.until)
+            == (self.reported.state, &self.reported.code, self.reported.until);
+        if same || self.health.is_paused() {
+            return Ok(());
+        }
+        self.reported = row.clone();
+        self.shared
+            .store
+            .write(Durability::Durable, move |writer| writer.report_sender(&row))
+            .await?;
+        // If an operator paused us meanwhile, nothing was written; the next refill finds that.
+        self.stale = true;
+        Ok(())
+    }
+
+    /// The configuration changed. What is in flight goes on as it began.
+    fn rewire(&mut self) {
+        let wiring = Arc::clone(&self.wirings.borrow_and_update());
+        let Some(destination) = wiring.destination(&self.code, &self.shared.clock) else {
+            return;
+        };
+        self.kit.destination = Arc::new(destination);
+        self.lanes.set_most(wiring.config.delivery.lanes);
+        if !same_destination(&self.wiring.config, &wiring.config, &self.code) {
+            self.learned_bytes = None;
+            if self.health.is_halted() {
+                self.health.resume(self.shared.clock.now());
+                tracing::info!(
+                    website = &*self.code,
+                    "Configuration changed, a halted sender tries again"
+                );
+            }
+        }
+        self.wiring = wiring;
+        self.stale = true;
+    }
+
+    fn instant_of(&self, at: UtcMillis) -> Instant {
+        let millis = u64::try_from(at.millis_since(self.shared.clock.now())).unwrap_or(0);
+        // A timer may fire a little early as the wall clock sees it; a millisecond more makes it late.
+        Instant::now() + (Duration::from_millis(millis) + Duration::from_millis(1)).min(LONGEST_SLEEP)
+    }
+
+    /// Waits for requests in flight within the budget, and for the commits of what they brought.
+    async fn drain(mut self, signals: &Signals) -> Result<Drained, DeliveryError> {
+        let (before, deadline) = (self.finished, Instant::now() + self.budget());
+        loop {
+            self.settle();
+            if self.trips.is_empty() && self.settling.is_none() {
+                break;
+            }
+            tokio::select! {
+                () = signals.abort.cancelled() => break,
+                () = tokio::time::sleep_until(deadline), if !self.trips.is_empty() => {
+                    let abandoned = self.trips.len() as u64;
+                    self.trips.abort_all();
+                    self.trips = JoinSet::new();
+                    self.settle_rest().await?;
+                    return Ok(self.drained(before, abandoned));
+                }
+                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
+                effects = committed(&mut self.settling) => self.committed(effects?),
+            }
+        }
+        let abandoned = self.trips.len() as u64;
+        self.trips.abort_all();
+        if !signals.abort.is_cancelled() {
+            self.report().await?;
+        }
+        Ok(self.drained(before, abandoned))
+    }
+
+    async fn settle_rest(&mut self) -> Result<(), DeliveryError> {
+        loop {
+            self.settle();
+            if self.settling.is_none() {
+                return Ok(());
+            }
+            let effects = committed(&mut self.settling).await?;
+            self.committed(effects);
+        }
+    }
+
+    fn drained(&self, before: u64, abandoned: u64) -> Drained {
+        self.gauge.set(0, 0);
+        Drained {
+            finished_requests: self.finished - before,
+            abandoned_requests: abandoned,
+            pending_events: 0,
+        }
+    }
+
+    fn budget(&self) -> Duration {
+        self.wiring.config.delivery.stop_budget.get()
+    }
+
+    fn retry(&self) -> &Retry {
+        &self.wiring.config.delivery.retry
+    }
+}
+
+/// The commit under way; never, if there is none.
+async fn committed(settling: &mut Option<Settling>) -> Result<Vec<Effect>, StoreError> {
+    match settling {
+        Some(commit) => commit.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

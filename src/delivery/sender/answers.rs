@@ -1,0 +1,385 @@
+//! A trip is over: what that means for its events, for the sender, and for the next request.
+
+use std::time::Duration;
+
+use tokio::task::JoinError;
+
+use crate::clock::UtcMillis;
+use crate::delivery::DeliveryError;
+use crate::delivery::attempt::Attempt;
+use crate::delivery::backoff;
+use crate::delivery::health::Permit;
+use crate::delivery::lane::{End, Trip};
+use crate::delivery::rules::{Accepted, Blame, Decision, Halt, Refused, Retry, Split, Who};
+use crate::delivery::sender::Sender;
+use crate::delivery::settle::Settlement;
+use crate::delivery::suspicion::Verdict;
+use crate::delivery::tokens::NoToken;
+use crate::store::outbox::{Answer, BatchId, EventVerdict, KindCode, PendingBatch, Refusal, Settled};
+
+/// A server error that may be the edge's is not asked about again sooner, where `delivery.retry.max` allows it.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
+/// A yes is remembered with at most so many remarks.
+const MOST_NOTES: usize = 20;
+
+impl Sender {
+    /// Takes a trip's report to heart.
+    pub(super) async fn arrived(&mut self, trip: Result<Trip, JoinError>) -> Result<(), DeliveryError> {
+        let trip = trip.map_err(|error| DeliveryError::Lane(error.to_string()))?;
+        let now = self.shared.clock.now();
+        self.shared.stats.progressed(now);
+        let braked = trip.braked;
+        match trip.end {
+            End::Sent(attempt, kinds) => {
+                self.finished += 1;
+                self.answered(trip.batches, kinds, *attempt, trip.epoch, now);
+            }
+            End::Held => self.release(&trip.batches),
+            End::NoToken(missing) => {
+                self.release(&trip.batches);
+                self.without_token(missing, trip.epoch, now);
+            }
+            End::Store(error) => return Err(error.into()),
+        }
+        if braked {
+            self.kit.brake.release();
+        }
+        self.speak(now).await
+    }
+
+    fn answered(
+        &mut self,
+        batches: Vec<PendingBatch>,
+        kinds: Vec<Vec<(KindCode, u64)>>,
+        attempt: Attempt,
+        epoch: u64,
+        now: UtcMillis,
+    ) {
+        let answer = Answer {
+            at: now,
+            status: attempt.status,
+            request_id: Some(attempt.request_id),
+            note: attempt.note,
+        };
+        match attempt.decision {
+            Decision::Delivered(accepted) => {
+                self.lanes.answered(attempt.latency, self.trips.len() + 1);
+                self.delivered(batches, kinds, accepted, answer, now);
+            }
+            Decision::Retry(retry) => self.later(batches, &retry, answer, epoch, now),
+            Decision::Split(by, refused) => self.refused(batches, Some(by), &refused, answer, now),
+            Decision::Park(refused) => self.refused(batches, None, &refused, answer, now),
+            Decision::Reauthenticate(halt) | Decision::Halt(halt) => self.halted(batches, halt, answer, now),
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        batches: Vec<PendingBatch>,
+        kinds: Vec<Vec<(KindCode, u64)>>,
+        accepted: Accepted,
+        answer: Answer,
+        now: UtcMillis,
+    ) {
+        self.suspicion.accepted(batches.iter().map(|batch| batch.id));
+        self.health.accepted(now);
+        if self.health.permit(now) == Permit::Go {
+            self.speech.works(now);
+        }
+        let events: usize = batches.iter().map(|batch| batch.events).sum();
+        self.shared
+            .stats
+            .delivered((events - accepted.suppressed.len()) as u64);
+        self.shared.stats.suppressed(accepted.suppressed.len() as u64);
+        for batch in &batches {
+            let millis = now.millis_since(batch.changed_at);
+            self.shared.stats.took(millis, batch.events as u64);
+        }
+        if accepted == Accepted::default() {
+            let settled = |(batch, kinds): (PendingBatch, Vec<(KindCode, u64)>)| Settled {
+                id: batch.id,
+                website: batch.website,
+                kinds,
+            };
+            let settled = batches.into_iter().zip(kinds).map(settled).collect();
+            self.unsettled.push(Settlement::Delivered(settled, answer));
+            return;
+        }
+        self.speech.remarks(&accepted, &answer);
+        self.delivered_with_remarks(&batches, kinds, &accepted, &answer);
+    }
+
+    /// Each batch gets the remarks about its own events, by their index in the batch.
+    fn delivered_with_remarks(
+        &mut self,
+        batches: &[PendingBatch],
+        kinds: Vec<Vec<(KindCode, u64)>>,
+        accepted: &Accepted,
+        answer: &Answer,
+    ) {
+        let mut start = 0;
+        for (batch, kinds) in batches.iter().zip(kinds) {
+            let own = start..start + batch.events;
+            let suppressed = accepted.suppressed.iter().filter(|event| own.contains(event));
+            let verdicts: Vec<_> = suppressed
+                .map(|event| (event - start, EventVerdict::Suppressed("consent".to_owned())))
+                .collect();
+            let notes = accepted.notes.iter().filter(|(event, _)| own.contains(event));
+            let notes = notes.map(|(event, note)| format!("event {}: {note}", event - start));
+            let anomaly = accepted.anomaly.map(str::to_owned);
+            let notes: Vec<_> = notes.chain(anomaly).take(MOST_NOTES).collect();
+            let answer = Answer {
+                note: (!notes.is_empty()).then(|| notes.join("; ")),
+                ..answer.clone()
+            };
+            start = own.end;
+            self.unsettled.push(match verdicts.is_empty() {
+                true => {
+                    let settled = Settled {
+                        id: batch.id,
+                        website: batch.website,
+                        kinds,
+                    };
+                    Settlement::Delivered(vec![settled], answer)
+                }
+                false => Settlement::Each {
+                    id: batch.id,
+                    verdicts,
+                    answer,
+                },
+            });
+        }
+    }
+
+    fn later(
+        &mut self,
+        batches: Vec<PendingBatch>,
+        retry: &Retry,
+        answer: Answer,
+        epoch: u64,
+        now: UtcMillis,
+    ) {
+        self.shared.stats.retried();
+        self.speech.fails(&retry.code, answer.note.as_deref(), now);
+        let policy = self.retry().clone();
+        let attempts = batches.iter().map(|batch| batch.attempts).max().unwrap_or(0);
+        let own = backoff::full_jitter(
+            policy.initial.get(),
+            policy.max.get(),
+            attempts + 1,
+            fastrand::u64(..),
+        );
+        let news = self.lanes.overloaded(epoch);
+        let pause = match (retry.after, retry.who) {
+            (Some(after), _) => {
+                self.health.wait(after, &retry.code, now);
+                after
+            }
+            (None, Who::Datastream) if news => {
+                self.health
+                    .overloaded(&retry.code, &policy, fastrand::u64(..), now);
+                Duration::ZERO
+            }
+            (None, Who::Datastream) => Duration::ZERO,
+            (None, who) => {
+                if news {
+                    self.health.stumbled(&retry.code, &policy, fastrand::u64(..), now);
+                }
+                match who {
+                    Who::RequestLong => own.max(LONG_PAUSE.min(policy.max.get())),
+                    _ => own,
+                }
+            }
+        };
+        if self.health.permit(now) != Permit::Go {
+            self.lanes.collapse();
+        }
+        self.failed(&batches, now.plus_millis(pause_millis(pause)), answer);
+    }
+
+    fn refused(
+        &mut self,
+        batches: Vec<PendingBatch>,
+        by: Option<Split>,
+        refused: &Refused,
+        answer: Answer,
+        now: UtcMillis,
+    ) {
+        self.edge_reached(refused, now);
+        if let Some(Split::Bytes { max }) = by {
+            self.learn(max, &batches);
+        }
+        let (Some(by), [batch]) = (by, batches.as_slice()) else {
+            return match by {
+                Some(_) => self.halve_request(batches, answer, now),
+                None => self.refused_alone(&batches, refused, answer, now),
+            };
+        };
+        let verdict = match by {
+            Split::Bytes { .. } => Verdict::Split,
+            Split::Events => self.suspicion.refused(batch.id, batch.events, refused),
+        };
+        if verdict != Verdict::Split {
+            return self.failed(&batches, now.plus_millis(self.jitter(batch.attempts)), answer);
+        }
+        self.unsettled.push(Settlement::Halve {
+            id: batch.id,
+            by,
+            answer: Some(answer),
+            at: now,
+        });
+    }
+
+    /// An event was refused on its own.
+    fn refused_alone(&mut self, batches: &[PendingBatch], refused: &Refused, answer: Answer, now: UtcMillis) {
+        let Some(batch) = batches.first() else {
+            return;
+        };
+        match self.suspicion.refused(batch.id, 1, refused) {
+            Verdict::Park | Verdict::Split => {
+                self.suspicion.forget(batch.id);
+                let refusal = Refusal {
+                    code: refused.code.clone(),
+                    detail: [refused.title.as_str(), refused.detail.as_str()]
+                        .join(" ")
+                        .trim()
+                        .to_owned(),
+                };
+                self.unsettled.push(Settlement::Each {
+                    id: batch.id,
+                    verdicts: vec![(0, EventVerdict::Parked(refusal))],
+                    answer,
+                });
+            }
+            Verdict::Wait => {
+                let due = now.plus_millis(self.jitter(batch.attempts));
+                self.failed(batches, due, answer);
+            }
+            Verdict::Halt => self.halted(batches.to_vec(), everything_refused(refused), answer, now),
+        }
+    }
+
+    /// An edge that judges events is there: what held us back before is over. Not so for a server error, nor where we
+    /// halted because everything was refused.
+    fn edge_reached(&mut self, refused: &Refused, now: UtcMillis) {
+        if self.health.is_halted() {
+            if self.health.halted_by_edge() && refused.blame != Blame::Server {
+                self.health.resume(now);
+                self.speech.works(now);
+            } else {
+                let policy = self.retry().clone();
+                self.health.still_halted(&policy, now);
+            }
+            return;
+        }
+        if refused.blame != Blame::Server {
+            self.health.accepted(now);
+        }
+    }
+
+    /// A request of several batches is asked about half by half; they stay as they are in the store.
+    fn halve_request(&mut self, mut batches: Vec<PendingBatch>, answer: Answer, now: UtcMillis) {
+        for batch in &mut batches {
+            batch.attempts += 1;
+            batch.last_status = answer.status;
+        }
+        self.unsettled.push(Settlement::Noted {
+            ids: ids(&batches),
+            at: now,
+            answer,
+        });
+        self.queue.halve(batches);
+    }
+
+    fn halted(&mut self, batches: Vec<PendingBatch>, halt: Halt, answer: Answer, now: UtcMillis) {
+        let policy = self.retry().clone();
+        self.speech.halts(&halt, now);
+        self.health.halt(halt, &policy, now);
+        self.lanes.collapse();
+        self.failed(&batches, now, answer);
+    }
+
+    fn without_token(&mut self, missing: NoToken, epoch: u64, now: UtcMillis) {
+        let policy = self.retry().clone();
+        match missing {
+            NoToken::Refused(halt) => {
+                self.speech.halts(&halt, now);
+                self.health.halt(halt, &policy, now);
+            }
+            NoToken::Unavailable { code, after } => {
+                self.speech.fails(&code, None, now);
+                match after {
+                    Some(pause) => self.health.wait(pause, &code, now),
+                    None if self.lanes.overloaded(epoch) => {
+                        self.health.overloaded(&code, &policy, fastrand::u64(..), now);
+                    }
+                    None => {}
+                }
+            }
+        }
+        self.lanes.collapse();
+    }
+
+    /// Remembers what the edge takes; where it did not say, less than what it refused.
+    fn learn(&mut self, max: Option<usize>, batches: &[PendingBatch]) {
+        let sent: usize = batches.iter().map(|batch| batch.bytes + 1).sum();
+        let most = max.unwrap_or(sent / 2).max(1024);
+        if self.learned_bytes.is_none_or(|before| most < before) {
+            self.learned_bytes = Some(most);
+            tracing::info!(
+                website = &*self.code,
+                max_bytes = most,
+                "The edge takes smaller requests only, batches are split"
+            );
+        }
+    }
+
+    fn failed(&mut self, batches: &[PendingBatch], due_at: UtcMillis, answer: Answer) {
+        self.unsettled.push(Settlement::Failed {
+            ids: ids(batches),
+            due_at,
+            answer,
+        });
+    }
+
+    /// Back to the store, as if nothing had been.
+    fn release(&mut self, batches: &[PendingBatch]) {
+        for batch in batches {
+            self.under_way.remove(&batch.id);
+        }
+        self.stale = true;
+    }
+
+    fn jitter(&self, attempts: u32) -> i64 {
+        let policy = self.retry();
+        let pause = backoff::full_jitter(
+            policy.initial.get(),
+            policy.max.get(),
+            attempts + 1,
+            fastrand::u64(..),
+        );
+        pause_millis(pause)
+    }
+}
+
+fn everything_refused(refused: &Refused) -> Halt {
+    let said = match refused.title.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", refused.title),
+    };
+    Halt {
+        code: refused.code.clone(),
+        reason: format!("the edge refuses every event{said}"),
+        remedy: "check the datastream and its schema at Adobe; `orderfeed failed list` shows what was refused",
+        inferred: true,
+    }
+}
+
+fn ids(batches: &[PendingBatch]) -> Vec<BatchId> {
+    batches.iter().map(|batch| batch.id).collect()
+}
+
+/// Rounded up: a pause is never cut short.
+fn pause_millis(pause: Duration) -> i64 {
+    i64::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+}

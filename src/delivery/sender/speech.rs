@@ -1,0 +1,189 @@
+//! What a sender says in the log: failure in three lines, a halt with its remedy, each dead letter (within reason).
+
+use std::sync::Arc;
+
+use crate::clock::UtcMillis;
+use crate::delivery::DeliveryError;
+use crate::delivery::rules::{Accepted, Halt};
+use crate::delivery::sender::Sender;
+use crate::delivery::voice::{Line, Ration, Voice};
+use crate::events::EventKind;
+use crate::store::outbox::{Answer, EventKey, SenderRow, SenderState};
+
+const PARKED_PER_MINUTE: u32 = 10;
+const REMARKS_PER_MINUTE: u32 = 10;
+
+/// The voice of one sender.
+#[derive(Debug)]
+pub(super) struct Speech {
+    website: Arc<str>,
+    trouble: Voice,
+    halt: Voice,
+    /// The halt that was announced: another one is news.
+    halt_code: String,
+    parked: Ration,
+    remarks: Ration,
+    /// A "still failing" that wants the backlog, which only the store knows.
+    pending: Option<Still>,
+}
+
+#[derive(Debug)]
+struct Still {
+    halted: bool,
+    code: String,
+    failures: u64,
+    since: UtcMillis,
+}
+
+impl Speech {
+    pub(super) fn new(website: Arc<str>) -> Self {
+        Self {
+            website,
+            trouble: Voice::default(),
+            halt: Voice::default(),
+            halt_code: String::new(),
+            parked: Ration::new(PARKED_PER_MINUTE),
+            remarks: Ration::new(REMARKS_PER_MINUTE),
+            pending: None,
+        }
+    }
+
+    /// A request failed and will be repeated.
+    pub(super) fn fails(&mut self, code: &str, cause: Option<&str>, now: UtcMillis) {
+        let line = self.trouble.failed(now);
+        self.still(line, code, false);
+        if line == Some(Line::First) {
+            // A peer's own words may quote the request; only what we wrote ourselves goes into the log.
+            let cause = cause.filter(|_| !code.starts_with("EXEG") && !code.starts_with("http_"));
+            tracing::warn!(
+                website = &*self.website,
+                code,
+                cause,
+                "Delivery to the edge failed, the same events are sent again with growing pauses",
+            );
+        }
+    }
+
+    /// Nothing gets through.
+    pub(super) fn halts(&mut self, halt: &Halt, now: UtcMillis) {
+        if self.halt_code != halt.code {
+            self.halt = Voice::default();
+            self.halt_code.clone_from(&halt.code);
+        }
+        let line = self.halt.failed(now);
+        self.still(line, &halt.code, true);
+        if line == Some(Line::First) {
+            tracing::error!(
+                website = &*self.website,
+                code = halt.code,
+                reason = halt.reason,
+                remedy = halt.remedy,
+                "Delivery halted, events wait; a probe now and then resumes it by itself",
+            );
+        }
+    }
+
+    /// Something got through.
+    pub(super) fn works(&mut self, now: UtcMillis) {
+        for (voice, what) in [
+            (&mut self.trouble, "Delivery recovered"),
+            (&mut self.halt, "Delivery resumed after a halt"),
+        ] {
+            if let Some(Line::Recovered { failures, lasted_ms }) = voice.recovered(now) {
+                tracing::info!(website = &*self.website, failures, lasted_ms, "{what}");
+            }
+        }
+        self.halt_code.clear();
+    }
+
+    /// An operator paused or resumed it.
+    pub(super) fn heeded(&mut self, row: &SenderRow) {
+        let website = &*self.website;
+        match row.state {
+            SenderState::Paused => tracing::info!(
+                website,
+                reason = row.reason,
+                "Delivery paused by an operator, events wait"
+            ),
+            _ => tracing::info!(website, "Delivery resumed by an operator"),
+        }
+    }
+
+    /// A dead letter.
+    pub(super) fn parked(&mut self, key: EventKey, code: &str, number: Option<&str>, now: UtcMillis) {
+        let Some(left_out) = self.parked.speak(now) else {
+            return;
+        };
+        let kind = EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str);
+        let order = number.map_or_else(|| format!("entity {}", key.order), str::to_owned);
+        let show = format!("orderfeed failed show {order}");
+        tracing::warn!(
+            website = &*self.website,
+            order,
+            kind,
+            code,
+            show,
+            left_out,
+            "Event parked, the edge refuses it; the others go on",
+        );
+    }
+
+    /// The edge said yes, and something else.
+    pub(super) fn remarks(&mut self, accepted: &Accepted, answer: &Answer) {
+        let Some(left_out) = self.remarks.speak(answer.at) else {
+            return;
+        };
+        tracing::warn!(
+            website = &*self.website,
+            status = answer.status,
+            request_id = answer.request_id,
+            suppressed = accepted.suppressed.len(),
+            notes = accepted.notes.len(),
+            first_note = accepted.notes.first().map(|(_, note)| note.as_str()),
+            anomaly = accepted.anomaly,
+            left_out,
+            "The edge accepted events with remarks; they are not sent again",
+        );
+    }
+
+    fn still(&mut self, line: Option<Line>, code: &str, halted: bool) {
+        if let Some(Line::Still { failures, since }) = line {
+            self.pending = Some(Still {
+                halted,
+                code: code.to_owned(),
+                failures,
+                since,
+            });
+        }
+    }
+}
+
+impl Sender {
+    /// Says that it still fails, with the backlog, if that is due.
+    pub(super) async fn speak(&mut self, now: UtcMillis) -> Result<(), DeliveryError> {
+        let Some(still) = self.speech.pending.take() else {
+            return Ok(());
+        };
+        let all = self
+            .shared
+            .store
+            .read(|reader| reader.outbox_by_website())
+            .await?;
+        let own = all
+            .into_iter()
+            .find(|outbox| outbox.website == self.website)
+            .unwrap_or_default();
+        let next_try = self.health.row(self.website).until.unwrap_or(now);
+        tracing::warn!(
+            website = &*self.code,
+            code = still.code,
+            halted = still.halted,
+            failures = still.failures,
+            since = %still.since,
+            pending_events = own.pending_live + own.pending_history,
+            next_try = %next_try,
+            "Delivery still fails",
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! What delivery has done since the start: counters that metrics, the watchdog and the demo read.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clock::UtcMillis;
+
+/// Upper bounds of the latency histogram, in milliseconds; one more bucket holds the rest.
+pub const LATENCY_BOUNDS_MS: [u64; 15] = [
+    5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 3_600_000,
+];
+
+/// Cheap to count, cheap to read; see the module.
+#[derive(Debug, Default)]
+pub struct DeliveryStats {
+    /// Answers by status class, 1xx to 5xx.
+    statuses: [AtomicU64; 5],
+    no_answer: AtomicU64,
+    delivered: AtomicU64,
+    suppressed: AtomicU64,
+    parked: AtomicU64,
+    retries: AtomicU64,
+    tokens: AtomicU64,
+    units: AtomicU64,
+    body_bytes: AtomicU64,
+    progress: AtomicI64,
+    latency: [AtomicU64; LATENCY_BOUNDS_MS.len() + 1],
+    latency_sum_ms: AtomicU64,
+    lanes: Mutex<BTreeMap<String, Arc<LaneGauge>>>,
+}
+
+/// Lanes of one website.
+#[derive(Debug, Default)]
+pub struct LaneGauge {
+    in_use: AtomicUsize,
+    limit: AtomicUsize,
+}
+
+/// All numbers at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatsSnapshot {
+    /// Answers by status class: 1xx, 2xx, 3xx, 4xx, 5xx.
+    pub answers: [u64; 5],
+    /// Requests that got no answer.
+    pub no_answer: u64,
+    /// Events that the edge accepted.
+    pub delivered: u64,
+    /// Events that it accepted and ignored.
+    pub suppressed: u64,
+    /// Events given up.
+    pub parked: u64,
+    /// Requests that will be repeated with the same bytes.
+    pub retries: u64,
+    /// Access tokens fetched.
+    pub tokens: u64,
+    /// Request units used.
+    pub request_units: u64,
+    /// Bytes of bodies sent.
+    pub body_bytes: u64,
+    /// When something was last sent, answered, or found to be empty.
+    pub progress_at: UtcMillis,
+    /// Events by time from change noticed to accepted; the bounds are [`LATENCY_BOUNDS_MS`].
+    pub latency: [u64; LATENCY_BOUNDS_MS.len() + 1],
+    /// Sum of those times, in milliseconds.
+    pub latency_sum_ms: u64,
+    /// Website, requests in flight, and how many may be.
+    pub lanes: Vec<(String, usize, usize)>,
+}
+
+impl DeliveryStats {
+    /// All numbers now.
+    pub fn snapshot(&self) -> StatsSnapshot {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let gauge = |(website, gauge): (&String, &Arc<LaneGauge>)| {
+            let (in_use, limit) = (&gauge.in_use, &gauge.limit);
+            (
+                website.clone(),
+                in_use.load(Ordering::Relaxed),
+                limit.load(Ordering::Relaxed),
+            )
+        };
+        StatsSnapshot {
+            answers: std::array::from_fn(|class| load(&self.statuses[class])),
+            no_answer: load(&self.no_answer),
+            delivered: load(&self.delivered),
+            suppressed: load(&self.suppressed),
+            parked: load(&self.parked),
+            retries: load(&self.retries),
+            tokens: load(&self.tokens),
+            request_units: load(&self.units),
+            body_bytes: load(&self.body_bytes),
+            progress_at: UtcMillis(self.progress.load(Ordering::Relaxed)),
+            latency: std::array::from_fn(|bucket| load(&self.latency[bucket])),
+            latency_sum_ms: load(&self.latency_sum_ms),
+            lanes: lanes.iter().map(gauge).collect(),
+        }
+    }
+
+    pub(crate) fn sent(&self, units: u32, bytes: usize) {
+        add(&self.units, u64::from(units));
+        add(&self.body_bytes, bytes as u64);
+    }
+
+    pub(crate) fn answered(&self, status: Option<u16>) {
+        let class = status.and_then(|status| self.statuses.get(usize::from(status / 100).checked_sub(1)?));
+        add(class.unwrap_or(&self.no_answer), 1);
+    }
+
+    pub(crate) fn delivered(&self, events: u64) {
+        add(&self.delivered, events);
+    }
+
+    pub(crate) fn suppressed(&self, events: u64) {
+        add(&self.suppressed, events);
+    }
+
+    pub(crate) fn parked(&self) {
+        add(&self.parked, 1);
+    }
+
+    pub(crate) fn retried(&self) {
+        add(&self.retries, 1);
+    }
+
+    pub(crate) fn token_fetched(&self) {
+        add(&self.tokens, 1);
+    }
+
+    pub(crate) fn progressed(&self, now: UtcMillis) {
+        self.progress.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// Counts events that took `millis` from change noticed to accepted.
+    pub(crate) fn took(&self, millis: i64, events: u64) {
+        let millis = u64::try_from(millis).unwrap_or(0);
+        let bucket = LATENCY_BOUNDS_MS.partition_point(|bound| *bound < millis);
+        add(&self.latency[bucket], events);
+        add(&self.latency_sum_ms, millis.saturating_mul(events));
+    }
+
+    pub(crate) fn gauge(&self, website: &str) -> Arc<LaneGauge> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lanes.entry(website.to_owned()).or_default())
+    }
+}
+
+impl LaneGauge {
+    pub(crate) fn set(&self, in_use: usize, limit: usize) {
+        self.in_use.store(in_use, Ordering::Relaxed);
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+}
+
+fn add(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_and_latencies_land_in_their_buckets() {
+        let stats = DeliveryStats::default();
+        for status in [Some(202), Some(207), Some(429), Some(503), None, Some(99)] {
+            stats.answered(status);
+        }
+        for millis in [0, 5, 6, 4_000_000, -3] {
+            stats.took(millis, 2);
+        }
+        let seen = stats.snapshot();
+        assert_eq!((seen.answers, seen.no_answer), ([0, 2, 0, 1, 1], 2));
+        assert_eq!((seen.latency[0], seen.latency[1], seen.latency[15]), (6, 2, 2));
+    }
+}
