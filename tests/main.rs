@@ -1,7 +1,7 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod config;
+mod emulator;
 mod shop;
 mod source;
 mod support;
-mod emulator;

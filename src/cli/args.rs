@@ -8,13 +8,13 @@ use clap::{Parser, Subcommand};
 use crate::cli::config::ConfigCommand;
 use crate::cli::cron::CronCommand;
 use crate::cli::delivery::DeliveryCommand;
-use crate::cli::failed::FailedCommand;
-use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
 use crate::cli::demo::DemoArgs;
 use crate::cli::emulator::EmulatorArgs;
+use crate::cli::failed::FailedCommand;
+use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
+use crate::cli::resync::ResyncArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::source::SourceArgs;
-use crate::cli::resync::ResyncArgs;
 use crate::cli::status::StatusArgs;
 
 const AFTER_HELP: &str = "\

@@ -21,6 +21,7 @@ use crate::demo::embedded::EmbeddedShop;
 use crate::demo::history::{self, Span};
 use crate::demo::shop::{Shop, ShopOptions};
 use crate::emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, RandomFaults};
+use crate::ops::logging;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const CLIENT: &str = "demo-client";
@@ -60,8 +61,11 @@ pub struct DemoArgs {
 /// If a part of it cannot start, or the daemon fails.
 pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let place = Place::make(args.keep.as_deref())?;
-    let edge = Emulator::start(edge_config(&args)).await.context("the demo's edge")?;
+    let edge = Emulator::start(edge_config(&args))
+        .await
+        .context("the demo's edge")?;
     let config = write_config(place.path(), &edge)?;
+    let _log = logging::init(&config.log, Clock::System)?;
     let mut shop = Shoppers::open(place.path(), &args)?;
     output::talk(&demo_report::welcome(&args, place.path(), &edge));
 
@@ -70,7 +74,10 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let observer = Arc::new(DeliveryStats::default());
     let daemon = tokio::spawn(run::run(config.clone(), run_options(&lifecycle, &observer)));
     // Ctrl-C first ends the shopping; what was bought still travels, and only then the daemon stops.
-    let ctrl_c = Lifecycle { stop: shopping.clone(), abort: lifecycle.abort.clone() };
+    let ctrl_c = Lifecycle {
+        stop: shopping.clone(),
+        abort: lifecycle.abort.clone(),
+    };
     let signals = tokio::spawn(async move { watch_signals(ctrl_c, || {}).await });
 
     let bought = shop.deeds.clone();
@@ -125,7 +132,11 @@ async fn watch<T>(
 }
 
 /// Waits until everything that the shop did is at the edge; a second Ctrl-C or the time limit ends the wait.
-async fn settle<T>(picture: &impl Fn() -> Picture, lifecycle: &Lifecycle, daemon: &tokio::task::JoinHandle<T>) {
+async fn settle<T>(
+    picture: &impl Fn() -> Picture,
+    lifecycle: &Lifecycle,
+    daemon: &tokio::task::JoinHandle<T>,
+) {
     let deadline = tokio::time::Instant::now() + SETTLE;
     let mut calm = 0;
     while tokio::time::Instant::now() < deadline && !daemon.is_finished() && calm < 3 {
@@ -147,7 +158,9 @@ impl Place {
     fn make(keep: Option<&Path>) -> anyhow::Result<Self> {
         let place = match keep {
             Some(path) => Self::Kept(path.to_owned()),
-            None => Self::Temporary(std::env::temp_dir().join(format!("orderfeed-demo-{}", std::process::id()))),
+            None => {
+                Self::Temporary(std::env::temp_dir().join(format!("orderfeed-demo-{}", std::process::id())))
+            }
         };
         let made = std::fs::create_dir_all(place.path());
         made.with_context(|| format!("the demo's directory {} cannot be made", place.path().display()))?;
@@ -176,9 +189,15 @@ fn datastream(index: usize) -> String {
 
 fn edge_config(args: &DemoArgs) -> EmulatorConfig {
     let mut config = EmulatorConfig::default();
-    let of_organization = || DatastreamConfig { org: ORGANIZATION.to_owned(), ..DatastreamConfig::default() };
-    config.datastreams =
-        Shop::website_codes().iter().enumerate().map(|(index, _)| (datastream(index), of_organization())).collect();
+    let of_organization = || DatastreamConfig {
+        org: ORGANIZATION.to_owned(),
+        ..DatastreamConfig::default()
+    };
+    config.datastreams = Shop::website_codes()
+        .iter()
+        .enumerate()
+        .map(|(index, _)| (datastream(index), of_organization()))
+        .collect();
     let client = crate::emulator::ClientConfig {
         secret: SECRET.to_owned(),
         org: ORGANIZATION.to_owned(),
@@ -187,7 +206,10 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
     config.clients = [(CLIENT.to_owned(), client)].into();
     config.strict_xdm = true;
     config.ru_per_s = 0;
-    config.faults = args.faults.then(|| RandomFaults { rate: 0.1, seed: args.seed });
+    config.faults = args.faults.then_some(RandomFaults {
+        rate: 0.1,
+        seed: args.seed,
+    });
     config
 }
 
@@ -204,7 +226,9 @@ fn write_config(dir: &Path, edge: &EmulatorHandle) -> anyhow::Result<Config> {
     );
     for (index, code) in Shop::website_codes().iter().enumerate() {
         let id = datastream(index);
-        text.push_str(&format!("[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"));
+        text.push_str(&format!(
+            "[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"
+        ));
     }
     let path = dir.join("orderfeed.toml");
     std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
@@ -222,17 +246,29 @@ impl Shoppers {
     fn open(dir: &Path, args: &DemoArgs) -> anyhow::Result<Self> {
         let mut file = EmbeddedShop::open(&dir.join("shop.db"))?;
         let fresh = file.is_empty()?;
-        let options = ShopOptions { seed: args.seed, first_id: file.next_free_id()?, ..ShopOptions::default() };
+        let options = ShopOptions {
+            seed: args.seed,
+            first_id: file.next_free_id()?,
+            ..ShopOptions::default()
+        };
         let mut shop = Shop::new(options);
         if fresh {
             file.commit(&shop.open_statements())?;
             let now = Clock::System.now();
-            let span = Span { orders: args.orders as usize, from: now.plus_millis(-PAST_MS), to: now };
+            let span = Span {
+                orders: args.orders as usize,
+                from: now.plus_millis(-PAST_MS),
+                to: now,
+            };
             for batch in history::batches(&mut shop, span) {
                 file.commit(&batch)?;
             }
         }
-        Ok(Self { shop, file, deeds: Arc::default() })
+        Ok(Self {
+            shop,
+            file,
+            deeds: Arc::default(),
+        })
     }
 
     fn go_shopping(&mut self, rate: f64, end: &CancellationToken) -> anyhow::Result<()> {

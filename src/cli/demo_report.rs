@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::demo::DemoArgs;
-use crate::delivery::DeliveryStats;
+use crate::delivery::{DeliveryStats, LATENCY_BOUNDS_MS};
 use crate::emulator::EmulatorHandle;
 use crate::events::EventKind;
 use crate::store::outbox::WebsiteOutbox;
@@ -26,7 +26,12 @@ impl Picture {
     /// Takes a picture. Before the daemon made its store there is nothing to see.
     pub(super) fn take(store: &Path, edge: &EmulatorHandle, deeds: u64) -> Self {
         let totals = edge.totals();
-        let mut picture = Self { deeds, at_edge: totals.events, unique: edge.unique_ids(), ..Self::default() };
+        let mut picture = Self {
+            deeds,
+            at_edge: totals.events,
+            unique: edge.unique_ids(),
+            ..Self::default()
+        };
         if let Ok(mut view) = StoreView::open(store) {
             let _ = view.read(|reader| picture.fill(reader));
         }
@@ -37,17 +42,25 @@ impl Picture {
         self.orders = reader.feed_counts()?.iter().map(|(_, count)| count).sum();
         self.backlog = reader.changelog_backlog(reader.view_version()?)?.orders;
         self.outbox = reader.outbox_by_website()?;
-        self.valid = reader.indexer_state()?.is_some_and(|state| state.status.as_str() == "valid");
+        self.valid = reader
+            .indexer_state()?
+            .is_some_and(|state| state.status.as_str() == "valid");
         Ok(())
     }
 
     fn pending(&self) -> u64 {
-        self.outbox.iter().map(|website| website.pending_live + website.pending_history).sum()
+        self.outbox
+            .iter()
+            .map(|website| website.pending_live + website.pending_history)
+            .sum()
     }
 
     fn outcome(&self, outcome: &str) -> u64 {
         let totals = self.outbox.iter().flat_map(|website| &website.totals);
-        totals.filter(|(_, name, _)| name == outcome).map(|(_, _, events)| events).sum()
+        totals
+            .filter(|(_, name, _)| name == outcome)
+            .map(|(_, _, events)| events)
+            .sum()
     }
 
     /// Whether everything that the shop did, as far as it was captured, is at the edge.
@@ -89,14 +102,16 @@ pub(super) fn line(picture: &Picture) -> String {
 pub(super) fn summary(picture: &Picture, edge: &EmulatorHandle, stats: &DeliveryStats) -> String {
     let mut text = String::from("\nSummary\n");
     let mut row = |name: &str, value: String| {
-        let _ = writeln!(text, "  {name:<28}{value}");
+        let _ = writeln!(text, "  {name:<30}{value}");
     };
     row("orders in the feed", picture.orders.to_string());
     row("deeds while it ran", picture.deeds.to_string());
     for kind in EventKind::ALL {
         let of_kind = picture.outbox.iter().flat_map(|website| &website.totals);
-        let delivered: u64 =
-            of_kind.filter(|(code, outcome, _)| *code == kind.code() && outcome == "delivered").map(|t| t.2).sum();
+        let delivered: u64 = of_kind
+            .filter(|(code, outcome, _)| *code == kind.code() && outcome == "delivered")
+            .map(|t| t.2)
+            .sum();
         row(&format!("{} delivered", kind.as_str()), delivered.to_string());
     }
     row("delivered in all", picture.outcome("delivered").to_string());
@@ -104,7 +119,10 @@ pub(super) fn summary(picture: &Picture, edge: &EmulatorHandle, stats: &Delivery
     row("parked", picture.outcome("parked").to_string());
     row("suppressed", picture.outcome("suppressed").to_string());
     row("events that the edge holds", picture.unique.to_string());
-    row("events it saw more than once", (picture.at_edge - picture.unique as u64).to_string());
+    row(
+        "events it saw more than once",
+        (picture.at_edge - picture.unique as u64).to_string(),
+    );
     row("of them with other bytes", edge.bytes_changed().len().to_string());
     row("orders out of order", edge.order_violations().len().to_string());
     row("findings of personal data", edge.pii_findings().len().to_string());
@@ -112,6 +130,23 @@ pub(super) fn summary(picture: &Picture, edge: &EmulatorHandle, stats: &Delivery
     text
 }
 
+/// Half of the events and 99 % of them arrived within these times.
 fn latency(stats: &DeliveryStats) -> String {
-    stats.live_latency_words()
+    let counts = stats.snapshot().latency;
+    let all: u64 = counts.iter().sum();
+    let within = |share: f64| {
+        let mut left = (all as f64 * share).ceil() as u64;
+        let bucket = counts.iter().position(|count| {
+            left = left.saturating_sub(*count);
+            left == 0
+        });
+        match bucket.and_then(|bucket| LATENCY_BOUNDS_MS.get(bucket)) {
+            Some(bound) => format!("{bound} ms"),
+            None => "longer than an hour".to_owned(),
+        }
+    };
+    if all == 0 {
+        return "nothing was accepted".to_owned();
+    }
+    format!("half within {}, 99 % within {}", within(0.5), within(0.99))
 }

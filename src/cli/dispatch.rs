@@ -16,8 +16,8 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let context = Context::new(cli.config);
     match cli.command {
         Command::Run(args) => plug::dispatch(Elsewhere::Run(args), &context).await,
-        Command::Demo(args) => plug::dispatch(Elsewhere::Demo(args), &context).await,
-        Command::Emulator(args) => plug::dispatch(Elsewhere::Emulator(args), &context).await,
+        Command::Demo(args) => plug::dispatch(Elsewhere::Demo(Box::new(args)), &context).await,
+        Command::Emulator(args) => plug::dispatch(Elsewhere::Emulator(Box::new(args)), &context).await,
         Command::Config(command) => plug::dispatch(Elsewhere::Config(command), &context).await,
         Command::Source(command) => plug::dispatch(Elsewhere::Source(command), &context).await,
         Command::Status(args) => status::run(&context, args),

@@ -12,14 +12,13 @@
 
 pub mod args;
 pub mod config;
-pub mod emulator;
-pub mod source;
 pub mod context;
-pub mod demo;
-mod demo_report;
 pub mod cron;
 pub mod delivery;
+pub mod demo;
+mod demo_report;
 mod dispatch;
+pub mod emulator;
 pub mod execute;
 pub mod exit;
 pub mod failed;
@@ -29,6 +28,7 @@ pub mod plug;
 pub mod progress;
 pub mod resync;
 pub mod run;
+pub mod source;
 pub mod status;
 pub mod table;
 

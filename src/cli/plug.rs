@@ -28,9 +28,9 @@ pub enum Elsewhere {
     /// The daemon.
     Run(RunArgs),
     /// The demo.
-    Demo(DemoArgs),
+    Demo(Box<DemoArgs>),
     /// The emulator.
-    Emulator(EmulatorArgs),
+    Emulator(Box<EmulatorArgs>),
     /// The source's triggers.
     Source(SourceArgs),
     /// The configuration.
@@ -48,8 +48,8 @@ pub async fn dispatch(command: Elsewhere, context: &Context) -> anyhow::Result<E
             Ok(Exit::Ok)
         }
         Elsewhere::Run(args) => run::run(args, context).await,
-        Elsewhere::Demo(args) => demo::run(args).await,
-        Elsewhere::Emulator(args) => emulator::run(args).await.map(|()| Exit::Ok),
+        Elsewhere::Demo(args) => demo::run(*args).await,
+        Elsewhere::Emulator(args) => emulator::run(*args).await.map(|()| Exit::Ok),
         Elsewhere::Source(args) => on_source(&args, context).await,
     }
 }
@@ -57,7 +57,8 @@ pub async fn dispatch(command: Elsewhere, context: &Context) -> anyhow::Result<E
 async fn on_source(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     if config.source.kind != SourceKind::Mysql {
-        let sentence = "source.kind is \"sqlite\": the embedded store brings its triggers along, there is nothing to do";
+        let sentence =
+            "source.kind is \"sqlite\": the embedded store brings its triggers along, there is nothing to do";
         return Err(UsageError(sentence.to_owned()).into());
     }
     let source = MysqlSource::new(sources::mysql_settings(&config))?;
@@ -75,7 +76,17 @@ pub async fn index_work(context: &Context, store: &Store) -> anyhow::Result<Arc<
     let config = context.config()?;
     let (source, _) = sources::source(&config)?;
     let (_, config) = watch::channel(Arc::new(config));
-    let indexer = Arc::new(Indexer::new(store.clone(), source, context.clock.clone(), config.clone()));
+    let indexer = Arc::new(Indexer::new(
+        store.clone(),
+        source,
+        context.clock.clone(),
+        config.clone(),
+    ));
     let stop = CancellationToken::new();
-    Ok(work_of(Jobs { indexer, clock: context.clock.clone(), config, stop }))
+    Ok(work_of(Jobs {
+        indexer,
+        clock: context.clock.clone(),
+        config,
+        stop,
+    }))
 }

@@ -33,7 +33,7 @@ pub struct RunArgs {
 /// A configuration that is not valid (78), a store that cannot be used, or what ended the daemon.
 pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let loaded = load(context.config_path(), process_environment())?;
-    logging::init(&loaded.config.log)?;
+    let _log = logging::init(&loaded.config.log, context.clock.clone())?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -44,7 +44,11 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let read = move || load(&path, process_environment()).map(|loaded| loaded.config);
     let options = RunOptions {
         clock: Clock::System,
-        data_space: if args.accept_new_data_space { DataSpace::AcceptNew } else { DataSpace::MustMatch },
+        data_space: if args.accept_new_data_space {
+            DataSpace::AcceptNew
+        } else {
+            DataSpace::MustMatch
+        },
         lifecycle: Lifecycle::default(),
         signals: Signals::Daemon(Box::new(read)),
         observer: Arc::new(DeliveryStats::default()),
@@ -60,16 +64,27 @@ async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
     let real = config.store.path.clone();
     config.store.path = scratch.0.join("dry-run.db");
     if real.exists() && StoreLock::holder(&real).is_none() {
-        tracing::info!("Nothing that the store holds is taken into account; `saas:resync --dry-run` does that");
+        tracing::info!(
+            "Nothing that the store holds is taken into account; `saas:resync --dry-run` does that"
+        );
     }
-    let opened = start::open(&config, &Clock::System, "orderfeed run --dry-run", DataSpace::MustMatch).await?;
+    let opened = start::open(
+        &config,
+        &Clock::System,
+        "orderfeed run --dry-run",
+        DataSpace::MustMatch,
+    )
+    .await?;
     let store: Store = opened.store.clone();
     let (source, _) = sources::source(&config)?;
     source.describe().await?;
     let (_sender, config) = tokio::sync::watch::channel(Arc::new(config));
     let floor = store.read(start::history_floor).await?;
     let indexer = Indexer::new(store, source, Clock::System, config);
-    let options = WalkOptions { floor, ..WalkOptions::default() };
+    let options = WalkOptions {
+        floor,
+        ..WalkOptions::default()
+    };
     let (found, _) = indexer.preview(&options, None, || false, |_| {}).await?;
     output::line(&format!(
         "{} orders would be indexed; {} events would be sent, {} would be parked at once, {} orders cannot be read. \

@@ -28,10 +28,24 @@ impl IndexWork for DaemonIndexWork {
         progress: mpsc::Sender<Progress>,
     ) -> BoxFuture<'a, Rebuilt> {
         Box::pin(async move {
-            let floor = self.jobs.indexer.store().read(|reader: &Reader<'_>| history_floor(reader)).await?;
-            let walk = WalkOptions { floor, batch_size: options.batch_size, ..WalkOptions::default() };
+            let floor = self
+                .jobs
+                .indexer
+                .store()
+                .read(|reader: &Reader<'_>| history_floor(reader))
+                .await?;
+            let walk = WalkOptions {
+                floor,
+                batch_size: options.batch_size,
+                ..WalkOptions::default()
+            };
             let stop = || self.jobs.stop.is_cancelled();
-            let report = self.jobs.indexer.reindex(walk, stop, report_to(progress)).await.map_err(refused)?;
+            let report = self
+                .jobs
+                .indexer
+                .reindex(walk, stop, report_to(progress))
+                .await
+                .map_err(refused)?;
             Ok(rebuilt(&report))
         })
     }
@@ -47,15 +61,23 @@ impl IndexWork for DaemonIndexWork {
     fn run_job<'a>(&'a self, job: &'a str) -> BoxFuture<'a, JobRun> {
         Box::pin(async move {
             let known = || Job::ALL.map(Job::as_str).join(", ");
-            let job = Job::from_name(job)
-                .ok_or_else(|| RequestError::UnknownJob { job: job.to_owned(), known: known() })?;
+            let job = Job::from_name(job).ok_or_else(|| RequestError::UnknownJob {
+                job: job.to_owned(),
+                known: known(),
+            })?;
             let started = self.jobs.clock.now();
             let result = self.jobs.run(job).await;
             let finished = self.jobs.clock.now();
             self.keep(job, &result, (started, finished)).await?;
-            let message = result.map_err(refused)?.unwrap_or_else(|| "nothing to do".to_owned());
+            let message = result
+                .map_err(refused)?
+                .unwrap_or_else(|| "nothing to do".to_owned());
             let duration_ms = u64::try_from(finished.millis_since(started)).unwrap_or_default();
-            Ok(JobRun { job: job.as_str().to_owned(), message, duration_ms })
+            Ok(JobRun {
+                job: job.as_str().to_owned(),
+                message,
+                duration_ms,
+            })
         })
     }
 }
@@ -68,7 +90,10 @@ impl DaemonIndexWork {
         (started, finished): (crate::clock::UtcMillis, crate::clock::UtcMillis),
     ) -> anyhow::Result<()> {
         let (status, message) = match result {
-            Ok(message) => ("success", message.clone().unwrap_or_else(|| "nothing to do".to_owned())),
+            Ok(message) => (
+                "success",
+                message.clone().unwrap_or_else(|| "nothing to do".to_owned()),
+            ),
             Err(error) => ("error", error.to_string()),
         };
         let row = CronRun {
@@ -81,7 +106,11 @@ impl DaemonIndexWork {
             finished_at: Some(finished),
         };
         let write = move |writer: &mut Writer<'_>| writer.record_cron_run(&row);
-        self.jobs.indexer.store().write(Durability::Relaxed, write).await?;
+        self.jobs
+            .indexer
+            .store()
+            .write(Durability::Relaxed, write)
+            .await?;
         Ok(())
     }
 }
@@ -89,7 +118,11 @@ impl DaemonIndexWork {
 /// Sends a walk's progress on; a report that nobody takes in time is dropped.
 pub(super) fn report_to(progress: mpsc::Sender<Progress>) -> impl FnMut(indexer::Progress) + Send {
     move |walk| {
-        let _ = progress.try_send(Progress { done: walk.done, total: walk.total, events: walk.events });
+        let _ = progress.try_send(Progress {
+            done: walk.done,
+            total: walk.total,
+            events: walk.events,
+        });
     }
 }
 

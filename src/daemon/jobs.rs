@@ -101,7 +101,10 @@ impl Jobs {
     }
 
     async fn update_all_views(&self) -> JobResult {
-        let view = self.store().read(|reader: &Reader<'_>| reader.view_state()).await?;
+        let view = self
+            .store()
+            .read(|reader: &Reader<'_>| reader.view_state())
+            .await?;
         if view.is_some_and(|view| view.mode == ViewMode::Realtime) {
             return Ok(None);
         }
@@ -120,18 +123,29 @@ impl Jobs {
         };
         let done = update.indexed;
         Ok((done.orders > 0).then(|| {
-            format!("indexed {} orders ({} changed), {} events queued", done.orders, done.changed, done.events)
+            format!(
+                "indexed {} orders ({} changed), {} events queued",
+                done.orders, done.changed, done.events
+            )
         }))
     }
 
     async fn reindex_all_invalid(&self) -> JobResult {
-        let (state, floor) =
-            self.store().read(|reader: &Reader<'_>| Ok((reader.indexer_state()?, history_floor(reader)?))).await?;
+        let (state, floor) = self
+            .store()
+            .read(|reader: &Reader<'_>| Ok((reader.indexer_state()?, history_floor(reader)?)))
+            .await?;
         if state.is_none_or(|state| state.status != IndexerStatus::Invalid) {
             return Ok(None);
         }
-        let options = WalkOptions { floor, ..WalkOptions::default() };
-        let report = self.indexer.reindex(options, || self.stop.is_cancelled(), |_| {}).await?;
+        let options = WalkOptions {
+            floor,
+            ..WalkOptions::default()
+        };
+        let report = self
+            .indexer
+            .reindex(options, || self.stop.is_cancelled(), |_| {})
+            .await?;
         let done = report.indexed;
         tracing::info!(
             feed = "orders",
@@ -142,12 +156,20 @@ impl Jobs {
             elapsed_ms = report.elapsed_ms,
             "The index is rebuilt; from now on changes alone are indexed",
         );
-        Ok(Some(format!("rebuilt the index: {} orders, {} events queued", done.orders, done.events)))
+        Ok(Some(format!(
+            "rebuilt the index: {} orders, {} events queued",
+            done.orders, done.events
+        )))
     }
 
     async fn clean_all_changelogs(&self) -> JobResult {
-        let version = self.store().read(|reader: &Reader<'_>| reader.view_version()).await?;
-        let rows = self.repeat(move |writer| writer.clean_changelog(version, CLEAN_AT_ONCE)).await?;
+        let version = self
+            .store()
+            .read(|reader: &Reader<'_>| reader.view_version())
+            .await?;
+        let rows = self
+            .repeat(move |writer| writer.clean_changelog(version, CLEAN_AT_ONCE))
+            .await?;
         let now = self.clock.now();
         let keep = self.config.borrow().cron.history_retention.millis();
         self.store()
@@ -160,19 +182,35 @@ impl Jobs {
     }
 
     async fn resend_failed_items(&self) -> JobResult {
-        let released =
-            self.store().write(Durability::Durable, |writer| writer.release_orphaned_dependencies()).await?;
+        let released = self
+            .store()
+            .write(Durability::Durable, |writer| {
+                writer.release_orphaned_dependencies()
+            })
+            .await?;
         if released > 0 {
-            tracing::warn!(batches = released, "Batches waited for others that are final; they are let go");
+            tracing::warn!(
+                batches = released,
+                "Batches waited for others that are final; they are let go"
+            );
         }
         let retried = self.indexer.retry_failures().await?;
-        Ok((retried.orders > 0)
-            .then(|| format!("tried {} orders again, {} still fail", retried.orders, retried.failed)))
+        Ok((retried.orders > 0).then(|| {
+            format!(
+                "tried {} orders again, {} still fail",
+                retried.orders, retried.failed
+            )
+        }))
     }
 
     async fn cleanup_delivered_events(&self) -> JobResult {
-        let before = self.clock.now().plus_millis(-self.config.borrow().store.body_retention.millis());
-        let batches = self.repeat(move |writer| writer.remove_delivered(before, CLEAN_AT_ONCE / 10)).await?;
+        let before = self
+            .clock
+            .now()
+            .plus_millis(-self.config.borrow().store.body_retention.millis());
+        let batches = self
+            .repeat(move |writer| writer.remove_delivered(before, CLEAN_AT_ONCE / 10))
+            .await?;
         Ok((batches > 0).then(|| format!("let go of {batches} delivered batches")))
     }
 
@@ -183,7 +221,10 @@ impl Jobs {
     ) -> Result<usize, IndexError> {
         let mut total = 0;
         while !self.stop.is_cancelled() {
-            let done = self.store().write(Durability::Relaxed, move |writer| step(writer)).await?;
+            let done = self
+                .store()
+                .write(Durability::Relaxed, move |writer| step(writer))
+                .await?;
             total += done;
             if done == 0 {
                 break;

@@ -18,7 +18,11 @@ pub async fn run(jobs: Jobs) -> Result<(), StoreError> {
     let mut changelog = jobs.indexer.store().subscribe(Topic::Changelog);
     loop {
         changelog.borrow_and_update();
-        let view = jobs.indexer.store().read(|reader: &Reader<'_>| reader.view_state()).await?;
+        let view = jobs
+            .indexer
+            .store()
+            .read(|reader: &Reader<'_>| reader.view_state())
+            .await?;
         let realtime = view.is_some_and(|view| view.mode == ViewMode::Realtime);
         let failed = realtime && fails(&jobs).await?;
         tokio::select! {

@@ -40,7 +40,9 @@ pub(super) async fn resync(
     }
     if !options.dry_run {
         result.events += retry_parked(jobs).await?;
-        store.write(Durability::Durable, |writer| writer.hasten_all()).await?;
+        store
+            .write(Durability::Durable, |writer| writer.hasten_all())
+            .await?;
     }
     if options.wait {
         wait_until_sent(store, &progress, jobs).await?;
@@ -58,7 +60,12 @@ async fn index(
     let ranged = options.from.is_some() || options.to.is_some();
     let floor = match ranged || !options.by_ids.is_empty() {
         true => None,
-        false => indexer.store().read(|reader: &Reader<'_>| history_floor(reader)).await?,
+        false => {
+            indexer
+                .store()
+                .read(|reader: &Reader<'_>| history_floor(reader))
+                .await?
+        }
     };
     let walk = WalkOptions {
         created_from: options.from,
@@ -70,13 +77,22 @@ async fn index(
         read_ahead: options.thread_count,
     };
     let stop = || jobs.stop.is_cancelled();
-    let orders = if options.by_ids.is_empty() { None } else { Some(find(jobs, &options.by_ids).await?) };
+    let orders = if options.by_ids.is_empty() {
+        None
+    } else {
+        Some(find(jobs, &options.by_ids).await?)
+    };
     if options.dry_run {
-        let preview = indexer.preview(&walk, orders.map(|(found, _)| found), stop, report_to(progress)).await;
+        let preview = indexer
+            .preview(&walk, orders.map(|(found, _)| found), stop, report_to(progress))
+            .await;
         return preview.map_err(refused);
     }
     if let Some((found, unknown)) = orders {
-        let only = OnlyOrders { orders: found, force: options.force };
+        let only = OnlyOrders {
+            orders: found,
+            force: options.force,
+        };
         let mut indexed = indexer.index_orders(only).await.map_err(refused)?;
         indexed.failed += unknown;
         return Ok((indexed, indexed.again));
@@ -84,7 +100,10 @@ async fn index(
     if !options.continue_resync {
         indexer.cancel_walks(WalkKind::Resync).await.map_err(refused)?;
     }
-    let report = indexer.resync(walk, stop, report_to(progress)).await.map_err(refused)?;
+    let report = indexer
+        .resync(walk, stop, report_to(progress))
+        .await
+        .map_err(refused)?;
     Ok((report.indexed, report.indexed.again))
 }
 
@@ -105,7 +124,13 @@ async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u6
 }
 
 async fn forget_feed(store: &Store) -> anyhow::Result<()> {
-    while store.write(Durability::Durable, |writer| writer.clear_feed_hashes(AT_ONCE * 10)).await? > 0 {}
+    while store
+        .write(Durability::Durable, |writer| {
+            writer.clear_feed_hashes(AT_ONCE * 10)
+        })
+        .await?
+        > 0
+    {}
     Ok(())
 }
 
@@ -114,7 +139,9 @@ async fn retry_parked(jobs: &Jobs) -> anyhow::Result<u64> {
     let store = jobs.indexer.store();
     let limits = crate::indexer::batch_limits(&jobs.config.borrow());
     let mut total = 0;
-    let all = store.read(|reader: &Reader<'_>| reader.parked(&ParkedFilter::default(), usize::MAX >> 1)).await?;
+    let all = store
+        .read(|reader: &Reader<'_>| reader.parked(&ParkedFilter::default(), usize::MAX >> 1))
+        .await?;
     for chunk in all.chunks(AT_ONCE) {
         let keys: Vec<_> = chunk.iter().map(|parked| parked.key).collect();
         let at = jobs.clock.now();
@@ -130,14 +157,22 @@ async fn retry_parked(jobs: &Jobs) -> anyhow::Result<u64> {
     Ok(total)
 }
 
-async fn wait_until_sent(store: &Store, progress: &mpsc::Sender<Progress>, jobs: &Jobs) -> anyhow::Result<()> {
+async fn wait_until_sent(
+    store: &Store,
+    progress: &mpsc::Sender<Progress>,
+    jobs: &Jobs,
+) -> anyhow::Result<()> {
     let mut outbox = store.subscribe(Topic::Outbox);
     let total = store.read(|reader: &Reader<'_>| reader.pending_events()).await?;
     loop {
         outbox.borrow_and_update();
         let pending = store.read(|reader: &Reader<'_>| reader.pending_events()).await?;
         let total = total.max(pending);
-        let _ = progress.try_send(Progress { done: total - pending, total, events: total - pending });
+        let _ = progress.try_send(Progress {
+            done: total - pending,
+            total,
+            events: total - pending,
+        });
         if pending == 0 || jobs.stop.is_cancelled() {
             return Ok(());
         }

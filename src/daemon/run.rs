@@ -11,15 +11,16 @@ use super::index_work::DaemonIndexWork;
 use super::jobs::{Job, Jobs};
 use super::lifecycle::{Lifecycle, watch_signals};
 use super::requests::Requests;
-use super::start::{self, DataSpace, Opened, StartError};
 use super::serve::{self, ExitCodeOf};
 use super::socket::ControlSocket;
+use super::start::{self, DataSpace, Opened, StartError};
 use super::{realtime, reload, schedule, sources};
 use crate::clock::Clock;
 use crate::commerce::source::SourceError;
 use crate::config::{Config, ConfigErrors};
 use crate::delivery::{self, DeliveryParts, DeliveryStats};
 use crate::indexer::{Indexer, batch_limits, capture};
+use crate::store::views::ViewMode;
 use crate::store::{Durability, Reader, Store, StoreError};
 
 /// How often a lease shows that its holder lives.
@@ -85,7 +86,9 @@ pub enum DaemonError {
         cause: String,
     },
     /// A second signal, or the stop took too long.
-    #[error("the daemon was ended before everything in flight was finished; what is pending is sent after the next start")]
+    #[error(
+        "the daemon was ended before everything in flight was finished; what is pending is sent after the next start"
+    )]
     Aborted,
 }
 
@@ -96,7 +99,14 @@ type Part = (&'static str, Result<(), DaemonError>);
 /// # Errors
 /// See [`DaemonError`]; a start that is refused ends within a second, before any network contact.
 pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonError> {
-    let RunOptions { clock, data_space, lifecycle, signals, observer, exit_code } = options;
+    let RunOptions {
+        clock,
+        data_space,
+        lifecycle,
+        signals,
+        observer,
+        exit_code,
+    } = options;
     let stop_budget = config.delivery.stop_budget.get();
     let Opened { lock, store } = start::open(&config, &clock, "orderfeed run", data_space).await?;
     let (source, interval) = sources::source(&config)?;
@@ -104,22 +114,46 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     announce(&config, &store).await?;
 
     let (config_sender, config) = watch::channel(Arc::new(config));
-    let indexer = Arc::new(Indexer::new(store.clone(), source.clone(), clock.clone(), config.clone()));
+    let indexer = Arc::new(Indexer::new(
+        store.clone(),
+        source.clone(),
+        clock.clone(),
+        config.clone(),
+    ));
     let stop = lifecycle.stop.clone();
-    let jobs = Jobs { indexer, clock: clock.clone(), config: config.clone(), stop: stop.clone() };
+    let jobs = Jobs {
+        indexer,
+        clock: clock.clone(),
+        config: config.clone(),
+        stop: stop.clone(),
+    };
     let limits = batch_limits(&config.borrow());
     let work = Arc::new(DaemonIndexWork { jobs: jobs.clone() });
     let handler = Arc::new(Requests::new(store.clone(), clock.clone(), limits, work));
 
     let mut parts = JoinSet::new();
-    let capture =
-        capture::CaptureParts { store: store.clone(), source, clock: clock.clone(), interval, stop: stop.clone() };
-    parts.spawn(part("capture", async move { capture::run(capture).await.map_err(in_words) }));
+    let capture = capture::CaptureParts {
+        store: store.clone(),
+        source,
+        clock: clock.clone(),
+        interval,
+        stop: stop.clone(),
+    };
+    parts.spawn(part("capture", async move {
+        capture::run(capture).await.map_err(in_words)
+    }));
     let schedules = jobs.clone();
-    parts.spawn(part("the scheduler", async move { schedule::run(schedules).await.map_err(in_words) }));
-    parts.spawn(part("indexing on save", async move { realtime::run(jobs).await.map_err(in_words) }));
+    parts.spawn(part("the scheduler", async move {
+        schedule::run(schedules).await.map_err(in_words)
+    }));
+    parts.spawn(part("indexing on save", async move {
+        realtime::run(jobs).await.map_err(in_words)
+    }));
     let beating = heartbeat(store.clone(), clock.clone(), stop.clone());
-    parts.spawn(part("the heartbeat", async move { beating.await.map_err(in_words) }));
+    parts.spawn(part(
+        "the heartbeat",
+        async move { beating.await.map_err(in_words) },
+    ));
     let serving = serve::serve(control, handler, exit_code, stop.clone());
     parts.spawn(part("the control socket", async move {
         serving.await;
@@ -133,28 +167,48 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         abort: lifecycle.abort.clone(),
         observer,
     };
-    parts.spawn(part("delivery", async move { delivery::run(delivery).await.map(drop).map_err(in_words) }));
+    parts.spawn(part("delivery", async move {
+        delivery::run(delivery).await.map(drop).map_err(in_words)
+    }));
 
     let listener = listen(signals, &lifecycle, config_sender);
     let ended = supervise(&store, &mut parts, &lifecycle, stop_budget).await;
     listener.abort();
-    let pending_events = store.read(|reader: &Reader<'_>| reader.pending_events()).await.unwrap_or_default();
+    let pending_events = store
+        .read(|reader: &Reader<'_>| reader.pending_events())
+        .await
+        .unwrap_or_default();
     match &ended {
-        Ok(()) => tracing::info!(pending_events, "The daemon ended; what is pending is sent after the next start"),
-        Err(error) => tracing::error!(pending_events, error = %error, "The daemon ended because of a failure"),
+        Ok(()) => tracing::info!(
+            pending_events,
+            "The daemon ended; what is pending is sent after the next start"
+        ),
+        Err(error) => {
+            tracing::error!(pending_events, error = %error, "The daemon ended because of a failure")
+        }
     }
     ended.map(|()| Stopped { pending_events })
 }
 
 /// What the log shows first: what runs, on what, and when it will do something.
 async fn announce(config: &Config, store: &Store) -> Result<(), StoreError> {
-    let (view, head) = store.read(|reader: &Reader<'_>| Ok((reader.view_state()?, reader.changelog_head()?))).await?;
-    let websites: Vec<_> = config.websites.iter().filter(|(_, w)| w.back_office_events).map(|(code, _)| code).collect();
+    let (view, head) = store
+        .read(|reader: &Reader<'_>| Ok((reader.view_state()?, reader.changelog_head()?)))
+        .await?;
+    let websites: Vec<_> = config
+        .websites
+        .iter()
+        .filter(|(_, w)| w.back_office_events)
+        .map(|(code, _)| code)
+        .collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         sqlite = crate::store::sqlite_version(),
         store = %config.store.path.display(),
-        mode = view.map(|view| view.mode.as_str()),
+        mode = view.map(|view| match view.mode {
+            ViewMode::Schedule => "schedule",
+            ViewMode::Realtime => "realtime",
+        }),
         changelog_version = head,
         view_version = view.map(|view| view.version),
         websites = ?websites,
@@ -192,11 +246,17 @@ async fn heartbeat(store: Store, clock: Clock, stop: CancellationToken) -> Resul
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(HEARTBEAT) => {}
         }
-        if store.read(|reader: &Reader<'_>| reader.leases()).await?.is_empty() {
+        if store
+            .read(|reader: &Reader<'_>| reader.leases())
+            .await?
+            .is_empty()
+        {
             continue;
         }
         let at = clock.now();
-        store.write(Durability::Relaxed, move |writer| writer.heartbeat(at)).await?;
+        store
+            .write(Durability::Relaxed, move |writer| writer.heartbeat(at))
+            .await?;
     }
 }
 
@@ -226,7 +286,9 @@ async fn supervise(
 async fn drain(parts: &mut JoinSet<Part>) -> Result<(), DaemonError> {
     let mut result = Ok(());
     while let Some(ended) = parts.join_next().await {
-        let ended = ended.map_err(|cause| crashed(&cause)).and_then(|(_, result)| result);
+        let ended = ended
+            .map_err(|cause| crashed(&cause))
+            .and_then(|(_, result)| result);
         result = result.and(ended);
     }
     result
@@ -235,18 +297,28 @@ async fn drain(parts: &mut JoinSet<Part>) -> Result<(), DaemonError> {
 fn ended_early(ended: Result<Part, tokio::task::JoinError>) -> DaemonError {
     match ended {
         Ok((_, Err(error))) => error,
-        Ok((part, Ok(()))) => DaemonError::Part { part, cause: "it ended by itself".to_owned() },
+        Ok((part, Ok(()))) => DaemonError::Part {
+            part,
+            cause: "it ended by itself".to_owned(),
+        },
         Err(cause) => crashed(&cause),
     }
 }
 
 fn crashed(cause: &tokio::task::JoinError) -> DaemonError {
-    DaemonError::Part { part: "a task", cause: format!("it crashed: {cause}; please report this") }
+    DaemonError::Part {
+        part: "a task",
+        cause: format!("it crashed: {cause}; please report this"),
+    }
 }
 
 /// Names a part, so that its end says which one it was.
 async fn part(name: &'static str, work: impl Future<Output = Result<(), String>>) -> Part {
-    (name, work.await.map_err(|cause| DaemonError::Part { part: name, cause }))
+    (
+        name,
+        work.await
+            .map_err(|cause| DaemonError::Part { part: name, cause }),
+    )
 }
 
 fn in_words(error: impl std::fmt::Display) -> String {

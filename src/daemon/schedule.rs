@@ -101,13 +101,24 @@ type Ended = (Job, Result<(), StoreError>, Option<IndexError>);
 impl Schedule {
     async fn load(jobs: Jobs) -> Result<Self, StoreError> {
         let read = |reader: &Reader<'_>| {
-            Job::ALL.into_iter().map(|job| Ok((job, reader.last_slot(job.as_str())?))).collect::<Result<Vec<_>, _>>()
+            Job::ALL
+                .into_iter()
+                .map(|job| Ok((job, reader.last_slot(job.as_str())?)))
+                .collect::<Result<Vec<_>, _>>()
         };
         let last = jobs.indexer.store().read(read).await?;
-        let place = |last: Option<UtcMillis>| Place { last, saved: last, ..Place::default() };
+        let place = |last: Option<UtcMillis>| Place {
+            last,
+            saved: last,
+            ..Place::default()
+        };
         let places = last.into_iter().map(|(job, last)| (job, place(last))).collect();
         let looked_at = jobs.clock.now();
-        Ok(Self { jobs, places, looked_at })
+        Ok(Self {
+            jobs,
+            places,
+            looked_at,
+        })
     }
 
     fn start_due(&mut self, running: &mut JoinSet<Ended>) {
@@ -116,7 +127,9 @@ impl Schedule {
         self.looked_at = now;
         let config = self.jobs.config.borrow().clone();
         for job in Job::ALL {
-            let Some(place) = self.places.get_mut(&job) else { continue };
+            let Some(place) = self.places.get_mut(&job) else {
+                continue;
+            };
             if place.running || (!went_back && place.next.is_some_and(|next| now < next)) {
                 continue;
             }
@@ -126,7 +139,9 @@ impl Schedule {
             if let Some(slot) = found.slot {
                 place.running = true;
                 let save = place.last.filter(|last| {
-                    place.saved.is_none_or(|saved| last.millis_since(saved).abs() >= QUIET_SAVE_MS)
+                    place
+                        .saved
+                        .is_none_or(|saved| last.millis_since(saved).abs() >= QUIET_SAVE_MS)
                 });
                 place.saved = save.or(place.saved);
                 running.spawn(run_job(self.jobs.clone(), job, slot, save));
@@ -147,9 +162,15 @@ impl Schedule {
     }
 
     async fn save(&self) -> Result<(), ScheduleError> {
-        let slots: Vec<_> = self.places.iter().filter_map(|(job, place)| Some((*job, place.last?))).collect();
+        let slots: Vec<_> = self
+            .places
+            .iter()
+            .filter_map(|(job, place)| Some((*job, place.last?)))
+            .collect();
         let save = move |writer: &mut crate::store::Writer<'_>| {
-            slots.iter().try_for_each(|(job, last)| writer.set_last_slot(job.as_str(), *last))
+            slots
+                .iter()
+                .try_for_each(|(job, last)| writer.set_last_slot(job.as_str(), *last))
         };
         Ok(self.jobs.indexer.store().write(Durability::Relaxed, save).await?)
     }
@@ -174,12 +195,18 @@ async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> E
         Ok(result) => (result, None),
         Err(_) => {
             let running = row.clone();
-            let id = store.write(Durability::Relaxed, move |writer| writer.record_cron_run(&running)).await;
+            let id = store
+                .write(Durability::Relaxed, move |writer| {
+                    writer.record_cron_run(&running)
+                })
+                .await;
             (work.await, id.ok())
         }
     };
     let kept = keep(&jobs, row, id, &result, slot, save).await;
-    let failure = result.err().filter(|error| !matches!(error, IndexError::Busy(_) | IndexError::Stopped));
+    let failure = result
+        .err()
+        .filter(|error| !matches!(error, IndexError::Busy(_) | IndexError::Stopped));
     (job, kept, failure)
 }
 
@@ -223,7 +250,11 @@ async fn keep(
 fn say(job: Job, outage: &mut Outage, failure: Option<&IndexError>, now: UtcMillis) {
     let Some(error) = failure else {
         if let Some(recovery) = outage.worked(now) {
-            tracing::info!(job = job.as_str(), failures = recovery.failures, "The job works again");
+            tracing::info!(
+                job = job.as_str(),
+                failures = recovery.failures,
+                "The job works again"
+            );
         }
         return;
     };

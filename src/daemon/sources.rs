@@ -26,7 +26,9 @@ pub fn source(config: &Config) -> Result<(Arc<dyn Source>, Duration), SourceErro
         }
         SourceKind::Sqlite => {
             let sqlite = &config.source.sqlite;
-            let source = SqliteSource::open(&SqliteSettings { path: sqlite.path.clone() })?;
+            let source = SqliteSource::open(&SqliteSettings {
+                path: sqlite.path.clone(),
+            })?;
             Ok((Arc::new(source), sqlite.poll_interval.get()))
         }
     }
@@ -60,8 +62,17 @@ pub fn mysql_settings(config: &Config) -> MysqlSettings {
 
 fn mysql_url(config: &Config) -> String {
     let mysql = &config.source.mysql;
-    let host = if mysql.host.is_empty() { "localhost" } else { &mysql.host };
-    let mut url = format!("mysql://{}@{host}:{}/{}", encoded(&mysql.user), mysql.port, encoded(&mysql.database));
+    let host = if mysql.host.is_empty() {
+        "localhost"
+    } else {
+        &mysql.host
+    };
+    let mut url = format!(
+        "mysql://{}@{host}:{}/{}",
+        encoded(&mysql.user),
+        mysql.port,
+        encoded(&mysql.database)
+    );
     if let Some(socket) = &mysql.socket {
         url.push_str("?socket=");
         url.push_str(&encoded(&socket.to_string_lossy()));
@@ -70,5 +81,7 @@ fn mysql_url(config: &Config) -> String {
 }
 
 fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    url::form_urlencoded::byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
 }

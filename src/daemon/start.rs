@@ -80,8 +80,14 @@ pub async fn open(
         })
         .await?;
     if !leases.is_empty() || runs > 0 {
-        let holder = leases.first().map(|lease| format!("{} ({})", lease.holder, lease.pid));
-        tracing::info!(holder, cron_runs = runs, "An earlier process ended in the middle of its work; it goes on from there");
+        let holder = leases
+            .first()
+            .map(|lease| format!("{} ({})", lease.holder, lease.pid));
+        tracing::info!(
+            holder,
+            cron_runs = runs,
+            "An earlier process ended in the middle of its work; it goes on from there"
+        );
     }
     Ok(Opened { lock, store })
 }
@@ -91,7 +97,10 @@ pub async fn open(
 /// # Errors
 /// If the store cannot be read.
 pub fn history_floor(reader: &Reader<'_>) -> Result<Option<UtcMillis>, StoreError> {
-    Ok(reader.meta(HISTORY_FLOOR)?.and_then(|text| text.parse().ok()).map(UtcMillis))
+    Ok(reader
+        .meta(HISTORY_FLOOR)?
+        .and_then(|text| text.parse().ok())
+        .map(UtcMillis))
 }
 
 fn history_floor_of(history: History, now: UtcMillis) -> Option<UtcMillis> {
@@ -106,12 +115,18 @@ async fn bind_data_space(store: &Store, config: &Config, data_space: DataSpace) 
     let configured = config.data_space_id().to_string();
     let stored = store.read(|reader: &Reader<'_>| reader.meta(DATA_SPACE)).await?;
     match stored {
-        Some(stored) if stored != configured && data_space == DataSpace::MustMatch => Err(StartError::OtherDataSpace {
-            environment: config.services_connector.environment.as_str(),
-            configured,
-            stored,
-        }),
+        Some(stored) if stored != configured && data_space == DataSpace::MustMatch => {
+            Err(StartError::OtherDataSpace {
+                environment: config.services_connector.environment.as_str(),
+                configured,
+                stored,
+            })
+        }
         Some(stored) if stored == configured => Ok(()),
-        _ => Ok(store.write(Durability::Durable, move |writer| writer.set_meta(DATA_SPACE, &configured)).await?),
+        _ => Ok(store
+            .write(Durability::Durable, move |writer| {
+                writer.set_meta(DATA_SPACE, &configured)
+            })
+            .await?),
     }
 }

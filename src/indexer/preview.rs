@@ -22,7 +22,10 @@ impl Indexer {
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<(Indexed, u64), IndexError> {
         let filter = options.filter();
-        let size = options.batch_size.unwrap_or(self.config().index.batch_size).max(1) as usize;
+        let size = options
+            .batch_size
+            .unwrap_or(self.config().index.batch_size)
+            .max(1) as usize;
         let started = self.clock.now();
         let total = match &only {
             Some(orders) => orders.len() as u64,
@@ -41,7 +44,12 @@ impl Indexer {
             below = ids.iter().min().copied();
             sum.add(self.preview_page(ids, options).await?);
             let elapsed_ms = self.clock.now().millis_since(started);
-            progress(Progress { total, done: sum.orders, events: sum.events, elapsed_ms });
+            progress(Progress {
+                total,
+                done: sum.orders,
+                events: sum.events,
+                elapsed_ms,
+            });
         }
         Ok((sum, sum.again))
     }
@@ -49,9 +57,16 @@ impl Indexer {
     async fn preview_page(&self, ids: Vec<OrderId>, options: &WalkOptions) -> Result<Indexed, IndexError> {
         let config = self.config();
         let now = self.clock.now();
-        let look =
-            Look { context: event_context(&config), floor: options.floor, force: options.force, now };
-        let mut indexed = Indexed { orders: ids.len() as u64, ..Indexed::default() };
+        let look = Look {
+            context: event_context(&config),
+            floor: options.floor,
+            force: options.force,
+            now,
+        };
+        let mut indexed = Indexed {
+            orders: ids.len() as u64,
+            ..Indexed::default()
+        };
         let orders = self.source.read_orders(&ids).await?;
         let prior = self.prior(ids).await?;
         let delivered: std::collections::HashSet<_> = prior
@@ -68,7 +83,11 @@ impl Indexer {
                     indexed.changed += 1;
                     for event in events {
                         let (kind, document) = (event.kind, event.document);
-                        let key = crate::store::outbox::EventKey { order: row.order, kind, document };
+                        let key = crate::store::outbox::EventKey {
+                            order: row.order,
+                            kind,
+                            document,
+                        };
                         indexed.again += u64::from(delivered.contains(&key));
                         match event.body {
                             Ok(_) => indexed.events += 1,

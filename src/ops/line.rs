@@ -54,7 +54,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'w> FormatFields<'w> + 'static,
 {
-    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut fields = Collected::default();
         event.record(&mut fields);
         let mut line = self.head(event, &fields.message);
@@ -76,7 +81,11 @@ where
 
 impl Line {
     fn head(&self, event: &Event<'_>, message: &str) -> String {
-        let (at, level, target) = (self.clock.now().rfc3339(), event.metadata().level(), event.metadata().target());
+        let (at, level, target) = (
+            self.clock.now().rfc3339(),
+            event.metadata().level(),
+            event.metadata().target(),
+        );
         match self.style {
             Style::Logfmt => format!(
                 "time={at} level={} msg={} target={target}",
@@ -86,7 +95,9 @@ impl Line {
             Style::Json => {
                 let word = level_word(level);
                 let message = json_text(message);
-                format!("{{\"time\":\"{at}\",\"level\":\"{word}\",\"message\":{message},\"target\":\"{target}\"")
+                format!(
+                    "{{\"time\":\"{at}\",\"level\":\"{word}\",\"message\":{message},\"target\":\"{target}\""
+                )
             }
             Style::Pretty { colour } => {
                 let short = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
@@ -270,7 +281,8 @@ fn put_escaped(text: &mut String, c: char) {
 
 /// Control characters, line and paragraph separators, and the marks that change the direction of text.
 fn is_hostile(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -301,8 +313,7 @@ mod tests {
         let captured = Captured::default();
         let writer = captured.clone();
         let clock = Clock::manual(UtcMillis::parse_rfc3339("2026-11-22T07:00:00.123Z").unwrap());
-        let subscriber =
-            tracing_subscriber::registry().with(layer(style, clock, move || writer.clone()));
+        let subscriber = tracing_subscriber::registry().with(layer(style, clock, move || writer.clone()));
         tracing::subscriber::with_default(subscriber, talk);
         let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -338,7 +349,10 @@ mod tests {
         assert_eq!(text.lines().count(), 1);
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["message"], "Batch refused by peer\r\nINFO forged, sent again");
+        assert_eq!(
+            value["message"],
+            "Batch refused by peer\r\nINFO forged, sent again"
+        );
         assert_eq!(value["events"], 17);
         assert_eq!(value["website"], "base");
         assert_eq!(value["request_id"], "b 1");
@@ -351,6 +365,10 @@ mod tests {
         insta::assert_snapshot!(plain);
         assert_eq!(plain.lines().count(), 1);
         let coloured = logged(Style::Pretty { colour: true }, talk);
-        assert_eq!(coloured.matches('\u{1b}').count(), 2, "only the level's own: {coloured:?}");
+        assert_eq!(
+            coloured.matches('\u{1b}').count(),
+            2,
+            "only the level's own: {coloured:?}"
+        );
     }
 }

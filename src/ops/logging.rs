@@ -40,7 +40,9 @@ pub struct LogHandle {
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// The level is not one.
-    #[error("log.level {level:?} is not a filter: {cause}; expected a level such as \"info\" or \"info,orderfeed::delivery=debug\"")]
+    #[error(
+        "log.level {level:?} is not a filter: {cause}; expected a level such as \"info\" or \"info,orderfeed::delivery=debug\""
+    )]
     BadLevel {
         /// What was written.
         level: String,
@@ -48,7 +50,9 @@ pub enum LoggingError {
         cause: String,
     },
     /// `log.format = "journald"`, but there is no journal.
-    #[error("log.format is \"journald\", but the journal cannot be reached: {0}; set it to \"auto\" or \"logfmt\"")]
+    #[error(
+        "log.format is \"journald\", but the journal cannot be reached: {0}; set it to \"auto\" or \"logfmt\""
+    )]
     NoJournal(#[source] io::Error),
     /// Logging was started before.
     #[error("logging was set up twice")]
@@ -189,7 +193,15 @@ mod tests {
     fn auto_takes_the_journal_only_where_stderr_is_that_very_stream() {
         let auto = |stream| choose(LogFormat::Auto, &stderr(stream));
         assert_eq!(auto(Some("8:4711")), Form::Journal);
-        for other in [None, Some("8:4712"), Some("9:4711"), Some(""), Some("8"), Some("8:4711:1"), Some("x:y")] {
+        for other in [
+            None,
+            Some("8:4712"),
+            Some("9:4711"),
+            Some(""),
+            Some("8"),
+            Some("8:4711:1"),
+            Some("x:y"),
+        ] {
             assert_eq!(auto(other), Form::Lines(Style::Logfmt), "{other:?}");
         }
         let unknown = Stderr {
@@ -209,8 +221,14 @@ mod tests {
             no_color: true,
             ..terminal.clone()
         };
-        assert_eq!(choose(LogFormat::Auto, &terminal), Form::Lines(Style::Pretty { colour: true }));
-        assert_eq!(choose(LogFormat::Auto, &plain), Form::Lines(Style::Pretty { colour: false }));
+        assert_eq!(
+            choose(LogFormat::Auto, &terminal),
+            Form::Lines(Style::Pretty { colour: true })
+        );
+        assert_eq!(
+            choose(LogFormat::Auto, &plain),
+            Form::Lines(Style::Pretty { colour: false })
+        );
         assert_eq!(
             choose(LogFormat::Pretty, &stderr(None)),
             Form::Lines(Style::Pretty { colour: false })
@@ -226,6 +244,3 @@ mod tests {
         assert!(refusal.contains("log.level \"info,=,=x=\""), "{refusal}");
     }
 }
-
-/// stub
-pub fn init(_log: &crate::config::Log) -> Result<(), LoggingError> { tracing_subscriber::fmt().with_writer(std::io::stderr).init(); Ok(()) }

@@ -113,7 +113,9 @@ impl Writer<'_> {
     /// If the store cannot be written.
     pub fn record_missed_slot(&mut self, job: &str, slot: UtcMillis, why: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO cron_schedule (job_code, status, messages, scheduled_at) VALUES (?1, 'missed', ?3, ?2)";
-        self.connection.prepare_cached(sql)?.execute(params![job, slot.0, why])?;
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![job, slot.0, why])?;
         Ok(())
     }
 

@@ -9,9 +9,10 @@ use orderfeed::commerce::source::{Change, ChangeOp, Source};
 use orderfeed::demo::shop::ShopOptions;
 
 use super::{Reader, settings, source, span};
-use crate::support::mariadb::{Database, Server};
+use crate::support::database::Database;
+use crate::support::mariadb::Server;
 
-async fn rows(database: &Database<'_>, sql: &str) -> i64 {
+async fn rows(database: &Database, sql: &str) -> i64 {
     database.conn().await.query_first(sql).await.unwrap().unwrap()
 }
 

@@ -15,13 +15,13 @@ use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Change, Cursors, ReadOrder, Source};
 use orderfeed::demo::history::Span;
 
-use crate::support::mariadb::{Database, PASSWORD};
+use crate::support::database::{Database, PASSWORD};
 
 /// How long to wait for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings for the administrator's account.
-fn settings(database: &Database<'_>, user: &str) -> MysqlSettings {
+fn settings(database: &Database, user: &str) -> MysqlSettings {
     MysqlSettings {
         password: (user != "admin").then(|| PASSWORD.to_owned().into()),
         poll_overlap: Duration::from_secs(3),
@@ -29,7 +29,7 @@ fn settings(database: &Database<'_>, user: &str) -> MysqlSettings {
     }
 }
 
-fn source(database: &Database<'_>, capture: Capture) -> MysqlSource {
+fn source(database: &Database, capture: Capture) -> MysqlSource {
     MysqlSource::new(MysqlSettings {
         capture,
         ..settings(database, "admin")

@@ -8,7 +8,8 @@ use orderfeed::commerce::source::{Source, SourceError};
 use orderfeed::demo::shop::ShopOptions;
 
 use super::{Reader, ids, read, settings, source, span};
-use crate::support::mariadb::{PASSWORD, Server};
+use crate::support::database::PASSWORD;
+use crate::support::mariadb::Server;
 
 async fn refusal(settings: MysqlSettings) -> String {
     match MysqlSource::new(settings).unwrap().describe().await {
