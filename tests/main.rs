@@ -2,6 +2,7 @@
 
 mod config;
 mod emulator;
+mod idempotence;
 mod shop;
 mod source;
 mod support;
