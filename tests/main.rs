@@ -3,6 +3,7 @@
 mod config;
 mod emulator;
 mod idempotence;
+mod main_job;
 mod shop;
 mod source;
 mod support;
