@@ -4,6 +4,7 @@ mod config;
 mod emulator;
 mod idempotence;
 mod main_job;
+mod outages;
 mod shop;
 mod source;
 mod support;
