@@ -1,6 +1,7 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod config;
+mod delivery;
 mod emulator;
 mod idempotence;
 mod main_job;

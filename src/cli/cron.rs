@@ -12,7 +12,7 @@ use crate::clock::UtcMillis;
 use crate::config::{Cron, CronExpr};
 use crate::daemon::control::{Outcome, Request};
 use crate::daemon::work::RequestError;
-use crate::ops::status::spoken_duration;
+use crate::ops::sentence::spoken_duration;
 use crate::store::cron::CronRun;
 use crate::store::{Reader, StoreError, StoreView};
 

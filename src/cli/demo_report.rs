@@ -124,7 +124,6 @@ pub(super) fn summary(picture: &Picture, edge: &EmulatorHandle, stats: &Delivery
         (picture.at_edge - picture.unique as u64).to_string(),
     );
     row("of them with other bytes", edge.bytes_changed().len().to_string());
-    row("orders out of order", edge.order_violations().len().to_string());
     row("findings of personal data", edge.pii_findings().len().to_string());
     row("change noticed to accepted", latency(stats));
     text

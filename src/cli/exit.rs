@@ -179,3 +179,6 @@ fn of_io(error: &io::Error) -> Exit {
         _ => Exit::IoErr,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,14 +164,14 @@ pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
         "Schedule Status",
         "Schedule Updated",
     ]);
-    let (update_on, schedule, updated) = match index.mode {
+    let (update_on, schedule, schedule_updated) = match index.mode {
         ViewMode::Realtime => ("Save", Cell::from(""), String::new()),
         ViewMode::Schedule => {
             let text = format!("{} ({} in backlog)", index.view_status.as_str(), index.backlog);
             (
                 "Schedule",
                 Cell::toned(&text, backlog_tone(index)),
-                index.view_updated.sql(),
+                updated(index),
             )
         }
     };
@@ -181,7 +181,7 @@ pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
         Cell::toned(status_word(index.status), status_tone(index.status)),
         update_on.into(),
         schedule,
-        updated.into(),
+        schedule_updated.into(),
     ]);
     table.render(paint)
 }
@@ -193,7 +193,7 @@ pub fn render_mview(index: &IndexSnapshot, paint: Paint) -> String {
         VIEW_ID.into(),
         index.mode.as_str().into(),
         index.view_status.as_str().into(),
-        index.view_updated.sql().into(),
+        updated(index).into(),
         index.version.to_string().into(),
         Cell::toned(&index.backlog.to_string(), backlog_tone(index)),
     ]);
@@ -203,6 +203,10 @@ pub fn render_mview(index: &IndexSnapshot, paint: Paint) -> String {
 /// `indexer:show-mode`
 pub fn render_mode(index: &IndexSnapshot, _paint: Paint) -> String {
     format!("{:<50} {}\n", format!("{TITLE}:"), mode_word(index.mode))
+}
+
+fn updated(index: &IndexSnapshot) -> String {
+    index.view_updated.map_or_else(String::new, |at| at.0.sql())
 }
 
 /// The sentence of Commerce for what was changed.
@@ -286,3 +290,6 @@ fn clock_duration(millis: u64) -> String {
     let secs = millis / 1000;
     format!("{:02}:{:02}:{:02}", secs / 3600, secs / 60 % 60, secs % 60)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::output;
 use crate::daemon::control::Progress;
-use crate::ops::status::spoken_duration;
+use crate::ops::sentence::spoken_duration;
 
 /// Between two lines where no terminal shows a bar.
 const LINE_EVERY: Duration = Duration::from_secs(10);

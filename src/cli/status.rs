@@ -1,15 +1,25 @@
-//! `orderfeed status`.
+//! `orderfeed status`: what the daemon does, what waits, what failed. The snapshot is [`crate::ops::status`]; here it
+//! becomes text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use clap::Args;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, view};
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::cli::table::visible;
+use crate::clock::UtcMillis;
+use crate::ops::sentence::{spoken_bytes, spoken_duration};
+use crate::ops::status::{ExportStatus, Moment, Snapshot, WalkStatus, WebsiteStatus};
+use crate::store::outbox::SenderState;
+use crate::store::views::{IndexerStatus, TITLE, ViewMode};
 
 /// Options of `status`.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct StatusArgs {
-    /// A JSON object for scripts; `version` counts its shape
+    /// A JSON object for scripts; its `version` counts the shape
     #[arg(long)]
     pub json: bool,
 }
@@ -18,7 +28,223 @@ pub struct StatusArgs {
 ///
 /// # Errors
 /// If there is no store, or it cannot be read.
-pub fn run(_context: &Context, _args: StatusArgs) -> anyhow::Result<Exit> {
-    output::line("")?;
+pub fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
+    let config = context.config()?;
+    let path = config.store.path.clone();
+    let now = context.clock.now();
+    let snapshot = view(&config)?.read(|reader| Snapshot::read(reader, &path, now))?;
+    match args.json {
+        true => output::json(&snapshot)?,
+        false => output::data(&render(&snapshot))?,
+    }
     Ok(Exit::Ok)
 }
+
+/// The block for people.
+fn render(snapshot: &Snapshot) -> String {
+    let mut block = Block {
+        text: String::new(),
+        now: snapshot.taken_at.0,
+    };
+    block.daemon(snapshot);
+    block.index(snapshot);
+    for walk in &snapshot.walks {
+        block.walk(walk);
+    }
+    for website in &snapshot.websites {
+        block.website(website);
+    }
+    if snapshot.websites.is_empty() {
+        block.put("Websites", "none has had an event yet");
+    }
+    block.export(snapshot);
+    block.rest(snapshot);
+    block.text
+}
+
+struct Block {
+    text: String,
+    now: UtcMillis,
+}
+
+impl Block {
+    fn put(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.text, "{name:<14} {}", visible(value));
+    }
+
+    fn age(&self, at: Moment) -> String {
+        spoken_duration(self.now.millis_since(at.0))
+    }
+
+    fn daemon(&mut self, snapshot: &Snapshot) {
+        let daemon = &snapshot.daemon;
+        let command = daemon.command.as_deref().unwrap_or("another process");
+        let state = match (daemon.running, daemon.pid) {
+            (false, _) => "not running; start it with `orderfeed run`".to_owned(),
+            (true, Some(pid)) => format!("{command} runs (process {pid})"),
+            (true, None) => format!("{command} runs"),
+        };
+        self.put("Daemon", &state);
+    }
+
+    fn index(&mut self, snapshot: &Snapshot) {
+        let index = &snapshot.index;
+        let status = match index.status {
+            IndexerStatus::Valid => "Ready",
+            IndexerStatus::Invalid => "Reindex required",
+            IndexerStatus::Working => "Processing",
+            IndexerStatus::Suspended => "Suspended",
+        };
+        let mode = match index.mode {
+            ViewMode::Schedule => "Update by Schedule",
+            ViewMode::Realtime => "Update on Save",
+        };
+        let view = index.view_status.as_str();
+        self.put("Index", &format!("{TITLE}: {status}, {mode}, {view}"));
+        let waits = match index.oldest_change_at {
+            None => "all indexed".to_owned(),
+            Some(at) => format!(
+                "{} in backlog, the oldest for {}",
+                orders(index.backlog),
+                self.age(at)
+            ),
+        };
+        let changelog = format!("version {} of {}; {waits}", index.version, index.head);
+        self.put("Changelog", &changelog);
+        if snapshot.index_failures > 0 {
+            let failures = orders(snapshot.index_failures);
+            self.put(
+                "Index failures",
+                &format!("{failures} could not be indexed and are retried"),
+            );
+        }
+        for reason in &snapshot.not_exported {
+            self.put(
+                "Not exported",
+                &format!("{}: {}", orders(reason.orders), reason.reason),
+            );
+        }
+    }
+
+    fn walk(&mut self, walk: &WalkStatus) {
+        let percent = match walk.total {
+            0 => String::new(),
+            total => format!(" ({} %)", walk.done.min(total) * 100 / total),
+        };
+        let left = walk.remaining_ms.map_or_else(String::new, |left| {
+            format!(", about {} left", spoken_duration(left))
+        });
+        let (kind, done, total, events) = (&walk.kind, walk.done, walk.total, walk.events);
+        let since = self.age(walk.started_at);
+        let line = format!("{kind}: {done}/{total} orders{percent}, {events} events, for {since}{left}");
+        self.put("Running", &line);
+    }
+
+    fn website(&mut self, website: &WebsiteStatus) {
+        let sender = &website.sender;
+        let state = match sender.state {
+            SenderState::Running => "sending".to_owned(),
+            SenderState::BackingOff => "backing off".to_owned(),
+            SenderState::Halted => "HALTED".to_owned(),
+            SenderState::Paused => "paused".to_owned(),
+        };
+        self.put(&format!("Website {}", website.code), &state);
+        if sender.state != SenderState::Running {
+            let since = sender
+                .since
+                .map_or_else(String::new, |at| format!(" for {}", self.age(at)));
+            let failures = match sender.failures {
+                0 => String::new(),
+                failures => format!(", {failures} failures in a row"),
+            };
+            let until = sender
+                .until
+                .map_or_else(String::new, |at| format!(", next try {}", at.0));
+            self.put(
+                "  reason",
+                &format!("{} ({}){since}{failures}{until}", sender.reason, sender.code),
+            );
+            self.put("  remedy", &sender.remedy);
+        }
+        let pending = &website.pending;
+        let oldest = pending
+            .oldest_change_at
+            .map_or_else(String::new, |at| format!("; the oldest for {}", self.age(at)));
+        self.put(
+            "  pending",
+            &format!("{} live, {} history{oldest}", pending.live, pending.history),
+        );
+        self.put("  delivered", &by_kind(&website.delivered));
+        if !website.suppressed.is_empty() {
+            self.put("  suppressed", &by_kind(&website.suppressed));
+        }
+        if !website.parked.is_empty() {
+            let see = format!("see `orderfeed failed list --website {}`", website.code);
+            self.put("  parked", &format!("{}; {see}", by_kind(&website.parked)));
+        }
+    }
+
+    fn export(&mut self, snapshot: &Snapshot) {
+        let all = snapshot
+            .websites
+            .iter()
+            .fold(ExportStatus::default(), |sum, website| ExportStatus {
+                submitted: sum.submitted + website.export_status.submitted,
+                awaiting_submission: sum.awaiting_submission + website.export_status.awaiting_submission,
+                failed_will_retry: sum.failed_will_retry + website.export_status.failed_will_retry,
+                failed_requires_attention: sum.failed_requires_attention
+                    + website.export_status.failed_requires_attention,
+            });
+        let line = format!(
+            "Submitted {}, Awaiting submission {}, Failed, will retry {}, Failed, requires attention {}",
+            all.submitted, all.awaiting_submission, all.failed_will_retry, all.failed_requires_attention
+        );
+        self.put("Export status", &line);
+    }
+
+    fn rest(&mut self, snapshot: &Snapshot) {
+        let source = match snapshot.source.checked_at {
+            Some(at) => format!("looked at {} ago", self.age(at)),
+            None if snapshot.source.cursors.is_empty() => "never looked at".to_owned(),
+            None => format!("{} positions kept", snapshot.source.cursors.len()),
+        };
+        self.put("Source", &source);
+        for run in &snapshot.cron {
+            let (age, status, message) = (self.age(run.scheduled_at), &run.status, &run.message);
+            let line = match message.as_str() {
+                "" => format!("{}: {status}, {age} ago", run.job),
+                message => format!("{}: {status}, {age} ago: {message}", run.job),
+            };
+            self.put("Last run", &line);
+        }
+        let store = &snapshot.store;
+        let (size, wal) = (spoken_bytes(store.database_bytes), spoken_bytes(store.wal_bytes));
+        self.put(
+            "Store",
+            &format!("{} ({size}, write-ahead log {wal})", store.path.display()),
+        );
+    }
+}
+
+fn orders(count: u64) -> String {
+    match count {
+        1 => "1 order".to_owned(),
+        count => format!("{count} orders"),
+    }
+}
+
+/// `12 (placed 10, invoiced 2)`
+fn by_kind(counts: &BTreeMap<String, u64>) -> String {
+    let sum: u64 = counts.values().sum();
+    if counts.is_empty() {
+        return sum.to_string();
+    }
+    let kinds: Vec<String> = counts
+        .iter()
+        .map(|(kind, events)| format!("{kind} {events}"))
+        .collect();
+    format!("{sum} ({})", kinds.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

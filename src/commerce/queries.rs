@@ -39,9 +39,6 @@ struct Template {
 impl Queries {
     /// Prepares the statements for a schema.
     pub(crate) fn new(dialect: Dialect, prefix: &str, schema: &Schema) -> Self {
-        let labels = schema.has("magento_rma_item_entity_int", "value")
-            && schema.has("eav_attribute", "attribute_code")
-            && schema.has("eav_attribute_option_value", "value");
         Self {
             dialect,
             prefix: prefix.to_owned(),
@@ -49,7 +46,7 @@ impl Queries {
                 .iter()
                 .map(|part| template(*part, prefix, schema))
                 .collect(),
-            labels,
+            labels: schema.has_return_labels(),
         }
     }
 

@@ -59,6 +59,13 @@ impl Schema {
         tables.filter(|table| !self.has_table(table)).collect()
     }
 
+    /// Whether the labels of reason, condition and resolution of return items can be read.
+    pub(crate) fn has_return_labels(&self) -> bool {
+        self.has("magento_rma_item_entity_int", "value")
+            && self.has("eav_attribute", "attribute_code")
+            && self.has("eav_attribute_option_value", "value")
+    }
+
     /// What is missing and what is therefore not sent, a sentence each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -70,6 +77,13 @@ impl Schema {
                 )),
                 _ => notes.extend(self.missing_columns(spec)),
             }
+        }
+        if self.has_table("magento_rma_item_entity") && !self.has_return_labels() {
+            notes.push(
+                "The tables magento_rma_item_entity_int, eav_attribute and eav_attribute_option_value do not all exist or \
+                 may not be read by this account: reason, condition and resolution of returned items are not sent."
+                    .to_owned(),
+            );
         }
         notes
     }
@@ -106,6 +120,9 @@ mod tests {
         for table in ["store", "store_group", "store_website"] {
             schema.add_column(table, "code");
         }
+        schema.add_column("magento_rma_item_entity_int", "value");
+        schema.add_column("eav_attribute", "attribute_code");
+        schema.add_column("eav_attribute_option_value", "value");
         schema
     }
 

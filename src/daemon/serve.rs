@@ -164,3 +164,6 @@ fn failed(message: &str, exit: u8) -> Reply {
         exit,
     }
 }
+
+#[cfg(test)]
+mod tests;

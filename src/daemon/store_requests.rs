@@ -277,3 +277,6 @@ fn sender_row(website: WebsiteId, switch: Switch, now: UtcMillis) -> SenderRow {
         failures: 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

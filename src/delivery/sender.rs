@@ -144,6 +144,8 @@ impl Sender {
     pub(crate) async fn run(mut self, signals: Signals) -> Result<Drained, DeliveryError> {
         let mut topic = self.shared.store.subscribe(Topic::Outbox);
         while !signals.stop.is_cancelled() && !signals.abort.is_cancelled() {
+            // Noticed before the store is read, or a change between reading and waiting would be slept through.
+            self.stale |= topic.has_changed().unwrap_or(false);
             topic.mark_unchanged();
             let wake = self.work().await?;
             tokio::select! {

@@ -1,4 +1,4 @@
-//! An error as one sentence.
+//! Words for people: an error as one sentence, a length of time, a number of bytes.
 
 /// An error with its causes, each told once: an outer message often already quotes its cause.
 pub fn sentence(error: &anyhow::Error) -> String {
@@ -16,6 +16,28 @@ pub fn sentence(error: &anyhow::Error) -> String {
     text
 }
 
+/// Milliseconds as people say them, with at most two units: `850ms`, `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
+pub fn spoken_duration(millis: i64) -> String {
+    let millis = millis.max(0);
+    let secs = millis / 1000;
+    match secs {
+        0 => format!("{millis}ms"),
+        1..60 => format!("{secs}s"),
+        60..3600 => format!("{}m {}s", secs / 60, secs % 60),
+        3600..86_400 => format!("{}h {}m", secs / 3600, secs / 60 % 60),
+        _ => format!("{}d {}h", secs / 86_400, secs / 3600 % 24),
+    }
+}
+
+/// Bytes as people say them: `512 B`, `1.5 KiB`, `12.0 MiB`.
+pub fn spoken_bytes(bytes: u64) -> String {
+    let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.iter().find(|(_, factor)| bytes >= *factor) {
+        Some((unit, factor)) => format!("{:.1} {unit}", bytes as f64 / *factor as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,5 +50,16 @@ mod tests {
         assert_eq!(sentence(&error), "the store is closed, so nothing was done");
         let error = anyhow::Error::from(StoreError::Closed).context("nothing was done");
         assert_eq!(sentence(&error), "nothing was done: the store is closed");
+    }
+
+    #[test]
+    fn lengths_and_sizes_are_short() {
+        let spoken = [0, 850, 12_000, 185_000, 7_800_000, 356_400_000].map(spoken_duration);
+        assert_eq!(spoken, ["0ms", "850ms", "12s", "3m 5s", "2h 10m", "4d 3h"]);
+        assert_eq!(spoken_duration(-5), "0ms");
+        assert_eq!(
+            [512, 1536, 12 << 20].map(spoken_bytes),
+            ["512 B", "1.5 KiB", "12.0 MiB"]
+        );
     }
 }

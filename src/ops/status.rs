@@ -1,21 +1,94 @@
-//! What is going on, as one snapshot.
+//! What is going on, as one snapshot: what `status` prints, and, serialized, the shape of `status --json`.
+//!
+//! # The shape
+//!
+//! `version` is 1. It changes only when a field is removed or comes to mean something else; fields may be added. Times
+//! are RFC 3339 in UTC, names ending in `_ms` are milliseconds, in `_bytes` bytes; what is not known is null.
+//!
+//! The counts under `export_status` are Commerce's words for a feed: `submitted` (accepted by the edge, used or not),
+//! `awaiting_submission`, `failed_will_retry`, `failed_requires_attention` (parked: `orderfeed failed list`).
+
+mod read;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
 
 use crate::clock::UtcMillis;
 use crate::store::changelog::VersionId;
+use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
-use crate::store::{Reader, StoreError};
+
+/// The number of the shape; see the module's header.
+pub const SHAPE: u32 = 1;
+
+/// The key in `meta` under which capture notes when it last looked at the source: milliseconds since the epoch.
+/// Written at most every few seconds, and only when the look succeeded.
+pub const SOURCE_CHECKED_AT: &str = "source_checked_at";
+
+/// A moment that serializes as RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub UtcMillis);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.rfc3339())
+    }
+}
+
+/// Everything at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// [`SHAPE`].
+    pub version: u32,
+    /// When it was taken.
+    pub taken_at: Moment,
+    /// Who holds the store.
+    pub daemon: DaemonStatus,
+    /// The index and its changelog.
+    pub index: IndexSnapshot,
+    /// Orders that could not be indexed and are retried alone.
+    pub index_failures: u64,
+    /// Orders in the feed without events, by reason.
+    pub not_exported: Vec<NotExported>,
+    /// Walks over history that are not finished.
+    pub walks: Vec<WalkStatus>,
+    /// Each website that ever had an event.
+    pub websites: Vec<WebsiteStatus>,
+    /// Where the source goes on.
+    pub source: SourceStatus,
+    /// The last run of each job that left a trace.
+    pub cron: Vec<LastRun>,
+    /// The store's files.
+    pub store: StoreStatus,
+}
+
+/// Who holds the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DaemonStatus {
+    /// Whether anybody does.
+    pub running: bool,
+    /// The command that does, such as `orderfeed run`.
+    pub command: Option<String>,
+    /// Its process id.
+    pub pid: Option<u32>,
+}
 
 /// The index, its view and its changelog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct IndexSnapshot {
     /// Schedule or realtime.
+    #[serde(serialize_with = "mode_word")]
     pub mode: ViewMode,
     /// Ready, Reindex required, Processing or Suspended.
+    #[serde(serialize_with = "status_word")]
     pub status: IndexerStatus,
     /// What the view does.
+    #[serde(serialize_with = "view_word")]
     pub view_status: ViewStatus,
-    /// When the view last changed.
-    pub view_updated: UtcMillis,
+    /// When the view last changed; `None` before the first start.
+    pub view_updated: Option<Moment>,
     /// Indexed up to here.
     pub version: VersionId,
     /// The changelog's head.
@@ -23,42 +96,150 @@ pub struct IndexSnapshot {
     /// Distinct orders that wait to be indexed.
     pub backlog: u64,
     /// When the oldest of these changes was noticed.
-    pub oldest: Option<UtcMillis>,
+    pub oldest_change_at: Option<Moment>,
 }
 
-impl IndexSnapshot {
-    /// Reads it. Before the first start, it says that a reindex is required.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn read(reader: &Reader<'_>) -> Result<Self, StoreError> {
-        let view = reader.view_state()?;
-        let version = view.map_or(0, |view| view.version);
-        let backlog = reader.changelog_backlog(version)?;
-        Ok(Self {
-            mode: view.map_or(ViewMode::Schedule, |view| view.mode),
-            status: reader
-                .indexer_state()?
-                .map_or(IndexerStatus::Invalid, |indexer| indexer.status),
-            view_status: view.map_or(ViewStatus::Idle, |view| view.status),
-            view_updated: view.map_or(UtcMillis(0), |view| view.updated),
-            version,
-            head: reader.changelog_head()?,
-            backlog: backlog.orders,
-            oldest: backlog.oldest,
-        })
-    }
+/// Orders without events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotExported {
+    /// Why.
+    pub reason: &'static str,
+    /// How many.
+    pub orders: u64,
 }
 
-/// Milliseconds as people say them, with at most two units: `850ms`, `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
-pub fn spoken_duration(millis: i64) -> String {
-    let millis = millis.max(0);
-    let secs = millis / 1000;
-    match secs {
-        0 => format!("{millis}ms"),
-        1..60 => format!("{secs}s"),
-        60..3600 => format!("{}m {}s", secs / 60, secs % 60),
-        3600..86_400 => format!("{}h {}m", secs / 3600, secs / 60 % 60),
-        _ => format!("{}d {}h", secs / 86_400, secs / 3600 % 24),
-    }
+/// A walk over history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WalkStatus {
+    /// `reindex`, `resync` or `first_sync`.
+    pub kind: String,
+    /// Orders that it covers; 0 if that is not known.
+    pub total: u64,
+    /// Orders read so far.
+    pub done: u64,
+    /// Events that it queued.
+    pub events: u64,
+    /// When it began.
+    pub started_at: Moment,
+    /// How long the rest takes at the speed so far.
+    pub remaining_ms: Option<i64>,
+}
+
+/// What is sent for a website.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WebsiteStatus {
+    /// Its code.
+    pub code: String,
+    /// What its sender does.
+    pub sender: SenderStatus,
+    /// Events that wait.
+    pub pending: Pending,
+    /// Events that the edge accepted, by kind.
+    pub delivered: BTreeMap<String, u64>,
+    /// Events that are not sent, or not used by the edge, by kind.
+    pub suppressed: BTreeMap<String, u64>,
+    /// Events that need a decision, by kind.
+    pub parked: BTreeMap<String, u64>,
+    /// The same in Commerce's words.
+    pub export_status: ExportStatus,
+}
+
+/// What a sender does and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SenderStatus {
+    /// Running, backing off, halted or paused.
+    #[serde(serialize_with = "sender_word")]
+    pub state: SenderState,
+    /// A stable word or the edge's code; empty while it runs.
+    pub code: String,
+    /// A sentence; empty while it runs.
+    pub reason: String,
+    /// Since when; `None` if it never had anything to do.
+    pub since: Option<Moment>,
+    /// Until when it waits.
+    pub until: Option<Moment>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// What an operator can do about it; empty if nothing is to be done.
+    pub remedy: String,
+}
+
+/// Events that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pending {
+    /// Of live changes.
+    pub live: u64,
+    /// Of history.
+    pub history: u64,
+    /// Of both, those that were sent and not accepted.
+    pub retry: u64,
+    /// When the oldest of these changes was noticed.
+    pub oldest_change_at: Option<Moment>,
+}
+
+/// Events in Commerce's words for a feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExportStatus {
+    /// "Submitted".
+    pub submitted: u64,
+    /// "Awaiting submission".
+    pub awaiting_submission: u64,
+    /// "Failed, will retry".
+    pub failed_will_retry: u64,
+    /// "Failed, requires attention".
+    pub failed_requires_attention: u64,
+}
+
+/// Where the source goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SourceStatus {
+    /// When capture last looked; `None` if it never did.
+    pub checked_at: Option<Moment>,
+    /// Its named positions, opaque.
+    pub cursors: BTreeMap<String, String>,
+}
+
+/// The last run of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastRun {
+    /// The job.
+    pub job: String,
+    /// `running`, `success`, `missed` or `error`.
+    pub status: String,
+    /// What it did.
+    pub message: String,
+    /// Its slot.
+    pub scheduled_at: Moment,
+    /// When it ended.
+    pub finished_at: Option<Moment>,
+}
+
+/// The store's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StoreStatus {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The database.
+    pub database_bytes: u64,
+    /// The write-ahead log beside it.
+    pub wal_bytes: u64,
+}
+
+fn mode_word<S: Serializer>(mode: &ViewMode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match mode {
+        ViewMode::Schedule => "schedule",
+        ViewMode::Realtime => "realtime",
+    })
+}
+
+fn status_word<S: Serializer>(status: &IndexerStatus, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(status.as_str())
+}
+
+fn view_word<S: Serializer>(status: &ViewStatus, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(status.as_str())
+}
+
+fn sender_word<S: Serializer>(state: &SenderState, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(state.as_str())
 }

@@ -184,6 +184,27 @@ async fn a_return_that_changes_its_status_without_a_trace_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_database_restored_from_an_older_copy_is_followed_from_there() {
+    let database = Server::shared().database().await;
+    database.load(ShopOptions::default(), span(200)).await;
+    let source = source(&database, Capture::Poll);
+    let mut reader = Reader::start(&source).await;
+    reader.take().await;
+    for statement in [
+        "DELETE FROM sales_shipment_track ORDER BY entity_id DESC LIMIT 20",
+        "ALTER TABLE sales_shipment_track AUTO_INCREMENT = 1",
+    ] {
+        database.execute(statement).await;
+    }
+    reader.take().await;
+    let reused = "INSERT INTO sales_shipment_track (parent_id, order_id, track_number) SELECT entity_id, order_id, 'x' FROM sales_shipment LIMIT 1";
+    database.execute(reused).await;
+    reader
+        .wait_for(|change| change.table == "sales_shipment_track")
+        .await;
+}
+
+#[tokio::test]
 async fn a_cursor_that_is_not_ours_is_refused() {
     let database = Server::shared().database().await;
     let source = source(&database, Capture::Poll);

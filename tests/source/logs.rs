@@ -8,7 +8,7 @@ use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Change, ChangeOp, Source};
 use orderfeed::demo::shop::ShopOptions;
 
-use super::{Reader, settings, source, span};
+use super::{Reader, notes, settings, source, span};
 use crate::support::database::Database;
 use crate::support::mariadb::Server;
 
@@ -102,7 +102,7 @@ async fn triggers_notice_every_table_and_only_real_changes() {
         source.install_triggers().await.unwrap().is_empty(),
         "a second time there is nothing to do"
     );
-    assert_eq!(source.describe().await.unwrap().notes, Vec::<String>::new());
+    assert_eq!(notes(&source).await, Vec::<String>::new());
     let mut reader = Reader::start(&source).await;
     for (table, op, statement) in [
         (
@@ -216,7 +216,7 @@ async fn altered_missing_and_foreign_triggers_are_reported_mended_and_removed() 
     assert_eq!(report.missing, ["trg_orderfeed_m2_sales_order_after_insert"]);
     assert_eq!(report.altered, ["trg_orderfeed_m2_sales_invoice_after_update"]);
     assert_eq!(report.foreign, ["trg_orderfeed_old"]);
-    assert_eq!(source.describe().await.unwrap().notes.len(), 2);
+    assert_eq!(notes(&source).await.len(), 2);
     assert_eq!(source.install_triggers().await.unwrap().len(), 2);
     assert!(source.check_triggers().await.unwrap().is_complete());
     assert_eq!(source.remove_triggers().await.unwrap().len(), 18 * 3 + 1);

@@ -7,7 +7,7 @@ use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Source, SourceError};
 use orderfeed::demo::shop::ShopOptions;
 
-use super::{Reader, ids, read, settings, source, span};
+use super::{Reader, ids, notes, read, settings, source, span};
 use crate::support::database::PASSWORD;
 use crate::support::mariadb::Server;
 
@@ -24,7 +24,7 @@ async fn an_account_that_may_only_read_suffices_for_polling() {
     database.load(ShopOptions::default(), span(30)).await;
     let user = database.read_only_account().await;
     let source = MysqlSource::new(settings(&database, &user)).unwrap();
-    assert_eq!(source.describe().await.unwrap().notes, Vec::<String>::new());
+    assert_eq!(notes(&source).await, Vec::<String>::new());
     assert_eq!(read(&source, &ids(&source).await).await.len(), 30);
     let mut reader = Reader::start(&source).await;
     database
@@ -68,7 +68,7 @@ async fn the_documented_grants_are_those_that_are_needed() {
         database.execute(grant).await;
     }
     let source = with(&daemon);
-    let notes = source.describe().await.unwrap().notes;
+    let notes = notes(&source).await;
     assert!(
         notes.len() == 1 && notes[0].contains("lacks TRIGGER"),
         "{notes:?}"

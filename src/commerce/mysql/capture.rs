@@ -43,9 +43,6 @@ impl MysqlSource {
         let share = (limit / (watched.len() + 1)).max(1);
         let mut round = Round::begin(&self.connector, session, &mut watch, cursors.clone(), share).await?;
         for watched in &watched {
-            if watched.table == CHANGELOG || watched.table == LOG {
-                round.look_for_gap(watched).await?;
-            }
             round.scan(watched).await?;
         }
         if self.settings.capture != Capture::Poll {

@@ -62,6 +62,15 @@ impl Connector {
                 remedy: "use letters, digits and underscores, as in the instance's app/etc/env.php".into(),
             });
         }
+        if let Some(file) = &settings.ca_file {
+            std::fs::File::open(file).map_err(|cause| SourceError::Misconfigured {
+                message: format!(
+                    "source.mysql.ca_file = {:?} cannot be read: {cause}",
+                    file.display().to_string()
+                ),
+                remedy: "name the PEM file with the authority's certificate, readable by this account".into(),
+            })?;
+        }
         let address = match opts.socket() {
             Some(socket) => socket.to_owned(),
             None => format!("{}:{}", opts.ip_or_hostname(), opts.tcp_port()),

@@ -25,15 +25,20 @@ impl Place {
     pub(crate) fn explain(&self, error: &Error) -> SourceError {
         match error {
             Error::Server(server) => self.explain_server(server),
-            Error::Io(IoError::Tls(cause)) => SourceError::Misconfigured {
-                message: format!("the encrypted connection to {} failed: {cause}", self.address),
-                remedy: "check source.mysql.ca_file and that the certificate names this host, or set source.mysql.tls".into(),
-            },
+            Error::Io(IoError::Tls(cause)) => self.distrusted(&cause.to_string()),
             Error::Driver(DriverError::NoClientSslFlagFromServer) => SourceError::Misconfigured {
-                message: format!("the database at {} does not offer encrypted connections", self.address),
-                remedy: "switch TLS on at the server, or set source.mysql.tls = \"preferred\" or \"disabled\"".into(),
+                message: format!(
+                    "the database at {} does not offer encrypted connections",
+                    self.address
+                ),
+                remedy:
+                    "switch TLS on at the server, or set source.mysql.tls = \"preferred\" or \"disabled\""
+                        .into(),
             },
-            Error::Io(IoError::Io(cause)) => self.unavailable(&cause.to_string()),
+            Error::Io(IoError::Io(cause)) => match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
+                Some(rustls::Error::InvalidCertificate(_)) => self.distrusted(&cause.to_string()),
+                _ => self.unavailable(&cause.to_string()),
+            },
             other => self.unavailable(&other.to_string()),
         }
     }
@@ -42,6 +47,13 @@ impl Place {
     pub(crate) fn unavailable(&self, cause: &str) -> SourceError {
         SourceError::Unavailable {
             message: format!("the database {} at {}: {cause}", self.database, self.address),
+        }
+    }
+
+    fn distrusted(&self, cause: &str) -> SourceError {
+        SourceError::Misconfigured {
+            message: format!("the encrypted connection to {} failed: {cause}", self.address),
+            remedy: "check source.mysql.ca_file and that the server's certificate names this host".into(),
         }
     }
 

@@ -124,8 +124,11 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The three looks at one table.
+    /// The three looks at one table, after making sure that its position still means something.
     pub(super) async fn scan(&mut self, watched: &Watched) -> Result<(), SourceError> {
+        if !watched.timed {
+            self.look_for_gap(watched).await?;
+        }
         if !self.watch.windows.contains_key(watched.table) {
             let span = self.position(watched).await?;
             self.watch
@@ -255,13 +258,25 @@ impl<'a> Round<'a> {
         })
     }
 
-    /// Notices that rows of a log are gone which were not read yet.
-    pub(super) async fn look_for_gap(&mut self, watched: &Watched) -> Result<(), SourceError> {
+    /// Notices that rows are gone which were to be read next, or that a table's keys start again below our position: a
+    /// log that was cleaned, emptied or recreated, or a whole database that was restored from an older copy.
+    async fn look_for_gap(&mut self, watched: &Watched) -> Result<(), SourceError> {
         let front = self.position(watched).await?.front.id;
         let (newest, oldest) = self.ends(watched).await?;
-        let rewound = newest.unwrap_or_default() < front;
+        let newest = newest.unwrap_or_default();
         let cleaned = watched.table == CHANGELOG && oldest.is_some_and(|oldest| oldest > front + 1);
-        if front == 0 || !(rewound || cleaned) {
+        if front == 0 || !(newest < front || cleaned) {
+            return Ok(());
+        }
+        if !matches!(watched.table, CHANGELOG | LOG) {
+            tracing::warn!(
+                table = watched.table,
+                position = front,
+                newest,
+                "the newest row is older than what was read before (rows were deleted, or the database was restored or is \
+                 a replica that lags); capture goes on from the newest row"
+            );
+            self.go_on_from(watched, newest);
             return Ok(());
         }
         tracing::warn!(
@@ -274,15 +289,23 @@ impl<'a> Round<'a> {
              an item, address or payment too"
         );
         self.start_catch_up();
-        if rewound {
-            let start = Span {
-                front: Mark::of_key(0),
-                tail: Mark::of_key(0),
-            };
-            self.watch.windows.remove(watched.table);
-            self.cursors.0.insert(watched.table.to_owned(), start.to_string());
+        if newest < front {
+            self.go_on_from(watched, 0);
         }
         Ok(())
+    }
+
+    fn go_on_from(&mut self, watched: &Watched, key: i64) {
+        let position = Mark::of_key(key);
+        self.watch.windows.remove(watched.table);
+        self.cursors.0.insert(
+            watched.table.to_owned(),
+            Span {
+                front: position,
+                tail: position,
+            }
+            .to_string(),
+        );
     }
 
     async fn ends(&mut self, watched: &Watched) -> Result<(Option<i64>, Option<i64>), SourceError> {

@@ -140,6 +140,19 @@ async fn opening_mends_triggers_and_only_real_updates_are_logged() {
 }
 
 #[tokio::test]
+async fn text_that_is_not_utf8_is_replaced_and_hides_nothing() {
+    let mut fixture = Fixture::new();
+    let id = fixture.place();
+    fixture.execute(&format!(
+        "UPDATE sales_order SET customer_note = CAST(x'48ff69' AS TEXT) WHERE entity_id = {id}"
+    ));
+    let [ReadOrder::Whole(order)] = &fixture.source().read_orders(&[id, id + 1]).await.unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!(order.customer_note.as_deref(), Some("H\u{fffd}i"));
+}
+
+#[tokio::test]
 async fn what_is_no_shop_is_refused_with_a_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let open = |name: &str| {

@@ -1,0 +1,262 @@
+//! Taking the snapshot: everything from one read transaction, and a look at the files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::clock::UtcMillis;
+use crate::events::EventKind;
+use crate::ops::status::{
+    DaemonStatus, ExportStatus, IndexSnapshot, LastRun, Moment, NotExported, Pending, SHAPE,
+    SOURCE_CHECKED_AT, SenderStatus, Snapshot, SourceStatus, StoreStatus, WalkStatus, WebsiteStatus,
+};
+use crate::store::cron::CronRun;
+use crate::store::feed::Exported;
+use crate::store::outbox::{SenderRow, SenderState, WebsiteOutbox};
+use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
+use crate::store::walk::Walk;
+use crate::store::{Reader, StoreError, StoreLock};
+
+/// How many runs are searched for the last one of each job.
+const RUNS: usize = 200;
+
+impl Snapshot {
+    /// Takes it from the store at `path`, on which `reader` is open.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn read(reader: &Reader<'_>, path: &Path, now: UtcMillis) -> Result<Self, StoreError> {
+        Ok(Self {
+            version: SHAPE,
+            taken_at: Moment(now),
+            daemon: DaemonStatus::of(StoreLock::holder(path).as_deref()),
+            index: IndexSnapshot::read(reader)?,
+            index_failures: reader.index_failure_count()?,
+            not_exported: not_exported(&reader.feed_counts()?),
+            walks: reader.running_walks()?.iter().map(WalkStatus::of).collect(),
+            websites: websites(reader)?,
+            source: source(reader)?,
+            cron: last_runs(reader.cron_history(None, RUNS)?),
+            store: StoreStatus::of(path),
+        })
+    }
+}
+
+impl IndexSnapshot {
+    /// Reads it. Before the first start, it says that a reindex is required.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn read(reader: &Reader<'_>) -> Result<Self, StoreError> {
+        let (view, indexer) = (reader.view_state()?, reader.indexer_state()?);
+        let version = view.map_or(0, |view| view.version);
+        let backlog = reader.changelog_backlog(version)?;
+        Ok(Self {
+            mode: view.map_or(ViewMode::Schedule, |view| view.mode),
+            status: indexer.map_or(IndexerStatus::Invalid, |indexer| indexer.status),
+            view_status: view.map_or(ViewStatus::Idle, |view| view.status),
+            view_updated: view.map(|view| Moment(view.updated)),
+            version,
+            head: reader.changelog_head()?,
+            backlog: backlog.orders,
+            oldest_change_at: backlog.oldest.map(Moment),
+        })
+    }
+}
+
+impl DaemonStatus {
+    /// From what the lock says: `orderfeed run (process 123)`.
+    pub(super) fn of(holder: Option<&str>) -> Self {
+        let Some(holder) = holder else {
+            return Self::default();
+        };
+        let parts = holder.rsplit_once(" (process ");
+        Self {
+            running: true,
+            command: Some(parts.map_or(holder, |(command, _)| command).to_owned()),
+            pid: parts.and_then(|(_, pid)| pid.strip_suffix(')')?.parse().ok()),
+        }
+    }
+}
+
+impl WalkStatus {
+    fn of(walk: &Walk) -> Self {
+        let elapsed = walk.updated_at.millis_since(walk.started_at);
+        let rest = walk.total.saturating_sub(walk.done);
+        let guess = walk.done == 0 || rest == 0 || elapsed <= 0;
+        Self {
+            kind: walk.kind.clone(),
+            total: walk.total,
+            done: walk.done,
+            events: walk.events,
+            started_at: Moment(walk.started_at),
+            remaining_ms: (!guess).then(|| (elapsed as f64 * rest as f64 / walk.done as f64) as i64),
+        }
+    }
+}
+
+impl StoreStatus {
+    fn of(path: &Path) -> Self {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        Self {
+            path: path.to_owned(),
+            database_bytes: size(path),
+            wal_bytes: size(Path::new(&wal)),
+        }
+    }
+}
+
+impl SenderStatus {
+    /// What is in the table, or, where nothing is, a sender that had nothing to complain about.
+    fn of(website: &str, row: Option<&SenderRow>) -> Self {
+        let state = row.map_or(SenderState::Running, |row| row.state);
+        Self {
+            state,
+            code: row.map(|row| row.code.clone()).unwrap_or_default(),
+            reason: row.map(|row| row.reason.clone()).unwrap_or_default(),
+            since: row.map(|row| Moment(row.since)),
+            until: row.and_then(|row| row.until).map(Moment),
+            failures: row.map_or(0, |row| row.failures),
+            remedy: remedy(website, state),
+        }
+    }
+}
+
+fn remedy(website: &str, state: SenderState) -> String {
+    match state {
+        SenderState::Running => String::new(),
+        SenderState::BackingOff => "nothing; it tries again by itself".to_owned(),
+        SenderState::Halted => {
+            "mend what the reason names; it probes now and then, a restart probes at once".to_owned()
+        }
+        SenderState::Paused => format!("orderfeed delivery resume --website {website}"),
+    }
+}
+
+fn not_exported(counts: &[(Exported, u64)]) -> Vec<NotExported> {
+    counts
+        .iter()
+        .filter(|(why, orders)| *why != Exported::Yes && *orders > 0)
+        .map(|(why, orders)| NotExported {
+            reason: why.as_sentence(),
+            orders: *orders,
+        })
+        .collect()
+}
+
+fn websites(reader: &Reader<'_>) -> Result<Vec<WebsiteStatus>, StoreError> {
+    let (codes, senders) = (reader.websites()?, reader.senders()?);
+    let outboxes = reader.outbox_by_website()?;
+    Ok(outboxes
+        .iter()
+        .map(|outbox| {
+            let code = codes.iter().find(|(id, _)| *id == outbox.website);
+            let code = code.map_or_else(|| outbox.website.to_string(), |(_, code)| code.clone());
+            let sender = senders.iter().find(|sender| sender.website == outbox.website);
+            website(code, outbox, sender)
+        })
+        .collect())
+}
+
+fn website(code: String, outbox: &WebsiteOutbox, sender: Option<&SenderRow>) -> WebsiteStatus {
+    let of = |outcome: &str| -> BTreeMap<String, u64> {
+        let counts = outbox.totals.iter().filter(|(_, word, _)| word == outcome);
+        counts
+            .map(|(kind, _, events)| {
+                let name =
+                    EventKind::from_code(*kind).map_or_else(|| kind.to_string(), |kind| kind.to_string());
+                (name, *events)
+            })
+            .collect()
+    };
+    let (delivered, suppressed, parked) = (of("delivered"), of("suppressed"), of("parked"));
+    let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
+    let waiting = outbox.pending_live + outbox.pending_history;
+    WebsiteStatus {
+        sender: SenderStatus::of(&code, sender),
+        code,
+        pending: Pending {
+            live: outbox.pending_live,
+            history: outbox.pending_history,
+            retry: outbox.pending_retry,
+            oldest_change_at: outbox.oldest.map(Moment),
+        },
+        export_status: ExportStatus {
+            submitted: sum(&delivered),
+            awaiting_submission: waiting.saturating_sub(outbox.pending_retry),
+            failed_will_retry: outbox.pending_retry,
+            failed_requires_attention: sum(&parked),
+        },
+        delivered,
+        suppressed,
+        parked,
+    }
+}
+
+fn source(reader: &Reader<'_>) -> Result<SourceStatus, StoreError> {
+    let checked_at = reader.meta(SOURCE_CHECKED_AT)?;
+    Ok(SourceStatus {
+        checked_at: checked_at
+            .and_then(|millis| millis.parse().ok())
+            .map(|millis| Moment(UtcMillis(millis))),
+        cursors: reader.source_cursors()?.unwrap_or_default().0,
+    })
+}
+
+/// `runs` are newest first.
+fn last_runs(runs: Vec<CronRun>) -> Vec<LastRun> {
+    let mut last = BTreeMap::new();
+    for run in runs {
+        last.entry(run.job.clone()).or_insert(run);
+    }
+    last.into_values()
+        .map(|run| LastRun {
+            job: run.job,
+            status: run.status,
+            message: run.message,
+            scheduled_at: Moment(run.scheduled_at),
+            finished_at: run.finished_at.map(Moment),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_names_command_and_process() {
+        let status = DaemonStatus::of(Some("orderfeed run (process 123)"));
+        assert_eq!(
+            (status.command.as_deref(), status.pid),
+            (Some("orderfeed run"), Some(123))
+        );
+        let other = DaemonStatus::of(Some("another process"));
+        assert_eq!(
+            (other.running, other.command.as_deref(), other.pid),
+            (true, Some("another process"), None)
+        );
+        assert!(!DaemonStatus::of(None).running);
+    }
+
+    #[test]
+    fn a_walk_says_how_long_it_still_takes_once_it_can() {
+        let mut walk = Walk {
+            id: 1,
+            kind: "resync".into(),
+            options: String::new(),
+            state: "running".into(),
+            below: None,
+            total: 400,
+            done: 0,
+            events: 0,
+            started_at: UtcMillis(1_000),
+            updated_at: UtcMillis(1_000),
+            finished_at: None,
+        };
+        assert_eq!(WalkStatus::of(&walk).remaining_ms, None);
+        (walk.done, walk.updated_at) = (100, UtcMillis(11_000));
+        assert_eq!(WalkStatus::of(&walk).remaining_ms, Some(30_000));
+    }
+}

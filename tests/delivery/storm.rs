@@ -1,0 +1,53 @@
+//! Everything at once.
+
+use orderfeed::config::HumanDuration;
+use orderfeed::emulator::RandomFaults;
+use serde_json::json;
+
+use crate::delivery::rig::{Rig, id};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_faults_loses_nothing_and_keeps_every_promise() {
+    let rig = Rig::with(
+        |edge| {
+            edge.faults = Some(RandomFaults { rate: 0.15, seed: 7 });
+            edge.ru_per_s = 0;
+        },
+        |config| config.delivery.timeout = HumanDuration::from_millis(300),
+    )
+    .await;
+    let poison: Vec<_> = [17, 404, 1203].iter().map(|order| id(*order, 1)).collect();
+    let steps: Vec<_> = poison
+        .iter()
+        .map(|id| json!({"code": "0305-400", "times": 0, "match": {"contains_id": id}}))
+        .collect();
+    rig.script(json!(steps));
+    let running = rig.run();
+    for chunk in 0..40 {
+        let orders: Vec<_> = (chunk * 40 + 1..=chunk * 40 + 40).collect();
+        rig.enqueue("base", &orders, &[1, 2]).await;
+        if chunk % 3 == 0 {
+            rig.enqueue("base", &orders[..5], &[3]).await;
+        }
+        if chunk == 20 {
+            rig.emulator.expire_tokens();
+        }
+    }
+    rig.until_nothing_is_pending().await;
+    rig.stop(running).await;
+    rig.assert_promises();
+    let mut parked: Vec<_> = rig
+        .parked()
+        .await
+        .iter()
+        .map(|letter| id(letter.key.order, letter.key.kind))
+        .collect();
+    parked.sort();
+    assert_eq!(parked, poison);
+    assert_eq!(rig.emulator.unique_ids() + parked.len(), 40 * 80 + 14 * 5);
+    let early = rig.emulator.early_requests();
+    let knowing = early
+        .iter()
+        .filter(|row| row.received_at.millis_since(row.asked_at) > 50);
+    assert_eq!(knowing.count(), 0, "{early:#?}");
+}
