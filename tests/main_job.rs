@@ -4,7 +4,6 @@
 //! What must arrive is computed by SQL from the shop's tables alone (`support::oracle`); event ids are recomputed from it.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -35,20 +34,41 @@ const SYNC_LIMIT: Duration = Duration::from_secs(420);
 async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_through_kills_and_faults() {
     let database = Arc::new(Server::shared().database().await);
     let to = now();
-    let span = Span { orders: ORDERS, from: to.plus_millis(-PAST), to };
+    let span = Span {
+        orders: ORDERS,
+        from: to.plus_millis(-PAST),
+        to,
+    };
     let started = Instant::now();
-    let shop = database.load(ShopOptions { seed: 20, ..ShopOptions::default() }, span).await;
+    let shop = database
+        .load(
+            ShopOptions {
+                seed: 20,
+                ..ShopOptions::default()
+            },
+            span,
+        )
+        .await;
     let loaded = started.elapsed();
     let edge = edge::start().await;
     let installation = installation(&database, &edge).await;
     let expected = expected(&database).await;
-    assert_eq!(oracle::counts(&expected).len(), 8, "every kind: {:?}", oracle::counts(&expected));
+    assert_eq!(
+        oracle::counts(&expected).len(),
+        8,
+        "every kind: {:?}",
+        oracle::counts(&expected)
+    );
 
     let started = Instant::now();
     let daemon = installation.start();
     served(&installation, &edge, &expected);
     let synced = started.elapsed();
-    assert_eq!(edge.totals().duplicates, 0, "nothing failed, so nothing was repeated");
+    assert_eq!(
+        edge.totals().duplicates,
+        0,
+        "nothing failed, so nothing was repeated"
+    );
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);
     say(&format!(
@@ -73,8 +93,14 @@ async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_throug
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);
-    assert!(in_delivery >= 3, "only {in_delivery} kills hit requests in flight");
-    assert!(edge.totals().duplicates > 0, "no kill fell between an answer and its commit: this proves little");
+    assert!(
+        in_delivery >= 3,
+        "only {in_delivery} kills hit requests in flight"
+    );
+    assert!(
+        edge.totals().duplicates > 0,
+        "no kill fell between an answer and its commit: this proves little"
+    );
     say(&format!(
         "main job: {LIVE_CHANGES} changes, {KILLS} kills ({in_delivery} with requests in flight) in {:.1?}; {} events in \
          all, {} repeats, faults {:?}",
@@ -88,10 +114,15 @@ async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_throug
 /// An account that may do what the documentation says and no more, and a daemon that uses it.
 async fn installation(database: &Database, edge: &EmulatorHandle) -> Installation {
     let user = format!("feed_{}", database.name());
-    database.execute(&format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'")).await;
+    database
+        .execute(&format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'"))
+        .await;
     // These belong to tables that the shop does not have, and the documentation says to leave such statements out.
     let lacks = |grant: &String| grant.contains("eav_") || grant.contains("_entity_int`");
-    for grant in grants(Capture::Poll, &user, database.name(), "").iter().filter(|grant| !lacks(grant)) {
+    for grant in grants(Capture::Poll, &user, database.name(), "")
+        .iter()
+        .filter(|grant| !lacks(grant))
+    {
         database.execute(grant.trim_end_matches(';')).await;
     }
     let source = format!(
@@ -100,9 +131,7 @@ async fn installation(database: &Database, edge: &EmulatorHandle) -> Installatio
         database.url(&user)
     );
     let installation = Installation::new(&edge::config(&edge.server_url(), &source));
-    let password = installation.path("password");
-    std::fs::write(&password, PASSWORD).unwrap();
-    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    installation.write("password", PASSWORD);
     installation
 }
 
@@ -112,7 +141,9 @@ async fn expected(database: &Database) -> BTreeSet<Expected> {
 
 fn served(installation: &Installation, edge: &EmulatorHandle, expected: &BTreeSet<Expected>) {
     let what = format!("{} events at the edge and nothing left to do", expected.len());
-    eventually_within(SYNC_LIMIT, &what, || edge.unique_ids() >= expected.len() && installation.is_settled());
+    eventually_within(SYNC_LIMIT, &what, || {
+        edge.unique_ids() >= expected.len() && installation.is_settled()
+    });
 }
 
 /// Kills the daemon, every other time in the middle of delivering; returns how often requests were in flight.
@@ -125,7 +156,9 @@ fn kill_again_and_again(installation: &Installation, edge: &EmulatorHandle) -> u
         let mut daemon = installation.start();
         if kill % 2 == 0 {
             let some = random.u64(1..12);
-            eventually_within(SYNC_LIMIT, "requests after a restart", || edge.totals().requests >= before + some);
+            eventually_within(SYNC_LIMIT, "requests after a restart", || {
+                edge.totals().requests >= before + some
+            });
         } else {
             std::thread::sleep(Duration::from_millis(random.u64(0..2_500)));
         }

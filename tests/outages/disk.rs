@@ -18,12 +18,21 @@ impl SmallDisk {
             .args(["-t", "tmpfs", "-o", &format!("size={kib}k,mode=700"), "tmpfs"])
             .arg(at)
             .output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then(|| Self(at.to_owned()))
     }
 
     fn grow(&self, kib: usize) {
         let options = format!("remount,size={kib}k");
-        assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());
+        assert!(
+            Command::new("mount")
+                .args(["-o", &options])
+                .arg(&self.0)
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -41,12 +50,18 @@ async fn a_full_disk_ends_the_daemon_with_a_sentence_and_with_space_it_goes_on_w
         say("skipped: a small file system cannot be mounted here (needs root)");
         return;
     };
-    house.installation.layer("disk", "[store]\npath = \"disk/orderfeed.db\"\ndisk_reserve = \"0\"\n[index]\nbatch_size = 50\n");
+    house.installation.layer(
+        "disk",
+        "[store]\npath = \"disk/orderfeed.db\"\ndisk_reserve = \"1KiB\"\n[index]\nbatch_size = 50\n",
+    );
     let mut daemon = house.installation.start();
     let status = daemon.exit_within(SOON * 3);
     let log = house.installation.log();
     assert_eq!(status.code(), Some(74), "{log}");
-    assert!(log.contains("has no space left on its disk") && log.contains("free some space"), "{log}");
+    assert!(
+        log.contains("has no space left on its disk") && log.contains("free some space"),
+        "{log}"
+    );
     assert!(log.lines().count() < 40, "an orderly end, no spin:\n{log}");
     drop(daemon);
 
@@ -57,7 +72,9 @@ async fn a_full_disk_ends_the_daemon_with_a_sentence_and_with_space_it_goes_on_w
         let store = orderfeed::store::StoreView::open(&house.installation.path("disk/orderfeed.db"));
         store.and_then(|mut store| store.read(|reader| reader.pending_events()))
     };
-    eventually("everything arrives", || edge.unique_ids() >= expected.len() && pending().is_ok_and(|left| left == 0));
+    eventually("everything arrives", || {
+        edge.unique_ids() >= expected.len() && pending().is_ok_and(|left| left == 0)
+    });
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -45,9 +46,13 @@ impl Ran {
 impl Installation {
     /// With this configuration, whose relative paths start in the directory; the store is `orderfeed.db`.
     pub fn new(config: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("orderfeed-it-").tempdir().unwrap();
-        std::fs::write(dir.path().join("orderfeed.toml"), config).unwrap();
-        Self { dir }
+        let dir = tempfile::Builder::new()
+            .prefix("orderfeed-it-")
+            .tempdir()
+            .unwrap();
+        let installation = Self { dir };
+        installation.write("orderfeed.toml", config);
+        installation
     }
 
     /// A file below the directory.
@@ -55,10 +60,23 @@ impl Installation {
         self.dir.path().join(name)
     }
 
+    /// Writes a file that only its owner can read.
+    pub fn write(&self, name: &str, text: &str) {
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(self.path(name))
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
     /// Lays `config` over what is there already, as `conf.d/<name>.toml`.
     pub fn layer(&self, name: &str, config: &str) {
         std::fs::create_dir_all(self.path("conf.d")).unwrap();
-        std::fs::write(self.path("conf.d").join(format!("{name}.toml")), config).unwrap();
+        self.write(&format!("conf.d/{name}.toml"), config);
     }
 
     /// Starts `orderfeed run`.
@@ -75,6 +93,16 @@ impl Installation {
         change(&mut command);
         let child = command.spawn().unwrap();
         Daemon { child, log }
+    }
+
+    /// Starts `orderfeed run` and waits until it says so: from then on it hears signals.
+    pub fn start_and_wait(&self) -> Daemon {
+        let before = self.log().len();
+        let daemon = self.start();
+        eventually("the daemon starts", || {
+            self.log()[before..].contains("orderfeed starts")
+        });
+        daemon
     }
 
     /// Runs any other command to its end.
@@ -94,7 +122,10 @@ impl Installation {
         for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(name);
         }
-        command.args(args).arg("--config").arg(self.path("orderfeed.toml"));
+        command
+            .args(args)
+            .arg("--config")
+            .arg(self.path("orderfeed.toml"));
         command
     }
 
@@ -162,7 +193,10 @@ impl Daemon {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "the daemon did not end within {limit:?}");
+            assert!(
+                Instant::now() < deadline,
+                "the daemon did not end within {limit:?}"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -206,7 +240,10 @@ pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
 pub fn eventually_within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !condition() {
-        assert!(Instant::now() < deadline, "{what}: did not happen within {limit:?}");
+        assert!(
+            Instant::now() < deadline,
+            "{what}: did not happen within {limit:?}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -222,7 +259,9 @@ pub fn now() -> UtcMillis {
 }
 
 fn tail(path: &Path) -> String {
-    let text = File::open(path).and_then(std::io::read_to_string).unwrap_or_default();
+    let text = File::open(path)
+        .and_then(std::io::read_to_string)
+        .unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(40)..].join("\n")
 }

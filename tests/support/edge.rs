@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 
 use orderfeed::demo::shop::Shop;
-use orderfeed::emulator::{ClientConfig, DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, EventStatus};
+use orderfeed::emulator::{
+    ClientConfig, DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, EventStatus,
+};
 use orderfeed::events::{EventKind, event_id};
 use uuid::{Uuid, uuid};
 
@@ -24,11 +26,19 @@ pub fn datastream(index: usize) -> String {
 
 /// An edge that knows the shop's websites: strict, without limits of rate.
 pub fn settings() -> EmulatorConfig {
-    let ours = || DatastreamConfig { org: ORGANIZATION.to_owned(), ..DatastreamConfig::default() };
-    let client =
-        ClientConfig { secret: SECRET.to_owned(), org: ORGANIZATION.to_owned(), ..ClientConfig::default() };
+    let ours = || DatastreamConfig {
+        org: ORGANIZATION.to_owned(),
+        ..DatastreamConfig::default()
+    };
+    let client = ClientConfig {
+        secret: SECRET.to_owned(),
+        org: ORGANIZATION.to_owned(),
+        ..ClientConfig::default()
+    };
     EmulatorConfig {
-        datastreams: (0..Shop::website_codes().len()).map(|index| (datastream(index), ours())).collect(),
+        datastreams: (0..Shop::website_codes().len())
+            .map(|index| (datastream(index), ours()))
+            .collect(),
         clients: BTreeMap::from([(CLIENT.to_owned(), client)]),
         strict_xdm: true,
         ru_per_s: 0,
@@ -43,7 +53,10 @@ pub async fn start() -> EmulatorHandle {
 
 /// An address that nobody listens on now, for an edge that comes later.
 pub fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// A configuration for the edge at `url` and the orders of `source` (a `[source…]` section): quick schedules, short
@@ -81,7 +94,9 @@ listen = "off"
     );
     for (index, code) in Shop::website_codes().iter().enumerate() {
         let id = datastream(index);
-        text.push_str(&format!("[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"));
+        text.push_str(&format!(
+            "[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"
+        ));
     }
     text
 }
@@ -105,7 +120,9 @@ pub fn assert_holds(edge: &EmulatorHandle, expected: &BTreeSet<Expected>) {
         missing == 0 && beyond == 0,
         "{missing} of {} events are missing at the edge, {beyond} are there without a reason; e.g. missing {:?}",
         wanted.len(),
-        expected.iter().find(|one| !held.contains(&ids(&BTreeSet::from([(*one).clone()])).into_iter().next().unwrap())),
+        expected
+            .iter()
+            .find(|one| !held.contains(&ids(&BTreeSet::from([(*one).clone()])).into_iter().next().unwrap())),
     );
 }
 
@@ -113,8 +130,16 @@ pub fn assert_holds(edge: &EmulatorHandle, expected: &BTreeSet<Expected>) {
 /// that the schema refuses.
 #[track_caller]
 pub fn assert_promises(edge: &EmulatorHandle) {
-    assert_eq!(edge.bytes_changed(), Vec::<String>::new(), "an id came again with other bytes");
-    assert_eq!(edge.order_violations(), [], "events of an order came out of order");
+    assert_eq!(
+        edge.bytes_changed(),
+        Vec::<String>::new(),
+        "an id came again with other bytes"
+    );
+    assert_eq!(
+        edge.order_violations(),
+        [],
+        "events of an order came out of order"
+    );
     assert_eq!(edge.pii_findings(), [], "personal data left the house");
     let statuses = edge.totals().by_event_status;
     let fine = |status: &EventStatus| matches!(status, EventStatus::Recorded | EventStatus::DuplicateId);

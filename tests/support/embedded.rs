@@ -28,18 +28,31 @@ pub struct ShopHouse {
 impl ShopHouse {
     /// A shop with a history of `orders`, for the edge at `url`.
     pub fn new(url: &str, orders: usize) -> Self {
-        let source = "[source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\npoll_interval = \"50ms\"\n";
+        let source =
+            "[source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\npoll_interval = \"50ms\"\n";
         let installation = Installation::new(&edge::config(url, source));
         let path = installation.path("shop.db");
         let mut file = EmbeddedShop::open(&path).unwrap();
-        let mut shop = Shop::new(ShopOptions { seed: 11, ..ShopOptions::default() });
+        let mut shop = Shop::new(ShopOptions {
+            seed: 11,
+            ..ShopOptions::default()
+        });
         file.commit(&shop.open_statements()).unwrap();
         let to = now();
-        let span = Span { orders, from: to.plus_millis(-PAST), to };
+        let span = Span {
+            orders,
+            from: to.plus_millis(-PAST),
+            to,
+        };
         for batch in history::batches(&mut shop, span) {
             file.commit(&batch).unwrap();
         }
-        Self { installation, shop, file, path }
+        Self {
+            installation,
+            shop,
+            file,
+            path,
+        }
     }
 
     /// The next thing that shoppers and merchants do.
