@@ -8,6 +8,9 @@ use crate::ops::sentence::spoken_duration;
 use crate::ops::status::Moment;
 use crate::store::outbox::SenderState;
 
+/// Of many attempts, how many of the latest are shown.
+const LATEST: usize = 4;
+
 /// The text for people.
 pub(super) fn render(explanation: &Explanation) -> String {
     let mut page = Page {
@@ -138,10 +141,13 @@ impl Page<'_> {
 
     fn captured(&mut self, order: &OrderLife) {
         if order.changes.is_empty() {
-            return self.put(
-                "Captured",
-                "no change in the changelog: cleaned away after indexing, or read by a walk over history",
-            );
+            let text = match order.feed {
+                Some(_) => {
+                    "no change in the changelog: cleaned away after indexing, or read by a walk over history"
+                }
+                None => "no change in the changelog",
+            };
+            return self.put("Captured", text);
         }
         for (index, change) in order.changes.iter().enumerate() {
             let state = match change.indexed {
@@ -199,6 +205,7 @@ impl Page<'_> {
         }
         let Some(sender) = &order.sender else { return };
         let state = match sender.state {
+            SenderState::Running if !self.explanation.daemon.running => return,
             SenderState::Running => return self.put("Delivery", "sending"),
             SenderState::BackingOff => "backing off",
             SenderState::Halted => "HALTED",
@@ -252,14 +259,15 @@ impl Page<'_> {
         if before.is_some_and(|before| !event.attempts.is_empty() && before.attempts == event.attempts) {
             return self.deep("tries", "the same as above");
         }
-        for (index, attempt) in event.attempts.iter().enumerate() {
-            let before = index.checked_sub(1).and_then(|before| event.attempts.get(before));
-            if let Some(left_out) = left_out(before, attempt) {
-                self.deep("", &format!("… {left_out} more failures …"));
+        let mut before: Option<&AttemptLife> = None;
+        for attempt in shown(&event.attempts) {
+            match before.map(|before| between(before, attempt, &event.attempts)) {
+                None | Some(0) => {}
+                Some(left_out) => self.deep("", &format!("… {left_out} more failures …")),
             }
-            let name = format!("try {}", attempt.number);
             let text = self.attempt(attempt);
-            self.deep(&name, &text);
+            self.deep(&format!("try {}", attempt.number), &text);
+            before = Some(attempt);
         }
     }
 
@@ -273,7 +281,7 @@ impl Page<'_> {
         }
         if attempt.accepted {
             text.push_str(" accepted");
-        } else if let Some(code) = &attempt.code {
+        } else if let Some(code) = attempt.code.as_ref().filter(|code| !code.starts_with("http_")) {
             let _ = write!(text, ", {code}");
         }
         if let Some(error) = attempt.error.as_ref().filter(|_| !attempt.accepted) {
@@ -298,10 +306,21 @@ impl Page<'_> {
     }
 }
 
-/// Attempts between two of the same batch that were not kept.
-fn left_out(before: Option<&AttemptLife>, now: &AttemptLife) -> Option<u32> {
-    let before = before.filter(|before| before.batch == now.batch)?;
-    now.number
-        .checked_sub(before.number + 1)
-        .filter(|between| *between > 0)
+/// The first attempt and the latest few.
+fn shown(attempts: &[AttemptLife]) -> impl Iterator<Item = &AttemptLife> {
+    let latest = attempts.len().saturating_sub(LATEST).max(1);
+    attempts.iter().take(1).chain(attempts.iter().skip(latest))
+}
+
+/// How many attempts lie between two that are shown: by their numbers, because the store does not keep all of them
+/// either; across batches by what is on record.
+fn between(before: &AttemptLife, now: &AttemptLife, all: &[AttemptLife]) -> usize {
+    if before.batch == now.batch {
+        return now.number.saturating_sub(before.number + 1) as usize;
+    }
+    let place = |wanted: &AttemptLife| all.iter().position(|attempt| attempt == wanted);
+    match (place(before), place(now)) {
+        (Some(before), Some(now)) => now.saturating_sub(before + 1),
+        _ => 0,
+    }
 }

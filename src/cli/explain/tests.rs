@@ -246,7 +246,7 @@ async fn pending_with_a_retry_while_the_sender_backs_off() {
 async fn waiting_for_an_earlier_event() {
     let life = Life::indexed(Exported::Yes).await;
     life.enqueue(7, PLACED).await;
-    life.write(|w| w.record_failure(&[1], at(90), &no(2, 429, "http_429", "")))
+    life.write(|w| w.record_failure(&[1], at(90), &no(2, 429, "http_429", "Too Many Requests")))
         .await;
     life.enqueue(7, &[EventKind::Invoiced]).await;
     insta::assert_snapshot!(life.told(seen(BOTH, Exported::Yes)).await);

@@ -75,7 +75,9 @@ fn event_life(
         EventState::Suppressed => reader.suppression(key)?,
         _ => None,
     };
-    let attempts = attempts(reader.attempts_of(event.batch)?, event.state, batch.as_ref());
+    let export_status = export_status(event.state, batch.as_ref(), suppressed.as_ref());
+    let submitted = export_status == Some("Submitted");
+    let attempts = attempts(reader.attempts_of(event.batch)?, submitted, batch.as_ref());
     let mut life = EventLife {
         key: format!("{}:{kind}:{}", key.order, key.document),
         kind: kind.to_string(),
@@ -86,7 +88,7 @@ fn event_life(
             .get(place(key, around.facts))
             .map(|fact| Moment(fact.at)),
         state: word(event.state),
-        export_status: export_status(event.state, batch.as_ref(), suppressed.as_ref()),
+        export_status,
         notes: Vec::new(),
         next_attempt_at: batch
             .as_ref()
@@ -149,12 +151,12 @@ fn shared_orders(reader: &Reader<'_>, batch: BatchId, held: &[EventKey]) -> Resu
 }
 
 /// A batch whose event was refused holds others that were not: for those the last answer was a yes.
-fn attempts(all: Vec<Attempt>, state: EventState, batch: Option<&BatchLife>) -> Vec<AttemptLife> {
+fn attempts(all: Vec<Attempt>, submitted: bool, batch: Option<&BatchLife>) -> Vec<AttemptLife> {
     let accepted = |attempt: &Attempt| {
         let last = batch.is_some_and(|batch| {
             batch.finished_at.is_some() && (batch.id, batch.attempts) == (attempt.batch, attempt.number)
         });
-        attempt.accepted || (last && state == EventState::Delivered)
+        attempt.accepted || (last && submitted)
     };
     all.into_iter()
         .map(|attempt| AttemptLife {
@@ -247,10 +249,14 @@ fn notes(
             .iter()
             .flat_map(|parked| {
                 let key = &life.key;
+                let shows = match parked.status {
+                    Some(_) => "has the edge's own words",
+                    None => "shows it",
+                };
                 [
                     parked.remedy.clone(),
                     format!(
-                        "`orderfeed failed show {key}` has the edge's own words; then `orderfeed failed retry {key}` or \
+                        "`orderfeed failed show {key}` {shows}; then `orderfeed failed retry {key}` or \
                          `orderfeed failed discard {key}`"
                     ),
                 ]

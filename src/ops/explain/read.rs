@@ -105,7 +105,7 @@ fn order_life(
     Ok(OrderLife {
         entity_id: id,
         website,
-        summary: summary(&events, &missing, feed.as_ref(), whole),
+        summary: summary(&events, &missing, feed.as_ref(), index_failure.as_ref(), whole),
         shop,
         changes,
         feed,
@@ -180,6 +180,7 @@ fn summary(
     events: &[EventLife],
     missing: &[MissingLife],
     feed: Option<&FeedLife>,
+    failure: Option<&FailureLife>,
     seen: Option<&SeenOrder>,
 ) -> String {
     let count = |state: &str| events.iter().filter(|event| event.state == state).count();
@@ -187,13 +188,23 @@ fn summary(
         .iter()
         .filter(|event| event.export_status == Some("Failed, will retry"))
         .count();
+    let unused = events
+        .iter()
+        .filter(|event| event.state == "suppressed" && event.export_status.is_some())
+        .count();
+    let withheld = missing
+        .iter()
+        .filter(|event| event.why.starts_with("withheld"))
+        .count();
     let mut parts = Vec::new();
     for (number, words) in [
         (count("parked"), "failed and requires attention"),
         (retried, "failed and will be sent again"),
         (count("pending") - retried, "awaiting submission"),
-        (missing.len(), "not an event yet"),
-        (count("suppressed"), "not used"),
+        (missing.len() - withheld, "not an event yet"),
+        (withheld, "withheld"),
+        (count("suppressed") - unused, "given up"),
+        (unused, "submitted and not used"),
         (count("delivered"), "submitted"),
     ] {
         if number > 0 {
@@ -202,6 +213,9 @@ fn summary(
     }
     if !parts.is_empty() {
         return format!("events: {}", parts.join(", "));
+    }
+    if failure.is_some() {
+        return "it has no events, because it could not be indexed".to_owned();
     }
     let withheld = feed
         .filter(|feed| !feed.exported)
