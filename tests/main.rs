@@ -2,8 +2,10 @@
 
 mod cli;
 mod config;
+mod connection;
 mod delivery;
 mod emulator;
+mod explain;
 mod house;
 mod idempotence;
 mod main_job;
