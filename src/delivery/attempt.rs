@@ -297,7 +297,7 @@ mod tests {
         config.edge.url = Url::parse("http://127.0.0.1:9/prefix/").unwrap();
         config.edge.oauth.token_url = config.edge.url.clone();
         let datastream = "ebebf826-a01f-4458-8cec-ef61de241c93:stage".parse().unwrap();
-        let client = crate::delivery::client(&config).unwrap();
+        let client = crate::delivery::client::client(&config).unwrap();
         let destination = Destination::new(&config, &datastream, client, None, Clock::System);
         assert_eq!(
             destination.url.as_str(),

@@ -5,9 +5,9 @@
 //! safe because a batch is kept out of the queue until its own commit is done, and because whatever depends on it only
 //! becomes ready by that commit.
 
+mod accepted;
 mod answers;
 mod drain;
-mod reminder;
 mod speech;
 
 use std::collections::HashSet;
@@ -27,6 +27,7 @@ use crate::delivery::gate::request_units;
 use crate::delivery::health::{Health, Permit};
 use crate::delivery::lane::{Brake, LaneKit, Trip, failed_before, travel};
 use crate::delivery::lanes::Lanes;
+use crate::delivery::parts::{DeliveryError, Drained};
 use crate::delivery::queue::{Queue, RequestLimits, body_bytes};
 use crate::delivery::rules::Split;
 use crate::delivery::sender::speech::Speech;
@@ -34,7 +35,6 @@ use crate::delivery::settle::{Effect, Settlement, settle};
 use crate::delivery::stats::LaneGauge;
 use crate::delivery::suspicion::Suspicion;
 use crate::delivery::wiring::{Shared, Wiring, same_destination};
-use crate::delivery::{DeliveryError, Drained};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchId, PendingBatch, SenderRow};
 use crate::store::{Durability, StoreError, Topic};
