@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::index_work::DaemonIndexWork;
 use super::jobs::{Job, Jobs};
@@ -108,12 +109,15 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         exit_code,
     } = options;
     let stop_budget = config.delivery.stop_budget.get();
-    let Opened { lock, store } = start::open(&config, &clock, "orderfeed run", data_space).await?;
-    let (source, interval) = sources::source(&config)?;
-    let control = ControlSocket::listen(&config.store.path, &lock)?;
-    announce(&config, &store).await?;
+    let first = Arc::new(config);
+    let (config_sender, config) = watch::channel(Arc::clone(&first));
+    // Before anything else: a SIGTERM during the start is a stop like any other.
+    let _listener = AbortOnDropHandle::new(listen(signals, &lifecycle, config_sender));
+    let Opened { lock, store } = start::open(&first, &clock, "orderfeed run", data_space).await?;
+    let (source, interval) = sources::source(&first)?;
+    let control = ControlSocket::listen(&first.store.path, &lock)?;
+    announce(&first, &store).await?;
 
-    let (config_sender, config) = watch::channel(Arc::new(config));
     let indexer = Arc::new(Indexer::new(
         store.clone(),
         source.clone(),
@@ -171,9 +175,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         delivery::run(delivery).await.map(drop).map_err(in_words)
     }));
 
-    let listener = listen(signals, &lifecycle, config_sender);
     let ended = supervise(&store, &mut parts, &lifecycle, stop_budget).await;
-    listener.abort();
     let pending_events = store
         .read(|reader: &Reader<'_>| reader.pending_events())
         .await
@@ -280,7 +282,11 @@ async fn supervise(
         () = lifecycle.abort.cancelled() => Err(DaemonError::Aborted),
         () = tokio::time::sleep(stop_budget + STOP_MARGIN) => Err(DaemonError::Aborted),
     };
-    first.and(drained)
+    // Whichever part met a failing disk first: its end is the store's, with the store's remedy and exit code.
+    let fatal = fatal.borrow().clone();
+    first
+        .and(drained)
+        .map_err(|error| fatal.map_or(error, DaemonError::StoreFatal))
 }
 
 async fn drain(parts: &mut JoinSet<Part>) -> Result<(), DaemonError> {
