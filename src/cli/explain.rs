@@ -91,7 +91,11 @@ fn seen_order(order: &Order, config: &Config) -> SeenOrder {
         status: order.status.clone(),
         created_at: order.created_at,
         updated_at: order.updated_at,
-        scope: order.scope.clone(),
+        website: order.scope.as_ref().map(|scope| scope.website.clone()),
+        scope: order
+            .scope
+            .as_ref()
+            .map(|scope| [scope.website.as_str(), &scope.store, &scope.store_view].join(" / ")),
         exported: exported(order, config),
         facts: facts(order),
     }

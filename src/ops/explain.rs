@@ -14,12 +14,12 @@ mod events;
 mod read;
 mod remedy;
 mod shop;
+mod words;
 
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::clock::UtcMillis;
-use crate::commerce::order::{OrderId, Scope};
 use crate::events::Fact;
 use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
 use crate::store::feed::Exported;
@@ -59,7 +59,7 @@ pub enum Seen {
     /// Its row exists, but makes no sense.
     Unreadable {
         /// `entity_id`.
-        id: OrderId,
+        id: i64,
         /// Table and column, without personal data.
         reason: String,
     },
@@ -69,7 +69,7 @@ pub enum Seen {
 #[derive(Clone, Debug)]
 pub struct SeenOrder {
     /// `entity_id`.
-    pub id: OrderId,
+    pub id: i64,
     /// `state`.
     pub state: String,
     /// `status`.
@@ -78,8 +78,10 @@ pub struct SeenOrder {
     pub created_at: UtcMillis,
     /// `updated_at`.
     pub updated_at: UtcMillis,
-    /// Website, store and store view; `None` if the store view is gone.
-    pub scope: Option<Scope>,
+    /// The website's code; `None` if the store view is gone.
+    pub website: Option<String>,
+    /// `website / store / store view`; `None` if the store view is gone.
+    pub scope: Option<String>,
     /// Whether a change of it leads to events.
     pub exported: Exported,
     /// What happened to it, in the order in which it is to be sent.
@@ -116,7 +118,7 @@ pub struct SourceLife {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OrderLife {
     /// `entity_id`.
-    pub entity_id: OrderId,
+    pub entity_id: i64,
     /// Its website, if known.
     pub website: Option<String>,
     /// All of it in one sentence.

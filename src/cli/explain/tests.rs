@@ -2,7 +2,7 @@
 
 use super::render::render;
 use crate::clock::UtcMillis;
-use crate::commerce::order::{OrderId, Scope};
+use crate::commerce::order::OrderId;
 use crate::commerce::source::{Change, ChangeOp};
 use crate::events::{EventKind, Fact};
 use crate::ops::explain::{Explanation, Question, Seen, SeenOrder, Sight};
@@ -150,11 +150,8 @@ fn seen_order(order: OrderId, kinds: &[EventKind], exported: Exported) -> Seen {
         status: Some("picking".to_owned()),
         created_at: at(-60),
         updated_at: at(-10),
-        scope: (exported != Exported::StoreViewGone).then(|| Scope {
-            website: "base".to_owned(),
-            store: "main".to_owned(),
-            store_view: "default".to_owned(),
-        }),
+        website: (exported != Exported::StoreViewGone).then(|| "base".to_owned()),
+        scope: (exported != Exported::StoreViewGone).then(|| "base / main / default".to_owned()),
         exported,
         facts: kinds.iter().map(fact).collect(),
     })

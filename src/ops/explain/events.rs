@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::clock::UtcMillis;
 use crate::events::{EventKind, Fact, event_id};
 use crate::ops::explain::remedy::parked_remedy;
-use crate::ops::explain::shop::noun;
+use crate::ops::explain::words::document_of;
 use crate::ops::explain::{AttemptLife, BatchSight, EventLife, ParkedLife, SuppressedLife, WaitLife};
 use crate::ops::sentence::spoken_duration;
 use crate::ops::status::{Moment, SenderStatus};
@@ -26,11 +26,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) sender: Option<&'a SenderStatus>,
     /// What happened, in the order in which it is sent; empty if the source did not answer.
     pub(super) facts: &'a [Fact],
-}
-
-/// `invoice 77`.
-pub(super) fn document_of(kind: EventKind, document: i64) -> String {
-    format!("{} {document}", noun(kind))
 }
 
 /// The lives of these events, in the order in which they are sent as far as that is known.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::commerce::order::OrderId;
 use crate::ops::explain::events::{Surroundings, event_lives};
 use crate::ops::explain::shop::{gone, missing, seen_orders, shop_life};
 use crate::ops::explain::{
@@ -52,7 +51,7 @@ impl Explanation {
 
 fn order_life(
     reader: &Reader<'_>,
-    id: OrderId,
+    id: i64,
     question: &Question,
     daemon_runs: bool,
 ) -> Result<OrderLife, StoreError> {
@@ -116,7 +115,7 @@ fn order_life(
     })
 }
 
-fn seen_of(sight: &Sight, id: OrderId) -> Option<&Seen> {
+fn seen_of(sight: &Sight, id: i64) -> Option<&Seen> {
     match sight {
         Sight::Answered(seen) => seen.iter().find(|seen| seen.id() == id),
         Sight::Silent(_) => None,
@@ -143,7 +142,7 @@ fn website_of(
 ) -> Result<Option<String>, StoreError> {
     let codes = reader.websites()?;
     let by_feed = row.and_then(|website| codes.into_iter().find(|(id, _)| *id == website));
-    let by_source = || Some(seen?.scope.as_ref()?.website.clone());
+    let by_source = || seen?.website.clone();
     Ok(by_feed.map(|(_, code)| code).or_else(by_source))
 }
 
@@ -158,7 +157,7 @@ fn sender_of(reader: &Reader<'_>, website: Option<&str>) -> Result<Option<Sender
     Ok(Some(SenderStatus::of(code, row)))
 }
 
-fn changes(reader: &Reader<'_>, id: OrderId) -> Result<Vec<ChangeLife>, StoreError> {
+fn changes(reader: &Reader<'_>, id: i64) -> Result<Vec<ChangeLife>, StoreError> {
     let version = reader.view_state()?.map_or(0, |view| view.version);
     let mut changes: Vec<_> = reader
         .changes_of(id, MOST_CHANGES)?

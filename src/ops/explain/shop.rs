@@ -1,8 +1,7 @@
 //! The order in the shop, and what should be an event and is none.
 
-use crate::commerce::order::OrderId;
-use crate::events::{EventKind, Fact, event_id};
-use crate::ops::explain::events::document_of;
+use crate::events::{Fact, event_id};
+use crate::ops::explain::words::document_of;
 use crate::ops::explain::{
     ChangeLife, FailureLife, FeedLife, MissingLife, Question, Seen, SeenOrder, ShopLife, Sight,
 };
@@ -12,7 +11,7 @@ use crate::store::outbox::KnownEvent;
 
 impl Seen {
     /// `entity_id`.
-    pub(super) fn id(&self) -> OrderId {
+    pub(super) fn id(&self) -> i64 {
         match self {
             Self::Whole(order) => order.id,
             Self::Unreadable { id, .. } => *id,
@@ -21,7 +20,7 @@ impl Seen {
 }
 
 /// The orders that the source knows.
-pub(super) fn seen_orders(sight: &Sight) -> Vec<OrderId> {
+pub(super) fn seen_orders(sight: &Sight) -> Vec<i64> {
     match sight {
         Sight::Answered(seen) => seen.iter().map(Seen::id).collect(),
         Sight::Silent(_) => Vec::new(),
@@ -43,10 +42,7 @@ pub(super) fn shop_life(seen: &Seen) -> ShopLife {
             status: order.status.clone(),
             created_at: Some(Moment(order.created_at)),
             updated_at: Some(Moment(order.updated_at)),
-            scope: order
-                .scope
-                .as_ref()
-                .map(|scope| [scope.website.as_str(), &scope.store, &scope.store_view].join(" / ")),
+            scope: order.scope.clone(),
         },
     }
 }
@@ -138,16 +134,5 @@ fn starting(daemon_runs: bool) -> &'static str {
     match daemon_runs {
         true => "",
         false => "; no daemon runs, start it with `orderfeed run`",
-    }
-}
-
-/// What a kind's document is called.
-pub(super) fn noun(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Placed | EventKind::ShipmentCompleted | EventKind::Cancelled => "order",
-        EventKind::Invoiced => "invoice",
-        EventKind::ItemsShipped => "shipment",
-        EventKind::Refunded => "credit memo",
-        EventKind::ReturnInitiated | EventKind::ReturnCompleted => "return",
     }
 }

@@ -4,6 +4,9 @@
 //! of a parent (before a split, before a retried dead letter) are found through `parent_id`; nothing is copied. A parent
 //! that was delivered longer ago than the retention is gone, and its attempts with it.
 
+#[cfg(test)]
+mod tests;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Reader, StoreError, Writer};
