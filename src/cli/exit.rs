@@ -202,7 +202,7 @@ fn of_store(error: &StoreError) -> Exit {
             Fault::Other => Exit::Software,
         },
         StoreError::NewerSchema { .. } | StoreError::Foreign { .. } | StoreError::Path { .. } => Exit::Config,
-        StoreError::Missing { .. } => Exit::Unavailable,
+        StoreError::Missing { .. } | StoreError::OlderSchema { .. } => Exit::Unavailable,
         StoreError::Locked { .. } => Exit::TempFail,
         StoreError::Invariant(_) | StoreError::Closed => Exit::Software,
     }

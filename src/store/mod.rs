@@ -128,7 +128,7 @@ impl StoreView {
     /// Opens the store at `path` read-only.
     ///
     /// # Errors
-    /// `Missing` if there is none, `NewerSchema` or `Foreign` if it is not ours.
+    /// `Missing` if there is none, `OlderSchema`, `NewerSchema` or `Foreign` if it is not ours as it is now.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         open::read_only(path).map(|connection| Self { connection })
     }
