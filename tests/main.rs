@@ -5,6 +5,7 @@ mod config;
 mod delivery;
 mod emulator;
 mod idempotence;
+mod invariants;
 mod main_job;
 mod outages;
 mod shop;
