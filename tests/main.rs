@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod delivery;
 mod emulator;
+mod house;
 mod idempotence;
 mod invariants;
 mod main_job;

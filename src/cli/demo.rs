@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::demo_report::{self, Picture};
+use super::demo_report::{self, Picture, Start};
 use super::exit::{self, Exit};
 use super::output;
 use crate::clock::{Clock, UtcMillis};
@@ -67,7 +67,12 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let config = write_config(place.path(), &edge)?;
     let _log = logging::init(&config.log, Clock::System)?;
     let mut shop = Shoppers::open(place.path(), &args)?;
-    output::talk(&demo_report::welcome(&args, place.path(), &edge));
+    let start = Start {
+        orders: args.orders,
+        rate: args.rate,
+        faults: args.faults,
+    };
+    output::talk(&demo_report::welcome(&start, place.path(), &edge));
 
     let lifecycle = Lifecycle::default();
     let shopping = CancellationToken::new();

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::demo::DemoArgs;
 use crate::delivery::{DeliveryStats, LATENCY_BOUNDS_MS};
 use crate::emulator::EmulatorHandle;
 use crate::events::EventKind;
@@ -69,16 +68,27 @@ impl Picture {
     }
 }
 
+/// With what the demo begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// Orders in the shop.
+    pub(super) orders: u32,
+    /// Deeds a second.
+    pub(super) rate: f64,
+    /// Whether the edge misbehaves.
+    pub(super) faults: bool,
+}
+
 /// What is about to happen.
-pub(super) fn welcome(args: &DemoArgs, dir: &Path, edge: &EmulatorHandle) -> String {
+pub(super) fn welcome(start: &Start, dir: &Path, edge: &EmulatorHandle) -> String {
     format!(
         "A shop with {} orders, {} deeds a second, a local edge at {}{}, and the real daemon between them.\n\
          Its log follows. In another terminal:\n  orderfeed --config {}/orderfeed.toml status\n\
          Ctrl-C ends the shopping, lets everything arrive, and shows the summary.\n",
-        args.orders,
-        args.rate,
+        start.orders,
+        start.rate,
         edge.server_url(),
-        if args.faults { " that misbehaves" } else { "" },
+        if start.faults { " that misbehaves" } else { "" },
         dir.display(),
     )
 }

@@ -1,3 +1,5 @@
+//! What the window promises about late commits, one test each.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -9,8 +9,9 @@ use super::jobs::{Job, Jobs};
 use super::resync::ResyncOptions;
 use super::resync_work;
 use super::start::history_floor;
+use super::walk_reply::{refused, report_to};
 use super::work::{BoxFuture, IndexWork, RequestError};
-use crate::indexer::{self, IndexError, WalkOptions, WalkReport};
+use crate::indexer::{IndexError, WalkOptions, WalkReport};
 use crate::store::Reader;
 use crate::store::cron::CronRun;
 use crate::store::{Durability, Writer};
@@ -112,25 +113,6 @@ impl DaemonIndexWork {
             .write(Durability::Relaxed, write)
             .await?;
         Ok(())
-    }
-}
-
-/// Sends a walk's progress on; a report that nobody takes in time is dropped.
-pub(super) fn report_to(progress: mpsc::Sender<Progress>) -> impl FnMut(indexer::Progress) + Send {
-    move |walk| {
-        let _ = progress.try_send(Progress {
-            done: walk.done,
-            total: walk.total,
-            events: walk.events,
-        });
-    }
-}
-
-/// "Somebody else is at it" has an exit code of its own.
-pub(super) fn refused(error: IndexError) -> anyhow::Error {
-    match error {
-        IndexError::Busy(holder) => RequestError::Locked { holder }.into(),
-        other => other.into(),
     }
 }
 

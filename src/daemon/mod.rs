@@ -12,7 +12,7 @@
 //! | [`socket`] | the Unix socket beside the store: where it is, making it, the client |
 //! | [`serve`] | the daemon's side of it |
 //! | [`work`] | the seams: who handles requests, and the work on the index that they may need |
-//! | [`requests`], `store_requests`, [`index_work`], `resync_work` | doing what was asked |
+//! | [`requests`], `store_requests`, [`index_work`], `resync_work`, `walk_reply` | doing what was asked |
 //! | [`selection`] | which dead letters are meant |
 
 pub mod control;
@@ -32,4 +32,5 @@ pub mod socket;
 pub mod sources;
 pub mod start;
 mod store_requests;
+mod walk_reply;
 pub mod work;

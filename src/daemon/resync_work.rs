@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::control::{Progress, Resynced};
-use super::index_work::{refused, report_to};
 use super::jobs::Jobs;
 use super::resync::ResyncOptions;
 use super::start::history_floor;
+use super::walk_reply::{refused, report_to};
 use crate::commerce::order::OrderId;
 use crate::indexer::{Indexed, OnlyOrders, WalkKind, WalkOptions};
 use crate::store::outbox::ParkedFilter;

@@ -5,7 +5,9 @@
 //! safe because a batch is kept out of the queue until its own commit is done, and because whatever depends on it only
 //! becomes ready by that commit.
 
+mod accepted;
 mod answers;
+mod drain;
 mod speech;
 
 use std::collections::HashSet;
@@ -25,6 +27,7 @@ use crate::delivery::gate::request_units;
 use crate::delivery::health::{Health, Permit};
 use crate::delivery::lane::{Brake, LaneKit, Trip, failed_before, travel};
 use crate::delivery::lanes::Lanes;
+use crate::delivery::parts::{DeliveryError, Drained};
 use crate::delivery::queue::{Queue, RequestLimits, body_bytes};
 use crate::delivery::rules::Split;
 use crate::delivery::sender::speech::Speech;
@@ -32,7 +35,6 @@ use crate::delivery::settle::{Effect, Settlement, settle};
 use crate::delivery::stats::LaneGauge;
 use crate::delivery::suspicion::Suspicion;
 use crate::delivery::wiring::{Shared, Wiring, same_destination};
-use crate::delivery::{DeliveryError, Drained};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchId, PendingBatch, SenderRow};
 use crate::store::{Durability, StoreError, Topic};
@@ -373,59 +375,6 @@ impl Sender {
         let millis = u64::try_from(at.millis_since(self.shared.clock.now())).unwrap_or(0);
         // A timer may fire a little early as the wall clock sees it; a millisecond more makes it late.
         Instant::now() + (Duration::from_millis(millis) + Duration::from_millis(1)).min(LONGEST_SLEEP)
-    }
-
-    /// Waits for requests in flight within the budget, and for the commits of what they brought.
-    async fn drain(mut self, signals: &Signals) -> Result<Drained, DeliveryError> {
-        let (before, deadline) = (self.finished, Instant::now() + self.budget());
-        loop {
-            self.settle();
-            if self.trips.is_empty() && self.settling.is_none() {
-                break;
-            }
-            tokio::select! {
-                () = signals.abort.cancelled() => break,
-                () = tokio::time::sleep_until(deadline), if !self.trips.is_empty() => {
-                    let abandoned = self.trips.len() as u64;
-                    self.trips.abort_all();
-                    self.trips = JoinSet::new();
-                    self.settle_rest().await?;
-                    return Ok(self.drained(before, abandoned));
-                }
-                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
-                effects = committed(&mut self.settling) => self.committed(effects?),
-            }
-        }
-        let abandoned = self.trips.len() as u64;
-        self.trips.abort_all();
-        if !signals.abort.is_cancelled() {
-            self.report().await?;
-        }
-        Ok(self.drained(before, abandoned))
-    }
-
-    async fn settle_rest(&mut self) -> Result<(), DeliveryError> {
-        loop {
-            self.settle();
-            if self.settling.is_none() {
-                return Ok(());
-            }
-            let effects = committed(&mut self.settling).await?;
-            self.committed(effects);
-        }
-    }
-
-    fn drained(&self, before: u64, abandoned: u64) -> Drained {
-        self.gauge.set(0, 0);
-        Drained {
-            finished_requests: self.finished - before,
-            abandoned_requests: abandoned,
-            pending_events: 0,
-        }
-    }
-
-    fn budget(&self) -> Duration {
-        self.wiring.config.delivery.stop_budget.get()
     }
 
     fn retry(&self) -> &Retry {

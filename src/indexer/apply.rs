@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::derive::{Derived, Look, Prior, derive};
+use super::pause::next_attempt;
 use super::report::Indexed;
-use super::retry::next_attempt;
 use super::{IndexError, Indexer, event_context, force};
 use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;

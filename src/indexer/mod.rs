@@ -22,6 +22,7 @@ mod derive;
 mod feed_hash;
 mod force;
 mod only;
+mod pause;
 mod preview;
 mod report;
 pub mod retry;

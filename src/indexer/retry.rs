@@ -4,20 +4,11 @@
 use super::apply::{Advance, Batch};
 use super::report::Indexed;
 use super::{IndexError, Indexer};
-use crate::clock::UtcMillis;
 use crate::store::Reader;
 use crate::store::outbox::Class;
 
-const FIRST_PAUSE_MS: i64 = 60_000;
-const LONGEST_PAUSE_MS: i64 = 3_600_000;
 /// Retried together; each is still judged alone.
 const AT_ONCE: usize = 100;
-
-/// When an order that failed `attempts` times is tried again: after 1, 2, 4, … minutes, at most an hour.
-pub fn next_attempt(attempts: u32, now: UtcMillis) -> UtcMillis {
-    let doubled = FIRST_PAUSE_MS.saturating_mul(1 << attempts.saturating_sub(1).min(10));
-    now.plus_millis(doubled.min(LONGEST_PAUSE_MS))
-}
 
 impl Indexer {
     /// Tries the orders again that are due.
@@ -46,16 +37,5 @@ impl Indexer {
             advance: Advance::Nothing,
         };
         self.apply(batch).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_an_hour() {
-        let pause = |attempts| next_attempt(attempts, UtcMillis(0)).0 / 60_000;
-        assert_eq!([1, 2, 3, 6, 7, 40].map(pause), [1, 2, 4, 32, 60, 60]);
     }
 }

@@ -8,7 +8,9 @@ use std::thread;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Durability, Fault, Reader, StoreError, Topic, Writer, open};
+use crate::store::error::{Fault, StoreError};
+use crate::store::open;
+use crate::store::transaction::{Durability, Reader, Topic, Writer};
 
 /// Jobs that may wait for the writer. Beyond it, callers wait for a place: memory stays bounded.
 const QUEUE: usize = 1024;

@@ -40,6 +40,7 @@ pub mod meta;
 mod migrations;
 mod open;
 pub mod outbox;
+mod transaction;
 pub mod views;
 pub mod walk;
 
@@ -52,19 +53,11 @@ use tokio::sync::watch;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
+pub use transaction::{Durability, Reader, Topic, Writer};
 
 /// The version of SQLite that is built in.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
-}
-
-/// How much of a power cut a transaction must survive; see the module's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Durability {
-    /// May be lost by a power cut, as a whole.
-    Relaxed,
-    /// On the disk before the answer.
-    Durable,
 }
 
 /// The open store. Cheap to clone; the database closes when the last clone is gone.
@@ -149,41 +142,6 @@ impl StoreView {
         job: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         engine::read_in_snapshot(&mut self.connection, job)
-    }
-}
-
-/// What a transaction may have touched, for those who wait for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topic {
-    /// Changes to index.
-    Changelog,
-    /// Events to send, or a sender's state.
-    Outbox,
-}
-
-/// One snapshot. All reading verbs are its methods.
-#[derive(Debug)]
-pub struct Reader<'a> {
-    connection: &'a Connection,
-}
-
-/// The current write transaction. All writing verbs are its methods; it can read as well.
-#[derive(Debug)]
-pub struct Writer<'a> {
-    connection: &'a Connection,
-    touched: [bool; 2],
-}
-
-impl Writer<'_> {
-    /// The reading verbs, on what this transaction sees.
-    pub fn reader(&self) -> Reader<'_> {
-        Reader {
-            connection: self.connection,
-        }
-    }
-
-    fn touch(&mut self, topic: Topic) {
-        self.touched[topic as usize] = true;
     }
 }
 

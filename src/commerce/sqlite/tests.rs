@@ -1,3 +1,5 @@
+//! The embedded source, on a database in a temporary directory.
+
 use std::path::PathBuf;
 
 use super::*;

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::clock::UtcMillis;
-use crate::delivery::DeliveryError;
 use crate::delivery::rules::{Accepted, Halt};
-use crate::delivery::sender::Sender;
 use crate::delivery::voice::{Line, Ration, Voice};
 use crate::events::EventKind;
 use crate::store::outbox::{Answer, EventKey, SenderRow, SenderState};
 
 const PARKED_PER_MINUTE: u32 = 10;
 const REMARKS_PER_MINUTE: u32 = 10;
+/// Trouble that lasts so long is an error, no longer a warning.
+const ALARMING_MS: i64 = 900_000;
 
 /// The voice of one sender.
 #[derive(Debug)]
@@ -24,11 +24,12 @@ pub(super) struct Speech {
     parked: Ration,
     remarks: Ration,
     /// A "still failing" that wants the backlog, which only the store knows.
-    pending: Option<Still>,
+    repeat: Option<Repeat>,
 }
 
+/// A "still failing" that is due.
 #[derive(Debug)]
-struct Still {
+pub(super) struct Repeat {
     halted: bool,
     code: String,
     failures: u64,
@@ -44,7 +45,7 @@ impl Speech {
             halt_code: String::new(),
             parked: Ration::new(PARKED_PER_MINUTE),
             remarks: Ration::new(REMARKS_PER_MINUTE),
-            pending: None,
+            repeat: None,
         }
     }
 
@@ -116,7 +117,7 @@ impl Speech {
         };
         let kind = EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str);
         let order = number.map_or_else(|| format!("entity {}", key.order), str::to_owned);
-        let show = format!("orderfeed failed show {order}");
+        let show = format!("orderfeed failed show {}:{kind}:{}", key.order, key.document);
         tracing::warn!(
             website = &*self.website,
             order,
@@ -146,44 +147,30 @@ impl Speech {
         );
     }
 
+    /// A repeat that is due and wants to know the backlog.
+    pub(super) fn take_repeat(&mut self) -> Option<Repeat> {
+        self.repeat.take()
+    }
+
+    /// It still fails.
+    pub(super) fn repeats(&self, repeat: &Repeat, pending_events: u64, next_try: UtcMillis, now: UtcMillis) {
+        let (website, code, since) = (&*self.website, &repeat.code, repeat.since);
+        let (halted, failures) = (repeat.halted, repeat.failures);
+        if now.millis_since(since) >= ALARMING_MS {
+            tracing::error!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+        } else {
+            tracing::warn!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+        }
+    }
+
     fn still(&mut self, line: Option<Line>, code: &str, halted: bool) {
         if let Some(Line::Still { failures, since }) = line {
-            self.pending = Some(Still {
+            self.repeat = Some(Repeat {
                 halted,
                 code: code.to_owned(),
                 failures,
                 since,
             });
         }
-    }
-}
-
-impl Sender {
-    /// Says that it still fails, with the backlog, if that is due.
-    pub(super) async fn speak(&mut self, now: UtcMillis) -> Result<(), DeliveryError> {
-        let Some(still) = self.speech.pending.take() else {
-            return Ok(());
-        };
-        let all = self
-            .shared
-            .store
-            .read(|reader| reader.outbox_by_website())
-            .await?;
-        let own = all
-            .into_iter()
-            .find(|outbox| outbox.website == self.website)
-            .unwrap_or_default();
-        let next_try = self.health.row(self.website).until.unwrap_or(now);
-        tracing::warn!(
-            website = &*self.code,
-            code = still.code,
-            halted = still.halted,
-            failures = still.failures,
-            since = %still.since,
-            pending_events = own.pending_live + own.pending_history,
-            next_try = %next_try,
-            "Delivery still fails",
-        );
-        Ok(())
     }
 }

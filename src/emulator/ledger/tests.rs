@@ -1,3 +1,5 @@
+//! What the ledger keeps and tells.
+
 use super::*;
 use crate::clock::UtcMillis;
 use crate::emulator::config::LedgerDetail;

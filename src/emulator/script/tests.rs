@@ -1,3 +1,5 @@
+//! Which fault comes when.
+
 use super::*;
 
 fn script(text: &str) -> Script {

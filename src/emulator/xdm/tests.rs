@@ -1,3 +1,5 @@
+//! What the schema check accepts and refuses.
+
 use serde_json::{Value, json};
 
 use super::*;
