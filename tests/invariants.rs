@@ -3,7 +3,7 @@
 //!
 //! | | what | in the room | whole program |
 //! |---|---|---|---|
-//! | I1 | a cursor moves with its changelog rows | `store::changelog`: `cursors_move_with_their_changes_or_not_at_all` | `main_job` (kills while changes come in) |
+//! | I1 | a cursor moves with its changelog rows | `store::changelog`: `cursors_move_with_their_changes_or_not_at_all` | `kills::a_cursor_and_the_changes_that_it_covers_are_seen_together_or_not_at_all`, `main_job` |
 //! | I2 | feed, events and version move together | `indexer::tests`: `each_batch_is_a_checkpoint_and_only_the_failed_one_is_read_again` | `kills::every_snapshot_of_the_store_is_whole_and_kills_lose_nothing` |
 //! | I3 | an id depends on data space, kind, document | `events::identity`: `an_event_id_is_frozen_for_all_time` | `bytes::a_lost_store_makes_the_same_events_again`, `idempotence`, `main_job` |
 //! | I4 | bytes never change | `store::outbox`: `an_event_enters_once_and_its_bytes_never_change`, `one_bad_event_is_parked_alone_and_can_be_sent_again_with_the_same_bytes` | `bytes::what_is_sent_again_keeps_its_bytes_when_the_order_has_changed` |

@@ -144,3 +144,46 @@ fn data_requests(edge: &EmulatorHandle) -> usize {
         .filter(|row| row.path.contains("/collect"))
         .count()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_and_the_changes_that_it_covers_are_seen_together_or_not_at_all() {
+    let edge = edge::start().await;
+    let mut house = ShopHouse::new(&edge.server_url(), 20);
+    let mut daemon = house.installation.start_and_wait();
+    let store = house.installation.path("orderfeed.db");
+    let begin = cursor_and_changes(&store);
+    let mut seen = BTreeSet::new();
+    for act in 0..150 {
+        house.act();
+        if act % 50 == 49 {
+            daemon.kill();
+            daemon = house.installation.start_and_wait();
+        }
+        for _ in 0..15 {
+            let (cursor, changes) = cursor_and_changes(&store);
+            // A row of the shop's log becomes a row of the changelog, and the numbers of both have no gaps.
+            assert_eq!(
+                cursor - begin.0,
+                changes - begin.1,
+                "the cursor covers changes that are not there"
+            );
+            seen.insert(cursor);
+        }
+    }
+    assert!(seen.len() > 20, "the snapshots saw too little: {seen:?}");
+    let expected = house.expected();
+    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    assert_eq!(daemon.stop(), Some(0));
+    edge::assert_holds(&edge, &expected);
+    edge::assert_promises(&edge);
+}
+
+/// The source's position in the shop's log and the changelog's head, in one snapshot.
+fn cursor_and_changes(store: &Path) -> (i64, i64) {
+    let conn = rusqlite::Connection::open(store).unwrap();
+    conn.busy_timeout(Duration::from_secs(5)).unwrap();
+    let sql = "SELECT coalesce((SELECT CAST(value AS INTEGER) FROM source_cursor), 0),
+               coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sales_order_data_exporter_v2_cl'), 0)";
+    conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+}
