@@ -122,8 +122,8 @@ pub enum Command {
     /// Set the status of the index
     #[command(
         name = "indexer:set-status",
-        after_help = "suspended: nothing is indexed, neither by schedule nor in full, until the status is set again;\n\
-        changes are still captured.\n\nExample:\n  orderfeed indexer:set-status suspended sales_order_data_exporter_v2"
+        after_help = "suspended: the schedules index nothing until the status is set again; changes are still captured,\n\
+        and indexer:reindex by hand still works.\n\nExample:\n  orderfeed indexer:set-status suspended sales_order_data_exporter_v2"
     )]
     IndexerSetStatus(SetStatusArgs),
     /// Synchronize the orders feed again

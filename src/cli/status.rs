@@ -30,9 +30,8 @@ pub struct StatusArgs {
 /// If there is no store, or it cannot be read.
 pub fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
-    let path = config.store.path.clone();
     let now = context.clock.now();
-    let snapshot = view(&config)?.read(|reader| Snapshot::read(reader, &path, now))?;
+    let snapshot = view(&config)?.read(|reader| Snapshot::read(reader, &config, now))?;
     match args.json {
         true => output::json(&snapshot)?,
         false => output::data(&render(&snapshot))?,
@@ -143,6 +142,7 @@ impl Block {
     fn website(&mut self, website: &WebsiteStatus) {
         let sender = &website.sender;
         let state = match sender.state {
+            SenderState::Running if !website.exporting => "switched off, or not configured".to_owned(),
             SenderState::Running => "sending".to_owned(),
             SenderState::BackingOff => "backing off".to_owned(),
             SenderState::Halted => "HALTED".to_owned(),

@@ -40,16 +40,20 @@ impl Indexer {
     ) -> Result<WalkReport, IndexError> {
         let _guard = self.start_walking().await?;
         let at = self.clock.now();
-        self.store
+        let before = self
+            .store
             .write(Durability::Durable, move |w| {
-                w.set_indexer_status(IndexerStatus::Working, at)
+                let before = w.reader().indexer_state()?.map(|state| state.status);
+                w.set_indexer_status(IndexerStatus::Working, at)?;
+                Ok(before)
             })
             .await?;
         let result = self.walk(WalkKind::Reindex, options, stop, progress).await;
-        let status = if result.is_ok() {
-            IndexerStatus::Valid
-        } else {
-            IndexerStatus::Invalid
+        let status = match (before, result.is_ok()) {
+            // As in Commerce, a reindex by hand works on a suspended index; here the suspension outlives it.
+            (Some(IndexerStatus::Suspended), _) => IndexerStatus::Suspended,
+            (_, true) => IndexerStatus::Valid,
+            (_, false) => IndexerStatus::Invalid,
         };
         let at = self.clock.now();
         self.store

@@ -126,6 +126,9 @@ pub struct WalkStatus {
 pub struct WebsiteStatus {
     /// Its code.
     pub code: String,
+    /// Whether it is configured with back-office events on. What is in the outbox of one that is not waits until it is
+    /// configured again.
+    pub exporting: bool,
     /// What its sender does.
     pub sender: SenderStatus,
     /// Events that wait.

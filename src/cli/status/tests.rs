@@ -26,6 +26,7 @@ fn sender(state: SenderState) -> SenderStatus {
 fn website(code: &str, sender: SenderStatus) -> WebsiteStatus {
     WebsiteStatus {
         code: code.into(),
+        exporting: true,
         sender,
         pending: Pending::default(),
         delivered: BTreeMap::new(),

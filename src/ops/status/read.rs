@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::clock::UtcMillis;
+use crate::config::Config;
 use crate::events::EventKind;
 use crate::ops::status::{
     DaemonStatus, ExportStatus, IndexSnapshot, LastRun, Moment, NotExported, Pending, SHAPE, SenderStatus,
@@ -20,11 +21,12 @@ use crate::store::{Reader, StoreError, StoreLock};
 const RUNS: usize = 200;
 
 impl Snapshot {
-    /// Takes it from the store at `path`, on which `reader` is open.
+    /// Takes it from the configured store, on which `reader` is open.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn read(reader: &Reader<'_>, path: &Path, now: UtcMillis) -> Result<Self, StoreError> {
+    pub fn read(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Self, StoreError> {
+        let path = &config.store.path;
         Ok(Self {
             version: SHAPE,
             taken_at: Moment(now),
@@ -33,7 +35,7 @@ impl Snapshot {
             index_failures: reader.index_failure_count()?,
             not_exported: not_exported(&reader.feed_counts()?),
             walks: reader.running_walks()?.iter().map(WalkStatus::of).collect(),
-            websites: websites(reader)?,
+            websites: websites(reader, config)?,
             source: source(reader)?,
             cron: last_runs(reader.cron_history(None, RUNS)?),
             store: StoreStatus::of(path),
@@ -145,7 +147,7 @@ fn not_exported(counts: &[(Exported, u64)]) -> Vec<NotExported> {
         .collect()
 }
 
-fn websites(reader: &Reader<'_>) -> Result<Vec<WebsiteStatus>, StoreError> {
+fn websites(reader: &Reader<'_>, config: &Config) -> Result<Vec<WebsiteStatus>, StoreError> {
     let (codes, senders) = (reader.websites()?, reader.senders()?);
     let outboxes = reader.outbox_by_website()?;
     Ok(outboxes
@@ -154,12 +156,17 @@ fn websites(reader: &Reader<'_>) -> Result<Vec<WebsiteStatus>, StoreError> {
             let code = codes.iter().find(|(id, _)| *id == outbox.website);
             let code = code.map_or_else(|| outbox.website.to_string(), |(_, code)| code.clone());
             let sender = senders.iter().find(|sender| sender.website == outbox.website);
-            website(code, outbox, sender)
+            website(code, config, outbox, sender)
         })
         .collect())
 }
 
-fn website(code: String, outbox: &WebsiteOutbox, sender: Option<&SenderRow>) -> WebsiteStatus {
+fn website(
+    code: String,
+    config: &Config,
+    outbox: &WebsiteOutbox,
+    sender: Option<&SenderRow>,
+) -> WebsiteStatus {
     let of = |outcome: &str| -> BTreeMap<String, u64> {
         let counts = outbox.totals.iter().filter(|(_, word, _)| word == outcome);
         counts
@@ -174,6 +181,7 @@ fn website(code: String, outbox: &WebsiteOutbox, sender: Option<&SenderRow>) -> 
     let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     let waiting = outbox.pending_live + outbox.pending_history;
     WebsiteStatus {
+        exporting: config.sending_website(&code).is_some(),
         sender: SenderStatus::of(&code, sender),
         code,
         pending: Pending {
