@@ -8,7 +8,7 @@
 //! | I3 | an id depends on data space, kind, document | `events::identity`: `an_event_id_is_frozen_for_all_time` | `bytes::a_lost_store_makes_the_same_events_again`, `idempotence`, `main_job` |
 //! | I4 | bytes never change | `store::outbox`: `an_event_enters_once_and_its_bytes_never_change`, `one_bad_event_is_parked_alone_and_can_be_sent_again_with_the_same_bytes` | `bytes::what_is_sent_again_keeps_its_bytes_when_the_order_has_changed` |
 //! | I5 | delivered only after acceptance | `delivery::stops`: `a_kill_between_recording_and_ack_repeats_the_same_bytes` | `kills::nothing_is_delivered_before_the_edge_has_answered` |
-//! | I6 | an order's events in order | `store::outbox`: `a_later_event_of_an_order_waits_until_the_one_before_is_final`, `delivery::order` | `main_job`, and `edge::assert_promises` everywhere |
+//! | I6 | an order's events in order | `store::outbox`: `a_later_event_of_an_order_waits_until_the_one_before_is_final`, `delivery::order` | `delivery::storm`, and `edge::assert_promises` everywhere |
 //! | I7 | nothing lost, little repeated | `store::engine`: `a_full_disk_fails_the_transaction_with_a_sentence_and_is_announced_once` | `kills`, `main_job`, `outages` |
 //! | I8 | the version never passes the head, ids never rewind | `store::changelog`: `version_ids_never_rewind_when_everything_is_cleaned`, `store::views`: `the_version_cannot_pass_the_changelog_nor_go_back` | `resources::a_changelog_cleaned_to_the_last_row_goes_on_where_it_was` |
 //! | I9 | bounded memory | | `resources::memory_does_not_grow_with_the_backlog` |
