@@ -85,8 +85,7 @@ async fn the_index_commands_show_and_change_a_live_daemon() {
         told(&house, "indexer:set-mode schedule").contains("from 'Update on Save' to 'Update by Schedule'")
     );
 
-    let suspended =
-        format!("Index status for Indexer 'Sales Orders Feed' was changed from 'valid' to 'suspended'.\n");
+    let suspended = "Index status for Indexer 'Sales Orders Feed' was changed from 'valid' to 'suspended'.\n";
     assert_eq!(
         told(&house, &format!("indexer:set-status suspended {ID}")),
         suspended
