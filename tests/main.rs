@@ -1,6 +1,7 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod cli;
+mod commerce_commands;
 mod config;
 mod connection;
 mod delivery;
@@ -8,6 +9,7 @@ mod emulator;
 mod explain;
 mod house;
 mod idempotence;
+mod invariants;
 mod main_job;
 mod outages;
 mod shop;

@@ -33,25 +33,31 @@ impl ShopHouse {
         let installation = Installation::new(&edge::config(url, source));
         let path = installation.path("shop.db");
         let mut file = EmbeddedShop::open(&path).unwrap();
-        let mut shop = Shop::new(ShopOptions {
+        let shop = Shop::new(ShopOptions {
             seed: 11,
             ..ShopOptions::default()
         });
         file.commit(&shop.open_statements()).unwrap();
+        let mut house = Self {
+            installation,
+            shop,
+            file,
+            path,
+        };
+        house.live_through(orders);
+        house
+    }
+
+    /// Writes the whole life of `orders` more orders.
+    pub fn live_through(&mut self, orders: usize) {
         let to = now();
         let span = Span {
             orders,
             from: to.plus_millis(-PAST),
             to,
         };
-        for batch in history::batches(&mut shop, span) {
-            file.commit(&batch).unwrap();
-        }
-        Self {
-            installation,
-            shop,
-            file,
-            path,
+        for batch in history::batches(&mut self.shop, span) {
+            self.file.commit(&batch).unwrap();
         }
     }
 
