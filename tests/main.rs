@@ -1,5 +1,6 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
+mod cli;
 mod config;
 mod house;
 mod delivery;

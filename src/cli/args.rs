@@ -27,8 +27,11 @@ Examples:
   orderfeed saas:resync --feed orders             send what is new, changed or failed
   orderfeed failed list                           what needs a decision
 
-Exit codes: 0 done; 1 the answer is no; 2 usage; 69 something needed is not there; 70 a bug; 74 disk; 75 busy, try
-again; 77 not permitted; 78 configuration.";
+Exit codes:
+  0 done                          70 a bug               77 not permitted
+  1 the answer is no              74 the disk            78 configuration
+  2 the command line is wrong     75 busy, try again
+  69 something needed is not there";
 
 /// `X.Y.Z sqlite A.B.C`
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -108,8 +111,8 @@ pub enum Command {
     /// Reindex all orders
     #[command(
         name = "indexer:reindex",
-        alias = "index:reindex",
-        after_help = "Also known as index:reindex. What was sent is not sent again; interrupting this command does not \
+        visible_alias = "index:reindex",
+        after_help = "What was sent is not sent again; interrupting this command does not \
         interrupt a running daemon's work."
     )]
     IndexerReindex(ReindexArgs),

@@ -1,10 +1,10 @@
 //! `config check` and `config show`: what is wrong with the configuration, and what is in force.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
-use crate::config::{ConfigErrors, Loaded, Origin, Shown, load, process_environment};
+use crate::cli::output;
+use crate::config::{Loaded, Origin, Shown, load, process_environment};
 
 /// `orderfeed config …`
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -40,13 +40,13 @@ pub struct ShowArgs {
 /// Runs a `config` command on the file at `path` and the environment of this process.
 ///
 /// # Errors
-/// Everything that is wrong with the configuration; the caller exits with 78.
-pub fn run(path: &Path, command: &ConfigCommand) -> Result<(), ConfigErrors> {
+/// Everything that is wrong with the configuration; the caller exits with 78. Or stdout cannot be written.
+pub fn run(path: &Path, command: &ConfigCommand) -> anyhow::Result<()> {
     let loaded = load(path, process_environment())?;
-    print(&match command {
+    output::data(&match command {
         ConfigCommand::Check(args) => checked(&loaded, *args),
         ConfigCommand::Show(args) => shown(&loaded.settings, *args),
-    });
+    })?;
     Ok(())
 }
 
@@ -118,11 +118,6 @@ fn as_toml<'a>(settings: impl Iterator<Item = &'a Shown>, args: ShowArgs) -> Str
         let _ = writeln!(text, "{} = {}{origin}", setting.name, setting.value);
     }
     text
-}
-
-/// Writes to stdout; a reader that has gone away (`| head`) is not an error.
-fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

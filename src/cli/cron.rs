@@ -9,8 +9,9 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{self, Paint};
 use crate::cli::table::{AsciiTable, Cell, Tone};
 use crate::clock::UtcMillis;
-use crate::config::{Cron, CronExpr};
+use crate::config::Config;
 use crate::daemon::control::{Outcome, Request};
+use crate::daemon::jobs::Job;
 use crate::daemon::work::RequestError;
 use crate::ops::sentence::spoken_duration;
 use crate::store::cron::CronRun;
@@ -96,11 +97,9 @@ fn list(context: &Context, args: ListArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let now = context.clock.now();
     let rows = match view(&config) {
-        Ok(mut store) => job_rows(&mut store, &config.cron, now)?,
+        Ok(mut store) => job_rows(&mut store, &config, now)?,
         // Before the first start there are schedules, and nothing ran.
-        Err(StoreError::Missing { .. }) => jobs(&config.cron)
-            .map(|(job, schedule)| job_row(job, schedule, &config.cron, now))
-            .into(),
+        Err(StoreError::Missing { .. }) => Job::ALL.map(|job| job_row(job, &config, now)).into(),
         Err(error) => return Err(error.into()),
     };
     match args.json {
@@ -111,7 +110,7 @@ fn list(context: &Context, args: ListArgs) -> anyhow::Result<Exit> {
 }
 
 async fn run_job(context: &Context, job: String) -> anyhow::Result<Exit> {
-    known(&context.config()?.cron, &job)?;
+    known(&job)?;
     let outcome = execute(context, Request::CronRun { job }, "orderfeed cron run").await?;
     let Outcome::JobRan(ran) = &outcome else {
         return Err(another_answer(&outcome));
@@ -128,7 +127,7 @@ async fn run_job(context: &Context, job: String) -> anyhow::Result<Exit> {
 fn history(context: &Context, args: &HistoryArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     if let Some(job) = &args.job {
-        known(&config.cron, job)?;
+        known(job)?;
     }
     let runs = view(&config)?.read(|r| r.cron_history(args.job.as_deref(), args.limit))?;
     match args.json {
@@ -138,43 +137,32 @@ fn history(context: &Context, args: &HistoryArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Every job with its schedule.
-fn jobs(cron: &Cron) -> [(&'static str, &CronExpr); 5] {
-    [
-        ("indexer_update_all_views", &cron.indexer_update_all_views),
-        ("indexer_reindex_all_invalid", &cron.indexer_reindex_all_invalid),
-        ("indexer_clean_all_changelogs", &cron.indexer_clean_all_changelogs),
-        ("resend_failed_items", &cron.resend_failed_items),
-        ("cleanup_delivered_events", &cron.cleanup_delivered_events),
-    ]
-}
-
-fn known(cron: &Cron, job: &str) -> Result<(), RequestError> {
-    let jobs = jobs(cron).map(|(name, _)| name);
-    match jobs.contains(&job) {
-        true => Ok(()),
-        false => Err(RequestError::UnknownJob {
+fn known(job: &str) -> Result<(), RequestError> {
+    match Job::from_name(job) {
+        Some(_) => Ok(()),
+        None => Err(RequestError::UnknownJob {
             job: job.to_owned(),
-            known: jobs.join(", "),
+            known: Job::ALL.map(Job::as_str).join(", "),
         }),
     }
 }
 
-fn job_rows(store: &mut StoreView, cron: &Cron, now: UtcMillis) -> Result<Vec<JobRow>, StoreError> {
+fn job_rows(store: &mut StoreView, config: &Config, now: UtcMillis) -> Result<Vec<JobRow>, StoreError> {
     store.read(|reader| {
-        jobs(cron)
+        Job::ALL
             .into_iter()
-            .map(|(job, schedule)| with_last(job_row(job, schedule, cron, now), reader))
+            .map(|job| with_last(job_row(job, config, now), reader))
             .collect()
     })
 }
 
-fn job_row(job: &'static str, schedule: &CronExpr, cron: &Cron, now: UtcMillis) -> JobRow {
+fn job_row(job: Job, config: &Config, now: UtcMillis) -> JobRow {
+    let (schedule, time_zone) = (job.schedule(config), config.cron.time_zone);
     JobRow {
-        job,
+        job: job.as_str(),
         schedule: schedule.to_string(),
-        time_zone: cron.time_zone.to_string(),
-        next: schedule.next_after(cron.time_zone, now).map(UtcMillis::rfc3339),
+        time_zone: time_zone.to_string(),
+        next: schedule.next_after(time_zone, now).map(UtcMillis::rfc3339),
         last: None,
         last_status: None,
     }
@@ -259,11 +247,9 @@ mod tests {
 
     #[test]
     fn every_job_is_listed_with_its_next_run() {
-        let cron = Cron::default();
+        let config = Config::default();
         let now = UtcMillis::parse_rfc3339("2026-11-22T07:00:01Z").unwrap();
-        let mut rows: Vec<JobRow> = jobs(&cron)
-            .map(|(job, expr)| job_row(job, expr, &cron, now))
-            .into();
+        let mut rows: Vec<JobRow> = Job::ALL.map(|job| job_row(job, &config, now)).into();
         rows[0].last = Some("2026-11-22T07:00:00.000Z".into());
         rows[0].last_status = Some("success".into());
         insta::assert_snapshot!(render_jobs(&rows, Paint::Plain));
@@ -271,7 +257,7 @@ mod tests {
 
     #[test]
     fn an_unknown_job_is_told_the_known_ones() {
-        let refusal = known(&Cron::default(), "indexer_update").unwrap_err().to_string();
+        let refusal = known("indexer_update").unwrap_err().to_string();
         assert!(
             refusal.contains("indexer_update_all_views, indexer_reindex_all_invalid"),
             "{refusal}"

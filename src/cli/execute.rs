@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -10,16 +11,18 @@ use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::plug;
 use crate::cli::progress::Meter;
-use crate::config::Config;
+use crate::config::{Config, Log};
 use crate::daemon::control::{
     ControlError, JobRun, Outcome, Progress, Rebuilt, ReindexOptions, Reply, Request, Resynced,
 };
 use crate::daemon::requests::Requests;
 use crate::daemon::resync::ResyncOptions;
 use crate::daemon::socket;
+use crate::daemon::start::{self, DataSpace, StartError};
 use crate::daemon::work::{BoxFuture, ControlHandler, IndexWork, RequestError};
+use crate::ops::logging;
 use crate::store::outbox::BatchLimits;
-use crate::store::{Durability, Store, StoreError, StoreLock, StoreView};
+use crate::store::{Store, StoreError, StoreView};
 
 /// How long a daemon that holds the lock but does not listen yet is waited for: it is starting, or stopping.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -31,6 +34,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Why it was not done; who holds the lock, if neither way is open.
 pub async fn execute(context: &Context, request: Request, purpose: &str) -> anyhow::Result<Outcome> {
     let config = context.config()?;
+    quiet_log(context);
     let mut meter = Meter::new();
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -45,17 +49,28 @@ pub async fn execute(context: &Context, request: Request, purpose: &str) -> anyh
             // Only a daemon and the index make a store; anything else on one that is not there is a mistake.
             StoreView::open(&config.store.path)?;
         }
-        match StoreLock::acquire(&config.store.path, purpose) {
-            Ok(lock) => {
-                let result = here(context, &config, &request, &mut meter).await;
+        match start::open(&config, &context.clock, purpose, DataSpace::MustMatch).await {
+            Ok(opened) => {
+                let result = here(context, &config, &request, &opened.store, &mut meter).await;
                 meter.clear();
-                drop(lock);
                 return result;
             }
-            Err(StoreError::Locked { .. }) if Instant::now() < deadline => sleep(RETRY).await,
+            Err(StartError::Store(StoreError::Locked { .. })) if Instant::now() < deadline => {
+                sleep(RETRY).await
+            }
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Warnings of the work in this process go to stderr; what it does is said by the command itself.
+fn quiet_log(context: &Context) {
+    let log = Log {
+        level: "warn".to_owned(),
+        ..Log::default()
+    };
+    // Without a log, the command still says how it ended.
+    let _ = logging::init(&log, context.clock.clone());
 }
 
 /// An answer that belongs to another request: a daemon of another version.
@@ -87,25 +102,26 @@ async fn here(
     context: &Context,
     config: &Config,
     request: &Request,
+    store: &Store,
     meter: &mut Meter,
 ) -> anyhow::Result<Outcome> {
-    let store = Store::open(&config.store.path)?;
-    let now = context.clock.now();
-    store
-        .write(Durability::Durable, move |w| {
-            w.void_leases(now)?;
-            w.void_cron_runs(now)
-        })
-        .await?;
+    if matches!(request, Request::Resync(options) if options.wait) {
+        return Err(ControlError::NoDaemon).context("--wait follows what a daemon sends");
+    }
+    if needs_index(request) {
+        output::talk(
+            "No daemon is running: the work is done here, and what it queues is sent by the next `orderfeed run`",
+        );
+    }
     let index: Arc<dyn IndexWork> = match needs_index(request) {
-        true => plug::index_work(context, &store).await?,
+        true => plug::index_work(context, store).await?,
         false => Arc::new(NoIndex),
     };
     let limits = BatchLimits {
         bytes: config.delivery.max_batch_bytes,
         events: config.delivery.max_batch_events,
     };
-    let handler = Requests::new(store, context.clock.clone(), limits, index);
+    let handler = Requests::new(store.clone(), context.clock.clone(), limits, index);
     let (replies, mut queue) = mpsc::channel(64);
     let mut work = std::pin::pin!(handler.handle(request, replies));
     loop {

@@ -20,8 +20,11 @@ use crate::commerce::source::SourceError;
 use crate::config::ConfigErrors;
 use crate::daemon::control::ControlError;
 use crate::daemon::resync::Contradiction;
+use crate::daemon::run::DaemonError;
 use crate::daemon::selection::BadKey;
+use crate::daemon::start::StartError;
 use crate::daemon::work::RequestError;
+use crate::indexer::IndexError;
 use crate::ops::logging::LoggingError;
 use crate::store::{Fault, StoreError};
 
@@ -107,6 +110,15 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<RequestError>() {
         return Some(of_request(error));
     }
+    if let Some(error) = cause.downcast_ref::<DaemonError>() {
+        return Some(of_daemon(error));
+    }
+    if let Some(error) = cause.downcast_ref::<StartError>() {
+        return Some(of_start(error));
+    }
+    if let Some(error) = cause.downcast_ref::<IndexError>() {
+        return Some(of_index(error));
+    }
     if let Some(error) = cause.downcast_ref::<StoreError>() {
         return Some(of_store(error));
     }
@@ -147,6 +159,37 @@ fn of_request(error: &RequestError) -> Exit {
         RequestError::UnknownWebsite { .. }
         | RequestError::UnknownOrder { .. }
         | RequestError::UnknownJob { .. } => Exit::Usage,
+    }
+}
+
+// The next three wrap other errors transparently, so that the chain of causes does not show what is inside.
+
+fn of_daemon(error: &DaemonError) -> Exit {
+    match error {
+        DaemonError::Start(error) => of_start(error),
+        DaemonError::Source(error) => of_source(error),
+        DaemonError::Store(error) => of_store(error),
+        DaemonError::StoreFatal(_) => Exit::IoErr,
+        DaemonError::Control(error) => of_control(error),
+        DaemonError::Part { .. } => Exit::Software,
+        DaemonError::Aborted => Exit::Failed,
+    }
+}
+
+fn of_start(error: &StartError) -> Exit {
+    match error {
+        StartError::Store(error) => of_store(error),
+        StartError::OtherDataSpace { .. } => Exit::Config,
+    }
+}
+
+fn of_index(error: &IndexError) -> Exit {
+    match error {
+        IndexError::Source(error) => of_source(error),
+        IndexError::Store(error) => of_store(error),
+        IndexError::Busy(_) | IndexError::Stopped => Exit::TempFail,
+        IndexError::Suspended => Exit::Failed,
+        IndexError::Derive(_) => Exit::Software,
     }
 }
 

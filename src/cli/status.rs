@@ -69,7 +69,7 @@ struct Block {
 
 impl Block {
     fn put(&mut self, name: &str, value: &str) {
-        let _ = writeln!(self.text, "{name:<14} {}", visible(value));
+        let _ = writeln!(self.text, "{name:<16} {}", visible(value));
     }
 
     fn age(&self, at: Moment) -> String {
@@ -81,8 +81,8 @@ impl Block {
         let command = daemon.command.as_deref().unwrap_or("another process");
         let state = match (daemon.running, daemon.pid) {
             (false, _) => "not running; start it with `orderfeed run`".to_owned(),
-            (true, Some(pid)) => format!("{command} runs (process {pid})"),
-            (true, None) => format!("{command} runs"),
+            (true, Some(pid)) => format!("running: {command} (process {pid})"),
+            (true, None) => format!("running: {command}"),
         };
         self.put("Daemon", &state);
     }
@@ -196,7 +196,7 @@ impl Block {
                     + website.export_status.failed_requires_attention,
             });
         let line = format!(
-            "Submitted {}, Awaiting submission {}, Failed, will retry {}, Failed, requires attention {}",
+            "Submitted: {}; Awaiting submission: {}; Failed, will retry: {}; Failed, requires attention: {}",
             all.submitted, all.awaiting_submission, all.failed_will_retry, all.failed_requires_attention
         );
         self.put("Export status", &line);

@@ -130,6 +130,41 @@ fn every_error_has_its_exit() {
 }
 
 #[test]
+fn what_wraps_another_error_ends_as_that_one() {
+    let locked = || StoreError::Locked { holder: "x".into() };
+    let data_space = StartError::OtherDataSpace {
+        environment: "production",
+        configured: "x".into(),
+        stored: "y".into(),
+    };
+    let down = || SourceError::Unavailable { message: "x".into() };
+    let aborted = DaemonError::Part {
+        part: "x",
+        cause: "x".into(),
+    };
+    let table: [(Error, Exit); 9] = [
+        (
+            DaemonError::Start(StartError::Store(locked())).into(),
+            Exit::TempFail,
+        ),
+        (StartError::Store(locked()).into(), Exit::TempFail),
+        (DaemonError::Start(data_space).into(), Exit::Config),
+        (
+            DaemonError::Control(ControlError::NoDaemon).into(),
+            Exit::Unavailable,
+        ),
+        (DaemonError::StoreFatal("x".into()).into(), Exit::IoErr),
+        (aborted.into(), Exit::Software),
+        (DaemonError::Aborted.into(), Exit::Failed),
+        (IndexError::Source(down()).into(), Exit::Unavailable),
+        (IndexError::Busy("x".into()).into(), Exit::TempFail),
+    ];
+    for (error, expected) in table {
+        assert_eq!(Exit::of(&error), expected, "{error:?}");
+    }
+}
+
+#[test]
 fn a_cause_below_other_words_decides() {
     let error = Err::<(), _>(StoreError::Locked { holder: "x".into() })
         .context("the store was needed")

@@ -1,0 +1,194 @@
+//! Commands that change something: in their own process when no daemon runs, through the daemon when one does.
+
+use std::sync::Arc;
+
+use orderfeed::clock::Clock;
+use orderfeed::daemon::control::{JobRun, Progress, Rebuilt, ReindexOptions, Resynced};
+use orderfeed::daemon::requests::Requests;
+use orderfeed::daemon::resync::ResyncOptions;
+use orderfeed::daemon::serve::serve;
+use orderfeed::daemon::socket::ControlSocket;
+use orderfeed::daemon::work::{BoxFuture, IndexWork, RequestError};
+use orderfeed::store::StoreLock;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{LIMITS, Place, Ran};
+
+#[tokio::test]
+async fn without_a_daemon_changes_happen_at_once() {
+    let place = Place::with_store().await;
+    assert_eq!(
+        place.run(&["indexer:set-mode", "realtime"]).ok(),
+        "Index mode for Indexer Sales Orders Feed was changed from 'Update by Schedule' to 'Update on Save'\n"
+    );
+    assert_eq!(
+        place.run(&["indexer:set-mode", "realtime"]).ok(),
+        "Index mode for Indexer Sales Orders Feed has not been changed\n"
+    );
+    assert!(
+        place
+            .run(&["indexer:show-mode"])
+            .ok()
+            .ends_with(" Update on Save\n")
+    );
+    assert_eq!(
+        place
+            .run(&["indexer:set-status", "suspended", "sales_order_data_exporter_v2"])
+            .ok(),
+        "Index status for Indexer 'Sales Orders Feed' was changed from 'invalid' to 'suspended'.\n"
+    );
+    assert_eq!(
+        place.run(&["indexer:reset"]).ok(),
+        "Sales Orders Feed indexer has been invalidated.\n"
+    );
+    assert_eq!(
+        place.run(&["delivery", "pause", "--website", "base"]).ok(),
+        "Delivery of website base paused\n"
+    );
+    assert!(
+        place
+            .run(&["status"])
+            .ok()
+            .contains("orderfeed delivery resume --website base")
+    );
+    assert_eq!(
+        place.run(&["failed", "discard", "--all"]).ok(),
+        "1 events are discarded\n"
+    );
+    assert_eq!(place.run(&["failed", "list"]).ok(), "No event needs a decision\n");
+}
+
+#[tokio::test]
+async fn options_that_contradict_each_other_are_refused_before_anything_is_asked() {
+    let place = Place::with_store().await;
+    let resync = |more: &[&str]| place.run(&[&["saas:resync", "--feed", "orders"], more].concat());
+    let complaint = resync(&["--by-ids", "1,2", "--from", "2026-11-01"]).failed(2);
+    assert!(
+        complaint.contains("--by-ids names orders one by one"),
+        "{complaint}"
+    );
+    let complaint = resync(&["--from", "yesterday"]).failed(2);
+    assert!(complaint.contains("2026-11-22"), "{complaint}");
+    let complaint = place.run(&["failed", "retry"]).failed(2);
+    assert!(complaint.contains("--all"), "{complaint}");
+    let complaint = resync(&["--wait"]).failed(69);
+    assert!(
+        complaint.contains("--wait") && complaint.contains("no daemon is running"),
+        "{complaint}"
+    );
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_holds_is_told_with_the_holder() {
+    let place = Place::with_store().await;
+    let _held = StoreLock::acquire(&place.store(), "orderfeed backup").unwrap();
+    let complaint = place.run(&["indexer:reset"]).failed(75);
+    let holder = format!("orderfeed backup (process {})", std::process::id());
+    assert!(complaint.contains(&holder), "{complaint}");
+}
+
+/// An index that tells its progress, and is locked for a resync.
+struct MadeUpIndex;
+
+impl IndexWork for MadeUpIndex {
+    fn reindex<'a>(
+        &'a self,
+        _: &'a ReindexOptions,
+        progress: mpsc::Sender<Progress>,
+    ) -> BoxFuture<'a, Rebuilt> {
+        Box::pin(async move {
+            progress
+                .send(Progress {
+                    done: 50,
+                    total: 200,
+                    events: 12,
+                })
+                .await?;
+            Ok(Rebuilt {
+                orders: 200,
+                events: 12,
+                failures: 1,
+                duration_ms: 12_345,
+            })
+        })
+    }
+
+    fn resync<'a>(&'a self, _: &'a ResyncOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, Resynced> {
+        let holder = "full sync(1234)".to_owned();
+        Box::pin(async { Err(RequestError::Locked { holder }.into()) })
+    }
+
+    fn run_job<'a>(&'a self, job: &'a str) -> BoxFuture<'a, JobRun> {
+        Box::pin(async move {
+            Ok(JobRun {
+                job: job.to_owned(),
+                message: String::new(),
+                duration_ms: 3,
+            })
+        })
+    }
+}
+
+/// Runs commands one after the other while a daemon serves the store of `place`.
+async fn beside_a_daemon(place: Place, commands: &'static [&'static [&'static str]]) -> Vec<Ran> {
+    let lock = StoreLock::acquire(&place.store(), "orderfeed run").unwrap();
+    let store = place.open().await;
+    let socket = ControlSocket::listen(&place.store(), &lock).unwrap();
+    let handler = Requests::new(store, Clock::System, LIMITS, Arc::new(MadeUpIndex));
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(
+        socket,
+        Arc::new(handler),
+        orderfeed::cli::exit::code_of,
+        stop.clone(),
+    ));
+    let running = move || commands.iter().map(|args| place.run(args)).collect();
+    let ran = tokio::task::spawn_blocking(running).await.unwrap();
+    stop.cancel();
+    serving.await.unwrap();
+    ran
+}
+
+#[tokio::test]
+async fn a_running_daemon_does_what_is_asked() {
+    let ran = beside_a_daemon(
+        Place::new(),
+        &[
+            &["indexer:set-mode", "realtime"],
+            &["index:reindex"],
+            &["cron", "run", "resend_failed_items"],
+            &["failed", "retry", "7:placed:7"],
+            &["failed", "retry", "7:placed:7"],
+            &["delivery", "pause", "--website", "basic"],
+            &["saas:resync", "--feed", "orders"],
+        ],
+    )
+    .await;
+    let [mode, reindex, job, retry, again, pause, resync] = <[Ran; 7]>::try_from(ran).unwrap();
+    assert!(mode.ok().contains("to 'Update on Save'"));
+    assert!(
+        reindex.stderr.contains("50/200 (25 %) orders, 12 events"),
+        "{reindex:?}"
+    );
+    assert!(
+        reindex.stderr.contains("1 orders could not be indexed"),
+        "{reindex:?}"
+    );
+    assert_eq!(
+        reindex.ok(),
+        "Sales Orders Feed index has been rebuilt successfully in 00:00:12\n"
+    );
+    assert_eq!(job.ok(), "resend_failed_items ran in 3ms: nothing to do\n");
+    assert_eq!(retry.ok(), "1 events are sent again\n");
+    assert_eq!(
+        (again.code, again.stdout.as_str()),
+        (1, "0 events are sent again\n")
+    );
+    assert!(pause.failed(2).contains("known: base"));
+    let locked = resync.failed(75);
+    assert!(
+        locked.contains("operation skipped - process locked by \"full sync(1234)\""),
+        "{locked}"
+    );
+}

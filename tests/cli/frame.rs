@@ -1,0 +1,125 @@
+//! Help, version, completions, usage, and a reader that goes away.
+
+use super::{Place, program, ran};
+
+#[test]
+fn help_and_version_are_data() {
+    let help = ran(program().arg("--help").output().unwrap()).ok();
+    for command in [
+        "run",
+        "demo",
+        "status",
+        "indexer:status:mview",
+        "index:reindex",
+        "saas:resync",
+        "completions",
+    ] {
+        assert!(help.contains(command), "{command} is missing:\n{help}");
+    }
+    assert!(
+        help.contains("Examples:") && help.contains("78 configuration"),
+        "{help}"
+    );
+    let version = ran(program().arg("--version").output().unwrap()).ok();
+    let expected = format!("orderfeed {} sqlite 3.", env!("CARGO_PKG_VERSION"));
+    assert!(
+        version.starts_with(&expected) && version.lines().count() == 1,
+        "{version}"
+    );
+}
+
+#[test]
+fn every_command_has_help() {
+    let commands = "run demo emulator config|check config|show source|triggers|install status indexer:info \
+                    indexer:status indexer:status:mview indexer:show-mode indexer:set-mode indexer:reindex \
+                    index:reindex indexer:reset indexer:set-status saas:resync cron|list cron|run cron|history \
+                    failed|list failed|show failed|retry failed|discard delivery|pause delivery|resume completions";
+    for command in commands.split_whitespace() {
+        let help = ran(program().args(command.split('|')).arg("--help").output().unwrap()).ok();
+        assert!(
+            help.contains("Usage: orderfeed") && help.contains("--config"),
+            "{command}:\n{help}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    for args in [
+        &["indexer:statsu"][..],
+        &["cron", "run"],
+        &["indexer:set-mode", "sometimes"],
+        &[],
+    ] {
+        let complaint = ran(program().args(args).output().unwrap()).failed(2);
+        assert!(!complaint.is_empty());
+    }
+    let complaint = ran(program().arg("indexer:statsu").output().unwrap()).failed(2);
+    assert!(
+        complaint.contains("indexer:status"),
+        "suggests the nearest: {complaint}"
+    );
+}
+
+#[test]
+fn no_configuration_ends_with_78_and_the_remedy() {
+    let place = Place::new();
+    let missing = place.0.path().join("missing.toml");
+    for args in [
+        &["status"][..],
+        &["indexer:status"],
+        &["indexer:reset"],
+        &["cron", "list"],
+        &["run"],
+    ] {
+        let mut command = program();
+        command.args(args).arg("--config").arg(&missing);
+        let complaint = ran(command.output().unwrap()).failed(78);
+        assert!(
+            complaint.contains("missing.toml") && complaint.contains("--config"),
+            "{complaint}"
+        );
+    }
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_told_by_every_command() {
+    let place = Place::new();
+    std::fs::write(place.config(), "[delivery]\nlanez = 3\n").unwrap();
+    let complaint = place.run(&["status"]).failed(78);
+    assert!(
+        complaint.contains("lanez") && complaint.contains("lanes"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = ran(program().args(["completions", shell]).output().unwrap()).ok();
+        assert!(script.contains("saas:resync"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    for args in [
+        &["completions", "bash"][..],
+        &["--help"],
+        &["--version"],
+        &["indexer:info"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = ran(program().args(args).stdout(writer).output().unwrap());
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let ended = ran(program().arg("indexer:info").stdout(full).output().unwrap());
+    assert_eq!(ended.code, 74, "{ended:?}");
+    assert!(ended.stderr.contains("cannot be written"), "{ended:?}");
+}
