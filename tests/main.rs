@@ -2,9 +2,9 @@
 
 mod cli;
 mod config;
-mod house;
 mod delivery;
 mod emulator;
+mod house;
 mod shop;
 mod source;
 mod support;

@@ -2,10 +2,14 @@
 //! each batch, so a walk that was killed goes on where it was.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::apply::{Advance, Batch};
+use super::advance::Advance;
+use super::apply::Batch;
+use super::intake::Flow;
 use super::report::{Progress, WalkReport};
 use super::walk_options::{WalkKind, WalkOptions};
 use super::{FEED_LEASE, IndexError, Indexer};
@@ -15,10 +19,12 @@ use crate::commerce::source::ReadOrder;
 use crate::store::outbox::Class;
 use crate::store::views::IndexerStatus;
 use crate::store::walk::{Walk, WalkStep};
-use crate::store::{Durability, Reader, StoreError, Topic, Writer};
+use crate::store::{Durability, Reader, Writer};
 
 /// How often a walk says how far it is.
 const PROGRESS_EVERY_MS: i64 = 10_000;
+/// Pause between two looks for room.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A page of orders that was read ahead.
 struct Page {
@@ -80,6 +86,19 @@ impl Indexer {
         self.walk(WalkKind::Resync, options, stop, progress).await
     }
 
+    /// The first sync of a website that was enabled later: only its orders, and the index's status stays as it is.
+    ///
+    /// # Errors
+    /// As [`Indexer::reindex`].
+    pub async fn first_sync(
+        &self,
+        options: WalkOptions,
+        stop: impl Fn() -> bool + Sync,
+    ) -> Result<WalkReport, IndexError> {
+        let _guard = self.start_walking().await?;
+        self.walk(WalkKind::FirstSync, options, stop, |_| {}).await
+    }
+
     pub(super) async fn start_walking(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, IndexError> {
         if let Ok(guard) = self.walking.try_lock() {
             return Ok(guard);
@@ -110,14 +129,24 @@ impl Indexer {
         // Owning the receiver, it lets the reading side go as soon as it ends.
         let applying = async {
             let mut read = read;
-            while let Some(page) = read.recv().await {
+            loop {
+                let begun = Instant::now();
+                let Some(page) = read.recv().await else {
+                    break;
+                };
+                let got = Instant::now();
+                self.pace.read(got - begun);
                 self.wait_for_room(&stop).await?;
+                let free = Instant::now();
+                self.pace.waited(free - got);
                 let step = self.apply_page(&mut walk, &options, page?).await?;
+                self.pace.applied(free.elapsed());
                 report.indexed.add(step);
                 let now = self.clock.now();
                 let so_far = progress_of(&walk, now);
                 progress(so_far);
-                if now.millis_since(said) >= PROGRESS_EVERY_MS {
+                let speaks = kind != WalkKind::FirstSync && now.millis_since(said) >= PROGRESS_EVERY_MS;
+                if speaks {
                     said = now;
                     say_progress(kind, so_far);
                 }
@@ -137,49 +166,6 @@ impl Indexer {
         self.store.write(Durability::Durable, finish).await?;
         report.elapsed_ms = at.millis_since(walk.started_at);
         Ok(report)
-    }
-
-    /// The walk of this kind that is not finished, or a new one.
-    async fn open_walk(&self, kind: WalkKind, options: WalkOptions) -> Result<Walk, IndexError> {
-        let running = self
-            .store
-            .read(|reader: &Reader<'_>| reader.running_walks())
-            .await?;
-        let total = match running.iter().any(|walk| walk.kind == kind.as_str()) {
-            true => 0,
-            false => self.source.count_orders(&options.filter()).await?,
-        };
-        let text = serde_json::to_string(&options).map_err(|cause| IndexError::Derive(cause.to_string()))?;
-        let at = self.clock.now();
-        let open = move |w: &mut Writer<'_>| {
-            w.take_lease(FEED_LEASE, kind.operation(), at)?;
-            if let Some(walk) = w
-                .reader()
-                .running_walks()?
-                .into_iter()
-                .find(|walk| walk.kind == kind.as_str())
-            {
-                return Ok(walk);
-            }
-            let id = w.start_walk(kind.as_str(), &text, total, at)?;
-            w.reader()
-                .walk(id)?
-                .ok_or_else(|| StoreError::Invariant(format!("walk {id} vanished")))
-        };
-        let walk = self.store.write(Durability::Durable, open).await?;
-        tracing::info!(
-            feed = "orders",
-            operation = kind.operation(),
-            orders = walk.total,
-            done = walk.done,
-            "{}",
-            if walk.done > 0 {
-                "A walk over the orders goes on where it was"
-            } else {
-                "A walk over the orders begins"
-            },
-        );
-        Ok(walk)
     }
 
     /// Reads page after page until the end, or until nobody takes them any more.
@@ -245,7 +231,7 @@ impl Indexer {
             vanished,
             class: Class::History,
             changed_at: self.clock.now(),
-            floor: options.floor,
+            floors: options.floors.clone(),
             force: options.force,
             advance: Advance::Walk(step),
         };
@@ -272,21 +258,15 @@ impl Indexer {
 
     /// History waits while the outbox is full; live changes do not.
     async fn wait_for_room(&self, stop: &(impl Fn() -> bool + Sync)) -> Result<(), IndexError> {
-        let mut outbox = self.store.subscribe(Topic::Outbox);
         loop {
-            outbox.borrow_and_update();
-            let pending = self
-                .store
-                .read(|reader: &Reader<'_>| reader.pending_events())
-                .await?;
-            if pending < self.config().delivery.max_pending_events {
+            let config = self.config();
+            if self.intake.look(&self.store, &config, &self.clock).await? == Flow::Open {
                 return Ok(());
             }
             if stop() {
                 return Err(IndexError::Stopped);
             }
-            // Delivery does not touch the topic on every answer; look again now and then as well.
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), outbox.changed()).await;
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 }

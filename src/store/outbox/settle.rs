@@ -256,9 +256,9 @@ impl Writer<'_> {
 
     fn copy_batch_row(&mut self, id: BatchId) -> Result<BatchId, StoreError> {
         let sql = "INSERT INTO outbox_batch (website_id, class, state, events, bytes, created_at, changed_at, due_at,
-                     attempts, last_attempt_at, last_status, last_error, request_id)
+                     attempts, last_attempt_at, last_status, last_error, request_id, walk_id)
                    SELECT website_id, class, state, 0, 0, created_at, changed_at, due_at,
-                     attempts, last_attempt_at, last_status, last_error, request_id
+                     attempts, last_attempt_at, last_status, last_error, request_id, walk_id
                    FROM outbox_batch WHERE id = ?1 AND state = 0";
         if self.connection.prepare_cached(sql)?.execute([id])? == 0 {
             return Err(StoreError::Invariant(format!(
