@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use orderfeed::clock::UtcMillis;
 use orderfeed::commerce::source::{Change, ChangeOp};
+use orderfeed::store::cron::CronRun;
 use orderfeed::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents, Refusal};
 use orderfeed::store::views::ViewMode;
 use orderfeed::store::{Durability, Store};
@@ -51,8 +52,15 @@ impl Place {
                 w.append_changes(&[7, 7, 8].map(change), at())?;
                 let website = w.website_id("base")?;
                 w.enqueue(&[dead_letter(website)], Entry::IfNew, LIMITS, at())?;
-                let run = w.start_cron_run("resend_failed_items", at(), at())?;
-                w.finish_cron_run(run, "success", "made up", at().plus_millis(1500))
+                w.record_cron_run(&CronRun {
+                    id: 0,
+                    job: "resend_failed_items".to_owned(),
+                    status: "success".to_owned(),
+                    message: "made up".to_owned(),
+                    scheduled_at: at(),
+                    executed_at: Some(at()),
+                    finished_at: Some(at().plus_millis(1500)),
+                })
             })
             .await
             .unwrap();

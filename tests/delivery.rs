@@ -2,6 +2,7 @@
 //! comes when it may, and no byte changes. Real store, real HTTP, the emulator as the edge.
 
 mod halts;
+mod log;
 mod order;
 mod responses;
 mod rig;

@@ -1,6 +1,5 @@
 //! `orderfeed emulator`: the local Edge Network as a program of its own.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,6 +8,7 @@ use clap::Args;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::output;
 use crate::emulator::{
     DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig, Emulator, EmulatorConfig,
     EmulatorHandle, LedgerDetail, RandomFaults,
@@ -236,8 +236,7 @@ fn farewell(summary: &Value) -> String {
 
 /// Writes to stdout; nobody reading is no error.
 fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).ok();
+    let _ = output::line(text);
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::demo::{self, DemoArgs};
 use crate::cli::emulator::{self, EmulatorArgs};
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::output;
 use crate::cli::run::{self, RunArgs};
 use crate::cli::source::{self, SourceArgs, TriggersState};
 use crate::commerce::mysql::MysqlSource;
@@ -62,7 +63,10 @@ async fn on_source(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit>
         return Err(UsageError(sentence.to_owned()).into());
     }
     let source = MysqlSource::new(sources::mysql_settings(&config))?;
-    match source::run(args, &source, &mut std::io::stdout()).await? {
+    let mut report = Vec::new();
+    let state = source::run(args, &source, &mut report).await;
+    output::data(&String::from_utf8_lossy(&report))?;
+    match state? {
         TriggersState::Complete | TriggersState::Removed => Ok(Exit::Ok),
         TriggersState::Incomplete => Ok(Exit::Failed),
     }

@@ -34,7 +34,7 @@ pub struct RunArgs {
 /// A configuration that is not valid (78), a store that cannot be used, or what ended the daemon.
 pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let loaded = load(context.config_path(), process_environment())?;
-    let _log = logging::init(&loaded.config.log, context.clock.clone())?;
+    let log = logging::init(&loaded.config.log, context.clock.clone())?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -42,7 +42,13 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         return dry_run(loaded.config).await;
     }
     let path = context.config_path().to_owned();
-    let read = move || load(&path, process_environment()).map(|loaded| loaded.config);
+    let read = move || {
+        let config = load(&path, process_environment())?.config;
+        if let Err(error) = log.set_level(&config.log.level) {
+            tracing::error!(%error, "The new level of the log is not used");
+        }
+        Ok(config)
+    };
     let options = RunOptions {
         clock: Clock::System,
         data_space: if args.accept_new_data_space {

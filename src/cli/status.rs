@@ -210,7 +210,11 @@ impl Block {
         };
         self.put("Source", &source);
         for run in &snapshot.cron {
-            let (age, status, message) = (self.age(run.scheduled_at), &run.status, &run.message);
+            let (age, status, message) = (
+                self.age(run.finished_at.unwrap_or(run.scheduled_at)),
+                &run.status,
+                &run.message,
+            );
             let line = match message.as_str() {
                 "" => format!("{}: {status}, {age} ago", run.job),
                 message => format!("{}: {status}, {age} ago: {message}", run.job),

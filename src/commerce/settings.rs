@@ -1,5 +1,6 @@
 //! What a source is told at its start: plain values, already validated by whoever read the configuration.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,8 +30,9 @@ pub enum TlsMode {
     Required,
 }
 
-/// How to reach a MySQL or MariaDB database with the Commerce schema.
-#[derive(Clone, Debug)]
+/// How to reach a MySQL or MariaDB database with the Commerce schema. Its `Debug` leaves the URL out: it may hold a
+/// password.
+#[derive(Clone)]
 pub struct MysqlSettings {
     /// `mysql://user@host:port/database`, optionally `?socket=/path`.
     pub url: String,
@@ -72,6 +74,17 @@ impl MysqlSettings {
             ca_file: None,
             max_connections: 4,
         }
+    }
+}
+
+impl fmt::Debug for MysqlSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlSettings")
+            .field("table_prefix", &self.table_prefix)
+            .field("capture", &self.capture)
+            .field("poll_overlap", &self.poll_overlap)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
     }
 }
 

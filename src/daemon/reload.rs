@@ -47,9 +47,9 @@ fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
         new.admin = old.admin.clone();
         kept.push("admin.listen");
     }
-    if new.log != old.log {
-        new.log = old.log.clone();
-        kept.push("log");
+    if new.log.format != old.log.format {
+        new.log.format = old.log.format;
+        kept.push("log.format");
     }
     kept
 }

@@ -13,14 +13,13 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::{Config, DatastreamId, EdgeAuth};
+use crate::delivery::body::read_capped;
 use crate::delivery::client::describe;
 use crate::delivery::problem::Problem;
 use crate::delivery::retry_after;
 use crate::delivery::rules::{self, Decision, Halt, RequestShape, Retry, Who};
 use crate::delivery::tokens::{NoToken, Token, Tokens};
 
-/// Most of an answer's body that is read; the rest is left to the closed connection.
-const BODY_CAP: usize = 64 * 1024;
 const COLLECT: &str = "/ee/v2/collect";
 
 /// Where and as whom the requests of a website go.
@@ -47,6 +46,21 @@ pub(crate) struct Attempt {
     pub(crate) latency: Duration,
 }
 
+/// Why nothing was sent.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// Meanwhile nothing may be sent.
+    Held,
+    /// There is no token.
+    NoToken(NoToken),
+}
+
+impl From<NoToken> for Unsent {
+    fn from(missing: NoToken) -> Self {
+        Self::NoToken(missing)
+    }
+}
+
 impl Destination {
     pub(crate) fn new(
         config: &Config,
@@ -70,12 +84,21 @@ impl Destination {
         }
     }
 
-    /// Sends `body` and classifies the answer. A token that is refused is replaced once.
+    /// Sends `body` and classifies the answer. A token that is refused is replaced once. `held` is asked at the last moment
+    /// before each sending, because waiting for a token takes time.
     ///
     /// # Errors
-    /// Why there is no token; nothing was sent then.
-    pub(crate) async fn send(&self, body: Bytes, shape: &RequestShape) -> Result<Attempt, NoToken> {
+    /// Why nothing was sent.
+    pub(crate) async fn send(
+        &self,
+        body: Bytes,
+        shape: &RequestShape,
+        held: impl Fn() -> bool,
+    ) -> Result<Attempt, Unsent> {
         let token = self.token().await?;
+        if held() {
+            return Err(Unsent::Held);
+        }
         let first = self.attempt(body.clone(), token.as_deref(), shape).await;
         let (Decision::Reauthenticate(_), Some(tokens), Some(token)) =
             (&first.decision, &self.tokens, &token)
@@ -84,6 +107,9 @@ impl Destination {
         };
         tokens.reject(token);
         let fresh = self.token().await?;
+        if held() {
+            return Err(Unsent::Held);
+        }
         Ok(settled(self.attempt(body, fresh.as_deref(), shape).await))
     }
 
@@ -142,44 +168,6 @@ impl Destination {
             status: Some(status),
             request_id: returned_id(ours, &read.bytes),
             latency,
-        }
-    }
-}
-
-/// What is left of a body after reading at most 64 KiB of it.
-pub(crate) struct Read {
-    pub(crate) bytes: Vec<u8>,
-    /// `false` if the connection broke.
-    pub(crate) complete: bool,
-}
-
-/// Reads a body, but never more than its cap.
-pub(crate) async fn read_capped(mut response: Response) -> Read {
-    let mut bytes = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                let room = BODY_CAP - bytes.len();
-                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if bytes.len() == BODY_CAP {
-                    return Read {
-                        bytes,
-                        complete: true,
-                    };
-                }
-            }
-            Ok(None) => {
-                return Read {
-                    bytes,
-                    complete: true,
-                };
-            }
-            Err(_) => {
-                return Read {
-                    bytes,
-                    complete: false,
-                };
-            }
         }
     }
 }

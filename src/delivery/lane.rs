@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::attempt::{Attempt, Destination};
+use crate::delivery::attempt::{Attempt, Destination, Unsent};
 use crate::delivery::queue::{CLOSING, OPENING};
 use crate::delivery::rules::{Decision, RequestShape, Who};
 use crate::delivery::stats::DeliveryStats;
@@ -91,18 +91,17 @@ async fn send(kit: &LaneKit, batches: &[PendingBatch]) -> End {
         Ok(read) => read,
         Err(error) => return End::Store(error),
     };
-    if kit.brake.is_pulled() || kit.stop.is_cancelled() {
-        return End::Held;
-    }
     let shape = shape_of(batches);
     let bytes = body.len();
-    match kit.destination.send(body, &shape).await {
+    let held = || kit.brake.is_pulled() || kit.stop.is_cancelled();
+    match kit.destination.send(body, &shape, held).await {
         Ok(attempt) => {
             say(kit, &shape, bytes, &attempt);
             kit.stats.answered(attempt.status);
             End::Sent(Box::new(attempt), kinds)
         }
-        Err(missing) => End::NoToken(missing),
+        Err(Unsent::Held) => End::Held,
+        Err(Unsent::NoToken(missing)) => End::NoToken(missing),
     }
 }
 

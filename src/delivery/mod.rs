@@ -23,11 +23,13 @@
 
 mod attempt;
 pub mod backoff;
+mod body;
 mod client;
 pub mod gate;
 mod health;
 mod lane;
 pub mod lanes;
+mod outcome;
 mod problem;
 mod queue;
 pub mod retry_after;
@@ -48,6 +50,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use client::{ClientError, USER_AGENT, client};
+pub use outcome::{DeliveryError, Drained};
 pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, StatsSnapshot};
 
 use crate::clock::Clock;
@@ -55,7 +58,7 @@ use crate::config::Config;
 use crate::delivery::sender::{Sender, Signals};
 use crate::delivery::wiring::{Shared, Wiring};
 use crate::store::meta::WebsiteId;
-use crate::store::{Durability, Store, StoreError};
+use crate::store::{Durability, Store};
 
 /// What delivery works with.
 #[derive(Debug)]
@@ -72,31 +75,6 @@ pub struct DeliveryParts {
     pub abort: CancellationToken,
     /// Counts what happens.
     pub observer: Arc<DeliveryStats>,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drained {
-    /// Requests that were in flight at the stop and were answered.
-    pub finished_requests: u64,
-    /// Requests in flight that were given up; their events are sent again by the next start.
-    pub abandoned_requests: u64,
-    /// Events that wait in the outbox.
-    pub pending_events: u64,
-}
-
-/// Why delivery cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum DeliveryError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// There can be no HTTP client with this configuration.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// A request's task crashed.
-    #[error("a delivery task crashed: {0}; this is a bug, please report it")]
-    Lane(String),
 }
 
 /// Runs until `stop` is cancelled, then drains within `delivery.stop_budget`; `abort` ends at once.

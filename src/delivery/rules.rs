@@ -5,10 +5,13 @@
 //! collection APIs); what we do about each is ours.
 
 mod codes;
+mod halt;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
+
+pub use halt::Halt;
 
 use crate::delivery::problem::Problem;
 use crate::delivery::rules::codes::{Rule, halt_of, rule_for_code, rule_for_status};
@@ -121,19 +124,6 @@ pub enum Who {
     Request,
     /// This request, long enough for the edge to recover if it was the edge.
     RequestLong,
-}
-
-/// Why nothing gets through, and what helps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Halt {
-    /// A stable word or the edge's code.
-    pub code: String,
-    /// A sentence.
-    pub reason: String,
-    /// What to do.
-    pub remedy: &'static str,
-    /// Whether it was concluded from refusals of events, rather than said by the edge.
-    pub inferred: bool,
 }
 
 /// Decides about an answer.

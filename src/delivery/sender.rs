@@ -6,6 +6,8 @@
 //! becomes ready by that commit.
 
 mod answers;
+mod drain;
+mod reminder;
 mod speech;
 
 use std::collections::HashSet;
@@ -374,59 +376,6 @@ impl Sender {
         let millis = u64::try_from(at.millis_since(self.shared.clock.now())).unwrap_or(0);
         // A timer may fire a little early as the wall clock sees it; a millisecond more makes it late.
         Instant::now() + (Duration::from_millis(millis) + Duration::from_millis(1)).min(LONGEST_SLEEP)
-    }
-
-    /// Waits for requests in flight within the budget, and for the commits of what they brought.
-    async fn drain(mut self, signals: &Signals) -> Result<Drained, DeliveryError> {
-        let (before, deadline) = (self.finished, Instant::now() + self.budget());
-        loop {
-            self.settle();
-            if self.trips.is_empty() && self.settling.is_none() {
-                break;
-            }
-            tokio::select! {
-                () = signals.abort.cancelled() => break,
-                () = tokio::time::sleep_until(deadline), if !self.trips.is_empty() => {
-                    let abandoned = self.trips.len() as u64;
-                    self.trips.abort_all();
-                    self.trips = JoinSet::new();
-                    self.settle_rest().await?;
-                    return Ok(self.drained(before, abandoned));
-                }
-                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
-                effects = committed(&mut self.settling) => self.committed(effects?),
-            }
-        }
-        let abandoned = self.trips.len() as u64;
-        self.trips.abort_all();
-        if !signals.abort.is_cancelled() {
-            self.report().await?;
-        }
-        Ok(self.drained(before, abandoned))
-    }
-
-    async fn settle_rest(&mut self) -> Result<(), DeliveryError> {
-        loop {
-            self.settle();
-            if self.settling.is_none() {
-                return Ok(());
-            }
-            let effects = committed(&mut self.settling).await?;
-            self.committed(effects);
-        }
-    }
-
-    fn drained(&self, before: u64, abandoned: u64) -> Drained {
-        self.gauge.set(0, 0);
-        Drained {
-            finished_requests: self.finished - before,
-            abandoned_requests: abandoned,
-            pending_events: 0,
-        }
-    }
-
-    fn budget(&self) -> Duration {
-        self.wiring.config.delivery.stop_budget.get()
     }
 
     fn retry(&self) -> &Retry {

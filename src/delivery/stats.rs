@@ -61,9 +61,9 @@ pub struct StatsSnapshot {
     pub gate_waits: u64,
     /// Bytes of bodies sent.
     pub body_bytes: u64,
-    /// When something was last sent, answered, or found to be empty.
+    /// When something was last sent, answered, written down, or found to be empty. Old while nothing is in flight: idle.
     pub progress_at: UtcMillis,
-    /// Events by time from change noticed to accepted; the bounds are [`LATENCY_BOUNDS_MS`].
+    /// Live events by time from change noticed to accepted; the bounds are [`LATENCY_BOUNDS_MS`].
     pub latency: [u64; LATENCY_BOUNDS_MS.len() + 1],
     /// Sum of those times, in milliseconds.
     pub latency_sum_ms: u64,

@@ -16,7 +16,7 @@ use url::{Url, form_urlencoded};
 
 use crate::clock::{Clock, UtcMillis};
 use crate::config::OAuth;
-use crate::delivery::attempt::read_capped;
+use crate::delivery::body::read_capped;
 use crate::delivery::client::describe;
 use crate::delivery::problem::plain;
 use crate::delivery::retry_after;

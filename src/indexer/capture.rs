@@ -14,12 +14,15 @@ use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
 use crate::config::Config;
 use crate::ops::outage::{Failure, Outage};
+use crate::store::meta::SOURCE_CHECKED_AT;
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 
 /// Changes taken in one transaction at most.
 const AT_ONCE: usize = 5_000;
 /// A position that moved without changes is kept this often: keeping an older one is always safe.
 const QUIET_SAVE_MS: i64 = 60_000;
+/// That the source answers is noted this often.
+const SIGN_OF_LIFE_MS: i64 = 30_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// `meta`: identifies the database that the store was filled from.
@@ -66,6 +69,7 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
         outage: Outage::default(),
         cursors: None,
         saved_at: UtcMillis(0),
+        noted_at: UtcMillis(0),
     };
     let mut pause = FIRST_PAUSE;
     loop {
@@ -119,6 +123,7 @@ struct Capture {
     /// Where to go on; `None` until source and store were looked at (again).
     cursors: Option<Cursors>,
     saved_at: UtcMillis,
+    noted_at: UtcMillis,
 }
 
 impl Capture {
@@ -137,11 +142,21 @@ impl Capture {
         let more = captured.more;
         self.cursors = Some(captured.cursors.clone());
         let now = self.clock.now();
+        self.note_sign_of_life(now).await?;
         let quiet = captured.changes.is_empty() && now.millis_since(self.saved_at) < QUIET_SAVE_MS;
         if !quiet && (captured.cursors != cursors || !captured.changes.is_empty()) {
             self.save(captured, now).await?;
         }
         Ok(more)
+    }
+
+    async fn note_sign_of_life(&mut self, now: UtcMillis) -> Result<(), IndexError> {
+        if now.millis_since(self.noted_at) < SIGN_OF_LIFE_MS {
+            return Ok(());
+        }
+        self.noted_at = now;
+        let note = move |writer: &mut Writer<'_>| writer.set_meta(SOURCE_CHECKED_AT, &now.0.to_string());
+        Ok(self.store.write(Durability::Relaxed, note).await?)
     }
 
     async fn save(&mut self, captured: Captured, now: UtcMillis) -> Result<(), IndexError> {

@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
+use crate::ops::journal;
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) enum Style {
         /// Whether the terminal may be coloured.
         colour: bool,
     },
+    /// An entry of the journal, with its fields.
+    Journal,
 }
 
 /// Writes events to what `writer` makes.
@@ -62,24 +65,30 @@ where
     ) -> fmt::Result {
         let mut fields = Collected::default();
         event.record(&mut fields);
-        let mut line = self.head(event, &fields.message);
-        for (name, value) in &fields.values {
-            put_field(&mut line, self.style, name, value);
-        }
+        let mut spans = String::new();
         for span in ctx.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
-                line.push_str(&fields.fields);
+                spans.push_str(&fields.fields);
             }
         }
-        if self.style == Style::Json {
-            line.push('}');
-        }
-        line.push('\n');
-        writer.write_str(&line)
+        writer.write_str(&match self.style {
+            Style::Journal => journal_entry(event, &fields, &spans),
+            _ => self.line(event, &fields, &spans),
+        })
     }
 }
 
 impl Line {
+    fn line(&self, event: &Event<'_>, fields: &Collected, spans: &str) -> String {
+        let mut line = self.head(event, &fields.message);
+        for (name, value) in &fields.values {
+            put_field(&mut line, self.style, name, value);
+        }
+        line.push_str(spans);
+        line.push_str(if self.style == Style::Json { "}\n" } else { "\n" });
+        line
+    }
+
     fn head(&self, event: &Event<'_>, message: &str) -> String {
         let (at, level, target) = (
             self.clock.now().rfc3339(),
@@ -103,8 +112,35 @@ impl Line {
                 let short = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
                 format!("{short} {} {}", pretty_level(level, colour), escaped(message))
             }
+            // Its own form: journal_entry.
+            Style::Journal => escaped(message),
         }
     }
+}
+
+/// The journal takes fields one a line, and so the spans keep them.
+fn journal_entry(event: &Event<'_>, fields: &Collected, spans: &str) -> String {
+    let mut own = String::new();
+    for (name, value) in &fields.values {
+        put_field(&mut own, Style::Journal, name, value);
+    }
+    let fields_of = |lines: &'_ str| -> Vec<(String, String)> {
+        let pairs = lines.lines().filter_map(|line| line.split_once('='));
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    };
+    let all = [fields_of(&own), fields_of(spans)].concat();
+    let mut line = escaped(&fields.message);
+    for (name, value) in &all {
+        let bare = !value.is_empty() && !value.contains([' ', '"', '=']);
+        let _ = match bare {
+            true => write!(line, " {name}={value}"),
+            false => write!(line, " {name}=\"{}\"", value.replace('"', "\\\"")),
+        };
+    }
+    let named = all.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    journal::entry(event.metadata().level(), event.metadata().target(), &line, named)
 }
 
 /// Span fields, in the form of the line that they become part of.
@@ -202,6 +238,9 @@ fn put_field(line: &mut String, style: Style, name: &str, value: &Value) {
     let _ = match (style, value) {
         (Style::Json, Value::Plain(text)) => write!(line, ",{}:{text}", json_text(name)),
         (Style::Json, Value::Text(text)) => write!(line, ",{}:{}", json_text(name), json_text(text)),
+        (Style::Journal, Value::Plain(text) | Value::Text(text)) => {
+            writeln!(line, "{name}={}", escaped(text))
+        }
         (_, Value::Plain(text)) => write!(line, " {name}={text}"),
         (_, Value::Text(text)) => write!(line, " {name}={}", logfmt_value(text)),
     };
@@ -286,89 +325,4 @@ fn is_hostile(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
-    use tracing_subscriber::layer::SubscriberExt;
-
-    use super::*;
-    use crate::clock::UtcMillis;
-
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn logged(style: Style, talk: impl FnOnce()) -> String {
-        let captured = Captured::default();
-        let writer = captured.clone();
-        let clock = Clock::manual(UtcMillis::parse_rfc3339("2026-11-22T07:00:00.123Z").unwrap());
-        let subscriber = tracing_subscriber::registry().with(layer(style, clock, move || writer.clone()));
-        tracing::subscriber::with_default(subscriber, talk);
-        let bytes = captured.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
-    }
-
-    fn talk() {
-        let span = tracing::info_span!("batch", website = "base", request_id = tracing::field::Empty);
-        let _entered = span.enter();
-        span.record("request_id", "b 1");
-        let error = io::Error::other("refused\ntime=now level=error msg=forged \u{1b}[31mred\u{202e}");
-        tracing::warn!(
-            events = 17,
-            share = 0.5,
-            retried = true,
-            peer = "a\"b=c\n\u{1b}[2J",
-            error = %error,
-            "Batch refused by {}, sent again",
-            "peer\r\nINFO forged"
-        );
-    }
-
-    #[test]
-    fn logfmt_is_one_line_whatever_a_peer_wrote() {
-        let text = logged(Style::Logfmt, talk);
-        insta::assert_snapshot!(text);
-        assert_eq!(text.lines().count(), 1);
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
-    }
-
-    #[test]
-    fn json_is_one_valid_object_a_line() {
-        let text = logged(Style::Json, talk);
-        assert_eq!(text.lines().count(), 1);
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(
-            value["message"],
-            "Batch refused by peer\r\nINFO forged, sent again"
-        );
-        assert_eq!(value["events"], 17);
-        assert_eq!(value["website"], "base");
-        assert_eq!(value["request_id"], "b 1");
-        insta::assert_snapshot!(text);
-    }
-
-    #[test]
-    fn pretty_has_colour_only_where_it_is_allowed() {
-        let plain = logged(Style::Pretty { colour: false }, talk);
-        insta::assert_snapshot!(plain);
-        assert_eq!(plain.lines().count(), 1);
-        let coloured = logged(Style::Pretty { colour: true }, talk);
-        assert_eq!(
-            coloured.matches('\u{1b}').count(),
-            2,
-            "only the level's own: {coloured:?}"
-        );
-    }
-}
+mod tests;

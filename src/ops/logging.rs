@@ -11,22 +11,20 @@
 //! user information and query. Libraries that might break this are silenced below `warn`, see [`QUIET`].
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
-use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::clock::Clock;
 use crate::config::{Log, LogFormat};
+use crate::ops::journal::{self, Journal};
 use crate::ops::line::{self, Style};
 
 /// Libraries that talk too much, or about things that are not theirs to tell, at `info` and below.
 const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,mysql_async=warn,\
                      config=warn,log=warn";
-
-/// The name in the journal.
-const IDENTIFIER: &str = "orderfeed";
 
 type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
 
@@ -146,27 +144,14 @@ fn output(
 ) -> Result<Box<dyn Layer<Filtered> + Send + Sync>, LoggingError> {
     let style = match form {
         Form::Lines(style) => style,
-        Form::Journal => match tracing_journald::layer() {
-            Ok(journal) => return Ok(Box::new(as_operators_read(journal))),
+        Form::Journal => match Journal::at(Path::new(journal::SOCKET)) {
+            Ok(journal) => return Ok(Box::new(line::layer(Style::Journal, clock, journal))),
             Err(cause) if wanted == LogFormat::Journald => return Err(LoggingError::NoJournal(cause)),
             // Stderr still ends in the journal.
             Err(_) => Style::Logfmt,
         },
     };
     Ok(Box::new(line::layer(style, clock, io::stderr)))
-}
-
-/// The priorities of syslog(3) by their names, so that `journalctl -p info` does not show debug messages.
-fn as_operators_read(journal: tracing_journald::Layer) -> tracing_journald::Layer {
-    journal
-        .with_priority_mappings(PriorityMappings {
-            error: Priority::Error,
-            warn: Priority::Warning,
-            info: Priority::Informational,
-            debug: Priority::Debug,
-            trace: Priority::Debug,
-        })
-        .with_syslog_identifier(IDENTIFIER.to_owned())
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {

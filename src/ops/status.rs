@@ -23,10 +23,6 @@ use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 /// The number of the shape; see the module's header.
 pub const SHAPE: u32 = 1;
 
-/// The key in `meta` under which capture notes when it last looked at the source: milliseconds since the epoch.
-/// Written at most every few seconds, and only when the look succeeded.
-pub const SOURCE_CHECKED_AT: &str = "source_checked_at";
-
 /// A moment that serializes as RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub UtcMillis);

@@ -7,6 +7,9 @@ use super::{Reader, StoreError, Writer};
 /// The number that stands for a website code in the other tables. Given once, never reused.
 pub type WebsiteId = i64;
 
+/// `meta`: when the source last answered, in milliseconds.
+pub const SOURCE_CHECKED_AT: &str = "source_checked_at";
+
 impl Reader<'_> {
     /// A value of `meta`.
     ///

@@ -1,9 +1,10 @@
 //! The events of an order arrive in order, whatever happens on the way.
 
-use orderfeed::store::outbox::{Class, EventState};
+use orderfeed::clock::{Clock, UtcMillis};
+use orderfeed::store::outbox::{BatchLimits, Class, Entry, EventState, NewEvent, OrderEvents};
 use serde_json::json;
 
-use crate::delivery::rig::{Rig, id};
+use crate::delivery::rig::{Rig, event, id};
 
 #[tokio::test]
 async fn events_of_one_order_that_come_one_by_one_arrive_in_order() {
@@ -58,4 +59,60 @@ async fn a_live_change_overtakes_history() {
     rig.until_nothing_is_pending().await;
     rig.stop(running).await;
     rig.assert_promises();
+}
+
+#[tokio::test]
+async fn an_event_of_the_future_leaves_when_its_time_has_come() {
+    let rig = Rig::new().await;
+    let due = Clock::System.now().plus_millis(300);
+    rig.write(move |writer| {
+        let new = |kind, not_before| NewEvent {
+            kind,
+            document: 1,
+            not_before,
+            body: Ok(event(1, kind)),
+        };
+        let order = OrderEvents {
+            order: 1,
+            website: writer.website_id("base")?,
+            class: Class::Live,
+            changed_at: Clock::System.now(),
+            events: vec![new(1, UtcMillis(0)), new(2, due)],
+        };
+        let limits = BatchLimits {
+            bytes: 60_000,
+            events: 100,
+        };
+        writer
+            .enqueue(&[order], Entry::IfNew, limits, Clock::System.now())
+            .map(drop)
+    })
+    .await;
+    let running = rig.run();
+    rig.until_nothing_is_pending().await;
+    rig.stop(running).await;
+    let rows = rig.requests();
+    assert_eq!(rows.len(), 2);
+    assert!(
+        rows[1].received_at >= due,
+        "{:?} before {due:?}",
+        rows[1].received_at
+    );
+}
+
+#[tokio::test]
+async fn the_rate_gate_spreads_requests_over_time() {
+    let rig = Rig::with(|_| {}, |config| config.delivery.request_units_per_second = 40).await;
+    rig.enqueue_as("base", &(1..=1600).collect::<Vec<_>>(), &[1], Class::History)
+        .await;
+    let running = rig.run();
+    let begun = tokio::time::Instant::now();
+    rig.until_nothing_is_pending().await;
+    let took = begun.elapsed().as_secs_f64();
+    rig.stop(running).await;
+    let units: u64 = rig.requests().iter().map(|row| row.ru).sum();
+    assert!(
+        took >= (units as f64 - 10.0) / 40.0 * 0.95,
+        "{units} units in {took} s"
+    );
 }

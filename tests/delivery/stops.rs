@@ -125,3 +125,19 @@ async fn a_website_that_was_switched_off_still_sends_what_it_holds() {
     rig.until(&[1], EventState::Delivered).await;
     rig.stop(running).await;
 }
+
+#[tokio::test]
+async fn a_website_that_is_added_while_running_gets_its_sender() {
+    let rig = Rig::new().await;
+    let running = rig.run();
+    rig.enqueue("second", &[1], &[1]).await;
+    rig.enqueue("base", &[2], &[1]).await;
+    rig.until(&[2], EventState::Delivered).await;
+    assert_eq!(rig.states(1).await, [EventState::Pending]);
+    rig.change_config(|config| {
+        let same = config.websites["base"].clone();
+        config.websites.insert("second".to_owned(), same);
+    });
+    rig.until(&[1], EventState::Delivered).await;
+    rig.stop(running).await;
+}

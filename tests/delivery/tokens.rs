@@ -83,3 +83,29 @@ async fn a_token_service_that_is_down_is_waited_for() {
     rig.stop(running).await;
     assert_eq!(rig.requests().len(), 1);
 }
+
+#[tokio::test]
+async fn while_a_token_is_valid_a_broken_token_service_disturbs_nobody() {
+    let rig = Rig::with(|edge| edge.token_ttl_s = 4, |_| {}).await;
+    let running = rig.run();
+    rig.enqueue("base", &[1], &[1]).await;
+    rig.until(&[1], EventState::Delivered).await;
+    rig.script(json!([{"status": 503, "times": 0, "match": {"path": "/ims/token"}}]));
+    let begun = tokio::time::Instant::now();
+    for order in 2.. {
+        rig.enqueue("base", &[order], &[1]).await;
+        rig.until(&[order], EventState::Delivered).await;
+        // Renewal is due at 3.2 s of 4.
+        if begun.elapsed().as_millis() > 3_500 {
+            break;
+        }
+    }
+    rig.stop(running).await;
+    let failed = rig
+        .emulator
+        .requests()
+        .iter()
+        .filter(|row| row.path.contains("/ims/") && row.status == 503)
+        .count();
+    assert_eq!(failed, 1, "it was tried once and not again at every request");
+}

@@ -87,6 +87,22 @@ async fn a_changelog_that_was_cleaned_or_recreated_loses_no_order() {
     reader
         .wait_for(|change| change.order == 14 && change.op == ChangeOp::Upsert)
         .await;
+
+    // Commerce's own hourly cleaning, while the daemon was away.
+    for id in [15, 16] {
+        let update =
+            "UPDATE sales_order SET status = 'unseen', updated_at = UTC_TIMESTAMP() WHERE entity_id = ";
+        database.execute(&format!("{update}{id}")).await;
+    }
+    let newest = rows(
+        &database,
+        "SELECT MAX(version_id) FROM sales_order_data_exporter_v2_cl",
+    )
+    .await;
+    let clean = format!("DELETE FROM sales_order_data_exporter_v2_cl WHERE version_id < {newest}");
+    database.execute(&clean).await;
+    let orders = reader.orders().await;
+    assert!(orders.contains(&15) && orders.contains(&16), "{orders:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! ran out of time leaves a connection in an unknown state behind a network that may be a black hole, so the whole pool
 //! is replaced then; its successor connects afresh.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -29,8 +30,7 @@ const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES
 /// Reads only, all from one snapshot a transaction. A trigger installation asks for more explicitly.
 const READ_ONLY: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-/// Makes sessions.
-#[derive(Debug)]
+/// Makes sessions. Its `Debug` says only where to: the driver's options hold the password in the clear.
 pub(crate) struct Connector {
     settings: MysqlSettings,
     opts: Opts,
@@ -178,8 +178,15 @@ impl Connector {
     }
 }
 
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A connection in use, with time limits and our errors.
-#[derive(Debug)]
 pub(crate) struct Session<'a> {
     connector: &'a Connector,
     conn: Conn,
@@ -322,6 +329,16 @@ mod tests {
             assert!(matches!(error, SourceError::Misconfigured { .. }), "{error}");
             assert!(!error.to_string().contains("s3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn nothing_that_is_printed_for_a_debugger_holds_the_password() {
+        let settings = MysqlSettings {
+            password: Some("s3cret".to_owned().into()),
+            ..MysqlSettings::new("mysql://feed:s3cret@db/shop")
+        };
+        let text = format!("{settings:?} {:?}", Connector::new(settings.clone()).unwrap());
+        assert!(!text.contains("s3cret") && text.contains("shop"), "{text}");
     }
 
     #[test]

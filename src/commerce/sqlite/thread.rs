@@ -9,6 +9,9 @@ use tokio::sync::oneshot;
 
 use crate::commerce::source::SourceError;
 
+/// Memory for pages, in KiB.
+const CACHE_KIB: i64 = 8_192;
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A handle to the thread. When the last one goes, the thread finishes what it was given and ends.
@@ -63,6 +66,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, SourceError> {
             message: format!("the embedded store {} cannot be opened: {cause}", path.display()),
             remedy: "check source.sqlite.path; `orderfeed demo` makes such a store".into(),
         })?;
+    // A batch of orders touches pages of some twenty tables and indexes; SQLite's own 2 MB would evict most of them.
+    connection
+        .pragma_update(None, "cache_size", -CACHE_KIB)
+        .map_err(|cause| explain(&cause))?;
     // The shop writes while we read.
     connection
         .busy_timeout(Duration::from_secs(5))

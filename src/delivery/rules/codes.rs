@@ -1,7 +1,7 @@
 //! The table: what each code and each status asks for, and the sentences of a halt.
 
 use crate::delivery::problem::Problem;
-use crate::delivery::rules::Halt;
+use crate::delivery::rules::halt::Halt;
 
 /// The warning that an event was ignored because its person did not consent; the status behind it varies.
 pub(super) const CONSENT: &str = "EXEG-0301";
@@ -45,7 +45,7 @@ pub(super) enum Why {
     Endpoint,
 }
 
-const CODES: &[(&str, Rule)] = &[
+pub(super) const CODES: &[(&str, Rule)] = &[
     ("EXEG-0000-503", Rule::Retry),
     ("EXEG-0001-500", Rule::Server),
     ("EXEG-0002-400", Rule::Halt(Why::Datastream)),

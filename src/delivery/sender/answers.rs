@@ -15,7 +15,7 @@ use crate::delivery::sender::Sender;
 use crate::delivery::settle::Settlement;
 use crate::delivery::suspicion::Verdict;
 use crate::delivery::tokens::NoToken;
-use crate::store::outbox::{Answer, BatchId, EventVerdict, KindCode, PendingBatch, Refusal, Settled};
+use crate::store::outbox::{Answer, BatchId, Class, EventVerdict, KindCode, PendingBatch, Refusal, Settled};
 
 /// A server error that may be the edge's is not asked about again sooner, where `delivery.retry.max` allows it.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
@@ -91,7 +91,8 @@ impl Sender {
             .stats
             .delivered((events - accepted.suppressed.len()) as u64);
         self.shared.stats.suppressed(accepted.suppressed.len() as u64);
-        for batch in &batches {
+        // History was noticed long ago by design; it would hide how live changes fare.
+        for batch in batches.iter().filter(|batch| batch.class == Class::Live) {
             let millis = now.millis_since(batch.changed_at);
             self.shared.stats.took(millis, batch.events as u64);
         }

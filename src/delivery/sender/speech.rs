@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::clock::UtcMillis;
-use crate::delivery::DeliveryError;
 use crate::delivery::rules::{Accepted, Halt};
-use crate::delivery::sender::Sender;
 use crate::delivery::voice::{Line, Ration, Voice};
 use crate::events::EventKind;
 use crate::store::outbox::{Answer, EventKey, SenderRow, SenderState};
 
 const PARKED_PER_MINUTE: u32 = 10;
 const REMARKS_PER_MINUTE: u32 = 10;
+/// Trouble that lasts so long is an error, no longer a warning.
+pub(super) const ALARMING_MS: i64 = 900_000;
 
 /// The voice of one sender.
 #[derive(Debug)]
@@ -24,15 +24,16 @@ pub(super) struct Speech {
     parked: Ration,
     remarks: Ration,
     /// A "still failing" that wants the backlog, which only the store knows.
-    pending: Option<Still>,
+    pub(super) pending: Option<Still>,
 }
 
+/// A failure that goes on.
 #[derive(Debug)]
-struct Still {
-    halted: bool,
-    code: String,
-    failures: u64,
-    since: UtcMillis,
+pub(super) struct Still {
+    pub(super) halted: bool,
+    pub(super) code: String,
+    pub(super) failures: u64,
+    pub(super) since: UtcMillis,
 }
 
 impl Speech {
@@ -116,7 +117,7 @@ impl Speech {
         };
         let kind = EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str);
         let order = number.map_or_else(|| format!("entity {}", key.order), str::to_owned);
-        let show = format!("orderfeed failed show {order}");
+        let show = format!("orderfeed failed show {}:{kind}:{}", key.order, key.document);
         tracing::warn!(
             website = &*self.website,
             order,
@@ -155,35 +156,5 @@ impl Speech {
                 since,
             });
         }
-    }
-}
-
-impl Sender {
-    /// Says that it still fails, with the backlog, if that is due.
-    pub(super) async fn speak(&mut self, now: UtcMillis) -> Result<(), DeliveryError> {
-        let Some(still) = self.speech.pending.take() else {
-            return Ok(());
-        };
-        let all = self
-            .shared
-            .store
-            .read(|reader| reader.outbox_by_website())
-            .await?;
-        let own = all
-            .into_iter()
-            .find(|outbox| outbox.website == self.website)
-            .unwrap_or_default();
-        let next_try = self.health.row(self.website).until.unwrap_or(now);
-        tracing::warn!(
-            website = &*self.code,
-            code = still.code,
-            halted = still.halted,
-            failures = still.failures,
-            since = %still.since,
-            pending_events = own.pending_live + own.pending_history,
-            next_try = %next_try,
-            "Delivery still fails",
-        );
-        Ok(())
     }
 }

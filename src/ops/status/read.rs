@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::clock::UtcMillis;
 use crate::events::EventKind;
 use crate::ops::status::{
-    DaemonStatus, ExportStatus, IndexSnapshot, LastRun, Moment, NotExported, Pending, SHAPE,
-    SOURCE_CHECKED_AT, SenderStatus, Snapshot, SourceStatus, StoreStatus, WalkStatus, WebsiteStatus,
+    DaemonStatus, ExportStatus, IndexSnapshot, LastRun, Moment, NotExported, Pending, SHAPE, SenderStatus,
+    Snapshot, SourceStatus, StoreStatus, WalkStatus, WebsiteStatus,
 };
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
@@ -195,7 +195,7 @@ fn website(code: String, outbox: &WebsiteOutbox, sender: Option<&SenderRow>) -> 
 }
 
 fn source(reader: &Reader<'_>) -> Result<SourceStatus, StoreError> {
-    let checked_at = reader.meta(SOURCE_CHECKED_AT)?;
+    let checked_at = reader.meta(crate::store::meta::SOURCE_CHECKED_AT)?;
     Ok(SourceStatus {
         checked_at: checked_at
             .and_then(|millis| millis.parse().ok())

@@ -324,3 +324,61 @@ async fn a_forced_resend_takes_delivered_events_only_and_makes_no_second_one() {
     assert_eq!(states(&store, 1).await, [EventState::Pending]);
     assert_eq!(ready(&store).await.len(), 2);
 }
+
+#[tokio::test]
+async fn answers_that_are_settled_together_are_counted_once_for_each_batch() {
+    let (_dir, store) = testing::fresh();
+    enqueue(&store, vec![order(1, Class::Live, &[1, 2])]).await;
+    enqueue(&store, vec![order(2, Class::Live, &[1])]).await;
+    let mut settled = Vec::new();
+    for batch in ready(&store).await {
+        let (id, mut payload) = (batch.id, Vec::new());
+        let kinds = store
+            .read(move |r| r.append_payload(id, &mut payload))
+            .await
+            .unwrap()
+            .unwrap();
+        settled.push(Settled {
+            id,
+            website: 1,
+            kinds,
+        });
+    }
+    let answer = Answer {
+        at: NOW,
+        status: Some(202),
+        ..Answer::default()
+    };
+    for _ in 0..2 {
+        let (settled, answer) = (settled.clone(), answer.clone());
+        write(&store, move |w| {
+            w.settle_requests(&[(&settled[..1], &answer), (&settled[1..], &answer)])
+        })
+        .await;
+    }
+    write(&store, |w| w.website_id("base")).await;
+    let all = store.read(|r| r.outbox_by_website()).await.unwrap();
+    let delivered = |kind, count| (kind, "delivered".to_owned(), count);
+    assert_eq!(all[0].totals, [delivered(1, 2), delivered(2, 1)]);
+}
+
+#[tokio::test]
+async fn an_operators_pause_is_not_overwritten_by_a_report() {
+    let (_dir, store) = testing::fresh();
+    let row = |state| SenderRow {
+        website: 1,
+        state,
+        code: String::new(),
+        reason: String::new(),
+        since: NOW,
+        until: None,
+        failures: 0,
+    };
+    assert!(write(&store, move |w| w.report_sender(&row(SenderState::Halted))).await);
+    write(&store, move |w| w.set_sender(&row(SenderState::Paused))).await;
+    assert!(!write(&store, move |w| w.report_sender(&row(SenderState::Running))).await);
+    assert_eq!(
+        store.read(|r| r.senders()).await.unwrap(),
+        [row(SenderState::Paused)]
+    );
+}
