@@ -264,7 +264,7 @@ mod tests {
             floor: None,
         };
         let work = move |w: &mut Writer<'_>| {
-            let new = w.enroll_first_syncs(&[base.clone()], UtcMillis(0))?;
+            let new = w.enroll_first_syncs(std::slice::from_ref(&base), UtcMillis(0))?;
             assert_eq!(new, ["base"]);
             assert!(w.enroll_first_syncs(&[base], UtcMillis(9))?.is_empty());
             w.give_walk(1, 7, 10)?;
