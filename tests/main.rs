@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod delivery;
 mod emulator;
+mod first_sync;
 mod house;
 mod shop;
 mod source;

@@ -39,6 +39,7 @@ mod walk;
 mod walk_options;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use tokio::sync::{Mutex, watch};
 
@@ -72,6 +73,8 @@ pub struct Indexer {
     walking: Mutex<()>,
     intake: Arc<Intake>,
     pace: WalkPace,
+    /// When a live change was last indexed: milliseconds since the epoch.
+    live_at: AtomicI64,
 }
 
 /// Why indexing stopped. Nothing of the current batch was kept.
@@ -117,6 +120,7 @@ impl Indexer {
             walking: Mutex::new(()),
             intake: Arc::default(),
             pace: WalkPace::default(),
+            live_at: AtomicI64::new(0),
         }
     }
 

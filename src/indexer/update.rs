@@ -1,6 +1,7 @@
 //! The changelog is drained: Commerce's `View::update()`, with a checkpoint after each batch.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use super::advance::Advance;
 use super::apply::Batch;
@@ -85,6 +86,7 @@ impl Indexer {
     }
 
     async fn apply_window(&self, window: Window) -> Result<Indexed, IndexError> {
+        self.live_at.store(self.clock.now().0, Ordering::Relaxed);
         let orders = self.source.read_orders(&window.orders).await?;
         let batch = Batch {
             asked: window.orders,

@@ -1,7 +1,8 @@
 //! Walks over history, newest order first: reading runs ahead while the batch before is applied. The position moves with
 //! each batch, so a walk that was killed goes on where it was.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use super::advance::Advance;
 use super::apply::Batch;
 use super::intake::Flow;
-use super::report::{Progress, WalkReport};
+use super::report::{Indexed, Progress, WalkReport};
 use super::walk_options::{WalkKind, WalkOptions};
 use super::{FEED_LEASE, IndexError, Indexer};
 use crate::clock::UtcMillis;
@@ -23,6 +24,10 @@ use crate::store::{Durability, Reader, Writer};
 
 /// How often a walk says how far it is.
 const PROGRESS_EVERY_MS: i64 = 10_000;
+/// Orders in one transaction of a walk beside live changes.
+const BESIDE_LIVE: usize = 100;
+/// For so long after a live change, another one is expected.
+const LIVE_MS: i64 = 10_000;
 /// Pause between two looks for room.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -207,39 +212,58 @@ impl Indexer {
         }
     }
 
+    /// Applies a page: in one transaction while nothing else goes on, in small ones beside live changes, which wait for
+    /// one of them at most.
     async fn apply_page(
         &self,
         walk: &mut Walk,
         options: &WalkOptions,
         page: Page,
-    ) -> Result<super::Indexed, IndexError> {
-        let below = page.ids.iter().min().copied().unwrap_or_default();
-        let vanished = if options.covers_all() {
-            self.vanished(&page, below).await?
-        } else {
-            Vec::new()
+    ) -> Result<Indexed, IndexError> {
+        let lowest = page.ids.iter().min().copied().unwrap_or_default();
+        let mut vanished = match options.covers_all() {
+            true => self.vanished(&page, lowest).await?,
+            false => Vec::new(),
         };
-        let orders = page.ids.len() as u64;
-        let step = WalkStep {
-            id: walk.id,
-            below,
-            orders,
-        };
-        let batch = Batch {
-            asked: page.ids,
-            orders: page.orders,
-            vanished,
-            class: Class::History,
-            changed_at: self.clock.now(),
-            floors: options.floors.clone(),
-            force: options.force,
-            advance: Advance::Walk(step),
-        };
-        let indexed = self.apply(batch).await?;
-        walk.below = Some(below);
-        walk.done += orders;
-        walk.events += indexed.events;
-        Ok(indexed)
+        let mut orders: HashMap<OrderId, ReadOrder> =
+            page.orders.into_iter().map(|order| (order.id(), order)).collect();
+        let (mut rest, mut sum) = (page.ids.as_slice(), Indexed::default());
+        while !rest.is_empty() {
+            let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
+            let (slice, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            let step = WalkStep {
+                id: walk.id,
+                below: slice.iter().min().copied().unwrap_or(lowest),
+                orders: slice.len() as u64,
+            };
+            let batch = Batch {
+                asked: slice.to_vec(),
+                orders: slice.iter().filter_map(|id| orders.remove(id)).collect(),
+                vanished: if rest.is_empty() {
+                    std::mem::take(&mut vanished)
+                } else {
+                    Vec::new()
+                },
+                class: Class::History,
+                changed_at: self.clock.now(),
+                floors: options.floors.clone(),
+                force: options.force,
+                advance: Advance::Walk(step),
+            };
+            let indexed = self.apply(batch).await?;
+            walk.below = Some(step.below);
+            walk.done += step.orders;
+            walk.events += indexed.events;
+            sum.add(indexed);
+        }
+        Ok(sum)
+    }
+
+    /// Whether a live change was indexed a moment ago.
+    fn is_live(&self) -> bool {
+        let last = UtcMillis(self.live_at.load(Ordering::Relaxed));
+        (0..LIVE_MS).contains(&self.clock.now().millis_since(last))
     }
 
     /// Orders of the feed that lie between this page and the one before, and do not exist any more.
