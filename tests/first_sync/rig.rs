@@ -228,3 +228,44 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Figures, for whoever runs with `--nocapture`.
+pub fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Places orders, twenty a second, while `go_on` says so; from commit to accepted at the edge, in milliseconds.
+pub fn latencies(rig: &mut Rig, datastream: &str, go_on: impl Fn(&Rig, usize) -> bool) -> String {
+    let mut placed = Vec::new();
+    while go_on(rig, placed.len()) {
+        placed.push(rig.place());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let conn = rusqlite::Connection::open(rig.dir.path().join("shop.db")).unwrap();
+    let sql = "SELECT CAST(increment_id AS INTEGER) FROM sales_order WHERE entity_id = ?1";
+    let mut millis = Vec::new();
+    std::thread::sleep(Duration::from_secs(2));
+    let arrived: std::collections::HashMap<i64, UtcMillis> = rig
+        .edge
+        .events()
+        .iter()
+        .rev()
+        .filter(|event| event.datastream == datastream)
+        .filter_map(|event| Some((event.purchase_id.as_ref()?.parse().ok()?, event.received_at)))
+        .collect();
+    for (order, at) in placed {
+        let number: i64 = conn.query_row(sql, [order], |row| row.get(0)).unwrap();
+        // Orders of other websites are not measured.
+        if let Some(arrived) = arrived.get(&number) {
+            millis.push(arrived.millis_since(at));
+        }
+    }
+    millis.sort_unstable();
+    let at = |part: usize| millis[(millis.len() * part / 100).min(millis.len() - 1)];
+    format!(
+        "{} orders: half within {} ms, 99 % within {} ms",
+        millis.len(),
+        at(50),
+        at(99)
+    )
+}
