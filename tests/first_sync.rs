@@ -295,7 +295,7 @@ async fn live_latency_beside_a_first_sync() {
     let (base, eu) = (datastream("base"), datastream("eu"));
     rig.configure(
         &[("base", &base)],
-        "[first_sync]\nhistory = \"none\"\n[delivery]\nrequest_units_per_second = 0",
+        "[first_sync]\nhistory = \"none\"\n[index]\nmode = \"realtime\"\n[delivery]\nrequest_units_per_second = 0",
     );
     rig.start();
     eventually("an index", || {
@@ -305,7 +305,7 @@ async fn live_latency_beside_a_first_sync() {
     let idle = latencies(&mut rig, &base, |_, placed| placed < 200);
     rig.configure(
         &[("base", &base), ("eu", &eu)],
-        "[first_sync]\nhistory = \"all\"\n[delivery]\nrequest_units_per_second = 0",
+        "[first_sync]\nhistory = \"all\"\n[index]\nmode = \"realtime\"\n[delivery]\nrequest_units_per_second = 0",
     );
     rig.reload();
     eventually("its start", || {

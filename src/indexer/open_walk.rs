@@ -83,9 +83,9 @@ impl Indexer {
         let mut adopted = Vec::new();
         for mut sync in candidates(&config, self.clock.now()) {
             let row = row_of(&sync.code);
-            let has_one = row.is_some_and(|row| row.walk.is_some() || row.state > SyncState::Reindexing);
+            let is_read = row.is_some_and(|row| row.state > SyncState::Reindexing);
             let meant = options.website.as_ref().is_none_or(|only| *only == sync.code);
-            if has_one || !meant {
+            if is_read || !meant {
                 continue;
             }
             if let Some(row) = row {

@@ -24,7 +24,7 @@ use crate::store::{Durability, Reader, Writer};
 
 /// How often a walk says how far it is.
 const PROGRESS_EVERY_MS: i64 = 10_000;
-/// Orders in one transaction of a walk beside live changes.
+/// Orders that a walk reads at once, and writes in one transaction, beside live changes.
 const BESIDE_LIVE: usize = 100;
 /// For so long after a live change, another one is expected.
 const LIVE_MS: i64 = 10_000;
@@ -188,11 +188,7 @@ impl Indexer {
         loop {
             let page = async {
                 let ids = self.source.order_ids(&filter, below, size).await?;
-                let orders = if ids.is_empty() {
-                    Vec::new()
-                } else {
-                    self.source.read_orders(&ids).await?
-                };
+                let orders = self.read_beside_live(&ids).await?;
                 Ok(Page {
                     ids,
                     above: below,
@@ -210,6 +206,19 @@ impl Indexer {
                 return;
             }
         }
+    }
+
+    /// Reads a page: at once while nothing else goes on, in small pieces beside live changes, because a source may
+    /// answer one question at a time.
+    async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
+        let (mut rest, mut orders) = (ids, Vec::with_capacity(ids.len()));
+        while !rest.is_empty() {
+            let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
+            let (slice, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            orders.append(&mut self.source.read_orders(slice).await?);
+        }
+        Ok(orders)
     }
 
     /// Applies a page: in one transaction while nothing else goes on, in small ones beside live changes, which wait for

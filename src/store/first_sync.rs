@@ -145,13 +145,15 @@ impl Writer<'_> {
         Ok(new)
     }
 
-    /// `walk` reads the history of this website, which has `total` orders, unless another walk does or did.
+    /// `walk` reads the history of this website, which has `total` orders, unless another walk does or did. One that
+    /// was cancelled did not.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub fn give_walk(&mut self, website: WebsiteId, walk: WalkId, total: u64) -> Result<(), StoreError> {
-        let sql = "UPDATE first_sync SET walk_id = ?2, total_orders = ?3
-                   WHERE website_id = ?1 AND walk_id IS NULL AND state IN ('not_started', 'reindexing')";
+        let sql = "UPDATE first_sync SET walk_id = ?2, total_orders = ?3, done_orders = 0
+                   WHERE website_id = ?1 AND state IN ('not_started', 'reindexing') AND (walk_id IS NULL
+                     OR EXISTS (SELECT 1 FROM walk WHERE id = first_sync.walk_id AND state = 'cancelled'))";
         let total = i64::try_from(total).unwrap_or(i64::MAX);
         self.connection
             .prepare_cached(sql)?

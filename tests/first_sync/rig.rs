@@ -74,7 +74,7 @@ impl Rig {
              [services_connector.sandbox]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
              [edge]\nurl = \"{url}\"\n[edge.oauth]\ntoken_url = \"{}\"\nclient_id = \"rig\"\nclient_secret = \"rig-secret\"\n\
              [source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\npoll_interval = \"20ms\"\n\
-             [index]\nmode = \"realtime\"\nbatch_size = 100\n[log]\nformat = \"logfmt\"\n[admin]\nlisten = \"off\"\n",
+             [log]\nformat = \"logfmt\"\n[admin]\nlisten = \"off\"\n",
             self.edge.ims_url(),
         );
         let stores = more.contains("[store]");
@@ -84,6 +84,9 @@ impl Rig {
             "[store]\npath = \"orderfeed.db\"\n"
         };
         text.push_str(store);
+        if !more.contains("[index]") {
+            text.push_str("[index]\nmode = \"realtime\"\nbatch_size = 100\n");
+        }
         text.push_str(more);
         text.push('\n');
         for (code, datastream) in websites {
