@@ -7,6 +7,7 @@ mod connection;
 mod delivery;
 mod emulator;
 mod explain;
+mod first_sync;
 mod house;
 mod idempotence;
 mod invariants;

@@ -7,6 +7,7 @@
 //! | [`lifecycle`], `reload` | signals, drain, abort; SIGHUP |
 //! | [`sources`] | from the configuration to a source |
 //! | [`jobs`], `schedule`, `realtime` | what is done when |
+//! | `first_sync` | the first syncs under way |
 //! | [`control`] | the control protocol: what may be asked and answered |
 //! | [`resync`] | the options of `saas:resync` and which of them contradict each other |
 //! | [`socket`] | the Unix socket beside the store: where it is, making it, the client |
@@ -16,6 +17,7 @@
 //! | [`selection`] | which dead letters are meant |
 
 pub mod control;
+mod first_sync;
 pub mod index_work;
 pub mod jobs;
 pub mod lifecycle;

@@ -15,7 +15,7 @@ use super::requests::Requests;
 use super::serve::{self, ExitCodeOf};
 use super::socket::ControlSocket;
 use super::start::{self, DataSpace, Opened, StartError};
-use super::{realtime, reload, schedule, sources};
+use super::{first_sync, realtime, reload, schedule, sources};
 use crate::clock::Clock;
 use crate::commerce::source::SourceError;
 use crate::config::{Config, ConfigErrors};
@@ -140,11 +140,17 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         store: store.clone(),
         source,
         clock: clock.clone(),
+        intake: jobs.indexer.intake().clone(),
+        config: config.clone(),
         interval,
         stop: stop.clone(),
     };
     parts.spawn(part("capture", async move {
         capture::run(capture).await.map_err(in_words)
+    }));
+    let (syncing, stats) = (jobs.clone(), observer.clone());
+    parts.spawn(part("the first sync", async move {
+        first_sync::run(syncing, stats).await.map_err(in_words)
     }));
     let schedules = jobs.clone();
     parts.spawn(part("the scheduler", async move {

@@ -289,6 +289,7 @@ impl Sender {
         let units = request_units(bytes);
         if let Err(wait) = self.shared.pass_gate(units) {
             self.queue.put_back(batches);
+            self.shared.stats.held_back();
             return Err(wait);
         }
         self.shared.stats.sent(units, bytes);

@@ -4,12 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::IndexError;
+use super::intake::{Flow, Intake};
 use crate::clock::{Clock, UtcMillis};
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
+use crate::config::Config;
 use crate::ops::outage::{Failure, Outage};
 use crate::store::meta::SOURCE_CHECKED_AT;
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
@@ -33,6 +36,10 @@ pub struct CaptureParts {
     pub source: Arc<dyn Source>,
     /// Time.
     pub clock: Clock,
+    /// Whether anything may flow in.
+    pub intake: Arc<Intake>,
+    /// Its bounds.
+    pub config: watch::Receiver<Arc<Config>>,
     /// Pause between two looks.
     pub interval: Duration,
     /// Ends it.
@@ -48,6 +55,8 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
         store,
         source,
         clock,
+        intake,
+        config,
         interval,
         stop,
     } = parts;
@@ -55,6 +64,8 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
         store,
         source,
         clock,
+        intake,
+        config,
         outage: Outage::default(),
         cursors: None,
         saved_at: UtcMillis(0),
@@ -106,6 +117,8 @@ struct Capture {
     store: Store,
     source: Arc<dyn Source>,
     clock: Clock,
+    intake: Arc<Intake>,
+    config: watch::Receiver<Arc<Config>>,
     outage: Outage,
     /// Where to go on; `None` until source and store were looked at (again).
     cursors: Option<Cursors>,
@@ -116,6 +129,10 @@ struct Capture {
 impl Capture {
     /// One look at the source. `true` if there is more at once.
     async fn look(&mut self) -> Result<bool, IndexError> {
+        let config = self.config.borrow().clone();
+        if let Flow::Paused(_) = self.intake.look(&self.store, &config, &self.clock).await? {
+            return Ok(false);
+        }
         let cursors = match self.cursors.take() {
             Some(cursors) => cursors,
             None => self.connect().await?,

@@ -48,6 +48,10 @@ pub struct Snapshot {
     pub index_failures: u64,
     /// Orders in the feed without events, by reason.
     pub not_exported: Vec<NotExported>,
+    /// What may flow in.
+    pub intake: IntakeStatus,
+    /// The first sync of each website whose events were ever enabled.
+    pub first_syncs: Vec<FirstSyncStatus>,
     /// Walks over history that are not finished.
     pub walks: Vec<WalkStatus>,
     /// Each website that ever had an event.
@@ -102,6 +106,44 @@ pub struct NotExported {
     pub reason: &'static str,
     /// How many.
     pub orders: u64,
+}
+
+/// What may flow in, as the daemon last found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IntakeStatus {
+    /// `open`, `history_waits`, `paused_outbox_full` or `paused_disk_nearly_full`; empty before the first start.
+    pub flow: String,
+    /// Since when.
+    pub since: Option<Moment>,
+}
+
+/// The first sync of a website.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FirstSyncStatus {
+    /// The website's code.
+    pub website: String,
+    /// `not_started`, `reindexing`, `sending` or `complete`.
+    pub state: &'static str,
+    /// When the website was enabled.
+    pub started_at: Moment,
+    /// When its history should be at the edge.
+    pub deadline: Moment,
+    /// When it was.
+    pub completed_at: Option<Moment>,
+    /// Orders that it covers.
+    pub total_orders: u64,
+    /// Orders read.
+    pub done_orders: u64,
+    /// Events queued.
+    pub events: u64,
+    /// Of them, those that are final.
+    pub sent_events: u64,
+    /// How long the rest takes at the pace since the start.
+    pub eta_ms: Option<i64>,
+    /// Whether the deadline passed before it was complete.
+    pub missed: bool,
+    /// What holds it up: `source`, `disk`, `rate_limit`, `edge`, `outbox_bound` or `paused`.
+    pub limited_by: Option<String>,
 }
 
 /// A walk over history.

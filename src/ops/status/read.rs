@@ -6,16 +6,17 @@ use std::path::Path;
 use crate::clock::UtcMillis;
 use crate::config::Config;
 use crate::events::EventKind;
+use crate::first_sync::report::{self as first_sync, SyncReport};
 use crate::ops::status::{
-    DaemonStatus, ExportStatus, IndexSnapshot, LastRun, Moment, NotExported, Pending, SHAPE, SenderStatus,
-    Snapshot, SourceStatus, StoreStatus, WalkStatus, WebsiteStatus,
+    DaemonStatus, ExportStatus, FirstSyncStatus, IndexSnapshot, IntakeStatus, LastRun, Moment, NotExported,
+    Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WalkStatus, WebsiteStatus,
 };
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
 use crate::store::outbox::{SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::walk::Walk;
-use crate::store::{Reader, StoreError, StoreLock};
+use crate::store::{INTAKE, Reader, StoreError, StoreLock};
 
 /// How many runs are searched for the last one of each job.
 const RUNS: usize = 200;
@@ -34,6 +35,11 @@ impl Snapshot {
             index: IndexSnapshot::read(reader)?,
             index_failures: reader.index_failure_count()?,
             not_exported: not_exported(&reader.feed_counts()?),
+            intake: IntakeStatus::read(reader)?,
+            first_syncs: first_sync::reports(reader, now)?
+                .into_iter()
+                .map(FirstSyncStatus::of)
+                .collect(),
             walks: reader.running_walks()?.iter().map(WalkStatus::of).collect(),
             websites: websites(reader, config)?,
             source: source(reader)?,
@@ -62,6 +68,36 @@ impl IndexSnapshot {
             backlog: backlog.orders,
             oldest_change_at: backlog.oldest.map(Moment),
         })
+    }
+}
+
+impl IntakeStatus {
+    fn read(reader: &Reader<'_>) -> Result<Self, StoreError> {
+        let note = reader.meta(INTAKE)?.unwrap_or_default();
+        let (flow, since) = note.split_once(' ').unwrap_or_default();
+        Ok(Self {
+            flow: flow.to_owned(),
+            since: since.parse().ok().map(|millis| Moment(UtcMillis(millis))),
+        })
+    }
+}
+
+impl FirstSyncStatus {
+    fn of(report: SyncReport) -> Self {
+        Self {
+            website: report.website,
+            state: report.state.as_str(),
+            started_at: Moment(report.started_at),
+            deadline: Moment(report.deadline),
+            completed_at: report.completed_at.map(Moment),
+            total_orders: report.total_orders,
+            done_orders: report.done_orders,
+            events: report.events,
+            sent_events: report.sent_events,
+            eta_ms: report.eta_ms,
+            missed: report.missed,
+            limited_by: report.limited_by,
+        }
     }
 }
 

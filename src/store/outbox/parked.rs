@@ -131,6 +131,7 @@ impl Writer<'_> {
             website: parked.website,
             class: Class::Live,
             changed_at: at,
+            walk: None,
             events: vec![event],
         };
         self.enqueue(&[order], Entry::IfNew, limits, at)?;

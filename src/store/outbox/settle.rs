@@ -277,9 +277,9 @@ impl Writer<'_> {
 
     fn copy_batch_row(&mut self, id: BatchId) -> Result<BatchId, StoreError> {
         let sql = "INSERT INTO outbox_batch (website_id, class, state, events, bytes, created_at, changed_at, due_at,
-                     attempts, last_attempt_at, last_status, last_error, request_id, duration_ms, parent_id, parent_until)
+                     attempts, last_attempt_at, last_status, last_error, request_id, duration_ms, walk_id, parent_id, parent_until)
                    SELECT website_id, class, state, 0, 0, created_at, changed_at, due_at,
-                     attempts, last_attempt_at, last_status, last_error, request_id, duration_ms, id, last_attempt_at
+                     attempts, last_attempt_at, last_status, last_error, request_id, duration_ms, walk_id, id, last_attempt_at
                    FROM outbox_batch WHERE id = ?1 AND state = 0";
         if self.connection.prepare_cached(sql)?.execute([id])? == 0 {
             return Err(StoreError::Invariant(format!(

@@ -28,6 +28,7 @@ pub(super) fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEv
         website: 1,
         class,
         changed_at: NOW,
+        walk: None,
         events: kinds.iter().map(event).collect(),
     }
 }
