@@ -9,7 +9,7 @@
 //!
 //! What to do is decided by pure functions over (state, now): [`rules`] reads an answer, `health` says what a sender may
 //! do, `suspicion` whose fault a refusal is, [`lanes`] how much may be in flight, [`gate`] how fast, [`backoff`] and
-//! [`retry_after`] how long to wait, `voice` when to speak, `queue` what travels together. Around them lies a thin shell:
+//! [`retry_after`] how long to wait, [`crate::ops::voice`] when to speak, `queue` what travels together. Around them lies a thin shell:
 //! `sender` (one task a website), `lane` (one task a request), `attempt` (HTTP), `tokens` (IMS), `settle` (the store).
 //!
 //! A request holds whole stored batches; what may go is the store's to say (`ready_batches`), so that order and
@@ -41,7 +41,6 @@ mod settle;
 mod stats;
 mod suspicion;
 mod tokens;
-mod voice;
 mod wiring;
 
 pub use client::{ClientError, USER_AGENT, client};

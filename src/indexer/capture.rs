@@ -13,7 +13,7 @@ use crate::clock::{Clock, UtcMillis};
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
 use crate::config::Config;
-use crate::ops::outage::{Failure, Outage};
+use crate::ops::voice::{Line, Voice};
 use crate::store::meta::SOURCE_CHECKED_AT;
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 
@@ -66,7 +66,7 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
         clock,
         intake,
         config,
-        outage: Outage::default(),
+        voice: Voice::default(),
         cursors: None,
         saved_at: UtcMillis(0),
         noted_at: UtcMillis(0),
@@ -119,7 +119,7 @@ struct Capture {
     clock: Clock,
     intake: Arc<Intake>,
     config: watch::Receiver<Arc<Config>>,
-    outage: Outage,
+    voice: Voice,
     /// Where to go on; `None` until source and store were looked at (again).
     cursors: Option<Cursors>,
     saved_at: UtcMillis,
@@ -187,28 +187,29 @@ impl Capture {
     }
 
     fn say_failure(&mut self, error: &SourceError, pause: Duration) {
-        match self.outage.failed(self.clock.now()) {
-            Failure::First => tracing::warn!(
+        let now = self.clock.now();
+        match self.voice.failed(now) {
+            Some(Line::First) => tracing::warn!(
                 retry_in_s = pause.as_secs(),
                 error = %error,
                 "The source cannot be read; it is tried again until it answers, nothing is lost meanwhile",
             ),
-            Failure::Still { failures, for_ms } => tracing::warn!(
+            Some(Line::Still { failures, since }) => tracing::warn!(
                 failures,
-                for_s = for_ms / 1000,
+                for_s = now.millis_since(since) / 1000,
                 retry_in_s = pause.as_secs(),
                 error = %error,
                 "The source still cannot be read",
             ),
-            Failure::Quiet => {}
+            Some(Line::Recovered { .. }) | None => {}
         }
     }
 
     fn say_recovery(&mut self) {
-        if let Some(recovery) = self.outage.worked(self.clock.now()) {
+        if let Some(Line::Recovered { failures, lasted_ms }) = self.voice.recovered(self.clock.now()) {
             tracing::info!(
-                failures = recovery.failures,
-                after_s = recovery.after_ms / 1000,
+                failures,
+                after_s = lasted_ms / 1000,
                 "The source answers again; capture goes on where it was",
             );
         }

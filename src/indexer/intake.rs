@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clock::{Clock, UtcMillis};
 use crate::config::Config;
-use crate::ops::outage::{Failure, Outage};
+use crate::ops::voice::{Line, Voice};
 use crate::store::outbox::SenderState;
 use crate::store::{Durability, INTAKE, Reader, Store, StoreError};
 
@@ -112,7 +112,7 @@ struct State {
     measured_at: Option<UtcMillis>,
     /// What the last lines were about.
     said: Flow,
-    outage: Outage,
+    voice: Voice,
     last_trouble: UtcMillis,
 }
 
@@ -174,9 +174,10 @@ impl State {
     fn speak(&mut self, levels: Levels, now: UtcMillis) {
         if self.flow == Flow::Open {
             let calm = now.millis_since(self.last_trouble) >= CALM_MS || matches!(self.said, Flow::Paused(_));
-            if let Some(recovery) = calm.then(|| self.outage.worked(now)).flatten() {
+            if let Some(Line::Recovered { lasted_ms, .. }) = calm.then(|| self.voice.recovered(now)).flatten()
+            {
                 tracing::info!(
-                    after_s = recovery.after_ms / 1000,
+                    after_s = lasted_ms / 1000,
                     pending_events = levels.pending,
                     free_bytes = levels.free,
                     "Everything flows in again; capture and history go on where they were",
@@ -186,12 +187,12 @@ impl State {
         }
         self.last_trouble = now;
         if self.said != self.flow {
-            (self.said, self.outage) = (self.flow, Outage::default());
+            (self.said, self.voice) = (self.flow, Voice::default());
         }
-        let for_s = match self.outage.failed(now) {
-            Failure::Quiet => return,
-            Failure::First => 0,
-            Failure::Still { for_ms, .. } => for_ms / 1000,
+        let for_s = match self.voice.failed(now) {
+            Some(Line::First) => 0,
+            Some(Line::Still { since, .. }) => now.millis_since(since) / 1000,
+            Some(Line::Recovered { .. }) | None => return,
         };
         let (pending_events, free_bytes) = (levels.pending, levels.free);
         match self.flow {

@@ -4,6 +4,6 @@ pub mod explain;
 mod journal;
 mod line;
 pub mod logging;
-pub mod outage;
 pub mod sentence;
 pub mod status;
+pub mod voice;

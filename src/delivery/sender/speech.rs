@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::clock::UtcMillis;
 use crate::delivery::rules::{Accepted, Halt};
-use crate::delivery::voice::{Line, Ration, Voice};
 use crate::events::EventKind;
+use crate::ops::voice::{Line, Ration, Voice};
 use crate::store::outbox::{Answer, EventKey, SenderRow, SenderState};
 
 const PARKED_PER_MINUTE: u32 = 10;

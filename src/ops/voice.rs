@@ -1,5 +1,5 @@
 //! Failure in three lines: it fails (with cause and next step), it still fails (now and then, with numbers), it
-//! recovered. Never a line a retry. Pure: decides when to speak; the sender knows the words.
+//! recovered. Never a line a retry. Pure: decides when to speak; whoever asks knows the words.
 
 use crate::clock::UtcMillis;
 
