@@ -176,6 +176,18 @@ impl Rig {
         websites.iter().all(done)
     }
 
+    /// The shop's entity ids by order number.
+    pub fn entity_ids(&self) -> std::collections::HashMap<String, u64> {
+        let conn = rusqlite::Connection::open(self.dir.path().join("shop.db")).unwrap();
+        let mut statement = conn
+            .prepare("SELECT increment_id, entity_id FROM sales_order")
+            .unwrap();
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))
+            .unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
     /// A number of the shop's or the store's database.
     pub fn number(&self, file: &str, sql: &str) -> i64 {
         let conn = rusqlite::Connection::open(self.dir.path().join(file)).unwrap();
