@@ -78,7 +78,7 @@ async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothi
         .await;
     let to = now();
     let span = Span {
-        orders: 400,
+        orders: 1_500,
         from: to.plus_millis(-90 * 86_400_000),
         to,
     };
@@ -109,7 +109,10 @@ async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothi
     });
     assert!(daemon.is_running(), "a source that is down is no reason to end");
     server.start_again();
-    eventually("some events", || edge.unique_ids() > 0);
+    // Only an outage that was over can come again.
+    eventually("some events", || {
+        edge.unique_ids() > 0 && lines(&installation.log(), "The source answers again").len() == 1
+    });
     server.kill();
     eventually("a second outage is noticed", || {
         lines(&installation.log(), "The source cannot be read").len() == 2
@@ -131,6 +134,8 @@ async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothi
     edge::assert_promises(&edge);
     let log = installation.log();
     assert_eq!(lines(&log, "The source answers again").len(), 2, "{log}");
+    let walks = lines(&log, "A walk over the orders goes on");
+    assert!(walks.len() <= 4, "a walk that cannot go on is said once: {walks:#?}");
     let complaints = lines(&log, "level=warn").len() + lines(&log, "level=error").len();
     assert!(complaints <= 8, "{complaints} lines for two outages:\n{log}");
 }
