@@ -55,7 +55,7 @@ async fn an_edge_that_is_down_for_a_while_is_told_in_three_lines_and_gets_everyt
     let told = house.installation.log();
     let told: Vec<&str> = told
         .lines()
-        .filter(|line| line.contains("level=warn") || line.contains("recovered"))
+        .filter(|line| line.contains("msg=\"Delivery "))
         .collect();
     assert_eq!(told.len(), 3, "first, still, recovered: {told:#?}");
     assert_eq!(daemon.stop(), Some(0));
@@ -135,7 +135,10 @@ async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothi
     let log = installation.log();
     assert_eq!(lines(&log, "The source answers again").len(), 2, "{log}");
     let walks = lines(&log, "A walk over the orders goes on");
-    assert!(walks.len() <= 4, "a walk that cannot go on is said once: {walks:#?}");
+    assert!(
+        walks.len() <= 4,
+        "a walk that cannot go on is said once: {walks:#?}"
+    );
     let complaints = lines(&log, "level=warn").len() + lines(&log, "level=error").len();
     assert!(complaints <= 8, "{complaints} lines for two outages:\n{log}");
 }
