@@ -47,6 +47,7 @@ use crate::clock::Clock;
 use crate::commerce::source::{Source, SourceError};
 use crate::config::{Config, EventNames};
 use crate::events::{EventContext, EventKind, EventTypes, Profile};
+use crate::store::walk::WalkId;
 use crate::store::{Store, StoreError};
 
 use intake::Intake;
@@ -72,6 +73,8 @@ pub struct Indexer {
     updating: Mutex<()>,
     /// One walk at a time.
     walking: Mutex<()>,
+    /// The walk that was told last, and how far it had come.
+    told: Mutex<Option<(WalkId, u64)>>,
     intake: Arc<Intake>,
     pace: WalkPace,
     /// When a live change was last indexed: milliseconds since the epoch.
@@ -119,6 +122,7 @@ impl Indexer {
             config,
             updating: Mutex::new(()),
             walking: Mutex::new(()),
+            told: Mutex::new(None),
             intake: Arc::default(),
             pace: WalkPace::default(),
             live_at: AtomicI64::new(0),

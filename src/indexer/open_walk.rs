@@ -45,6 +45,16 @@ impl Indexer {
                 .ok_or_else(|| StoreError::Invariant(format!("walk {id} vanished")))
         };
         let walk = self.store.write(Durability::Durable, open).await?;
+        self.say_where(kind, &walk).await;
+        Ok(walk)
+    }
+
+    /// A source that is down ends a walk at once, again and again; where it stands is said once.
+    async fn say_where(&self, kind: WalkKind, walk: &Walk) {
+        let place = (walk.id, walk.done);
+        if self.told.lock().await.replace(place) == Some(place) {
+            return;
+        }
         tracing::info!(
             feed = "orders",
             operation = kind.operation(),
@@ -57,7 +67,6 @@ impl Indexer {
                 "A walk over the orders begins"
             },
         );
-        Ok(walk)
     }
 
     /// The first syncs that a walk of this kind is: a full one of every website that is on and had none, one of its

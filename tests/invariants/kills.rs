@@ -112,8 +112,15 @@ async fn nothing_is_delivered_before_the_edge_has_answered() {
         eventually("every website waits for an answer", || {
             indexed() && data_requests(&edge) == round * websites
         });
-        eventually("the edge has recorded what it has, or nothing", || {
-            record == (edge.totals().events > 0)
+        let recorded = || {
+            edge.events()
+                .iter()
+                .map(|event| event.datastream.clone())
+                .collect::<BTreeSet<_>>()
+                .len()
+        };
+        eventually("the edge has recorded every request, or none", || {
+            recorded() == websites * usize::from(record)
         });
         assert_eq!(delivered(), 0, "no answer, no delivery");
         daemon.kill();
