@@ -284,8 +284,10 @@ async fn supervise(
     };
     lifecycle.stop.cancel();
     let drained = tokio::select! {
-        drained = drain(parts) => drained,
+        // First in order: the parts end at once when they are told to, which is no drain.
+        biased;
         () = lifecycle.abort.cancelled() => Err(DaemonError::Aborted),
+        drained = drain(parts) => drained,
         () = tokio::time::sleep(stop_budget + STOP_MARGIN) => Err(DaemonError::Aborted),
     };
     // Whichever part met a failing disk first: its end is the store's, with the store's remedy and exit code.

@@ -60,7 +60,7 @@ impl Voice {
             return None;
         }
         trouble.next_at = now.plus_millis(trouble.gap_ms);
-        self.quiet_until = Some(trouble.next_at);
+        self.quiet_until = Some(now.plus_millis(FIRST_GAP_MS));
         if !trouble.announced {
             trouble.announced = true;
             return Some(Line::First);
