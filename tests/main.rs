@@ -15,4 +15,5 @@ mod main_job;
 mod outages;
 mod shop;
 mod source;
+mod storm;
 mod support;

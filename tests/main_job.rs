@@ -80,7 +80,7 @@ async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_throug
     daemon.kill();
 
     edge.configure(|config| {
-        config.faults = Some(RandomFaults { rate: 0.05, seed: 5 });
+        config.faults = Some(RandomFaults::new(0.05, 5));
         config.latency_ms = 20;
     });
     let started = Instant::now();

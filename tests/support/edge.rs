@@ -16,6 +16,8 @@ use crate::support::oracle::Expected;
 pub const DATA_SPACE: Uuid = uuid!("2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90");
 /// The OAuth client's secret: must never be seen in a log.
 pub const SECRET: &str = "s3cr3t-of-the-client";
+/// How long a request may be under way to the edge while the answer to another one comes back.
+const UNDER_WAY_MS: i64 = 400;
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const CLIENT: &str = "proof-client";
 
@@ -124,6 +126,18 @@ pub fn assert_holds(edge: &EmulatorHandle, expected: &BTreeSet<Expected>) {
             .iter()
             .find(|one| !held.contains(&ids(&BTreeSet::from([(*one).clone()])).into_iter().next().unwrap())),
     );
+}
+
+/// No request came before the pause was over that an answer had asked for, save those that were under way when it was
+/// given; on a busy machine that takes its time. The pauses must be a second long.
+#[track_caller]
+pub fn assert_pauses_kept(edge: &EmulatorHandle) {
+    let early = edge.early_requests();
+    let knowing: Vec<_> = early
+        .iter()
+        .filter(|row| row.received_at.millis_since(row.asked_at) > UNDER_WAY_MS)
+        .collect();
+    assert!(knowing.is_empty(), "requests within a pause: {knowing:#?}");
 }
 
 /// What holds whatever happened: the same bytes for the same id, an order's events in order, nothing personal, nothing

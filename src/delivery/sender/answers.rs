@@ -27,6 +27,7 @@ impl Sender {
         let now = self.shared.clock.now();
         self.shared.stats.progressed(now);
         let braked = trip.braked;
+        self.in_flight.ended(&trip.batches);
         match trip.end {
             End::Sent(attempt, kinds) => {
                 self.finished += 1;
