@@ -39,7 +39,7 @@ pub(super) async fn resync(
         result.again = again;
     }
     if !options.dry_run {
-        result.events += retry_parked(jobs).await?;
+        result.events += retry_parked(jobs, options).await?;
         store
             .write(Durability::Durable, |writer| writer.hasten_all())
             .await?;
@@ -131,15 +131,30 @@ async fn forget_feed(store: &Store) -> anyhow::Result<()> {
 }
 
 /// What failed and needed a decision is tried once more: that is the decision.
-async fn retry_parked(jobs: &Jobs) -> anyhow::Result<u64> {
+async fn retry_parked(jobs: &Jobs, options: &ResyncOptions) -> anyhow::Result<u64> {
+    // Who names orders, a range, or what was delivered does not mean the dead letters of the whole shop.
+    let everything =
+        options.by_ids.is_empty() && options.from.is_none() && options.to.is_none() && !options.force;
+    if !everything {
+        return Ok(0);
+    }
     let store = jobs.indexer.store();
     let limits = crate::indexer::batch_limits(&jobs.config.borrow());
     let mut total = 0;
-    let all = store
-        .read(|reader: &Reader<'_>| reader.parked(&ParkedFilter::default(), usize::MAX >> 1))
-        .await?;
-    for chunk in all.chunks(AT_ONCE) {
-        let keys: Vec<_> = chunk.iter().map(|parked| parked.key).collect();
+    let began = jobs.clock.now();
+    loop {
+        let page = store
+            .read(|reader: &Reader<'_>| reader.parked(&ParkedFilter::default(), AT_ONCE))
+            .await?;
+        // Oldest first: what is parked again meanwhile comes last and ends it.
+        let keys: Vec<_> = page
+            .iter()
+            .filter(|parked| parked.parked_at < began)
+            .map(|parked| parked.key)
+            .collect();
+        if keys.is_empty() {
+            return Ok(total);
+        }
         let at = jobs.clock.now();
         let retry = move |writer: &mut Writer<'_>| {
             let mut retried = 0;
@@ -148,9 +163,12 @@ async fn retry_parked(jobs: &Jobs) -> anyhow::Result<u64> {
             }
             Ok(retried)
         };
-        total += store.write(Durability::Durable, retry).await?;
+        let retried = store.write(Durability::Durable, retry).await?;
+        total += retried;
+        if retried == 0 {
+            return Ok(total);
+        }
     }
-    Ok(total)
 }
 
 async fn wait_until_sent(
@@ -169,7 +187,7 @@ async fn wait_until_sent(
             total,
             events: total - pending,
         });
-        if pending == 0 || jobs.stop.is_cancelled() {
+        if pending == 0 || jobs.stop.is_cancelled() || progress.is_closed() {
             return Ok(());
         }
         let _ = tokio::time::timeout(LOOK_AGAIN, outbox.changed()).await;

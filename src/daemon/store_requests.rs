@@ -250,10 +250,16 @@ fn switch_each(
     let senders = w.reader().senders()?;
     let (mut changed, mut unchanged) = (Vec::new(), Vec::new());
     for (website, code) in websites {
-        let paused = senders
+        let state = senders
             .iter()
-            .any(|sender| sender.website == website && sender.state == SenderState::Paused);
-        if paused == (switch == Switch::Pause) {
+            .find(|sender| sender.website == website)
+            .map(|sender| sender.state);
+        // Who resumes a halted sender says that the cause is mended: it need not wait for its next probe.
+        let as_wanted = match switch {
+            Switch::Pause => state == Some(SenderState::Paused),
+            Switch::Resume => !matches!(state, Some(SenderState::Paused | SenderState::Halted)),
+        };
+        if as_wanted {
             unchanged.push(code);
             continue;
         }

@@ -7,12 +7,14 @@ use super::advance::Advance;
 use super::apply::Batch;
 use super::intake::Flow;
 use super::report::Indexed;
-use super::{FEED_LEASE, IndexError, Indexer};
+use super::{IndexError, Indexer};
 use crate::store::changelog::Window;
 use crate::store::outbox::Class;
 use crate::store::views::{ViewState, ViewStatus};
 use crate::store::{Durability, Reader};
 
+/// Who drains the changelog; walks have a lease of their own.
+const UPDATE_LEASE: &str = "feed_update_orders";
 /// Rows looked at for one batch: changes of the same few orders do not make a batch small.
 const ROWS_PER_ORDER: usize = 20;
 
@@ -104,6 +106,10 @@ impl Indexer {
     async fn mark_view(&self, status: ViewStatus) -> Result<(), IndexError> {
         let at = self.clock.now();
         let job = move |writer: &mut crate::store::Writer<'_>| {
+            match status {
+                ViewStatus::Working => writer.take_lease(UPDATE_LEASE, "partial reindex", at)?,
+                ViewStatus::Idle | ViewStatus::Suspended => writer.release_lease(UPDATE_LEASE)?,
+            }
             // A person may have suspended the view meanwhile; that stays.
             if writer
                 .reader()
@@ -111,10 +117,6 @@ impl Indexer {
                 .is_some_and(|view| view.status == ViewStatus::Suspended)
             {
                 return Ok(());
-            }
-            match status {
-                ViewStatus::Working => writer.take_lease(FEED_LEASE, "partial reindex", at)?,
-                ViewStatus::Idle | ViewStatus::Suspended => writer.release_lease(FEED_LEASE)?,
             }
             writer.set_view_status(status, at)
         };

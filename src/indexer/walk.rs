@@ -166,6 +166,10 @@ impl Indexer {
             Ok(())
         };
         let ((), applied) = tokio::join!(reading, applying);
+        if applied.is_err() {
+            let release = |w: &mut Writer<'_>| w.release_lease(FEED_LEASE);
+            self.store.write(Durability::Relaxed, release).await?;
+        }
         applied?;
         let (id, at) = (walk.id, self.clock.now());
         let finish = move |w: &mut Writer<'_>| {

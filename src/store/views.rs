@@ -258,6 +258,8 @@ impl Writer<'_> {
         self.connection
             .prepare_cached("UPDATE mview_state SET status = ?2, updated = ?3 WHERE view_id = ?1")?
             .execute(params![VIEW_ID, status.as_str(), at.0])?;
+        // What waited while the view was suspended is indexed at once.
+        self.touch(Topic::Changelog);
         Ok(())
     }
 

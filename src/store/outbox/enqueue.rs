@@ -12,6 +12,9 @@ use super::{BatchBody, BatchId, Class, EventKey, KindCode};
 use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;
 
+/// Due whatever the clock says: one that is set back must not hold up what waits for nothing.
+const AT_ONCE: UtcMillis = UtcMillis(0);
+
 /// The events of one order that are to enter, in the order in which they are to be sent.
 #[derive(Clone, Debug)]
 pub struct OrderEvents {
@@ -133,18 +136,17 @@ impl Writer<'_> {
         while !rest.is_empty() {
             let (chunk, tail) = rest.split_at(chunk_len(rest, limits, at));
             rest = tail;
-            let due = chunk
-                .iter()
-                .map(|event| event.not_before)
-                .max()
-                .unwrap_or(at)
-                .max(at);
+            let due = chunk.iter().map(|event| event.not_before).max();
+            let due = due.filter(|due| *due > at).unwrap_or(AT_ONCE);
             let mut batch = self.open_batch(order, due, at)?;
             self.add_dependencies(batch.id, &waits_for)?;
             for event in chunk {
                 self.enter(event, order, entry, &mut batch, at, result)?;
             }
-            waits_for = vec![batch.id];
+            // A chunk of which nothing was new leaves no batch: what it would have waited for, the next one waits for.
+            if !batch.body.entries.is_empty() {
+                waits_for = vec![batch.id];
+            }
             self.close_batch(batch)?;
         }
         Ok(())
@@ -170,7 +172,7 @@ impl Writer<'_> {
         match open.entry(key) {
             std::collections::hash_map::Entry::Occupied(slot) => Ok(slot.into_mut()),
             std::collections::hash_map::Entry::Vacant(slot) => {
-                Ok(slot.insert(self.open_batch(order, at, at)?))
+                Ok(slot.insert(self.open_batch(order, AT_ONCE, at)?))
             }
         }
     }
