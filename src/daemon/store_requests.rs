@@ -250,10 +250,11 @@ fn switch_each(
     let senders = w.reader().senders()?;
     let (mut changed, mut unchanged) = (Vec::new(), Vec::new());
     for (website, code) in websites {
-        let paused = senders
+        let state = senders
             .iter()
-            .any(|sender| sender.website == website && sender.state == SenderState::Paused);
-        if paused == (switch == Switch::Pause) {
+            .find(|sender| sender.website == website)
+            .map(|sender| sender.state);
+        if !changes(state, switch) {
             unchanged.push(code);
             continue;
         }
@@ -261,6 +262,15 @@ fn switch_each(
         changed.push(code);
     }
     Ok((changed, unchanged))
+}
+
+/// Whether the switch means something to a sender in this state. Who resumes a halted one has mended what halted it. A
+/// pause that the edge asked for is not an operator's to end.
+fn changes(state: Option<SenderState>, switch: Switch) -> bool {
+    match switch {
+        Switch::Pause => state != Some(SenderState::Paused),
+        Switch::Resume => matches!(state, Some(SenderState::Paused | SenderState::Halted)),
+    }
 }
 
 fn sender_row(website: WebsiteId, switch: Switch, now: UtcMillis) -> SenderRow {
