@@ -163,8 +163,13 @@ async fn a_batch_that_is_refused_as_a_whole_arrives_in_smaller_requests() {
     let refused = rows.iter().find(|row| row.status == 400).unwrap().clone();
     rows.retain(|row| row.datastream == refused.datastream && row.seq > refused.seq);
     let sizes: Vec<usize> = rows.iter().map(|row| row.n_events).collect();
-    assert!(refused.n_events > 1 && sizes.len() >= 2, "{sizes:?}");
-    assert!(sizes.iter().all(|size| *size < refused.n_events), "{sizes:?}");
+    assert!(refused.n_events > 1, "{refused:?}");
+    let smaller = sizes.iter().filter(|size| **size < refused.n_events);
+    assert!(
+        smaller.count() >= 2,
+        "{} events came as {sizes:?}",
+        refused.n_events
+    );
     let mut by_status: HashMap<u16, usize> = HashMap::new();
     for row in &rows {
         *by_status.entry(row.status).or_default() += 1;
@@ -172,7 +177,7 @@ async fn a_batch_that_is_refused_as_a_whole_arrives_in_smaller_requests() {
     assert_eq!(
         by_status,
         HashMap::from([(202, sizes.len())]),
-        "the halves are taken"
+        "refused once, taken in parts"
     );
     assert_eq!(edge.totals().duplicates, 0);
 }
