@@ -53,7 +53,7 @@ async fn history_that_hangs_leaves_a_lane_to_a_live_change() {
         rig.enqueue_as("base", &[*order], &[1], Class::History).await;
     }
     let running = rig.run();
-    rig.eventually("history hangs", async || rig.emulator.totals().requests >= 1 + 3)
+    rig.eventually("history hangs", async || rig.requests().len() >= 3)
         .await;
     rig.enqueue("base", &[7], &[1]).await;
     rig.until(&[7], EventState::Delivered).await;
