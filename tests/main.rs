@@ -1,5 +1,6 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
+mod answers;
 mod cli;
 mod commerce_commands;
 mod config;

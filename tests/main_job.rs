@@ -152,7 +152,7 @@ fn kill_again_and_again(installation: &Installation, edge: &EmulatorHandle) -> u
     let mut in_delivery = 0;
     for kill in 0..KILLS {
         // Requests whose client was killed are never answered: they are no longer in flight.
-        let (before, orphaned) = (edge.totals().requests, unanswered(edge));
+        let (before, orphaned) = (edge.totals().requests, edge::unanswered(edge));
         let mut daemon = installation.start();
         if kill % 2 == 0 {
             let some = random.u64(1..12);
@@ -163,16 +163,10 @@ fn kill_again_and_again(installation: &Installation, edge: &EmulatorHandle) -> u
             std::thread::sleep(Duration::from_millis(random.u64(0..2_500)));
         }
         assert!(daemon.is_running(), "the daemon ended by itself");
-        in_delivery += usize::from(unanswered(edge) > orphaned);
+        in_delivery += usize::from(edge::unanswered(edge) > orphaned);
         Daemon::kill(daemon);
     }
     in_delivery
-}
-
-/// Requests that arrived and have no answer.
-fn unanswered(edge: &EmulatorHandle) -> u64 {
-    let totals = edge.totals();
-    totals.requests - totals.by_status.values().sum::<u64>()
 }
 
 /// Shoppers and merchants at work, at a steady pace.

@@ -254,12 +254,7 @@ fn switch_each(
             .iter()
             .find(|sender| sender.website == website)
             .map(|sender| sender.state);
-        // Who resumes a halted sender says that the cause is mended: it need not wait for its next probe.
-        let as_wanted = match switch {
-            Switch::Pause => state == Some(SenderState::Paused),
-            Switch::Resume => !matches!(state, Some(SenderState::Paused | SenderState::Halted)),
-        };
-        if as_wanted {
+        if !changes(state, switch) {
             unchanged.push(code);
             continue;
         }
@@ -267,6 +262,15 @@ fn switch_each(
         changed.push(code);
     }
     Ok((changed, unchanged))
+}
+
+/// Whether the switch means something to a sender in this state. Who resumes a halted one has mended what halted it. A
+/// pause that the edge asked for is not an operator's to end.
+fn changes(state: Option<SenderState>, switch: Switch) -> bool {
+    match switch {
+        Switch::Pause => state != Some(SenderState::Paused),
+        Switch::Resume => matches!(state, Some(SenderState::Paused | SenderState::Halted)),
+    }
 }
 
 fn sender_row(website: WebsiteId, switch: Switch, now: UtcMillis) -> SenderRow {

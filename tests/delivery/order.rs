@@ -1,6 +1,7 @@
 //! The events of an order arrive in order, whatever happens on the way.
 
 use orderfeed::clock::{Clock, UtcMillis};
+use orderfeed::config::Config;
 use orderfeed::store::outbox::{BatchLimits, Class, Entry, EventState, NewEvent, OrderEvents};
 use serde_json::json;
 
@@ -37,6 +38,28 @@ async fn what_follows_a_parked_event_goes_on() {
         EventState::Delivered,
     ];
     assert_eq!(rig.states(1).await, states);
+}
+
+#[tokio::test]
+async fn history_that_hangs_leaves_a_lane_to_a_live_change() {
+    let small = |config: &mut Config| {
+        config.delivery.lanes = 4;
+        config.delivery.max_batch_events = 1;
+    };
+    let rig = Rig::with(|_| {}, small).await;
+    let history: Vec<_> = (0x100..0x110).collect();
+    rig.script(json!([{"hang_ms": 60_000, "times": 0, "match": {"contains_id": "-8000-000001"}}]));
+    for order in &history {
+        rig.enqueue_as("base", &[*order], &[1], Class::History).await;
+    }
+    let running = rig.run();
+    rig.eventually("history hangs", async || rig.requests().len() >= 3)
+        .await;
+    rig.enqueue("base", &[7], &[1]).await;
+    rig.until(&[7], EventState::Delivered).await;
+    assert_eq!(rig.pending().await, history.len() as u64);
+    rig.abort.cancel();
+    rig.wait(running).await;
 }
 
 #[tokio::test]

@@ -112,6 +112,12 @@ pub fn ids(expected: &BTreeSet<Expected>) -> HashSet<String> {
     expected.iter().map(id).collect()
 }
 
+/// Requests that arrived and have no answer: still in flight, or their client left.
+pub fn unanswered(edge: &EmulatorHandle) -> u64 {
+    let totals = edge.totals();
+    totals.requests - totals.by_status.values().sum::<u64>()
+}
+
 /// The edge holds exactly what is expected: none more, none less.
 #[track_caller]
 pub fn assert_holds(edge: &EmulatorHandle, expected: &BTreeSet<Expected>) {
