@@ -22,6 +22,7 @@ use crate::demo::history::{self, Span};
 use crate::demo::shop::{Shop, ShopOptions};
 use crate::emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, RandomFaults};
 use crate::ops::logging;
+use crate::ops::systemd::Notifier;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const CLIENT: &str = "demo-client";
@@ -83,7 +84,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         stop: shopping.clone(),
         abort: lifecycle.abort.clone(),
     };
-    let signals = tokio::spawn(async move { watch_signals(ctrl_c, || {}).await });
+    let signals = tokio::spawn(async move { watch_signals(ctrl_c, |_| {}).await });
 
     let bought = shop.deeds.clone();
     let picture = || Picture::take(&config.store.path, &edge, bought.load(Ordering::Relaxed));
@@ -114,6 +115,7 @@ fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>) -> RunOptio
         signals: Signals::Elsewhere,
         observer: observer.clone(),
         exit_code: exit::code_of,
+        notifier: Notifier::default(),
     }
 }
 

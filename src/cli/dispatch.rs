@@ -6,7 +6,7 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
-use crate::cli::{cron, delivery, failed, indexer, output, resync, status};
+use crate::cli::{cron, delivery, failed, indexer, manual, output, resync, status};
 
 /// Runs the command.
 ///
@@ -34,6 +34,7 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Failed(command) => failed::run(&context, command).await,
         Command::Delivery(command) => delivery::run(&context, command).await,
         Command::Completions { shell } => completions(shell),
+        Command::Manual(args) => Ok(manual::write(&args).map(|()| Exit::Ok)?),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::daemon::{sources, start};
 use crate::delivery::DeliveryStats;
 use crate::indexer::{Indexer, WalkOptions};
 use crate::ops::logging;
+use crate::ops::systemd::Notifier;
 use crate::store::{Store, StoreLock};
 
 /// `orderfeed run …`
@@ -59,6 +60,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         signals: Signals::Daemon(Box::new(read)),
         observer: Arc::new(DeliveryStats::default()),
         exit_code: exit::code_of,
+        notifier: Notifier::from_environment(),
     };
     run::run(loaded.config, options).await?;
     Ok(Exit::Ok)

@@ -1,4 +1,5 @@
-//! How the daemon ends, and what signals mean: the first SIGTERM or SIGINT drains, the second aborts, SIGHUP reloads.
+//! How the daemon ends, and what signals mean: the first SIGTERM or SIGINT drains, the second aborts, SIGHUP
+//! reloads, SIGUSR1 puts the status into the log.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -12,14 +13,24 @@ pub struct Lifecycle {
     pub abort: CancellationToken,
 }
 
-/// Turns signals into the lifecycle until it ends. `reload` is called at each SIGHUP.
+/// What a signal asks of a daemon that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// SIGHUP.
+    Reload,
+    /// SIGUSR1.
+    Status,
+}
+
+/// Turns signals into the lifecycle until it ends. `asked` is called at each that asks for something else.
 ///
 /// # Errors
 /// If the process cannot listen to signals.
-pub async fn watch_signals(lifecycle: Lifecycle, mut reload: impl FnMut()) -> std::io::Result<()> {
+pub async fn watch_signals(lifecycle: Lifecycle, mut asked: impl FnMut(Asked)) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let mut user = signal(SignalKind::user_defined1())?;
     loop {
         tokio::select! {
             name = first_of(&mut terminate, &mut interrupt) => {
@@ -31,7 +42,8 @@ pub async fn watch_signals(lifecycle: Lifecycle, mut reload: impl FnMut()) -> st
                 tracing::info!(signal = name, "The daemon stops: nothing new is taken in, requests in flight are finished");
                 lifecycle.stop.cancel();
             }
-            _ = hangup.recv() => reload(),
+            _ = hangup.recv() => asked(Asked::Reload),
+            _ = user.recv() => asked(Asked::Status),
             () = lifecycle.abort.cancelled() => return Ok(()),
         }
     }

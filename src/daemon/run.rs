@@ -4,22 +4,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::index_work::DaemonIndexWork;
 use super::jobs::{Job, Jobs};
-use super::lifecycle::{Lifecycle, watch_signals};
+use super::lifecycle::Lifecycle;
+use super::liveness::Liveness;
+use super::pages::Pages;
 use super::requests::Requests;
 use super::serve::{self, ExitCodeOf};
+use super::snapshots::Snapshots;
 use super::socket::ControlSocket;
 use super::start::{self, DataSpace, Opened, StartError};
-use super::{realtime, reload, schedule, sources};
+use super::supervision::{Supervision, with_time};
+use super::vitals::Vitals;
+use super::{admin, realtime, schedule, signals, sources};
 use crate::clock::Clock;
 use crate::commerce::source::SourceError;
-use crate::config::{Config, ConfigErrors};
+use crate::config::{AdminListen, Config, ConfigErrors};
 use crate::delivery::{self, DeliveryParts, DeliveryStats};
 use crate::indexer::{Indexer, batch_limits, capture};
+use crate::ops::systemd::Notifier;
 use crate::store::views::ViewMode;
 use crate::store::{Durability, Reader, Store, StoreError};
 
@@ -42,6 +48,8 @@ pub struct RunOptions {
     pub observer: Arc<DeliveryStats>,
     /// The exit code of the command whose request failed.
     pub exit_code: ExitCodeOf,
+    /// The service manager, if one listens.
+    pub notifier: Notifier,
 }
 
 /// Who listens to signals.
@@ -106,12 +114,17 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         signals,
         observer,
         exit_code,
+        notifier,
     } = options;
     let stop_budget = config.delivery.stop_budget.get();
-    let Opened { lock, store } = start::open(&config, &clock, "orderfeed run", data_space).await?;
+    let vitals = Vitals::new(clock.now());
+    let opening = start::open(&config, &clock, "orderfeed run", data_space);
+    let Opened { lock, store } = with_time(&notifier, opening).await?;
     let (source, interval) = sources::source(&config)?;
     let control = ControlSocket::listen(&config.store.path, &lock)?;
     announce(&config, &store).await?;
+    let admin_listen = config.admin.listen.clone();
+    let snapshots = Snapshots::of(config.store.path.clone(), clock.clone());
 
     let (config_sender, config) = watch::channel(Arc::new(config));
     let indexer = Arc::new(Indexer::new(
@@ -142,9 +155,9 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     parts.spawn(part("capture", async move {
         capture::run(capture).await.map_err(in_words)
     }));
-    let schedules = jobs.clone();
+    let (schedules, told) = (jobs.clone(), vitals.clone());
     parts.spawn(part("the scheduler", async move {
-        schedule::run(schedules).await.map_err(in_words)
+        schedule::run(schedules, told).await.map_err(in_words)
     }));
     parts.spawn(part("indexing on save", async move {
         realtime::run(jobs).await.map_err(in_words)
@@ -159,6 +172,17 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         serving.await;
         Ok(())
     }));
+    let supervision = Supervision {
+        notifier: notifier.clone(),
+        liveness: Liveness {
+            store: store.clone(),
+            vitals,
+            stats: observer.clone(),
+            config: config.clone(),
+        },
+        snapshots,
+        stop: stop.clone(),
+    };
     let delivery = DeliveryParts {
         store: store.clone(),
         clock: clock.clone(),
@@ -171,9 +195,11 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         delivery::run(delivery).await.map(drop).map_err(in_words)
     }));
 
-    let listener = listen(signals, &lifecycle, config_sender);
-    let ended = supervise(&store, &mut parts, &lifecycle, stop_budget).await;
-    listener.abort();
+    let mut attendants = attend(&supervision, admin_listen, &clock);
+    let listening = signals::listen(signals, lifecycle.clone(), config_sender, supervision, clock);
+    attendants.spawn(listening);
+    let ended = supervise(&store, &mut parts, &lifecycle, &notifier, stop_budget).await;
+    attendants.shutdown().await;
     let pending_events = store
         .read(|reader: &Reader<'_>| reader.pending_events())
         .await
@@ -184,6 +210,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
             "The daemon ended; what is pending is sent after the next start"
         ),
         Err(error) => {
+            notifier.status(&format!("ended: {error}"));
             tracing::error!(pending_events, error = %error, "The daemon ended because of a failure")
         }
     }
@@ -221,22 +248,18 @@ async fn announce(config: &Config, store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Listens to signals, if the daemon is to.
-fn listen(signals: Signals, lifecycle: &Lifecycle, config: watch::Sender<Arc<Config>>) -> JoinHandle<()> {
-    let lifecycle = lifecycle.clone();
-    tokio::spawn(async move {
-        // The sender lives as long as the daemon: without it nobody could be told about a reload.
-        let config = config;
-        match signals {
-            Signals::Daemon(read) => {
-                let watched = watch_signals(lifecycle, || reload::reload(read.as_ref(), &config)).await;
-                if let Err(error) = watched {
-                    tracing::error!(%error, "Signals cannot be received; the daemon can only be killed");
-                }
-            }
-            Signals::Elsewhere => lifecycle.abort.cancelled().await,
-        }
-    })
+/// Those who look after the daemon, up to its very end: for the service manager, and behind the admin endpoint.
+fn attend(supervision: &Supervision, listen: AdminListen, clock: &Clock) -> JoinSet<()> {
+    let pages = Pages {
+        clock: clock.clone(),
+        liveness: supervision.liveness.clone(),
+        snapshots: supervision.snapshots.clone(),
+        stop: supervision.stop.clone(),
+    };
+    let mut attendants = JoinSet::new();
+    attendants.spawn(supervision.clone().run());
+    attendants.spawn(admin::serve(listen, Arc::new(pages), clock.clone()));
+    attendants
 }
 
 /// A sign of life on the leases of this process while somebody works.
@@ -265,6 +288,7 @@ async fn supervise(
     store: &Store,
     parts: &mut JoinSet<Part>,
     lifecycle: &Lifecycle,
+    notifier: &Notifier,
     stop_budget: Duration,
 ) -> Result<(), DaemonError> {
     let mut fatal = store.fatal();
@@ -275,6 +299,9 @@ async fn supervise(
         Ok(()) = fatal.changed() => Err(DaemonError::StoreFatal(fatal.borrow().clone().unwrap_or_default())),
     };
     lifecycle.stop.cancel();
+    notifier.stopping();
+    notifier.status("stopping: requests in flight are finished, nothing new is taken in");
+    notifier.extend_timeout(stop_budget + 2 * STOP_MARGIN);
     let drained = tokio::select! {
         drained = drain(parts) => drained,
         () = lifecycle.abort.cancelled() => Err(DaemonError::Aborted),

@@ -139,7 +139,8 @@ mod tests {
         let mut text = Exposition::default();
         text.family("a_bytes", Kind::Counter, "Bytes of a.")
             .count(&[("file", "x\"\\\ny")], 7);
-        text.family("b_seconds", Kind::Gauge, "Time.").seconds(&[], -1_234_005);
+        text.family("b_seconds", Kind::Gauge, "Time.")
+            .seconds(&[], -1_234_005);
         let expected = "# TYPE a_bytes counter\n# UNIT a_bytes bytes\n# HELP a_bytes Bytes of a.\n\
                         a_bytes_total{file=\"x\\\"\\\\\\ny\"} 7\n\
                         # TYPE b_seconds gauge\n# UNIT b_seconds seconds\n# HELP b_seconds Time.\n\

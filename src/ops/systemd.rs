@@ -57,7 +57,12 @@ impl Notifier {
         let address = match address.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             [b'/', ..] => SocketAddr::from_pathname(Path::new(address))?,
-            _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "neither a path nor @name")),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "neither a path nor @name",
+                ));
+            }
         };
         let socket = UnixDatagram::unbound()?;
         socket.set_write_timeout(Some(SEND_TIMEOUT))?;

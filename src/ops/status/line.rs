@@ -68,7 +68,12 @@ impl Snapshot {
             .filter(|website| website.sender.state == state)
             .map(|website| website.code.as_str())
             .collect();
-        let named = concerned.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        let named = concerned
+            .iter()
+            .take(NAMED)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
         match concerned.len() {
             0 => None,
             count if count > NAMED => Some(format!("{word}: {named} and {} more", count - NAMED)),
