@@ -5,6 +5,7 @@ mod config;
 mod delivery;
 mod emulator;
 mod house;
+mod service;
 mod shop;
 mod source;
 mod support;

@@ -34,7 +34,7 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Failed(command) => failed::run(&context, command).await,
         Command::Delivery(command) => delivery::run(&context, command).await,
         Command::Completions { shell } => completions(shell),
-        Command::Manual(args) => Ok(manual::write(&args).map(|()| Exit::Ok)?),
+        Command::Manual(args) => Ok(manual::write(&args, Cli::command()).map(|()| Exit::Ok)?),
     }
 }
 

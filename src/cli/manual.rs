@@ -5,10 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use clap_mangen::Man;
-
-use crate::cli::args::Cli;
 
 /// Commands of the superuser's section: they look after a daemon.
 const SECTION: &str = "8";
@@ -22,13 +19,13 @@ pub struct ManualArgs {
     pub dir: PathBuf,
 }
 
-/// Writes a page for each command, and the one of the configuration.
+/// Writes a page for each command of `program`, and the one of the configuration.
 ///
 /// # Errors
 /// If a page cannot be written.
-pub fn write(args: &ManualArgs) -> io::Result<()> {
+pub fn write(args: &ManualArgs, program: clap::Command) -> io::Result<()> {
     fs::create_dir_all(&args.dir)?;
-    let mut root = Cli::command().disable_help_subcommand(true);
+    let mut root = program.disable_help_subcommand(true);
     root.build();
     write_command(&root, &args.dir)?;
     fs::write(args.dir.join("orderfeed.toml.5"), settings_page())
@@ -65,7 +62,10 @@ fn settings_page() -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::args::Cli;
 
     #[test]
     fn each_command_and_the_configuration_have_a_page() {
@@ -73,7 +73,7 @@ mod tests {
         let args = ManualArgs {
             dir: dir.path().join("man"),
         };
-        write(&args).unwrap();
+        write(&args, Cli::command()).unwrap();
         let page = |name: &str| fs::read_to_string(args.dir.join(name)).unwrap();
         assert!(page("orderfeed.8").contains("status"));
         assert!(page("orderfeed-cron-run.8").contains("orderfeed"));

@@ -45,7 +45,8 @@ pub(super) fn render(scene: &Scene) -> String {
     if let Some(snapshot) = &scene.snapshot {
         store::render(&mut text, snapshot, scene.now);
     }
-    process::render(&mut text, scene);
+    writer(&mut text, scene.queued_writes);
+    process::render(&mut text, scene.process, scene.started_at);
     text.finish()
 }
 
@@ -191,6 +192,15 @@ fn lanes(text: &mut Exposition, delivery: &StatsSnapshot) {
     for (website, _, most) in &delivery.lanes {
         limit.count(&[("website", website)], *most as u64);
     }
+}
+
+fn writer(text: &mut Exposition, queued: usize) {
+    text.family(
+        "orderfeed_store_writer_queue",
+        Kind::Gauge,
+        "Transactions that wait for the store's writer.",
+    )
+    .count(&[], queued as u64);
 }
 
 fn latency(text: &mut Exposition, delivery: &StatsSnapshot) {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`run`] | the daemon from start to stop |
 //! | [`start`] | the lock, the store, and what it is bound to |
-//! | [`lifecycle`], `signals`, `reload` | signals, drain, abort; what SIGHUP and SIGUSR1 ask for |
+//! | [`lifecycle`], [`signals`], `reload` | signals, drain, abort; what SIGHUP and SIGUSR1 ask for |
 //! | [`vitals`], `liveness` | what the parts note about themselves; whether the daemon works |
 //! | `supervision` | what systemd is told |
 //! | `admin`, `pages`, `metrics`, `snapshots` | the admin endpoint |
@@ -35,7 +35,7 @@ pub mod run;
 mod schedule;
 pub mod selection;
 pub mod serve;
-mod signals;
+pub mod signals;
 mod snapshots;
 pub mod socket;
 pub mod sources;

@@ -14,6 +14,7 @@ use super::liveness::Liveness;
 use super::pages::Pages;
 use super::requests::Requests;
 use super::serve::{self, ExitCodeOf};
+use super::signals::Signals;
 use super::snapshots::Snapshots;
 use super::socket::ControlSocket;
 use super::start::{self, DataSpace, Opened, StartError};
@@ -22,7 +23,7 @@ use super::vitals::Vitals;
 use super::{admin, realtime, schedule, signals, sources};
 use crate::clock::Clock;
 use crate::commerce::source::SourceError;
-use crate::config::{AdminListen, Config, ConfigErrors};
+use crate::config::{AdminListen, Config};
 use crate::delivery::{self, DeliveryParts, DeliveryStats};
 use crate::indexer::{Indexer, batch_limits, capture};
 use crate::ops::systemd::Notifier;
@@ -50,14 +51,6 @@ pub struct RunOptions {
     pub exit_code: ExitCodeOf,
     /// The service manager, if one listens.
     pub notifier: Notifier,
-}
-
-/// Who listens to signals.
-pub enum Signals {
-    /// The daemon does; it reads its configuration again with this at SIGHUP.
-    Daemon(Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>),
-    /// Somebody else in this process does, and uses the lifecycle.
-    Elsewhere,
 }
 
 /// How the daemon ended.
@@ -195,8 +188,9 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         delivery::run(delivery).await.map(drop).map_err(in_words)
     }));
 
+    let ears = signals::open(signals);
     let mut attendants = attend(&supervision, admin_listen, &clock);
-    let listening = signals::listen(signals, lifecycle.clone(), config_sender, supervision, clock);
+    let listening = signals::listen(ears, lifecycle.clone(), config_sender, supervision, clock);
     attendants.spawn(listening);
     let ended = supervise(&store, &mut parts, &lifecycle, &notifier, stop_budget).await;
     attendants.shutdown().await;
@@ -210,7 +204,6 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
             "The daemon ended; what is pending is sent after the next start"
         ),
         Err(error) => {
-            notifier.status(&format!("ended: {error}"));
             tracing::error!(pending_events, error = %error, "The daemon ended because of a failure")
         }
     }

@@ -5,23 +5,52 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::lifecycle::{Asked, Lifecycle, watch_signals};
+use super::lifecycle::{Asked, Lifecycle, SignalStreams, watch_signals};
 use super::reload;
-use super::run::Signals;
 use super::supervision::Supervision;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigErrors};
 use crate::ops::status::{Snapshot, WebsiteStatus};
+
+/// Reads the configuration again.
+pub type ReadConfig = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
+
+/// Who listens to signals.
+pub enum Signals {
+    /// The daemon does; it reads its configuration again with this at SIGHUP.
+    Daemon(ReadConfig),
+    /// Somebody else in this process does, and uses the lifecycle.
+    Elsewhere,
+}
+
+/// Begins to listen, if the daemon is to. That comes before it is ready: until then, a signal kills.
+pub(super) fn open(signals: Signals) -> Option<Ears> {
+    let Signals::Daemon(read) = signals else {
+        return None;
+    };
+    SignalStreams::open()
+        .inspect_err(
+            |error| tracing::error!(%error, "Signals cannot be received; the daemon can only be killed"),
+        )
+        .ok()
+        .map(|streams| Ears { streams, read })
+}
+
+/// What hears signals, and what reads the configuration again.
+pub(super) struct Ears {
+    streams: SignalStreams,
+    read: ReadConfig,
+}
 
 /// Listens until the lifecycle ends. `config` lives as long as this: without it nobody could be told about a reload.
 pub(super) async fn listen(
-    signals: Signals,
+    ears: Option<Ears>,
     lifecycle: Lifecycle,
     config: watch::Sender<Arc<Config>>,
     supervision: Supervision,
     clock: Clock,
 ) {
-    let Signals::Daemon(read) = signals else {
+    let Some(Ears { streams, read }) = ears else {
         return lifecycle.abort.cancelled().await;
     };
     let reload = || {
@@ -38,9 +67,7 @@ pub(super) async fn listen(
         Asked::Reload => reload(),
         Asked::Status => drop(tokio::spawn(log_status(supervision.clone()))),
     };
-    if let Err(error) = watch_signals(lifecycle, asked).await {
-        tracing::error!(%error, "Signals cannot be received; the daemon can only be killed");
-    }
+    watch_signals(streams, lifecycle, asked).await;
 }
 
 async fn log_status(supervision: Supervision) {

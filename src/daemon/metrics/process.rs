@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Scene;
+use crate::clock::UtcMillis;
 use crate::ops::openmetrics::{Exposition, Kind};
 
 /// What the system says.
@@ -32,14 +32,8 @@ fn resident_bytes() -> Option<u64> {
     Some(pages.saturating_mul(rustix::param::page_size() as u64))
 }
 
-pub(super) fn render(text: &mut Exposition, scene: &Scene) {
-    text.family(
-        "orderfeed_store_writer_queue",
-        Kind::Gauge,
-        "Transactions that wait for the store's writer.",
-    )
-    .count(&[], scene.queued_writes as u64);
-    if let Some(free) = scene.process.free_bytes {
+pub(super) fn render(text: &mut Exposition, process: Process, started_at: UtcMillis) {
+    if let Some(free) = process.free_bytes {
         text.family(
             "orderfeed_store_free_bytes",
             Kind::Gauge,
@@ -47,7 +41,7 @@ pub(super) fn render(text: &mut Exposition, scene: &Scene) {
         )
         .count(&[], free);
     }
-    if let Some(resident) = scene.process.resident_bytes {
+    if let Some(resident) = process.resident_bytes {
         text.family("process_resident_memory_bytes", Kind::Gauge, "Resident memory.")
             .count(&[], resident);
     }
@@ -56,5 +50,5 @@ pub(super) fn render(text: &mut Exposition, scene: &Scene) {
         Kind::Gauge,
         "When the daemon started.",
     )
-    .seconds(&[], scene.started_at.0);
+    .seconds(&[], started_at.0);
 }
