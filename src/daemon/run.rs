@@ -113,6 +113,8 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let vitals = Vitals::new(clock.now());
     let opening = start::open(&config, &clock, "orderfeed run", data_space);
     let Opened { lock, store } = with_time(&notifier, opening).await?;
+    // From here on a signal is heard; while a large store is checked, SIGTERM simply ends the process.
+    let ears = signals::open(signals);
     let (source, interval) = sources::source(&config)?;
     let control = ControlSocket::listen(&config.store.path, &lock)?;
     announce(&config, &store).await?;
@@ -188,7 +190,6 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         delivery::run(delivery).await.map(drop).map_err(in_words)
     }));
 
-    let ears = signals::open(signals);
     let mut attendants = attend(&supervision, admin_listen, &clock);
     let listening = signals::listen(ears, lifecycle.clone(), config_sender, supervision, clock);
     attendants.spawn(listening);

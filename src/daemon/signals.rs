@@ -23,7 +23,7 @@ pub enum Signals {
     Elsewhere,
 }
 
-/// Begins to listen, if the daemon is to. That comes before it is ready: until then, a signal kills.
+/// Begins to listen, if the daemon is to; until then, a signal kills.
 pub(super) fn open(signals: Signals) -> Option<Ears> {
     let Signals::Daemon(read) = signals else {
         return None;
