@@ -12,6 +12,7 @@
 //! | [`commerce`] | what an order is, and where orders come from (MySQL, embedded SQLite) |
 //! | [`events`] | order → status events → XDM; pure |
 //! | [`store`] | the one SQLite database: changelog, feed, outbox, schedules |
+//! | [`first_sync`] | the five-minute window: what comes next, pace and warnings; pure |
 //! | [`indexer`] | capture into the changelog, changelog into feed rows and events |
 //! | [`delivery`] | outbox → edge: requests, response rules, backoff, tokens |
 //! | [`daemon`] | start, schedules, wiring, drain, stop |
@@ -30,6 +31,7 @@ pub mod delivery;
 pub mod demo;
 pub mod emulator;
 pub mod events;
+pub mod first_sync;
 pub mod indexer;
 pub mod ops;
 pub mod store;

@@ -1,7 +1,9 @@
 //! The house is as `docs/ARCHITECTURE.md` draws it: no module depends on itself in a circle, rooms use only the rooms
-//! below them, what is said to be pure is pure, and files stay small and explained.
+//! below them, what is said to be pure is pure, and files stay small and
+//! explained.
 
 mod graph;
+mod messages;
 mod parse;
 mod planted;
 mod rules;

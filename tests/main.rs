@@ -1,11 +1,20 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod cli;
+mod commerce_commands;
 mod config;
+mod connection;
 mod delivery;
 mod emulator;
+mod explain;
+mod first_sync;
 mod house;
+mod idempotence;
+mod invariants;
+mod main_job;
+mod outages;
 mod service;
 mod shop;
 mod source;
+mod storm;
 mod support;

@@ -10,6 +10,7 @@ use crate::cli::cron::CronCommand;
 use crate::cli::delivery::DeliveryCommand;
 use crate::cli::demo::DemoArgs;
 use crate::cli::emulator::EmulatorArgs;
+use crate::cli::explain::ExplainArgs;
 use crate::cli::failed::FailedCommand;
 use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
 use crate::cli::manual::ManualArgs;
@@ -17,6 +18,7 @@ use crate::cli::resync::ResyncArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::source::SourceArgs;
 use crate::cli::status::StatusArgs;
+use crate::cli::test_connection::TestConnectionArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -24,6 +26,8 @@ Examples:
   orderfeed config check                          is the configuration right?
   orderfeed run                                   run the daemon in the foreground
   orderfeed status                                what is going on?
+  orderfeed explain 000000101                     what became of this order?
+  orderfeed test-connection                       would the edge take events?
   orderfeed indexer:status                        the index, as Commerce prints it
   orderfeed saas:resync --feed orders             send what is new, changed or failed
   orderfeed failed list                           what needs a decision
@@ -91,6 +95,20 @@ pub enum Command {
         is.\n\nExamples:\n  orderfeed status\n  orderfeed status --json | jq '.websites[] | {code, pending}'"
     )]
     Status(StatusArgs),
+    /// The whole life of an order: captured, indexed, sent, answered, and what is pending and why
+    #[command(
+        after_help = "Works beside a running daemon, without one, and without the source (then it says so). Exit code \
+        1 if no order with this number is known.\n\nExamples:\n  orderfeed explain 000000101\n  \
+        orderfeed explain 000000101 --json | jq '.orders[].events[] | {key, export_status, notes}'"
+    )]
+    Explain(ExplainArgs),
+    /// Ask the edge whether it would take events: address, token, datastream; sends none
+    #[command(
+        after_help = "Exit code 0 if every website can deliver, 1 if something must be mended, 69 if the edge or the \
+        token service could not be asked.\n\nExamples:\n  orderfeed test-connection\n  \
+        orderfeed test-connection --website base --json"
+    )]
+    TestConnection(TestConnectionArgs),
     /// List the indexers
     #[command(name = "indexer:info")]
     IndexerInfo,
@@ -123,8 +141,8 @@ pub enum Command {
     /// Set the status of the index
     #[command(
         name = "indexer:set-status",
-        after_help = "suspended: nothing is indexed, neither by schedule nor in full, until the status is set again;\n\
-        changes are still captured.\n\nExample:\n  orderfeed indexer:set-status suspended sales_order_data_exporter_v2"
+        after_help = "suspended: the schedules index nothing until the status is set again; changes are still captured,\n\
+        and indexer:reindex by hand still works.\n\nExample:\n  orderfeed indexer:set-status suspended sales_order_data_exporter_v2"
     )]
     IndexerSetStatus(SetStatusArgs),
     /// Synchronize the orders feed again

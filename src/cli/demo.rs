@@ -215,10 +215,7 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
     config.clients = [(CLIENT.to_owned(), client)].into();
     config.strict_xdm = true;
     config.ru_per_s = 0;
-    config.faults = args.faults.then_some(RandomFaults {
-        rate: 0.1,
-        seed: args.seed,
-    });
+    config.faults = args.faults.then_some(RandomFaults::new(0.1, args.seed));
     config
 }
 

@@ -6,7 +6,7 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
-use crate::cli::{cron, delivery, failed, indexer, manual, output, resync, status};
+use crate::cli::{cron, delivery, explain, failed, indexer, manual, output, resync, status, test_connection};
 
 /// Runs the command.
 ///
@@ -21,6 +21,8 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Config(command) => plug::dispatch(Elsewhere::Config(command), &context).await,
         Command::Source(command) => plug::dispatch(Elsewhere::Source(command), &context).await,
         Command::Status(args) => status::run(&context, args),
+        Command::Explain(args) => explain::run(&context, args).await,
+        Command::TestConnection(args) => test_connection::run(&context, args).await,
         Command::IndexerInfo => indexer::info(),
         Command::IndexerStatus(args) => indexer::show(&context, &args, indexer::render_status),
         Command::IndexerStatusMview(args) => indexer::show(&context, &args, indexer::render_mview),

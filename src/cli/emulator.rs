@@ -110,10 +110,7 @@ fn configuration(args: &EmulatorArgs) -> anyhow::Result<EmulatorConfig> {
     config.ledger = args.ledger.unwrap_or(config.ledger);
     match args.fault_rate {
         Some(rate) if (0.0..=1.0).contains(&rate) => {
-            config.faults = Some(RandomFaults {
-                rate,
-                seed: args.seed,
-            })
+            config.faults = Some(RandomFaults::new(rate, args.seed));
         }
         Some(rate) => bail!("--fault-rate {rate} is no share; give a number between 0.0 and 1.0"),
         None => {}
@@ -262,7 +259,7 @@ mod tests {
             1,
             "the built-in client is gone where one is named"
         );
-        assert_eq!(config.faults, Some(RandomFaults { rate: 0.5, seed: 3 }));
+        assert_eq!(config.faults, Some(RandomFaults::new(0.5, 3)));
         assert_eq!(config.listen_server.port(), 9443);
     }
 

@@ -47,7 +47,11 @@ pub async fn execute(context: &Context, request: Request, purpose: &str) -> anyh
         }
         if !needs_index(&request) {
             // Only a daemon and the index make a store; anything else on one that is not there is a mistake.
-            StoreView::open(&config.store.path)?;
+            match StoreView::open(&config.store.path) {
+                // Opening it for writing brings it up to date.
+                Ok(_) | Err(StoreError::OlderSchema { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         match start::open(&config, &context.clock, purpose, DataSpace::MustMatch).await {
             Ok(opened) => {

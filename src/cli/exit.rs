@@ -187,7 +187,7 @@ fn of_index(error: &IndexError) -> Exit {
     match error {
         IndexError::Source(error) => of_source(error),
         IndexError::Store(error) => of_store(error),
-        IndexError::Busy(_) | IndexError::Stopped => Exit::TempFail,
+        IndexError::Busy(_) | IndexError::Stopped | IndexError::Paused => Exit::TempFail,
         IndexError::Suspended => Exit::Failed,
         IndexError::Derive(_) => Exit::Software,
     }
@@ -202,7 +202,7 @@ fn of_store(error: &StoreError) -> Exit {
             Fault::Other => Exit::Software,
         },
         StoreError::NewerSchema { .. } | StoreError::Foreign { .. } | StoreError::Path { .. } => Exit::Config,
-        StoreError::Missing { .. } => Exit::Unavailable,
+        StoreError::Missing { .. } | StoreError::OlderSchema { .. } => Exit::Unavailable,
         StoreError::Locked { .. } => Exit::TempFail,
         StoreError::Invariant(_) | StoreError::Closed => Exit::Software,
     }

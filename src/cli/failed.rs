@@ -61,10 +61,10 @@ pub struct ShowArgs {
 #[command(group = ArgGroup::new("which").required(true).multiple(true))]
 pub struct WhichArgs {
     /// Events, as `failed list` prints them
-    #[arg(value_name = "ORDER:KIND:DOCUMENT", group = "which", conflicts_with_all = ["all", "order", "website", "code", "since"])]
+    #[arg(value_name = "ORDER:KIND:DOCUMENT", group = "which", conflicts_with_all = ["all", "order", "website", "code", "since", "until"])]
     pub keys: Vec<Key>,
     /// All of them
-    #[arg(long, group = "which", conflicts_with_all = ["order", "website", "code", "since"])]
+    #[arg(long, group = "which", conflicts_with_all = ["order", "website", "code", "since", "until"])]
     pub all: bool,
     /// Of the orders with this number
     #[arg(long, value_name = "NUMBER", group = "which")]
@@ -78,6 +78,12 @@ pub struct WhichArgs {
     /// That failed at or after this
     #[arg(long, value_name = "TIME", group = "which", value_parser = parse_time)]
     pub since: Option<UtcMillis>,
+    /// That failed before this
+    #[arg(long, value_name = "TIME", group = "which", value_parser = parse_time)]
+    pub until: Option<UtcMillis>,
+    /// A JSON object with the counts
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which events are listed.
@@ -95,6 +101,9 @@ pub struct FilterArgs {
     /// That failed at or after this
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub since: Option<UtcMillis>,
+    /// That failed before this
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub until: Option<UtcMillis>,
 }
 
 /// Options of `failed discard`.
@@ -133,15 +142,17 @@ pub async fn run(context: &Context, command: FailedCommand) -> anyhow::Result<Ex
         FailedCommand::List(args) => list(context, &args),
         FailedCommand::Show(args) => show(context, &args),
         FailedCommand::Retry(which) => {
+            let form = Form::of(which.json);
             let request = Request::RetryParked(selection(which));
-            change(context, request, "orderfeed failed retry", "sent again").await
+            change(context, request, "orderfeed failed retry", "sent again", form).await
         }
         FailedCommand::Discard(args) => {
+            let form = Form::of(args.which.json);
             let request = Request::DiscardParked {
                 selection: selection(args.which),
                 reason: args.reason,
             };
-            change(context, request, "orderfeed failed discard", "discarded").await
+            change(context, request, "orderfeed failed discard", "discarded", form).await
         }
     }
 }
@@ -180,12 +191,34 @@ fn show(context: &Context, args: &ShowArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-async fn change(context: &Context, request: Request, purpose: &str, done: &str) -> anyhow::Result<Exit> {
+/// For whom the result is.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Form {
+    fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
+async fn change(
+    context: &Context,
+    request: Request,
+    purpose: &str,
+    done: &str,
+    form: Form,
+) -> anyhow::Result<Exit> {
     let outcome = execute(context, request, purpose).await?;
     let Outcome::Parked { events, missing } = outcome else {
         return Err(another_answer(&outcome));
     };
-    output::line(&format!("{events} events are {done}"))?;
+    match form {
+        Form::Json => output::json(&serde_json::json!({ "events": events, "missing": missing }))?,
+        Form::Text => output::line(&format!("{events} events are {done}"))?,
+    }
     if missing > 0 {
         output::talk(&format!("{missing} of the named events are not parked"));
         return Ok(Exit::Failed);
@@ -200,6 +233,7 @@ fn selection(which: WhichArgs) -> Selection {
         website: which.website,
         code: which.code,
         since: which.since,
+        until: which.until,
     }
 }
 
@@ -209,6 +243,7 @@ fn rows(reader: &Reader<'_>, args: &ListArgs) -> anyhow::Result<Vec<ParkedRow>> 
         website: None,
         code: args.filter.code.clone(),
         since: args.filter.since,
+        until: args.filter.until,
     };
     if let Some(code) = &args.filter.website {
         let websites = reader.websites()?;

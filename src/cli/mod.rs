@@ -9,7 +9,7 @@
 //! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
 //! | `manual` | manual pages, for packages |
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
-//! | `status`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `config` | one family each |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config` | one family each |
 
 pub mod args;
 pub mod config;
@@ -22,6 +22,7 @@ mod dispatch;
 pub mod emulator;
 pub mod execute;
 pub mod exit;
+pub mod explain;
 pub mod failed;
 pub mod indexer;
 pub mod manual;
@@ -33,6 +34,7 @@ pub mod run;
 pub mod source;
 pub mod status;
 pub mod table;
+pub mod test_connection;
 
 use std::ffi::OsString;
 

@@ -12,7 +12,7 @@ use crate::cli::output;
 use crate::cli::table::visible;
 use crate::clock::UtcMillis;
 use crate::ops::sentence::{spoken_bytes, spoken_duration};
-use crate::ops::status::{ExportStatus, Moment, Snapshot, WalkStatus, WebsiteStatus};
+use crate::ops::status::{ExportStatus, FirstSyncStatus, Moment, Snapshot, WalkStatus, WebsiteStatus};
 use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, TITLE, ViewMode};
 
@@ -30,9 +30,8 @@ pub struct StatusArgs {
 /// If there is no store, or it cannot be read.
 pub fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
-    let path = config.store.path.clone();
     let now = context.clock.now();
-    let snapshot = view(&config)?.read(|reader| Snapshot::read(reader, &path, now))?;
+    let snapshot = view(&config)?.read(|reader| Snapshot::read(reader, &config, now))?;
     match args.json {
         true => output::json(&snapshot)?,
         false => output::data(&render(&snapshot))?,
@@ -48,6 +47,10 @@ fn render(snapshot: &Snapshot) -> String {
     };
     block.daemon(snapshot);
     block.index(snapshot);
+    block.intake(snapshot);
+    for sync in &snapshot.first_syncs {
+        block.first_sync(sync);
+    }
     for walk in &snapshot.walks {
         block.walk(walk);
     }
@@ -126,6 +129,60 @@ impl Block {
         }
     }
 
+    fn intake(&mut self, snapshot: &Snapshot) {
+        let what = match snapshot.intake.flow.as_str() {
+            "history_waits" => "the outbox is full: history waits, live changes go on",
+            "paused_outbox_full" => {
+                "PAUSED: the outbox holds twice delivery.max_pending_events; it goes on once the edge takes events"
+            }
+            "paused_disk_nearly_full" => {
+                "PAUSED: the disk is nearly full; free some space beside store.path, or lower store.disk_reserve"
+            }
+            _ => return,
+        };
+        let since = snapshot.intake.since;
+        let since = since.map_or_else(String::new, |at| format!(" (for {})", self.age(at)));
+        self.put("Intake", &format!("{what}{since}"));
+    }
+
+    /// One that is complete in time is no news after an hour.
+    fn first_sync(&mut self, sync: &FirstSyncStatus) {
+        const NEWS_MS: i64 = 3_600_000;
+        let took = sync.completed_at.map(|at| at.0.millis_since(sync.started_at.0));
+        let is_old = sync
+            .completed_at
+            .is_some_and(|at| self.now.millis_since(at.0) > NEWS_MS);
+        if is_old {
+            return;
+        }
+        let (done, total) = (sync.done_orders, sync.total_orders);
+        let sizes = format!(
+            "{done}/{total} orders, {}/{} events sent",
+            sync.sent_events, sync.events
+        );
+        let window = match (took, sync.missed) {
+            (Some(took), false) => format!("; took {}, within the window", spoken_duration(took)),
+            (Some(took), true) => format!("; took {}, missed the window", spoken_duration(took)),
+            (None, true) => format!("; WINDOW MISSED at {}", sync.deadline.0),
+            (None, false) => {
+                let left = sync.deadline.0.millis_since(self.now);
+                format!("; window ends in {}", spoken_duration(left))
+            }
+        };
+        let eta = sync.eta_ms.map_or_else(String::new, |eta| {
+            format!(", about {} left", spoken_duration(eta))
+        });
+        let limit = match &sync.limited_by {
+            Some(limit) if took.is_none() => format!(", limited by {}", limit.replace('_', " ")),
+            _ => String::new(),
+        };
+        let state = sync.state.replace('_', " ");
+        self.put(
+            &format!("First sync {}", sync.website),
+            &format!("{state}: {sizes}{eta}{window}{limit}"),
+        );
+    }
+
     fn walk(&mut self, walk: &WalkStatus) {
         let percent = match walk.total {
             0 => String::new(),
@@ -143,6 +200,7 @@ impl Block {
     fn website(&mut self, website: &WebsiteStatus) {
         let sender = &website.sender;
         let state = match sender.state {
+            SenderState::Running if !website.exporting => "switched off, or not configured".to_owned(),
             SenderState::Running => "sending".to_owned(),
             SenderState::BackingOff => "backing off".to_owned(),
             SenderState::Halted => "HALTED".to_owned(),

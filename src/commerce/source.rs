@@ -127,6 +127,16 @@ pub enum ReadOrder {
     },
 }
 
+impl ReadOrder {
+    /// Its id.
+    pub fn id(&self) -> OrderId {
+        match self {
+            Self::Whole(order) => order.id,
+            Self::Unreadable { id, .. } => *id,
+        }
+    }
+}
+
 /// What [`Source::describe`] found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceInfo {

@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use super::pages::Pages;
 use crate::clock::Clock;
 use crate::config::AdminListen;
-use crate::ops::outage::{Failure, Outage};
+use crate::ops::voice::{Line, Voice};
 
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 32;
@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves `pages` at `listen` until it is dropped.
 pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) {
-    let mut outage = Outage::default();
+    let mut voice = Voice::default();
     loop {
         let bound = match &listen {
             AdminListen::Off => return,
@@ -51,22 +51,22 @@ pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) 
                 tracing::info!(listen = %listen, "The admin endpoint answers");
                 answer_all(door, &pages).await;
             }
-            Err(error) => complain(&mut outage, &listen, &error, &clock),
+            Err(error) => complain(&mut voice, &listen, &error, &clock),
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
-fn complain(outage: &mut Outage, listen: &AdminListen, error: &io::Error, clock: &Clock) {
-    match outage.failed(clock.now()) {
-        Failure::First => tracing::warn!(
+fn complain(voice: &mut Voice, listen: &AdminListen, error: &io::Error, clock: &Clock) {
+    match voice.failed(clock.now()) {
+        Some(Line::First) => tracing::warn!(
             listen = %listen, %error,
             "The admin endpoint has no address; the daemon works without it and tries again each minute",
         ),
-        Failure::Still { failures, .. } => {
+        Some(Line::Still { failures, .. }) => {
             tracing::warn!(listen = %listen, failures, %error, "The admin endpoint still has no address");
         }
-        Failure::Quiet => {}
+        Some(Line::Recovered { .. }) | None => {}
     }
 }
 

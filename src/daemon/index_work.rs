@@ -8,11 +8,9 @@ use super::control::{JobRun, Progress, Rebuilt, ReindexOptions, Resynced};
 use super::jobs::{Job, Jobs};
 use super::resync::ResyncOptions;
 use super::resync_work;
-use super::start::history_floor;
 use super::walk_reply::{refused, report_to};
 use super::work::{BoxFuture, IndexWork, RequestError};
 use crate::indexer::{IndexError, WalkOptions, WalkReport};
-use crate::store::Reader;
 use crate::store::cron::CronRun;
 use crate::store::{Durability, Writer};
 
@@ -29,14 +27,8 @@ impl IndexWork for DaemonIndexWork {
         progress: mpsc::Sender<Progress>,
     ) -> BoxFuture<'a, Rebuilt> {
         Box::pin(async move {
-            let floor = self
-                .jobs
-                .indexer
-                .store()
-                .read(|reader: &Reader<'_>| history_floor(reader))
-                .await?;
             let walk = WalkOptions {
-                floor,
+                floors: self.jobs.floors().await?,
                 batch_size: options.batch_size,
                 ..WalkOptions::default()
             };

@@ -1,12 +1,13 @@
 //! What each cron job does. A job says in one line what it did, or nothing if there was nothing to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::start::history_floor;
-use crate::clock::Clock;
+use crate::clock::{Clock, UtcMillis};
 use crate::config::{Config, CronExpr};
+use crate::first_sync::history;
 use crate::indexer::{IndexError, Indexer, WalkOptions};
 use crate::store::views::{IndexerStatus, ViewMode};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
@@ -108,7 +109,10 @@ impl Jobs {
         if view.is_some_and(|view| view.mode == ViewMode::Realtime) {
             return Ok(None);
         }
-        self.update_now().await
+        match self.update_now().await {
+            Err(IndexError::Paused) => Ok(None),
+            other => other,
+        }
     }
 
     /// Drains the changelog whatever the mode is.
@@ -131,15 +135,23 @@ impl Jobs {
     }
 
     async fn reindex_all_invalid(&self) -> JobResult {
-        let (state, floor) = self
+        let state = self
             .store()
-            .read(|reader: &Reader<'_>| Ok((reader.indexer_state()?, history_floor(reader)?)))
+            .read(|reader: &Reader<'_>| reader.indexer_state())
             .await?;
         if state.is_none_or(|state| state.status != IndexerStatus::Invalid) {
             return Ok(None);
         }
+        self.rebuild().await.map(Some)
+    }
+
+    /// A full reindex, or the rest of one, said in one line.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn rebuild(&self) -> Result<String, IndexError> {
         let options = WalkOptions {
-            floor,
+            floors: self.floors().await?,
             ..WalkOptions::default()
         };
         let report = self
@@ -156,10 +168,21 @@ impl Jobs {
             elapsed_ms = report.elapsed_ms,
             "The index is rebuilt; from now on changes alone are indexed",
         );
-        Ok(Some(format!(
+        Ok(format!(
             "rebuilt the index: {} orders, {} events queued",
             done.orders, done.events
-        )))
+        ))
+    }
+
+    /// How far back a walk reaches, by website.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn floors(&self) -> Result<BTreeMap<String, UtcMillis>, StoreError> {
+        let (config, now) = (self.config.borrow().clone(), self.clock.now());
+        self.store()
+            .read(move |reader: &Reader<'_>| history::floors(reader, &config, now))
+            .await
     }
 
     async fn clean_all_changelogs(&self) -> JobResult {

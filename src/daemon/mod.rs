@@ -10,6 +10,7 @@
 //! | `admin`, `pages`, `metrics`, `snapshots` | the admin endpoint |
 //! | [`sources`] | from the configuration to a source |
 //! | [`jobs`], `schedule`, `realtime` | what is done when |
+//! | `first_sync` | the first syncs under way |
 //! | [`control`] | the control protocol: what may be asked and answered |
 //! | [`resync`] | the options of `saas:resync` and which of them contradict each other |
 //! | [`socket`] | the Unix socket beside the store: where it is, making it, the client |
@@ -20,6 +21,7 @@
 
 mod admin;
 pub mod control;
+mod first_sync;
 pub mod index_work;
 pub mod jobs;
 pub mod lifecycle;

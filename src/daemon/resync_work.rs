@@ -1,5 +1,6 @@
 //! `saas:resync`: reindexes, then everything that is new, changed or failed is on its way.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -7,7 +8,6 @@ use tokio::sync::mpsc;
 use super::control::{Progress, Resynced};
 use super::jobs::Jobs;
 use super::resync::ResyncOptions;
-use super::start::history_floor;
 use super::walk_reply::{refused, report_to};
 use crate::commerce::order::OrderId;
 use crate::indexer::{Indexed, OnlyOrders, WalkKind, WalkOptions};
@@ -58,20 +58,16 @@ async fn index(
 ) -> anyhow::Result<(Indexed, u64)> {
     let indexer = &jobs.indexer;
     let ranged = options.from.is_some() || options.to.is_some();
-    let floor = match ranged || !options.by_ids.is_empty() {
-        true => None,
-        false => {
-            indexer
-                .store()
-                .read(|reader: &Reader<'_>| history_floor(reader))
-                .await?
-        }
+    // What is named by range or by order is meant, however old it is.
+    let floors = match ranged || !options.by_ids.is_empty() {
+        true => BTreeMap::new(),
+        false => jobs.floors().await?,
     };
     let walk = WalkOptions {
         created_from: options.from,
         created_before: options.to,
         website: None,
-        floor,
+        floors,
         force: options.force,
         batch_size: options.batch_size,
         read_ahead: options.thread_count,

@@ -20,7 +20,7 @@ use super::socket::ControlSocket;
 use super::start::{self, DataSpace, Opened, StartError};
 use super::supervision::{Supervision, with_time};
 use super::vitals::Vitals;
-use super::{admin, realtime, schedule, signals, sources};
+use super::{admin, first_sync, realtime, schedule, signals, sources};
 use crate::clock::Clock;
 use crate::commerce::source::SourceError;
 use crate::config::{AdminListen, Config};
@@ -110,18 +110,19 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         notifier,
     } = options;
     let stop_budget = config.delivery.stop_budget.get();
-    let vitals = Vitals::new(clock.now());
-    let opening = start::open(&config, &clock, "orderfeed run", data_space);
-    let Opened { lock, store } = with_time(&notifier, opening).await?;
-    // From here on a signal is heard; while a large store is checked, SIGTERM simply ends the process.
+    let first = Arc::new(config);
+    let (config_sender, config) = watch::channel(Arc::clone(&first));
+    // Before anything else: a SIGTERM during the start is a stop like any other.
     let ears = signals::open(signals);
-    let (source, interval) = sources::source(&config)?;
-    let control = ControlSocket::listen(&config.store.path, &lock)?;
-    announce(&config, &store).await?;
-    let admin_listen = config.admin.listen.clone();
-    let snapshots = Snapshots::of(config.store.path.clone(), clock.clone());
+    let vitals = Vitals::new(clock.now());
+    let opening = start::open(&first, &clock, "orderfeed run", data_space);
+    let Opened { lock, store } = with_time(&notifier, opening).await?;
+    let (source, interval) = sources::source(&first)?;
+    let control = ControlSocket::listen(&first.store.path, &lock)?;
+    announce(&first, &store).await?;
+    let admin_listen = first.admin.listen.clone();
+    let snapshots = Snapshots::of(config.clone(), clock.clone());
 
-    let (config_sender, config) = watch::channel(Arc::new(config));
     let indexer = Arc::new(Indexer::new(
         store.clone(),
         source.clone(),
@@ -144,11 +145,17 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         store: store.clone(),
         source,
         clock: clock.clone(),
+        intake: jobs.indexer.intake().clone(),
+        config: config.clone(),
         interval,
         stop: stop.clone(),
     };
     parts.spawn(part("capture", async move {
         capture::run(capture).await.map_err(in_words)
+    }));
+    let (syncing, stats) = (jobs.clone(), observer.clone());
+    parts.spawn(part("the first sync", async move {
+        first_sync::run(syncing, stats).await.map_err(in_words)
     }));
     let (schedules, told) = (jobs.clone(), vitals.clone());
     parts.spawn(part("the scheduler", async move {
@@ -297,11 +304,17 @@ async fn supervise(
     notifier.status("stopping: requests in flight are finished, nothing new is taken in");
     notifier.extend_timeout(stop_budget + 2 * STOP_MARGIN);
     let drained = tokio::select! {
-        drained = drain(parts) => drained,
+        // First in order: the parts end at once when they are told to, which is no drain.
+        biased;
         () = lifecycle.abort.cancelled() => Err(DaemonError::Aborted),
+        drained = drain(parts) => drained,
         () = tokio::time::sleep(stop_budget + STOP_MARGIN) => Err(DaemonError::Aborted),
     };
-    first.and(drained)
+    // Whichever part met a failing disk first: its end is the store's, with the store's remedy and exit code.
+    let fatal = fatal.borrow().clone();
+    first
+        .and(drained)
+        .map_err(|error| fatal.map_or(error, DaemonError::StoreFatal))
 }
 
 async fn drain(parts: &mut JoinSet<Part>) -> Result<(), DaemonError> {

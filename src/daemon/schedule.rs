@@ -16,7 +16,7 @@ use super::vitals::Vitals;
 use crate::clock::UtcMillis;
 use crate::config::cron::{Slot, due};
 use crate::indexer::IndexError;
-use crate::ops::outage::{Failure, Outage};
+use crate::ops::voice::{Line, Voice};
 use crate::store::cron::CronRun;
 use crate::store::{Durability, Reader, StoreError};
 
@@ -90,7 +90,7 @@ struct Place {
     /// Nothing is due before this; looked at again earlier if the clock goes back.
     next: Option<UtcMillis>,
     running: bool,
-    outage: Outage,
+    voice: Voice,
 }
 
 struct Schedule {
@@ -163,7 +163,7 @@ impl Schedule {
             // A slot may have passed meanwhile.
             place.next = None;
             self.vitals.job_ended(job.as_str(), failure.is_none(), now);
-            say(job, &mut place.outage, failure.as_ref(), now);
+            say(job, &mut place.voice, failure.as_ref(), now);
         }
         Ok(stored?)
     }
@@ -254,27 +254,23 @@ async fn keep(
 
 /// A job that fails every five seconds is told in three lines, like every outage. A source that is down is told by
 /// capture already.
-fn say(job: Job, outage: &mut Outage, failure: Option<&IndexError>, now: UtcMillis) {
+fn say(job: Job, voice: &mut Voice, failure: Option<&IndexError>, now: UtcMillis) {
     let Some(error) = failure else {
-        if let Some(recovery) = outage.worked(now) {
-            tracing::info!(
-                job = job.as_str(),
-                failures = recovery.failures,
-                "The job works again"
-            );
+        if let Some(Line::Recovered { failures, .. }) = voice.recovered(now) {
+            tracing::info!(job = job.as_str(), failures, "The job works again");
         }
         return;
     };
-    match outage.failed(now) {
-        Failure::First if matches!(error, IndexError::Source(_)) => {
+    match voice.failed(now) {
+        Some(Line::First) if matches!(error, IndexError::Source(_)) => {
             tracing::debug!(job = job.as_str(), error = %error, "The job waits for the source");
         }
-        Failure::First => {
+        Some(Line::First) => {
             tracing::warn!(job = job.as_str(), error = %error, "The job failed; it runs again at its next slot");
         }
-        Failure::Still { failures, .. } => {
+        Some(Line::Still { failures, .. }) => {
             tracing::warn!(job = job.as_str(), failures, error = %error, "The job still fails");
         }
-        Failure::Quiet => {}
+        Some(Line::Recovered { .. }) | None => {}
     }
 }

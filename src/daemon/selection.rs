@@ -24,6 +24,8 @@ pub struct Selection {
     pub code: Option<String>,
     /// Parked at or after this.
     pub since: Option<UtcMillis>,
+    /// Parked before this.
+    pub until: Option<UtcMillis>,
 }
 
 /// What names an event on the command line and in the protocol: `order:kind:document`, such as `1042:invoiced:77`

@@ -1,13 +1,13 @@
 //! Snapshots for those who look often: one reading serves everybody who asks within its age, and nothing is read while
 //! nobody asks. Reading goes over a connection of its own, so that no sender waits behind it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::ops::status::{NotExported, Snapshot};
 use crate::store::{StoreError, StoreView};
 
@@ -21,7 +21,7 @@ const COUNT_AGE: Duration = Duration::from_secs(600);
 /// Takes snapshots of the store.
 #[derive(Debug)]
 pub(super) struct Snapshots {
-    store: PathBuf,
+    config: watch::Receiver<Arc<Config>>,
     clock: Clock,
     last: Mutex<Option<Last>>,
 }
@@ -34,10 +34,10 @@ struct Last {
 }
 
 impl Snapshots {
-    /// Of the store at `store`.
-    pub(super) fn of(store: PathBuf, clock: Clock) -> Arc<Self> {
+    /// Of the store that is configured.
+    pub(super) fn of(config: watch::Receiver<Arc<Config>>, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
-            store,
+            config,
             clock,
             last: Mutex::new(None),
         })
@@ -68,11 +68,11 @@ impl Snapshots {
     }
 
     async fn read(&self, known: Option<Vec<NotExported>>) -> Result<Snapshot, StoreError> {
-        let (path, now) = (self.store.clone(), self.clock.now());
+        let (config, now) = (self.config.borrow().clone(), self.clock.now());
         let read = move || {
-            StoreView::open(&path)?.read(|reader| {
+            StoreView::open(&config.store.path)?.read(|reader| {
                 let not_exported = known.map_or_else(|| NotExported::count(reader), Ok)?;
-                Snapshot::read_with(reader, &path, now, not_exported)
+                Snapshot::read_with(reader, &config, now, not_exported)
             })
         };
         tokio::task::spawn_blocking(read)
@@ -90,7 +90,10 @@ mod tests {
     async fn who_asks_at_once_gets_the_same_snapshot() {
         let (dir, _store) = crate::store::testing::fresh();
         let clock = Clock::manual(UtcMillis(1));
-        let snapshots = Snapshots::of(dir.path().join("orderfeed.db"), clock);
+        let mut config = Config::default();
+        config.store.path = dir.path().join("orderfeed.db");
+        let (_keep, config) = watch::channel(Arc::new(config));
+        let snapshots = Snapshots::of(config, clock);
         let (one, other) = tokio::join!(snapshots.latest(), snapshots.latest());
         assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
     }

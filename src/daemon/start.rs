@@ -1,14 +1,12 @@
 //! What happens before anything runs: the lock, the store, and what the store is bound to. No network.
 
-use crate::clock::{Clock, UtcMillis};
-use crate::config::{Config, History, IndexMode};
+use crate::clock::Clock;
+use crate::config::{Config, IndexMode};
 use crate::store::views::ViewMode;
 use crate::store::{Durability, Reader, Store, StoreError, StoreLock, Writer};
 
 /// `meta`: the data space that is part of every event's identity.
 const DATA_SPACE: &str = "data_space_id";
-/// `meta`: orders created before this (milliseconds) had no events in the first sync; empty means no limit.
-const HISTORY_FLOOR: &str = "history_floor";
 
 /// The store, open and ours.
 #[derive(Debug)]
@@ -68,14 +66,9 @@ pub async fn open(
         IndexMode::Schedule => ViewMode::Schedule,
         IndexMode::Realtime => ViewMode::Realtime,
     };
-    let floor = history_floor_of(config.first_sync.history, at);
     let (leases, runs) = store
         .write(Durability::Durable, move |writer: &mut Writer<'_>| {
             writer.init_view(mode, at)?;
-            if writer.reader().meta(HISTORY_FLOOR)?.is_none() {
-                let text = floor.map_or_else(String::new, |floor| floor.0.to_string());
-                writer.set_meta(HISTORY_FLOOR, &text)?;
-            }
             Ok((writer.void_leases(at)?, writer.void_cron_runs(at)?))
         })
         .await?;
@@ -90,25 +83,6 @@ pub async fn open(
         );
     }
     Ok(Opened { lock, store })
-}
-
-/// How old an order may be that a full reindex meets for the first time; `None` means any age.
-///
-/// # Errors
-/// If the store cannot be read.
-pub fn history_floor(reader: &Reader<'_>) -> Result<Option<UtcMillis>, StoreError> {
-    Ok(reader
-        .meta(HISTORY_FLOOR)?
-        .and_then(|text| text.parse().ok())
-        .map(UtcMillis))
-}
-
-fn history_floor_of(history: History, now: UtcMillis) -> Option<UtcMillis> {
-    match history {
-        History::All => None,
-        History::None => Some(now),
-        History::Last(length) => Some(now.plus_millis(-length.millis())),
-    }
 }
 
 async fn bind_data_space(store: &Store, config: &Config, data_space: DataSpace) -> Result<(), StartError> {

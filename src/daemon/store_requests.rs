@@ -163,6 +163,7 @@ impl StoreRequests {
             website,
             code: selection.code.clone(),
             since: selection.since,
+            until: selection.until,
         };
         let Some(number) = selection.order.clone() else {
             return Ok(vec![filter]);

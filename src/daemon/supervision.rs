@@ -97,8 +97,9 @@ impl Supervision {
             match hangs {
                 None => self.notifier.alive(),
                 Some(what) if !complained => tracing::error!(
+                    what,
                     limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
-                    "The daemon hangs: {what}; without progress the service manager restarts it",
+                    "The daemon hangs; without progress the service manager restarts it",
                 ),
                 Some(_) => {}
             }

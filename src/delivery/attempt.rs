@@ -1,6 +1,5 @@
 //! One attempt: the request goes out, and what came back is classified. Knows HTTP; knows no store and no schedule.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::config::{Config, DatastreamId, EdgeAuth};
 use crate::delivery::body::read_capped;
-use crate::delivery::client::describe;
+use crate::delivery::client::{describe, is_certificate};
 use crate::delivery::problem::Problem;
 use crate::delivery::retry_after;
 use crate::delivery::rules::{self, Decision, Halt, RequestShape, Retry, Who};
@@ -40,6 +39,10 @@ pub(crate) struct Attempt {
     pub(crate) status: Option<u16>,
     /// Ours, with what the edge appended if it answered.
     pub(crate) request_id: String,
+    /// The edge's code or a word of ours, unless it is a yes.
+    pub(crate) code: Option<String>,
+    /// What was wrong in words that quote nothing of the request: the edge's title, or ours.
+    pub(crate) title: Option<String>,
     /// What was wrong, for the store: code, title and detail.
     pub(crate) note: Option<String>,
     /// From sending to the last byte of the answer.
@@ -105,6 +108,13 @@ impl Destination {
         else {
             return Ok(settled(first));
         };
+        tracing::debug!(
+            request_id = first.request_id,
+            status = first.status,
+            code = first.code,
+            duration_ms = u64::try_from(first.latency.as_millis()).unwrap_or(u64::MAX),
+            "The edge refuses the access token, the request is repeated with a fresh one",
+        );
         tokens.reject(token);
         let fresh = self.token().await?;
         if held() {
@@ -162,11 +172,18 @@ impl Destination {
             },
             shape,
         );
+        let problem = Problem::parse(&read.bytes);
+        let code = code(&decision).map(str::to_owned);
         Attempt {
-            note: note(&decision, &read.bytes),
+            note: code.as_deref().map(|code| note(code, &problem)),
+            title: code
+                .is_some()
+                .then(|| problem.title.clone())
+                .filter(|title| !title.is_empty()),
+            code,
             decision,
             status: Some(status),
-            request_id: returned_id(ours, &read.bytes),
+            request_id: returned_id(ours, problem.request_id),
             latency,
         }
     }
@@ -230,61 +247,36 @@ fn no_answer(code: &str, words: &str, ours: String, latency: Duration) -> Attemp
         }),
         status: None,
         request_id: ours,
+        code: Some(code.to_owned()),
+        title: Some(words.to_owned()),
         note: Some(format!("{code}: {words}")),
         latency,
     }
 }
 
-/// Whether the peer's certificate is at fault, rather than the line to it. rustls's error lies inside the I/O error of
-/// the connection.
-fn is_certificate(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return matches!(
-                tls,
-                rustls::Error::InvalidCertificate(_)
-                    | rustls::Error::NoCertificatesPresented
-                    | rustls::Error::PeerIncompatible(_)
-            );
-        }
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        cause = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
-}
-
 /// The edge returns our id with sixteen digits appended; another id would be another request's answer.
-fn returned_id(ours: String, body: &[u8]) -> String {
-    match Problem::parse(body).request_id {
+fn returned_id(ours: String, theirs: Option<String>) -> String {
+    match theirs {
         Some(theirs) if theirs.starts_with(&ours) && theirs.len() <= ours.len() + 20 => theirs,
         _ => ours,
     }
 }
 
-fn note(decision: &Decision, body: &[u8]) -> Option<String> {
-    if matches!(decision, Decision::Delivered(_)) {
-        return None;
+fn code(decision: &Decision) -> Option<&str> {
+    match decision {
+        Decision::Delivered(_) => None,
+        Decision::Split(_, refused) | Decision::Park(refused) => Some(&refused.code),
+        Decision::Retry(retry) => Some(&retry.code),
+        Decision::Reauthenticate(halt) | Decision::Halt(halt) => Some(&halt.code),
     }
-    let problem = Problem::parse(body);
-    let code = match decision {
-        Decision::Delivered(_) => return None,
-        Decision::Split(_, refused) | Decision::Park(refused) => &refused.code,
-        Decision::Retry(retry) => &retry.code,
-        Decision::Reauthenticate(halt) | Decision::Halt(halt) => &halt.code,
-    };
+}
+
+fn note(code: &str, problem: &Problem) -> String {
     let words = [problem.title.as_str(), problem.detail.as_str()];
     let words: Vec<_> = words.into_iter().filter(|words| !words.is_empty()).collect();
-    Some(
-        format!("{code}: {}", words.join(", "))
-            .trim_end_matches(": ")
-            .to_owned(),
-    )
+    format!("{code}: {}", words.join(", "))
+        .trim_end_matches(": ")
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -297,7 +289,7 @@ mod tests {
         config.edge.url = Url::parse("http://127.0.0.1:9/prefix/").unwrap();
         config.edge.oauth.token_url = config.edge.url.clone();
         let datastream = "ebebf826-a01f-4458-8cec-ef61de241c93:stage".parse().unwrap();
-        let client = crate::delivery::client(&config).unwrap();
+        let client = crate::delivery::client::client(&config).unwrap();
         let destination = Destination::new(&config, &datastream, client, None, Clock::System);
         assert_eq!(
             destination.url.as_str(),
@@ -307,9 +299,9 @@ mod tests {
 
     #[test]
     fn only_our_own_id_with_its_suffix_is_taken_from_an_answer() {
-        let theirs = |id: &str| format!("{{\"requestId\":\"{id}\"}}").into_bytes();
-        assert_eq!(returned_id("abc".to_owned(), &theirs("abc-00f1")), "abc-00f1");
-        assert_eq!(returned_id("abc".to_owned(), &theirs("xyz-00f1")), "abc");
-        assert_eq!(returned_id("abc".to_owned(), b"<html>"), "abc");
+        let returned = |theirs: Option<&str>| returned_id("abc".to_owned(), theirs.map(str::to_owned));
+        assert_eq!(returned(Some("abc-00f1")), "abc-00f1");
+        assert_eq!(returned(Some("xyz-00f1")), "abc");
+        assert_eq!(returned(None), "abc");
     }
 }

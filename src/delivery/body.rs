@@ -1,4 +1,4 @@
-//! Reading what a server answers, within limits.
+//! The body of an answer, read within bounds.
 
 use reqwest::Response;
 

@@ -106,6 +106,30 @@ pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     crate::delivery::problem::plain(&words)
 }
 
+/// Whether the peer's certificate is at fault, rather than the line to it. rustls's error lies inside the I/O error of
+/// the connection.
+pub(crate) fn is_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return matches!(
+                tls,
+                rustls::Error::InvalidCertificate(_)
+                    | rustls::Error::NoCertificatesPresented
+                    | rustls::Error::PeerIncompatible(_)
+            );
+        }
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

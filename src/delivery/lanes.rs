@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::store::outbox::{Class, PendingBatch};
+
 const START: f64 = 4.0;
 /// Latency "holds" up to twice the best one seen, or so much above it: below that, more lanes cost nobody anything.
 const TOLERANCE: f64 = 2.0;
@@ -39,6 +41,24 @@ impl Lanes {
     /// How many requests may be in flight now, at least one.
     pub fn limit(&self) -> usize {
         (self.limit as usize).clamp(1, self.most)
+    }
+
+    /// Whether one more request of `class` may start beside those in flight.
+    ///
+    /// History never takes the last lanes, so that history requests that hang do not hold up a change that just happened.
+    /// Nor do those that hang when the limit falls: the lanes kept for live changes are theirs up to the upper bound.
+    pub(crate) fn have_room(&self, class: Class, in_flight: InFlight) -> bool {
+        let (limit, kept) = (self.limit(), self.kept_for_live());
+        let total = in_flight.live + in_flight.history;
+        match class {
+            Class::Live => total < limit || (in_flight.live < kept && total < self.most),
+            Class::History => total < limit && in_flight.history < limit.saturating_sub(kept).max(1),
+        }
+    }
+
+    /// A tenth of the lanes, at least one.
+    fn kept_for_live(&self) -> usize {
+        (self.limit() / 10).max(1)
     }
 
     /// What a request carries along to say when it started.
@@ -84,6 +104,33 @@ impl Lanes {
     pub fn collapse(&mut self) {
         self.limit = 1.0;
         self.doubling = true;
+    }
+}
+
+/// Requests under way. All batches of a request are of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InFlight {
+    pub(crate) live: usize,
+    pub(crate) history: usize,
+}
+
+impl InFlight {
+    /// A request with these batches left.
+    pub(crate) fn started(&mut self, batches: &[PendingBatch]) {
+        *self.of(batches) += 1;
+    }
+
+    /// It ended.
+    pub(crate) fn ended(&mut self, batches: &[PendingBatch]) {
+        let count = self.of(batches);
+        *count = count.saturating_sub(1);
+    }
+
+    fn of(&mut self, batches: &[PendingBatch]) -> &mut usize {
+        match batches.first().map_or(Class::Live, |batch| batch.class) {
+            Class::Live => &mut self.live,
+            Class::History => &mut self.history,
+        }
     }
 }
 
@@ -140,6 +187,49 @@ mod tests {
         let epoch = lanes.epoch();
         let news: Vec<_> = (0..32).map(|_| lanes.overloaded(epoch)).collect();
         assert_eq!((lanes.limit(), news.iter().filter(|new| **new).count()), (16, 1));
+    }
+
+    /// Lets requests of `class` start until there is no room.
+    fn fill(lanes: &Lanes, class: Class, mut in_flight: InFlight) -> InFlight {
+        while lanes.have_room(class, in_flight) {
+            match class {
+                Class::Live => in_flight.live += 1,
+                Class::History => in_flight.history += 1,
+            }
+        }
+        in_flight
+    }
+
+    #[test]
+    fn history_leaves_a_tenth_of_the_lanes_and_at_least_one_to_live_changes() {
+        for (limit, history) in [(1, 1), (2, 1), (4, 3), (19, 18), (20, 18), (32, 29)] {
+            let mut lanes = Lanes::new(32);
+            lanes.limit = limit as f64;
+            let full = fill(&lanes, Class::History, InFlight::default());
+            assert_eq!(full, InFlight { live: 0, history }, "{limit}");
+            let live = fill(&lanes, Class::Live, full).live;
+            assert_eq!(live, (limit - history).max(1), "{limit}");
+        }
+    }
+
+    #[test]
+    fn a_live_change_finds_a_lane_also_when_the_limit_fell_below_what_hangs() {
+        let mut lanes = Lanes::new(32);
+        lanes.limit = 4.0;
+        let hanging = InFlight { live: 0, history: 20 };
+        assert!(!lanes.have_room(Class::History, hanging));
+        assert_eq!(fill(&lanes, Class::Live, hanging).live, 1);
+    }
+
+    #[test]
+    fn live_changes_take_all_lanes_and_one_lane_stays_one() {
+        let mut lanes = Lanes::new(32);
+        lanes.limit = 32.0;
+        assert_eq!(fill(&lanes, Class::Live, InFlight::default()).live, 32);
+        let single = Lanes::new(1);
+        let busy = InFlight { live: 0, history: 1 };
+        assert!(single.have_room(Class::History, InFlight::default()));
+        assert!(!single.have_room(Class::Live, busy));
     }
 
     proptest! {

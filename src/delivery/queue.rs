@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::store::outbox::{BatchId, PendingBatch};
+use crate::store::outbox::{BatchId, Class, PendingBatch};
 
 /// What surrounds the events in a request: `{"events":[` and `]}`.
 pub(crate) const OPENING: &[u8] = b"{\"events\":[";
@@ -55,14 +55,20 @@ impl Queue {
         self.groups.push_front(batches);
     }
 
-    /// The next request.
+    /// The next request of a class that there is `room` for.
     pub(crate) fn take(
         &mut self,
         limits: RequestLimits,
+        room: impl Fn(Class) -> bool,
         alone: impl Fn(&PendingBatch) -> bool,
     ) -> Option<Vec<PendingBatch>> {
-        if let Some(group) = self.groups.pop_front() {
-            return Some(group);
+        let may_go = |batches: &Vec<PendingBatch>| batches.first().is_none_or(|batch| room(batch.class));
+        if let Some(index) = self.groups.iter().position(may_go) {
+            return self.groups.remove(index);
+        }
+        // The store lists live changes first: behind history there are none.
+        if !self.ready.front().is_some_and(|batch| room(batch.class)) {
+            return None;
         }
         let first = self.ready.pop_front()?;
         let (class, single) = (first.class, alone(&first));
@@ -110,7 +116,6 @@ pub(crate) fn body_bytes(batch: &PendingBatch) -> usize {
 mod tests {
     use super::*;
     use crate::clock::UtcMillis;
-    use crate::store::outbox::Class;
     use proptest::prelude::*;
 
     const LIMITS: RequestLimits = RequestLimits {
@@ -150,7 +155,7 @@ mod tests {
             9,
         );
         let alone = |batch: &PendingBatch| batch.id == 3;
-        let requests: Vec<_> = std::iter::from_fn(|| queue.take(LIMITS, alone))
+        let requests: Vec<_> = std::iter::from_fn(|| queue.take(LIMITS, |_| true, alone))
             .map(|r| ids(&r))
             .collect();
         assert_eq!(requests, [vec![1, 2], vec![3], vec![4], vec![5]]);
@@ -160,8 +165,23 @@ mod tests {
     fn a_refused_request_comes_back_in_halves_and_in_order() {
         let mut queue = Queue::default();
         queue.halve((1..=5).map(|id| batch(id, Class::Live, 1, 10)).collect());
-        assert_eq!(ids(&queue.take(LIMITS, |_| false).unwrap()), [1, 2]);
-        assert_eq!(ids(&queue.take(LIMITS, |_| false).unwrap()), [3, 4, 5]);
+        assert_eq!(ids(&queue.take(LIMITS, |_| true, |_| false).unwrap()), [1, 2]);
+        assert_eq!(ids(&queue.take(LIMITS, |_| true, |_| false).unwrap()), [3, 4, 5]);
+    }
+
+    #[test]
+    fn history_that_has_no_room_waits_and_live_changes_pass_it() {
+        let mut queue = Queue::default();
+        queue.halve(vec![batch(1, Class::History, 1, 10)]);
+        queue.refill(
+            vec![batch(2, Class::Live, 1, 10), batch(3, Class::History, 1, 10)],
+            9,
+        );
+        let live_only = |class| class == Class::Live;
+        assert_eq!(ids(&queue.take(LIMITS, live_only, |_| false).unwrap()), [2]);
+        assert_eq!(queue.take(LIMITS, live_only, |_| false), None);
+        let rest = std::iter::from_fn(|| queue.take(LIMITS, |_| true, |_| false));
+        assert_eq!(rest.map(|request| ids(&request)).collect::<Vec<_>>(), [[1], [3]]);
     }
 
     #[test]
@@ -189,7 +209,7 @@ mod tests {
             }).collect();
             queue.refill(all.clone(), 99);
             let mut seen = Vec::new();
-            while let Some(request) = queue.take(LIMITS, |_| false) {
+            while let Some(request) = queue.take(LIMITS, |_| true, |_| false) {
                 let bytes = OPENING.len() + CLOSING.len() + request.iter().map(|b| b.bytes + 1).sum::<usize>() - 1;
                 let events: usize = request.iter().map(|b| b.events).sum();
                 prop_assert!(request.len() == 1 || (bytes <= LIMITS.bytes && events <= LIMITS.events));

@@ -5,10 +5,11 @@
 //! safe because a batch is kept out of the queue until its own commit is done, and because whatever depends on it only
 //! becomes ready by that commit.
 
+mod accepted;
 mod answers;
 mod drain;
-mod reminder;
 mod speech;
+mod start;
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -23,24 +24,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::UtcMillis;
 use crate::config::Retry;
-use crate::delivery::gate::request_units;
 use crate::delivery::health::{Health, Permit};
-use crate::delivery::lane::{Brake, LaneKit, Trip, failed_before, travel};
-use crate::delivery::lanes::Lanes;
-use crate::delivery::queue::{Queue, RequestLimits, body_bytes};
-use crate::delivery::rules::Split;
+use crate::delivery::lane::{Brake, LaneKit, Trip};
+use crate::delivery::lanes::{InFlight, Lanes};
+use crate::delivery::parts::{DeliveryError, Drained};
+use crate::delivery::queue::Queue;
 use crate::delivery::sender::speech::Speech;
 use crate::delivery::settle::{Effect, Settlement, settle};
 use crate::delivery::stats::LaneGauge;
 use crate::delivery::suspicion::Suspicion;
 use crate::delivery::wiring::{Shared, Wiring, same_destination};
-use crate::delivery::{DeliveryError, Drained};
 use crate::store::meta::WebsiteId;
-use crate::store::outbox::{BatchId, PendingBatch, SenderRow};
+use crate::store::outbox::{BatchId, Class, SenderRow};
 use crate::store::{Durability, StoreError, Topic};
 
-/// Answers that may wait for a commit, as a multiple of the lanes: beyond it no request starts.
-const UNSETTLED_PER_LANE: usize = 4;
 /// Sleeping longer makes no difference, and a clock that was set meanwhile is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(600);
 
@@ -64,6 +61,8 @@ pub(crate) struct Sender {
     /// Batches that must not be taken from the store: on their way, waiting for their commit, or in the queue's groups.
     under_way: HashSet<BatchId>,
     trips: JoinSet<Trip>,
+    /// The same, counted by class.
+    in_flight: InFlight,
     settling: Option<Settling>,
     unsettled: Vec<Settlement>,
     /// Whether the store may hold something that the queue does not know.
@@ -128,6 +127,7 @@ impl Sender {
             queue: Queue::default(),
             under_way: HashSet::new(),
             trips: JoinSet::new(),
+            in_flight: InFlight::default(),
             settling: None,
             unsettled: Vec::new(),
             stale: true,
@@ -171,7 +171,7 @@ impl Sender {
             self.refill().await?;
             let wake = self.start_requests();
             // Many small batches in one request can use up a page at once.
-            if !self.stale || self.trips.len() >= self.lanes.limit() || wake.is_some() {
+            if !self.stale || !self.has_room(Class::Live) || wake.is_some() {
                 break wake;
             }
         };
@@ -191,7 +191,7 @@ impl Sender {
         let page = 2 * self.wiring.config.delivery.lanes;
         let now = self.shared.clock.now();
         let open = self.health.permit(now) == Permit::Go;
-        if !self.stale || (open && self.trips.len() >= self.lanes.limit()) {
+        if !self.stale || (open && !self.has_room(Class::Live)) {
             return Ok(());
         }
         let (website, under_way) = (self.website, self.under_way.clone());
@@ -214,88 +214,6 @@ impl Sender {
             }
             self.reported = row;
         }
-        Ok(())
-    }
-
-    /// Starts requests as long as it may. Returns when to look again, if nothing else happens.
-    fn start_requests(&mut self) -> Option<Instant> {
-        loop {
-            let now = self.shared.clock.now();
-            let (most, probing) = match self.health.permit(now) {
-                Permit::Go => (self.lanes.limit(), false),
-                Permit::Probe => (1, true),
-                Permit::WaitUntil(until) => return Some(self.instant_of(until)),
-                Permit::Rest => return None,
-            };
-            let busy = self.trips.len() >= most || self.kit.brake.is_pulled();
-            if busy || self.unsettled.len() > UNSETTLED_PER_LANE * self.lanes.limit().max(8) {
-                return None;
-            }
-            let Some(batches) = self.next_request(probing) else {
-                return self.next_due.map(|due| self.instant_of(due));
-            };
-            let ids = batches.iter().map(|batch| batch.id);
-            self.under_way.extend(ids);
-            if let Some(batches) = self.split_if_too_large(batches)
-                && let Err(wait) = self.start(batches, now)
-            {
-                return Some(Instant::now() + wait);
-            }
-        }
-    }
-
-    fn next_request(&mut self, probing: bool) -> Option<Vec<PendingBatch>> {
-        let limits = RequestLimits {
-            bytes: self.most_bytes(),
-            events: self.wiring.config.delivery.max_batch_events,
-        };
-        if probing && self.health.is_halted() {
-            let probe = self.queue.take_probe(self.last_probe)?;
-            self.last_probe = probe.first().map(|batch| batch.id);
-            return Some(probe);
-        }
-        let suspicion = &self.suspicion;
-        let request = self.queue.take(limits, |batch| {
-            suspicion.suspects(batch.id) || failed_before(batch)
-        });
-        self.stale |= self.queue.wants_more();
-        request
-    }
-
-    fn most_bytes(&self) -> usize {
-        let configured = self.wiring.config.delivery.max_batch_bytes;
-        self.learned_bytes
-            .map_or(configured, |learned| learned.min(configured))
-    }
-
-    /// A stored batch that is larger than the edge said it takes is split without asking.
-    fn split_if_too_large(&mut self, batches: Vec<PendingBatch>) -> Option<Vec<PendingBatch>> {
-        match (self.learned_bytes, batches.as_slice()) {
-            (Some(most), [batch]) if body_bytes(batch) > most && batch.events > 1 => {
-                self.unsettled.push(Settlement::Halve {
-                    id: batch.id,
-                    by: Split::Bytes { max: None },
-                    answer: None,
-                    at: self.shared.clock.now(),
-                });
-                None
-            }
-            _ => Some(batches),
-        }
-    }
-
-    /// Starts a request, or puts it back and says when the rate gate lets it through.
-    fn start(&mut self, batches: Vec<PendingBatch>, now: UtcMillis) -> Result<(), Duration> {
-        let bytes = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + 12;
-        let units = request_units(bytes);
-        if let Err(wait) = self.shared.pass_gate(units) {
-            self.queue.put_back(batches);
-            return Err(wait);
-        }
-        self.shared.stats.sent(units, bytes);
-        self.shared.stats.progressed(now);
-        self.trips
-            .spawn(travel(self.kit.clone(), batches, self.lanes.epoch()));
         Ok(())
     }
 

@@ -1,9 +1,16 @@
 //! What the edge decided goes into the store: whatever came in while the last commit was under way is one transaction.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::clock::UtcMillis;
 use crate::delivery::rules::Split;
 use crate::store::outbox::{Answer, BatchId, EventKey, EventVerdict, Settled};
-use crate::store::{Durability, Store, StoreError, Writer};
+use crate::store::{Durability, Fault, Store, StoreError, Writer};
+
+/// Between tries where another process holds the database; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// One decision to write down.
 #[derive(Debug)]
@@ -54,15 +61,32 @@ pub(crate) enum Effect {
     },
 }
 
-/// Writes all of them down, or none.
+/// Writes all of them down, or none. A database that another process holds for a while is waited for: what the edge said
+/// is worth it.
 pub(crate) async fn settle(store: Store, all: Vec<Settlement>) -> Result<Vec<Effect>, StoreError> {
+    let all = Arc::new(all);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match settle_once(&store, Arc::clone(&all)).await {
+            Err(StoreError::Failed {
+                fault: Fault::Busy, ..
+            }) if pause < LONGEST_PAUSE => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn settle_once(store: &Store, all: Arc<Vec<Settlement>>) -> Result<Vec<Effect>, StoreError> {
     store
         .write(Durability::Durable, move |writer| {
             let delivered: Vec<(&[Settled], &Answer)> =
                 all.iter().filter_map(Settlement::delivered).collect();
             writer.settle_requests(&delivered)?;
             let mut effects = Vec::with_capacity(all.len());
-            for settlement in &all {
+            for settlement in all.iter() {
                 settlement.apply(writer, &mut effects)?;
             }
             Ok(effects)

@@ -24,6 +24,7 @@ pub struct DeliveryStats {
     retries: AtomicU64,
     tokens: AtomicU64,
     units: AtomicU64,
+    gate_waits: AtomicU64,
     body_bytes: AtomicU64,
     progress: AtomicI64,
     begun: Begun,
@@ -78,6 +79,8 @@ pub struct StatsSnapshot {
     pub tokens: u64,
     /// Request units used.
     pub request_units: u64,
+    /// How often the rate gate held a request back.
+    pub gate_waits: u64,
     /// Bytes of bodies sent.
     pub body_bytes: u64,
     /// When something was last sent, answered, written down, or found to be empty. Old while nothing is in flight: idle.
@@ -116,6 +119,7 @@ impl DeliveryStats {
             retries: load(&self.retries),
             tokens: load(&self.tokens),
             request_units: load(&self.units),
+            gate_waits: load(&self.gate_waits),
             body_bytes: load(&self.body_bytes),
             progress_at: UtcMillis(self.progress.load(Ordering::Relaxed)),
             since_progress: Duration::from_millis(self.begun.millis().saturating_sub(load(&self.moved))),
@@ -129,6 +133,10 @@ impl DeliveryStats {
     pub(crate) fn sent(&self, units: u32, bytes: usize) {
         add(&self.units, u64::from(units));
         add(&self.body_bytes, bytes as u64);
+    }
+
+    pub(crate) fn held_back(&self) {
+        add(&self.gate_waits, 1);
     }
 
     pub(crate) fn answered(&self, status: Option<u16>) {

@@ -17,7 +17,7 @@ use url::{Url, form_urlencoded};
 use crate::clock::{Clock, UtcMillis};
 use crate::config::OAuth;
 use crate::delivery::body::read_capped;
-use crate::delivery::client::describe;
+use crate::delivery::client::{describe, is_certificate};
 use crate::delivery::problem::plain;
 use crate::delivery::retry_after;
 use crate::delivery::rules::Halt;
@@ -53,6 +53,8 @@ pub(crate) enum NoToken {
     Unavailable {
         /// A stable word for the log and the sender's row.
         code: String,
+        /// What the line to it says, if there was no answer.
+        cause: Option<String>,
         /// How long it asked to be left alone.
         after: Option<Duration>,
     },
@@ -184,8 +186,17 @@ impl Tokens {
             .body(form(&self.oauth));
         let response = request.send().await.map_err(|error| {
             let error = error.without_url();
-            tracing::debug!(error = describe(&error), "No answer from the token service");
-            unavailable("ims_network", None)
+            let words = describe(&error);
+            tracing::debug!(error = words, "No answer from the token service");
+            let code = match is_certificate(&error) {
+                true => "ims_tls",
+                false => "ims_network",
+            };
+            NoToken::Unavailable {
+                code: code.to_owned(),
+                cause: Some(words),
+                after: None,
+            }
         })?;
         let (status, after) = (response.status().as_u16(), self.retry_after(&response));
         let body = read_capped(response).await.bytes;
@@ -235,6 +246,7 @@ fn form(oauth: &OAuth) -> String {
 fn unavailable(code: &str, after: Option<Duration>) -> NoToken {
     NoToken::Unavailable {
         code: code.to_owned(),
+        cause: None,
         after,
     }
 }

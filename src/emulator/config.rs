@@ -193,7 +193,7 @@ pub enum LedgerDetail {
 }
 
 /// Faults drawn at random: 503 and 429 with `Retry-After`, connections reset before reading and after recording, and
-/// short hangs.
+/// hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandomFaults {
@@ -202,6 +202,55 @@ pub struct RandomFaults {
     /// The seed: the same seed gives the same sequence of faults.
     #[serde(default)]
     pub seed: u64,
+    /// Which faults they are.
+    #[serde(default)]
+    pub mix: FaultMix,
+}
+
+impl RandomFaults {
+    /// The usual mix.
+    pub fn new(rate: f64, seed: u64) -> Self {
+        Self {
+            rate,
+            seed,
+            mix: FaultMix::default(),
+        }
+    }
+}
+
+/// How often each fault comes, relative to the others; 0 = never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FaultMix {
+    /// 503 with `Retry-After: 1`.
+    pub busy: u32,
+    /// 503 without it.
+    pub unavailable: u32,
+    /// 429 with `Retry-After: 1`.
+    pub too_many: u32,
+    /// Connection reset before the request is read.
+    pub reset_before: u32,
+    /// Connection reset after the events are recorded.
+    pub reset_after: u32,
+    /// A hang.
+    pub hang: u32,
+    /// How long a hang lasts, in milliseconds; absent = at random from 50 to 500.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hang_ms: Option<u64>,
+}
+
+impl Default for FaultMix {
+    fn default() -> Self {
+        Self {
+            busy: 20,
+            unavailable: 15,
+            too_many: 20,
+            reset_before: 15,
+            reset_after: 15,
+            hang: 15,
+            hang_ms: None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -217,7 +266,7 @@ mod tests {
         assert_eq!(config.max_bytes, 1000);
         assert_eq!(config.ledger, LedgerDetail::Compact);
         assert_eq!(config.datastreams["abc"].access, Access::Authenticated);
-        assert_eq!(config.faults, Some(RandomFaults { rate: 0.1, seed: 0 }));
+        assert_eq!(config.faults, Some(RandomFaults::new(0.1, 0)));
         assert_eq!(config.token_ttl_s, 86_399);
     }
 

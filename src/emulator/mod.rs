@@ -43,7 +43,7 @@ pub mod xdm;
 
 pub use config::{
     Access, ClientConfig, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DEFAULT_SECRET, DatastreamConfig,
-    EmulatorConfig, InletConfig, LedgerDetail, RandomFaults,
+    EmulatorConfig, FaultMix, InletConfig, LedgerDetail, RandomFaults,
 };
 pub use handle::{Emulator, EmulatorError, EmulatorHandle};
 pub use ledger::{EarlyRequest, EventRow, EventStatus, OrderViolation, PiiFinding, RequestRow, Totals};

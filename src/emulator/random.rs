@@ -1,12 +1,13 @@
 //! The built-in fault profile: what a bad day looks like, drawn from a seed.
 
-use crate::emulator::config::RandomFaults;
+use crate::emulator::config::{FaultMix, RandomFaults};
 use crate::emulator::script::{CloseAt, FaultStep};
 
 /// Draws faults. The same seed and the same number of requests give the same faults in the same order.
 #[derive(Debug)]
 pub(crate) struct FaultDice {
     rate: f64,
+    mix: FaultMix,
     rng: fastrand::Rng,
 }
 
@@ -15,6 +16,7 @@ impl FaultDice {
     pub(crate) fn new(faults: RandomFaults) -> Self {
         Self {
             rate: faults.rate,
+            mix: faults.mix,
             rng: fastrand::Rng::with_seed(faults.seed),
         }
     }
@@ -22,20 +24,44 @@ impl FaultDice {
     /// What the next data request meets.
     pub(crate) fn roll(&mut self) -> Option<FaultStep> {
         let hit = self.rng.f64() < self.rate;
-        let kind = self.rng.u32(0..100);
-        let hang = self.rng.u64(50..500);
-        hit.then(|| match kind {
-            0..20 => coded("0000", Some("1")),
-            20..35 => coded("0000", None),
-            35..55 => FaultStep {
+        let FaultMix {
+            busy,
+            unavailable,
+            too_many,
+            reset_before,
+            reset_after,
+            hang,
+            hang_ms,
+        } = self.mix;
+        let weights = [busy, unavailable, too_many, reset_before, reset_after, hang].map(u64::from);
+        let total: u64 = weights.iter().sum();
+        let mut drawn = self.rng.u64(0..total.max(1));
+        let short = self.rng.u64(50..500);
+        let hang_ms = hang_ms.unwrap_or(short);
+        if !hit || total == 0 {
+            return None;
+        }
+        let kind = weights
+            .iter()
+            .position(|weight| match drawn.checked_sub(*weight) {
+                Some(beyond) => {
+                    drawn = beyond;
+                    false
+                }
+                None => true,
+            });
+        Some(match kind {
+            Some(0) => coded("0000", Some("1")),
+            Some(1) => coded("0000", None),
+            Some(2) => FaultStep {
                 status: Some(429),
                 retry_after: Some("1".to_owned()),
                 ..FaultStep::default()
             },
-            55..70 => closed(CloseAt::BeforeRead),
-            70..85 => closed(CloseAt::AfterRecord),
+            Some(3) => closed(CloseAt::BeforeRead),
+            Some(4) => closed(CloseAt::AfterRecord),
             _ => FaultStep {
-                hang_ms: Some(hang),
+                hang_ms: Some(hang_ms),
                 ..FaultStep::default()
             },
         })
@@ -63,7 +89,7 @@ mod tests {
     use super::*;
 
     fn rolls(rate: f64, seed: u64) -> Vec<Option<FaultStep>> {
-        let mut dice = FaultDice::new(RandomFaults { rate, seed });
+        let mut dice = FaultDice::new(RandomFaults::new(rate, seed));
         (0..1000).map(|_| dice.roll()).collect()
     }
 
@@ -83,5 +109,37 @@ mod tests {
         assert!(hits.iter().any(|step| step.close == Some(CloseAt::AfterRecord)));
         assert!(hits.iter().any(|step| step.hang_ms.is_some()));
         assert!(rolls(0.0, 1).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn a_mix_leaves_out_what_has_no_weight_and_keeps_the_proportions() {
+        let mix = FaultMix {
+            busy: 0,
+            unavailable: 3,
+            too_many: 0,
+            reset_before: 0,
+            reset_after: 0,
+            hang: 1,
+            hang_ms: Some(9_000),
+        };
+        let faults = RandomFaults {
+            mix,
+            ..RandomFaults::new(1.0, 1)
+        };
+        let mut dice = FaultDice::new(faults);
+        let steps: Vec<_> = (0..1000).filter_map(|_| dice.roll()).collect();
+        let (hangs, others): (Vec<_>, Vec<_>) = steps.iter().partition(|step| step.hang_ms == Some(9_000));
+        assert!((200..300).contains(&hangs.len()), "{}", hangs.len());
+        assert!(others.iter().all(|step| **step == coded("0000", None)));
+        let nothing = FaultMix {
+            unavailable: 0,
+            hang: 0,
+            ..mix
+        };
+        let mut dice = FaultDice::new(RandomFaults {
+            mix: nothing,
+            ..faults
+        });
+        assert_eq!(dice.roll(), None);
     }
 }

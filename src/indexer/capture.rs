@@ -4,13 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::IndexError;
+use super::intake::{Flow, Intake};
 use crate::clock::{Clock, UtcMillis};
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
-use crate::ops::outage::{Failure, Outage};
+use crate::config::Config;
+use crate::ops::voice::{Line, Voice};
 use crate::store::meta::SOURCE_CHECKED_AT;
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 
@@ -33,6 +36,10 @@ pub struct CaptureParts {
     pub source: Arc<dyn Source>,
     /// Time.
     pub clock: Clock,
+    /// Whether anything may flow in.
+    pub intake: Arc<Intake>,
+    /// Its bounds.
+    pub config: watch::Receiver<Arc<Config>>,
     /// Pause between two looks.
     pub interval: Duration,
     /// Ends it.
@@ -48,6 +55,8 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
         store,
         source,
         clock,
+        intake,
+        config,
         interval,
         stop,
     } = parts;
@@ -55,7 +64,9 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
         store,
         source,
         clock,
-        outage: Outage::default(),
+        intake,
+        config,
+        voice: Voice::default(),
         cursors: None,
         saved_at: UtcMillis(0),
         noted_at: UtcMillis(0),
@@ -106,7 +117,9 @@ struct Capture {
     store: Store,
     source: Arc<dyn Source>,
     clock: Clock,
-    outage: Outage,
+    intake: Arc<Intake>,
+    config: watch::Receiver<Arc<Config>>,
+    voice: Voice,
     /// Where to go on; `None` until source and store were looked at (again).
     cursors: Option<Cursors>,
     saved_at: UtcMillis,
@@ -116,6 +129,10 @@ struct Capture {
 impl Capture {
     /// One look at the source. `true` if there is more at once.
     async fn look(&mut self) -> Result<bool, IndexError> {
+        let config = self.config.borrow().clone();
+        if let Flow::Paused(_) = self.intake.look(&self.store, &config, &self.clock).await? {
+            return Ok(false);
+        }
         let cursors = match self.cursors.take() {
             Some(cursors) => cursors,
             None => self.connect().await?,
@@ -170,28 +187,29 @@ impl Capture {
     }
 
     fn say_failure(&mut self, error: &SourceError, pause: Duration) {
-        match self.outage.failed(self.clock.now()) {
-            Failure::First => tracing::warn!(
+        let now = self.clock.now();
+        match self.voice.failed(now) {
+            Some(Line::First) => tracing::warn!(
                 retry_in_s = pause.as_secs(),
                 error = %error,
                 "The source cannot be read; it is tried again until it answers, nothing is lost meanwhile",
             ),
-            Failure::Still { failures, for_ms } => tracing::warn!(
+            Some(Line::Still { failures, since }) => tracing::warn!(
                 failures,
-                for_s = for_ms / 1000,
+                for_s = now.millis_since(since) / 1000,
                 retry_in_s = pause.as_secs(),
                 error = %error,
                 "The source still cannot be read",
             ),
-            Failure::Quiet => {}
+            Some(Line::Recovered { .. }) | None => {}
         }
     }
 
     fn say_recovery(&mut self) {
-        if let Some(recovery) = self.outage.worked(self.clock.now()) {
+        if let Some(Line::Recovered { failures, lasted_ms }) = self.voice.recovered(self.clock.now()) {
             tracing::info!(
-                failures = recovery.failures,
-                after_s = recovery.after_ms / 1000,
+                failures,
+                after_s = lasted_ms / 1000,
                 "The source answers again; capture goes on where it was",
             );
         }

@@ -1,6 +1,6 @@
 //! One batch of orders becomes feed rows and events: CPU only, no I/O. Runs on a blocking thread.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::feed_hash::feed_hash;
@@ -26,8 +26,8 @@ pub(super) struct Prior {
 #[derive(Clone, Debug)]
 pub(super) struct Look {
     pub(super) context: EventContext,
-    /// How old an order may be that is met for the first time; live changes have no limit.
-    pub(super) floor: Option<UtcMillis>,
+    /// By website, how old an order may be that is met for the first time; live changes have no limit.
+    pub(super) floors: BTreeMap<String, UtcMillis>,
     /// Send again what was delivered.
     pub(super) force: bool,
     pub(super) now: UtcMillis,
@@ -37,12 +37,17 @@ pub(super) struct Look {
 #[derive(Debug)]
 pub(super) enum Derived {
     /// As before.
-    Unchanged(OrderId),
+    Unchanged {
+        /// Which order.
+        id: OrderId,
+        /// Where its events go, if anywhere.
+        website: Option<String>,
+    },
     /// New or changed.
     Changed {
         /// Its feed row, without the website's number.
         row: FeedRow,
-        /// Where its events go, if anywhere.
+        /// The website that it belongs to, if that is known.
         website: Option<String>,
         /// Events to enter the outbox.
         events: Vec<NewEvent>,
@@ -87,11 +92,20 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &Look) ->
         .feed
         .as_ref()
         .is_some_and(|row| row.exported == Exported::Yes);
-    let route = route(order, config, look.floor.filter(|_| !was_exported));
+    let scope = order.scope.as_ref();
+    let floor = scope.and_then(|scope| look.floors.get(&scope.website).copied());
+    let route = route(order, config, floor.filter(|_| !was_exported));
     let hash = feed_hash(order, &route);
     let unchanged = prior.feed.as_ref().is_some_and(|row| row.hash == Some(hash));
     if unchanged && !look.force {
-        return Derived::Unchanged(order.id);
+        let website = match route {
+            Route::Send(website) => Some(website),
+            Route::Withhold(_) => None,
+        };
+        return Derived::Unchanged {
+            id: order.id,
+            website,
+        };
     }
     let (events, rerendered) = match &route {
         Route::Send(_) => new_events(order, prior, look),

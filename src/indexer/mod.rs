@@ -16,12 +16,17 @@
 //! Killed while reading: nothing happened. Killed before the commit: the same window or page is read again. An order that
 //! cannot be understood is noted and retried alone; the range goes on without it.
 
+mod advance;
 mod apply;
 pub mod capture;
+mod commit;
 mod derive;
 mod feed_hash;
 mod force;
+pub mod intake;
 mod only;
+mod open_walk;
+pub mod pace;
 mod pause;
 mod preview;
 mod report;
@@ -34,6 +39,7 @@ mod walk;
 mod walk_options;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use tokio::sync::{Mutex, watch};
 
@@ -41,11 +47,16 @@ use crate::clock::Clock;
 use crate::commerce::source::{Source, SourceError};
 use crate::config::{Config, EventNames};
 use crate::events::{EventContext, EventKind, EventTypes, Profile};
+use crate::store::walk::WalkId;
 use crate::store::{Store, StoreError};
+
+use intake::Intake;
+use pace::{WalkPace, WalkTimes};
 
 pub use apply::batch_limits;
 pub use only::OnlyOrders;
 pub use report::{Indexed, Progress, WalkReport};
+pub use routing::exported;
 pub use update::ViewUpdate;
 pub use walk_options::{WalkKind, WalkOptions};
 
@@ -62,6 +73,12 @@ pub struct Indexer {
     updating: Mutex<()>,
     /// One walk at a time.
     walking: Mutex<()>,
+    /// The walk that was told last, and how far it had come.
+    told: Mutex<Option<(WalkId, u64)>>,
+    intake: Arc<Intake>,
+    pace: WalkPace,
+    /// When a live change was last indexed: milliseconds since the epoch.
+    live_at: AtomicI64,
 }
 
 /// Why indexing stopped. Nothing of the current batch was kept.
@@ -76,6 +93,9 @@ pub enum IndexError {
     /// Somebody else does the same work right now.
     #[error("operation skipped - process locked by \"{0}\"")]
     Busy(String),
+    /// Nothing may flow in right now; it goes on by itself.
+    #[error("intake is paused until the outbox or the disk has room; see `orderfeed status`")]
+    Paused,
     /// The index is suspended.
     #[error("the index is suspended; `orderfeed indexer:set-status valid` lets it work again")]
     Suspended,
@@ -102,6 +122,10 @@ impl Indexer {
             config,
             updating: Mutex::new(()),
             walking: Mutex::new(()),
+            told: Mutex::new(None),
+            intake: Arc::default(),
+            pace: WalkPace::default(),
+            live_at: AtomicI64::new(0),
         }
     }
 
@@ -113,6 +137,16 @@ impl Indexer {
     /// The source that it reads.
     pub fn source(&self) -> &Arc<dyn Source> {
         &self.source
+    }
+
+    /// What may flow in.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.intake
+    }
+
+    /// Where the time of walks goes.
+    pub fn walk_times(&self) -> WalkTimes {
+        self.pace.times()
     }
 
     fn config(&self) -> Arc<Config> {

@@ -1,6 +1,9 @@
 //! Single orders, at once: by command.
 
-use super::apply::{Advance, Batch};
+use std::collections::BTreeMap;
+
+use super::advance::Advance;
+use super::apply::Batch;
 use super::report::Indexed;
 use super::walk_options::WalkKind;
 use super::{IndexError, Indexer};
@@ -33,7 +36,7 @@ impl Indexer {
                 vanished: Vec::new(),
                 class: Class::Live,
                 changed_at: self.clock.now(),
-                floor: None,
+                floors: BTreeMap::new(),
                 force: only.force,
                 advance: Advance::Nothing,
             };

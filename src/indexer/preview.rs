@@ -59,7 +59,7 @@ impl Indexer {
         let now = self.clock.now();
         let look = Look {
             context: event_context(&config),
-            floor: options.floor,
+            floors: options.floors.clone(),
             force: options.force,
             now,
         };
@@ -77,7 +77,7 @@ impl Indexer {
             .collect();
         for derived in derive_aside(orders, prior, config, look).await? {
             match derived {
-                Derived::Unchanged(_) => {}
+                Derived::Unchanged { .. } => {}
                 Derived::Failed { .. } => indexed.failed += 1,
                 Derived::Changed { row, events, .. } => {
                     indexed.changed += 1;

@@ -1,7 +1,10 @@
 //! Orders that could not be indexed are tried again, alone, with growing pauses, for ever: they are few, and giving one
 //! up would lose its events.
 
-use super::apply::{Advance, Batch};
+use std::collections::BTreeMap;
+
+use super::advance::Advance;
+use super::apply::Batch;
 use super::report::Indexed;
 use super::{IndexError, Indexer};
 use crate::store::Reader;
@@ -32,7 +35,7 @@ impl Indexer {
             vanished: Vec::new(),
             class: Class::Live,
             changed_at: now,
-            floor: None,
+            floors: BTreeMap::new(),
             force: false,
             advance: Advance::Nothing,
         };

@@ -29,6 +29,11 @@ pub(super) fn route(order: &Order, config: &Config, floor: Option<UtcMillis>) ->
     }
 }
 
+/// Whether a change of this order would lead to events, and if not, why not. For `explain`.
+pub fn exported(order: &Order, config: &Config) -> Exported {
+    route(order, config, None).exported()
+}
+
 impl Route {
     /// What the feed row says.
     pub(super) fn exported(&self) -> Exported {

@@ -277,10 +277,10 @@ async fn a_walk_that_was_interrupted_goes_on_where_it_was() {
 #[tokio::test]
 async fn old_history_has_a_feed_row_and_no_events_until_it_changes() {
     let house = house(4).await;
-    let floor = Some(UtcMillis::from_secs(3));
+    let floors = || [("base".to_owned(), UtcMillis::from_secs(3))].into();
     house
         .reindex(WalkOptions {
-            floor,
+            floors: floors(),
             ..WalkOptions::default()
         })
         .await
@@ -295,7 +295,7 @@ async fn old_history_has_a_feed_row_and_no_events_until_it_changes() {
     );
     house
         .reindex(WalkOptions {
-            floor,
+            floors: floors(),
             ..WalkOptions::default()
         })
         .await

@@ -1,6 +1,11 @@
 //! The changelog is drained: Commerce's `View::update()`, with a checkpoint after each batch.
 
-use super::apply::{Advance, Batch};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::advance::Advance;
+use super::apply::Batch;
+use super::intake::Flow;
 use super::report::Indexed;
 use super::{FEED_LEASE, IndexError, Indexer};
 use crate::store::changelog::Window;
@@ -32,6 +37,12 @@ impl Indexer {
         let mut update = ViewUpdate::default();
         let mut marked = false;
         let result = loop {
+            let config = self.config();
+            match self.intake.look(&self.store, &config, &self.clock).await {
+                Ok(Flow::Paused(_)) => break Err(IndexError::Paused),
+                Ok(Flow::Open | Flow::HistoryWaits) => {}
+                Err(error) => break Err(error.into()),
+            }
             match self.next_window().await {
                 Ok(Some((window, last))) => {
                     // Only a drain that takes several batches is worth two more transactions to be seen.
@@ -75,6 +86,7 @@ impl Indexer {
     }
 
     async fn apply_window(&self, window: Window) -> Result<Indexed, IndexError> {
+        self.live_at.store(self.clock.now().0, Ordering::Relaxed);
         let orders = self.source.read_orders(&window.orders).await?;
         let batch = Batch {
             asked: window.orders,
@@ -82,7 +94,7 @@ impl Indexer {
             vanished: Vec::new(),
             class: Class::Live,
             changed_at: window.oldest.unwrap_or_else(|| self.clock.now()),
-            floor: None,
+            floors: BTreeMap::new(),
             force: false,
             advance: Advance::View(window.upto),
         };

@@ -1,12 +1,17 @@
 //! Walks over history, newest order first: reading runs ahead while the batch before is applied. The position moves with
 //! each batch, so a walk that was killed goes on where it was.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::apply::{Advance, Batch};
-use super::report::{Progress, WalkReport};
+use super::advance::Advance;
+use super::apply::Batch;
+use super::intake::Flow;
+use super::report::{Indexed, Progress, WalkReport};
 use super::walk_options::{WalkKind, WalkOptions};
 use super::{FEED_LEASE, IndexError, Indexer};
 use crate::clock::UtcMillis;
@@ -15,10 +20,16 @@ use crate::commerce::source::ReadOrder;
 use crate::store::outbox::Class;
 use crate::store::views::IndexerStatus;
 use crate::store::walk::{Walk, WalkStep};
-use crate::store::{Durability, Reader, StoreError, Topic, Writer};
+use crate::store::{Durability, Reader, Writer};
 
 /// How often a walk says how far it is.
 const PROGRESS_EVERY_MS: i64 = 10_000;
+/// Orders that a walk reads at once, and writes in one transaction, beside live changes.
+const BESIDE_LIVE: usize = 100;
+/// For so long after a live change, another one is expected.
+const LIVE_MS: i64 = 10_000;
+/// Pause between two looks for room.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A page of orders that was read ahead.
 struct Page {
@@ -40,16 +51,20 @@ impl Indexer {
     ) -> Result<WalkReport, IndexError> {
         let _guard = self.start_walking().await?;
         let at = self.clock.now();
-        self.store
+        let before = self
+            .store
             .write(Durability::Durable, move |w| {
-                w.set_indexer_status(IndexerStatus::Working, at)
+                let before = w.reader().indexer_state()?.map(|state| state.status);
+                w.set_indexer_status(IndexerStatus::Working, at)?;
+                Ok(before)
             })
             .await?;
         let result = self.walk(WalkKind::Reindex, options, stop, progress).await;
-        let status = if result.is_ok() {
-            IndexerStatus::Valid
-        } else {
-            IndexerStatus::Invalid
+        let status = match (before, result.is_ok()) {
+            // As in Commerce, a reindex by hand works on a suspended index; here the suspension outlives it.
+            (Some(IndexerStatus::Suspended), _) => IndexerStatus::Suspended,
+            (_, true) => IndexerStatus::Valid,
+            (_, false) => IndexerStatus::Invalid,
         };
         let at = self.clock.now();
         self.store
@@ -78,6 +93,19 @@ impl Indexer {
     ) -> Result<WalkReport, IndexError> {
         let _guard = self.start_walking().await?;
         self.walk(WalkKind::Resync, options, stop, progress).await
+    }
+
+    /// The first sync of a website that was enabled later: only its orders, and the index's status stays as it is.
+    ///
+    /// # Errors
+    /// As [`Indexer::reindex`].
+    pub async fn first_sync(
+        &self,
+        options: WalkOptions,
+        stop: impl Fn() -> bool + Sync,
+    ) -> Result<WalkReport, IndexError> {
+        let _guard = self.start_walking().await?;
+        self.walk(WalkKind::FirstSync, options, stop, |_| {}).await
     }
 
     pub(super) async fn start_walking(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, IndexError> {
@@ -110,14 +138,24 @@ impl Indexer {
         // Owning the receiver, it lets the reading side go as soon as it ends.
         let applying = async {
             let mut read = read;
-            while let Some(page) = read.recv().await {
+            loop {
+                let begun = Instant::now();
+                let Some(page) = read.recv().await else {
+                    break;
+                };
+                let got = Instant::now();
+                self.pace.read(got - begun);
                 self.wait_for_room(&stop).await?;
+                let free = Instant::now();
+                self.pace.waited(free - got);
                 let step = self.apply_page(&mut walk, &options, page?).await?;
+                self.pace.applied(free.elapsed());
                 report.indexed.add(step);
                 let now = self.clock.now();
                 let so_far = progress_of(&walk, now);
                 progress(so_far);
-                if now.millis_since(said) >= PROGRESS_EVERY_MS {
+                let speaks = kind != WalkKind::FirstSync && now.millis_since(said) >= PROGRESS_EVERY_MS;
+                if speaks {
                     said = now;
                     say_progress(kind, so_far);
                 }
@@ -139,49 +177,6 @@ impl Indexer {
         Ok(report)
     }
 
-    /// The walk of this kind that is not finished, or a new one.
-    async fn open_walk(&self, kind: WalkKind, options: WalkOptions) -> Result<Walk, IndexError> {
-        let running = self
-            .store
-            .read(|reader: &Reader<'_>| reader.running_walks())
-            .await?;
-        let total = match running.iter().any(|walk| walk.kind == kind.as_str()) {
-            true => 0,
-            false => self.source.count_orders(&options.filter()).await?,
-        };
-        let text = serde_json::to_string(&options).map_err(|cause| IndexError::Derive(cause.to_string()))?;
-        let at = self.clock.now();
-        let open = move |w: &mut Writer<'_>| {
-            w.take_lease(FEED_LEASE, kind.operation(), at)?;
-            if let Some(walk) = w
-                .reader()
-                .running_walks()?
-                .into_iter()
-                .find(|walk| walk.kind == kind.as_str())
-            {
-                return Ok(walk);
-            }
-            let id = w.start_walk(kind.as_str(), &text, total, at)?;
-            w.reader()
-                .walk(id)?
-                .ok_or_else(|| StoreError::Invariant(format!("walk {id} vanished")))
-        };
-        let walk = self.store.write(Durability::Durable, open).await?;
-        tracing::info!(
-            feed = "orders",
-            operation = kind.operation(),
-            orders = walk.total,
-            done = walk.done,
-            "{}",
-            if walk.done > 0 {
-                "A walk over the orders goes on where it was"
-            } else {
-                "A walk over the orders begins"
-            },
-        );
-        Ok(walk)
-    }
-
     /// Reads page after page until the end, or until nobody takes them any more.
     async fn read_pages(
         &self,
@@ -197,11 +192,7 @@ impl Indexer {
         loop {
             let page = async {
                 let ids = self.source.order_ids(&filter, below, size).await?;
-                let orders = if ids.is_empty() {
-                    Vec::new()
-                } else {
-                    self.source.read_orders(&ids).await?
-                };
+                let orders = self.read_beside_live(&ids).await?;
                 Ok(Page {
                     ids,
                     above: below,
@@ -221,39 +212,71 @@ impl Indexer {
         }
     }
 
+    /// Reads a page: at once while nothing else goes on, in small pieces beside live changes, because a source may
+    /// answer one question at a time.
+    async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
+        let (mut rest, mut orders) = (ids, Vec::with_capacity(ids.len()));
+        while !rest.is_empty() {
+            let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
+            let (slice, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            orders.append(&mut self.source.read_orders(slice).await?);
+        }
+        Ok(orders)
+    }
+
+    /// Applies a page: in one transaction while nothing else goes on, in small ones beside live changes, which wait for
+    /// one of them at most.
     async fn apply_page(
         &self,
         walk: &mut Walk,
         options: &WalkOptions,
         page: Page,
-    ) -> Result<super::Indexed, IndexError> {
-        let below = page.ids.iter().min().copied().unwrap_or_default();
-        let vanished = if options.covers_all() {
-            self.vanished(&page, below).await?
-        } else {
-            Vec::new()
+    ) -> Result<Indexed, IndexError> {
+        let lowest = page.ids.iter().min().copied().unwrap_or_default();
+        let mut vanished = match options.covers_all() {
+            true => self.vanished(&page, lowest).await?,
+            false => Vec::new(),
         };
-        let orders = page.ids.len() as u64;
-        let step = WalkStep {
-            id: walk.id,
-            below,
-            orders,
-        };
-        let batch = Batch {
-            asked: page.ids,
-            orders: page.orders,
-            vanished,
-            class: Class::History,
-            changed_at: self.clock.now(),
-            floor: options.floor,
-            force: options.force,
-            advance: Advance::Walk(step),
-        };
-        let indexed = self.apply(batch).await?;
-        walk.below = Some(below);
-        walk.done += orders;
-        walk.events += indexed.events;
-        Ok(indexed)
+        let mut orders: HashMap<OrderId, ReadOrder> =
+            page.orders.into_iter().map(|order| (order.id(), order)).collect();
+        let (mut rest, mut sum) = (page.ids.as_slice(), Indexed::default());
+        while !rest.is_empty() {
+            let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
+            let (slice, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            let step = WalkStep {
+                id: walk.id,
+                below: slice.iter().min().copied().unwrap_or(lowest),
+                orders: slice.len() as u64,
+            };
+            let batch = Batch {
+                asked: slice.to_vec(),
+                orders: slice.iter().filter_map(|id| orders.remove(id)).collect(),
+                vanished: if rest.is_empty() {
+                    std::mem::take(&mut vanished)
+                } else {
+                    Vec::new()
+                },
+                class: Class::History,
+                changed_at: self.clock.now(),
+                floors: options.floors.clone(),
+                force: options.force,
+                advance: Advance::Walk(step),
+            };
+            let indexed = self.apply(batch).await?;
+            walk.below = Some(step.below);
+            walk.done += step.orders;
+            walk.events += indexed.events;
+            sum.add(indexed);
+        }
+        Ok(sum)
+    }
+
+    /// Whether a live change was indexed a moment ago.
+    fn is_live(&self) -> bool {
+        let last = UtcMillis(self.live_at.load(Ordering::Relaxed));
+        (0..LIVE_MS).contains(&self.clock.now().millis_since(last))
     }
 
     /// Orders of the feed that lie between this page and the one before, and do not exist any more.
@@ -272,21 +295,15 @@ impl Indexer {
 
     /// History waits while the outbox is full; live changes do not.
     async fn wait_for_room(&self, stop: &(impl Fn() -> bool + Sync)) -> Result<(), IndexError> {
-        let mut outbox = self.store.subscribe(Topic::Outbox);
         loop {
-            outbox.borrow_and_update();
-            let pending = self
-                .store
-                .read(|reader: &Reader<'_>| reader.pending_events())
-                .await?;
-            if pending < self.config().delivery.max_pending_events {
+            let config = self.config();
+            if self.intake.look(&self.store, &config, &self.clock).await? == Flow::Open {
                 return Ok(());
             }
             if stop() {
                 return Err(IndexError::Stopped);
             }
-            // Delivery does not touch the topic on every answer; look again now and then as well.
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), outbox.changed()).await;
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a walk over history covers; kept with it, so that it goes on the same way after a kill.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UtcMillis;
@@ -8,8 +10,10 @@ use crate::commerce::source::OrderFilter;
 /// Why a walk goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WalkKind {
-    /// A full reindex; the first one is the first sync's.
+    /// A full reindex; the first one is the first sync of every website that has not had one.
     Reindex,
+    /// The first sync of a website that was enabled later, beside live traffic.
+    FirstSync,
     /// `saas:resync`.
     Resync,
 }
@@ -19,6 +23,7 @@ impl WalkKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Reindex => "reindex",
+            Self::FirstSync => "first_sync",
             Self::Resync => "resync",
         }
     }
@@ -27,6 +32,7 @@ impl WalkKind {
     pub const fn operation(self) -> &'static str {
         match self {
             Self::Reindex => "full sync",
+            Self::FirstSync => "first sync",
             Self::Resync => "resync",
         }
     }
@@ -41,8 +47,8 @@ pub struct WalkOptions {
     pub created_before: Option<UtcMillis>,
     /// Orders of this website.
     pub website: Option<String>,
-    /// Orders that are met for the first time and are older have no events.
-    pub floor: Option<UtcMillis>,
+    /// By website: orders that are met for the first time and were created before this have no events.
+    pub floors: BTreeMap<String, UtcMillis>,
     /// Send again what was delivered.
     pub force: bool,
     /// Orders in a batch; `None` takes `index.batch_size`.

@@ -49,6 +49,10 @@ pub struct Snapshot {
     pub index_failures: u64,
     /// Orders in the feed without events, by reason.
     pub not_exported: Vec<NotExported>,
+    /// What may flow in.
+    pub intake: IntakeStatus,
+    /// The first sync of each website whose events were ever enabled.
+    pub first_syncs: Vec<FirstSyncStatus>,
     /// Walks over history that are not finished.
     pub walks: Vec<WalkStatus>,
     /// Each website that ever had an event.
@@ -105,6 +109,44 @@ pub struct NotExported {
     pub orders: u64,
 }
 
+/// What may flow in, as the daemon last found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IntakeStatus {
+    /// `open`, `history_waits`, `paused_outbox_full` or `paused_disk_nearly_full`; empty before the first start.
+    pub flow: String,
+    /// Since when.
+    pub since: Option<Moment>,
+}
+
+/// The first sync of a website.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FirstSyncStatus {
+    /// The website's code.
+    pub website: String,
+    /// `not_started`, `reindexing`, `sending` or `complete`.
+    pub state: &'static str,
+    /// When the website was enabled.
+    pub started_at: Moment,
+    /// When its history should be at the edge.
+    pub deadline: Moment,
+    /// When it was.
+    pub completed_at: Option<Moment>,
+    /// Orders that it covers.
+    pub total_orders: u64,
+    /// Orders read.
+    pub done_orders: u64,
+    /// Events queued.
+    pub events: u64,
+    /// Of them, those that are final.
+    pub sent_events: u64,
+    /// How long the rest takes at the pace since the start.
+    pub eta_ms: Option<i64>,
+    /// Whether the deadline passed before it was complete.
+    pub missed: bool,
+    /// What holds it up: `source`, `disk`, `rate_limit`, `edge`, `outbox_bound` or `paused`.
+    pub limited_by: Option<String>,
+}
+
 /// A walk over history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WalkStatus {
@@ -127,6 +169,9 @@ pub struct WalkStatus {
 pub struct WebsiteStatus {
     /// Its code.
     pub code: String,
+    /// Whether it is configured with back-office events on. What is in the outbox of one that is not waits until it is
+    /// configured again.
+    pub exporting: bool,
     /// What its sender does.
     pub sender: SenderStatus,
     /// Events that wait.
@@ -265,6 +310,8 @@ pub(crate) mod testing {
             },
             index_failures: 0,
             not_exported: Vec::new(),
+            intake: IntakeStatus::default(),
+            first_syncs: Vec::new(),
             walks: Vec::new(),
             websites: Vec::new(),
             source: SourceStatus::default(),
@@ -290,6 +337,7 @@ pub(crate) mod testing {
         let counts = |count| BTreeMap::from([("placed".to_owned(), count)]);
         WebsiteStatus {
             code: code.to_owned(),
+            exporting: true,
             sender: SenderStatus {
                 state: SenderState::Halted,
                 code: "EXEG-0003-400".to_owned(),

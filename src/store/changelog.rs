@@ -25,6 +25,19 @@ pub struct Window {
     pub oldest: Option<UtcMillis>,
 }
 
+/// A row of the changelog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedChange {
+    /// Its version.
+    pub version: VersionId,
+    /// The table in which it was seen.
+    pub table: String,
+    /// The word of [`crate::commerce::source::ChangeOp`].
+    pub op: String,
+    /// When it was noticed.
+    pub observed_at: UtcMillis,
+}
+
 /// What waits to be indexed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -99,6 +112,27 @@ impl Reader<'_> {
                 oldest: row.get::<_, Option<i64>>(1)?.map(UtcMillis),
             })
         })?)
+    }
+
+    /// The latest changes of one order that were not cleaned away yet, newest first, at most `limit`. Reads the whole
+    /// changelog: for commands only.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn changes_of(&self, order: OrderId, limit: usize) -> Result<Vec<LoggedChange>, StoreError> {
+        let sql = "SELECT version_id, source_table, op, observed_at FROM sales_order_data_exporter_v2_cl
+                   WHERE entity_id = ?1 ORDER BY version_id DESC LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![order, limit], |row| {
+            Ok(LoggedChange {
+                version: row.get(0)?,
+                table: row.get(1)?,
+                op: row.get(2)?,
+                observed_at: UtcMillis(row.get(3)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Where the source goes on; `None` before the first capture.

@@ -24,6 +24,7 @@ pub(super) struct WriterThread {
     jobs: mpsc::Sender<Box<dyn WriteJob>>,
     topics: [watch::Receiver<u64>; 2],
     fatal: watch::Receiver<Option<String>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl WriterThread {
@@ -38,8 +39,9 @@ impl WriterThread {
             fatal,
             synchronous: Durability::Durable,
         };
-        spawn("store-writer", move || work.run())?;
+        let thread = spawn("store-writer", move || work.run())?;
         Ok(Self {
+            thread: Some(thread),
             jobs,
             topics: [changelog_seen, outbox_seen],
             fatal: fatal_seen,
@@ -79,6 +81,18 @@ impl WriterThread {
     }
 }
 
+/// The last handle waits for the end of the writer: a process that ended before it would leave the write-ahead log
+/// behind, and a copy of the store's file alone would be an old one.
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        self.jobs = mpsc::channel(1).0;
+        let own = thread::current().id();
+        if let Some(writer) = self.thread.take().filter(|writer| writer.thread().id() != own) {
+            let _ = writer.join();
+        }
+    }
+}
+
 struct WriterLoop {
     connection: Connection,
     queue: mpsc::Receiver<Box<dyn WriteJob>>,
@@ -104,7 +118,7 @@ impl WriterLoop {
                 job.finish(outcome.as_ref().err());
             }
         }
-        // A clean end leaves one file behind instead of three.
+        // After a clean end the file alone is the whole store: it can be copied.
         let _ = self
             .connection
             .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
@@ -309,9 +323,9 @@ pub(super) fn read_in_snapshot<T>(
     result
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, StoreError> {
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
-    spawned.map(drop).map_err(|cause| StoreError::Failed {
+    spawned.map_err(|cause| StoreError::Failed {
         fault: Fault::Other,
         cause: format!("no thread {name}: {cause}"),
     })

@@ -26,6 +26,17 @@ pub enum StoreError {
         /// The latest that this program has.
         known: i64,
     },
+    /// The file was written by an earlier version of this program, and is only looked at.
+    #[error(
+        "the store's schema is version {found}, but this program needs {known}; restart the daemon with this version, \
+         it brings the store up to date"
+    )]
+    OlderSchema {
+        /// What the file says.
+        found: i64,
+        /// What this program needs.
+        known: i64,
+    },
     /// The file is a SQLite database, but not one of ours.
     #[error("{path} is a database of another program; point store.path to a file of its own")]
     Foreign {
@@ -116,7 +127,11 @@ impl StoreError {
         match self {
             Self::Failed { fault, .. } => fault.is_fatal(),
             Self::Invariant(_) | Self::NewerSchema { .. } | Self::Foreign { .. } => true,
-            Self::Path { .. } | Self::Missing { .. } | Self::Locked { .. } | Self::Closed => false,
+            Self::Path { .. }
+            | Self::Missing { .. }
+            | Self::OlderSchema { .. }
+            | Self::Locked { .. }
+            | Self::Closed => false,
         }
     }
 }

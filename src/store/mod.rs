@@ -13,6 +13,7 @@
 //! | [`views`] | `mview_state`, `indexer_state`, `lease` |
 //! | [`feed`] | `sales_data_exporter_orders_v2`, `index_failure` |
 //! | [`walk`] | `walk` |
+//! | [`first_sync`] | `first_sync` |
 //! | [`outbox`] | `outbox_*`, `sender` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
@@ -35,6 +36,7 @@ pub mod cron;
 mod engine;
 mod error;
 pub mod feed;
+pub mod first_sync;
 mod lock;
 pub mod meta;
 mod migrations;
@@ -53,6 +55,9 @@ use tokio::sync::watch;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
+
+/// `meta`: what may flow in, a word of `indexer::intake::Flow` and since when (milliseconds since the epoch).
+pub const INTAKE: &str = "intake";
 pub use transaction::{Durability, Reader, Topic, Writer};
 
 /// The version of SQLite that is built in.
@@ -133,7 +138,7 @@ impl StoreView {
     /// Opens the store at `path` read-only.
     ///
     /// # Errors
-    /// `Missing` if there is none, `NewerSchema` or `Foreign` if it is not ours.
+    /// `Missing` if there is none, `OlderSchema`, `NewerSchema` or `Foreign` if it is not ours as it is now.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         open::read_only(path).map(|connection| Self { connection })
     }

@@ -45,7 +45,13 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.set_prepared_statement_cache_capacity(64);
-    migrations::check(&connection, path)?;
+    let found = migrations::check(&connection, path)?;
+    if found < migrations::CURRENT {
+        return Err(StoreError::OlderSchema {
+            found,
+            known: migrations::CURRENT,
+        });
+    }
     Ok(connection)
 }
 
@@ -146,6 +152,19 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
+    }
+
+    #[test]
+    fn an_older_schema_is_brought_up_to_date_by_a_writer_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("older.db");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(
+            read_only(&path),
+            Err(StoreError::OlderSchema { found: 0, .. })
+        ));
+        writable(&path).unwrap();
+        read_only(&path).unwrap();
     }
 
     #[test]

@@ -45,6 +45,9 @@ impl MakeWriter<'_> for Log {
 #[tokio::test]
 async fn failures_are_three_lines_dead_letters_one_each_and_nothing_secret_is_said() {
     let log = Log::default();
+    // With a single dispatcher in the process, tracing asks the thread that meets a log line first, which may be another
+    // test's without one, and remembers its answer for all. A second one makes it ask both.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let subscriber = tracing_subscriber::fmt()
         .with_writer(log.clone())
         .with_ansi(false)

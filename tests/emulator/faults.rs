@@ -260,7 +260,7 @@ async fn a_bad_certificate_spoils_the_next_handshake_only() {
 
 #[tokio::test]
 async fn random_faults_strike_and_are_named() {
-    let rig = Rig::with(|config| config.faults = Some(RandomFaults { rate: 1.0, seed: 5 })).await;
+    let rig = Rig::with(|config| config.faults = Some(RandomFaults::new(1.0, 5))).await;
     for id in 0..40 {
         rig.try_collect(ids(&[&id.to_string()])).await.ok();
     }

@@ -238,9 +238,7 @@ fn tree(tokens: &[Token], before: &[String]) -> Vec<(String, Vec<String>)> {
     loop {
         match tokens.get(at).map(String::as_str) {
             Some("{") => return branches(&tokens[at + 1..], &path),
-            Some(word) if is_word(word) && !(word == "self" && !path.is_empty()) => {
-                path.push(word.to_owned())
-            }
+            Some(word) if is_word(word) && (path.is_empty() || word != "self") => path.push(word.to_owned()),
             _ => {}
         }
         if tokens.get(at + 1).is_none_or(|t| t != "::") {

@@ -7,23 +7,40 @@ use super::parse::tokens;
 use super::tree::{modules, root, rust_files, text_files};
 
 /// Which rooms a room may use. Whoever adds a line changes the drawing in `docs/ARCHITECTURE.md` as well.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("crate", &[]),
     ("clock", &[]),
     ("config", &["clock"]),
     ("commerce", &["clock"]),
     ("events", &["clock", "commerce"]),
     ("store", &["clock", "commerce"]),
-    ("ops", &["clock", "config", "store", "events"]),
+    ("first_sync", &["clock", "config", "store"]),
+    ("ops", &["clock", "config", "events", "first_sync", "store"]),
     (
         "indexer",
-        &["clock", "config", "commerce", "events", "store", "ops"],
+        &[
+            "clock",
+            "config",
+            "commerce",
+            "events",
+            "store",
+            "ops",
+            "first_sync",
+        ],
     ),
     ("delivery", &["clock", "config", "events", "store", "ops"]),
     (
         "daemon",
         &[
-            "clock", "config", "commerce", "events", "store", "ops", "indexer", "delivery",
+            "clock",
+            "config",
+            "commerce",
+            "events",
+            "store",
+            "ops",
+            "first_sync",
+            "indexer",
+            "delivery",
         ],
     ),
     ("emulator", &["clock"]),
@@ -31,8 +48,18 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     (
         "cli",
         &[
-            "clock", "config", "commerce", "events", "store", "ops", "indexer", "delivery", "daemon",
-            "emulator", "demo",
+            "clock",
+            "config",
+            "commerce",
+            "events",
+            "store",
+            "ops",
+            "first_sync",
+            "indexer",
+            "delivery",
+            "daemon",
+            "emulator",
+            "demo",
         ],
     ),
 ];

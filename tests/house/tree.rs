@@ -1,7 +1,7 @@
 //! The project's own files.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The project's root.
 pub fn root() -> &'static Path {
@@ -58,7 +58,7 @@ fn is_made(directory: &str) -> bool {
     matches!(directory, ".git" | "target" | "tests/.tools")
 }
 
-fn name_of(path: &PathBuf) -> String {
+fn name_of(path: &Path) -> String {
     let inner = path.strip_prefix(root()).expect("found under the root");
     inner.to_string_lossy().into_owned()
 }

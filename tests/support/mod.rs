@@ -1,5 +1,9 @@
-//! What the tests share: a real MariaDB, the shop in it, and an oracle of the events that its tables call for.
+//! What the tests share: the real binary and its daemon, a real MariaDB, the edge emulator, the shop, and an oracle of the
+//! events that the shop's tables call for.
 
+pub mod daemon;
 pub mod database;
+pub mod edge;
+pub mod embedded;
 pub mod mariadb;
 pub mod oracle;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::ops::status::{
-    DaemonStatus, IndexSnapshot, LastRun, NotExported, Pending, SHAPE, SenderStatus, SourceStatus,
-    StoreStatus,
+    DaemonStatus, IndexSnapshot, IntakeStatus, LastRun, NotExported, Pending, SHAPE, SenderStatus,
+    SourceStatus, StoreStatus,
 };
 use crate::store::views::ViewStatus;
 
@@ -26,6 +26,7 @@ fn sender(state: SenderState) -> SenderStatus {
 fn website(code: &str, sender: SenderStatus) -> WebsiteStatus {
     WebsiteStatus {
         code: code.into(),
+        exporting: true,
         sender,
         pending: Pending::default(),
         delivered: BTreeMap::new(),
@@ -52,6 +53,8 @@ fn quiet() -> Snapshot {
         },
         index_failures: 0,
         not_exported: vec![],
+        intake: IntakeStatus::default(),
+        first_syncs: vec![],
         walks: vec![],
         websites: vec![],
         source: SourceStatus::default(),
@@ -109,6 +112,24 @@ fn busy() -> Snapshot {
     snapshot.not_exported = vec![NotExported {
         reason: "its website is not configured",
         orders: 41,
+    }];
+    snapshot.intake = IntakeStatus {
+        flow: "history_waits".into(),
+        since: Some(at("2026-11-22T06:59:00Z")),
+    };
+    snapshot.first_syncs = vec![FirstSyncStatus {
+        website: "base".into(),
+        state: "reindexing",
+        started_at: at("2026-11-22T06:58:00Z"),
+        deadline: at("2026-11-22T07:03:00Z"),
+        completed_at: None,
+        total_orders: 200_000,
+        done_orders: 90_000,
+        events: 400_000,
+        sent_events: 350_000,
+        eta_ms: Some(150_000),
+        missed: false,
+        limited_by: Some("rate_limit".into()),
     }];
     snapshot.walks = vec![WalkStatus {
         kind: "resync".into(),

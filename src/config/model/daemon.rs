@@ -61,7 +61,7 @@ pub struct Store {
     pub path: PathBuf,
     /// How long a delivered event's body is kept.
     pub body_retention: HumanDuration,
-    /// Free space below which intake of history stops, so that the store can always finish what it holds.
+    /// Free space below which intake stops, so that the store can always finish what it holds.
     pub disk_reserve: ByteSize,
 }
 

@@ -5,22 +5,20 @@ use std::time::Duration;
 use tokio::task::JoinError;
 
 use crate::clock::UtcMillis;
-use crate::delivery::DeliveryError;
 use crate::delivery::attempt::Attempt;
 use crate::delivery::backoff;
 use crate::delivery::health::Permit;
 use crate::delivery::lane::{End, Trip};
-use crate::delivery::rules::{Accepted, Blame, Decision, Halt, Refused, Retry, Split, Who};
+use crate::delivery::parts::DeliveryError;
+use crate::delivery::rules::{Blame, Decision, Halt, Refused, Retry, Split, Who};
 use crate::delivery::sender::Sender;
 use crate::delivery::settle::Settlement;
 use crate::delivery::suspicion::Verdict;
 use crate::delivery::tokens::NoToken;
-use crate::store::outbox::{Answer, BatchId, Class, EventVerdict, KindCode, PendingBatch, Refusal, Settled};
+use crate::store::outbox::{Answer, BatchId, EventVerdict, KindCode, PendingBatch, Refusal};
 
 /// A server error that may be the edge's is not asked about again sooner, where `delivery.retry.max` allows it.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
-/// A yes is remembered with at most so many remarks.
-const MOST_NOTES: usize = 20;
 
 impl Sender {
     /// Takes a trip's report to heart.
@@ -29,6 +27,7 @@ impl Sender {
         let now = self.shared.clock.now();
         self.shared.stats.progressed(now);
         let braked = trip.braked;
+        self.in_flight.ended(&trip.batches);
         match trip.end {
             End::Sent(attempt, kinds) => {
                 self.finished += 1;
@@ -44,7 +43,24 @@ impl Sender {
         if braked {
             self.kit.brake.release();
         }
-        self.speak(now).await
+        self.repeat(now).await
+    }
+
+    /// Says that it still fails, with the backlog, if that is due.
+    async fn repeat(&mut self, now: UtcMillis) -> Result<(), DeliveryError> {
+        let Some(repeat) = self.speech.take_repeat() else {
+            return Ok(());
+        };
+        let all = self
+            .shared
+            .store
+            .read(|reader| reader.outbox_by_website())
+            .await?;
+        let own = all.into_iter().find(|outbox| outbox.website == self.website);
+        let pending = own.map_or(0, |own| own.pending_live + own.pending_history);
+        let next_try = self.health.row(self.website).until.unwrap_or(now);
+        self.speech.repeats(&repeat, pending, next_try, now);
+        Ok(())
     }
 
     fn answered(
@@ -59,7 +75,10 @@ impl Sender {
             at: now,
             status: attempt.status,
             request_id: Some(attempt.request_id),
+            code: attempt.code,
             note: attempt.note,
+            title: attempt.title,
+            duration_ms: Some(u64::try_from(attempt.latency.as_millis()).unwrap_or(u64::MAX)),
         };
         match attempt.decision {
             Decision::Delivered(accepted) => {
@@ -70,85 +89,6 @@ impl Sender {
             Decision::Split(by, refused) => self.refused(batches, Some(by), &refused, answer, now),
             Decision::Park(refused) => self.refused(batches, None, &refused, answer, now),
             Decision::Reauthenticate(halt) | Decision::Halt(halt) => self.halted(batches, halt, answer, now),
-        }
-    }
-
-    fn delivered(
-        &mut self,
-        batches: Vec<PendingBatch>,
-        kinds: Vec<Vec<(KindCode, u64)>>,
-        accepted: Accepted,
-        answer: Answer,
-        now: UtcMillis,
-    ) {
-        self.suspicion.accepted(batches.iter().map(|batch| batch.id));
-        self.health.accepted(now);
-        if self.health.permit(now) == Permit::Go {
-            self.speech.works(now);
-        }
-        let events: usize = batches.iter().map(|batch| batch.events).sum();
-        self.shared
-            .stats
-            .delivered((events - accepted.suppressed.len()) as u64);
-        self.shared.stats.suppressed(accepted.suppressed.len() as u64);
-        // History was noticed long ago by design; it would hide how live changes fare.
-        for batch in batches.iter().filter(|batch| batch.class == Class::Live) {
-            let millis = now.millis_since(batch.changed_at);
-            self.shared.stats.took(millis, batch.events as u64);
-        }
-        if accepted == Accepted::default() {
-            let settled = |(batch, kinds): (PendingBatch, Vec<(KindCode, u64)>)| Settled {
-                id: batch.id,
-                website: batch.website,
-                kinds,
-            };
-            let settled = batches.into_iter().zip(kinds).map(settled).collect();
-            self.unsettled.push(Settlement::Delivered(settled, answer));
-            return;
-        }
-        self.speech.remarks(&accepted, &answer);
-        self.delivered_with_remarks(&batches, kinds, &accepted, &answer);
-    }
-
-    /// Each batch gets the remarks about its own events, by their index in the batch.
-    fn delivered_with_remarks(
-        &mut self,
-        batches: &[PendingBatch],
-        kinds: Vec<Vec<(KindCode, u64)>>,
-        accepted: &Accepted,
-        answer: &Answer,
-    ) {
-        let mut start = 0;
-        for (batch, kinds) in batches.iter().zip(kinds) {
-            let own = start..start + batch.events;
-            let suppressed = accepted.suppressed.iter().filter(|event| own.contains(event));
-            let verdicts: Vec<_> = suppressed
-                .map(|event| (event - start, EventVerdict::Suppressed("consent".to_owned())))
-                .collect();
-            let notes = accepted.notes.iter().filter(|(event, _)| own.contains(event));
-            let notes = notes.map(|(event, note)| format!("event {}: {note}", event - start));
-            let anomaly = accepted.anomaly.map(str::to_owned);
-            let notes: Vec<_> = notes.chain(anomaly).take(MOST_NOTES).collect();
-            let answer = Answer {
-                note: (!notes.is_empty()).then(|| notes.join("; ")),
-                ..answer.clone()
-            };
-            start = own.end;
-            self.unsettled.push(match verdicts.is_empty() {
-                true => {
-                    let settled = Settled {
-                        id: batch.id,
-                        website: batch.website,
-                        kinds,
-                    };
-                    Settlement::Delivered(vec![settled], answer)
-                }
-                false => Settlement::Each {
-                    id: batch.id,
-                    verdicts,
-                    answer,
-                },
-            });
         }
     }
 
@@ -307,7 +247,7 @@ impl Sender {
                 self.speech.halts(&halt, now);
                 self.health.halt(halt, &policy, now);
             }
-            NoToken::Unavailable { code, after } => {
+            NoToken::Unavailable { code, after, .. } => {
                 self.speech.fails(&code, None, now);
                 match after {
                     Some(pause) => self.health.wait(pause, &code, now),

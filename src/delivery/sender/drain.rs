@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::delivery::parts::{DeliveryError, Drained};
 use crate::delivery::sender::{Sender, Signals, committed};
-use crate::delivery::{DeliveryError, Drained};
 
 impl Sender {
     /// Waits for requests in flight within the budget, and for the commits of what they brought.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::clock::UtcMillis;
 use crate::delivery::rules::{Accepted, Halt};
-use crate::delivery::voice::{Line, Ration, Voice};
 use crate::events::EventKind;
+use crate::ops::voice::{Line, Ration, Voice};
 use crate::store::outbox::{Answer, EventKey, SenderRow, SenderState};
 
 const PARKED_PER_MINUTE: u32 = 10;
 const REMARKS_PER_MINUTE: u32 = 10;
 /// Trouble that lasts so long is an error, no longer a warning.
-pub(super) const ALARMING_MS: i64 = 900_000;
+const ALARMING_MS: i64 = 900_000;
 
 /// The voice of one sender.
 #[derive(Debug)]
@@ -24,16 +24,16 @@ pub(super) struct Speech {
     parked: Ration,
     remarks: Ration,
     /// A "still failing" that wants the backlog, which only the store knows.
-    pub(super) pending: Option<Still>,
+    repeat: Option<Repeat>,
 }
 
-/// A failure that goes on.
+/// A "still failing" that is due.
 #[derive(Debug)]
-pub(super) struct Still {
-    pub(super) halted: bool,
-    pub(super) code: String,
-    pub(super) failures: u64,
-    pub(super) since: UtcMillis,
+pub(super) struct Repeat {
+    halted: bool,
+    code: String,
+    failures: u64,
+    since: UtcMillis,
 }
 
 impl Speech {
@@ -45,7 +45,7 @@ impl Speech {
             halt_code: String::new(),
             parked: Ration::new(PARKED_PER_MINUTE),
             remarks: Ration::new(REMARKS_PER_MINUTE),
-            pending: None,
+            repeat: None,
         }
     }
 
@@ -147,9 +147,25 @@ impl Speech {
         );
     }
 
+    /// A repeat that is due and wants to know the backlog.
+    pub(super) fn take_repeat(&mut self) -> Option<Repeat> {
+        self.repeat.take()
+    }
+
+    /// It still fails.
+    pub(super) fn repeats(&self, repeat: &Repeat, pending_events: u64, next_try: UtcMillis, now: UtcMillis) {
+        let (website, code, since) = (&*self.website, &repeat.code, repeat.since);
+        let (halted, failures) = (repeat.halted, repeat.failures);
+        if now.millis_since(since) >= ALARMING_MS {
+            tracing::error!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+        } else {
+            tracing::warn!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+        }
+    }
+
     fn still(&mut self, line: Option<Line>, code: &str, halted: bool) {
         if let Some(Line::Still { failures, since }) = line {
-            self.pending = Some(Still {
+            self.repeat = Some(Repeat {
                 halted,
                 code: code.to_owned(),
                 failures,

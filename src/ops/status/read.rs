@@ -4,28 +4,30 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::clock::UtcMillis;
+use crate::config::Config;
 use crate::events::EventKind;
+use crate::first_sync::report::{self as first_sync, SyncReport};
 use crate::ops::status::{
-    DaemonStatus, ExportStatus, IndexSnapshot, LastRun, Moment, NotExported, Pending, SHAPE, SenderStatus,
-    Snapshot, SourceStatus, StoreStatus, WalkStatus, WebsiteStatus,
+    DaemonStatus, ExportStatus, FirstSyncStatus, IndexSnapshot, IntakeStatus, LastRun, Moment, NotExported,
+    Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WalkStatus, WebsiteStatus,
 };
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
 use crate::store::outbox::{SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::walk::Walk;
-use crate::store::{Reader, StoreError, StoreLock};
+use crate::store::{INTAKE, Reader, StoreError, StoreLock};
 
 /// How many runs are searched for the last one of each job.
 const RUNS: usize = 200;
 
 impl Snapshot {
-    /// Takes it from the store at `path`, on which `reader` is open.
+    /// Takes it from the configured store, on which `reader` is open.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn read(reader: &Reader<'_>, path: &Path, now: UtcMillis) -> Result<Self, StoreError> {
-        Self::read_with(reader, path, now, NotExported::count(reader)?)
+    pub fn read(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Self, StoreError> {
+        Self::read_with(reader, config, now, NotExported::count(reader)?)
     }
 
     /// The same with `not_exported` as it was counted before: counting it costs a look at every order of the feed.
@@ -34,10 +36,11 @@ impl Snapshot {
     /// If the store cannot be read.
     pub fn read_with(
         reader: &Reader<'_>,
-        path: &Path,
+        config: &Config,
         now: UtcMillis,
         not_exported: Vec<NotExported>,
     ) -> Result<Self, StoreError> {
+        let path = &config.store.path;
         Ok(Self {
             version: SHAPE,
             taken_at: Moment(now),
@@ -45,8 +48,13 @@ impl Snapshot {
             index: IndexSnapshot::read(reader)?,
             index_failures: reader.index_failure_count()?,
             not_exported,
+            intake: IntakeStatus::read(reader)?,
+            first_syncs: first_sync::reports(reader, now)?
+                .into_iter()
+                .map(FirstSyncStatus::of)
+                .collect(),
             walks: reader.running_walks()?.iter().map(WalkStatus::of).collect(),
-            websites: websites(reader)?,
+            websites: websites(reader, config)?,
             source: source(reader)?,
             cron: last_runs(reader.cron_history(None, RUNS)?),
             store: StoreStatus::of(path),
@@ -95,9 +103,39 @@ impl NotExported {
     }
 }
 
+impl IntakeStatus {
+    fn read(reader: &Reader<'_>) -> Result<Self, StoreError> {
+        let note = reader.meta(INTAKE)?.unwrap_or_default();
+        let (flow, since) = note.split_once(' ').unwrap_or_default();
+        Ok(Self {
+            flow: flow.to_owned(),
+            since: since.parse().ok().map(|millis| Moment(UtcMillis(millis))),
+        })
+    }
+}
+
+impl FirstSyncStatus {
+    fn of(report: SyncReport) -> Self {
+        Self {
+            website: report.website,
+            state: report.state.as_str(),
+            started_at: Moment(report.started_at),
+            deadline: Moment(report.deadline),
+            completed_at: report.completed_at.map(Moment),
+            total_orders: report.total_orders,
+            done_orders: report.done_orders,
+            events: report.events,
+            sent_events: report.sent_events,
+            eta_ms: report.eta_ms,
+            missed: report.missed,
+            limited_by: report.limited_by,
+        }
+    }
+}
+
 impl DaemonStatus {
     /// From what the lock says: `orderfeed run (process 123)`.
-    pub(super) fn of(holder: Option<&str>) -> Self {
+    pub(in crate::ops) fn of(holder: Option<&str>) -> Self {
         let Some(holder) = holder else {
             return Self::default();
         };
@@ -141,7 +179,7 @@ impl StoreStatus {
 
 impl SenderStatus {
     /// What is in the table, or, where nothing is, a sender that had nothing to complain about.
-    fn of(website: &str, row: Option<&SenderRow>) -> Self {
+    pub(in crate::ops) fn of(website: &str, row: Option<&SenderRow>) -> Self {
         let state = row.map_or(SenderState::Running, |row| row.state);
         Self {
             state,
@@ -166,7 +204,7 @@ fn remedy(website: &str, state: SenderState) -> String {
     }
 }
 
-fn websites(reader: &Reader<'_>) -> Result<Vec<WebsiteStatus>, StoreError> {
+fn websites(reader: &Reader<'_>, config: &Config) -> Result<Vec<WebsiteStatus>, StoreError> {
     let (codes, senders) = (reader.websites()?, reader.senders()?);
     let outboxes = reader.outbox_by_website()?;
     Ok(outboxes
@@ -175,12 +213,17 @@ fn websites(reader: &Reader<'_>) -> Result<Vec<WebsiteStatus>, StoreError> {
             let code = codes.iter().find(|(id, _)| *id == outbox.website);
             let code = code.map_or_else(|| outbox.website.to_string(), |(_, code)| code.clone());
             let sender = senders.iter().find(|sender| sender.website == outbox.website);
-            website(code, outbox, sender)
+            website(code, config, outbox, sender)
         })
         .collect())
 }
 
-fn website(code: String, outbox: &WebsiteOutbox, sender: Option<&SenderRow>) -> WebsiteStatus {
+fn website(
+    code: String,
+    config: &Config,
+    outbox: &WebsiteOutbox,
+    sender: Option<&SenderRow>,
+) -> WebsiteStatus {
     let of = |outcome: &str| -> BTreeMap<String, u64> {
         let counts = outbox.totals.iter().filter(|(_, word, _)| word == outcome);
         counts
@@ -195,6 +238,7 @@ fn website(code: String, outbox: &WebsiteOutbox, sender: Option<&SenderRow>) -> 
     let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     let waiting = outbox.pending_live + outbox.pending_history;
     WebsiteStatus {
+        exporting: config.sending_website(&code).is_some(),
         sender: SenderStatus::of(&code, sender),
         code,
         pending: Pending {

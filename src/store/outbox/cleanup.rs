@@ -6,7 +6,7 @@ use super::super::{StoreError, Topic, Writer};
 use crate::clock::UtcMillis;
 
 impl Writer<'_> {
-    /// Removes up to `limit` batches that were delivered before `before`, with their bodies. Returns how many went; 0
+    /// Removes up to `limit` batches that were delivered before `before`, with their bodies and attempts. Returns how many went; 0
     /// means clean.
     ///
     /// # Errors
@@ -18,6 +18,10 @@ impl Writer<'_> {
         let bodies = format!("DELETE FROM outbox_body WHERE batch_id IN ({batches})");
         self.connection
             .prepare_cached(&bodies)?
+            .execute(params![before.0, limit])?;
+        let attempts = format!("DELETE FROM outbox_attempt WHERE batch_id IN ({batches})");
+        self.connection
+            .prepare_cached(&attempts)?
             .execute(params![before.0, limit])?;
         let rows = format!("DELETE FROM outbox_batch WHERE id IN ({batches})");
         Ok(self

@@ -6,6 +6,7 @@ use rusqlite::params;
 use sha2::{Digest, Sha256};
 
 use super::super::meta::WebsiteId;
+use super::super::walk::WalkId;
 use super::super::{StoreError, Topic, Writer};
 use super::{BatchBody, BatchId, Class, EventKey, KindCode};
 use crate::clock::UtcMillis;
@@ -22,6 +23,8 @@ pub struct OrderEvents {
     pub class: Class,
     /// When the change that led to them was noticed: what lag is measured from.
     pub changed_at: UtcMillis,
+    /// The walk that met the order, if one did.
+    pub walk: Option<WalkId>,
     /// The events.
     pub events: Vec<NewEvent>,
 }
@@ -308,13 +311,15 @@ impl Writer<'_> {
         due: UtcMillis,
         at: UtcMillis,
     ) -> Result<OpenBatch, StoreError> {
-        let sql = "INSERT INTO outbox_batch (website_id, class, state, events, bytes, created_at, changed_at, due_at)
-                   VALUES (?1, ?2, 0, 0, 0, ?3, ?3, ?4)";
+        let sql = "INSERT INTO outbox_batch
+                   (website_id, class, state, events, bytes, created_at, changed_at, due_at, walk_id)
+                   VALUES (?1, ?2, 0, 0, 0, ?3, ?3, ?4, ?5)";
         self.connection.prepare_cached(sql)?.execute(params![
             order.website,
             order.class as i64,
             at.0,
-            due.0
+            due.0,
+            order.walk
         ])?;
         let id = self.connection.last_insert_rowid();
         Ok(OpenBatch {

@@ -21,11 +21,15 @@
 //! A batch that the edge refuses because of one of its events is split in the store, not in memory, so that a crash
 //! does not send the accepted half again.
 //!
+//! Failed attempts are rows of `outbox_attempt`, at most [`KEPT_ATTEMPTS`] a batch; a success is its batch's own last
+//! columns. Halves of a split and retried dead letters point to the batch they come from, so their history goes on.
+//!
 //! # Crash cases
 //!
 //! Killed before the commit that indexes: nothing entered, the changelog is read again. Killed between the edge's answer
 //! and its commit: the batch is still pending and is sent again, byte for byte. Killed anywhere else: nothing happened.
 
+mod attempts;
 mod cleanup;
 mod codec;
 mod enqueue;
@@ -37,6 +41,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use attempts::{Attempt, BatchLife, KEPT_ATTEMPTS};
 pub use codec::{BatchBody, EventEntry};
 pub use enqueue::{BatchLimits, Enqueued, Entry, NewEvent, OrderEvents, Refusal};
 pub use parked::{ParkedEvent, ParkedFilter};

@@ -44,6 +44,8 @@ pub struct ParkedFilter {
     pub code: Option<String>,
     /// Parked at or after this.
     pub since: Option<UtcMillis>,
+    /// Parked before this.
+    pub until: Option<UtcMillis>,
 }
 
 const COLUMNS: &str =
@@ -58,13 +60,13 @@ impl Reader<'_> {
         let sql = format!(
             "SELECT {COLUMNS}, NULL FROM outbox_parked WHERE (?1 IS NULL OR order_id = ?1)
              AND (?2 IS NULL OR website_id = ?2) AND (?3 IS NULL OR code = ?3) AND (?4 IS NULL OR parked_at >= ?4)
-             ORDER BY parked_at, order_id, kind LIMIT ?5"
+             AND (?5 IS NULL OR parked_at < ?5) ORDER BY parked_at, order_id, kind LIMIT ?6"
         );
-        let since = filter.since.map(|at| at.0);
+        let (since, until) = (filter.since.map(|at| at.0), filter.until.map(|at| at.0));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(
-            params![filter.order, filter.website, filter.code, since, limit],
+            params![filter.order, filter.website, filter.code, since, until, limit],
             read_parked,
         )?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -101,6 +103,7 @@ impl Writer<'_> {
             return Ok(false);
         };
         self.remove_parked(&parked)?;
+        let before = self.batch_of(key)?;
         let sql = "DELETE FROM outbox_event WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
         self.connection
             .prepare_cached(sql)?
@@ -128,9 +131,11 @@ impl Writer<'_> {
             website: parked.website,
             class: Class::Live,
             changed_at: at,
+            walk: None,
             events: vec![event],
         };
         self.enqueue(&[order], Entry::IfNew, limits, at)?;
+        self.continue_history(key, before, at)?;
         self.touch(Topic::Outbox);
         Ok(true)
     }

@@ -19,8 +19,14 @@ pub struct Answer {
     pub status: Option<u16>,
     /// The request id, with the suffix that the edge appended if it answered.
     pub request_id: Option<String>,
+    /// The edge's code or a stable word of ours, if it was not a yes.
+    pub code: Option<String>,
     /// What was wrong, or what the edge noted beside its yes.
     pub note: Option<String>,
+    /// The same in words that quote nothing of the request; `None` if there are none.
+    pub title: Option<String>,
+    /// From sending to the last byte of the answer.
+    pub duration_ms: Option<u64>,
 }
 
 /// A batch that the edge accepted.
@@ -96,6 +102,12 @@ impl Writer<'_> {
             return Ok(());
         };
         self.finish_batch(id, answer)?;
+        if verdicts
+            .iter()
+            .any(|(_, verdict)| matches!(verdict, EventVerdict::Parked(_)))
+        {
+            self.note_attempt(id, answer)?;
+        }
         for (index, (key, json)) in body.events().enumerate() {
             match verdicts.iter().find(|(named, _)| *named == index) {
                 None => self.count_outcome(website, key.kind, "delivered", 1)?,
@@ -124,8 +136,7 @@ impl Writer<'_> {
         answer: &Answer,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE outbox_batch SET attempts = attempts + 1, due_at = ?2, last_attempt_at = ?3, last_status = ?4,
-                   last_error = ?5, request_id = ?6 WHERE id = ?1 AND state = 0";
-        let mut statement = self.connection.prepare_cached(sql)?;
+                   last_error = ?5, request_id = ?6, duration_ms = ?7 WHERE id = ?1 AND state = 0";
         for id in ids {
             let row = params![
                 id,
@@ -133,9 +144,12 @@ impl Writer<'_> {
                 answer.at.0,
                 answer.status,
                 answer.note,
-                answer.request_id
+                answer.request_id,
+                millis(answer)
             ];
-            statement.execute(row)?;
+            if self.connection.prepare_cached(sql)?.execute(row)? == 1 {
+                self.note_attempt(*id, answer)?;
+            }
         }
         Ok(())
     }
@@ -212,8 +226,15 @@ impl Writer<'_> {
     /// Makes a pending batch final and lets go of those that wait for it. `false` if it was final already.
     fn finish_batch(&mut self, id: BatchId, answer: &Answer) -> Result<bool, StoreError> {
         let sql = "UPDATE outbox_batch SET state = 1, attempts = attempts + 1, last_attempt_at = ?2, finished_at = ?2,
-                   last_status = ?3, last_error = ?4, request_id = ?5 WHERE id = ?1 AND state = 0";
-        let row = params![id, answer.at.0, answer.status, answer.note, answer.request_id];
+                   last_status = ?3, last_error = ?4, request_id = ?5, duration_ms = ?6 WHERE id = ?1 AND state = 0";
+        let row = params![
+            id,
+            answer.at.0,
+            answer.status,
+            answer.note,
+            answer.request_id,
+            millis(answer)
+        ];
         if self.connection.prepare_cached(sql)?.execute(row)? == 0 {
             return Ok(false);
         }
@@ -256,9 +277,9 @@ impl Writer<'_> {
 
     fn copy_batch_row(&mut self, id: BatchId) -> Result<BatchId, StoreError> {
         let sql = "INSERT INTO outbox_batch (website_id, class, state, events, bytes, created_at, changed_at, due_at,
-                     attempts, last_attempt_at, last_status, last_error, request_id)
+                     attempts, last_attempt_at, last_status, last_error, request_id, duration_ms, walk_id, parent_id, parent_until)
                    SELECT website_id, class, state, 0, 0, created_at, changed_at, due_at,
-                     attempts, last_attempt_at, last_status, last_error, request_id
+                     attempts, last_attempt_at, last_status, last_error, request_id, duration_ms, walk_id, id, last_attempt_at
                    FROM outbox_batch WHERE id = ?1 AND state = 0";
         if self.connection.prepare_cached(sql)?.execute([id])? == 0 {
             return Err(StoreError::Invariant(format!(
@@ -287,4 +308,11 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// SQLite's integers are signed.
+pub(super) fn millis(answer: &Answer) -> Option<i64> {
+    answer
+        .duration_ms
+        .map(|millis| i64::try_from(millis).unwrap_or(i64::MAX))
 }

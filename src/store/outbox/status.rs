@@ -116,6 +116,20 @@ impl Reader<'_> {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
+    /// Events that wait, by website; those without are absent.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn pending_by_website(&self) -> Result<Vec<(WebsiteId, u64)>, StoreError> {
+        let sql = "SELECT website_id, sum(events) FROM outbox_batch WHERE state = 0 GROUP BY website_id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| {
+            let events = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
+            Ok((row.get(0)?, events))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn read_pending(&self, outbox: &mut WebsiteOutbox) -> Result<(), StoreError> {
         let sql =
             "SELECT class, sum(events), min(changed_at), sum(CASE WHEN attempts > 0 THEN events ELSE 0 END)

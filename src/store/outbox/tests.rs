@@ -6,8 +6,8 @@ use super::super::{Durability, Store, StoreError, Writer, testing};
 use super::*;
 use crate::clock::UtcMillis;
 
-const NOW: UtcMillis = UtcMillis(1_000);
-const LIMITS: BatchLimits = BatchLimits {
+pub(super) const NOW: UtcMillis = UtcMillis(1_000);
+pub(super) const LIMITS: BatchLimits = BatchLimits {
     bytes: 60_000,
     events: 100,
 };
@@ -16,7 +16,7 @@ fn json(text: &str) -> Vec<u8> {
     format!("{{\"xdm\":\"{text}\"}}").into_bytes()
 }
 
-fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEvents {
+pub(super) fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEvents {
     let event = |kind: &KindCode| NewEvent {
         kind: *kind,
         document: order,
@@ -28,22 +28,23 @@ fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEvents {
         website: 1,
         class,
         changed_at: NOW,
+        walk: None,
         events: kinds.iter().map(event).collect(),
     }
 }
 
-async fn enqueue(store: &Store, orders: Vec<OrderEvents>) -> Enqueued {
+pub(super) async fn enqueue(store: &Store, orders: Vec<OrderEvents>) -> Enqueued {
     write(store, move |w| w.enqueue(&orders, Entry::IfNew, LIMITS, NOW)).await
 }
 
-async fn write<T: Send + 'static>(
+pub(super) async fn write<T: Send + 'static>(
     store: &Store,
     job: impl FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> T {
     store.write(Durability::Durable, job).await.unwrap()
 }
 
-async fn ready(store: &Store) -> Vec<PendingBatch> {
+pub(super) async fn ready(store: &Store) -> Vec<PendingBatch> {
     store
         .read(|r| r.ready_batches(1, NOW, &HashSet::new(), 100))
         .await
@@ -54,7 +55,7 @@ async fn body(store: &Store, id: BatchId) -> BatchBody {
     store.read(move |r| r.batch_body(id)).await.unwrap().unwrap()
 }
 
-async fn deliver(store: &Store, id: BatchId) {
+pub(super) async fn deliver(store: &Store, id: BatchId) {
     let kinds = body(store, id).await.kinds();
     let answer = Answer {
         at: NOW,

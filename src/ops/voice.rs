@@ -1,5 +1,5 @@
 //! Failure in three lines: it fails (with cause and next step), it still fails (now and then, with numbers), it
-//! recovered. Never a line a retry. Pure: decides when to speak; the sender knows the words.
+//! recovered. Never a line a retry. Pure: decides when to speak; whoever asks knows the words.
 
 use crate::clock::UtcMillis;
 
@@ -60,7 +60,7 @@ impl Voice {
             return None;
         }
         trouble.next_at = now.plus_millis(trouble.gap_ms);
-        self.quiet_until = Some(trouble.next_at);
+        self.quiet_until = Some(now.plus_millis(FIRST_GAP_MS));
         if !trouble.announced {
             trouble.announced = true;
             return Some(Line::First);

@@ -1,7 +1,32 @@
-//! How delivery ends, and why it may end early.
+//! What delivery is given, and how it ends.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::delivery::client::ClientError;
-use crate::store::StoreError;
+use crate::delivery::stats::DeliveryStats;
+use crate::store::{Store, StoreError};
+
+/// What delivery works with.
+#[derive(Debug)]
+pub struct DeliveryParts {
+    /// The store with the outbox.
+    pub store: Store,
+    /// Time for everything that is stored or compared with stored times.
+    pub clock: Clock,
+    /// The configuration; changes take effect without dropping a request in flight.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// No new requests; those in flight have `delivery.stop_budget`.
+    pub stop: CancellationToken,
+    /// The end, at once.
+    pub abort: CancellationToken,
+    /// Counts what happens.
+    pub observer: Arc<DeliveryStats>,
+}
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

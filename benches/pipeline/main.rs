@@ -1,0 +1,149 @@
+//! Measures the real daemon between a shop and an edge that runs in a process of its own, and prints each figure with
+//! its budget. Nothing is asserted: machines differ, ratios and profiles are for people to read.
+//!
+//! ```text
+//! cargo bench --bench pipeline -- first-sync --orders 200000
+//! cargo bench --bench pipeline -- delivery   --orders 100000 --latency-ms 20
+//! ```
+
+mod process;
+mod rig;
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+
+use process::Usage;
+use rig::Rig;
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Scenario {
+    /// History from the embedded store to the edge.
+    FirstSync,
+    /// From the durable outbox to the edge, nothing else.
+    Delivery,
+}
+
+#[derive(Debug, Parser)]
+struct Args {
+    /// What to measure; all if none is named
+    scenario: Vec<Scenario>,
+    /// Orders in the shop
+    #[arg(long, default_value_t = 50_000)]
+    orders: usize,
+    /// Round trip of the edge
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+    /// Events in a request
+    #[arg(long, default_value_t = 100)]
+    batch_events: usize,
+    /// Set by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let mut args = Args::parse();
+    if args.scenario.is_empty() {
+        args.scenario = vec![Scenario::FirstSync, Scenario::Delivery];
+    }
+    for scenario in &args.scenario {
+        match scenario {
+            Scenario::FirstSync => first_sync(&args)?,
+            Scenario::Delivery => delivery(&args)?,
+        }
+    }
+    Ok(())
+}
+
+fn first_sync(args: &Args) -> anyhow::Result<()> {
+    let rig = Rig::new(args.orders, args.batch_events)?;
+    let edge = rig.start_edge(args.latency_ms)?;
+    let began = Instant::now();
+    let daemon = rig.start_daemon(&edge)?;
+    let events = wait(&rig, |seen| seen.valid && seen.pending == 0)?;
+    let took = began.elapsed();
+    let usage = daemon.usage()?;
+    report(
+        "first sync, embedded store",
+        args.orders as u64,
+        "orders/s",
+        took,
+        usage,
+        "15,000 orders/s",
+    )?;
+    say(&format!(
+        "  {events} events, {:.0} events/s, {:.2} CPU-s per 100,000 events, store {} bytes an event",
+        events as f64 / took.as_secs_f64(),
+        usage.cpu_s * 100_000.0 / events as f64,
+        rig.store_bytes() / events.max(1),
+    ))
+}
+
+fn delivery(args: &Args) -> anyhow::Result<()> {
+    let rig = Rig::new(args.orders, args.batch_events)?;
+    let filling = rig.start_daemon_without_edge()?;
+    wait(&rig, |seen| seen.valid)?;
+    drop(filling);
+    let full = rig.look()?;
+    say(&format!(
+        "  outbox filled: {} events, {} bytes each",
+        full.pending,
+        rig.store_bytes() / full.pending.max(1)
+    ))?;
+    let edge = rig.start_edge(args.latency_ms)?;
+    let began = Instant::now();
+    let daemon = rig.start_daemon(&edge)?;
+    wait(&rig, |seen| seen.pending == 0)?;
+    let took = began.elapsed();
+    let usage = daemon.usage()?;
+    let what = format!("delivery alone, {} ms edge", args.latency_ms);
+    report(
+        &what,
+        full.pending,
+        "events/s",
+        took,
+        usage,
+        "150,000 events/s at 0 ms, 0.7 CPU-s per 100,000",
+    )?;
+    say(&format!(
+        "  {:.2} CPU-s per 100,000 events",
+        usage.cpu_s * 100_000.0 / full.pending as f64
+    ))
+}
+
+/// Waits until the store says so; returns how many events it has delivered.
+fn wait(rig: &Rig, done: impl Fn(&rig::Seen) -> bool) -> anyhow::Result<u64> {
+    let deadline = Instant::now() + Duration::from_secs(1800);
+    loop {
+        match rig.look() {
+            Ok(seen) if done(&seen) => return Ok(seen.delivered),
+            _ if Instant::now() > deadline => bail!("not done after half an hour"),
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+fn report(
+    what: &str,
+    count: u64,
+    unit: &str,
+    took: Duration,
+    usage: Usage,
+    budget: &str,
+) -> anyhow::Result<()> {
+    say(&format!(
+        "{what}: {:.0} {unit} ({count} in {:.2} s), {:.2} CPU-s, peak {} MiB; budget {budget}",
+        count as f64 / took.as_secs_f64(),
+        took.as_secs_f64(),
+        usage.cpu_s,
+        usage.peak_kib / 1024,
+    ))
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}").context("stdout")
+}

@@ -1,0 +1,88 @@
+//! Child processes and what they used.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+
+/// Clock ticks a second in `/proc/PID/stat` (USER_HZ, 100 on every Linux that we know).
+const TICKS: f64 = 100.0;
+
+/// A child that ends with the value.
+pub struct Process(Child);
+
+/// What a process used so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// User and system time.
+    pub cpu_s: f64,
+    /// Peak resident memory.
+    pub peak_kib: u64,
+}
+
+impl Process {
+    /// Starts `orderfeed` with these arguments, its output away.
+    pub fn start(args: &[&str], log: std::fs::File) -> anyhow::Result<Self> {
+        let child = Command::new(env!("CARGO_BIN_EXE_orderfeed"))
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("orderfeed")?;
+        Ok(Self(child))
+    }
+
+    /// Starts `orderfeed` and reads lines of its output until `enough`.
+    pub fn start_and_read(args: &[&str], mut enough: impl FnMut(&str) -> bool) -> anyhow::Result<Self> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_orderfeed"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("orderfeed")?;
+        let output = child.stdout.take().context("no output")?;
+        let mut lines = BufReader::new(output).lines();
+        for line in lines.by_ref() {
+            if enough(&line?) {
+                break;
+            }
+        }
+        // Somebody must go on reading, or the child blocks on a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self(child))
+    }
+
+    /// What it used so far.
+    pub fn usage(&self) -> anyhow::Result<Usage> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |index: usize| {
+            fields
+                .get(index)
+                .and_then(|field| field.parse::<f64>().ok())
+                .unwrap_or(0.0)
+        };
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak_kib = peak
+            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0);
+        Ok(Usage {
+            cpu_s: (ticks(11) + ticks(12)) / TICKS,
+            peak_kib,
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGTERM first: the daemon closes its store.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,172 @@
+//! A shop, a store, a configuration, an edge.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use orderfeed::clock::UtcMillis;
+use orderfeed::demo::embedded::EmbeddedShop;
+use orderfeed::demo::history::{self, Span};
+use orderfeed::demo::shop::{Shop, ShopOptions};
+use orderfeed::store::StoreView;
+
+use crate::process::Process;
+
+const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
+const NOW: UtcMillis = UtcMillis::from_secs(1_790_000_000);
+const YEAR_MS: i64 = 365 * 86_400_000;
+
+/// Everything of one measurement; its directory goes away with it.
+pub struct Rig {
+    dir: tempfile::TempDir,
+    batch_events: usize,
+}
+
+/// A running edge.
+pub struct Edge {
+    _process: Process,
+    url: String,
+}
+
+/// What the store shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub valid: bool,
+    pub pending: u64,
+    pub delivered: u64,
+}
+
+impl Rig {
+    /// With a shop of `orders` orders, which is made once and kept in the target directory.
+    pub fn new(orders: usize, batch_events: usize) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        fs::copy(shop(orders)?, dir.path().join("shop.db"))?;
+        Ok(Self { dir, batch_events })
+    }
+
+    /// Starts the emulator in a process of its own.
+    pub fn start_edge(&self, latency_ms: u64) -> anyhow::Result<Edge> {
+        let latency = latency_ms.to_string();
+        let mut args = vec![
+            "emulator",
+            "--ledger",
+            "counts",
+            "--ru-per-s",
+            "0",
+            "--latency-ms",
+            &latency,
+        ];
+        let streams: Vec<String> = (0..websites().len())
+            .map(|index| format!("{}={ORGANIZATION}", datastream(index)))
+            .collect();
+        args.extend(streams.iter().flat_map(|stream| ["--datastream", stream]));
+        let mut url = String::new();
+        let process = Process::start_and_read(&args, |line| {
+            let found = line.split_whitespace().find(|word| word.starts_with("http://"));
+            if line.contains("edge") && url.is_empty() {
+                url = found.unwrap_or_default().trim_end_matches('/').to_owned();
+            }
+            line.contains("auth = \"none\"") || line.trim().is_empty() && !url.is_empty()
+        })?;
+        Ok(Edge {
+            _process: process,
+            url,
+        })
+    }
+
+    /// Starts the daemon on this edge.
+    pub fn start_daemon(&self, edge: &Edge) -> anyhow::Result<Process> {
+        self.start(&edge.url)
+    }
+
+    /// Starts the daemon on an edge that refuses connections.
+    pub fn start_daemon_without_edge(&self) -> anyhow::Result<Process> {
+        self.start("http://127.0.0.1:9")
+    }
+
+    /// Looks at the store beside the daemon.
+    pub fn look(&self) -> anyhow::Result<Seen> {
+        let mut view = StoreView::open(&self.store())?;
+        Ok(view.read(|reader| {
+            let totals = reader.outbox_by_website()?;
+            let delivered = totals.iter().flat_map(|website| &website.totals);
+            Ok(Seen {
+                valid: reader
+                    .indexer_state()?
+                    .is_some_and(|state| state.status.as_str() == "valid"),
+                pending: reader.pending_events()?,
+                delivered: delivered
+                    .filter(|(_, outcome, _)| outcome == "delivered")
+                    .map(|total| total.2)
+                    .sum(),
+            })
+        })?)
+    }
+
+    /// Bytes of the store's file and its WAL.
+    pub fn store_bytes(&self) -> u64 {
+        let size = |path: PathBuf| fs::metadata(path).map_or(0, |meta| meta.len());
+        size(self.store()) + size(self.dir.path().join("orderfeed.db-wal"))
+    }
+
+    fn store(&self) -> PathBuf {
+        self.dir.path().join("orderfeed.db")
+    }
+
+    fn start(&self, edge: &str) -> anyhow::Result<Process> {
+        let path = self.dir.path().join("orderfeed.toml");
+        fs::write(&path, config(edge, self.batch_events))?;
+        let log = fs::File::create(self.dir.path().join("log"))?;
+        Process::start(&["run", "--config", path.to_str().context("path")?], log)
+    }
+}
+
+fn config(edge: &str, batch_events: usize) -> String {
+    let mut text = format!(
+        "[services_connector]\norganization_id = \"{ORGANIZATION}\"\nenvironment = \"production\"\n\
+         [services_connector.production]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
+         [edge]\nurl = \"{edge}\"\nauth = \"none\"\n[source]\nkind = \"sqlite\"\n\
+         [source.sqlite]\npath = \"shop.db\"\n[delivery]\nrequest_units_per_second = 0\nmax_batch_events = {batch_events}\n\
+         [first_sync]\nhistory = \"all\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"off\"\n"
+    );
+    for (index, code) in websites().iter().enumerate() {
+        let id = datastream(index);
+        text.push_str(&format!(
+            "[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"
+        ));
+    }
+    text
+}
+
+fn websites() -> Vec<&'static str> {
+    Shop::website_codes()
+}
+
+fn datastream(index: usize) -> String {
+    format!("be000000-0000-4000-8000-{index:012}")
+}
+
+/// The file of a shop with so many orders.
+fn shop(orders: usize) -> anyhow::Result<PathBuf> {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = dir.join(format!("shop-{orders}.db"));
+    if path.exists() {
+        return Ok(path);
+    }
+    let partial = dir.join(format!("shop-{orders}.partial"));
+    let _ = fs::remove_file(&partial);
+    let mut file = EmbeddedShop::open(&partial)?;
+    let mut shop = Shop::new(ShopOptions::default());
+    file.commit(&shop.open_statements())?;
+    let span = Span {
+        orders,
+        from: NOW.plus_millis(-YEAR_MS),
+        to: NOW,
+    };
+    for batch in history::batches(&mut shop, span) {
+        file.commit(&batch)?;
+    }
+    drop(file);
+    fs::rename(&partial, &path)?;
+    Ok(path)
+}

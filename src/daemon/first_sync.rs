@@ -1,0 +1,375 @@
+//! The first syncs under way: looks once a second, does what [`crate::first_sync::decide`] says, and sleeps for good once
+//! every website is through. Walks run one at a time beside it; a walk that fails is begun again where it was.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::jobs::Jobs;
+use crate::clock::UtcMillis;
+use crate::config::Config;
+use crate::delivery::DeliveryStats;
+use crate::first_sync::history::candidates;
+use crate::first_sync::pace::{Limit, Pace, Sample, SenderFact};
+use crate::first_sync::{Action, Facts, IndexFact, Line, Plan, WalkFact, decide};
+use crate::indexer::intake::Flow;
+use crate::indexer::{IndexError, WalkKind, WalkOptions};
+use crate::store::first_sync::{FirstSyncRow, SyncState};
+use crate::store::meta::WebsiteId;
+use crate::store::outbox::{SenderRow, SenderState};
+use crate::store::views::IndexerStatus;
+use crate::store::{Durability, Reader, StoreError, Writer};
+
+const TICK: Duration = Duration::from_secs(1);
+/// Pause before a walk that failed is tried again; capture tells about a source that is down.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Sees the first syncs through until `jobs.stop`.
+///
+/// # Errors
+/// If the store fails, or a walk crashes.
+pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError> {
+    let mut config = jobs.config.clone();
+    let mut driver = Driver {
+        jobs,
+        stats,
+        places: BTreeMap::new(),
+        walks: JoinSet::new(),
+        not_before: Instant::now(),
+    };
+    let stop = driver.jobs.stop.clone();
+    loop {
+        config.borrow_and_update();
+        driver.enroll().await?;
+        let open = driver.look().await?;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(TICK), if open => {}
+            Some(ended) = driver.walks.join_next() => driver.ended(ended)?,
+            changed = config.changed() => if changed.is_err() { break },
+        }
+    }
+    while let Some(ended) = driver.walks.join_next().await {
+        driver.ended(ended)?;
+    }
+    Ok(())
+}
+
+/// What is only in memory of one website.
+#[derive(Debug, Default)]
+struct Place {
+    pace: Pace,
+    said_at: Option<UtcMillis>,
+}
+
+struct Driver {
+    jobs: Jobs,
+    stats: Arc<DeliveryStats>,
+    places: BTreeMap<WebsiteId, Place>,
+    walks: JoinSet<Result<(), IndexError>>,
+    /// No walk begins before this.
+    not_before: Instant,
+}
+
+/// What one look at the store finds.
+struct Seen {
+    codes: BTreeMap<WebsiteId, String>,
+    syncs: Vec<Sync>,
+    senders: Vec<SenderRow>,
+    index: IndexFact,
+}
+
+struct Sync {
+    row: FirstSyncRow,
+    walk: WalkFact,
+    pending: u64,
+}
+
+impl Driver {
+    /// Websites whose events are on and that have no row get one: from now on their window counts.
+    async fn enroll(&self) -> Result<(), StoreError> {
+        let (config, now) = (self.jobs.config.borrow().clone(), self.jobs.clock.now());
+        let store = self.jobs.indexer.store();
+        let known = store.read(|reader: &Reader<'_>| Ok((reader.websites()?, reader.first_syncs()?)));
+        let (codes, rows) = known.await?;
+        let has_row = |code: &str| {
+            let id = codes.iter().find(|(_, known)| known == code);
+            id.is_some_and(|(id, _)| rows.iter().any(|row| row.website == *id))
+        };
+        let mut wanted = candidates(&config, now);
+        wanted.retain(|new| !has_row(&new.code));
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let enroll = move |w: &mut Writer<'_>| w.enroll_first_syncs(&wanted, now);
+        let new = store.write(Durability::Durable, enroll).await?;
+        for website in new {
+            tracing::info!(
+                website,
+                window_s = config.first_sync.window.millis() / 1000,
+                history = %config.first_sync.history,
+                "Back-office events are enabled for the first time: the first sync of the website begins",
+            );
+        }
+        Ok(())
+    }
+
+    /// Looks at all first syncs, and does what is to be done. Whether any is not complete.
+    async fn look(&mut self) -> Result<bool, StoreError> {
+        loop {
+            let seen = self.jobs.indexer.store().read(see).await?;
+            let mut changed = false;
+            for sync in &seen.syncs {
+                changed |= self.attend(sync, &seen).await?;
+            }
+            if !changed {
+                let open = |sync: &Sync| sync.row.state != SyncState::Complete;
+                return Ok(seen.syncs.iter().any(open));
+            }
+        }
+    }
+
+    /// Does what one website needs. Whether its state changed.
+    async fn attend(&mut self, sync: &Sync, seen: &Seen) -> Result<bool, StoreError> {
+        let row = &sync.row;
+        if row.state == SyncState::Complete {
+            self.places.remove(&row.website);
+            return Ok(false);
+        }
+        let (config, now) = (self.jobs.config.borrow().clone(), self.jobs.clock.now());
+        let unnamed = String::new();
+        let code = seen.codes.get(&row.website).unwrap_or(&unnamed);
+        let facts = self.facts(sync, seen, &config, now);
+        let mut noted = row.clone();
+        noted.sent_events = row.events.saturating_sub(sync.pending);
+        noted.limited_by = facts.estimate.map(|estimate| estimate.limit.as_str().to_owned());
+        let mut changed = false;
+        for action in decide(row, &facts, now) {
+            match action {
+                Action::Walk(plan) => self.walk(plan, code, row),
+                Action::Become(state) => {
+                    let website = row.website;
+                    let advance = move |w: &mut Writer<'_>| w.advance_sync_state(website, state, now);
+                    self.jobs
+                        .indexer
+                        .store()
+                        .write(Durability::Durable, advance)
+                        .await?;
+                    changed = true;
+                }
+                Action::Say(line) => {
+                    say(line, code, sync, &facts, now);
+                    noted.warned_early |= matches!(line, Line::WillMiss(_));
+                    noted.warned_late |= line == Line::Overdue;
+                    if line == Line::Progress {
+                        self.place(row.website).said_at = Some(now);
+                    }
+                    let note = noted.clone();
+                    let write = move |w: &mut Writer<'_>| w.note_first_sync(&note);
+                    self.jobs
+                        .indexer
+                        .store()
+                        .write(Durability::Relaxed, write)
+                        .await?;
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    fn facts(&mut self, sync: &Sync, seen: &Seen, config: &Config, now: UtcMillis) -> Facts {
+        let row = &sync.row;
+        let enabled = seen.codes.get(&row.website).is_some_and(|code| {
+            let website = config.websites.get(code);
+            website.is_some_and(|website| website.back_office_events)
+        });
+        let times = self.jobs.indexer.walk_times();
+        let sample = Sample {
+            at: now,
+            orders: row.done_orders,
+            sent: row.events.saturating_sub(sync.pending),
+            reading_ms: times.reading_ms,
+            applying_ms: times.applying_ms,
+            waiting_ms: times.waiting_ms,
+            gate_waits: self.stats.snapshot().gate_waits,
+        };
+        let flow = self.jobs.indexer.intake().last();
+        let sender = seen.senders.iter().find(|sender| sender.website == row.website);
+        let place = self.place(row.website);
+        place.pace.add(sample);
+        let mut estimate = place.pace.estimate(row, sync.pending, sender_fact(sender));
+        if let Some(estimate) = estimate.as_mut()
+            && matches!(flow, Flow::Paused(_))
+            && row.state < SyncState::Sending
+        {
+            estimate.limit = Limit::OutboxBound;
+        }
+        if seen.index == IndexFact::Suspended
+            && let Some(estimate) = estimate.as_mut()
+        {
+            estimate.limit = Limit::Paused;
+        }
+        Facts {
+            enabled,
+            index: seen.index,
+            walk: sync.walk,
+            pending: sync.pending,
+            estimate,
+            said_at: place.said_at,
+        }
+    }
+
+    fn place(&mut self, website: WebsiteId) -> &mut Place {
+        self.places.entry(website).or_default()
+    }
+
+    /// Starts a walk, unless one runs; the next look asks again.
+    fn walk(&mut self, plan: Plan, code: &str, row: &FirstSyncRow) {
+        if !self.walks.is_empty() || Instant::now() < self.not_before || self.jobs.stop.is_cancelled() {
+            return;
+        }
+        let jobs = self.jobs.clone();
+        let options = WalkOptions {
+            created_from: row.floor,
+            website: Some(code.to_owned()),
+            ..WalkOptions::default()
+        };
+        self.walks.spawn(async move {
+            let stop = || jobs.stop.is_cancelled();
+            match plan {
+                Plan::Full => jobs.rebuild().await.map(drop),
+                Plan::Own => jobs.indexer.first_sync(options, stop).await.map(drop),
+            }
+        });
+    }
+
+    fn ended(&mut self, ended: Result<Result<(), IndexError>, JoinError>) -> Result<(), IndexError> {
+        let result = ended.map_err(|cause| IndexError::Derive(cause.to_string()))?;
+        match result {
+            Ok(()) => {}
+            Err(IndexError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                self.not_before = Instant::now() + PAUSE;
+                tracing::debug!(error = %error, "The walk of a first sync waits; it goes on where it was");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything that a decision needs, in one snapshot.
+fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
+    let mut syncs = Vec::new();
+    for row in reader.first_syncs()? {
+        if row.state == SyncState::Complete {
+            continue;
+        }
+        let walk = match row.walk {
+            None => WalkFact::None,
+            // Old walks that are over are forgotten after a while.
+            Some(id) => reader
+                .walk(id)?
+                .map_or(WalkFact::Complete, |walk| walk_fact(&walk.state, &walk.kind)),
+        };
+        let pending = match row.walk {
+            Some(id) => reader.pending_of_walk(row.website, id)?,
+            None => 0,
+        };
+        syncs.push(Sync { row, walk, pending });
+    }
+    let index = match reader.indexer_state()?.map(|state| state.status) {
+        None | Some(IndexerStatus::Invalid) => IndexFact::Invalid,
+        Some(IndexerStatus::Working) => IndexFact::Busy,
+        Some(IndexerStatus::Valid) => IndexFact::Valid,
+        Some(IndexerStatus::Suspended) => IndexFact::Suspended,
+    };
+    Ok(Seen {
+        codes: reader.websites()?.into_iter().collect(),
+        syncs,
+        senders: reader.senders()?,
+        index,
+    })
+}
+
+fn walk_fact(state: &str, kind: &str) -> WalkFact {
+    match state {
+        "complete" => WalkFact::Complete,
+        "running" if kind == WalkKind::Reindex.as_str() => WalkFact::Open(Plan::Full),
+        "running" => WalkFact::Open(Plan::Own),
+        // A walk that was given up is begun anew.
+        _ => WalkFact::None,
+    }
+}
+
+fn sender_fact(sender: Option<&SenderRow>) -> SenderFact {
+    match sender {
+        Some(row) if row.state == SenderState::Paused => SenderFact::Paused,
+        Some(row) if row.state == SenderState::Halted => SenderFact::Failing,
+        Some(row) if row.state == SenderState::BackingOff && row.code.contains("429") => {
+            SenderFact::Throttled
+        }
+        Some(row) if row.state == SenderState::BackingOff => SenderFact::Failing,
+        _ => SenderFact::Running,
+    }
+}
+
+fn say(line: Line, website: &str, sync: &Sync, facts: &Facts, now: UtcMillis) {
+    let row = &sync.row;
+    let (orders, done, events) = (row.total_orders.max(row.done_orders), row.done_orders, row.events);
+    let sent = events.saturating_sub(sync.pending);
+    let elapsed_s = now.millis_since(row.started_at) / 1000;
+    let rate = |pick: fn(&crate::first_sync::pace::Estimate) -> f64| facts.estimate.map(|e| pick(&e).round());
+    match line {
+        Line::Progress => tracing::info!(
+            website,
+            state = row.state.as_str(),
+            orders_done = done,
+            orders,
+            events_queued = events,
+            events_sent = sent,
+            orders_per_second = rate(|e| e.orders_per_second),
+            events_per_second = rate(|e| e.events_per_second),
+            eta_s = facts
+                .estimate
+                .and_then(|e| e.finish_at)
+                .map(|at| at.millis_since(now) / 1000),
+            deadline = %row.deadline,
+            "The first sync goes on",
+        ),
+        Line::WillMiss(estimate) => tracing::warn!(
+            website,
+            orders_done = done,
+            orders,
+            events_sent = sent,
+            finish_at = estimate.finish_at.map(|at| at.rfc3339()),
+            deadline = %row.deadline,
+            limited_by = estimate.limit.as_str(),
+            remedy = estimate.limit.remedy(),
+            "The first sync will miss its window at this pace; it goes on, newest orders first",
+        ),
+        Line::Overdue => tracing::warn!(
+            website,
+            orders_done = done,
+            orders,
+            events_queued = events,
+            events_sent = sent,
+            elapsed_s,
+            deadline = %row.deadline,
+            limited_by = row.limited_by,
+            "The first sync missed its window; it goes on, newest orders first, and live changes overtake it",
+        ),
+        Line::Complete => tracing::info!(
+            website,
+            orders = done,
+            events,
+            elapsed_s,
+            in_time = now <= row.deadline,
+            orders_per_second =
+                (done as f64 * 1000.0 / now.millis_since(row.started_at).max(1) as f64).round(),
+            "The first sync is complete; from now on updates leave as soon as they are indexed",
+        ),
+    }
+}

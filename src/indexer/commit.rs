@@ -1,0 +1,204 @@
+//! Everything that one transaction writes of a batch of orders (I2).
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::advance::Advance;
+use super::derive::Derived;
+use super::pause::next_attempt;
+use super::report::Indexed;
+use crate::clock::UtcMillis;
+use crate::commerce::order::OrderId;
+use crate::store::feed::{Exported, FeedRow, IndexFailure};
+use crate::store::first_sync::SyncStep;
+use crate::store::meta::WebsiteId;
+use crate::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents};
+use crate::store::{StoreError, Writer};
+
+/// What was derived, and how it enters the store.
+pub(super) struct Commit {
+    pub(super) asked: Vec<OrderId>,
+    pub(super) vanished: Vec<OrderId>,
+    pub(super) derived: Vec<Derived>,
+    pub(super) class: Class,
+    pub(super) changed_at: UtcMillis,
+    pub(super) advance: Advance,
+    pub(super) force: bool,
+    pub(super) limits: BatchLimits,
+    pub(super) at: UtcMillis,
+}
+
+/// What a batch holds for one website.
+#[derive(Default)]
+struct Share {
+    id: Option<WebsiteId>,
+    /// Orders whose events go there, changed or not.
+    orders: u64,
+    entering: Vec<OrderEvents>,
+}
+
+impl Share {
+    fn id(&mut self, writer: &mut Writer<'_>, code: &str) -> Result<WebsiteId, StoreError> {
+        let id = match self.id {
+            Some(id) => id,
+            None => writer.website_id(code)?,
+        };
+        self.id = Some(id);
+        Ok(id)
+    }
+}
+
+impl Commit {
+    /// Feed rows, events, and what moves with them.
+    pub(super) fn write(mut self, writer: &mut Writer<'_>) -> Result<Indexed, StoreError> {
+        let mut indexed = Indexed {
+            orders: self.asked.len() as u64,
+            ..Indexed::default()
+        };
+        let mut missing = self.missing();
+        let (mut rows, mut failed) = (Vec::new(), Vec::new());
+        let mut shares: BTreeMap<String, Share> = BTreeMap::new();
+        for derived in std::mem::take(&mut self.derived) {
+            match derived {
+                Derived::Unchanged { website, .. } => {
+                    if let Some(code) = website {
+                        shares.entry(code).or_default().orders += 1;
+                    }
+                }
+                Derived::Failed { id, reason } => failed.push((id, reason)),
+                Derived::Changed {
+                    mut row,
+                    website,
+                    events,
+                    rerendered,
+                } => {
+                    indexed.changed += 1;
+                    warn_rerendered(&row.number, rerendered);
+                    if let Some(code) = website {
+                        let share = shares.entry(code.clone()).or_default();
+                        let id = share.id(writer, &code)?;
+                        row.website = Some(id);
+                        self.share(&row, id, events, share);
+                    }
+                    rows.push(row);
+                }
+            }
+        }
+        missing.extend(&self.vanished);
+        indexed.deleted = missing.len() as u64;
+        indexed.failed = failed.len() as u64;
+        writer.upsert_feed(&rows)?;
+        writer.mark_deleted(&missing, self.at)?;
+        record_failures(writer, &self.asked, failed, self.at)?;
+        for (code, share) in shares {
+            self.enter(writer, &code, share, &mut indexed)?;
+        }
+        match self.advance {
+            Advance::View(version) => writer.advance_view(version, self.at)?,
+            Advance::Walk(step) => writer.advance_walk(step, indexed.events, self.at)?,
+            Advance::Nothing => {}
+        }
+        Ok(indexed)
+    }
+
+    fn share(&self, row: &FeedRow, website: WebsiteId, events: Vec<NewEvent>, share: &mut Share) {
+        share.orders += u64::from(row.exported == Exported::Yes);
+        if !events.is_empty() {
+            share.entering.push(OrderEvents {
+                order: row.order,
+                website,
+                class: self.class,
+                changed_at: self.changed_at,
+                walk: self.advance.walk(),
+                events,
+            });
+        }
+    }
+
+    fn enter(
+        &self,
+        writer: &mut Writer<'_>,
+        code: &str,
+        mut share: Share,
+        indexed: &mut Indexed,
+    ) -> Result<(), StoreError> {
+        // A forced resend also takes what is new.
+        let entries: &[Entry] = match self.force {
+            true => &[Entry::Again, Entry::IfNew],
+            false => &[Entry::IfNew],
+        };
+        let mut queued = 0;
+        for entry in entries {
+            let entered = writer.enqueue(&share.entering, *entry, self.limits, self.at)?;
+            queued += entered.events;
+            indexed.again += if *entry == Entry::Again { entered.events } else { 0 };
+            indexed.parked += entered.parked;
+        }
+        indexed.events += queued;
+        if let Some(walk) = self.advance.walk().filter(|_| share.orders > 0) {
+            let step = SyncStep {
+                orders: share.orders,
+                events: queued,
+            };
+            let website = share.id(writer, code)?;
+            writer.advance_first_sync(walk, website, step)?;
+        }
+        Ok(())
+    }
+
+    /// Orders that were asked for and do not exist.
+    fn missing(&self) -> Vec<OrderId> {
+        let id = |derived: &Derived| match derived {
+            Derived::Changed { row, .. } => row.order,
+            Derived::Failed { id, .. } | Derived::Unchanged { id, .. } => *id,
+        };
+        let found: HashSet<OrderId> = self.derived.iter().map(id).collect();
+        self.asked
+            .iter()
+            .copied()
+            .filter(|id| !found.contains(id))
+            .collect()
+    }
+}
+
+fn record_failures(
+    writer: &mut Writer<'_>,
+    asked: &[OrderId],
+    failed: Vec<(OrderId, String)>,
+    at: UtcMillis,
+) -> Result<(), StoreError> {
+    let mut earlier = BTreeMap::new();
+    for (order, _) in &failed {
+        if let Some(failure) = writer.reader().index_failure(*order)? {
+            earlier.insert(*order, failure.attempts);
+        }
+    }
+    writer.clear_index_failures(asked)?;
+    for (order, reason) in failed {
+        let attempts = earlier.get(&order).map_or(1, |attempts| attempts + 1);
+        tracing::warn!(
+            order,
+            attempts,
+            error = %reason,
+            "An order could not be indexed; it is tried again by itself while the others go on",
+        );
+        let failure = IndexFailure {
+            order,
+            attempts,
+            due_at: next_attempt(attempts, at),
+            reason,
+        };
+        writer.record_index_failure(&failure, at)?;
+    }
+    Ok(())
+}
+
+fn warn_rerendered(number: &str, events: u64) {
+    if events > 0 {
+        tracing::warn!(
+            order_number = number,
+            events,
+            "A forced resend renders events anew because their frozen bytes are past store.body_retention; \
+             the _ids stay, the bytes may differ",
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! A walk begins, or goes on where it was. Whoever begins a walk also says whose first sync it is, in one transaction.
+
+use super::walk_options::{WalkKind, WalkOptions};
+use super::{FEED_LEASE, IndexError, Indexer};
+use crate::commerce::source::OrderFilter;
+use crate::first_sync::history::candidates;
+use crate::store::first_sync::{FirstSyncRow, NewFirstSync, SyncState};
+use crate::store::walk::Walk;
+use crate::store::{Durability, Reader, StoreError};
+
+/// A first sync that a new walk will be, with the orders that it has.
+struct Adopted {
+    sync: NewFirstSync,
+    total: u64,
+}
+
+impl Indexer {
+    /// The walk of this kind that is not finished, or a new one.
+    pub(super) async fn open_walk(&self, kind: WalkKind, options: WalkOptions) -> Result<Walk, IndexError> {
+        let running = self
+            .store
+            .read(|reader: &Reader<'_>| reader.running_walks())
+            .await?;
+        let (mut total, mut adopted) = (0, Vec::new());
+        if !running.iter().any(|walk| goes_on(walk, kind, &options)) {
+            total = self.source.count_orders(&options.filter()).await?;
+            adopted = self.adopted(kind, &options).await?;
+        }
+        let text = serde_json::to_string(&options).map_err(|cause| IndexError::Derive(cause.to_string()))?;
+        let at = self.clock.now();
+        let open = move |w: &mut crate::store::Writer<'_>| {
+            w.take_lease(FEED_LEASE, kind.operation(), at)?;
+            let running = w.reader().running_walks()?;
+            if let Some(walk) = running.into_iter().find(|walk| goes_on(walk, kind, &options)) {
+                return Ok(walk);
+            }
+            let id = w.start_walk(kind.as_str(), &text, total, at)?;
+            for Adopted { sync, total } in adopted {
+                w.enroll_first_syncs(std::slice::from_ref(&sync), at)?;
+                let website = w.website_id(&sync.code)?;
+                w.give_walk(website, id, total)?;
+            }
+            w.reader()
+                .walk(id)?
+                .ok_or_else(|| StoreError::Invariant(format!("walk {id} vanished")))
+        };
+        let walk = self.store.write(Durability::Durable, open).await?;
+        self.say_where(kind, &walk).await;
+        Ok(walk)
+    }
+
+    /// A source that is down ends a walk at once, again and again; where it stands is said once.
+    async fn say_where(&self, kind: WalkKind, walk: &Walk) {
+        let place = (walk.id, walk.done);
+        if self.told.lock().await.replace(place) == Some(place) {
+            return;
+        }
+        tracing::info!(
+            feed = "orders",
+            operation = kind.operation(),
+            orders = walk.total,
+            done = walk.done,
+            "{}",
+            if walk.done > 0 {
+                "A walk over the orders goes on where it was"
+            } else {
+                "A walk over the orders begins"
+            },
+        );
+    }
+
+    /// The first syncs that a walk of this kind is: a full one of every website that is on and had none, one of its
+    /// own of its website.
+    async fn adopted(&self, kind: WalkKind, options: &WalkOptions) -> Result<Vec<Adopted>, IndexError> {
+        let is_one = match kind {
+            WalkKind::Reindex => options.covers_all(),
+            WalkKind::FirstSync => true,
+            WalkKind::Resync => false,
+        };
+        if !is_one {
+            return Ok(Vec::new());
+        }
+        let config = self.config();
+        let (codes, rows) = self
+            .store
+            .read(|reader: &Reader<'_>| Ok((reader.websites()?, reader.first_syncs()?)))
+            .await?;
+        let row_of = |code: &str| -> Option<&FirstSyncRow> {
+            let (id, _) = codes.iter().find(|(_, known)| known == code)?;
+            rows.iter().find(|row| row.website == *id)
+        };
+        let mut adopted = Vec::new();
+        for mut sync in candidates(&config, self.clock.now()) {
+            let row = row_of(&sync.code);
+            let is_read = row.is_some_and(|row| row.state > SyncState::Reindexing);
+            let meant = options.website.as_ref().is_none_or(|only| *only == sync.code);
+            if is_read || !meant {
+                continue;
+            }
+            if let Some(row) = row {
+                sync.floor = row.floor;
+            }
+            let filter = OrderFilter {
+                created_from: sync.floor,
+                website: Some(sync.code.clone()),
+                ..OrderFilter::default()
+            };
+            let total = self.source.count_orders(&filter).await?;
+            adopted.push(Adopted { sync, total });
+        }
+        Ok(adopted)
+    }
+}
+
+/// Whether `walk` is the one that is asked for. First syncs of two websites are two walks.
+fn goes_on(walk: &Walk, kind: WalkKind, options: &WalkOptions) -> bool {
+    if walk.kind != kind.as_str() {
+        return false;
+    }
+    let website = || serde_json::from_str::<WalkOptions>(&walk.options).ok()?.website;
+    kind != WalkKind::FirstSync || website() == options.website
+}

@@ -1,0 +1,19 @@
+-- Attempts as records. A failure is a row here; a success stays in its batch's own columns, because a row for each would
+-- cost delivery its speed. Bounded for each batch (outbox::attempts), removed with its body.
+CREATE TABLE outbox_attempt (
+    batch_id    INTEGER NOT NULL,
+    attempt     INTEGER NOT NULL,
+    at          INTEGER NOT NULL,
+    request_id  TEXT,
+    status      INTEGER,
+    code        TEXT,
+    error       TEXT,
+    duration_ms INTEGER,
+    PRIMARY KEY (batch_id, attempt)
+) STRICT, WITHOUT ROWID;
+
+-- How long the last attempt took.
+ALTER TABLE outbox_batch ADD COLUMN duration_ms INTEGER;
+-- The batch that the events were in before (a split, a retried dead letter). Its attempts up to parent_until are theirs too.
+ALTER TABLE outbox_batch ADD COLUMN parent_id INTEGER;
+ALTER TABLE outbox_batch ADD COLUMN parent_until INTEGER;

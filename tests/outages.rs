@@ -1,0 +1,147 @@
+//! What is around the daemon fails: the edge, the source, the disk, the store's path, another daemon. Each is said in a
+//! few lines, ends with the right exit code or not at all, and loses nothing.
+
+mod disk;
+mod stops;
+mod stores;
+
+use std::time::Duration;
+
+use orderfeed::demo::history::Span;
+use orderfeed::demo::shop::{Shop, ShopOptions};
+use orderfeed::emulator::{Emulator, EmulatorConfig};
+
+use crate::support::daemon::{Installation, eventually, now};
+use crate::support::database::PASSWORD;
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+use crate::support::mariadb::Server;
+use crate::support::oracle;
+
+/// Lines of `log` that hold `part`.
+fn lines<'a>(log: &'a str, part: &str) -> Vec<&'a str> {
+    log.lines().filter(|line| line.contains(part)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edge_that_is_down_for_a_while_is_told_in_three_lines_and_gets_everything() {
+    let address = edge::free_address();
+    let mut house = ShopHouse::new(&format!("http://{address}"), 80);
+    // One website alone, so that the lines below are one sender's.
+    house.installation.layer("quiet", "[websites.eu]\nback_office_events = false\n[websites.jp]\nback_office_events = false\n[websites.uk]\nback_office_events = false\n");
+    let mut daemon = house.installation.start();
+    let log = || house.installation.log();
+    eventually("the first line", || {
+        lines(&log(), "Delivery to the edge failed").len() == 1
+    });
+    eventually("a line that it still fails", || {
+        !lines(&log(), "website=base")
+            .iter()
+            .all(|line| !line.contains("still"))
+    });
+    assert!(daemon.is_running(), "an edge that is down is no reason to end");
+    house.place();
+    let edge = Emulator::start(EmulatorConfig {
+        listen_server: address,
+        ..edge::settings()
+    })
+    .await
+    .unwrap();
+    let expected = expected_of_base(&house);
+    eventually("the delivery", || house.is_served(&edge, expected.len()));
+    eventually("the last line", || {
+        lines(&house.installation.log(), "Delivery recovered").len() == 1
+    });
+    let told = house.installation.log();
+    let told: Vec<&str> = told
+        .lines()
+        .filter(|line| line.contains("msg=\"Delivery "))
+        .collect();
+    assert_eq!(told.len(), 3, "first, still, recovered: {told:#?}");
+    assert_eq!(daemon.stop(), Some(0));
+    edge::assert_holds(&edge, &expected);
+    edge::assert_promises(&edge);
+    assert_eq!(edge.totals().duplicates, 0);
+}
+
+fn expected_of_base(house: &ShopHouse) -> std::collections::BTreeSet<oracle::Expected> {
+    oracle::expected_in_sqlite(&house.sql(), &["base"])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothing() {
+    let server = Server::start();
+    let database = server.database().await;
+    // The fixture trades durability for speed, and here the shop's own commits must survive.
+    database
+        .execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+        .await;
+    let to = now();
+    let span = Span {
+        orders: 1_500,
+        from: to.plus_millis(-90 * 86_400_000),
+        to,
+    };
+    let mut shop = database
+        .load(
+            ShopOptions {
+                seed: 3,
+                ..ShopOptions::default()
+            },
+            span,
+        )
+        .await;
+    let user = database.read_only_account().await;
+    let expected =
+        async || oracle::expected_in_mariadb(&mut database.conn().await, "", &Shop::website_codes()).await;
+    let history = expected().await;
+    let edge = edge::start().await;
+    let url = database.url(&user).replace('@', &format!(":{PASSWORD}@"));
+    let source =
+        format!("[source]\nkind = \"mysql\"\n[source.mysql]\nurl = \"{url}\"\npoll_interval = \"100ms\"\n");
+    let installation = Installation::new(&edge::config(&edge.server_url(), &source));
+    // Small batches, so that the kill below falls between two of them.
+    installation.layer("small", "[index]\nbatch_size = 20\n");
+    server.stop();
+    let mut daemon = installation.start();
+    eventually("the first line", || {
+        lines(&installation.log(), "The source cannot be read").len() == 1
+    });
+    assert!(daemon.is_running(), "a source that is down is no reason to end");
+    server.start_again();
+    // Only an outage that was over can come again.
+    eventually("some events", || {
+        edge.unique_ids() > 0 && lines(&installation.log(), "The source answers again").len() == 1
+    });
+    server.kill();
+    eventually("a second outage is noticed", || {
+        lines(&installation.log(), "The source cannot be read").len() == 2
+    });
+    server.start_again();
+    eventually("the history", || {
+        edge.unique_ids() >= history.len() && installation.is_settled()
+    });
+    for _ in 0..100 {
+        database.apply(&shop.next_action(now())).await;
+    }
+    let expected = expected().await;
+    eventually("the changes", || {
+        edge.unique_ids() >= expected.len() && installation.is_settled()
+    });
+    assert!(daemon.is_running());
+    assert_eq!(daemon.stop(), Some(0));
+    edge::assert_holds(&edge, &expected);
+    edge::assert_promises(&edge);
+    let log = installation.log();
+    assert_eq!(lines(&log, "The source answers again").len(), 2, "{log}");
+    let walks = lines(&log, "A walk over the orders goes on");
+    assert!(
+        walks.len() <= 4,
+        "a walk that cannot go on is said once: {walks:#?}"
+    );
+    let complaints = lines(&log, "level=warn").len() + lines(&log, "level=error").len();
+    assert!(complaints <= 8, "{complaints} lines for two outages:\n{log}");
+}
+
+/// Longer than any of the ends below should take.
+const SOON: Duration = Duration::from_secs(20);

@@ -1,0 +1,163 @@
+//! A bad day at the edge: refusals, pauses, resets, hangs, an expired token and orders that it will never take, in front
+//! of the real daemon with a long history to send. Nothing is lost, nothing changes, and only the poison is parked.
+//!
+//! `STORM_EVENTS` sets the size (about so many events); the default suits a debug build beside other tests.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use orderfeed::emulator::{EmulatorHandle, FaultMix, FaultStep, Match, RandomFaults};
+use orderfeed::events::EventKind;
+use orderfeed::store::outbox::{EventKey, ParkedEvent, ParkedFilter};
+
+use crate::support::daemon::{eventually_within, say};
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+use crate::support::oracle::Expected;
+
+const EVENTS: usize = 20_000;
+/// What the demo's history comes to, rounded down.
+const EVENTS_PER_ORDER: usize = 3;
+/// Generous: a debug build on two cores that other tests use as well.
+const LIMIT: Duration = Duration::from_secs(900);
+/// Shares of the data requests in percent: 10 answers 503, 5 answers 429 with `Retry-After`, and so on.
+const MIX: FaultMix = FaultMix {
+    busy: 0,
+    unavailable: 10,
+    too_many: 5,
+    reset_before: 2,
+    reset_after: 2,
+    hang: 1,
+    hang_ms: Some(20_000),
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
+    let events = std::env::var("STORM_EVENTS").map_or(EVENTS, |text| text.parse().unwrap());
+    let edge = edge::start().await;
+    let started = Instant::now();
+    let house = ShopHouse::new(&edge.server_url(), events / EVENTS_PER_ORDER);
+    house
+        .installation
+        .layer("short", "[delivery]\ntimeout = \"2s\"\n");
+    let expected = house.expected();
+    let (poison, fine) = poisoned(&edge, &house, expected);
+    edge.configure(|config| {
+        config.faults = Some(RandomFaults {
+            mix: MIX,
+            ..RandomFaults::new(0.2, 3)
+        });
+    });
+    let loaded = started.elapsed();
+
+    let started = Instant::now();
+    let daemon = house.installation.start();
+    eventually_within(LIMIT, "half of the events at the edge", || {
+        edge.unique_ids() > fine.len() / 2
+    });
+    edge.expire_tokens();
+    eventually_within(LIMIT, "an end of all events", || {
+        house.is_served(&edge, fine.len())
+    });
+    let took = started.elapsed();
+    assert_eq!(daemon.stop(), Some(0));
+
+    edge::assert_holds(&edge, &fine);
+    edge::assert_promises(&edge);
+    edge::assert_pauses_kept(&edge);
+    assert_parked(&house, &poison);
+    let totals = edge.totals();
+    say(&format!(
+        "storm: {} events loaded in {loaded:.1?}, settled in {took:.1?} by {} requests; faults {:?}, {} repeats, {} \
+         requests were under way when a pause was asked for",
+        poison.len() + fine.len(),
+        totals.requests,
+        totals.faults,
+        totals.duplicates,
+        edge.early_requests().len(),
+    ));
+    assert_eq!(totals.tokens_issued, 2, "one before the expiry and one after it");
+    for fault in ["503", "429", "close:before_read", "close:after_record", "hang"] {
+        assert!(
+            totals.faults.contains_key(fault),
+            "no {fault}: {:?}",
+            totals.faults
+        );
+    }
+    assert!(
+        totals.duplicates > 0,
+        "no recorded event was sent again: this proves little"
+    );
+}
+
+/// Makes the edge refuse all events of three orders, early, in the middle and late; what is to be parked, and the rest.
+fn poisoned(
+    edge: &EmulatorHandle,
+    house: &ShopHouse,
+    expected: BTreeSet<Expected>,
+) -> (BTreeSet<Expected>, BTreeSet<Expected>) {
+    let shop = house.sql();
+    let sql = "SELECT increment_id FROM sales_order o WHERE entity_id = ?1 AND NOT EXISTS \
+               (SELECT 1 FROM sales_order p WHERE p.increment_id = o.increment_id AND p.entity_id <> o.entity_id)";
+    let number = |order: i64| shop.query_row(sql, [order], |row| row.get::<_, String>(0)).ok();
+    let shipped: Vec<i64> = expected
+        .iter()
+        .filter(|one| one.kind == "shipment_completed")
+        .map(|one| one.order_id)
+        .collect();
+    let mut orders = BTreeSet::new();
+    for quarter in 1..=3 {
+        let from = shipped.len() * quarter / 4;
+        let (order, number) = shipped[from..]
+            .iter()
+            .find_map(|order| Some((*order, number(*order)?)))
+            .unwrap();
+        orders.insert(order);
+        let step = FaultStep {
+            code: Some("0102-400".to_owned()),
+            times: Some(0),
+            only: Some(Match {
+                contains_id: Some(format!("\"purchaseID\":\"{number}\"")),
+                ..Match::default()
+            }),
+            ..FaultStep::default()
+        };
+        edge.script(vec![step]).unwrap();
+    }
+    assert_eq!(orders.len(), 3);
+    expected
+        .into_iter()
+        .partition(|one| orders.contains(&one.order_id))
+}
+
+/// These events are the dead letters, each with the edge's reason.
+#[track_caller]
+fn assert_parked(house: &ShopHouse, poison: &BTreeSet<Expected>) {
+    let parked: Vec<ParkedEvent> = house
+        .installation
+        .look(|reader| reader.parked(&ParkedFilter::default(), 1000))
+        .unwrap();
+    let key = |one: &Expected| EventKey {
+        order: one.order_id,
+        kind: one.kind.parse::<EventKind>().unwrap().code(),
+        document: one.document_id,
+    };
+    let sorted = |mut keys: Vec<EventKey>| {
+        keys.sort_by_key(|key| (key.order, key.kind, key.document));
+        keys
+    };
+    assert_eq!(
+        sorted(parked.iter().map(|letter| letter.key).collect()),
+        sorted(poison.iter().map(key).collect()),
+    );
+    for letter in parked {
+        assert_eq!(
+            (letter.code.as_str(), letter.status),
+            ("EXEG-0102-400", Some(400))
+        );
+        assert!(
+            letter.request_id.is_some() && !letter.detail.is_empty(),
+            "{letter:?}"
+        );
+    }
+}
