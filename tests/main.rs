@@ -14,6 +14,7 @@ mod idempotence;
 mod invariants;
 mod main_job;
 mod outages;
+mod service;
 mod shop;
 mod source;
 mod storm;

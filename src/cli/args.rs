@@ -13,6 +13,7 @@ use crate::cli::emulator::EmulatorArgs;
 use crate::cli::explain::ExplainArgs;
 use crate::cli::failed::FailedCommand;
 use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
+use crate::cli::manual::ManualArgs;
 use crate::cli::resync::ResyncArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::source::SourceArgs;
@@ -171,6 +172,9 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Write manual pages into a directory, for packages
+    #[command(hide = true)]
+    Manual(ManualArgs),
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use super::exit::{self, Exit};
 use super::output;
 use crate::clock::{Clock, UtcMillis};
 use crate::config::{Config, HumanDuration};
-use crate::daemon::lifecycle::{Lifecycle, watch_signals};
-use crate::daemon::run::{self, RunOptions, Signals};
+use crate::daemon::lifecycle::{Lifecycle, SignalStreams, watch_signals};
+use crate::daemon::run::{self, RunOptions};
+use crate::daemon::signals::Signals;
 use crate::daemon::start::DataSpace;
 use crate::delivery::DeliveryStats;
 use crate::demo::embedded::EmbeddedShop;
@@ -22,6 +23,7 @@ use crate::demo::history::{self, Span};
 use crate::demo::shop::{Shop, ShopOptions};
 use crate::emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, RandomFaults};
 use crate::ops::logging;
+use crate::ops::systemd::Notifier;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const CLIENT: &str = "demo-client";
@@ -83,7 +85,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         stop: shopping.clone(),
         abort: lifecycle.abort.clone(),
     };
-    let signals = tokio::spawn(async move { watch_signals(ctrl_c, || {}).await });
+    let streams = SignalStreams::open()?;
+    let signals = tokio::spawn(watch_signals(streams, ctrl_c, |_| {}));
 
     let bought = shop.deeds.clone();
     let picture = || Picture::take(&config.store.path, &edge, bought.load(Ordering::Relaxed));
@@ -114,6 +117,7 @@ fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>) -> RunOptio
         signals: Signals::Elsewhere,
         observer: observer.clone(),
         exit_code: exit::code_of,
+        notifier: Notifier::default(),
     }
 }
 

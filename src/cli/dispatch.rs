@@ -6,7 +6,7 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
-use crate::cli::{cron, delivery, explain, failed, indexer, output, resync, status, test_connection};
+use crate::cli::{cron, delivery, explain, failed, indexer, manual, output, resync, status, test_connection};
 
 /// Runs the command.
 ///
@@ -36,6 +36,7 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Failed(command) => failed::run(&context, command).await,
         Command::Delivery(command) => delivery::run(&context, command).await,
         Command::Completions { shell } => completions(shell),
+        Command::Manual(args) => Ok(manual::write(&args, Cli::command()).map(|()| Exit::Ok)?),
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `output`, `table`, `progress` | the only places that print; tables in Commerce's style |
 //! | `dispatch` | which command runs what |
 //! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
+//! | `manual` | manual pages, for packages |
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
 //! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config` | one family each |
 
@@ -24,6 +25,7 @@ pub mod exit;
 pub mod explain;
 pub mod failed;
 pub mod indexer;
+pub mod manual;
 pub mod output;
 pub mod plug;
 pub mod progress;

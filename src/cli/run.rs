@@ -6,15 +6,17 @@ use super::context::Context;
 use super::exit::{self, Exit};
 use super::output;
 use crate::clock::Clock;
-use crate::config::{Config, load, process_environment};
+use crate::config::{Config, ConfigErrors, load, process_environment};
 use crate::daemon::lifecycle::Lifecycle;
-use crate::daemon::run::{self, RunOptions, Signals};
+use crate::daemon::run::{self, RunOptions};
+use crate::daemon::signals::Signals;
 use crate::daemon::start::DataSpace;
 use crate::daemon::{sources, start};
 use crate::delivery::DeliveryStats;
 use crate::first_sync::history;
 use crate::indexer::{Indexer, WalkOptions};
 use crate::ops::logging;
+use crate::ops::systemd::Notifier;
 use crate::store::{Store, StoreLock};
 
 /// `orderfeed run …`
@@ -33,7 +35,7 @@ pub struct RunArgs {
 /// # Errors
 /// A configuration that is not valid (78), a store that cannot be used, or what ended the daemon.
 pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
-    let loaded = load(context.config_path(), process_environment())?;
+    let loaded = load(context.config_path(), process_environment()).map_err(ConfigErrors::in_short)?;
     let log = logging::init(&loaded.config.log, context.clock.clone())?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -49,6 +51,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         }
         Ok(config)
     };
+    let notifier = Notifier::from_environment();
     let options = RunOptions {
         clock: Clock::System,
         data_space: if args.accept_new_data_space {
@@ -60,8 +63,13 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         signals: Signals::Daemon(Box::new(read)),
         observer: Arc::new(DeliveryStats::default()),
         exit_code: exit::code_of,
+        notifier: notifier.clone(),
     };
-    run::run(loaded.config, options).await?;
+    let ended = run::run(loaded.config, options).await;
+    if let Err(error) = &ended {
+        notifier.status(&format!("ended: {error}"));
+    }
+    ended?;
     Ok(Exit::Ok)
 }
 

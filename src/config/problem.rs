@@ -59,6 +59,40 @@ const SHOWN_LINES: usize = 12;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<Problem>);
 
+/// How the message about a required key begins that has no value.
+pub(crate) const NOT_SET: &str = "is not set";
+/// The first key that anybody sets. While it is missing, and nothing else is wrong, nobody has begun.
+const FIRST_KEY: &str = "services_connector.organization_id";
+
+impl ConfigErrors {
+    /// One sentence for a configuration that nobody has begun to fill in, such as a package's after its installation: a
+    /// list of everything that could be said about it would hide that. Anything else stays as it is.
+    #[must_use]
+    pub fn in_short(self) -> Self {
+        let Some(first) = self.0.iter().find(|problem| problem.key == FIRST_KEY) else {
+            return self;
+        };
+        if !self.0.iter().all(|problem| problem.message.starts_with(NOT_SET)) {
+            return self;
+        }
+        let keys: Vec<&str> = self.0.iter().map(|problem| problem.key.as_str()).collect();
+        let place = match &first.place {
+            Origin::Line(path, _) => Origin::File(Arc::clone(path)),
+            other => other.clone(),
+        };
+        let message = format!(
+            "orderfeed is not configured yet; set {} here or in conf.d beside it (`orderfeed config check` explains each), \
+             then start it again",
+            keys.join(", ")
+        );
+        Self(vec![Problem {
+            place,
+            key: String::new(),
+            message,
+        }])
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = match self.0.len() {
@@ -119,6 +153,35 @@ mod tests {
         assert_eq!(many.lines().count(), 12);
         assert!(many.ends_with("… and 2 more"), "{many}");
         assert_eq!(problems(1).to_string(), "env X: log.level: is wrong");
+    }
+
+    #[test]
+    fn who_has_not_begun_is_told_in_one_sentence() {
+        let missing = |key: &str, message: &str| Problem {
+            place: Origin::Line(Path::new("/a.toml").into(), 3),
+            key: key.into(),
+            message: message.into(),
+        };
+        let none = ConfigErrors(vec![
+            missing(FIRST_KEY, "is not set; expected one"),
+            missing("websites", "is not set; expected a table"),
+        ]);
+        let text = none.in_short().to_string();
+        assert!(
+            text.starts_with("/a.toml: orderfeed is not configured yet; set services"),
+            "{text}"
+        );
+        assert!(
+            text.contains("organization_id, websites here") && text.lines().count() == 1,
+            "{text}"
+        );
+        let begun = ConfigErrors(vec![missing("websites", "is not set; expected a table")]);
+        assert_eq!(begun.clone().in_short(), begun);
+        let wrong = ConfigErrors(vec![
+            missing(FIRST_KEY, "is not set"),
+            missing("log.level", "is wrong"),
+        ]);
+        assert_eq!(wrong.clone().in_short(), wrong);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::config::layer::Scalar;
 use crate::config::merge::{Setting, Settings};
-use crate::config::problem::{Origin, Problem, Warning, quoted};
+use crate::config::problem::{NOT_SET, Origin, Problem, Warning, quoted};
 use crate::config::schema::{self, Kind};
 use crate::config::values::{Choice, HumanDuration, Unfit};
 
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let place = self.settings.place_of_missing(key);
-        let message = format!("is not set; expected {expected}");
+        let message = format!("{NOT_SET}; expected {expected}");
         self.problems.push(Problem {
             place,
             key: key.to_owned(),

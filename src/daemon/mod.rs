@@ -4,7 +4,10 @@
 //! |---|---|
 //! | [`run`] | the daemon from start to stop |
 //! | [`start`] | the lock, the store, and what it is bound to |
-//! | [`lifecycle`], `reload` | signals, drain, abort; SIGHUP |
+//! | [`lifecycle`], [`signals`], `reload` | signals, drain, abort; what SIGHUP and SIGUSR1 ask for |
+//! | [`vitals`], `liveness` | what the parts note about themselves; whether the daemon works |
+//! | `supervision` | what systemd is told |
+//! | `admin`, `pages`, `metrics`, `snapshots` | the admin endpoint |
 //! | [`sources`] | from the configuration to a source |
 //! | [`jobs`], `schedule`, `realtime` | what is done when |
 //! | `first_sync` | the first syncs under way |
@@ -16,11 +19,15 @@
 //! | [`requests`], `store_requests`, [`index_work`], `resync_work`, `walk_reply` | doing what was asked |
 //! | [`selection`] | which dead letters are meant |
 
+mod admin;
 pub mod control;
 mod first_sync;
 pub mod index_work;
 pub mod jobs;
 pub mod lifecycle;
+mod liveness;
+mod metrics;
+mod pages;
 mod realtime;
 mod reload;
 pub mod requests;
@@ -30,9 +37,13 @@ pub mod run;
 mod schedule;
 pub mod selection;
 pub mod serve;
+pub mod signals;
+mod snapshots;
 pub mod socket;
 pub mod sources;
 pub mod start;
 mod store_requests;
+mod supervision;
+pub mod vitals;
 mod walk_reply;
 pub mod work;

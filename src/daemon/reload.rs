@@ -7,16 +7,16 @@ use tokio::sync::watch;
 
 use crate::config::{Config, ConfigErrors};
 
-/// Reads the configuration again and hands it on, if it is valid.
+/// Reads the configuration again and hands it on, if it is valid; says whether it was.
 pub(super) fn reload(
     read: &(dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync),
     config: &watch::Sender<Arc<Config>>,
-) {
+) -> bool {
     let mut new = match read() {
         Ok(new) => new,
         Err(errors) => {
             tracing::error!(error = %errors, "The new configuration is not valid; the daemon goes on with the old one");
-            return;
+            return false;
         }
     };
     let old = config.borrow().clone();
@@ -26,6 +26,7 @@ pub(super) fn reload(
     }
     config.send_replace(Arc::new(new));
     tracing::info!("The configuration was read again and is in force");
+    true
 }
 
 /// Puts back what is bound to open files and connections, and names what differed.

@@ -4,23 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::index_work::DaemonIndexWork;
 use super::jobs::{Job, Jobs};
-use super::lifecycle::{Lifecycle, watch_signals};
+use super::lifecycle::Lifecycle;
+use super::liveness::Liveness;
+use super::pages::Pages;
 use super::requests::Requests;
 use super::serve::{self, ExitCodeOf};
+use super::signals::Signals;
+use super::snapshots::Snapshots;
 use super::socket::ControlSocket;
 use super::start::{self, DataSpace, Opened, StartError};
-use super::{first_sync, realtime, reload, schedule, sources};
+use super::supervision::{Supervision, with_time};
+use super::vitals::Vitals;
+use super::{admin, first_sync, realtime, schedule, signals, sources};
 use crate::clock::Clock;
 use crate::commerce::source::SourceError;
-use crate::config::{Config, ConfigErrors};
+use crate::config::{AdminListen, Config};
 use crate::delivery::{self, DeliveryParts, DeliveryStats};
 use crate::indexer::{Indexer, batch_limits, capture};
+use crate::ops::systemd::Notifier;
 use crate::store::views::ViewMode;
 use crate::store::{Durability, Reader, Store, StoreError};
 
@@ -43,14 +49,8 @@ pub struct RunOptions {
     pub observer: Arc<DeliveryStats>,
     /// The exit code of the command whose request failed.
     pub exit_code: ExitCodeOf,
-}
-
-/// Who listens to signals.
-pub enum Signals {
-    /// The daemon does; it reads its configuration again with this at SIGHUP.
-    Daemon(Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>),
-    /// Somebody else in this process does, and uses the lifecycle.
-    Elsewhere,
+    /// The service manager, if one listens.
+    pub notifier: Notifier,
 }
 
 /// How the daemon ended.
@@ -107,16 +107,21 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         signals,
         observer,
         exit_code,
+        notifier,
     } = options;
     let stop_budget = config.delivery.stop_budget.get();
     let first = Arc::new(config);
     let (config_sender, config) = watch::channel(Arc::clone(&first));
     // Before anything else: a SIGTERM during the start is a stop like any other.
-    let _listener = AbortOnDropHandle::new(listen(signals, &lifecycle, config_sender));
-    let Opened { lock, store } = start::open(&first, &clock, "orderfeed run", data_space).await?;
+    let ears = signals::open(signals);
+    let vitals = Vitals::new(clock.now());
+    let opening = start::open(&first, &clock, "orderfeed run", data_space);
+    let Opened { lock, store } = with_time(&notifier, opening).await?;
     let (source, interval) = sources::source(&first)?;
     let control = ControlSocket::listen(&first.store.path, &lock)?;
     announce(&first, &store).await?;
+    let admin_listen = first.admin.listen.clone();
+    let snapshots = Snapshots::of(config.clone(), clock.clone());
 
     let indexer = Arc::new(Indexer::new(
         store.clone(),
@@ -152,9 +157,9 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     parts.spawn(part("the first sync", async move {
         first_sync::run(syncing, stats).await.map_err(in_words)
     }));
-    let schedules = jobs.clone();
+    let (schedules, told) = (jobs.clone(), vitals.clone());
     parts.spawn(part("the scheduler", async move {
-        schedule::run(schedules).await.map_err(in_words)
+        schedule::run(schedules, told).await.map_err(in_words)
     }));
     parts.spawn(part("indexing on save", async move {
         realtime::run(jobs).await.map_err(in_words)
@@ -169,6 +174,17 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         serving.await;
         Ok(())
     }));
+    let supervision = Supervision {
+        notifier: notifier.clone(),
+        liveness: Liveness {
+            store: store.clone(),
+            vitals,
+            stats: observer.clone(),
+            config: config.clone(),
+        },
+        snapshots,
+        stop: stop.clone(),
+    };
     let delivery = DeliveryParts {
         store: store.clone(),
         clock: clock.clone(),
@@ -181,7 +197,11 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         delivery::run(delivery).await.map(drop).map_err(in_words)
     }));
 
-    let ended = supervise(&store, &mut parts, &lifecycle, stop_budget).await;
+    let mut attendants = attend(&supervision, admin_listen, &clock);
+    let listening = signals::listen(ears, lifecycle.clone(), config_sender, supervision, clock);
+    attendants.spawn(listening);
+    let ended = supervise(&store, &mut parts, &lifecycle, &notifier, stop_budget).await;
+    attendants.shutdown().await;
     let pending_events = store
         .read(|reader: &Reader<'_>| reader.pending_events())
         .await
@@ -229,22 +249,18 @@ async fn announce(config: &Config, store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Listens to signals, if the daemon is to.
-fn listen(signals: Signals, lifecycle: &Lifecycle, config: watch::Sender<Arc<Config>>) -> JoinHandle<()> {
-    let lifecycle = lifecycle.clone();
-    tokio::spawn(async move {
-        // The sender lives as long as the daemon: without it nobody could be told about a reload.
-        let config = config;
-        match signals {
-            Signals::Daemon(read) => {
-                let watched = watch_signals(lifecycle, || reload::reload(read.as_ref(), &config)).await;
-                if let Err(error) = watched {
-                    tracing::error!(%error, "Signals cannot be received; the daemon can only be killed");
-                }
-            }
-            Signals::Elsewhere => lifecycle.abort.cancelled().await,
-        }
-    })
+/// Those who look after the daemon, up to its very end: for the service manager, and behind the admin endpoint.
+fn attend(supervision: &Supervision, listen: AdminListen, clock: &Clock) -> JoinSet<()> {
+    let pages = Pages {
+        clock: clock.clone(),
+        liveness: supervision.liveness.clone(),
+        snapshots: supervision.snapshots.clone(),
+        stop: supervision.stop.clone(),
+    };
+    let mut attendants = JoinSet::new();
+    attendants.spawn(supervision.clone().run());
+    attendants.spawn(admin::serve(listen, Arc::new(pages), clock.clone()));
+    attendants
 }
 
 /// A sign of life on the leases of this process while somebody works.
@@ -273,6 +289,7 @@ async fn supervise(
     store: &Store,
     parts: &mut JoinSet<Part>,
     lifecycle: &Lifecycle,
+    notifier: &Notifier,
     stop_budget: Duration,
 ) -> Result<(), DaemonError> {
     let mut fatal = store.fatal();
@@ -283,6 +300,9 @@ async fn supervise(
         Ok(()) = fatal.changed() => Err(DaemonError::StoreFatal(fatal.borrow().clone().unwrap_or_default())),
     };
     lifecycle.stop.cancel();
+    notifier.stopping();
+    notifier.status("stopping: requests in flight are finished, nothing new is taken in");
+    notifier.extend_timeout(stop_budget + 2 * STOP_MARGIN);
     let drained = tokio::select! {
         // First in order: the parts end at once when they are told to, which is no drain.
         biased;

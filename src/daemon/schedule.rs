@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_cron_scheduler::{JobBuilder, JobScheduler};
 
 use super::jobs::{Job, JobResult, Jobs};
+use super::vitals::Vitals;
 use crate::clock::UtcMillis;
 use crate::config::cron::{Slot, due};
 use crate::indexer::IndexError;
@@ -24,14 +25,16 @@ const WORTH_A_ROW: Duration = Duration::from_secs(1);
 /// The last slot of a job that finds nothing to do is kept this often.
 const QUIET_SAVE_MS: i64 = 60_000;
 
-/// Runs the jobs on their schedules until `jobs.stop`; then waits for those that run.
+/// Runs the jobs on their schedules until `jobs.stop`; then waits for those that run. `vitals` is told once they tick, and
+/// how runs end.
 ///
 /// # Errors
 /// If the store fails, or the ticker cannot start.
-pub async fn run(jobs: Jobs) -> Result<(), ScheduleError> {
+pub async fn run(jobs: Jobs, vitals: Arc<Vitals>) -> Result<(), ScheduleError> {
     let tick = Arc::new(Notify::new());
     let mut ticker = start_ticker(&tick).await?;
-    let mut schedule = Schedule::load(jobs.clone()).await?;
+    let mut schedule = Schedule::load(jobs.clone(), vitals).await?;
+    schedule.vitals.scheduled();
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
@@ -94,12 +97,13 @@ struct Schedule {
     jobs: Jobs,
     places: HashMap<Job, Place>,
     looked_at: UtcMillis,
+    vitals: Arc<Vitals>,
 }
 
 type Ended = (Job, Result<(), StoreError>, Option<IndexError>);
 
 impl Schedule {
-    async fn load(jobs: Jobs) -> Result<Self, StoreError> {
+    async fn load(jobs: Jobs, vitals: Arc<Vitals>) -> Result<Self, StoreError> {
         let read = |reader: &Reader<'_>| {
             Job::ALL
                 .into_iter()
@@ -118,10 +122,12 @@ impl Schedule {
             jobs,
             places,
             looked_at,
+            vitals,
         })
     }
 
     fn start_due(&mut self, running: &mut JoinSet<Ended>) {
+        self.vitals.ticked();
         let now = self.jobs.clock.now();
         let went_back = now < self.looked_at;
         self.looked_at = now;
@@ -156,6 +162,7 @@ impl Schedule {
             place.running = false;
             // A slot may have passed meanwhile.
             place.next = None;
+            self.vitals.job_ended(job.as_str(), failure.is_none(), now);
             say(job, &mut place.voice, failure.as_ref(), now);
         }
         Ok(stored?)

@@ -165,6 +165,7 @@ impl Sender {
 
     /// Everything that can be done without waiting for somebody. Returns when there is more to do.
     async fn work(&mut self) -> Result<Option<Instant>, DeliveryError> {
+        self.gauge.begin();
         self.report().await?;
         let wake = loop {
             self.refill().await?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::clock::UtcMillis;
 
@@ -26,6 +27,8 @@ pub struct DeliveryStats {
     gate_waits: AtomicU64,
     body_bytes: AtomicU64,
     progress: AtomicI64,
+    begun: Begun,
+    moved: AtomicU64,
     latency: [AtomicU64; LATENCY_BOUNDS_MS.len() + 1],
     latency_sum_ms: AtomicU64,
     lanes: Mutex<BTreeMap<String, Arc<LaneGauge>>>,
@@ -36,6 +39,25 @@ pub struct DeliveryStats {
 pub struct LaneGauge {
     in_use: AtomicUsize,
     limit: AtomicUsize,
+    begun: Begun,
+    /// When its sender began to decide what is next, in milliseconds since `begun`, and one; 0 while it waits.
+    working: AtomicU64,
+}
+
+/// The start of monotonic time, for ages that a wall clock that is set does not change.
+#[derive(Clone, Copy, Debug)]
+struct Begun(Instant);
+
+impl Default for Begun {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Begun {
+    fn millis(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// All numbers at one moment.
@@ -63,6 +85,10 @@ pub struct StatsSnapshot {
     pub body_bytes: u64,
     /// When something was last sent, answered, written down, or found to be empty. Old while nothing is in flight: idle.
     pub progress_at: UtcMillis,
+    /// How long that is ago, whatever was done to the wall clock meanwhile.
+    pub since_progress: Duration,
+    /// For how long the slowest sender has been deciding what is next; much more than nothing means that it hangs.
+    pub longest_work: Duration,
     /// Live events by time from change noticed to accepted; the bounds are [`LATENCY_BOUNDS_MS`].
     pub latency: [u64; LATENCY_BOUNDS_MS.len() + 1],
     /// Sum of those times, in milliseconds.
@@ -83,6 +109,7 @@ impl DeliveryStats {
                 limit.load(Ordering::Relaxed),
             )
         };
+        let longest_work = lanes.values().map(|gauge| gauge.working_for()).max();
         StatsSnapshot {
             answers: std::array::from_fn(|class| load(&self.statuses[class])),
             no_answer: load(&self.no_answer),
@@ -95,6 +122,8 @@ impl DeliveryStats {
             gate_waits: load(&self.gate_waits),
             body_bytes: load(&self.body_bytes),
             progress_at: UtcMillis(self.progress.load(Ordering::Relaxed)),
+            since_progress: Duration::from_millis(self.begun.millis().saturating_sub(load(&self.moved))),
+            longest_work: longest_work.unwrap_or_default(),
             latency: std::array::from_fn(|bucket| load(&self.latency[bucket])),
             latency_sum_ms: load(&self.latency_sum_ms),
             lanes: lanes.iter().map(gauge).collect(),
@@ -137,6 +166,7 @@ impl DeliveryStats {
 
     pub(crate) fn progressed(&self, now: UtcMillis) {
         self.progress.fetch_max(now.0, Ordering::Relaxed);
+        self.moved.fetch_max(self.begun.millis(), Ordering::Relaxed);
     }
 
     /// Counts events that took `millis` from change noticed to accepted.
@@ -154,9 +184,23 @@ impl DeliveryStats {
 }
 
 impl LaneGauge {
+    /// The sender begins to decide what is next.
+    pub(crate) fn begin(&self) {
+        self.working.store(self.begun.millis() + 1, Ordering::Relaxed);
+    }
+
+    fn working_for(&self) -> Duration {
+        match self.working.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis((self.begun.millis() + 1).saturating_sub(since)),
+        }
+    }
+
+    /// It decided, and waits for what happens.
     pub(crate) fn set(&self, in_use: usize, limit: usize) {
         self.in_use.store(in_use, Ordering::Relaxed);
         self.limit.store(limit, Ordering::Relaxed);
+        self.working.store(0, Ordering::Relaxed);
     }
 }
 

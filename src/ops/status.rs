@@ -8,6 +8,7 @@
 //! The counts under `export_status` are Commerce's words for a feed: `submitted` (accepted by the edge, used or not),
 //! `awaiting_submission`, `failed_will_retry`, `failed_requires_attention` (parked: `orderfeed failed list`).
 
+mod line;
 mod read;
 
 use std::collections::BTreeMap;
@@ -283,4 +284,79 @@ fn view_word<S: Serializer>(status: &ViewStatus, serializer: S) -> Result<S::Ok,
 
 fn sender_word<S: Serializer>(state: &SenderState, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(state.as_str())
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Snapshots for the tests of those who show them.
+
+    use super::*;
+
+    /// A daemon that has nothing to do.
+    pub(crate) fn snapshot() -> Snapshot {
+        Snapshot {
+            version: SHAPE,
+            taken_at: Moment(UtcMillis(10_000)),
+            daemon: DaemonStatus::default(),
+            index: IndexSnapshot {
+                mode: ViewMode::Schedule,
+                status: IndexerStatus::Valid,
+                view_status: ViewStatus::Idle,
+                view_updated: None,
+                version: 40,
+                head: 40,
+                backlog: 0,
+                oldest_change_at: None,
+            },
+            index_failures: 0,
+            not_exported: Vec::new(),
+            intake: IntakeStatus::default(),
+            first_syncs: Vec::new(),
+            walks: Vec::new(),
+            websites: Vec::new(),
+            source: SourceStatus::default(),
+            cron: Vec::new(),
+            store: StoreStatus::default(),
+        }
+    }
+
+    /// A first sync at a quarter.
+    pub(crate) fn walk() -> WalkStatus {
+        WalkStatus {
+            kind: "first_sync".to_owned(),
+            total: 400,
+            done: 100,
+            events: 250,
+            started_at: Moment(UtcMillis(1_000)),
+            remaining_ms: Some(30_000),
+        }
+    }
+
+    /// A website that is halted, with something of everything.
+    pub(crate) fn website(code: &str) -> WebsiteStatus {
+        let counts = |count| BTreeMap::from([("placed".to_owned(), count)]);
+        WebsiteStatus {
+            code: code.to_owned(),
+            exporting: true,
+            sender: SenderStatus {
+                state: SenderState::Halted,
+                code: "EXEG-0003-400".to_owned(),
+                reason: "the edge does not accept the datastream".to_owned(),
+                since: Some(Moment(UtcMillis(3_000))),
+                until: None,
+                failures: 4,
+                remedy: String::new(),
+            },
+            pending: Pending {
+                live: 1,
+                history: 10,
+                retry: 3,
+                oldest_change_at: Some(Moment(UtcMillis(2_000))),
+            },
+            delivered: counts(100),
+            suppressed: BTreeMap::new(),
+            parked: counts(2),
+            export_status: ExportStatus::default(),
+        }
+    }
 }

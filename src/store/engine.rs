@@ -67,6 +67,11 @@ impl WriterThread {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Jobs that wait.
+    pub(super) fn queued(&self) -> usize {
+        QUEUE - self.jobs.capacity()
+    }
+
     pub(super) fn subscribe(&self, topic: Topic) -> watch::Receiver<u64> {
         self.topics[topic as usize].clone()
     }

@@ -112,6 +112,11 @@ impl Store {
         self.readers.run(job).await
     }
 
+    /// Transactions that wait for the writer.
+    pub fn queued_writes(&self) -> usize {
+        self.writer.queued()
+    }
+
     /// Changes whenever a transaction put something into `topic`; wakes whoever works on it.
     pub fn subscribe(&self, topic: Topic) -> watch::Receiver<u64> {
         self.writer.subscribe(topic)

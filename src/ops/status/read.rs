@@ -27,6 +27,19 @@ impl Snapshot {
     /// # Errors
     /// If the store cannot be read.
     pub fn read(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Self, StoreError> {
+        Self::read_with(reader, config, now, NotExported::count(reader)?)
+    }
+
+    /// The same with `not_exported` as it was counted before: counting it costs a look at every order of the feed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn read_with(
+        reader: &Reader<'_>,
+        config: &Config,
+        now: UtcMillis,
+        not_exported: Vec<NotExported>,
+    ) -> Result<Self, StoreError> {
         let path = &config.store.path;
         Ok(Self {
             version: SHAPE,
@@ -34,7 +47,7 @@ impl Snapshot {
             daemon: DaemonStatus::of(StoreLock::holder(path).as_deref()),
             index: IndexSnapshot::read(reader)?,
             index_failures: reader.index_failure_count()?,
-            not_exported: not_exported(&reader.feed_counts()?),
+            not_exported,
             intake: IntakeStatus::read(reader)?,
             first_syncs: first_sync::reports(reader, now)?
                 .into_iter()
@@ -68,6 +81,25 @@ impl IndexSnapshot {
             backlog: backlog.orders,
             oldest_change_at: backlog.oldest.map(Moment),
         })
+    }
+}
+
+impl NotExported {
+    /// Counts the orders of the feed that have no events.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn count(reader: &Reader<'_>) -> Result<Vec<Self>, StoreError> {
+        let counts = reader.feed_counts()?;
+        let without_events = counts
+            .into_iter()
+            .filter(|(why, orders)| *why != Exported::Yes && *orders > 0);
+        Ok(without_events
+            .map(|(why, orders)| Self {
+                reason: why.as_sentence(),
+                orders,
+            })
+            .collect())
     }
 }
 
@@ -170,17 +202,6 @@ fn remedy(website: &str, state: SenderState) -> String {
         }
         SenderState::Paused => format!("orderfeed delivery resume --website {website}"),
     }
-}
-
-fn not_exported(counts: &[(Exported, u64)]) -> Vec<NotExported> {
-    counts
-        .iter()
-        .filter(|(why, orders)| *why != Exported::Yes && *orders > 0)
-        .map(|(why, orders)| NotExported {
-            reason: why.as_sentence(),
-            orders: *orders,
-        })
-        .collect()
 }
 
 fn websites(reader: &Reader<'_>, config: &Config) -> Result<Vec<WebsiteStatus>, StoreError> {

@@ -1,0 +1,167 @@
+//! The text format of OpenMetrics 1.0, as Prometheus reads it: families with type, unit and help, each with its samples.
+//! <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
+
+use std::fmt::Write as _;
+
+/// What the text is, for the `Content-Type` of an answer.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a family holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Goes up and down.
+    Gauge,
+    /// Only goes up; its samples end in `_total`.
+    Counter,
+    /// Facts in labels; its sample ends in `_info`.
+    Info,
+    /// Counts by upper bound.
+    Histogram,
+}
+
+/// Names and values of labels.
+pub type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// A text that grows, family by family.
+#[derive(Debug, Default)]
+pub struct Exposition {
+    text: String,
+}
+
+/// The family whose samples are being written.
+#[derive(Debug)]
+pub struct Family<'a> {
+    text: &'a mut String,
+    name: &'static str,
+    kind: Kind,
+}
+
+impl Exposition {
+    /// Begins the family `name`. A unit is what the name ends with: `_seconds` or `_bytes`.
+    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+        let text = &mut self.text;
+        let word = match kind {
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::Info => "info",
+            Kind::Histogram => "histogram",
+        };
+        line(text, format_args!("# TYPE {name} {word}"));
+        if let Some(unit) = ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit)) {
+            line(text, format_args!("# UNIT {name} {unit}"));
+        }
+        line(text, format_args!("# HELP {name} {}", escaped(help)));
+        Family { text, name, kind }
+    }
+
+    /// The finished text.
+    pub fn finish(mut self) -> String {
+        self.text.push_str("# EOF\n");
+        self.text
+    }
+}
+
+impl Family<'_> {
+    /// A sample that counts something.
+    pub fn count(&mut self, labels: Labels<'_>, value: u64) -> &mut Self {
+        self.sample(self.suffix(), labels, &value.to_string())
+    }
+
+    /// A sample that measures something; seconds are given in milliseconds.
+    pub fn seconds(&mut self, labels: Labels<'_>, millis: i64) -> &mut Self {
+        self.sample(self.suffix(), labels, &seconds(millis))
+    }
+
+    /// The samples of a histogram whose bounds and sum are in milliseconds. `counts` has one more than `bounds`, for what
+    /// is beyond.
+    pub fn buckets(&mut self, bounds: &[u64], counts: &[u64], sum: u64) {
+        let mut total = 0;
+        for (index, count) in counts.iter().enumerate() {
+            total += count;
+            let bound = bounds.get(index).map(|bound| seconds(signed(*bound)));
+            let bound = bound.as_deref().unwrap_or("+Inf");
+            self.sample("_bucket", &[("le", bound)], &total.to_string());
+        }
+        self.sample("_count", &[], &total.to_string());
+        self.sample("_sum", &[], &seconds(signed(sum)));
+    }
+
+    const fn suffix(&self) -> &'static str {
+        match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => "",
+        }
+    }
+
+    fn sample(&mut self, suffix: &str, labels: Labels<'_>, value: &str) -> &mut Self {
+        self.text.push_str(self.name);
+        self.text.push_str(suffix);
+        for (index, (name, value)) in labels.iter().enumerate() {
+            let before = if index == 0 { '{' } else { ',' };
+            let written = write!(self.text, "{before}{name}=\"{}\"", escaped(value));
+            debug_assert!(written.is_ok(), "a string takes everything");
+        }
+        let after = if labels.is_empty() { " " } else { "} " };
+        line(self.text, format_args!("{after}{value}"));
+        self
+    }
+}
+
+fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
+    let written = writeln!(text, "{content}");
+    debug_assert!(written.is_ok(), "a string takes everything");
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds as seconds, without what a float would make of them.
+fn seconds(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    let millis = millis.unsigned_abs();
+    format!("{sign}{}.{:03}", millis / 1000, millis % 1000)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_have_type_unit_and_help_and_samples_their_suffix() {
+        let mut text = Exposition::default();
+        text.family("a_bytes", Kind::Counter, "Bytes of a.")
+            .count(&[("file", "x\"\\\ny")], 7);
+        text.family("b_seconds", Kind::Gauge, "Time.")
+            .seconds(&[], -1_234_005);
+        let expected = "# TYPE a_bytes counter\n# UNIT a_bytes bytes\n# HELP a_bytes Bytes of a.\n\
+                        a_bytes_total{file=\"x\\\"\\\\\\ny\"} 7\n\
+                        # TYPE b_seconds gauge\n# UNIT b_seconds seconds\n# HELP b_seconds Time.\n\
+                        b_seconds -1234.005\n# EOF\n";
+        assert_eq!(text.finish(), expected);
+    }
+
+    #[test]
+    fn buckets_add_up_to_the_count() {
+        let mut text = Exposition::default();
+        text.family("c_seconds", Kind::Histogram, "Latency.")
+            .buckets(&[5, 1000], &[1, 2, 3], 9_001);
+        let text = text.finish();
+        let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            "c_seconds_bucket{le=\"0.005\"} 1",
+            "c_seconds_bucket{le=\"1.000\"} 3",
+            "c_seconds_bucket{le=\"+Inf\"} 6",
+            "c_seconds_count 6",
+            "c_seconds_sum 9.001",
+        ];
+        assert_eq!(samples, expected);
+    }
+}

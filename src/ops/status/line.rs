@@ -1,0 +1,117 @@
+//! The snapshot in one line, for `systemctl status`. Moments are absolute, so that the line stays true while nothing
+//! happens.
+
+use crate::clock::UtcMillis;
+use crate::ops::status::{Moment, Snapshot, WebsiteStatus};
+use crate::store::outbox::SenderState;
+
+/// Websites that are named before the rest is only counted.
+const NAMED: usize = 3;
+
+impl Snapshot {
+    /// What waits and since when, how far the history is, what stands still and what needs a decision.
+    pub fn line(&self) -> String {
+        let mut parts = vec![self.backlog(), self.outbox()];
+        parts.extend(self.history());
+        for (state, word) in [
+            (SenderState::Halted, "halted"),
+            (SenderState::Paused, "paused"),
+            (SenderState::BackingOff, "waiting for the edge"),
+        ] {
+            parts.extend(self.standing_still(state, word));
+        }
+        let parked = sum(&self.websites, |website| website.parked.values().sum());
+        if parked > 0 {
+            parts.push(format!("{parked} parked"));
+        }
+        parts.join("; ")
+    }
+
+    fn backlog(&self) -> String {
+        match (self.index.backlog, self.index.oldest_change_at) {
+            (0, _) => format!("indexed to version {}", self.index.version),
+            (orders, oldest) => format!("{orders} orders to index{}", since(oldest)),
+        }
+    }
+
+    fn outbox(&self) -> String {
+        let waiting = sum(&self.websites, |website| {
+            website.pending.live + website.pending.history
+        });
+        let oldest = self
+            .websites
+            .iter()
+            .filter_map(|website| website.pending.oldest_change_at)
+            .min();
+        match waiting {
+            0 => "nothing to send".to_owned(),
+            events => format!("{events} events to send{}", since(oldest)),
+        }
+    }
+
+    fn history(&self) -> Option<String> {
+        let walk = self.walks.first()?;
+        let name = match walk.kind.as_str() {
+            "first_sync" => "first sync",
+            other => other,
+        };
+        Some(match (walk.done.min(walk.total) * 100).checked_div(walk.total) {
+            Some(percent) => format!("{name} at {percent} % of {} orders", walk.total),
+            None => format!("{name} at {} orders", walk.done),
+        })
+    }
+
+    fn standing_still(&self, state: SenderState, word: &str) -> Option<String> {
+        let concerned: Vec<&str> = self
+            .websites
+            .iter()
+            .filter(|website| website.sender.state == state)
+            .map(|website| website.code.as_str())
+            .collect();
+        let named = concerned
+            .iter()
+            .take(NAMED)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
+        match concerned.len() {
+            0 => None,
+            count if count > NAMED => Some(format!("{word}: {named} and {} more", count - NAMED)),
+            _ => Some(format!("{word}: {named}")),
+        }
+    }
+}
+
+fn sum(websites: &[WebsiteStatus], of: impl Fn(&WebsiteStatus) -> u64) -> u64 {
+    websites.iter().map(of).sum()
+}
+
+fn since(moment: Option<Moment>) -> String {
+    let text = |Moment(at): Moment| format!(" since {}Z", UtcMillis::sql(at).replace(' ', "T"));
+    moment.map(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::status::testing::{snapshot, walk, website};
+
+    #[test]
+    fn an_idle_daemon_says_so_in_a_few_words() {
+        assert_eq!(snapshot().line(), "indexed to version 40; nothing to send");
+    }
+
+    #[test]
+    fn what_waits_stands_still_or_needs_a_decision_is_in_the_line() {
+        let mut busy = snapshot();
+        busy.index.backlog = 7;
+        busy.index.oldest_change_at = Some(Moment(UtcMillis(1_000)));
+        busy.walks = vec![walk()];
+        busy.websites = ["a", "b", "c", "d"].map(website).into();
+        busy.websites[1].sender.state = SenderState::Running;
+        let expected = "7 orders to index since 1970-01-01T00:00:01Z; \
+                        44 events to send since 1970-01-01T00:00:02Z; first sync at 25 % of 400 orders; \
+                        halted: a, c, d; 8 parked";
+        assert_eq!(busy.line(), expected);
+    }
+}

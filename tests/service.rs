@@ -1,0 +1,6 @@
+//! What systemd and those who watch the service rely on: the notification protocol, readiness, reload, exit codes, the
+//! admin endpoint, and a unit that is confined.
+
+mod daemon;
+mod life;
+mod unit;
