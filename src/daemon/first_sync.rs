@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::comeback;
 use super::jobs::Jobs;
 use crate::clock::UtcMillis;
-use crate::config::{Config, Website};
+use crate::config::Config;
 use crate::delivery::DeliveryStats;
 use crate::first_sync::history::candidates;
 use crate::first_sync::pace::{Limit, Pace, Sample, SenderFact};
@@ -23,8 +24,6 @@ use crate::store::outbox::{SenderRow, SenderState};
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, Reader, StoreError, Writer};
 
-/// `meta`: the codes of the websites that exported when this was last looked at, joined by commas.
-const EXPORTING: &str = "exporting_websites";
 const TICK: Duration = Duration::from_secs(1);
 /// Pause before a walk that failed is tried again; capture tells about a source that is down.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -45,7 +44,7 @@ pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError
     let stop = driver.jobs.stop.clone();
     loop {
         config.borrow_and_update();
-        driver.welcome_back().await?;
+        comeback::welcome_back(&driver.jobs).await?;
         driver.enroll().await?;
         let open = driver.look().await?;
         tokio::select! {
@@ -115,58 +114,6 @@ impl Driver {
                 window_s = config.first_sync.window.millis() / 1000,
                 history = %config.first_sync.history,
                 "Back-office events are enabled for the first time: the first sync of the website begins",
-            );
-        }
-        Ok(())
-    }
-
-    /// A website that exports again after it was off, or not configured, has orders that changed meanwhile and have no
-    /// events: the index is not valid for it. The routes are in the feed's hashes, so a full reindex looks at exactly
-    /// those orders, and repeats nothing.
-    async fn welcome_back(&self) -> Result<(), StoreError> {
-        let config = self.jobs.config.borrow().clone();
-        let exports = |(code, _): &(&String, &Website)| config.sending_website(code).is_some();
-        let now_on: Vec<String> = config
-            .websites
-            .iter()
-            .filter(exports)
-            .map(|(code, _)| code.clone())
-            .collect();
-        let at = self.jobs.clock.now();
-        let compare = move |w: &mut Writer<'_>| {
-            let (text, before) = (now_on.join(","), w.reader().meta(EXPORTING)?);
-            if before.as_ref() == Some(&text) {
-                return Ok(Vec::new());
-            }
-            w.set_meta(EXPORTING, &text)?;
-            let was_on = |code: &String| {
-                before
-                    .as_deref()
-                    .unwrap_or_default()
-                    .split(',')
-                    .any(|on| on == code)
-            };
-            let (codes, rows) = (w.reader().websites()?, w.reader().first_syncs()?);
-            let synced = |code: &String| {
-                let id = codes.iter().find(|(_, known)| known == code).map(|(id, _)| *id);
-                rows.iter().any(|row| Some(row.website) == id)
-            };
-            let back: Vec<String> = now_on
-                .into_iter()
-                .filter(|code| before.is_some() && !was_on(code) && synced(code))
-                .collect();
-            let status = w.reader().indexer_state()?.map(|state| state.status);
-            // A reindex that is under way met some of the orders while the website was off: it is not the last one.
-            if !back.is_empty() && status != Some(IndexerStatus::Suspended) {
-                w.set_indexer_status(IndexerStatus::Invalid, at)?;
-            }
-            Ok(back)
-        };
-        let store = self.jobs.indexer.store();
-        for website in store.write(Durability::Durable, compare).await? {
-            tracing::info!(
-                website,
-                "Back-office events are enabled again: a full reindex finds the orders that changed meanwhile",
             );
         }
         Ok(())

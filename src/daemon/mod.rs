@@ -10,7 +10,7 @@
 //! | `admin`, `pages`, `metrics`, `snapshots` | the admin endpoint |
 //! | [`sources`] | from the configuration to a source |
 //! | [`jobs`], `schedule`, `realtime` | what is done when |
-//! | `first_sync` | the first syncs under way |
+//! | `first_sync`, `comeback` | the first syncs under way; websites that export again |
 //! | [`control`] | the control protocol: what may be asked and answered |
 //! | [`resync`] | the options of `saas:resync` and which of them contradict each other |
 //! | [`socket`] | the Unix socket beside the store: where it is, making it, the client |
@@ -20,6 +20,7 @@
 //! | [`selection`] | which dead letters are meant |
 
 mod admin;
+mod comeback;
 pub mod control;
 mod first_sync;
 pub mod index_work;
