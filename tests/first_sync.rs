@@ -145,6 +145,46 @@ async fn a_website_that_is_enabled_later_syncs_its_own_history_beside_a_valid_in
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changed_while_a_website_was_off_is_found_when_it_is_on_again() {
+    let mut rig = Rig::new(60, 0).await;
+    let (base, eu) = (datastream("base"), datastream("eu"));
+    let quick = "[index]\nmode = \"realtime\"\n[cron]\nindexer_reindex_all_invalid = \"* * * * * *\"";
+    rig.configure(&[("base", &base), ("eu", &eu)], quick);
+    rig.start();
+    eventually("the first syncs", || rig.is_complete(&["base", "eu"]));
+    rig.configure(&[("base", &base)], quick);
+    rig.reload();
+    eventually("the reload", || {
+        rig.log().contains("The configuration was read again")
+    });
+    for _ in 0..20 {
+        rig.place();
+    }
+    let orders = rig.number("shop.db", "SELECT count(*) FROM sales_order");
+    eventually("the index", || {
+        let feed = "SELECT count(*) FROM sales_data_exporter_orders_v2";
+        rig.number("orderfeed.db", feed) == orders
+    });
+    let in_eu = rig.number(
+        "shop.db",
+        "SELECT count(*) FROM sales_order JOIN store USING (store_id) JOIN store_website USING (website_id)
+         WHERE store_website.code = 'eu'",
+    );
+    let placed = |rig: &Rig| {
+        let events = rig.edge.events().into_iter();
+        let kind = "commerce.backofficeOrderPlaced";
+        events
+            .filter(|event| event.datastream == eu && event.event_type.as_deref() == Some(kind))
+            .count() as i64
+    };
+    assert!(placed(&rig) < in_eu, "some were placed while it was off");
+    rig.configure(&[("base", &base), ("eu", &eu)], quick);
+    rig.reload();
+    eventually("what was missed", || placed(&rig) == in_eu);
+    assert_eq!(rig.edge.totals().duplicates, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_website_from_now_on_sends_no_history_and_every_live_change() {
     let mut rig = Rig::new(150, 0).await;
     let websites = all();
