@@ -60,11 +60,16 @@ pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) 
 fn complain(voice: &mut Voice, listen: &AdminListen, error: &io::Error, clock: &Clock) {
     match voice.failed(clock.now()) {
         Some(Line::First) => tracing::warn!(
+            log_code = "OF02-09",
             listen = %listen, %error,
             "The admin endpoint has no address; the daemon works without it and tries again each minute",
         ),
         Some(Line::Still { failures, .. }) => {
-            tracing::warn!(listen = %listen, failures, %error, "The admin endpoint still has no address");
+            tracing::warn!(
+                log_code = "OF02-10",
+                listen = %listen, failures, %error,
+                "The admin endpoint still has no address",
+            );
         }
         Some(Line::Recovered { .. }) | None => {}
     }

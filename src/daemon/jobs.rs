@@ -213,6 +213,7 @@ impl Jobs {
             .await?;
         if released > 0 {
             tracing::warn!(
+                log_code = "OF06-06",
                 batches = released,
                 "Batches waited for others that are final; they are let go"
             );

@@ -204,6 +204,7 @@ impl State {
                 "The outbox is full: history waits until the edge has taken some of it; live changes go on",
             ),
             Flow::Paused(Shortage::Outbox) => tracing::warn!(
+                log_code = "OF05-01",
                 pending_events,
                 bound_events = levels.bound,
                 for_s,
@@ -211,6 +212,7 @@ impl State {
                  go on by themselves once the edge takes events; see `orderfeed status` for what holds it up",
             ),
             Flow::Paused(Shortage::Disk) => tracing::warn!(
+                log_code = "OF04-02",
                 free_bytes,
                 reserve_bytes = levels.reserve,
                 for_s,
