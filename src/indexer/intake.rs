@@ -89,6 +89,14 @@ pub fn flow(before: Flow, levels: Levels) -> Flow {
 }
 
 impl Flow {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Open,
+        Self::HistoryWaits,
+        Self::Paused(Shortage::Outbox),
+        Self::Paused(Shortage::Disk),
+    ];
+
     /// As `status` and the table of `meta` say it.
     pub const fn as_str(self) -> &'static str {
         match self {
