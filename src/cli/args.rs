@@ -81,8 +81,14 @@ pub enum Command {
     )]
     Run(RunArgs),
     /// Show the whole main job with an embedded shop, the emulator and the real daemon
+    #[command(
+        after_help = "Examples:\n  orderfeed demo\n  orderfeed demo --orders 20000 --rate 50 --duration 30s --faults"
+    )]
     Demo(DemoArgs),
     /// Run a local Edge Network for trials and tests
+    #[command(
+        after_help = "Examples:\n  orderfeed emulator --listen-server 127.0.0.1:9180 --strict-xdm\n  orderfeed emulator --fault-rate 0.05 --seed 7 --latency-ms 80"
+    )]
     Emulator(EmulatorArgs),
     /// Check or show the configuration
     #[command(subcommand)]
@@ -110,16 +116,22 @@ pub enum Command {
     )]
     TestConnection(TestConnectionArgs),
     /// List the indexers
-    #[command(name = "indexer:info")]
+    #[command(name = "indexer:info", after_help = "Example:\n  orderfeed indexer:info")]
     IndexerInfo,
     /// Show the status of the index
-    #[command(name = "indexer:status")]
+    #[command(name = "indexer:status", after_help = "Example:\n  orderfeed indexer:status")]
     IndexerStatus(Indexers),
     /// Show the state of the index's view and its changelog
-    #[command(name = "indexer:status:mview")]
+    #[command(
+        name = "indexer:status:mview",
+        after_help = "Example:\n  orderfeed indexer:status:mview"
+    )]
     IndexerStatusMview(Indexers),
     /// Show when the index is updated
-    #[command(name = "indexer:show-mode")]
+    #[command(
+        name = "indexer:show-mode",
+        after_help = "Example:\n  orderfeed indexer:show-mode"
+    )]
     IndexerShowMode(Indexers),
     /// Set when the index is updated: on save (realtime) or by schedule
     #[command(
@@ -132,11 +144,11 @@ pub enum Command {
         name = "indexer:reindex",
         visible_alias = "index:reindex",
         after_help = "What was sent is not sent again; interrupting this command does not \
-        interrupt a running daemon's work."
+        interrupt a running daemon's work.\n\nExample:\n  orderfeed indexer:reindex"
     )]
     IndexerReindex(ReindexArgs),
     /// Require a full reindex at the next scheduled run
-    #[command(name = "indexer:reset")]
+    #[command(name = "indexer:reset", after_help = "Example:\n  orderfeed indexer:reset")]
     IndexerReset(Indexers),
     /// Set the status of the index
     #[command(
