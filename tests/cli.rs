@@ -14,6 +14,8 @@ use orderfeed::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents,
 use orderfeed::store::views::ViewMode;
 use orderfeed::store::{Durability, Store};
 
+use crate::support::leaks;
+
 /// Limits of the test's outbox.
 const LIMITS: BatchLimits = BatchLimits {
     bytes: 60_000,
@@ -146,6 +148,7 @@ impl Ran {
 }
 
 fn ran(output: Output) -> Ran {
+    leaks::assert_none("stderr", &String::from_utf8_lossy(&output.stderr));
     Ran {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -7,5 +7,6 @@ pub mod database;
 pub mod edge;
 pub mod embedded;
 pub mod golden;
+pub mod leaks;
 pub mod mariadb;
 pub mod oracle;
