@@ -3,4 +3,5 @@
 
 mod alerts;
 mod daemon;
+mod lines;
 mod promtool;

@@ -2,11 +2,12 @@
 
 use rustix::process::Signal;
 
-use crate::observed::promtool;
+use crate::observed::{lines, promtool};
 use crate::support::admin::{self, Page};
 use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
+use crate::support::golden;
 
 const PLAIN: &str = "text/plain; version=0.0.4";
 
@@ -59,15 +60,19 @@ async fn metrics_and_export_lines_tell_what_a_daemon_did_and_the_level_changes_w
         "{}",
         shown.head
     );
-    let metrics = shown.body;
+    // A snapshot of the store serves for a second.
+    let expected = house.expected().len() as f64;
+    let mut metrics = String::new();
+    eventually("the metrics show every event", || {
+        metrics = page(&house, "/metrics", "*/*").body;
+        sum(&metrics, "orderfeed_stored_events", &["outcome=\"delivered\""]) >= expected
+    });
     let total = |name: &str, labels: &[&str]| sum(&metrics, name, labels);
     assert_eq!(total("orderfeed_first_sync_overdue", &[]), 0.0);
     assert!(total("orderfeed_first_sync_done_orders", &[]) >= 150.0);
     assert_eq!(total("orderfeed_intake_state", &["state=\"open\""]), 1.0);
     assert!(total("orderfeed_event_latency_seconds_count", &["website="]) >= 1.0);
     assert!(total("orderfeed_request_duration_seconds_count", &[]) >= 1.0);
-    let delivered = total("orderfeed_stored_events", &["outcome=\"delivered\""]);
-    assert!(delivered >= house.expected().len() as f64, "{delivered}");
 
     let plain = page(&house, "/metrics", PLAIN);
     assert!(plain.head.contains(PLAIN), "{}", plain.head);
@@ -83,6 +88,7 @@ async fn metrics_and_export_lines_tell_what_a_daemon_did_and_the_level_changes_w
         house.installation.log().contains("level=debug")
     });
     assert_eq!(daemon.stop(), Some(0));
+    golden::assert_holds("tests/golden/log.txt", &lines::shapes(&house.installation.log()));
 }
 
 /// The fields that rules for Commerce's `saas-export.log` read, in the order of its line.
