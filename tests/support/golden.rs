@@ -1,10 +1,11 @@
-//! Files that hold what the program says, word for word. `REGENERATE=1 cargo test --test promises -- golden:: observed::` makes them
+//! Files that hold what the program says, word for word. `REGENERATE=1 cargo test --test promises -- golden:: observed:: house::` makes them
 //! anew; the diff of a commit then shows what changes for those who use it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const REMEDY: &str = "if this is meant: REGENERATE=1 cargo test --test promises -- golden:: observed::";
+const REMEDY: &str =
+    "if this is meant: REGENERATE=1 cargo test --test promises -- golden:: observed:: house::";
 
 /// A file of the project.
 pub fn file(path: &str) -> PathBuf {
