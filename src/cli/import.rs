@@ -3,20 +3,44 @@
 //! Hashes are collected, sorted and sent in chunks, each a transaction: in the order of the table, or a million of them
 //! would rewrite it page by page a hundred times. The list is complete before what waits is gone through, once.
 
+use std::path::PathBuf;
+
+use clap::Args;
+
 use crate::cli::context::Context;
-use crate::cli::execute::Session;
+use crate::cli::execute::{Session, another_answer};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output;
 use crate::cli::persons::{BadLine, Lines, fields, open, person};
 use crate::cli::progress::Meter;
-use crate::cli::suppress::{ImportArgs, ask, render};
-use crate::daemon::persons::{MOST_PERSONS, Screening, Suppressed};
+use crate::daemon::control::{Outcome, Request};
+use crate::daemon::persons::{MOST_PERSONS, PersonId, Screening, SuppressOptions, Suppressed};
 use crate::store::suppression::Person;
 
 /// Hashes that are sorted at a time: 8 MiB.
 const SORTED_AT_ONCE: usize = 1 << 18;
 /// Bad lines that are named one by one.
 const MOST_NAMED: u64 = 20;
+
+/// Options of `suppress import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// The file; "-" is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The column of a CSV file: its number from 1, or its name in the first line
+    #[arg(long, value_name = "NAME|N")]
+    pub column: Option<String>,
+    /// What separates the columns
+    #[arg(long, value_name = "CHAR", default_value_t = ',')]
+    pub delimiter: char,
+    /// Why, or where it comes from, for whoever looks later; no address
+    #[arg(long, value_name = "TEXT", default_value = "imported")]
+    pub note: String,
+    /// A JSON object with the counts
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Runs `suppress import`. Exit code 1 if a line was bad.
 ///
@@ -109,6 +133,46 @@ impl Import {
         }
         Ok(Exit::Ok)
     }
+}
+
+/// Puts a few persons on the list and adds up what came of it.
+pub(super) async fn ask(
+    session: &mut Session<'_>,
+    persons: &[Person],
+    note: &str,
+    screening: Screening,
+    sum: &mut Suppressed,
+) -> anyhow::Result<()> {
+    let options = SuppressOptions {
+        persons: persons.iter().copied().map(PersonId).collect(),
+        note: note.to_owned(),
+        screening,
+    };
+    let outcome = session.ask(Request::Suppress(options)).await?;
+    let Outcome::Suppressed(some) = outcome else {
+        return Err(another_answer(&outcome));
+    };
+    sum.added += some.added;
+    sum.known += some.known;
+    sum.events += some.events;
+    sum.under_way += some.under_way;
+    Ok(())
+}
+
+/// What came of it, for people.
+pub(super) fn render(sum: &Suppressed) -> String {
+    let mut text = format!(
+        "{} persons added to the suppression list, {} were on it; {} waiting events are suppressed (local)\n",
+        sum.added, sum.known, sum.events
+    );
+    if sum.under_way > 0 {
+        text.push_str(&format!(
+            "{} batches are on their way to the edge in this moment; what of them was not sent yet is looked into before \
+             it is\n",
+            sum.under_way
+        ));
+    }
+    text
 }
 
 /// Which field of each line is meant. A name is looked up in the first line, which is used up by that.

@@ -1,21 +1,19 @@
 //! `suppress add|remove|list|import`: persons whose events are not sent.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::context::{Context, view};
 use crate::cli::execute::{Session, another_answer};
 use crate::cli::exit::Exit;
-use crate::cli::import;
+use crate::cli::import::{self, ImportArgs, ask, render};
 use crate::cli::output;
 use crate::cli::persons::WhoArgs;
 use crate::cli::table::visible;
 use crate::daemon::control::{Outcome, Request};
-use crate::daemon::persons::{MOST_PERSONS, PersonId, Screening, SuppressOptions, Suppressed};
+use crate::daemon::persons::{MOST_PERSONS, PersonId, Screening, Suppressed};
 use crate::events::hex;
-use crate::store::suppression::{Person, Suppression};
+use crate::store::suppression::Suppression;
 
 /// Rows of the list that are read and printed at a time.
 const PAGE: usize = 1_000;
@@ -93,26 +91,6 @@ pub struct ListArgs {
     pub json: bool,
 }
 
-/// Options of `suppress import`.
-#[derive(Clone, Debug, Args)]
-pub struct ImportArgs {
-    /// The file; "-" is stdin
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// The column of a CSV file: its number from 1, or its name in the first line
-    #[arg(long, value_name = "NAME|N")]
-    pub column: Option<String>,
-    /// What separates the columns
-    #[arg(long, value_name = "CHAR", default_value_t = ',')]
-    pub delimiter: char,
-    /// Why, or where it comes from, for whoever looks later; no address
-    #[arg(long, value_name = "TEXT", default_value = "imported")]
-    pub note: String,
-    /// A JSON object with the counts
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Runs a `suppress` command.
 ///
 /// # Errors
@@ -143,46 +121,6 @@ async fn add(context: &Context, args: AddArgs) -> anyhow::Result<Exit> {
         false => output::data(&render(&sum))?,
     }
     Ok(Exit::Ok)
-}
-
-/// Puts a few persons on the list and adds up what came of it.
-pub(super) async fn ask(
-    session: &mut Session<'_>,
-    persons: &[Person],
-    note: &str,
-    screening: Screening,
-    sum: &mut Suppressed,
-) -> anyhow::Result<()> {
-    let options = SuppressOptions {
-        persons: persons.iter().copied().map(PersonId).collect(),
-        note: note.to_owned(),
-        screening,
-    };
-    let outcome = session.ask(Request::Suppress(options)).await?;
-    let Outcome::Suppressed(some) = outcome else {
-        return Err(another_answer(&outcome));
-    };
-    sum.added += some.added;
-    sum.known += some.known;
-    sum.events += some.events;
-    sum.under_way += some.under_way;
-    Ok(())
-}
-
-/// What came of it, for people.
-pub(super) fn render(sum: &Suppressed) -> String {
-    let mut text = format!(
-        "{} persons added to the suppression list, {} were on it; {} waiting events are suppressed (local)\n",
-        sum.added, sum.known, sum.events
-    );
-    if sum.under_way > 0 {
-        text.push_str(&format!(
-            "{} batches are on their way to the edge in this moment; what of them was not sent yet is looked into before \
-             it is\n",
-            sum.under_way
-        ));
-    }
-    text
 }
 
 async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Result<Exit> {

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use rusqlite::params;
-use sha2::{Digest, Sha256};
 
 use super::super::meta::WebsiteId;
 use super::super::suppression::Person;
 use super::super::walk::WalkId;
 use super::super::{StoreError, Topic, Writer};
-use super::{BatchBody, BatchId, Class, EventKey, KindCode};
+use super::{BatchBody, BatchId, Class, EventKey, KindCode, codec};
 use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;
 
@@ -203,7 +202,7 @@ impl Writer<'_> {
         };
         match (&event.body, entry) {
             (Ok(json), Entry::IfNew) => {
-                if !self.insert_event(key, batch.id, 0, body_hash(json))? {
+                if !self.insert_event(key, batch.id, 0, codec::body_hash(json))? {
                     return Ok(());
                 }
                 batch.body.push(key, json);
@@ -397,12 +396,4 @@ fn chunk_len(events: &[NewEvent], limits: BatchLimits, at: UtcMillis) -> usize {
         bytes <= limits.bytes + 1 && due_now(event) == due_now(&events[0])
     });
     fits.count().max(1)
-}
-
-/// Enough of SHA-256 to see later whether a body that is rendered anew still has the same bytes.
-pub(super) fn body_hash(json: &[u8]) -> i64 {
-    let digest = Sha256::digest(json);
-    let mut first = [0u8; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(first)
 }
