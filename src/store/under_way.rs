@@ -69,3 +69,21 @@ impl Drop for UnderWay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_sender_has_is_seen_by_others_until_it_lets_go_or_ends() {
+        let claims = Claims::default();
+        let (mut one, mut other) = (claims.sender(), claims.sender());
+        one.extend([1, 2].into_iter());
+        other.extend([3].into_iter());
+        one.remove(1);
+        assert!(!claims.holds(1) && claims.holds(2) && claims.holds(3));
+        assert_eq!(one.ids(), &HashSet::from([2]));
+        drop(one);
+        assert!(!claims.holds(2) && claims.holds(3));
+    }
+}
