@@ -74,7 +74,9 @@ impl Commit {
                     rerendered,
                 } => {
                     indexed.changed += 1;
-                    warn_rerendered(&row.number, rerendered);
+                    if rerendered > 0 && !is_suppressed(writer, person)? {
+                        warn_rerendered(&row.number, rerendered);
+                    }
                     if let Some(code) = website {
                         let share = shares.entry(code.clone()).or_default();
                         let id = share.id(writer, &code)?;
@@ -200,6 +202,14 @@ fn record_failures(
         writer.record_index_failure(&failure, at)?;
     }
     Ok(())
+}
+
+/// What is rendered for somebody on the suppression list goes nowhere.
+fn is_suppressed(writer: &Writer<'_>, person: Option<Person>) -> Result<bool, StoreError> {
+    match person {
+        Some(person) => writer.reader().is_suppressed(&person),
+        None => Ok(false),
+    }
 }
 
 fn warn_rerendered(number: &str, events: u64) {
