@@ -96,8 +96,8 @@ impl<'a> Session<'a> {
 
     /// Opens the store here, or waits a moment for whoever has it.
     async fn open(&mut self, request: &Request, deadline: Instant) -> anyhow::Result<()> {
-        if !needs_index(request) {
-            // Only a daemon and the index make a store; anything else on one that is not there is a mistake.
+        if !makes_store(request) {
+            // Anything else on a store that is not there is a mistake.
             match StoreView::open(&self.config.store.path) {
                 // Opening it for writing brings it up to date.
                 Ok(_) | Err(StoreError::OlderSchema { .. }) => {}
@@ -143,6 +143,11 @@ fn needs_index(request: &Request) -> bool {
         request,
         Request::Reindex(_) | Request::Resync(_) | Request::CronRun { .. }
     )
+}
+
+/// The index does, as the daemon; and who does not want to be in the first sync has to be on the list before it.
+fn makes_store(request: &Request) -> bool {
+    needs_index(request) || matches!(request, Request::Suppress(_))
 }
 
 fn show(meter: &mut Meter, reply: Reply) {

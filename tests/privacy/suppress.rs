@@ -18,20 +18,14 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
     let edge = keeping_edge().await;
     let mut house = ShopHouse::new(&edge.server_url(), 40);
     let mut janes = become_janes(&house, 3);
-    // The store is made by a daemon; nothing is known of anybody yet.
     let empty = house.installation.run(&["suppress", "list"]);
     assert_eq!(empty.code, Some(69), "{empty:?}");
-    edge.configure(|config| config.latency_ms = 20);
-    let daemon = house.installation.start_and_wait();
-    house.installation.run(&["delivery", "pause"]).ok();
-    daemon.kill();
 
-    // Without a daemon.
+    // Before the first start: she is not in the first sync either.
     let added = json(&with_jane(&house.installation, &["suppress", "add", "-", "--json"]).ok());
     assert_eq!(added["added"], 1);
     let again = json(&with_jane(&house.installation, &["suppress", "add", "-", "--json"]).ok());
     assert_eq!((&again["added"], &again["known"]), (&0.into(), &1.into()));
-    house.installation.run(&["delivery", "resume"]).ok();
     let placed = house.place();
     give_to_jane(&house, placed);
     janes.push(placed);
