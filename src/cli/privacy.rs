@@ -22,8 +22,8 @@ pub enum PrivacyCommand {
         persons are put on the suppression list, because the shop still has their orders.\nNot reached: the shop, \
         Experience Platform, backups and snapshots of the store, logs (which name nobody).\nExit code 75 if \
         something was on its way to the edge: run it again.\n\nExamples:\n  \
-        echo jane@example.com | orderfeed privacy erase --email - --dry-run\n  \
-        echo jane@example.com | orderfeed privacy erase --email - --json"
+        orderfeed privacy erase --email - --dry-run     type the address, then Ctrl-D\n  \
+        orderfeed privacy erase --file request.txt --json"
     )]
     Erase(EraseArgs),
 }

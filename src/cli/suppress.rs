@@ -25,7 +25,7 @@ pub enum SuppressCommand {
     #[command(
         after_help = "What is on its way to the edge in this moment is on its way; what was delivered stays \
         delivered.\n\nExamples:\n  \
-        echo jane@example.com | orderfeed suppress add -\n  \
+        orderfeed suppress add -               type addresses, one a line, then Ctrl-D\n  \
         orderfeed suppress add --file opt-outs.txt --note \"mail of 2026-11-20\"\n  \
         orderfeed suppress add --sha256 b4c9a289323b21a01c3e940f150eb9b8c542587f1abfd8f0e1cc1ffc5e475514"
     )]
@@ -33,7 +33,7 @@ pub enum SuppressCommand {
     /// Send later events of these persons again; what was suppressed stays so
     #[command(
         after_help = "Exit code 1 if one of them was not on the list.\n\nExample:\n  \
-        echo jane@example.com | orderfeed suppress remove -"
+        orderfeed suppress remove -            type addresses, one a line, then Ctrl-D"
     )]
     Remove(RemoveArgs),
     /// Show the list: hashes, since when, and notes; never addresses

@@ -55,6 +55,11 @@ impl PrivacyRequests {
         };
         if options.screening == Screening::Now {
             self.screen(&mut suppressed, replies).await?;
+            tracing::info!(
+                persons = added,
+                events = suppressed.events,
+                "The suppression list was changed, what waited of those on it is not sent"
+            );
         }
         Ok(Outcome::Suppressed(suppressed))
     }
@@ -98,6 +103,20 @@ impl PrivacyRequests {
             erasure.report.log_emptied = self.store.empty_log().await?;
         }
         erasure.report.orders = erasure.orders.len() as u64;
+        if !options.dry_run {
+            let Erased {
+                waiting,
+                sent,
+                parked,
+                ..
+            } = erasure.report;
+            tracing::info!(
+                waiting,
+                sent,
+                parked,
+                "Bodies of events were erased at a person's request"
+            );
+        }
         Ok(Outcome::Erased(erasure.report))
     }
 
