@@ -16,6 +16,7 @@ mod invariants;
 mod main_job;
 mod observed;
 mod outages;
+mod privacy;
 mod service;
 mod shop;
 mod source;
