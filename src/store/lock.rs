@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
+use crate::clock::UtcMillis;
 
 /// Held for as long as the value lives.
 #[derive(Debug)]
@@ -46,6 +47,13 @@ impl StoreLock {
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
         write!(file, "{purpose} (process {})", std::process::id()).map_err(failed)?;
         Ok(Self { _file: file })
+    }
+
+    /// Since when the holder has had it, if anybody does: the file is written when the lock is taken.
+    pub fn since(store: &Path) -> Option<UtcMillis> {
+        let written = std::fs::metadata(lock_path(store)).ok()?.modified().ok()?;
+        let age = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(UtcMillis(i64::try_from(age.as_millis()).ok()?))
     }
 
     /// Who holds the lock right now, if anybody.
