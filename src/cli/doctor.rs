@@ -35,7 +35,8 @@ pub async fn run(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
     if let (Ok(loaded), Some(code)) = (&loaded, &args.website) {
         must_know(&loaded.config, code)?;
     }
-    let report = look::examine(loaded, &context.clock, args.website.as_deref()).await;
+    // A large future: it asks everybody at once.
+    let report = Box::pin(look::examine(loaded, &context.clock, args.website.as_deref())).await;
     match args.json {
         true => output::json(&report)?,
         false => output::data(&render(&report, Paint::for_stdout()))?,
@@ -59,16 +60,17 @@ fn must_know(config: &Config, code: &str) -> Result<(), RequestError> {
 
 /// A line for each finding, by group; then what is to be done, the problems last, where a terminal shows them.
 fn render(report: &Report, paint: Paint) -> String {
-    let names = report.checks.iter().map(name);
-    let width = names.map(|name| name.chars().count()).max().unwrap_or_default();
+    let lines = lines(&report.checks);
+    let names = lines.iter().map(|(name, _)| name.chars().count());
+    let width = names.max().unwrap_or_default();
     let (mut text, mut group) = (String::new(), "");
-    for finding in &report.checks {
+    for (name, finding) in &lines {
         if finding.check.group() != group {
             let gap = if group.is_empty() { "" } else { "\n" };
             group = finding.check.group();
             let _ = writeln!(text, "{gap}{}", title(group));
         }
-        let (name, verdict) = (name(finding), word(finding.verdict, paint));
+        let verdict = word(finding.verdict, paint);
         let _ = writeln!(text, "  {verdict} {name:<width$}  {}", visible(&finding.message));
     }
     for (verdict, heading) in [(Verdict::Warning, "Warnings"), (Verdict::Problem, "Problems")] {
@@ -76,6 +78,24 @@ fn render(report: &Report, paint: Paint) -> String {
     }
     let _ = writeln!(text, "\n{}", summary(report));
     text
+}
+
+/// What a group skips for one reason is one line.
+fn lines(findings: &[Finding]) -> Vec<(String, &Finding)> {
+    let alike = |a: &Finding, b: &Finding| {
+        a.verdict == Verdict::Skipped
+            && (a.verdict, a.check.group(), &a.message) == (b.verdict, b.check.group(), &b.message)
+    };
+    let runs = findings.chunk_by(alike);
+    runs.filter_map(|run| {
+        let first = run.first()?;
+        let name = match run.len() {
+            1 => name(first),
+            checks => format!("{}: {checks} checks", first.check.group()),
+        };
+        Some((name, first))
+    })
+    .collect()
 }
 
 fn put_remedies(text: &mut String, report: &Report, verdict: Verdict, heading: &str) {
@@ -177,6 +197,7 @@ mod tests {
             )
             .about("base"),
             Finding::skipped(Check::Datastream, "there is no token").about("base"),
+            Finding::skipped(Check::Datastream, "there is no token").about("uk"),
         ];
         Report::of(findings, UtcMillis(0), UtcMillis(1_234))
     }
@@ -189,7 +210,7 @@ Files and disk
 
 Edge
   PROBLEM edge.token            the token service refuses the client\\u{1b}[31m
-  skipped edge.datastream base  there is no token
+  skipped edge: 2 checks        there is no token
 
 Delivery
   WARNING delivery.sender base  delivery was paused
@@ -202,7 +223,7 @@ Problems, and what to do
   edge.token: the token service refuses the client\\u{1b}[31m
     → check edge.oauth
 
-1 problem, 1 warning (4 findings in 1.2 s)
+1 problem, 1 warning (5 findings in 1.2 s)
 ";
         assert_eq!(render(&report(), Paint::Plain), expected);
     }

@@ -23,6 +23,13 @@ pub fn verdict(snapshot: &Snapshot, failure: Option<&str>) -> Vec<Finding> {
     findings
 }
 
+fn orders(count: u64) -> String {
+    match count {
+        1 => "1 order".to_owned(),
+        count => format!("{count} orders"),
+    }
+}
+
 fn age(snapshot: &Snapshot, at: Moment) -> i64 {
     snapshot.taken_at.0.millis_since(at.0)
 }
@@ -39,8 +46,8 @@ fn status(snapshot: &Snapshot) -> Finding {
             .view_updated
             .map_or_else(String::new, |at| format!(" since {}", at.0));
         let message = format!(
-            "the index is suspended{since}: changes are captured and not indexed, {} orders wait",
-            index.backlog
+            "the index is suspended{since}: changes are captured and not indexed, {} in backlog",
+            orders(index.backlog)
         );
         let remedy = "orderfeed indexer:set-status valid sales_order_data_exporter_v2";
         return match waiting(snapshot) > STUCK_MS {
@@ -72,7 +79,8 @@ fn lag(snapshot: &Snapshot) -> Finding {
     let message = match snapshot.index.backlog {
         0 => return Finding::ok(check, "every captured change is indexed"),
         backlog => format!(
-            "{backlog} orders wait to be indexed, the oldest for {}",
+            "{} in backlog, the oldest waits for {}",
+            orders(backlog),
             spoken_duration(waits)
         ),
     };
@@ -92,7 +100,8 @@ fn failures(snapshot: &Snapshot, failure: Option<&str>) -> Finding {
         failures => Finding::warning(
             check,
             format!(
-                "{failures} orders could not be indexed; one of them: {}",
+                "{} could not be indexed; one of them: {}",
+                orders(failures),
                 failure.unwrap_or("see the log")
             ),
             "mend the row that the message names; they are tried again by themselves, after at most an hour",
