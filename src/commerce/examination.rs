@@ -97,14 +97,15 @@ impl Position {
         }
     }
 
-    /// In a table that is read by the time of the last change, in seconds.
-    pub(crate) fn by_time(table: &str, read_to: i64, newest: i64) -> Self {
+    /// In a table that is read by the time of the last change; all in seconds. Capture begins at the database's `now`,
+    /// whether or not a row is there, so only a position in the future is ahead.
+    pub(crate) fn by_time(table: &str, read_to: i64, newest: i64, now: i64) -> Self {
         let shown = |seconds| UtcMillis::from_secs(seconds).sql();
         Self {
             table: table.to_owned(),
             read_to: shown(read_to),
             newest: shown(newest),
-            ahead: read_to > newest,
+            ahead: read_to > newest.max(now),
             behind_ms: Some((newest - read_to).max(0) * 1000),
             behind_rows: None,
         }
@@ -165,9 +166,10 @@ mod tests {
         assert!(!Position::by_key("a", 0, 0).ahead);
         assert!(Position::by_key("a", 7, 5).ahead);
         assert_eq!(Position::by_key("a", 5, 7).behind_rows, Some(2));
-        let by_time = Position::by_time("a", 1_000, 1_060);
+        let by_time = Position::by_time("a", 1_000, 1_060, 2_000);
         assert_eq!((by_time.ahead, by_time.behind_ms), (false, Some(60_000)));
-        assert!(Position::by_time("a", 1_001, 1_000).ahead);
+        assert!(!Position::by_time("a", 1_900, 1_060, 2_000).ahead);
+        assert!(Position::by_time("a", 2_001, 1_060, 2_000).ahead);
     }
 
     #[test]

@@ -133,7 +133,11 @@ async fn an_edge_that_is_down_is_named_by_its_address() {
     let address = edge::free_address();
     let house = ShopHouse::new(&format!("http://{address}"), 5);
     let daemon = house.installation.start();
-    until_status(&house, "backing off");
+    let status = until_status(&house, "backing off");
+    assert!(
+        status.contains("the token service gives no token right now"),
+        "{status}"
+    );
     let visit = examine(&house.installation);
     visit.finds(
         "edge.address",

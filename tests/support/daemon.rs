@@ -3,9 +3,9 @@
 //! Tests wait for what can be seen from outside (the store, the log, the emulator's ledger) with a deadline, never for
 //! a time. A daemon dies with its handle; when its test panics, the end of its log is shown.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -48,6 +48,7 @@ impl Installation {
     pub fn new(config: &str) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("orderfeed-it-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .unwrap();
         let installation = Self { dir };

@@ -51,7 +51,8 @@ impl MysqlSource {
                 .await?;
         }
         found.triggers = self.trigger_state(&mut session, &schema).await?;
-        found.positions = self.positions(&mut session, &schema, cursors).await?;
+        let now = found.database_time.unwrap_or_default();
+        found.positions = self.positions(&mut session, &schema, cursors, now).await?;
         Ok(found)
     }
 
@@ -221,6 +222,7 @@ impl MysqlSource {
         session: &mut Session<'_>,
         schema: &Schema,
         cursors: &Cursors,
+        now: UtcMillis,
     ) -> Result<Vec<Position>, SourceError> {
         let watched = match self.settings.capture {
             Capture::Poll => watched::for_poll(schema),
@@ -231,7 +233,7 @@ impl MysqlSource {
         for watched in watched.iter().filter(|watched| schema.has_table(watched.table)) {
             let stored = cursors.0.get(watched.table);
             if let Some(span) = stored.and_then(|text| Span::parse(text, watched.timed)) {
-                positions.extend(self.position(session, watched, span).await?);
+                positions.extend(self.position(session, watched, span, now).await?);
             }
         }
         Ok(positions)
@@ -242,6 +244,7 @@ impl MysqlSource {
         session: &mut Session<'_>,
         watched: &Watched,
         span: Span,
+        now: UtcMillis,
     ) -> Result<Option<Position>, SourceError> {
         let prefix = &self.settings.table_prefix;
         let (table, mut newest) = (watched.table, None);
@@ -260,7 +263,7 @@ impl MysqlSource {
         let sql = format!("SELECT MAX(`updated_at`) FROM `{prefix}{table}`");
         session.rows(&sql, |row| newest = seconds(&row, 0)).await?;
         // A table without rows has no newest one, and a position by time starts at the first look.
-        Ok(newest.map(|newest| Position::by_time(table, at, newest)))
+        Ok(newest.map(|newest| Position::by_time(table, at, newest, now.0.div_euclid(1000))))
     }
 }
 

@@ -122,8 +122,8 @@ fn a_position_astray_is_told() {
         (Position::by_key("a", 9, 4), Warning),
         (Position::by_key("a", 9, 9 + MANY_ROWS), Fine),
         (Position::by_key("a", 9, 10 + MANY_ROWS), Warning),
-        (Position::by_time("a", 0, STUCK_MS / 1000 + 1), Warning),
-        (Position::by_time("a", 0, 60), Fine),
+        (Position::by_time("a", 0, STUCK_MS / 1000 + 1, 9_999), Warning),
+        (Position::by_time("a", 0, 60, 9_999), Fine),
     ] {
         let mut found = good();
         found.positions = vec![position];
