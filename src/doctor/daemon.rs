@@ -15,6 +15,8 @@ pub struct Facts {
     pub now: UtcMillis,
     /// Who holds the store's lock, if anybody.
     pub holder: Option<Holder>,
+    /// Why that could not be found out.
+    pub unseen: Option<String>,
     /// What the control socket answered: the daemon's version.
     pub answer: Option<Result<String, Silence>>,
     /// What `/healthz` said: status and text. `Err` says why it was not asked.
@@ -52,6 +54,14 @@ pub enum Silence {
 
 /// Judges it.
 pub fn verdict(facts: &Facts) -> Vec<Finding> {
+    if let Some(why) = &facts.unseen {
+        let why =
+            format!("who holds the store cannot be seen: {why}; run this as the daemon's user or as root");
+        return crate::doctor::finding::all_skipped(
+            &[Check::Running, Check::Answers, Check::Healthy, Check::Limits],
+            &why,
+        );
+    }
     let Some(holder) = &facts.holder else {
         let mut findings = vec![Finding::problem(
             Check::Running,
@@ -181,6 +191,11 @@ mod tests {
     fn a_daemon_that_works_is_fine_and_none_is_a_problem() {
         assert_eq!(verdicts(&running()), [Fine; 4]);
         assert_eq!(verdicts(&Facts::default()), [Problem, Skipped, Skipped, Skipped]);
+        let unseen = Facts {
+            unseen: Some("Permission denied".into()),
+            ..Facts::default()
+        };
+        assert_eq!(verdicts(&unseen), [Skipped; 4]);
         let mut command = running();
         command.holder.as_mut().unwrap().command = "orderfeed indexer:reindex".into();
         assert_eq!(verdicts(&command), [Warning, Skipped, Skipped, Skipped]);

@@ -111,7 +111,7 @@ fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
         pending.history,
         spoken_duration(waits)
     );
-    if pending.live == 0 {
+    if pending.live == 0 || !website.exporting {
         return Finding::note(check, message);
     }
     let remedy = "see delivery.sender, delivery.website and daemon.running";

@@ -2,7 +2,7 @@
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
-use crate::store::{Fault, Integrity, StoreError};
+use crate::store::{Integrity, StoreError};
 
 /// What was found.
 #[derive(Debug)]
@@ -141,17 +141,6 @@ fn consistent(facts: &Facts) -> Finding {
         ),
         Some((version, head)) => Finding::ok(check, format!("the view is at version {version} of {head}")),
     }
-}
-
-/// Whether what stopped an opening is that somebody else is at it.
-pub fn is_busy(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Failed {
-            fault: Fault::Busy,
-            ..
-        }
-    )
 }
 
 #[cfg(test)]

@@ -103,6 +103,35 @@ async fn a_store_that_another_process_keeps_locked_is_named_with_that_process() 
     drop(daemon);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_nobody_else_may_even_read_is_named_with_who_keeps_it() {
+    let edge = edge::start().await;
+    let house = ShopHouse::new(&edge.server_url(), 3);
+    let daemon = house.installation.start();
+    let expected = house.expected();
+    eventually("the history is served", || house.is_served(&edge, expected.len()));
+    assert_eq!(daemon.stop(), Some(0));
+    let other = rusqlite::Connection::open(house.installation.path("orderfeed.db")).unwrap();
+    other
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE of_somebody_else (a)")
+        .unwrap();
+    let visit = examine(&house.installation);
+    visit.finds(
+        "store.locked",
+        "problem",
+        &[&format!("process {}", std::process::id())],
+        &["kill"],
+    );
+    visit.finds(
+        "store.opens",
+        "problem",
+        &["is held by another process"],
+        &["find the other process"],
+    );
+    visit.finds("index.status", "skipped", &["the store cannot be read"], &[]);
+    visit.finds("edge.datastream", "ok", &[], &[]);
+}
+
 #[test]
 fn a_state_directory_that_may_not_be_used_is_named_with_what_mends_it() {
     let house = ShopHouse::new(NOWHERE, 1);

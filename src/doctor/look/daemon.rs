@@ -1,6 +1,7 @@
 //! Asking the daemon: who holds the lock, the control socket, `/healthz`, its limits.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -12,20 +13,25 @@ use crate::config::{AdminListen, Config};
 use crate::daemon::control::{ControlError, Outcome, Request};
 use crate::daemon::socket;
 use crate::doctor::daemon::{Facts, Holder, Silence};
-use crate::doctor::look::detached;
+use crate::doctor::look::detached::detached;
 use crate::ops::status::DaemonStatus;
 use crate::store::StoreLock;
 
 const LIMIT: Duration = Duration::from_secs(5);
-/// `/healthz` says within ten seconds that the store hangs; half of that is long enough to wonder.
 const LONGEST_ANSWER: u64 = 4096;
 
 pub(super) async fn look(config: &Config, clock: &Clock) -> Facts {
     let path = config.store.path.clone();
-    let holder = detached(LIMIT, move || holder(&path)).await.flatten();
+    let late = || Err("no answer from the file system".to_owned());
+    let looked = detached(LIMIT, move || holder(&path)).await.unwrap_or_else(late);
+    let (holder, unseen) = match looked {
+        Ok(holder) => (holder, None),
+        Err(why) => (None, Some(why)),
+    };
     let mut facts = Facts {
         now: clock.now(),
         holder,
+        unseen,
         ..Facts::default()
     };
     let Some(holder) = facts.holder.as_ref().filter(|holder| holder.is_daemon()) else {
@@ -41,13 +47,16 @@ pub(super) async fn look(config: &Config, clock: &Clock) -> Facts {
     facts
 }
 
-fn holder(store: &std::path::Path) -> Option<Holder> {
-    let status = DaemonStatus::of(Some(&StoreLock::holder(store)?));
-    Some(Holder {
+fn holder(store: &Path) -> Result<Option<Holder>, String> {
+    let Some(holder) = StoreLock::look(store).map_err(|error| error.to_string())? else {
+        return Ok(None);
+    };
+    let status = DaemonStatus::of(Some(&holder));
+    Ok(Some(Holder {
         command: status.command.unwrap_or_default(),
         pid: status.pid,
         since: StoreLock::since(store),
-    })
+    }))
 }
 
 async fn ping(config: &Config) -> Result<String, Silence> {

@@ -11,7 +11,7 @@ use rustix::fs::Access;
 use crate::config::Config;
 use crate::doctor::daemon::Holder;
 use crate::doctor::files::{Entry, Facts};
-use crate::doctor::look::detached;
+use crate::doctor::look::detached::detached;
 
 const LIMIT: Duration = Duration::from_secs(5);
 /// The user that the package makes.

@@ -4,8 +4,8 @@
 //! configuration ─┬─ files                        ≤ 5 s
 //!                ├─ daemon                       ≤ 5 s
 //!                ├─ edge: addresses, token ─ round trips   ≤ 7 s + 7 s
-//!                └─ store: locks, contents ─┬─ quick_check  ≤ 5 s + 5 s
-//!                                           └─ source       ≤ 5 s + 9 s
+//!                └─ store: locks, contents ─┬─ quick_check  ≤ 7 s + 6 s
+//!                                           └─ source       ≤ 7 s + 8 s
 //! ```
 //!
 //! What blocks (files, SQLite) runs on threads of its own that nobody waits for: a disk that hangs keeps its thread, not
@@ -13,15 +13,13 @@
 //! files would give up the reader's own locks (see [`crate::store::held`]).
 
 mod daemon;
+mod detached;
 mod edge;
 mod files;
 mod source;
 mod store;
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::oneshot;
 
 use crate::clock::{Clock, UtcMillis};
 use crate::config::{Config, ConfigErrors, Loaded};
@@ -173,19 +171,4 @@ fn clock_facts(
         store: crate::doctor::source::ahead_of(now, moments)
             .ok_or_else(|| "there is nothing in the store yet".to_owned()),
     }
-}
-
-/// Runs what may block on a thread of its own, and waits for at most `limit`. The thread is not waited for at the end.
-async fn detached<T: Send + 'static>(
-    limit: Duration,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (answer, answered) = oneshot::channel();
-    let started = std::thread::Builder::new()
-        .name("doctor".to_owned())
-        .spawn(move || {
-            let _ = answer.send(work());
-        });
-    started.ok()?;
-    tokio::time::timeout(limit, answered).await.ok()?.ok()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UtcMillis};
 use crate::commerce::examination::Examination;
 use crate::commerce::mysql::MysqlSource;
 use crate::commerce::settings::SqliteSettings;
@@ -12,10 +12,10 @@ use crate::commerce::source::{Cursors, SourceError};
 use crate::commerce::sqlite::examine;
 use crate::config::{Config, SourceKind};
 use crate::daemon::sources;
-use crate::doctor::look::detached;
+use crate::doctor::look::detached::detached;
 
 /// For all questions together.
-pub(super) const LIMIT: Duration = Duration::from_secs(9);
+pub(super) const LIMIT: Duration = Duration::from_secs(8);
 
 /// What it said.
 #[derive(Debug, Default)]
@@ -27,6 +27,7 @@ pub(super) struct Answer {
 }
 
 pub(super) async fn look(config: &Config, clock: &Clock, cursors: Cursors) -> Answer {
+    let before = clock.now();
     let examined = match config.source.kind {
         SourceKind::Mysql => timeout(LIMIT, mysql(config, &cursors)).await.ok(),
         SourceKind::Sqlite => {
@@ -36,15 +37,23 @@ pub(super) async fn look(config: &Config, clock: &Clock, cursors: Cursors) -> An
             detached(LIMIT, move || examine::examine(&settings, &cursors)).await
         }
     };
-    // Asked at the beginning of the look, heard at its end: a second or two.
-    let now = clock.now();
     let time = match &examined {
         Some(Ok(found)) => found.database_time,
         _ => None,
     };
     Answer {
-        skew_ms: time.map(|theirs| theirs.millis_since(now)),
+        skew_ms: time.map(|theirs| skew_ms(theirs, before, clock.now())),
         result: examined.map(|examined| examined.map_err(|error| explained(error, config.source.kind))),
+    }
+}
+
+/// The time was told somewhere between the two moments.
+fn skew_ms(theirs: UtcMillis, before: UtcMillis, after: UtcMillis) -> i64 {
+    let (early, late) = (theirs.millis_since(before), theirs.millis_since(after));
+    match (early < 0, late > 0) {
+        (true, _) => early,
+        (false, true) => late,
+        (false, false) => 0,
     }
 }
 
@@ -71,5 +80,19 @@ fn explained(error: SourceError, kind: SourceKind) -> (String, String) {
             };
             (message, remedy.to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_the_source_took_is_no_difference() {
+        let skew = |theirs| skew_ms(UtcMillis(theirs), UtcMillis(1_000), UtcMillis(9_000));
+        assert_eq!(
+            [skew(400), skew(1_000), skew(9_000), skew(12_000)],
+            [-600, 0, 0, 3_000]
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::daemon::jobs::Job;
 use crate::daemon::selection::Key;
 use crate::doctor::delivery::DeadLetter;
-use crate::doctor::look::detached;
+use crate::doctor::look::detached::detached;
 use crate::doctor::schedules;
 use crate::doctor::store::{Facts, Writer};
 use crate::ops::status::{DaemonStatus, Snapshot};
@@ -20,12 +20,13 @@ use crate::store::outbox::ParkedFilter;
 use crate::store::views::Lease;
 use crate::store::{Fault, Integrity, Reader, StoreError, StoreLock, StoreView, held};
 
-const LIMIT: Duration = Duration::from_secs(6);
+/// SQLite waits for a lock for five seconds.
+const LIMIT: Duration = Duration::from_secs(7);
 /// For `quick_check`, and a little more for its thread.
 const CHECK_LIMIT: Duration = Duration::from_secs(5);
-const CHECK_PATIENCE: Duration = Duration::from_secs(7);
+const CHECK_PATIENCE: Duration = Duration::from_secs(6);
 /// A daemon's transaction takes milliseconds. Somebody who has the lock each time that we look keeps it.
-const LOOKS: u32 = 8;
+const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 const PARKED: usize = 500;
 const RUNS: usize = 50;
