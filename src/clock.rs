@@ -43,6 +43,11 @@ impl UtcMillis {
         self.to_chrono().format("%Y-%m-%d %H:%M:%S").to_string()
     }
 
+    /// `Sun, 22 Nov 2026 07:00:00 GMT`, the form of HTTP's headers.
+    pub fn http_date(self) -> String {
+        self.to_chrono().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// As chrono's type; a value beyond its range (year 262,000) becomes the epoch.
     pub fn to_chrono(self) -> DateTime<Utc> {
         Utc.timestamp_millis_opt(self.0).single().unwrap_or_default()

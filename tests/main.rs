@@ -6,6 +6,7 @@ mod commerce_commands;
 mod config;
 mod connection;
 mod delivery;
+mod doctor;
 mod emulator;
 mod explain;
 mod first_sync;

@@ -9,6 +9,7 @@ use crate::cli::config::ConfigCommand;
 use crate::cli::cron::CronCommand;
 use crate::cli::delivery::DeliveryCommand;
 use crate::cli::demo::DemoArgs;
+use crate::cli::doctor::DoctorArgs;
 use crate::cli::emulator::EmulatorArgs;
 use crate::cli::explain::ExplainArgs;
 use crate::cli::failed::FailedCommand;
@@ -28,6 +29,7 @@ Examples:
   orderfeed config check                          is the configuration right?
   orderfeed run                                   run the daemon in the foreground
   orderfeed status                                what is going on?
+  orderfeed doctor                                what is wrong, and what mends it?
   orderfeed explain 000000101                     what became of this order?
   orderfeed test-connection                       would the edge take events?
   orderfeed indexer:status                        the index, as Commerce prints it
@@ -100,9 +102,19 @@ pub enum Command {
     /// What the daemon does, what waits, what failed
     #[command(
         after_help = "Works with and without a running daemon. Exit code 0 if it could answer, whatever the answer \
-        is.\n\nExamples:\n  orderfeed status\n  orderfeed status --json | jq '.websites[] | {code, pending}'"
+        is.\n\nExamples:\n  orderfeed status\n  orderfeed status --json | jq '.websites[] | {code, pending}'\n  \
+        orderfeed status --watch       repaint every 2 seconds, until Ctrl-C"
     )]
     Status(StatusArgs),
+    /// What is wrong, and what mends it: configuration, files, store, source, edge, clock, schedules, delivery
+    #[command(
+        after_help = "Changes nothing and disturbs nobody; works beside a running daemon and without one, within 15 \
+        seconds. Run it as the daemon's user or as root.\n\nExit code 0 if nothing is wrong, also with warnings; 1 if there is a \
+        problem; 2 if the command line is wrong.\n\nExamples:\n  sudo -u orderfeed orderfeed doctor\n  \
+        orderfeed doctor --website base\n  \
+        orderfeed doctor --json | jq '.checks[] | select(.verdict == \"problem\")'"
+    )]
+    Doctor(DoctorArgs),
     /// The whole life of an order: captured, indexed, sent, answered, and what is pending and why
     #[command(
         after_help = "Works beside a running daemon, without one, and without the source (then it says so). Exit code \

@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
 use crate::cli::{
-    cron, delivery, explain, failed, indexer, manual, output, privacy, resync, status, suppress,
+    cron, delivery, doctor, explain, failed, indexer, manual, output, privacy, resync, status, suppress,
     test_connection,
 };
 
@@ -23,7 +23,8 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Emulator(args) => plug::dispatch(Elsewhere::Emulator(Box::new(args)), &context).await,
         Command::Config(command) => plug::dispatch(Elsewhere::Config(command), &context).await,
         Command::Source(command) => plug::dispatch(Elsewhere::Source(command), &context).await,
-        Command::Status(args) => status::run(&context, args),
+        Command::Status(args) => status::run(&context, args).await,
+        Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Explain(args) => explain::run(&context, args).await,
         Command::TestConnection(args) => test_connection::run(&context, args).await,
         Command::IndexerInfo => indexer::info(),

@@ -9,6 +9,8 @@
 //! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
 //! | `manual` | manual pages, for packages |
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `doctor` | one family each |
+//! | `watch` | showing something again and again |
 //! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `privacy` | one family each |
 //! | `suppress`, `import`, `persons` | the suppression list; reading whom a command means |
 
@@ -20,6 +22,7 @@ pub mod delivery;
 pub mod demo;
 mod demo_report;
 mod dispatch;
+pub mod doctor;
 pub mod emulator;
 pub mod execute;
 pub mod exit;
@@ -40,12 +43,13 @@ pub mod status;
 pub mod suppress;
 pub mod table;
 pub mod test_connection;
+pub mod watch;
 
 use std::ffi::OsString;
 
 use clap::Parser;
 
-use crate::cli::args::Cli;
+use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
 
 /// Worker threads of the runtime: the store and the source do their work on threads of their own.
@@ -74,7 +78,13 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         .worker_threads(WORKERS)
         .enable_all()
         .build()?;
-    runtime.block_on(dispatch::dispatch(cli))
+    // A name that is still being resolved, or a disk that hangs, must not hold up what has its answer.
+    let waits_for_nobody = matches!(cli.command, Command::Doctor(_));
+    let result = runtime.block_on(dispatch::dispatch(cli));
+    if waits_for_nobody {
+        runtime.shutdown_background();
+    }
+    result
 }
 
 fn ended(result: anyhow::Result<Exit>) -> Exit {

@@ -2,11 +2,9 @@
 
 use crate::clock::Clock;
 use crate::config::{Config, IndexMode};
+use crate::store::meta::DATA_SPACE;
 use crate::store::views::ViewMode;
 use crate::store::{Durability, Reader, Store, StoreError, StoreLock, Writer};
-
-/// `meta`: the data space that is part of every event's identity.
-const DATA_SPACE: &str = "data_space_id";
 
 /// The store, open and ours.
 #[derive(Debug)]

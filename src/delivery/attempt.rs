@@ -47,6 +47,8 @@ pub(crate) struct Attempt {
     pub(crate) note: Option<String>,
     /// From sending to the last byte of the answer.
     pub(crate) latency: Duration,
+    /// The edge's clock minus ours in milliseconds, if the answer had a `Date`.
+    pub(crate) skew_ms: Option<i64>,
 }
 
 /// Why nothing was sent.
@@ -157,7 +159,9 @@ impl Destination {
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok());
-        let retry_after = header.and_then(|value| retry_after::parse(value, self.clock.now()));
+        let now = self.clock.now();
+        let retry_after = header.and_then(|value| retry_after::parse(value, now));
+        let skew_ms = retry_after::date(response.headers()).map(|theirs| theirs.millis_since(now));
         let read = read_capped(response).await;
         let latency = begun.elapsed();
         // A yes whose body broke off may have broken off before the edge had everything on record.
@@ -185,6 +189,7 @@ impl Destination {
             status: Some(status),
             request_id: returned_id(ours, problem.request_id),
             latency,
+            skew_ms,
         }
     }
 }
@@ -251,6 +256,7 @@ fn no_answer(code: &str, words: &str, ours: String, latency: Duration) -> Attemp
         title: Some(words.to_owned()),
         note: Some(format!("{code}: {words}")),
         latency,
+        skew_ms: None,
     }
 }
 

@@ -224,7 +224,11 @@ impl Health {
         let (state, code, reason, until) = match &self.state {
             State::Running => (SenderState::Running, String::new(), String::new(), None),
             State::Waiting { until, code } => {
-                let reason = "the edge cannot take events right now".to_owned();
+                let reason = match code.starts_with("ims_") {
+                    true => "the token service gives no token right now",
+                    false => "the edge cannot take events right now",
+                }
+                .to_owned();
                 (SenderState::BackingOff, code.clone(), reason, Some(*until))
             }
             State::Halted { halt, probe_at, .. } => {

@@ -71,6 +71,8 @@ pub(crate) struct Tokens {
     /// Held by whoever fetches; remembers how often fetching failed, and how the last time.
     fetching: Mutex<Failures>,
     failures: std::sync::atomic::AtomicU64,
+    /// The token service's clock minus ours in milliseconds, as of its last answer.
+    skew_ms: RwLock<Option<i64>>,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +104,7 @@ impl Tokens {
             current: RwLock::default(),
             fetching: Mutex::default(),
             failures: std::sync::atomic::AtomicU64::new(0),
+            skew_ms: RwLock::default(),
         }
     }
 
@@ -114,6 +117,11 @@ impl Tokens {
             Some(token) => Ok(self.renew(token, now).await),
             None => self.first(now).await,
         }
+    }
+
+    /// The token service's clock minus ours in milliseconds, if its last answer said what time it is.
+    pub(crate) fn skew_ms(&self) -> Option<i64> {
+        *self.skew_ms.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The edge does not take this token any more; the next [`Tokens::get`] fetches another, once for all who held it.
@@ -207,6 +215,9 @@ impl Tokens {
             }
         })?;
         let (status, after) = (response.status().as_u16(), self.retry_after(&response));
+        let skew_ms =
+            retry_after::date(response.headers()).map(|theirs| theirs.millis_since(self.clock.now()));
+        *self.skew_ms.write().unwrap_or_else(PoisonError::into_inner) = skew_ms;
         let body = read_capped(response).await.bytes;
         match status {
             200..=299 => self.granted(&body),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, DATE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, Response};
 use serde_json::{Value, json};
@@ -126,7 +126,12 @@ async fn attend(
         return Err(Hangup);
     }
     served.answer.close = shared.script().awaits_handshake();
-    Ok(respond(served.answer, travel(effects)))
+    let mut response = respond(served.answer, travel(effects));
+    // The peer's clock is the virtual one, in its headers too.
+    if let Ok(date) = HeaderValue::from_str(&shared.now().http_date()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    Ok(response)
 }
 
 /// The honest answer, or the scripted one in its place.

@@ -14,7 +14,7 @@ use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
 use crate::config::Config;
 use crate::ops::voice::{Line, Voice};
-use crate::store::meta::SOURCE_CHECKED_AT;
+use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_FINGERPRINT};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 
 /// Changes taken in one transaction at most.
@@ -25,8 +25,6 @@ const QUIET_SAVE_MS: i64 = 60_000;
 const SIGN_OF_LIFE_MS: i64 = 30_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// `meta`: identifies the database that the store was filled from.
-const FINGERPRINT: &str = "source_fingerprint";
 
 /// What capture works with.
 pub struct CaptureParts {
@@ -220,7 +218,9 @@ impl Capture {
 
 /// A database that was swapped for another one could reuse order ids for other orders.
 async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), IndexError> {
-    let known = store.read(|reader: &Reader<'_>| reader.meta(FINGERPRINT)).await?;
+    let known = store
+        .read(|reader: &Reader<'_>| reader.meta(SOURCE_FINGERPRINT))
+        .await?;
     if known
         .as_deref()
         .is_some_and(|known| !same_database(known, &info.fingerprint))
@@ -236,7 +236,7 @@ async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), Index
         let fingerprint = info.fingerprint.clone();
         store
             .write(Durability::Durable, move |writer| {
-                writer.set_meta(FINGERPRINT, &fingerprint)
+                writer.set_meta(SOURCE_FINGERPRINT, &fingerprint)
             })
             .await?;
     }

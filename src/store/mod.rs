@@ -19,6 +19,8 @@
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
 //!
+//! [`held`] says who keeps SQLite's own locks, without taking any.
+//!
 //! # Durability
 //!
 //! WAL, and `synchronous` by the class of a transaction ([`Durability`]):
@@ -33,11 +35,13 @@
 //! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
 
 pub mod changelog;
+mod check;
 pub mod cron;
 mod engine;
 mod error;
 pub mod feed;
 pub mod first_sync;
+pub mod held;
 mod lock;
 pub mod meta;
 mod migrations;
@@ -55,6 +59,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+pub use check::Integrity;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;

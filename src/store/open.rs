@@ -37,10 +37,20 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
 }
 
 pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
-    if !path.exists() {
-        return Err(StoreError::Missing {
-            path: path.to_owned(),
-        });
+    // A directory that may not be entered hides its files: that is no missing store.
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(StoreError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        Err(cause) => {
+            return Err(StoreError::Path {
+                path: path.to_owned(),
+                cause: cause.to_string(),
+            });
+        }
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -4,9 +4,9 @@
 //! a time. A daemon dies with its handle; its log is then scanned for what must not be in it, or, when its test panics, the
 //! end of it is shown.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -51,6 +51,7 @@ impl Installation {
     pub fn new(config: &str) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("orderfeed-it-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .unwrap();
         let installation = Self { dir };

@@ -9,10 +9,12 @@
 //! | [`round`] | one call of capture |
 //! | [`returns`] | open returns, which have no time of change |
 //! | [`triggers`] | installing, removing and checking our triggers |
+//! | [`examine`] | the thorough look of `doctor` |
 
 mod capture;
 mod connect;
 mod error;
+mod examine;
 mod inspect;
 mod returns;
 mod round;
@@ -38,7 +40,7 @@ use crate::commerce::source::{
 #[derive(Debug)]
 pub struct MysqlSource {
     settings: MysqlSettings,
-    connector: Connector,
+    pub(in crate::commerce::mysql) connector: Connector,
     /// What the schema looked like at the last look; dropped when a statement hits a missing table or column.
     inspected: Mutex<Option<Arc<Inspected>>>,
     /// What capture remembers between calls. Locked over a whole call: captures do not overlap.

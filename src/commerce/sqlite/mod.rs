@@ -5,6 +5,7 @@
 //! `PRAGMA data_version` says whether anybody else committed since the last look, so looking every few milliseconds at
 //! a shop where nothing happens costs next to nothing.
 
+pub mod examine;
 mod thread;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -251,8 +251,8 @@ impl Sender {
                 self.speech.halts(&halt, now);
                 self.health.halt(halt, &policy, now);
             }
-            NoToken::Unavailable { code, after, .. } => {
-                self.speech.fails(&code, None, now);
+            NoToken::Unavailable { code, cause, after } => {
+                self.speech.fails(&code, cause.as_deref(), now);
                 match after {
                     Some(pause) => self.health.wait(pause, &code, now),
                     None if self.lanes.overloaded(epoch) => {

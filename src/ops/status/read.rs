@@ -135,7 +135,7 @@ impl FirstSyncStatus {
 
 impl DaemonStatus {
     /// From what the lock says: `orderfeed run (process 123)`.
-    pub(in crate::ops) fn of(holder: Option<&str>) -> Self {
+    pub fn of(holder: Option<&str>) -> Self {
         let Some(holder) = holder else {
             return Self::default();
         };
