@@ -13,8 +13,7 @@ use crate::daemon::signals::Signals;
 use crate::daemon::start::DataSpace;
 use crate::daemon::{sources, start};
 use crate::delivery::DeliveryStats;
-use crate::first_sync::history;
-use crate::indexer::{Indexer, WalkOptions};
+use crate::indexer::{Indexer, Reach, WalkOptions};
 use crate::ops::logging;
 use crate::ops::systemd::Notifier;
 use crate::store::{Store, StoreLock};
@@ -94,13 +93,9 @@ async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
     let (source, _) = sources::source(&config)?;
     source.describe().await?;
     let (_sender, config) = tokio::sync::watch::channel(Arc::new(config));
-    let settings = config.borrow().clone();
-    let floors = store
-        .read(move |reader| history::floors(reader, &settings, Clock::System.now()))
-        .await?;
     let indexer = Indexer::new(store, source, Clock::System, config);
     let options = WalkOptions {
-        floors,
+        reach: Reach::History,
         ..WalkOptions::default()
     };
     let (found, _) = indexer.preview(&options, None, || false, |_| {}).await?;

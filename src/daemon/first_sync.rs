@@ -128,7 +128,7 @@ impl Driver {
                 changed |= self.attend(sync, &seen).await?;
             }
             if !changed {
-                let open = |sync: &Sync| sync.row.state != SyncState::Complete;
+                let open = |sync: &Sync| sync.row.state != SyncState::Complete && sync.row.interrupted_at.is_none();
                 return Ok(seen.syncs.iter().any(open));
             }
         }
@@ -155,11 +155,19 @@ impl Driver {
                 Action::Become(state) => {
                     let website = row.website;
                     let advance = move |w: &mut Writer<'_>| w.advance_sync_state(website, state, now);
-                    self.jobs
-                        .indexer
-                        .store()
-                        .write(Durability::Durable, advance)
+                    self.write(advance).await?;
+                    changed = true;
+                }
+                Action::Interrupt => {
+                    let website = row.website;
+                    self.write(move |w| w.interrupt_first_sync(website, now)).await?;
+                }
+                Action::Reopen => {
+                    let website = row.website;
+                    let deadline = now.plus_millis(config.first_sync.window.millis());
+                    self.write(move |w| w.reopen_first_sync(website, now, deadline))
                         .await?;
+                    self.places.remove(&row.website);
                     changed = true;
                 }
                 Action::Say(line) => {
@@ -180,6 +188,14 @@ impl Driver {
             }
         }
         Ok(changed)
+    }
+
+    async fn write(
+        &self,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let store = self.jobs.indexer.store();
+        store.write(Durability::Durable, work).await
     }
 
     fn facts(&mut self, sync: &Sync, seen: &Seen, config: &Config, now: UtcMillis) -> Facts {
@@ -276,10 +292,7 @@ fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
                 .walk(id)?
                 .map_or(WalkFact::Complete, |walk| walk_fact(&walk.state, &walk.kind)),
         };
-        let pending = match row.walk {
-            Some(id) => reader.pending_of_walk(row.website, id)?,
-            None => 0,
-        };
+        let pending = reader.pending_of_walks(row.website)?;
         syncs.push(Sync { row, walk, pending });
     }
     let index = match reader.indexer_state()?.map(|state| state.status) {
@@ -362,6 +375,19 @@ fn say(line: Line, website: &str, sync: &Sync, facts: &Facts, now: UtcMillis) {
             deadline = %row.deadline,
             limited_by = row.limited_by,
             "The first sync missed its window; it goes on, newest orders first, and live changes overtake it",
+        ),
+        Line::Interrupted => tracing::info!(
+            website,
+            orders_done = done,
+            orders,
+            events_queued = events,
+            "The website was switched off before its first sync was complete; it goes on when the website is enabled again",
+        ),
+        Line::Reopened => tracing::info!(
+            website,
+            orders_done = done,
+            orders,
+            "Back-office events are enabled again: the first sync goes on, in a new window",
         ),
         Line::Complete => tracing::info!(
             website,

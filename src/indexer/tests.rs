@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+mod reach;
+
 use super::*;
 use crate::clock::UtcMillis;
 use crate::commerce::order::{Order, OrderId, Scope};
 use crate::commerce::source::*;
 use crate::config::Website;
 use crate::store::feed::Exported;
+use crate::store::first_sync::NewFirstSync;
 use crate::store::outbox::{EventState, ParkedFilter};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Durability, testing};
@@ -99,7 +102,7 @@ struct House {
     store: Store,
     source: Arc<Memory>,
     indexer: Indexer,
-    _config: watch::Sender<Arc<Config>>,
+    config: watch::Sender<Arc<Config>>,
 }
 
 /// A store, a source with orders 1 to `orders`, an indexer with batches of two.
@@ -126,7 +129,7 @@ async fn house(orders: OrderId) -> House {
         store,
         source,
         indexer,
-        _config: sender,
+        config: sender,
     }
 }
 
@@ -155,6 +158,18 @@ impl House {
         let changes: Vec<_> = orders.iter().map(change).collect();
         self.store
             .write(Durability::Durable, move |w| w.append_changes(&changes, NOW))
+            .await
+            .unwrap();
+    }
+
+    async fn limit_history(&self, floor: UtcMillis) {
+        let new = NewFirstSync {
+            code: "base".to_owned(),
+            deadline: NOW,
+            floor: Some(floor),
+        };
+        self.store
+            .write(Durability::Durable, move |w| w.enroll_first_syncs(&[new], NOW))
             .await
             .unwrap();
     }
@@ -277,10 +292,10 @@ async fn a_walk_that_was_interrupted_goes_on_where_it_was() {
 #[tokio::test]
 async fn old_history_has_a_feed_row_and_no_events_until_it_changes() {
     let house = house(4).await;
-    let floors = || [("base".to_owned(), UtcMillis::from_secs(3))].into();
+    house.limit_history(UtcMillis::from_secs(3)).await;
     house
         .reindex(WalkOptions {
-            floors: floors(),
+            reach: Reach::History,
             ..WalkOptions::default()
         })
         .await
@@ -295,7 +310,7 @@ async fn old_history_has_a_feed_row_and_no_events_until_it_changes() {
     );
     house
         .reindex(WalkOptions {
-            floors: floors(),
+            reach: Reach::History,
             ..WalkOptions::default()
         })
         .await

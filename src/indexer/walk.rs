@@ -145,7 +145,7 @@ impl Indexer {
                 };
                 let got = Instant::now();
                 self.pace.read(got - begun);
-                self.wait_for_room(&stop).await?;
+                self.wait_for_room(options.website.as_deref(), &stop).await?;
                 let free = Instant::now();
                 self.pace.waited(free - got);
                 let step = self.apply_page(&mut walk, &options, page?).await?;
@@ -264,7 +264,8 @@ impl Indexer {
                 },
                 class: Class::History,
                 changed_at: self.clock.now(),
-                floors: options.floors.clone(),
+                reach: options.reach,
+                only_for: options.website.clone(),
                 force: options.force,
                 advance: Advance::Walk(step),
             };
@@ -298,10 +299,16 @@ impl Indexer {
     }
 
     /// History waits while the outbox is full; live changes do not.
-    async fn wait_for_room(&self, stop: &(impl Fn() -> bool + Sync)) -> Result<(), IndexError> {
+    async fn wait_for_room(
+        &self,
+        website: Option<&str>,
+        stop: &(impl Fn() -> bool + Sync),
+    ) -> Result<(), IndexError> {
         loop {
             let config = self.config();
-            if self.intake.look(&self.store, &config, &self.clock).await? == Flow::Open {
+            let flow = self.intake.look(&self.store, &config, &self.clock).await?;
+            let is_full = website.is_some_and(|code| self.intake.full_websites().contains(code));
+            if flow == Flow::Open && !is_full {
                 return Ok(());
             }
             if stop() {
