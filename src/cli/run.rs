@@ -1,5 +1,7 @@
 //! `orderfeed run`: the daemon in the foreground.
 
+mod bar;
+
 use std::sync::Arc;
 
 use super::context::Context;
@@ -15,6 +17,7 @@ use crate::daemon::{sources, start};
 use crate::delivery::DeliveryStats;
 use crate::indexer::{Indexer, Reach, WalkOptions};
 use crate::ops::logging;
+use crate::ops::screen;
 use crate::ops::systemd::Notifier;
 use crate::store::{Store, StoreLock};
 
@@ -64,7 +67,14 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         exit_code: exit::code_of,
         notifier: notifier.clone(),
     };
+    let store = loaded.config.store.path.clone();
+    let drawing = output::talks_to_a_terminal()
+        .then(|| tokio::spawn(bar::follow(store, context.clock.clone())).abort_handle());
     let ended = run::run(loaded.config, options).await;
+    if let Some(drawing) = drawing {
+        drawing.abort();
+        screen::set_bar("");
+    }
     if let Err(error) = &ended {
         notifier.status(&format!("ended: {error}"));
     }
