@@ -128,7 +128,8 @@ impl Driver {
                 changed |= self.attend(sync, &seen).await?;
             }
             if !changed {
-                let open = |sync: &Sync| sync.row.state != SyncState::Complete && sync.row.interrupted_at.is_none();
+                let open =
+                    |sync: &Sync| sync.row.state != SyncState::Complete && sync.row.interrupted_at.is_none();
                 return Ok(seen.syncs.iter().any(open));
             }
         }

@@ -9,8 +9,8 @@ use super::jobs::Jobs;
 use super::resync::ResyncOptions;
 use super::walk_reply::{refused, report_to};
 use crate::commerce::order::OrderId;
-use crate::indexer::{Indexed, OnlyOrders, Reach, WalkKind, WalkOptions};
 use crate::indexer::standstill::{self, Backlog, Way};
+use crate::indexer::{Indexed, OnlyOrders, Reach, WalkKind, WalkOptions};
 use crate::store::outbox::ParkedFilter;
 use crate::store::{Durability, Reader, Store, Topic, Writer};
 

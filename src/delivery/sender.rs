@@ -197,7 +197,10 @@ impl Sender {
         self.health.mind_clock(now, longest);
         let (website, latest) = (self.website, now.plus_millis(health::millis(longest)));
         let store = &self.shared.store;
-        if store.read(move |reader| reader.retries_after(website, latest)).await? {
+        if store
+            .read(move |reader| reader.retries_after(website, latest))
+            .await?
+        {
             let hasten = move |writer: &mut crate::store::Writer<'_>| writer.retry_by(website, latest);
             store.write(Durability::Durable, hasten).await?;
         }

@@ -97,7 +97,11 @@ fn a_website_that_was_switched_off_waits_where_it_is_and_ends_what_is_queued() {
     let late = UtcMillis(WINDOW * 2);
     let interrupt = [Action::Interrupt, Action::Say(Line::Interrupted)];
     let mut half = row(SyncState::Reindexing);
-    for walk in [WalkFact::None, WalkFact::Open(Plan::Own), WalkFact::Open(Plan::Full)] {
+    for walk in [
+        WalkFact::None,
+        WalkFact::Open(Plan::Own),
+        WalkFact::Open(Plan::Full),
+    ] {
         assert_eq!(decide(&half, &off(IndexFact::Valid, walk, 7), late), interrupt);
     }
     half.interrupted_at = Some(UtcMillis(1));

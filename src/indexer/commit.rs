@@ -62,7 +62,9 @@ impl Commit {
         let mut passed_over = BTreeSet::new();
         for derived in std::mem::take(&mut self.derived) {
             match derived {
-                Derived::Unchanged { website, exported, .. } => {
+                Derived::Unchanged {
+                    website, exported, ..
+                } => {
                     if let Some(code) = website {
                         note_passed_over(&mut passed_over, &code, exported);
                         shares.entry(code).or_default().orders += u64::from(exported == Exported::Yes);

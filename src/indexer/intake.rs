@@ -125,7 +125,12 @@ impl Intake {
             return Ok(flow);
         }
         let settings = config.clone();
-        let read = move |reader: &Reader<'_>| Ok((standstill::backlogs(reader, &settings)?, standstill::noted(reader)?));
+        let read = move |reader: &Reader<'_>| {
+            Ok((
+                standstill::backlogs(reader, &settings)?,
+                standstill::noted(reader)?,
+            ))
+        };
         let (backlogs, noted) = store.read(read).await?;
         let bound = config.delivery.max_pending_events;
         let full = standstill::full(&noted, &backlogs, bound);

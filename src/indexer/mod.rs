@@ -92,7 +92,9 @@ pub enum IndexError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The one website that was asked for is switched off.
-    #[error("back-office events of website {0} are switched off; its first sync goes on when they are enabled again")]
+    #[error(
+        "back-office events of website {0} are switched off; its first sync goes on when they are enabled again"
+    )]
     SwitchedOff(String),
     /// Somebody else does the same work right now.
     #[error("operation skipped - process locked by \"{0}\"")]

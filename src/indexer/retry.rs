@@ -31,12 +31,7 @@ impl Indexer {
         Ok(indexed)
     }
 
-    async fn retry(
-        &self,
-        due: Vec<IndexFailure>,
-        class: Class,
-        reach: Reach,
-    ) -> Result<Indexed, IndexError> {
+    async fn retry(&self, due: Vec<IndexFailure>, class: Class, reach: Reach) -> Result<Indexed, IndexError> {
         let asked: Vec<_> = due.into_iter().map(|failure| failure.order).collect();
         if asked.is_empty() {
             return Ok(Indexed::default());

@@ -77,7 +77,9 @@ fn way(config: &Config, code: &str, sender: Option<&SenderRow>) -> Way {
         return Way::Gone;
     }
     match sender.map(|sender| (sender.state, sender)) {
-        Some((SenderState::Halted, sender)) => Way::Shut(format!("halted ({}): {}", sender.code, sender.reason)),
+        Some((SenderState::Halted, sender)) => {
+            Way::Shut(format!("halted ({}): {}", sender.code, sender.reason))
+        }
         Some((SenderState::Paused, _)) => Way::Shut(format!(
             "paused by an operator; `orderfeed delivery resume --website {code}` ends it"
         )),
@@ -103,7 +105,10 @@ pub fn full(before: &BTreeSet<String>, backlogs: &[Backlog], bound: u64) -> BTre
     if waiting < bound || !is_any_open(backlogs) {
         return BTreeSet::new();
     }
-    let codes = backlogs.iter().filter(shut).map(|backlog| backlog.website.clone());
+    let codes = backlogs
+        .iter()
+        .filter(shut)
+        .map(|backlog| backlog.website.clone());
     codes.collect()
 }
 
@@ -189,7 +194,11 @@ mod tests {
         assert_eq!(full(&none, &at(500, 500), 1000), both);
         assert_eq!(full(&both, &at(300, 200), 1000), both);
         assert_eq!(full(&both, &at(300, 199), 1000), none);
-        assert_eq!(full(&both, &at(5000, 0)[1..], 1000), none, "then intake as a whole waits");
+        assert_eq!(
+            full(&both, &at(5000, 0)[1..], 1000),
+            none,
+            "then intake as a whole waits"
+        );
         let resumed = [backlog("b", 900, Way::Open), backlog("d", 600, shut())];
         assert_eq!(full(&both, &resumed, 1000), ["d".to_owned()].into());
     }

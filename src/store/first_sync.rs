@@ -171,7 +171,9 @@ impl Writer<'_> {
     pub fn take_walk(&mut self, walk: WalkId, code: &str) -> Result<(), StoreError> {
         let sql = "UPDATE first_sync SET walk_id = NULL WHERE walk_id = ?1 AND state IN ('not_started', 'reindexing')
                    AND website_id = (SELECT id FROM website WHERE code = ?2)";
-        self.connection.prepare_cached(sql)?.execute(params![walk, code])?;
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![walk, code])?;
         Ok(())
     }
 
@@ -181,7 +183,9 @@ impl Writer<'_> {
     /// If the store cannot be written.
     pub fn interrupt_first_sync(&mut self, website: WebsiteId, at: UtcMillis) -> Result<(), StoreError> {
         let sql = "UPDATE first_sync SET interrupted_at = ?2 WHERE website_id = ?1";
-        self.connection.prepare_cached(sql)?.execute(params![website, at.0])?;
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![website, at.0])?;
         Ok(())
     }
 
@@ -195,7 +199,8 @@ impl Writer<'_> {
         at: UtcMillis,
         deadline: UtcMillis,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE first_sync SET interrupted_at = NULL, started_at = ?2, deadline = ?3, warned_early = 0,
+        let sql =
+            "UPDATE first_sync SET interrupted_at = NULL, started_at = ?2, deadline = ?3, warned_early = 0,
                    warned_late = 0, limited_by = NULL WHERE website_id = ?1";
         let row = params![website, at.0, deadline.0];
         self.connection.prepare_cached(sql)?.execute(row)?;

@@ -43,11 +43,17 @@ fn switch_off_and_on(rig: &mut Rig, with: &[(&str, &str)], without: &[(&str, &st
         rig.look(|reader| reader.pending_events()) == Some(0)
     });
     let sync = rig.sync("eu").unwrap();
-    assert!(sync.state < SyncState::Sending && sync.completed_at.is_none(), "{sync:?}");
+    assert!(
+        sync.state < SyncState::Sending && sync.completed_at.is_none(),
+        "{sync:?}"
+    );
     assert_eq!((sync.sent_events, sync.missed), (sync.events, false));
     assert!(placed(rig) < in_eu(rig), "the rest waits");
     let status = rig.run(&["status"]);
-    assert!(status.contains("the website is switched off; goes on"), "{status}");
+    assert!(
+        status.contains("the website is switched off; goes on"),
+        "{status}"
+    );
     rig.configure(with, SLOW);
     rig.reload();
     eventually("its end", || rig.is_complete(&["eu"]));

@@ -50,9 +50,7 @@ fn bar(syncs: &[SyncReport]) -> Option<String> {
     let filled = (part(done, total) * part(sent, events) * WIDTH as f64) as usize;
     let (hashes, rest) = ("#".repeat(filled), " ".repeat(WIDTH - filled));
     let left = open.iter().filter_map(|sync| sync.eta_ms).max();
-    let left = left.map_or_else(String::new, |left| {
-        format!(", {} left", spoken_duration(left))
-    });
+    let left = left.map_or_else(String::new, |left| format!(", {} left", spoken_duration(left)));
     Some(format!(
         "First sync {who} [{hashes}{rest}] {done}/{total} orders, {sent}/{events} events sent{left}"
     ))
@@ -93,6 +91,9 @@ mod tests {
         );
         let two = [one[1].clone(), sync("eu", SyncState::Sending)];
         let text = bar(&two).unwrap();
-        assert!(text.starts_with("First sync of 2 websites [") && text.contains(" 1000/2000 orders"), "{text}");
+        assert!(
+            text.starts_with("First sync of 2 websites [") && text.contains(" 1000/2000 orders"),
+            "{text}"
+        );
     }
 }
