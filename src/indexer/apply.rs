@@ -15,7 +15,7 @@ use crate::commerce::source::ReadOrder;
 use crate::config::Config;
 use crate::first_sync::history;
 use crate::store::outbox::{BatchLimits, Class};
-use crate::store::{Durability, Reader, StoreError};
+use crate::store::{Durability, Reader, StoreError, Writer};
 
 /// Bytes of `{"events":[]}`.
 const ENVELOPE: usize = 13;
@@ -87,10 +87,13 @@ impl Indexer {
             limits,
             at,
         };
-        let indexed = self
-            .store
-            .write(Durability::Durable, move |writer| commit.write(writer))
-            .await?;
+        let work = move |writer: &mut Writer<'_>| commit.write(writer);
+        // Beside live changes each batch of history has a transaction of its own, so that they wait for one at most;
+        // otherwise it shares one with whatever else there is.
+        let indexed = match class {
+            Class::History if self.is_live() => self.store.write_behind(Durability::Durable, work).await?,
+            _ => self.store.write(Durability::Durable, work).await?,
+        };
         Ok(indexed)
     }
 

@@ -224,7 +224,7 @@ impl Indexer {
             let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
             let (slice, later) = rest.split_at(size.min(rest.len()));
             rest = later;
-            orders.append(&mut self.source.read_orders(slice).await?);
+            orders.append(&mut self.source.read_history(slice).await?);
         }
         Ok(orders)
     }
@@ -279,7 +279,7 @@ impl Indexer {
     }
 
     /// Whether a live change was indexed a moment ago.
-    fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         let last = UtcMillis(self.live_at.load(Ordering::Relaxed));
         (0..LIVE_MS).contains(&self.clock.now().millis_since(last))
     }

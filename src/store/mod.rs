@@ -52,7 +52,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use engine::{Readers, WriterThread};
+use engine::{Turn, Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
 
@@ -97,7 +97,19 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.writer.run(durability, job).await
+        self.writer.run(durability, Turn::Next, job).await
+    }
+
+    /// The same for work that others should not wait for: it takes its turn alone, when nobody else waits.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_behind<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(durability, Turn::Behind, job).await
     }
 
     /// Runs `job` on one snapshot of the database, beside the writer.

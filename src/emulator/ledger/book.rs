@@ -166,7 +166,7 @@ impl Ledger {
             && self.detail != LedgerDetail::Counts
         {
             self.order
-                .note(event.order_key, timestamp, |recorded_before| OrderViolation {
+                .note(event.order_key, timestamp, event.event_type, |recorded_before| OrderViolation {
                     purchase_id: order.to_owned(),
                     id: id.to_owned(),
                     seq,
