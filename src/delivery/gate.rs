@@ -105,7 +105,10 @@ mod tests {
         assert_eq!(history.count(), 84, "750 units, a tenth of them kept");
         assert!(gate.try_take(8, Class::Live, Duration::ZERO).is_ok());
         let mut small = Gate::new(10);
-        assert!(small.try_take(8, Class::History, Duration::ZERO).is_ok(), "or it would never go");
+        assert!(
+            small.try_take(8, Class::History, Duration::ZERO).is_ok(),
+            "or it would never go"
+        );
     }
 
     proptest! {

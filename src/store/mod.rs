@@ -52,7 +52,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use engine::{Turn, Readers, WriterThread};
+use engine::{Readers, Turn, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
 

@@ -155,7 +155,11 @@ pub fn assert_promises(edge: &EmulatorHandle) {
         Vec::<String>::new(),
         "an id came again with other bytes"
     );
-    assert_eq!(edge.order_violations(), [], "events of an order came out of order");
+    assert_eq!(
+        edge.order_violations(),
+        [],
+        "events of an order came out of order"
+    );
     assert_eq!(edge.pii_findings(), [], "personal data left the house");
     let statuses = edge.totals().by_event_status;
     let fine = |status: &EventStatus| matches!(status, EventStatus::Recorded | EventStatus::DuplicateId);
