@@ -201,6 +201,7 @@ fn record_failures(
         let earlier = earlier.get(&order);
         let attempts = earlier.map_or(1, |failure| failure.attempts + 1);
         tracing::warn!(
+            log_code = "OF05-02",
             order,
             attempts,
             error = %reason,
@@ -221,6 +222,7 @@ fn record_failures(
 fn warn_rerendered(number: &str, events: u64) {
     if events > 0 {
         tracing::warn!(
+            log_code = "OF05-03",
             order_number = number,
             events,
             "A forced resend renders events anew because their frozen bytes are past store.body_retention; \
