@@ -1,6 +1,8 @@
 //! The first syncs under way: looks once a second, does what [`crate::first_sync::decide`] says, and sleeps for good once
 //! every website is through. Walks run one at a time beside it; a walk that fails is begun again where it was.
 
+mod speech;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,7 +174,7 @@ impl Driver {
                     changed = true;
                 }
                 Action::Say(line) => {
-                    say(line, code, sync, &facts, now);
+                    speech::say(line, code, row, &facts, now);
                     noted.warned_early |= matches!(line, Line::WillMiss(_));
                     noted.warned_late |= line == Line::Overdue;
                     if line == Line::Progress {
@@ -329,78 +331,5 @@ fn sender_fact(sender: Option<&SenderRow>) -> SenderFact {
         }
         Some(row) if row.state == SenderState::BackingOff => SenderFact::Failing,
         _ => SenderFact::Running,
-    }
-}
-
-fn say(line: Line, website: &str, sync: &Sync, facts: &Facts, now: UtcMillis) {
-    let row = &sync.row;
-    let (orders, done, events) = (row.total_orders.max(row.done_orders), row.done_orders, row.events);
-    let sent = events.saturating_sub(sync.pending);
-    let elapsed_s = now.millis_since(row.started_at) / 1000;
-    let rate = |pick: fn(&crate::first_sync::pace::Estimate) -> f64| facts.estimate.map(|e| pick(&e).round());
-    match line {
-        Line::Progress => tracing::info!(
-            website,
-            state = row.state.as_str(),
-            orders_done = done,
-            orders,
-            events_queued = events,
-            events_sent = sent,
-            orders_per_second = rate(|e| e.orders_per_second),
-            events_per_second = rate(|e| e.events_per_second),
-            eta_s = facts
-                .estimate
-                .and_then(|e| e.finish_at)
-                .map(|at| at.millis_since(now) / 1000),
-            deadline = %row.deadline,
-            "The first sync goes on",
-        ),
-        Line::WillMiss(estimate) => tracing::warn!(
-            log_code = "OF07-01",
-            website,
-            orders_done = done,
-            orders,
-            events_sent = sent,
-            finish_at = estimate.finish_at.map(|at| at.rfc3339()),
-            deadline = %row.deadline,
-            limited_by = estimate.limit.as_str(),
-            remedy = estimate.limit.remedy(),
-            "The first sync will miss its window at this pace; it goes on, newest orders first",
-        ),
-        Line::Overdue => tracing::warn!(
-            log_code = "OF07-02",
-            website,
-            orders_done = done,
-            orders,
-            events_queued = events,
-            events_sent = sent,
-            elapsed_s,
-            deadline = %row.deadline,
-            limited_by = row.limited_by,
-            "The first sync missed its window; it goes on, newest orders first, and live changes overtake it",
-        ),
-        Line::Interrupted => tracing::info!(
-            website,
-            orders_done = done,
-            orders,
-            events_queued = events,
-            "The website was switched off before its first sync was complete; it goes on when the website is enabled again",
-        ),
-        Line::Reopened => tracing::info!(
-            website,
-            orders_done = done,
-            orders,
-            "Back-office events are enabled again: the first sync goes on, in a new window",
-        ),
-        Line::Complete => tracing::info!(
-            website,
-            orders = done,
-            events,
-            elapsed_s,
-            in_time = now <= row.deadline,
-            orders_per_second =
-                (done as f64 * 1000.0 / now.millis_since(row.started_at).max(1) as f64).round(),
-            "The first sync is complete; from now on updates leave as soon as they are indexed",
-        ),
     }
 }

@@ -264,6 +264,7 @@ impl State {
 fn say_full(before: &BTreeSet<String>, full: &BTreeSet<String>) {
     for website in full.difference(before) {
         tracing::warn!(
+            log_code = "OF05-04",
             website,
             "Delivery for a website stands still and delivery.max_pending_events wait: its orders are indexed without \
              new events until there is room, the other websites go on; see `orderfeed status` for what holds it up",

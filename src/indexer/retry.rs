@@ -39,20 +39,21 @@ impl Indexer {
         if asked.is_empty() {
             return Ok(Indexed::default());
         }
+        let began = self.clock.now();
         let orders = self.source.read_orders(&asked).await?;
         let batch = Batch {
             asked,
             orders,
             vanished: Vec::new(),
             class,
-            changed_at: self.clock.now(),
+            changed_at: began,
             reach,
             only_for: None,
             force: false,
             advance: Advance::Nothing,
         };
         let done = self.apply(batch).await?;
-        export_log::say_retried(done, self.clock.now().millis_since(now));
+        export_log::say_retried(done, self.clock.now().millis_since(began));
         Ok(done)
     }
 }

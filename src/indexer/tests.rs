@@ -12,7 +12,6 @@ use crate::commerce::order::{Order, OrderId, Scope};
 use crate::commerce::source::*;
 use crate::config::Website;
 use crate::store::feed::Exported;
-use crate::store::first_sync::NewFirstSync;
 use crate::store::outbox::{EventState, ParkedFilter};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Durability, testing};
@@ -158,18 +157,6 @@ impl House {
         let changes: Vec<_> = orders.iter().map(change).collect();
         self.store
             .write(Durability::Durable, move |w| w.append_changes(&changes, NOW))
-            .await
-            .unwrap();
-    }
-
-    async fn limit_history(&self, floor: UtcMillis) {
-        let new = NewFirstSync {
-            code: "base".to_owned(),
-            deadline: NOW,
-            floor: Some(floor),
-        };
-        self.store
-            .write(Durability::Durable, move |w| w.enroll_first_syncs(&[new], NOW))
             .await
             .unwrap();
     }

@@ -337,6 +337,7 @@ pub(crate) mod testing {
             eta_ms: Some(18_000),
             missed: true,
             limited_by: Some("rate_limit".to_owned()),
+            interrupted_at: None,
         }
     }
 

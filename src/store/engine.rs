@@ -1,6 +1,5 @@
 //! The writer thread with its group commit, and the reader threads.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,15 +17,6 @@ const QUEUE: usize = 1024;
 /// Jobs in one transaction at most, so that the first of them does not wait for ever.
 const GROUP: usize = 256;
 const READERS: usize = 2;
-
-/// When a job has its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// With whatever else waits, in one transaction.
-    Next,
-    /// In a transaction of its own, after what else waits: nobody waits for more than one of these.
-    Behind,
-}
 
 /// The thread that owns the writing connection.
 #[derive(Debug)]
@@ -58,7 +48,7 @@ impl WriterThread {
         })
     }
 
-    pub(super) async fn run<T, F>(&self, durability: Durability, turn: Turn, job: F) -> Result<T, StoreError>
+    pub(super) async fn run<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -66,7 +56,6 @@ impl WriterThread {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             durability,
-            turn,
             work: Some(job),
             result: None,
             answer,
@@ -114,39 +103,25 @@ struct WriterLoop {
 
 impl WriterLoop {
     fn run(mut self) {
-        let (mut group, mut behind) = (Vec::with_capacity(GROUP), VecDeque::new());
-        loop {
-            if behind.is_empty() {
-                match self.queue.blocking_recv() {
-                    Some(job) => sort(job, &mut group, &mut behind),
-                    None => break,
+        let mut group = Vec::with_capacity(GROUP);
+        while let Some(first) = self.queue.blocking_recv() {
+            group.push(first);
+            while group.len() < GROUP {
+                match self.queue.try_recv() {
+                    Ok(job) => group.push(job),
+                    Err(_) => break,
                 }
             }
-            while group.len() < GROUP
-                && let Ok(job) = self.queue.try_recv()
-            {
-                sort(job, &mut group, &mut behind);
+            let outcome = self.commit_group(&mut group);
+            self.report(&outcome);
+            for job in group.drain(..) {
+                job.finish(outcome.as_ref().err());
             }
-            self.commit(&mut group);
-            // After each group one of them has its turn, so that they go on under any load.
-            group.extend(behind.pop_front());
-            self.commit(&mut group);
         }
         // After a clean end the file alone is the whole store: it can be copied.
         let _ = self
             .connection
             .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
-    }
-
-    fn commit(&mut self, group: &mut Vec<Box<dyn WriteJob>>) {
-        if group.is_empty() {
-            return;
-        }
-        let outcome = self.commit_group(group);
-        self.report(&outcome);
-        for job in group.drain(..) {
-            job.finish(outcome.as_ref().err());
-        }
     }
 
     fn commit_group(&mut self, group: &mut [Box<dyn WriteJob>]) -> Result<[bool; 2], StoreError> {
@@ -215,21 +190,9 @@ impl WriterLoop {
     }
 }
 
-fn sort(
-    job: Box<dyn WriteJob>,
-    group: &mut Vec<Box<dyn WriteJob>>,
-    behind: &mut VecDeque<Box<dyn WriteJob>>,
-) {
-    match job.turn() {
-        Turn::Next => group.push(job),
-        Turn::Behind => behind.push_back(job),
-    }
-}
-
 /// A job with its result type erased.
 trait WriteJob: Send {
     fn durability(&self) -> Durability;
-    fn turn(&self) -> Turn;
     /// Does the work; `false` asks for its part to be undone.
     fn run(&mut self, writer: &mut Writer<'_>) -> bool;
     /// Why `run` asked for its part to be undone.
@@ -240,7 +203,6 @@ trait WriteJob: Send {
 
 struct Job<F, T> {
     durability: Durability,
-    turn: Turn,
     work: Option<F>,
     result: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
@@ -253,10 +215,6 @@ where
 {
     fn durability(&self) -> Durability {
         self.durability
-    }
-
-    fn turn(&self) -> Turn {
-        self.turn
     }
 
     fn run(&mut self, writer: &mut Writer<'_>) -> bool {
@@ -401,32 +359,6 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(kept, (Some("1".to_owned()), None, None));
-    }
-
-    #[tokio::test]
-    async fn whoever_comes_while_one_waits_behind_goes_first() {
-        let (_dir, store) = testing::fresh();
-        let (begin, begun) = std::sync::mpsc::channel::<()>();
-        let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let note = |name: &'static str| {
-            let order = order.clone();
-            move |_: &mut Writer<'_>| {
-                order.lock().unwrap().push(name);
-                Ok(())
-            }
-        };
-        let busy = store.write(Durability::Relaxed, move |_| {
-            let _ = begun.recv();
-            Ok(())
-        });
-        let one = store.write_behind(Durability::Relaxed, note("one behind"));
-        let two = store.write_behind(Durability::Relaxed, note("another behind"));
-        let next = store.write(Durability::Relaxed, note("next"));
-        // The first poll of each hands its job in; only then the writer goes on.
-        let go = async { begin.send(()).unwrap() };
-        let (busy, one, two, next, ()) = tokio::join!(busy, one, two, next, go);
-        assert!(busy.is_ok() && one.is_ok() && two.is_ok() && next.is_ok());
-        assert_eq!(*order.lock().unwrap(), ["next", "one behind", "another behind"]);
     }
 
     #[tokio::test]

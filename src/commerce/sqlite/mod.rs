@@ -35,9 +35,8 @@ const DELETED_AT_ONCE: usize = 5_000;
 /// An embedded database as a [`Source`].
 #[derive(Debug)]
 pub struct SqliteSource {
-    /// For capture and live changes.
+    /// For capture and live changes; walks over history have a connection of their own.
     thread: Thread,
-    /// For walks over history, with a connection of its own.
     history: Thread,
     shop: Arc<Shop>,
     /// The cursors at which the log was last found empty, and the database's `data_version` then.

@@ -1,7 +1,7 @@
 //! How far back events reach, and what becomes of orders that cannot be taken right now.
 
 use super::*;
-use crate::store::first_sync::{FirstSyncRow, SyncState};
+use crate::store::first_sync::{FirstSyncRow, NewFirstSync, SyncState};
 use crate::store::outbox::{SenderRow, SenderState};
 
 const OTHER: &str = "11111111-0000-4000-8000-000000000001";
@@ -14,6 +14,18 @@ fn by_history() -> WalkOptions {
 }
 
 impl House {
+    pub(super) async fn limit_history(&self, floor: UtcMillis) {
+        let new = NewFirstSync {
+            code: "base".to_owned(),
+            deadline: NOW,
+            floor: Some(floor),
+        };
+        self.store
+            .write(Durability::Durable, move |w| w.enroll_first_syncs(&[new], NOW))
+            .await
+            .unwrap();
+    }
+
     /// Puts these orders into another website.
     fn move_to(&self, website: &str, orders: &[OrderId]) {
         for (_, order) in self.source.orders.lock().unwrap().iter_mut() {
