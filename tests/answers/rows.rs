@@ -23,6 +23,14 @@ pub(super) enum Script {
     Poison(Value),
 }
 
+impl Script {
+    pub(super) fn step(&self) -> &Value {
+        match self {
+            Self::Once(step) | Self::Poison(step) => step,
+        }
+    }
+}
+
 /// Where the events end.
 pub(super) enum Ends {
     Delivered,

@@ -211,7 +211,15 @@ fn judge_time(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
         .iter()
         .rposition(|one| one.fault.is_some())
         .unwrap_or_default();
-    let (last, Some(next)) = (&requests[last], requests.get(last + 1)) else {
+    let (last, later) = (&requests[last], &requests[last + 1..]);
+    // A halt and a Retry-After hold up everything; any other failure holds up its own request.
+    let holds_all = matches!(row.ends, Ends::Halted(_)) || row.script.step().get("retry_after").is_some();
+    let same = later.iter().find(|one| one.body_hash == last.body_hash);
+    let Some(next) = (if holds_all {
+        later.first()
+    } else {
+        same.or(later.first())
+    }) else {
         return Err("nothing came after the last scripted answer".to_owned());
     };
     let least = match row.ends {
@@ -260,9 +268,7 @@ fn judge_content(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
 fn script(row: &Row, place: &Place, edge: &EmulatorHandle) -> Value {
     let poison = event_id(&edge::DATA_SPACE, EventKind::Placed, place.orders[0]).to_string();
     let only = serde_json::json!({"contains_id": poison});
-    let mut step = match &row.script {
-        Script::Once(step) | Script::Poison(step) => step.clone(),
-    };
+    let mut step = row.script.step().clone();
     step["match"] = only;
     if matches!(row.script, Script::Poison(_)) {
         step["times"] = 0.into();
