@@ -14,10 +14,12 @@ use crate::cli::explain::ExplainArgs;
 use crate::cli::failed::FailedCommand;
 use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
 use crate::cli::manual::ManualArgs;
+use crate::cli::privacy::PrivacyCommand;
 use crate::cli::resync::ResyncArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::source::SourceArgs;
 use crate::cli::status::StatusArgs;
+use crate::cli::suppress::SuppressCommand;
 use crate::cli::test_connection::TestConnectionArgs;
 
 const AFTER_HELP: &str = "\
@@ -81,8 +83,14 @@ pub enum Command {
     )]
     Run(RunArgs),
     /// Show the whole main job with an embedded shop, the emulator and the real daemon
+    #[command(
+        after_help = "Examples:\n  orderfeed demo\n  orderfeed demo --orders 20000 --rate 50 --duration 30s --faults"
+    )]
     Demo(DemoArgs),
     /// Run a local Edge Network for trials and tests
+    #[command(
+        after_help = "Examples:\n  orderfeed emulator --listen-server 127.0.0.1:9180 --strict-xdm\n  orderfeed emulator --fault-rate 0.05 --seed 7 --latency-ms 80"
+    )]
     Emulator(EmulatorArgs),
     /// Check or show the configuration
     #[command(subcommand)]
@@ -110,16 +118,22 @@ pub enum Command {
     )]
     TestConnection(TestConnectionArgs),
     /// List the indexers
-    #[command(name = "indexer:info")]
+    #[command(name = "indexer:info", after_help = "Example:\n  orderfeed indexer:info")]
     IndexerInfo,
     /// Show the status of the index
-    #[command(name = "indexer:status")]
+    #[command(name = "indexer:status", after_help = "Example:\n  orderfeed indexer:status")]
     IndexerStatus(Indexers),
     /// Show the state of the index's view and its changelog
-    #[command(name = "indexer:status:mview")]
+    #[command(
+        name = "indexer:status:mview",
+        after_help = "Example:\n  orderfeed indexer:status:mview"
+    )]
     IndexerStatusMview(Indexers),
     /// Show when the index is updated
-    #[command(name = "indexer:show-mode")]
+    #[command(
+        name = "indexer:show-mode",
+        after_help = "Example:\n  orderfeed indexer:show-mode"
+    )]
     IndexerShowMode(Indexers),
     /// Set when the index is updated: on save (realtime) or by schedule
     #[command(
@@ -132,11 +146,11 @@ pub enum Command {
         name = "indexer:reindex",
         visible_alias = "index:reindex",
         after_help = "What was sent is not sent again; interrupting this command does not \
-        interrupt a running daemon's work."
+        interrupt a running daemon's work.\n\nExample:\n  orderfeed indexer:reindex"
     )]
     IndexerReindex(ReindexArgs),
     /// Require a full reindex at the next scheduled run
-    #[command(name = "indexer:reset")]
+    #[command(name = "indexer:reset", after_help = "Example:\n  orderfeed indexer:reset")]
     IndexerReset(Indexers),
     /// Set the status of the index
     #[command(
@@ -164,6 +178,12 @@ pub enum Command {
     /// Pause and resume what is sent; intake and indexing go on
     #[command(subcommand)]
     Delivery(DeliveryCommand),
+    /// Persons whose events are not sent: add, remove, list, import
+    #[command(subcommand)]
+    Suppress(SuppressCommand),
+    /// Requests of persons about what the store holds of them
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  orderfeed completions bash > /usr/share/bash-completion/completions/orderfeed"

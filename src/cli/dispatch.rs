@@ -6,7 +6,10 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
-use crate::cli::{cron, delivery, explain, failed, indexer, manual, output, resync, status, test_connection};
+use crate::cli::{
+    cron, delivery, explain, failed, indexer, manual, output, privacy, resync, status, suppress,
+    test_connection,
+};
 
 /// Runs the command.
 ///
@@ -35,6 +38,8 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cron(command) => cron::run(&context, command).await,
         Command::Failed(command) => failed::run(&context, command).await,
         Command::Delivery(command) => delivery::run(&context, command).await,
+        Command::Suppress(command) => suppress::run(&context, command).await,
+        Command::Privacy(command) => privacy::run(&context, command).await,
         Command::Completions { shell } => completions(shell),
         Command::Manual(args) => Ok(manual::write(&args, Cli::command()).map(|()| Exit::Ok)?),
     }

@@ -34,6 +34,15 @@ impl Meter {
 
     /// Shows how far the work is, if it is time for it.
     pub fn show(&mut self, progress: Progress) {
+        let terminal = self.terminal;
+        self.say(|elapsed| match terminal {
+            true => bar(progress, elapsed),
+            false => sentence(progress, elapsed),
+        });
+    }
+
+    /// Shows words of how far it is, if it is time for it.
+    pub fn say(&mut self, text: impl FnOnce(Duration) -> String) {
         let every = if self.terminal { BAR_EVERY } else { LINE_EVERY };
         if self.shown.is_some_and(|at| at.elapsed() < every) {
             return;
@@ -41,10 +50,10 @@ impl Meter {
         self.shown = Some(Instant::now());
         let elapsed = self.started.elapsed();
         if self.terminal {
-            output::redraw(&bar(progress, elapsed));
+            output::redraw(&text(elapsed));
             self.drawn = true;
         } else {
-            output::talk(&sentence(progress, elapsed));
+            output::talk(&text(elapsed));
         }
     }
 

@@ -15,7 +15,7 @@ use crate::config::secret;
 use crate::config::shown::{Shown, list};
 
 /// The shipped file, which is also the first layer: documentation and defaults cannot differ.
-const DEFAULTS: &str = include_str!("../../config/orderfeed.toml");
+pub(crate) const DEFAULTS: &str = include_str!("../../config/orderfeed.toml");
 
 /// A configuration that may be used, and how it came about.
 #[derive(Clone, Debug)]

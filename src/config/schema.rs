@@ -127,6 +127,27 @@ pub(crate) const KEYS: &[Key] = &[
     key("admin.listen", Kind::Text),
 ];
 
+/// Keys, or tables of keys, that are bound to open files and connections: a reload leaves the old values in force. `*`
+/// stands for one part of a path.
+pub const FIXED: [&str; 5] = [
+    "store.path",
+    "services_connector.*.data_space_id",
+    "source",
+    "admin.listen",
+    "log.format",
+];
+
+/// The entry of [`FIXED`] that makes a change of this key wait for a restart.
+pub(crate) fn needs_restart(path: &str) -> Option<&'static str> {
+    let covers = |fixed: &&str| {
+        let mut parts = path.split('.');
+        fixed
+            .split('.')
+            .all(|want| parts.next().is_some_and(|part| want == "*" || want == part))
+    };
+    FIXED.into_iter().find(covers)
+}
+
 /// The entry for a path of segments, if there is such a key.
 pub(crate) fn find(path: &[String]) -> Option<&'static Key> {
     KEYS.iter().find(|key| {
@@ -180,6 +201,17 @@ mod tests {
         assert!(find(&path("edge")).is_none());
         assert!(is_table(&path("edge")) && is_table(&path("websites.x")) && is_table(&[]));
         assert!(!is_table(&path("edge.url")));
+    }
+
+    #[test]
+    fn a_whole_table_may_wait_for_a_restart() {
+        assert_eq!(needs_restart("source.mysql.tls.mode"), Some("source"));
+        assert_eq!(
+            needs_restart("services_connector.sandbox.data_space_id"),
+            Some("services_connector.*.data_space_id")
+        );
+        assert_eq!(needs_restart("services_connector.organization_id"), None);
+        assert_eq!(needs_restart("log.level"), None);
     }
 
     #[test]

@@ -8,7 +8,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Indexer;
 use super::report::{Indexed, Progress, WalkReport};
 use super::walk_options::WalkKind;
 use crate::clock::UtcMillis;
@@ -69,28 +68,30 @@ fn elapsed(millis: i64) -> String {
     format!("{} ms", millis.max(0))
 }
 
-impl Indexer {
-    /// Notes changes that were indexed, and says what has come together once it is time. Nothing new is a time to look,
-    /// too.
-    pub(super) fn note_changes(&self, done: Indexed, batches: u64, took_ms: i64) {
-        let untold: &Mutex<Untold> = &self.untold;
-        let mut untold = untold.lock().unwrap_or_else(PoisonError::into_inner);
-        untold.add(done, batches, took_ms);
-        let Some((done, batches, took_ms)) = untold.take(self.clock.now()) else {
-            return;
-        };
-        drop(untold);
-        tracing::info!(
-            feed = FEED,
-            operation = PARTIAL,
-            status = progress(batches, batches, done.orders, done.changed),
-            elapsed = elapsed(took_ms),
-            orders = done.orders,
-            changed = done.changed,
-            events = done.events,
-            "Changed orders were indexed",
-        );
-    }
+/// Notes changes that were indexed, and says what has come together once it is time. Nothing new is a time to look, too.
+pub(super) fn note_changes(
+    untold: &Mutex<Untold>,
+    done: Indexed,
+    batches: u64,
+    took_ms: i64,
+    now: UtcMillis,
+) {
+    let mut untold = untold.lock().unwrap_or_else(PoisonError::into_inner);
+    untold.add(done, batches, took_ms);
+    let Some((done, batches, took_ms)) = untold.take(now) else {
+        return;
+    };
+    drop(untold);
+    tracing::info!(
+        feed = FEED,
+        operation = PARTIAL,
+        status = progress(batches, batches, done.orders, done.changed),
+        elapsed = elapsed(took_ms),
+        orders = done.orders,
+        changed = done.changed,
+        events = done.events,
+        "Changed orders were indexed",
+    );
 }
 
 /// Orders that could not be indexed were tried again.

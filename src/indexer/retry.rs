@@ -22,7 +22,7 @@ impl Indexer {
     pub async fn retry_failures(&self) -> Result<Indexed, IndexError> {
         let now = self.clock.now();
         // Realtime indexing has no slots of its own in which the rest of what it did could be told.
-        self.note_changes(Indexed::default(), 0, 0);
+        export_log::note_changes(&self.untold, Indexed::default(), 0, 0, now);
         let due = self
             .store
             .read(move |reader: &Reader<'_>| reader.index_failures_due(now, AT_ONCE))

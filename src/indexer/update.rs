@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::advance::Advance;
 use super::apply::Batch;
+use super::export_log;
 use super::intake::Flow;
 use super::report::Indexed;
 use super::walk_options::Reach;
@@ -70,7 +71,8 @@ impl Indexer {
             self.mark_view(ViewStatus::Idle).await?;
         }
         let took_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.note_changes(update.indexed, update.batches, took_ms);
+        let now = self.clock.now();
+        export_log::note_changes(&self.untold, update.indexed, update.batches, took_ms, now);
         result.map(|()| update)
     }
 

@@ -15,6 +15,7 @@
 //! | [`walk`] | `walk` |
 //! | [`first_sync`] | `first_sync` |
 //! | [`outbox`] | `outbox_*`, `sender` |
+//! | [`suppression`] | `suppression` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
 //!
@@ -42,11 +43,13 @@ pub mod meta;
 mod migrations;
 mod open;
 pub mod outbox;
+pub mod suppression;
 mod transaction;
+pub mod under_way;
 pub mod views;
 pub mod walk;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +67,7 @@ pub const INTAKE: &str = "intake";
 const LOOKS: usize = 20;
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 pub use transaction::{Durability, Reader, Topic, Writer};
+use under_way::Claims;
 
 /// The version of SQLite that is built in.
 pub fn sqlite_version() -> &'static str {
@@ -75,6 +79,8 @@ pub fn sqlite_version() -> &'static str {
 pub struct Store {
     writer: Arc<WriterThread>,
     readers: Arc<Readers>,
+    path: Arc<PathBuf>,
+    claims: Claims,
 }
 
 impl Store {
@@ -90,6 +96,8 @@ impl Store {
         Ok(Self {
             writer: Arc::new(writer),
             readers: Arc::new(readers),
+            path: Arc::new(path.to_owned()),
+            claims: Claims::default(),
         })
     }
 
@@ -134,6 +142,22 @@ impl Store {
         F: FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.readers.run(job).await
+    }
+
+    /// Moves everything from the write-ahead log into the database and cuts the log to nothing, so that what was deleted
+    /// and overwritten is in neither. `false` if readers held on to it all the time; it is done at a clean stop as well.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        let path = Arc::clone(&self.path);
+        let work = tokio::task::spawn_blocking(move || open::empty_log(&path));
+        work.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The batches that senders have in their hands.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Transactions that wait for the writer.

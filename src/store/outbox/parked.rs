@@ -131,6 +131,8 @@ impl Writer<'_> {
             website: parked.website,
             class: Class::Live,
             changed_at: at,
+            // The sender looks into the body before it sends.
+            person: None,
             walk: None,
             events: vec![event],
         };
