@@ -5,7 +5,7 @@
 //! | 0 | `Ok` | done; also when the reader of our output went away (`\| head`) |
 //! | 1 | `Failed` | the command ran, and the answer is no |
 //! | 2 | `Usage` | the command line is wrong |
-//! | 69 | `Unavailable` | something that is needed is not there: the source, the edge, a store, a daemon |
+//! | 69 | `Unavailable` | something that is needed is not there: the source, the edge, a store, a daemon; `saas:resync --wait` left events that cannot leave |
 //! | 70 | `Software` | a bug, or a store that contradicts itself |
 //! | 74 | `IoErr` | the disk failed or is full |
 //! | 75 | `TempFail` | somebody else is at it; try again later |
@@ -187,7 +187,9 @@ fn of_index(error: &IndexError) -> Exit {
     match error {
         IndexError::Source(error) => of_source(error),
         IndexError::Store(error) => of_store(error),
-        IndexError::Busy(_) | IndexError::Stopped | IndexError::Paused => Exit::TempFail,
+        IndexError::Busy(_) | IndexError::Stopped | IndexError::Paused | IndexError::SwitchedOff(_) => {
+            Exit::TempFail
+        }
         IndexError::Suspended => Exit::Failed,
         IndexError::Derive(_) => Exit::Software,
     }

@@ -33,6 +33,12 @@ pub trait Source: Send + Sync {
     /// Reads these orders whole, all from one snapshot. An id that does not exist is absent from the answer.
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>>;
 
+    /// The same for a walk over history, beside live changes: a source that answers one question at a time gives it a
+    /// way of its own, so that a change never waits behind a page of the walk.
+    fn read_history<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+        self.read_orders(ids)
+    }
+
     /// A page of existing order ids in `filter`, newest first, below `below` (exclusive; `None` starts at the newest).
     fn order_ids<'a>(
         &'a self,

@@ -76,6 +76,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("source.mysql.capture", Kind::Text),
     key("source.mysql.poll_interval", Kind::Duration("10ms", "1h")),
     key("source.mysql.poll_overlap", Kind::Duration("0s", "1d")),
+    key("source.mysql.returns_interval", Kind::Duration("5s", "1d")),
     key("source.mysql.connect_timeout", Kind::Duration("100ms", "5m")),
     key("source.mysql.max_connections", Kind::Int(1, 100)),
     key("source.mysql.tls.mode", Kind::Text),

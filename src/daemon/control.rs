@@ -209,7 +209,7 @@ pub struct Rebuilt {
 }
 
 /// What a resync did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resynced {
     /// Orders looked at.
     pub orders: u64,
@@ -219,8 +219,22 @@ pub struct Resynced {
     pub again: u64,
     /// Orders that could not be indexed, or ids that do not exist.
     pub failures: u64,
+    /// What `--wait` did not wait for, because it cannot leave by itself.
+    #[serde(default)]
+    pub standing_still: Vec<StandingStill>,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+/// Events of a website that cannot leave by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingStill {
+    /// The website's code.
+    pub website: String,
+    /// Events that wait.
+    pub events: u64,
+    /// Why, and what to do.
+    pub reason: String,
 }
 
 /// What a job that was run by hand did.

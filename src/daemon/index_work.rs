@@ -10,7 +10,7 @@ use super::resync::ResyncOptions;
 use super::resync_work;
 use super::walk_reply::{refused, report_to};
 use super::work::{BoxFuture, IndexWork, RequestError};
-use crate::indexer::{IndexError, WalkOptions, WalkReport};
+use crate::indexer::{IndexError, Reach, WalkOptions, WalkReport};
 use crate::store::cron::CronRun;
 use crate::store::{Durability, Writer};
 
@@ -28,7 +28,7 @@ impl IndexWork for DaemonIndexWork {
     ) -> BoxFuture<'a, Rebuilt> {
         Box::pin(async move {
             let walk = WalkOptions {
-                floors: self.jobs.floors().await?,
+                reach: Reach::History,
                 batch_size: options.batch_size,
                 ..WalkOptions::default()
             };

@@ -1,14 +1,12 @@
 //! What each cron job does. A job says in one line what it did, or nothing if there was nothing to do.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, UtcMillis};
+use crate::clock::Clock;
 use crate::config::{Config, CronExpr};
-use crate::first_sync::history;
-use crate::indexer::{IndexError, Indexer, WalkOptions};
+use crate::indexer::{IndexError, Indexer, Reach, WalkOptions};
 use crate::store::views::{IndexerStatus, ViewMode};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 
@@ -151,7 +149,7 @@ impl Jobs {
     /// What stopped it.
     pub async fn rebuild(&self) -> Result<String, IndexError> {
         let options = WalkOptions {
-            floors: self.floors().await?,
+            reach: Reach::History,
             ..WalkOptions::default()
         };
         let report = self
@@ -163,17 +161,6 @@ impl Jobs {
             "rebuilt the index: {} orders, {} events queued",
             done.orders, done.events
         ))
-    }
-
-    /// How far back a walk reaches, by website.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub async fn floors(&self) -> Result<BTreeMap<String, UtcMillis>, StoreError> {
-        let (config, now) = (self.config.borrow().clone(), self.clock.now());
-        self.store()
-            .read(move |reader: &Reader<'_>| history::floors(reader, &config, now))
-            .await
     }
 
     async fn clean_all_changelogs(&self) -> JobResult {

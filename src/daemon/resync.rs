@@ -35,7 +35,7 @@ pub struct ResyncOptions {
     pub batch_size: Option<u32>,
     /// Batches that are read at the same time.
     pub thread_count: Option<u32>,
-    /// Return when everything was delivered, not when everything is queued.
+    /// Return when everything was delivered that can be, not when everything is queued.
     pub wait: bool,
 }
 

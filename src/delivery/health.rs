@@ -85,6 +85,17 @@ impl Health {
         }
     }
 
+    /// Moments are kept as such, so a clock that was set back would make a pause too long: none is longer than
+    /// `longest`, counted from now.
+    pub fn mind_clock(&mut self, now: UtcMillis, longest: Duration) {
+        let latest = now.plus_millis(millis(longest));
+        match &mut self.state {
+            State::Waiting { until, .. } => *until = latest.min(*until),
+            State::Halted { probe_at, .. } => *probe_at = latest.min(*probe_at),
+            State::Running | State::Paused { .. } => {}
+        }
+    }
+
     /// What is permitted at `now`.
     pub fn permit(&self, now: UtcMillis) -> Permit {
         match &self.state {
@@ -267,7 +278,7 @@ fn probe_pause(retry: &Retry, probes: u32) -> Duration {
     backoff::step(FIRST_PROBE.min(retry.max.get()), longest, probes + 1)
 }
 
-fn millis(pause: Duration) -> i64 {
+pub(super) fn millis(pause: Duration) -> i64 {
     // Rounded up: a pause that the edge asked for is never cut short.
     i64::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
@@ -330,6 +341,27 @@ mod tests {
             now = probe;
         }
         assert_eq!(gaps, [60, 120, 240, 480, 900, 900]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_lengthens_no_pause() {
+        let hour = Duration::from_secs(3600);
+        let mut health = Health::default();
+        health.wait(Duration::from_secs(120), "EXEG-0000-503", NOW);
+        health.mind_clock(NOW, hour);
+        assert_eq!(health.permit(NOW), Permit::WaitUntil(NOW.plus_millis(120_000)));
+        let yesterday = NOW.plus_millis(-86_400_000);
+        let mut restored = Health::restore(Some(&health.row(1)), yesterday);
+        for health in [&mut health, &mut restored] {
+            health.mind_clock(yesterday, hour);
+            let until = yesterday.plus_millis(3_600_000);
+            assert_eq!(health.permit(yesterday), Permit::WaitUntil(until));
+            assert_eq!(health.permit(until), Permit::Go);
+        }
+        health.halt(halt(), &Retry::default(), NOW);
+        health.mind_clock(yesterday, hour);
+        let probe = yesterday.plus_millis(3_600_000);
+        assert_eq!(health.permit(yesterday), Permit::WaitUntil(probe));
     }
 
     #[test]

@@ -23,11 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::UtcMillis;
 use crate::config::Retry;
-use crate::delivery::health::{Health, Permit};
+use crate::delivery::health::{self, Health, Permit};
 use crate::delivery::lane::{Brake, LaneKit, Trip};
 use crate::delivery::lanes::{InFlight, Lanes};
 use crate::delivery::parts::{DeliveryError, Drained};
 use crate::delivery::queue::Queue;
+use crate::delivery::retry_after;
 use crate::delivery::sender::speech::Speech;
 use crate::delivery::settle::{Effect, Settlement, settle};
 use crate::delivery::stats::LaneGauge;
@@ -69,6 +70,8 @@ pub(crate) struct Sender {
     stale: bool,
     next_due: Option<UtcMillis>,
     last_probe: Option<BatchId>,
+    /// When the clock was last looked at; a clock that was set back lies before it.
+    seen_at: UtcMillis,
     /// Largest body that the edge takes, if it told us.
     learned_bytes: Option<usize>,
     speech: Speech,
@@ -133,6 +136,7 @@ impl Sender {
             stale: true,
             next_due: None,
             last_probe: None,
+            seen_at: UtcMillis(i64::MAX),
             learned_bytes: None,
             finished: 0,
             shared,
@@ -166,6 +170,7 @@ impl Sender {
     /// Everything that can be done without waiting for somebody. Returns when there is more to do.
     async fn work(&mut self) -> Result<Option<Instant>, DeliveryError> {
         self.gauge.begin();
+        self.mind_clock().await?;
         self.report().await?;
         let wake = loop {
             self.refill().await?;
@@ -178,6 +183,29 @@ impl Sender {
         self.settle();
         self.gauge.set(self.trips.len(), self.lanes.limit());
         Ok(wake)
+    }
+
+    /// No pause is longer than the longest that there is, after a start and when the clock was set back.
+    async fn mind_clock(&mut self) -> Result<(), DeliveryError> {
+        let now = self.shared.clock.now();
+        let was_set_back = now < self.seen_at;
+        self.seen_at = now;
+        if !was_set_back {
+            return Ok(());
+        }
+        let longest = retry_after::LONGEST.max(self.retry().max.get());
+        self.health.mind_clock(now, longest);
+        let (website, latest) = (self.website, now.plus_millis(health::millis(longest)));
+        let store = &self.shared.store;
+        if store
+            .read(move |reader| reader.retries_after(website, latest))
+            .await?
+        {
+            let hasten = move |writer: &mut crate::store::Writer<'_>| writer.retry_by(website, latest);
+            store.write(Durability::Durable, hasten).await?;
+        }
+        self.stale = true;
+        Ok(())
     }
 
     /// A timer: what was to wait may be due now.

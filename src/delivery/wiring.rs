@@ -15,6 +15,7 @@ use crate::delivery::gate::Gate;
 use crate::delivery::stats::DeliveryStats;
 use crate::delivery::tokens::Tokens;
 use crate::store::Store;
+use crate::store::outbox::Class;
 
 /// For the whole run.
 #[derive(Debug)]
@@ -38,9 +39,9 @@ impl Shared {
     }
 
     /// Takes request units, or says how long to wait.
-    pub(crate) fn pass_gate(&self, units: u32) -> Result<(), Duration> {
+    pub(crate) fn pass_gate(&self, units: u32, class: Class) -> Result<(), Duration> {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.try_take(units, self.begun.elapsed())
+        gate.try_take(units, class, self.begun.elapsed())
     }
 
     pub(crate) fn set_rate(&self, units_per_second: u32) {

@@ -33,6 +33,7 @@ mod preview;
 mod report;
 pub mod retry;
 mod routing;
+pub mod standstill;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -59,7 +60,7 @@ pub use only::OnlyOrders;
 pub use report::{Indexed, Progress, WalkReport};
 pub use routing::exported;
 pub use update::ViewUpdate;
-pub use walk_options::{WalkKind, WalkOptions};
+pub use walk_options::{Reach, WalkKind, WalkOptions};
 
 /// The name of the lease that says who indexes.
 pub const FEED_LEASE: &str = "feed_sync_orders";
@@ -93,6 +94,11 @@ pub enum IndexError {
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The one website that was asked for is switched off.
+    #[error(
+        "back-office events of website {0} are switched off; its first sync goes on when they are enabled again"
+    )]
+    SwitchedOff(String),
     /// Somebody else does the same work right now.
     #[error("operation skipped - process locked by \"{0}\"")]
     Busy(String),

@@ -1,11 +1,9 @@
 //! Single orders, at once: by command.
 
-use std::collections::BTreeMap;
-
 use super::advance::Advance;
 use super::apply::Batch;
 use super::report::Indexed;
-use super::walk_options::WalkKind;
+use super::walk_options::{Reach, WalkKind};
 use super::{IndexError, Indexer};
 use crate::commerce::order::OrderId;
 use crate::store::outbox::Class;
@@ -36,7 +34,8 @@ impl Indexer {
                 vanished: Vec::new(),
                 class: Class::Live,
                 changed_at: self.clock.now(),
-                floors: BTreeMap::new(),
+                reach: Reach::Everything,
+                only_for: None,
                 force: only.force,
                 advance: Advance::Nothing,
             };

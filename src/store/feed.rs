@@ -24,16 +24,19 @@ pub enum Exported {
     WebsiteOff = 3,
     /// It is older than `first_sync.history` and did not change since.
     BeforeHistory = 4,
+    /// Its website's events cannot leave, and as many wait as may.
+    OutboxFull = 5,
 }
 
 impl Exported {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Yes,
         Self::StoreViewGone,
         Self::WebsiteUnknown,
         Self::WebsiteOff,
         Self::BeforeHistory,
+        Self::OutboxFull,
     ];
 
     /// A sentence for `explain` and `status`.
@@ -44,6 +47,10 @@ impl Exported {
             Self::WebsiteUnknown => "its website is not configured",
             Self::WebsiteOff => "back-office events of its website are switched off",
             Self::BeforeHistory => "it is older than first_sync.history and has not changed since",
+            Self::OutboxFull => {
+                "delivery for its website stands still and delivery.max_pending_events wait already; its events \
+                 follow by themselves when there is room"
+            }
         }
     }
 
@@ -87,6 +94,8 @@ pub struct IndexFailure {
     pub due_at: UtcMillis,
     /// What is wrong.
     pub reason: String,
+    /// Whether `first_sync.history` limits it: it failed in a walk that keeps to it, never as a live change.
+    pub limited: bool,
 }
 
 impl Reader<'_> {
@@ -157,7 +166,7 @@ impl Reader<'_> {
     /// # Errors
     /// If the store cannot be read.
     pub fn index_failures_due(&self, now: UtcMillis, limit: usize) -> Result<Vec<IndexFailure>, StoreError> {
-        let sql = "SELECT entity_id, attempts, due_at, reason FROM index_failure WHERE due_at <= ?1
+        let sql = "SELECT entity_id, attempts, due_at, reason, limited FROM index_failure WHERE due_at <= ?1
                    ORDER BY due_at LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![now.0, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
@@ -166,6 +175,7 @@ impl Reader<'_> {
                 attempts: row.get(1)?,
                 due_at: UtcMillis(row.get(2)?),
                 reason: row.get(3)?,
+                limited: row.get(4)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -176,7 +186,7 @@ impl Reader<'_> {
     /// # Errors
     /// If the store cannot be read.
     pub fn index_failure(&self, order: OrderId) -> Result<Option<IndexFailure>, StoreError> {
-        let sql = "SELECT attempts, due_at, reason FROM index_failure WHERE entity_id = ?1";
+        let sql = "SELECT attempts, due_at, reason, limited FROM index_failure WHERE entity_id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let row = statement.query_row([order], |row| {
             Ok(IndexFailure {
@@ -184,6 +194,7 @@ impl Reader<'_> {
                 attempts: row.get(0)?,
                 due_at: UtcMillis(row.get(1)?),
                 reason: row.get(2)?,
+                limited: row.get(3)?,
             })
         });
         Ok(row.optional()?)
@@ -259,14 +270,16 @@ impl Writer<'_> {
     /// # Errors
     /// If the store cannot be written.
     pub fn record_index_failure(&mut self, failure: &IndexFailure, at: UtcMillis) -> Result<(), StoreError> {
-        let sql = "INSERT INTO index_failure VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET
-                   attempts = excluded.attempts, due_at = excluded.due_at, reason = excluded.reason";
+        let sql = "INSERT INTO index_failure (entity_id, attempts, first_at, due_at, reason, limited)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET attempts = excluded.attempts,
+                   due_at = excluded.due_at, reason = excluded.reason, limited = excluded.limited";
         self.connection.prepare_cached(sql)?.execute(params![
             failure.order,
             failure.attempts,
             at.0,
             failure.due_at.0,
-            failure.reason
+            failure.reason,
+            failure.limited
         ])?;
         Ok(())
     }

@@ -55,6 +55,7 @@ pub mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -66,6 +67,10 @@ pub use lock::StoreLock;
 
 /// `meta`: what may flow in, a word of `indexer::intake::Flow` and since when (milliseconds since the epoch).
 pub const INTAKE: &str = "intake";
+
+/// How often, and how long, work that others should not wait for looks whether they are through.
+const LOOKS: usize = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 pub use transaction::{Durability, Reader, Topic, Writer};
 use under_way::Claims;
 
@@ -110,6 +115,25 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        self.writer.run(durability, job).await
+    }
+
+    /// The same for work that others should not wait for: it lets everybody pass who waits, for a while, so that it goes
+    /// on under any load and others wait for one of these at most.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_behind<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        for _ in 0..LOOKS {
+            if self.queued_writes() == 0 {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
         self.writer.run(durability, job).await
     }
 
@@ -181,6 +205,36 @@ impl StoreView {
         job: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         engine::read_in_snapshot(&mut self.connection, job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_goes_before_work_that_takes_its_turn_behind() {
+        let (_dir, store) = testing::fresh();
+        let (begin, begun) = std::sync::mpsc::channel::<()>();
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let note = |name: &'static str| {
+            let order = order.clone();
+            move |_: &mut Writer<'_>| {
+                order.lock().unwrap().push(name);
+                Ok(())
+            }
+        };
+        let busy = store.write(Durability::Relaxed, move |_| {
+            let _ = begun.recv();
+            Ok(())
+        });
+        let next = store.write(Durability::Relaxed, note("next"));
+        let behind = store.write_behind(Durability::Relaxed, note("behind"));
+        // The first poll of each hands its job in; only then the writer goes on.
+        let go = async { begin.send(()).unwrap() };
+        let (busy, next, behind, ()) = tokio::join!(busy, next, behind, go);
+        assert!(busy.is_ok() && next.is_ok() && behind.is_ok());
+        assert_eq!(*order.lock().unwrap(), ["next", "behind"]);
     }
 }
 

@@ -92,7 +92,8 @@ impl Sender {
     fn start(&mut self, batches: Vec<PendingBatch>, now: UtcMillis) -> Result<(), Duration> {
         let bytes = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + 12;
         let units = request_units(bytes);
-        if let Err(wait) = self.shared.pass_gate(units) {
+        let class = batches.first().map_or(Class::Live, |batch| batch.class);
+        if let Err(wait) = self.shared.pass_gate(units, class) {
             self.queue.put_back(batches);
             self.shared.stats.held_back();
             return Err(wait);

@@ -73,7 +73,31 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// Whether a batch of this website waits for its retry until after `latest`: the clock was set back since.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn retries_after(&self, website: WebsiteId, latest: UtcMillis) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox_batch
+                   WHERE website_id = ?1 AND state = 0 AND attempts > 0 AND due_at > ?2)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params![website, latest.0], |row| row.get(0))?)
+    }
+}
+
 impl Writer<'_> {
+    /// No retry of this website waits longer than until `latest`.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn retry_by(&mut self, website: WebsiteId, latest: UtcMillis) -> Result<usize, StoreError> {
+        let sql = "UPDATE outbox_batch SET due_at = ?2
+                   WHERE website_id = ?1 AND state = 0 AND attempts > 0 AND due_at > ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.execute(params![website, latest.0])?)
+    }
+
     /// Says what a sender does now.
     ///
     /// # Errors
