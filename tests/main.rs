@@ -10,6 +10,7 @@ mod doctor;
 mod emulator;
 mod explain;
 mod first_sync;
+mod fuzz;
 mod golden;
 mod house;
 mod idempotence;

@@ -12,6 +12,7 @@
 //! | [`triggers`] | our triggers and their log, for both databases |
 //! | [`grants`] | what an account needs |
 //! | [`examination`] | what a thorough look at a source found, for `doctor` |
+//! | `rows` | orders from rows that a test makes up |
 //! | [`fingerprint`] | telling one database from another |
 
 pub mod amount;
@@ -25,6 +26,8 @@ pub mod mysql;
 pub mod order;
 mod parts;
 mod queries;
+#[doc(hidden)]
+pub mod rows;
 mod schema;
 pub mod settings;
 pub mod source;

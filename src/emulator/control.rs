@@ -13,6 +13,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,15 +45,20 @@ pub(crate) async fn run(
         let Ok((stream, _)) = accepted else { continue };
         let (shared, stop) = (Arc::clone(&shared), stop.clone());
         tasks.spawn(async move {
-            let service = service_fn(|request| serve(&shared, request));
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             tokio::select! {
-                // A client that goes away early needs no answer.
-                _ = connection => {}
+                () = http(&shared, stream) => {}
                 () = stop.cancelled() => {}
             }
         });
     }
+}
+
+/// Speaks HTTP on a connection until it ends.
+pub(crate) async fn http(shared: &Shared, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let service = service_fn(|request| serve(shared, request));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // A client that goes away early needs no answer.
+    drop(connection.await);
 }
 
 async fn serve(shared: &Shared, request: Request<Incoming>) -> Result<Response<ReplyBody>, Infallible> {

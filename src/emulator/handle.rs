@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, UtcMillis};
 use crate::emulator::config::{DatastreamConfig, EmulatorConfig};
+use crate::emulator::conn::ConnControl;
 use crate::emulator::control;
 use crate::emulator::ledger::{EarlyRequest, EventRow, OrderViolation, Page, PiiFinding, RequestRow, Totals};
 use crate::emulator::listener::{self, Port};
@@ -290,6 +292,24 @@ impl EmulatorHandle {
     /// What `GET /__mock/ledger?summary=1` answers.
     pub fn summary(&self) -> Value {
         self.shared.ledger().summary()
+    }
+
+    /// Serves one connection that the caller brings, as the always authenticated host. For fuzzing.
+    #[doc(hidden)]
+    pub async fn converse_as_server(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        listener::http(&self.port(Door::Server), &ConnControl::default(), stream).await;
+    }
+
+    /// Serves one connection that the caller brings, as the other host. For fuzzing.
+    #[doc(hidden)]
+    pub async fn converse_as_edge(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        listener::http(&self.port(Door::Edge), &ConnControl::default(), stream).await;
+    }
+
+    /// Serves one connection that the caller brings, as the control interface. For fuzzing.
+    #[doc(hidden)]
+    pub async fn converse_as_control(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        control::http(&self.shared, stream).await;
     }
 
     /// Stops: open connections are dropped where they are.

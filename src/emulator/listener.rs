@@ -79,7 +79,8 @@ async fn serve(port: &Port, stream: TcpStream) {
     }
 }
 
-async fn http<S>(port: &Port, control: &ConnControl, stream: S)
+/// Speaks HTTP on a connection until it ends.
+pub(crate) async fn http<S>(port: &Port, control: &ConnControl, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -55,7 +55,10 @@ pub fn module_of(file: &str) -> String {
 
 /// What building and version control leave behind.
 fn is_made(directory: &str) -> bool {
-    matches!(directory, ".git" | "target" | "tests/.tools")
+    matches!(
+        directory,
+        ".git" | "target" | "tests/.tools" | "fuzz/target" | "fuzz/corpus" | "fuzz/artifacts"
+    )
 }
 
 fn name_of(path: &Path) -> String {

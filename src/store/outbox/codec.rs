@@ -8,6 +8,10 @@ use super::{EventKey, KindCode};
 /// Fast, and small enough: a batch of fifty events shrinks to about a sixth.
 const ZSTD_LEVEL: i32 = 1;
 
+/// No batch is longer; a longer one is damage. The largest event has 64 KiB, and so has the largest batch of several.
+const MOST_BYTES: usize = 1 << 20;
+const MISMATCH: &str = "its length does not match its table of contents";
+
 /// One event inside a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventEntry {
@@ -55,7 +59,12 @@ impl BatchBody {
         present(&counts)
     }
 
-    pub(super) fn encode(&self) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+    /// The table of contents and the compressed events.
+    ///
+    /// # Errors
+    /// If the events cannot be compressed.
+    #[doc(hidden)]
+    pub fn encode(&self) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
         let mut contents = Vec::with_capacity(self.entries.len() * 8);
         let mut last = EventKey {
             order: 0,
@@ -74,40 +83,43 @@ impl BatchBody {
         Ok((contents, body))
     }
 
-    pub(super) fn decode(contents: &[u8], body: &[u8], bytes: usize) -> Result<Self, StoreError> {
+    /// What [`BatchBody::encode`] was given; `bytes` is the length of its payload.
+    ///
+    /// # Errors
+    /// If any of it is damaged.
+    #[doc(hidden)]
+    pub fn decode(contents: &[u8], body: &[u8], bytes: usize) -> Result<Self, StoreError> {
         let mut entries = Vec::new();
-        for_each_entry(contents, |entry| entries.push(entry))?;
+        let expected = for_each_entry(contents, |entry| entries.push(entry))?;
+        fits(expected, bytes)?;
         let payload = zstd::bulk::decompress(body, bytes).map_err(|cause| bad(&cause.to_string()))?;
-        let expected = entries
-            .iter()
-            .map(|entry| entry.len + 1)
-            .sum::<usize>()
-            .saturating_sub(1);
         if payload.len() != expected {
-            return Err(bad("its length does not match its table of contents"));
+            return Err(bad(MISMATCH));
         }
         Ok(Self { entries, payload })
     }
 }
 
 /// Appends a batch's events to `payload` and counts them by kind, without a list of them.
-pub(super) fn append_payload(
+///
+/// # Errors
+/// If any of it is damaged; what `payload` held before stays in it.
+#[doc(hidden)]
+pub fn append_payload(
     contents: &[u8],
     body: &[u8],
     bytes: usize,
     payload: &mut Vec<u8>,
 ) -> Result<Vec<(KindCode, u64)>, StoreError> {
-    let (mut counts, mut expected) = ([0u64; 256], 0);
-    for_each_entry(contents, |entry| {
-        counts[usize::from(entry.key.kind)] += 1;
-        expected += entry.len + 1;
-    })?;
+    let mut counts = [0u64; 256];
+    let expected = for_each_entry(contents, |entry| counts[usize::from(entry.key.kind)] += 1)?;
+    fits(expected, bytes)?;
     let start = payload.len();
     payload.resize(start + bytes, 0);
     let unpacked = zstd::bulk::decompress_to_buffer(body, &mut payload[start..])
         .map_err(|cause| bad(&cause.to_string()))?;
-    if unpacked != bytes || unpacked + 1 != expected {
-        return Err(bad("its length does not match its table of contents"));
+    if unpacked != expected {
+        return Err(bad(MISMATCH));
     }
     Ok(present(&counts))
 }
@@ -120,8 +132,17 @@ pub(super) fn body_hash(json: &[u8]) -> i64 {
     i64::from_be_bytes(first)
 }
 
-fn for_each_entry(contents: &[u8], mut see: impl FnMut(EventEntry)) -> Result<(), StoreError> {
-    let mut rest = contents;
+/// Before anything is allocated for it: a damaged length must not ask for all memory there is.
+fn fits(expected: usize, bytes: usize) -> Result<(), StoreError> {
+    match expected == bytes && bytes <= MOST_BYTES {
+        true => Ok(()),
+        false => Err(bad(MISMATCH)),
+    }
+}
+
+/// Shows every entry, and returns how long the payload is that they describe.
+fn for_each_entry(contents: &[u8], mut see: impl FnMut(EventEntry)) -> Result<usize, StoreError> {
+    let (mut rest, mut bytes) = (contents, 0usize);
     let mut last = EventKey {
         order: 0,
         kind: 0,
@@ -130,9 +151,14 @@ fn for_each_entry(contents: &[u8], mut see: impl FnMut(EventEntry)) -> Result<()
     while !rest.is_empty() {
         let parsed = take_entry(&mut rest, last).ok_or_else(|| bad("its table of contents ends early"))?;
         last = parsed.key;
+        let comma = usize::from(bytes > 0);
+        bytes = bytes
+            .checked_add(comma)
+            .and_then(|bytes| bytes.checked_add(parsed.len))
+            .ok_or_else(|| bad(MISMATCH))?;
         see(parsed);
     }
-    Ok(())
+    Ok(bytes)
 }
 
 fn present(counts: &[u64; 256]) -> Vec<(KindCode, u64)> {

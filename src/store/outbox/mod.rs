@@ -44,6 +44,8 @@ mod status;
 mod tests;
 
 pub use attempts::{Attempt, BatchLife, KEPT_ATTEMPTS};
+#[doc(hidden)]
+pub use codec::append_payload;
 pub use codec::{BatchBody, EventEntry};
 pub use enqueue::{BatchLimits, Enqueued, Entry, NewEvent, OrderEvents, Refusal};
 pub use erase::Found;

@@ -1,0 +1,238 @@
+//! Rows of Commerce's tables out of bytes: plausible where it matters (ids that meet, kinds that exist), and anything at
+//! all elsewhere. What names or locates a person carries a mark.
+
+use orderfeed::commerce::rows::{Asked, Value};
+
+use super::feed::Feed;
+
+/// In every value that names or locates a person; lower case.
+pub const MARK: &str = "qxpiiq";
+
+/// Columns that name or locate a person, or hold what a person wrote.
+const PERSONAL: [&str; 15] = [
+    "customer_email",
+    "customer_note",
+    "protect_code",
+    "firstname",
+    "lastname",
+    "company",
+    "street",
+    "city",
+    "region",
+    "postcode",
+    "telephone",
+    "po_number",
+    "track_number",
+    "additional_information",
+    "remote_ip",
+];
+const STATES: [&str; 8] = [
+    "new",
+    "processing",
+    "complete",
+    "closed",
+    "canceled",
+    "CANCELED",
+    "holded",
+    "payment_review",
+];
+const STATUSES: [&str; 6] = [
+    "pending",
+    "canceled",
+    "closed",
+    "processed_closed",
+    "approved",
+    "",
+];
+const KINDS: [&str; 6] = [
+    "simple",
+    "configurable",
+    "bundle",
+    "virtual",
+    "downloadable",
+    "giftcard",
+];
+const MOMENTS: [&str; 8] = [
+    "2026-11-22 07:00:00",
+    "2026-11-22 07:00:01.5",
+    "0000-00-00 00:00:00",
+    "9999-12-31 23:59:59",
+    "0000-01-01 00:00:00",
+    "2026-03-29 02:30:00",
+    "2026-11-25 10:00:01",
+    "1969-12-31 23:59:59",
+];
+const NUMBERS: [&str; 9] = [
+    "0.0000",
+    "1.0000",
+    "2.0000",
+    "-1.5000",
+    "19.9900",
+    "0.00005",
+    "99999999999999999999.9999",
+    "999999999999999999999999999999",
+    "2147483648.0000",
+];
+/// What no column of numbers or moments should hold.
+const NONSENSE: [&str; 5] = ["1e400", "NaN", "", "2026-02-30 00:00:00", "1,5"];
+const TEXTS: [&str; 12] = [
+    "USD",
+    "usd",
+    "US",
+    "billing",
+    "shipping",
+    "checkmo",
+    "authorization",
+    "capture",
+    "\u{202e}\u{0}\u{1b}[31m\"\\",
+    "\u{1F600}é\u{fffd}",
+    "flatrate_flatrate",
+    "1Z999",
+];
+/// What a shopper chose and wrote; `?` is where the mark stands.
+const OPTIONS: [&str; 6] = [
+    r#"{"shipment_type":"1"}"#,
+    r#"{"shipment_type":0,"bundle_options":{"9":{"label":"Strap","value":[{"title":"6 foot"}]}}}"#,
+    r#"{"attributes_info":[{"label":"Color","value":"Black"}],"info_buyRequest":{"options":{"1":"?"}}}"#,
+    r#"{"options":[{"label":"?","value":"?","print_value":"?","option_type":"field"},{"label":"Wrap","value":7,"option_type":"radio"}]}"#,
+    r#"{"options":{"0":{"label":"?","value":"?","option_type":"area"}},"giftcard_recipient_name":"?"}"#,
+    r#"a:1:{s:7:"options";s:1:"?";}"#,
+];
+
+/// Makes the rows that are asked for.
+pub struct Rows<'a> {
+    feed: Feed<'a>,
+    /// Whether columns may hold what they should not; then few orders can be read.
+    wild: bool,
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(mut feed: Feed<'a>) -> Self {
+        let wild = feed.byte() % 4 == 3;
+        Self { feed, wild }
+    }
+
+    /// One to three orders.
+    pub fn ids(&mut self) -> Vec<i64> {
+        (0..=self.feed.below(3)).map(|_| self.id()).collect()
+    }
+
+    pub fn scopes(&mut self) -> Vec<Vec<Value>> {
+        let row = |feed: &mut Feed<'_>| {
+            let store = Value::Int(i64::from(feed.byte() % 3));
+            vec![store, any_text(feed), any_text(feed), any_text(feed)]
+        };
+        (0..self.feed.below(3)).map(|_| row(&mut self.feed)).collect()
+    }
+
+    /// The rows of a table.
+    pub fn of(&mut self, asked: Asked<'_>) -> Vec<Vec<Value>> {
+        if asked.owners.is_empty() && self.feed.byte() % 16 != 0 {
+            return Vec::new();
+        }
+        let usual = usize::from(asked.table == "sales_order");
+        let count = usual + self.feed.below(5);
+        (0..count).map(|_| self.row(asked)).collect()
+    }
+
+    fn row(&mut self, asked: Asked<'_>) -> Vec<Value> {
+        let owner = match asked.owners {
+            [] => self.id(),
+            owners => self.feed.pick(owners),
+        };
+        if asked.table == "labels" {
+            let attribute = self.feed.pick(&["reason", "condition", "resolution", "other"]);
+            return vec![Value::Int(owner), text(attribute), any_text(&mut self.feed)];
+        }
+        let (key, owner) = match asked.table {
+            // Its own id is what is asked for, and it hangs from a store.
+            "sales_order" => (owner, i64::from(self.feed.byte() % 3)),
+            _ => (self.id(), owner),
+        };
+        let head = [Value::Int(key), Value::Int(owner)];
+        let cells = asked.columns.iter().map(|column| self.cell(column));
+        let cells: Vec<_> = cells.collect();
+        head.into_iter().chain(cells).collect()
+    }
+
+    fn id(&mut self) -> i64 {
+        match self.feed.byte() {
+            0xff => self.feed.number(),
+            byte => i64::from(byte % 12),
+        }
+    }
+
+    /// A value of the column; now and then one of another kind than the column has.
+    fn cell(&mut self, column: &str) -> Value {
+        if PERSONAL.contains(&column) {
+            return self.personal(column);
+        }
+        match (self.feed.byte(), self.wild) {
+            (0..8, _) => Value::Null,
+            (0xf0, true) => Value::Int(self.feed.number()),
+            (0xf1, true) => Value::Real(f64::from_bits(self.feed.number() as u64)),
+            (0xf2, true) => any_text(&mut self.feed),
+            (0xf3, true) => text(self.feed.pick(&NONSENSE)),
+            _ => self.usual(column),
+        }
+    }
+
+    fn usual(&mut self, column: &str) -> Value {
+        let feed = &mut self.feed;
+        match column {
+            "state" => text(feed.pick(&STATES)),
+            "status" => text(feed.pick(&STATUSES)),
+            "product_type" => text(feed.pick(&KINDS)),
+            "product_options" => text(&feed.pick(&OPTIONS).replace('?', MARK)),
+            "parent_item_id" if feed.byte() % 2 == 0 => Value::Null,
+            column if column.ends_with("_id") && column != "transaction_id" => {
+                Value::Int(i64::from(feed.byte() % 12))
+            }
+            column if column.ends_with("_at") || column == "date_requested" => text(feed.pick(&MOMENTS)),
+            column if column.starts_with("is_") || column == "customer_is_guest" => {
+                Value::Int(i64::from(feed.byte() % 2))
+            }
+            column if column.starts_with("base_") && column != "base_currency_code" => number(feed),
+            column if column.starts_with("qty") || column == "weight" || column == "total_qty_ordered" => {
+                number(feed)
+            }
+            _ => any_text(feed),
+        }
+    }
+
+    fn personal(&mut self, column: &str) -> Value {
+        match (self.feed.byte() % 8, column) {
+            (0, _) => Value::Null,
+            (1, _) => text(""),
+            (2, "additional_information") => text(&format!(r#"{{"method_title":"Card","cc":"{MARK}"}}"#)),
+            (3, _) => text(&format!("  {} ", MARK.to_uppercase())),
+            (4, _) => text(&format!("{MARK}\u{1}@{MARK}.example")),
+            _ => text(&format!("{MARK}@{MARK}.example")),
+        }
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.into())
+}
+
+fn number(feed: &mut Feed<'_>) -> Value {
+    match feed.byte() % 16 {
+        0 => Value::Real(f64::from(feed.byte()) / 3.0),
+        1 => Value::Int(feed.number()),
+        _ => text(feed.pick(&NUMBERS)),
+    }
+}
+
+/// A text of the list, or what the bytes say, which is never the mark.
+fn any_text(feed: &mut Feed<'_>) -> Value {
+    match feed.byte() {
+        0xfe => {
+            let bytes = feed.bytes();
+            let marked = String::from_utf8_lossy(bytes).to_lowercase().contains(&MARK[..3]);
+            Value::Text(if marked { Vec::new() } else { bytes.to_vec() })
+        }
+        0xfd => Value::Text(feed.pick(&TEXTS).repeat(100).into()),
+        byte => text(TEXTS[usize::from(byte) % TEXTS.len()]),
+    }
+}
