@@ -19,3 +19,4 @@ mod shop;
 mod source;
 mod storm;
 mod support;
+mod verify;

@@ -19,6 +19,7 @@ use crate::cli::run::RunArgs;
 use crate::cli::source::SourceArgs;
 use crate::cli::status::StatusArgs;
 use crate::cli::test_connection::TestConnectionArgs;
+use crate::cli::verify::VerifyArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -30,6 +31,7 @@ Examples:
   orderfeed test-connection                       would the edge take events?
   orderfeed indexer:status                        the index, as Commerce prints it
   orderfeed saas:resync --feed orders             send what is new, changed or failed
+  orderfeed verify                                does everything agree with the source?
   orderfeed failed list                           what needs a decision
 
 Exit codes:
@@ -155,6 +157,16 @@ pub enum Command {
         orderfeed saas:resync --feed orders --from 2026-11-01 --to 2026-11-08T12:00:00Z"
     )]
     Resync(ResyncArgs),
+    /// Compare the source with feed and outbox: counts, and every order that differs
+    #[command(
+        after_help = "Reads the source in pages and locks nothing. A change that is captured and waits to be indexed is no \
+        difference; what differs is looked at twice.\n\nExit code 0 if nothing differs or everything that does was put \
+        into the changelog (--repair), 1 if differences are left.\n\nExamples:\n  orderfeed verify\n  \
+        orderfeed verify --from 2026-11-01 --to 2026-11-08 --repair\n  \
+        orderfeed verify --orders 000000101,000000102\n  \
+        orderfeed verify --website base --json | jq .differing"
+    )]
+    Verify(VerifyArgs),
     /// The schedules: list them, run one now, see what ran
     #[command(subcommand)]
     Cron(CronCommand),

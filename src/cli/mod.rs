@@ -9,7 +9,7 @@
 //! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
 //! | `manual` | manual pages, for packages |
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
-//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config` | one family each |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `verify`, `test_connection`, `config` | one family each |
 
 pub mod args;
 pub mod config;
@@ -35,6 +35,7 @@ pub mod source;
 pub mod status;
 pub mod table;
 pub mod test_connection;
+pub mod verify;
 
 use std::ffi::OsString;
 

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::daemon::resync::ResyncOptions;
 use crate::daemon::selection::Selection;
+use crate::daemon::verify::VerifyOptions;
+use crate::indexer::VerifyReport;
 
 /// Longest line in either direction, in bytes: [`crate::daemon::resync::MAX_IDS`] order numbers fit.
 pub const MAX_LINE: usize = 1 << 20;
@@ -36,6 +38,8 @@ pub enum Request {
     },
     /// `saas:resync`.
     Resync(ResyncOptions),
+    /// `verify`.
+    Verify(VerifyOptions),
     /// `cron run`.
     CronRun {
         /// The job, such as `indexer_update_all_views`.
@@ -156,6 +160,8 @@ pub enum Outcome {
     },
     /// To [`Request::Resync`].
     Resynced(Resynced),
+    /// To [`Request::Verify`].
+    Verified(VerifyReport),
     /// To [`Request::CronRun`].
     JobRan(JobRun),
     /// To [`Request::RetryParked`] and [`Request::DiscardParked`].

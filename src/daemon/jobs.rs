@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::nightly::Night;
 use crate::clock::{Clock, UtcMillis};
 use crate::config::{Config, CronExpr};
 use crate::first_sync::history;
@@ -29,16 +30,19 @@ pub enum Job {
     ResendFailedItems,
     /// Lets go of delivered bodies past their retention.
     CleanupDeliveredEvents,
+    /// Compares the source with feed and outbox, and mends what differs.
+    VerifySource,
 }
 
 impl Job {
     /// All jobs.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::UpdateAllViews,
         Self::ReindexAllInvalid,
         Self::CleanAllChangelogs,
         Self::ResendFailedItems,
         Self::CleanupDeliveredEvents,
+        Self::VerifySource,
     ];
 
     /// The name in configuration, log and `cron_schedule`.
@@ -49,6 +53,7 @@ impl Job {
             Self::CleanAllChangelogs => "indexer_clean_all_changelogs",
             Self::ResendFailedItems => "resend_failed_items",
             Self::CleanupDeliveredEvents => "cleanup_delivered_events",
+            Self::VerifySource => "verify_source",
         }
     }
 
@@ -66,6 +71,7 @@ impl Job {
             Self::CleanAllChangelogs => &cron.indexer_clean_all_changelogs,
             Self::ResendFailedItems => &cron.resend_failed_items,
             Self::CleanupDeliveredEvents => &cron.cleanup_delivered_events,
+            Self::VerifySource => &cron.verify_source,
         }
     }
 }
@@ -98,6 +104,7 @@ impl Jobs {
             Job::CleanAllChangelogs => self.clean_all_changelogs().await,
             Job::ResendFailedItems => self.resend_failed_items().await,
             Job::CleanupDeliveredEvents => self.cleanup_delivered_events().await,
+            Job::VerifySource => self.verify_source().await.map(Some),
         }
     }
 
@@ -235,6 +242,17 @@ impl Jobs {
             .repeat(move |writer| writer.remove_delivered(before, CLEAN_AT_ONCE / 10))
             .await?;
         Ok((batches > 0).then(|| format!("let go of {batches} delivered batches")))
+    }
+
+    async fn verify_source(&self) -> Result<String, IndexError> {
+        let config = self.config.borrow().clone();
+        let night = Night {
+            indexer: &self.indexer,
+            clock: &self.clock,
+            config: &config,
+            stop: &self.stop,
+        };
+        night.verify().await
     }
 
     /// Small transactions until nothing is left to do.

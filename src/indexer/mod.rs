@@ -24,17 +24,21 @@ mod derive;
 mod feed_hash;
 mod force;
 pub mod intake;
+mod on_its_way;
 mod only;
 mod open_walk;
 pub mod pace;
 mod pause;
 mod preview;
+mod reconcile;
 mod report;
 pub mod retry;
 mod routing;
 #[cfg(test)]
 mod tests;
 mod update;
+mod verify;
+mod verify_report;
 mod walk;
 mod walk_options;
 
@@ -58,6 +62,8 @@ pub use only::OnlyOrders;
 pub use report::{Indexed, Progress, WalkReport};
 pub use routing::exported;
 pub use update::ViewUpdate;
+pub use verify::{Repair, VerifyTask};
+pub use verify_report::{Difference, Differing, EventTally, Finding, VerifyReport, Withheld};
 pub use walk_options::{WalkKind, WalkOptions};
 
 /// The name of the lease that says who indexes.
@@ -73,6 +79,8 @@ pub struct Indexer {
     updating: Mutex<()>,
     /// One walk at a time.
     walking: Mutex<()>,
+    /// One verification at a time.
+    verifying: Mutex<()>,
     /// The walk that was told last, and how far it had come.
     told: Mutex<Option<(WalkId, u64)>>,
     intake: Arc<Intake>,
@@ -122,6 +130,7 @@ impl Indexer {
             config,
             updating: Mutex::new(()),
             walking: Mutex::new(()),
+            verifying: Mutex::new(()),
             told: Mutex::new(None),
             intake: Arc::default(),
             pace: WalkPace::default(),

@@ -86,6 +86,9 @@ impl Source for Memory {
             Ok(ids)
         })
     }
+    fn id_range<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+        Box::pin(async { Ok(None) })
+    }
     fn count_orders<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, u64> {
         Box::pin(async { Ok(self.orders.lock().unwrap().len() as u64) })
     }

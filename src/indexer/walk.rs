@@ -218,7 +218,7 @@ impl Indexer {
 
     /// Reads a page: at once while nothing else goes on, in small pieces beside live changes, because a source may
     /// answer one question at a time.
-    async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
+    pub(super) async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
         let (mut rest, mut orders) = (ids, Vec::with_capacity(ids.len()));
         while !rest.is_empty() {
             let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
@@ -278,7 +278,7 @@ impl Indexer {
     }
 
     /// Whether a live change was indexed a moment ago.
-    fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         let last = UtcMillis(self.live_at.load(Ordering::Relaxed));
         (0..LIVE_MS).contains(&self.clock.now().millis_since(last))
     }

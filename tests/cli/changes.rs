@@ -8,7 +8,9 @@ use orderfeed::daemon::requests::Requests;
 use orderfeed::daemon::resync::ResyncOptions;
 use orderfeed::daemon::serve::serve;
 use orderfeed::daemon::socket::ControlSocket;
+use orderfeed::daemon::verify::VerifyOptions;
 use orderfeed::daemon::work::{BoxFuture, IndexWork, RequestError};
+use orderfeed::indexer::VerifyReport;
 use orderfeed::store::StoreLock;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -117,6 +119,10 @@ impl IndexWork for MadeUpIndex {
     fn resync<'a>(&'a self, _: &'a ResyncOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, Resynced> {
         let holder = "full sync(1234)".to_owned();
         Box::pin(async { Err(RequestError::Locked { holder }.into()) })
+    }
+
+    fn verify<'a>(&'a self, _: &'a VerifyOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, VerifyReport> {
+        Box::pin(async { Ok(VerifyReport::default()) })
     }
 
     fn run_job<'a>(&'a self, job: &'a str) -> BoxFuture<'a, JobRun> {
