@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::backup::{BackupArgs, RestoreArgs};
 use crate::cli::config::ConfigCommand;
 use crate::cli::cron::CronCommand;
 use crate::cli::delivery::DeliveryCommand;
@@ -167,6 +168,20 @@ pub enum Command {
         orderfeed verify --website base --json | jq .differing"
     )]
     Verify(VerifyArgs),
+    /// Copy the store, beside a running daemon: one file, checked, there as a whole or not at all
+    #[command(
+        after_help = "The copy holds everything of one moment: changelog, feed, outbox, schedules. Nobody waits for it.\n\n\
+        Examples:\n  orderfeed backup /backup/orderfeed-$(date +%F).db\n  \
+        orderfeed backup --check /backup/orderfeed-2026-11-22.db"
+    )]
+    Backup(BackupArgs),
+    /// Put a copy in the place of the store; the daemon must not run
+    #[command(
+        after_help = "The copy is checked first. The store that was there is kept beside it, under another name.\n\n\
+        Example:\n  systemctl stop orderfeed\n  orderfeed restore /backup/orderfeed-2026-11-22.db\n  \
+        systemctl start orderfeed"
+    )]
+    Restore(RestoreArgs),
     /// The schedules: list them, run one now, see what ran
     #[command(subcommand)]
     Cron(CronCommand),

@@ -9,9 +9,10 @@
 //! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
 //! | `manual` | manual pages, for packages |
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
-//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `verify`, `test_connection`, `config` | one family each |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `verify`, `backup`, `test_connection`, `config` | one family each |
 
 pub mod args;
+pub mod backup;
 pub mod config;
 pub mod context;
 pub mod cron;

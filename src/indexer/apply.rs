@@ -12,7 +12,7 @@ use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;
 use crate::commerce::source::ReadOrder;
 use crate::config::Config;
-use crate::store::outbox::{BatchLimits, Class};
+use crate::store::outbox::{BatchLimits, Class, EventState};
 use crate::store::{Durability, Reader, StoreError};
 
 /// Bytes of `{"events":[]}`.
@@ -92,11 +92,16 @@ impl Indexer {
                     .filter(|(_, deleted)| !deleted)
                     .map(|(row, _)| row);
                 let events = reader.events_of(id)?;
+                let unrendered = match events.iter().any(|event| event.state == EventState::Parked) {
+                    true => reader.unrendered_of(id)?,
+                    false => Vec::new(),
+                };
                 prior.insert(
                     id,
                     Prior {
                         feed,
                         events,
+                        unrendered,
                         ..Prior::default()
                     },
                 );

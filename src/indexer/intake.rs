@@ -10,6 +10,7 @@ use crate::clock::{Clock, UtcMillis};
 use crate::config::Config;
 use crate::ops::voice::{Line, Voice};
 use crate::store::outbox::SenderState;
+use crate::store::space::free_bytes;
 use crate::store::{Durability, INTAKE, Reader, Store, StoreError};
 
 /// A measurement is good for so long.
@@ -231,13 +232,6 @@ fn pending_and_stuck(reader: &Reader<'_>) -> Result<(u64, u64), StoreError> {
     let stuck = by_website.iter().filter(|(website, _)| is_stuck(*website));
     let stuck = stuck.map(|(_, events)| events).sum();
     Ok((by_website.iter().map(|(_, events)| events).sum(), stuck))
-}
-
-/// Free bytes for us on the file system of `path`.
-fn free_bytes(path: &std::path::Path) -> Option<u64> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let found = rustix::fs::statvfs(directory.unwrap_or(std::path::Path::new("."))).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 #[cfg(test)]

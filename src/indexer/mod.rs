@@ -23,6 +23,7 @@ mod commit;
 mod derive;
 mod feed_hash;
 mod force;
+mod gone;
 pub mod intake;
 mod on_its_way;
 mod only;

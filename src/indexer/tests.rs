@@ -14,6 +14,8 @@ use crate::store::outbox::{EventState, ParkedFilter};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Durability, testing};
 
+mod letters;
+
 const NOW: UtcMillis = UtcMillis::from_secs(1_000_000);
 
 /// Orders in memory. `broken` are there, but cannot be read; reading fails altogether after `reads_left` batches.

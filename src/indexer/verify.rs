@@ -226,43 +226,16 @@ impl Verification<'_> {
             return Ok(());
         }
         let mut low = low.max(filter.lowest.unwrap_or(0));
-        while above.is_none_or(|above| low < above) {
-            let from = low;
-            let known = self
-                .indexer
-                .store
-                .read(move |reader: &Reader<'_>| reader.feed_ids_from(from, above, PAGE))
-                .await?;
-            let Some(last) = known.last().copied() else {
-                break;
-            };
-            let there = self.existing(low, last).await?;
-            for order in known.iter().filter(|order| !there.contains(order)) {
-                self.suspect(*order);
-                if self.suspects.len() >= MOST_SUSPECTS {
-                    self.recheck().await?;
-                }
+        while let Some((gone, next)) = self.indexer.gone_from(low, above, PAGE).await? {
+            for order in gone {
+                self.suspect(order);
             }
-            low = last.saturating_add(1);
+            if self.suspects.len() >= MOST_SUSPECTS {
+                self.recheck().await?;
+            }
+            low = next;
         }
         Ok(())
-    }
-
-    /// The ids that the source has from `low` to `high`.
-    async fn existing(&self, low: OrderId, high: OrderId) -> Result<HashSet<OrderId>, IndexError> {
-        let filter = OrderFilter {
-            lowest: Some(low),
-            ..OrderFilter::default()
-        };
-        let (mut there, mut below) = (HashSet::new(), high.saturating_add(1));
-        loop {
-            let ids = self.indexer.source.order_ids(&filter, Some(below), PAGE).await?;
-            let Some(lowest) = ids.iter().min() else {
-                return Ok(there);
-            };
-            below = *lowest;
-            there.extend(ids);
-        }
     }
 
     async fn compared(&self, ids: &[OrderId]) -> Result<Vec<Compared>, IndexError> {

@@ -17,6 +17,7 @@
 //! | [`outbox`] | `outbox_*`, `sender` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
+//! | [`backup`], [`restore`] | copies of the whole file |
 //!
 //! # Durability
 //!
@@ -31,6 +32,7 @@
 //!
 //! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
 
+pub mod backup;
 pub mod changelog;
 pub mod cron;
 mod engine;
@@ -42,6 +44,8 @@ pub mod meta;
 mod migrations;
 mod open;
 pub mod outbox;
+pub mod restore;
+pub mod space;
 mod transaction;
 pub mod views;
 pub mod walk;

@@ -35,6 +35,19 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
 }
 
 pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    let connection = read_only_any_schema(path)?;
+    let found = migrations::check(&connection, path)?;
+    if found < migrations::CURRENT {
+        return Err(StoreError::OlderSchema {
+            found,
+            known: migrations::CURRENT,
+        });
+    }
+    Ok(connection)
+}
+
+/// Also one that an earlier version of this program wrote.
+pub(super) fn read_only_any_schema(path: &Path) -> Result<Connection, StoreError> {
     if !path.exists() {
         return Err(StoreError::Missing {
             path: path.to_owned(),
@@ -45,13 +58,7 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.set_prepared_statement_cache_capacity(64);
-    let found = migrations::check(&connection, path)?;
-    if found < migrations::CURRENT {
-        return Err(StoreError::OlderSchema {
-            found,
-            known: migrations::CURRENT,
-        });
-    }
+    migrations::check(&connection, path)?;
     Ok(connection)
 }
 

@@ -193,7 +193,9 @@ impl Writer<'_> {
         };
         match (&event.body, entry) {
             (Ok(json), Entry::IfNew) => {
-                if !self.insert_event(key, batch.id, 0, body_hash(json))? {
+                let hash = body_hash(json);
+                let is_new = self.insert_event(key, batch.id, 0, hash)?;
+                if !is_new && !self.revive_unrendered(key, batch.id, hash)? {
                     return Ok(());
                 }
                 batch.body.push(key, json);
@@ -208,6 +210,8 @@ impl Writer<'_> {
                 if self.insert_event(key, batch.id, 2, 0)? {
                     self.insert_parked(key, order.website, refusal, at)?;
                     result.parked += 1;
+                } else {
+                    self.repeat_refusal(key, refusal)?;
                 }
                 return Ok(());
             }
