@@ -158,6 +158,7 @@ impl Night<'_> {
             .map(|one| one.order.to_string())
             .collect();
         tracing::warn!(
+            log_code = "OF05-05",
             missing_orders = differing.missing_orders,
             stale_orders = differing.stale,
             orders_without_events = differing.missing_events,

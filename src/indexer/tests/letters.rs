@@ -7,13 +7,13 @@ const LIMITS: BatchLimits = BatchLimits {
     bytes: 60_000,
     events: 100,
 };
-/// Too long for an event, as a number of an order never is.
-const TOO_LONG: usize = 100_000;
+/// A year that no timestamp can write.
+const NEVER: UtcMillis = UtcMillis(400_000_000_000_000);
 
 /// An order whose only event cannot be rendered, indexed.
 async fn with_letter() -> (House, EventKey) {
     let house = house(1).await;
-    change(&house, |order| order.number = "9".repeat(TOO_LONG));
+    change(&house, |order| order.created_at = NEVER);
     house.capture(&[1]).await;
     let indexed = house.update().await.unwrap().indexed;
     assert_eq!((indexed.events, indexed.parked), (0, 1));
@@ -49,7 +49,7 @@ async fn one_of_an_order_that_is_gone_or_withheld_stays_with_the_reason() {
     change(&house, |order| order.scope = None);
     retry(&house, key).await;
     let letter = letters(&house).await.remove(0);
-    assert_eq!(letter.code, "too_large");
+    assert_eq!(letter.code, "bad_timestamp");
     assert!(
         letter.detail.contains("store view no longer exists"),
         "{letter:?}"
@@ -66,7 +66,7 @@ async fn one_that_can_be_rendered_now_is_sent_and_one_that_cannot_waits_for_the_
     let (house, key) = with_letter().await;
     assert_eq!(retry(&house, key).await.indexed.events, 0);
     assert_eq!(letters(&house).await.len(), 1);
-    change(&house, |order| order.number = "000000001".to_owned());
+    change(&house, |order| order.created_at = NOW);
     assert_eq!(retry(&house, key).await.indexed.events, 1);
     assert_eq!(letters(&house).await, []);
     let known = house.store.read(|r| r.events_of(1)).await.unwrap();
