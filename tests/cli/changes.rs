@@ -187,10 +187,8 @@ async fn a_running_daemon_does_what_is_asked() {
     );
     assert_eq!(job.ok(), "resend_failed_items ran in 3ms: nothing to do\n");
     assert_eq!(retry.ok(), "1 events are sent again\n");
-    assert_eq!(
-        (again.code, again.stdout.as_str()),
-        (1, "0 events are sent again\n")
-    );
+    // It could not be rendered, so it stays a dead letter until the indexer has tried again.
+    assert_eq!(again.ok(), "1 events are sent again\n");
     assert!(pause.failed(2).contains("known: base"));
     let locked = resync.failed(75);
     assert!(
