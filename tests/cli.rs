@@ -111,6 +111,7 @@ fn dead_letter(website: i64) -> OrderEvents {
         website,
         class: Class::Live,
         changed_at: at(),
+        person: None,
         walk: None,
         events: vec![event],
     }

@@ -15,6 +15,7 @@ mod idempotence;
 mod invariants;
 mod main_job;
 mod outages;
+mod privacy;
 mod service;
 mod shop;
 mod source;

@@ -15,10 +15,12 @@ use crate::cli::explain::ExplainArgs;
 use crate::cli::failed::FailedCommand;
 use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
 use crate::cli::manual::ManualArgs;
+use crate::cli::privacy::PrivacyCommand;
 use crate::cli::resync::ResyncArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::source::SourceArgs;
 use crate::cli::status::StatusArgs;
+use crate::cli::suppress::SuppressCommand;
 use crate::cli::test_connection::TestConnectionArgs;
 use crate::cli::verify::VerifyArgs;
 
@@ -191,6 +193,12 @@ pub enum Command {
     /// Pause and resume what is sent; intake and indexing go on
     #[command(subcommand)]
     Delivery(DeliveryCommand),
+    /// Persons whose events are not sent: add, remove, list, import
+    #[command(subcommand)]
+    Suppress(SuppressCommand),
+    /// Requests of persons about what the store holds of them
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  orderfeed completions bash > /usr/share/bash-completion/completions/orderfeed"

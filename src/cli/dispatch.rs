@@ -7,7 +7,8 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
 use crate::cli::{
-    backup, cron, delivery, explain, failed, indexer, manual, output, resync, status, test_connection, verify,
+    backup, cron, delivery, explain, failed, indexer, manual, output, privacy, resync, status, suppress,
+    test_connection, verify,
 };
 
 /// Runs the command.
@@ -40,6 +41,8 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cron(command) => cron::run(&context, command).await,
         Command::Failed(command) => failed::run(&context, command).await,
         Command::Delivery(command) => delivery::run(&context, command).await,
+        Command::Suppress(command) => suppress::run(&context, command).await,
+        Command::Privacy(command) => privacy::run(&context, command).await,
         Command::Completions { shell } => completions(shell),
         Command::Manual(args) => Ok(manual::write(&args, Cli::command()).map(|()| Exit::Ok)?),
     }

@@ -10,6 +10,8 @@
 //! | `manual` | manual pages, for packages |
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
 //! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `verify`, `backup`, `test_connection`, `config` | one family each |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `privacy` | one family each |
+//! | `suppress`, `import`, `persons` | the suppression list; reading whom a command means |
 
 pub mod args;
 pub mod backup;
@@ -25,15 +27,19 @@ pub mod execute;
 pub mod exit;
 pub mod explain;
 pub mod failed;
+mod import;
 pub mod indexer;
 pub mod manual;
 pub mod output;
+pub mod persons;
 pub mod plug;
+pub mod privacy;
 pub mod progress;
 pub mod resync;
 pub mod run;
 pub mod source;
 pub mod status;
+pub mod suppress;
 pub mod table;
 pub mod test_connection;
 pub mod verify;

@@ -34,28 +34,41 @@ impl Meter {
 
     /// Shows how far the work is, if it is time for it.
     pub fn show(&mut self, progress: Progress) {
-        let words = |elapsed| sentence(progress, elapsed);
-        self.draw(progress.done, progress.total, words);
+        let terminal = self.terminal;
+        self.say(|elapsed| {
+            let words = sentence(progress, elapsed);
+            match terminal {
+                true => bar(progress.done, progress.total, &words),
+                false => words,
+            }
+        });
     }
 
     /// The same for work that is measured in bytes.
     pub fn show_bytes(&mut self, done: u64, total: u64) {
-        let words = |elapsed| bytes_sentence(done, total, elapsed);
-        self.draw(done, total, words);
+        let terminal = self.terminal;
+        self.say(|elapsed| {
+            let words = bytes_sentence(done, total, elapsed);
+            match terminal {
+                true => bar(done, total, &words),
+                false => words,
+            }
+        });
     }
 
-    fn draw(&mut self, done: u64, total: u64, words: impl FnOnce(Duration) -> String) {
+    /// Shows words of how far it is, if it is time for it.
+    pub fn say(&mut self, text: impl FnOnce(Duration) -> String) {
         let every = if self.terminal { BAR_EVERY } else { LINE_EVERY };
         if self.shown.is_some_and(|at| at.elapsed() < every) {
             return;
         }
         self.shown = Some(Instant::now());
-        let words = words(self.started.elapsed());
+        let elapsed = self.started.elapsed();
         if self.terminal {
-            output::redraw(&bar(done, total, &words));
+            output::redraw(&text(elapsed));
             self.drawn = true;
         } else {
-            output::talk(&words);
+            output::talk(&text(elapsed));
         }
     }
 

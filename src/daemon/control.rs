@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::daemon::persons::{EraseOptions, Erased, PersonId, SuppressOptions, Suppressed};
 use crate::daemon::resync::ResyncOptions;
 use crate::daemon::selection::Selection;
 use crate::daemon::verify::VerifyOptions;
@@ -54,6 +55,15 @@ pub enum Request {
         /// Why, for whoever looks later.
         reason: String,
     },
+    /// `suppress add` and `suppress import`.
+    Suppress(SuppressOptions),
+    /// `suppress remove`.
+    Unsuppress {
+        /// Whom.
+        persons: Vec<PersonId>,
+    },
+    /// `privacy erase`.
+    Erase(EraseOptions),
     /// `delivery pause`.
     PauseDelivery {
         /// A website's code; all websites if `None`.
@@ -171,6 +181,17 @@ pub enum Outcome {
         /// Keys that were named but are not parked.
         missing: u64,
     },
+    /// To [`Request::Suppress`].
+    Suppressed(Suppressed),
+    /// To [`Request::Unsuppress`].
+    Unsuppressed {
+        /// Persons that were on the list.
+        removed: u64,
+        /// Persons that were not.
+        missing: u64,
+    },
+    /// To [`Request::Erase`].
+    Erased(Erased),
     /// To [`Request::PauseDelivery`] and [`Request::ResumeDelivery`].
     Delivery {
         /// Websites whose sender changed.

@@ -141,7 +141,7 @@ fn requests(text: &mut Exposition, scene: &Scene) {
     let mut events = text.family(
         "orderfeed_events",
         Kind::Counter,
-        "Events that became final since the start: delivered, suppressed (accepted and ignored), parked.",
+        "Events that became final since the start: delivered, suppressed (not used by the edge, or not to be sent), parked.",
     );
     events
         .count(&[("outcome", "delivered")], delivery.delivered)

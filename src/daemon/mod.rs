@@ -18,6 +18,7 @@
 //! | [`serve`] | the daemon's side of it |
 //! | [`work`] | the seams: who handles requests, and the work on the index that they may need |
 //! | [`requests`], `store_requests`, [`index_work`], `resync_work`, `walk_reply` | doing what was asked |
+//! | [`persons`], `privacy` | the suppression list, and erasing a person |
 //! | [`selection`] | which dead letters are meant |
 
 mod admin;
@@ -31,6 +32,8 @@ mod liveness;
 mod metrics;
 mod nightly;
 mod pages;
+pub mod persons;
+mod privacy;
 mod realtime;
 mod reload;
 pub mod requests;

@@ -11,8 +11,9 @@ use crate::delivery::queue::{CLOSING, OPENING};
 use crate::delivery::rules::{Decision, RequestShape, Who};
 use crate::delivery::stats::DeliveryStats;
 use crate::delivery::tokens::NoToken;
-use crate::store::outbox::{KindCode, PendingBatch};
-use crate::store::{Store, StoreError};
+use crate::events::person_of;
+use crate::store::outbox::{BatchId, KindCode, PendingBatch};
+use crate::store::{Reader, Store, StoreError};
 
 /// What a lane needs besides its batches.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ pub(crate) enum End {
     Sent(Box<Attempt>, Vec<Vec<(KindCode, u64)>>),
     /// Not sent: the brake was pulled, or a stop came.
     Held,
+    /// Not sent: they hold events that must not leave, or are not as they were when they were chosen.
+    Screen,
     /// Not sent: there is no token.
     NoToken(NoToken),
     /// The store failed.
@@ -68,12 +71,12 @@ pub(crate) enum End {
 }
 
 /// Makes the trip.
-pub(crate) async fn travel(kit: LaneKit, batches: Vec<PendingBatch>, epoch: u64) -> Trip {
-    let end = send(&kit, &batches).await;
+pub(crate) async fn travel(kit: LaneKit, mut batches: Vec<PendingBatch>, epoch: u64) -> Trip {
+    let end = send(&kit, &mut batches).await;
     let braked = match &end {
         End::Sent(attempt, _) => stops_others(&attempt.decision),
         End::NoToken(_) => true,
-        End::Held | End::Store(_) => false,
+        End::Held | End::Screen | End::Store(_) => false,
     };
     if braked {
         kit.brake.pull();
@@ -86,11 +89,16 @@ pub(crate) async fn travel(kit: LaneKit, batches: Vec<PendingBatch>, epoch: u64)
     }
 }
 
-async fn send(kit: &LaneKit, batches: &[PendingBatch]) -> End {
+async fn send(kit: &LaneKit, batches: &mut [PendingBatch]) -> End {
     let (body, kinds) = match read_body(kit, batches).await {
-        Ok(read) => read,
+        Ok(Some(read)) => read,
+        Ok(None) => return End::Screen,
         Err(error) => return End::Store(error),
     };
+    // Some of their events may have been suppressed since they were chosen; an answer counts what was sent.
+    for (batch, kinds) in batches.iter_mut().zip(&kinds) {
+        batch.events = kinds.iter().map(|(_, events)| *events as usize).sum();
+    }
     let shape = shape_of(batches);
     let bytes = body.len();
     let held = || kit.brake.is_pulled() || kit.stop.is_cancelled();
@@ -105,13 +113,15 @@ async fn send(kit: &LaneKit, batches: &[PendingBatch]) -> End {
     }
 }
 
-async fn read_body(
-    kit: &LaneKit,
-    batches: &[PendingBatch],
-) -> Result<(Bytes, Vec<Vec<(KindCode, u64)>>), StoreError> {
+/// A request's body, and what it holds of each batch by kind.
+type Loaded = (Bytes, Vec<Vec<(KindCode, u64)>>);
+
+/// Reads the body and the suppression list from one snapshot. `None` if not all of it may leave.
+async fn read_body(kit: &LaneKit, batches: &[PendingBatch]) -> Result<Option<Loaded>, StoreError> {
     let ids: Vec<_> = batches.iter().map(|batch| batch.id).collect();
     let size = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + OPENING.len() + CLOSING.len();
     let read = kit.store.read(move |reader| {
+        let listed = reader.suppresses_anybody()?;
         let mut body = Vec::with_capacity(size);
         body.extend_from_slice(OPENING);
         let mut kinds = Vec::with_capacity(ids.len());
@@ -119,15 +129,26 @@ async fn read_body(
             if body.len() > OPENING.len() {
                 body.push(b',');
             }
-            let found = reader.append_payload(id, &mut body)?;
-            kinds
-                .push(found.ok_or_else(|| StoreError::Invariant(format!("pending batch {id} has no body")))?);
+            if listed && !may_leave(reader, id)? {
+                return Ok(None);
+            }
+            let Some(found) = reader.append_payload(id, &mut body)? else {
+                return Ok(None);
+            };
+            kinds.push(found);
         }
         body.extend_from_slice(CLOSING);
-        Ok((body, kinds))
+        Ok(Some((Bytes::from(body), kinds)))
     });
-    let (body, kinds) = read.await?;
-    Ok((Bytes::from(body), kinds))
+    read.await
+}
+
+/// Whether nobody in this batch is on the suppression list.
+fn may_leave(reader: &Reader<'_>, id: BatchId) -> Result<bool, StoreError> {
+    match reader.batch_body(id)? {
+        Some(body) => Ok(!reader.suppressed_in(&body, person_of)?),
+        None => Ok(false),
+    }
 }
 
 fn shape_of(batches: &[PendingBatch]) -> RequestShape {

@@ -11,7 +11,6 @@ mod drain;
 mod speech;
 mod start;
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,6 +35,7 @@ use crate::delivery::suspicion::Suspicion;
 use crate::delivery::wiring::{Shared, Wiring, same_destination};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchId, Class, SenderRow};
+use crate::store::under_way::UnderWay;
 use crate::store::{Durability, StoreError, Topic};
 
 /// Sleeping longer makes no difference, and a clock that was set meanwhile is noticed.
@@ -59,7 +59,7 @@ pub(crate) struct Sender {
     suspicion: Suspicion,
     queue: Queue,
     /// Batches that must not be taken from the store: on their way, waiting for their commit, or in the queue's groups.
-    under_way: HashSet<BatchId>,
+    under_way: UnderWay,
     trips: JoinSet<Trip>,
     /// The same, counted by class.
     in_flight: InFlight,
@@ -125,7 +125,7 @@ impl Sender {
             health,
             suspicion: Suspicion::default(),
             queue: Queue::default(),
-            under_way: HashSet::new(),
+            under_way: shared.store.claims().sender(),
             trips: JoinSet::new(),
             in_flight: InFlight::default(),
             settling: None,
@@ -194,7 +194,7 @@ impl Sender {
         if !self.stale || (open && !self.has_room(Class::Live)) {
             return Ok(());
         }
-        let (website, under_way) = (self.website, self.under_way.clone());
+        let (website, under_way) = (self.website, self.under_way.ids().clone());
         let read = self.shared.store.read(move |reader| {
             let ready = reader.ready_batches(website, now, &under_way, page)?;
             Ok((ready, reader.next_due(website, now)?, reader.senders()?))
@@ -202,7 +202,7 @@ impl Sender {
         let (ready, next_due, senders) = read.await?;
         self.stale = false;
         self.next_due = next_due;
-        if ready.is_empty() && self.under_way.is_empty() {
+        if ready.is_empty() && self.under_way.ids().is_empty() {
             self.shared.stats.progressed(now);
         }
         self.queue.refill(ready, page);
@@ -233,12 +233,13 @@ impl Sender {
             match effect {
                 Effect::Free(ids) => {
                     for id in ids {
-                        self.under_way.remove(&id);
+                        self.under_way.remove(id);
                     }
                 }
                 Effect::Due => self.stale = true,
+                Effect::Suppressed(events) => self.shared.stats.suppressed(events),
                 Effect::Halved(whole, half) => {
-                    self.under_way.remove(&whole);
+                    self.under_way.remove(whole);
                     self.suspicion.split(whole, half);
                     self.stale = true;
                 }

@@ -12,6 +12,7 @@ use crate::store::feed::{Exported, FeedRow, IndexFailure};
 use crate::store::first_sync::SyncStep;
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents};
+use crate::store::suppression::Person;
 use crate::store::{StoreError, Writer};
 
 /// Of a dead letter that waited to be rendered.
@@ -72,6 +73,7 @@ impl Commit {
                 Derived::Changed {
                     mut row,
                     website,
+                    person,
                     events,
                     rerendered,
                 } => {
@@ -83,12 +85,14 @@ impl Commit {
                         );
                         writer.explain_unrendered(row.order, &why)?;
                     }
-                    warn_rerendered(&row.number, rerendered);
+                    if rerendered > 0 && !is_suppressed(writer, person)? {
+                        warn_rerendered(&row.number, rerendered);
+                    }
                     if let Some(code) = website {
                         let share = shares.entry(code.clone()).or_default();
                         let id = share.id(writer, &code)?;
                         row.website = Some(id);
-                        self.share(&row, id, events, share);
+                        self.share(&row, id, person, events, share);
                     }
                     rows.push(row);
                 }
@@ -114,7 +118,14 @@ impl Commit {
         Ok(indexed)
     }
 
-    fn share(&self, row: &FeedRow, website: WebsiteId, events: Vec<NewEvent>, share: &mut Share) {
+    fn share(
+        &self,
+        row: &FeedRow,
+        website: WebsiteId,
+        person: Option<Person>,
+        events: Vec<NewEvent>,
+        share: &mut Share,
+    ) {
         share.orders += u64::from(row.exported == Exported::Yes);
         if !events.is_empty() {
             share.entering.push(OrderEvents {
@@ -122,6 +133,7 @@ impl Commit {
                 website,
                 class: self.class,
                 changed_at: self.changed_at,
+                person,
                 walk: self.advance.walk(),
                 events,
             });
@@ -205,6 +217,14 @@ fn record_failures(
         writer.record_index_failure(&failure, at)?;
     }
     Ok(())
+}
+
+/// What is rendered for somebody on the suppression list goes nowhere.
+fn is_suppressed(writer: &Writer<'_>, person: Option<Person>) -> Result<bool, StoreError> {
+    match person {
+        Some(person) => writer.reader().is_suppressed(&person),
+        None => Ok(false),
+    }
 }
 
 fn warn_rerendered(number: &str, events: u64) {

@@ -9,9 +9,10 @@ use crate::clock::UtcMillis;
 use crate::commerce::order::{Order, OrderId};
 use crate::commerce::source::ReadOrder;
 use crate::config::Config;
-use crate::events::{EventContext, Fact, Renderer, Unsendable, facts};
+use crate::events::{EventContext, Fact, Renderer, Unsendable, facts, person};
 use crate::store::feed::{Exported, FeedRow};
 use crate::store::outbox::{EventKey, EventState, KnownEvent, NewEvent, Refusal};
+use crate::store::suppression::Person;
 
 /// What the store holds of an order before it is indexed.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,8 @@ pub(super) enum Derived {
         row: FeedRow,
         /// The website that it belongs to, if that is known.
         website: Option<String>,
+        /// Whose order it is, by the e-mail address.
+        person: Option<Person>,
         /// Events to enter the outbox.
         events: Vec<NewEvent>,
         /// Delivered events whose bytes had to be rendered again.
@@ -126,6 +129,7 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &Look) ->
     Derived::Changed {
         row,
         website,
+        person: order.email.as_deref().and_then(person),
         events,
         rerendered,
     }

@@ -38,6 +38,7 @@ pub mod retry;
 mod routing;
 #[cfg(test)]
 mod tests;
+mod untold;
 mod update;
 mod verify;
 mod verify_report;
@@ -86,7 +87,7 @@ pub struct Indexer {
     /// The walk that was told last, and how far it had come.
     told: Mutex<Option<(WalkId, u64)>>,
     /// What changes did since the log last spoke of them.
-    untold: std::sync::Mutex<export_log::Untold>,
+    untold: std::sync::Mutex<untold::Untold>,
     intake: Arc<Intake>,
     pace: WalkPace,
     /// When a live change was last indexed: milliseconds since the epoch.

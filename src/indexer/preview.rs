@@ -7,6 +7,7 @@ use super::walk_options::WalkOptions;
 use super::{IndexError, Indexer, event_context};
 use crate::commerce::order::OrderId;
 use crate::store::outbox::EventState;
+use crate::store::suppression::Person;
 
 impl Indexer {
     /// Looks at the orders of a walk (or at `only` these) and counts what would be queued; also how much of it was
@@ -79,8 +80,13 @@ impl Indexer {
             match derived {
                 Derived::Unchanged { .. } => {}
                 Derived::Failed { .. } => indexed.failed += 1,
-                Derived::Changed { row, events, .. } => {
+                Derived::Changed {
+                    row, person, events, ..
+                } => {
                     indexed.changed += 1;
+                    if self.is_suppressed(person).await? {
+                        continue;
+                    }
                     for event in events {
                         let (kind, document) = (event.kind, event.document);
                         let key = crate::store::outbox::EventKey {
@@ -98,5 +104,12 @@ impl Indexer {
             }
         }
         Ok(indexed)
+    }
+
+    async fn is_suppressed(&self, person: Option<Person>) -> Result<bool, IndexError> {
+        let Some(person) = person else {
+            return Ok(false);
+        };
+        Ok(self.store.read(move |r| r.is_suppressed(&person)).await?)
     }
 }

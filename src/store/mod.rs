@@ -15,6 +15,7 @@
 //! | [`walk`] | `walk` |
 //! | [`first_sync`] | `first_sync` |
 //! | [`outbox`] | `outbox_*`, `sender` |
+//! | [`suppression`] | `suppression` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
 //! | [`backup`], [`restore`] | copies of the whole file |
@@ -46,11 +47,13 @@ mod open;
 pub mod outbox;
 pub mod restore;
 pub mod space;
+pub mod suppression;
 mod transaction;
+pub mod under_way;
 pub mod views;
 pub mod walk;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -63,6 +66,7 @@ pub use lock::StoreLock;
 /// `meta`: what may flow in, a word of `indexer::intake::Flow` and since when (milliseconds since the epoch).
 pub const INTAKE: &str = "intake";
 pub use transaction::{Durability, Reader, Topic, Writer};
+use under_way::Claims;
 
 /// The version of SQLite that is built in.
 pub fn sqlite_version() -> &'static str {
@@ -74,6 +78,8 @@ pub fn sqlite_version() -> &'static str {
 pub struct Store {
     writer: Arc<WriterThread>,
     readers: Arc<Readers>,
+    path: Arc<PathBuf>,
+    claims: Claims,
 }
 
 impl Store {
@@ -89,6 +95,8 @@ impl Store {
         Ok(Self {
             writer: Arc::new(writer),
             readers: Arc::new(readers),
+            path: Arc::new(path.to_owned()),
+            claims: Claims::default(),
         })
     }
 
@@ -114,6 +122,22 @@ impl Store {
         F: FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.readers.run(job).await
+    }
+
+    /// Moves everything from the write-ahead log into the database and cuts the log to nothing, so that what was deleted
+    /// and overwritten is in neither. `false` if readers held on to it all the time; it is done at a clean stop as well.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        let path = Arc::clone(&self.path);
+        let work = tokio::task::spawn_blocking(move || open::empty_log(&path));
+        work.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The batches that senders have in their hands.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Transactions that wait for the writer.

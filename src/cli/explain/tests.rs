@@ -119,6 +119,7 @@ fn events(order: OrderId, kinds: &[EventKind]) -> OrderEvents {
         body: Ok(format!("{{\"xdm\":\"{order}/{kind}\"}}").into_bytes()),
     };
     OrderEvents {
+        person: None,
         walk: None,
         order,
         website: 1,

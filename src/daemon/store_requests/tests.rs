@@ -28,6 +28,7 @@ async fn park(store: &Store, orders: std::ops::Range<i64>) {
             website,
             class: Class::Live,
             changed_at: NOW,
+            person: None,
             walk: None,
             events: vec![NewEvent {
                 kind: 1,

@@ -34,6 +34,10 @@ impl Sender {
                 self.answered(trip.batches, kinds, *attempt, trip.epoch, now);
             }
             End::Held => self.release(&trip.batches),
+            End::Screen => self.unsettled.push(Settlement::Screen {
+                ids: ids(&trip.batches),
+                at: now,
+            }),
             End::NoToken(missing) => {
                 self.release(&trip.batches);
                 self.without_token(missing, trip.epoch, now);
@@ -286,7 +290,7 @@ impl Sender {
     /// Back to the store, as if nothing had been.
     fn release(&mut self, batches: &[PendingBatch]) {
         for batch in batches {
-            self.under_way.remove(&batch.id);
+            self.under_way.remove(batch.id);
         }
         self.stale = true;
     }

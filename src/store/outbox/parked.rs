@@ -152,6 +152,8 @@ impl Writer<'_> {
             website: parked.website,
             class: Class::Live,
             changed_at: at,
+            // The sender looks into the body before it sends.
+            person: None,
             walk: None,
             events: vec![event],
         };
@@ -173,13 +175,17 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Takes a dead letter that could not be rendered into a batch. `false` if `key` is none.
-    pub(super) fn revive_unrendered(
+    /// Takes an event into a batch: a new one, or a dead letter that could not be rendered until now. `false` if it is
+    /// neither.
+    pub(super) fn insert_or_revive(
         &mut self,
         key: EventKey,
         batch: BatchId,
         hash: i64,
     ) -> Result<bool, StoreError> {
+        if self.insert_event(key, batch, 0, hash)? {
+            return Ok(true);
+        }
         let Some(parked) = self.unrendered(key)? else {
             return Ok(false);
         };
