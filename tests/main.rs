@@ -1,6 +1,7 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod answers;
+mod backup;
 mod cli;
 mod commerce_commands;
 mod config;
@@ -24,3 +25,4 @@ mod shop;
 mod source;
 mod storm;
 mod support;
+mod verify;

@@ -26,6 +26,7 @@ use crate::daemon::start::StartError;
 use crate::daemon::work::RequestError;
 use crate::indexer::IndexError;
 use crate::ops::logging::LoggingError;
+use crate::store::backup::BackupError;
 use crate::store::{Fault, StoreError};
 
 /// How the process ends; see the module's header.
@@ -125,6 +126,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<SourceError>() {
         return Some(of_source(error));
     }
+    if let Some(error) = cause.downcast_ref::<BackupError>() {
+        return Some(of_backup(error));
+    }
     if cause.is::<ConfigErrors>() || cause.is::<LoggingError>() {
         return Some(Exit::Config);
     }
@@ -207,6 +211,19 @@ fn of_store(error: &StoreError) -> Exit {
         StoreError::Missing { .. } | StoreError::OlderSchema { .. } => Exit::Unavailable,
         StoreError::Locked { .. } => Exit::TempFail,
         StoreError::Invariant(_) | StoreError::Closed => Exit::Software,
+    }
+}
+
+fn of_backup(error: &BackupError) -> Exit {
+    match error {
+        BackupError::Store(error) => of_store(error),
+        BackupError::File { cause, .. } => of_io(cause),
+        BackupError::InUse { .. } => Exit::TempFail,
+        BackupError::NoSpace { .. } | BackupError::Target { .. } => Exit::IoErr,
+        BackupError::Exists { .. }
+        | BackupError::Itself { .. }
+        | BackupError::Sidecar { .. }
+        | BackupError::Unsound { .. } => Exit::Failed,
     }
 }
 

@@ -47,6 +47,9 @@ pub trait Source: Send + Sync {
         limit: usize,
     ) -> SourceFuture<'a, Vec<OrderId>>;
 
+    /// The lowest and the highest id in `filter`; `None` if nothing is in it.
+    fn id_range<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>>;
+
     /// How many orders match, for progress and ETA. May be an estimate for huge tables.
     fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64>;
 
@@ -63,6 +66,10 @@ pub struct OrderFilter {
     pub created_before: Option<UtcMillis>,
     /// Only orders of this website code.
     pub website: Option<String>,
+    /// `updated_at` at or after this: meant for a short range, which each page sorts anew.
+    pub updated_from: Option<UtcMillis>,
+    /// Ids at or above this, so that a page does not look for more orders through the rest of the history.
+    pub lowest: Option<OrderId>,
 }
 
 /// Named positions in the source, opaque to everyone else. Values are what [`Source::changes`] last returned.

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::daemon::persons::{EraseOptions, Erased, PersonId, SuppressOptions, Suppressed};
 use crate::daemon::resync::ResyncOptions;
 use crate::daemon::selection::Selection;
+use crate::daemon::verify::VerifyOptions;
+use crate::indexer::VerifyReport;
 
 /// Longest line in either direction, in bytes: [`crate::daemon::resync::MAX_IDS`] order numbers fit.
 pub const MAX_LINE: usize = 1 << 20;
@@ -37,6 +39,8 @@ pub enum Request {
     },
     /// `saas:resync`.
     Resync(ResyncOptions),
+    /// `verify`.
+    Verify(VerifyOptions),
     /// `cron run`.
     CronRun {
         /// The job, such as `indexer_update_all_views`.
@@ -166,6 +170,8 @@ pub enum Outcome {
     },
     /// To [`Request::Resync`].
     Resynced(Resynced),
+    /// To [`Request::Verify`].
+    Verified(VerifyReport),
     /// To [`Request::CronRun`].
     JobRan(JobRun),
     /// To [`Request::RetryParked`] and [`Request::DiscardParked`].

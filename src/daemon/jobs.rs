@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::nightly::Night;
 use crate::clock::Clock;
 use crate::config::{Config, CronExpr};
 use crate::indexer::{IndexError, Indexer, Reach, WalkOptions};
@@ -27,16 +28,19 @@ pub enum Job {
     ResendFailedItems,
     /// Lets go of delivered bodies past their retention.
     CleanupDeliveredEvents,
+    /// Compares the source with feed and outbox, and mends what differs.
+    VerifySource,
 }
 
 impl Job {
     /// All jobs.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::UpdateAllViews,
         Self::ReindexAllInvalid,
         Self::CleanAllChangelogs,
         Self::ResendFailedItems,
         Self::CleanupDeliveredEvents,
+        Self::VerifySource,
     ];
 
     /// The name in configuration, log and `cron_schedule`.
@@ -47,6 +51,7 @@ impl Job {
             Self::CleanAllChangelogs => "indexer_clean_all_changelogs",
             Self::ResendFailedItems => "resend_failed_items",
             Self::CleanupDeliveredEvents => "cleanup_delivered_events",
+            Self::VerifySource => "verify_source",
         }
     }
 
@@ -64,6 +69,7 @@ impl Job {
             Self::CleanAllChangelogs => &cron.indexer_clean_all_changelogs,
             Self::ResendFailedItems => &cron.resend_failed_items,
             Self::CleanupDeliveredEvents => &cron.cleanup_delivered_events,
+            Self::VerifySource => &cron.verify_source,
         }
     }
 }
@@ -96,6 +102,7 @@ impl Jobs {
             Job::CleanAllChangelogs => self.clean_all_changelogs().await,
             Job::ResendFailedItems => self.resend_failed_items().await,
             Job::CleanupDeliveredEvents => self.cleanup_delivered_events().await,
+            Job::VerifySource => self.verify_source().await.map(Some),
         }
     }
 
@@ -218,6 +225,17 @@ impl Jobs {
             self.store().empty_log().await?;
         }
         Ok((batches > 0).then(|| format!("let go of {batches} delivered batches")))
+    }
+
+    async fn verify_source(&self) -> Result<String, IndexError> {
+        let config = self.config.borrow().clone();
+        let night = Night {
+            indexer: &self.indexer,
+            clock: &self.clock,
+            config: &config,
+            stop: &self.stop,
+        };
+        night.verify().await
     }
 
     /// Small transactions until nothing is left to do.

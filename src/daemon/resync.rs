@@ -44,6 +44,12 @@ pub struct ResyncOptions {
 #[error("{0}")]
 pub struct Contradiction(String);
 
+impl Contradiction {
+    pub(super) fn new(sentence: String) -> Self {
+        Self(sentence)
+    }
+}
+
 impl ResyncOptions {
     /// Checks that the options make sense together.
     ///

@@ -28,7 +28,8 @@ pub(super) async fn resync(
     let started = jobs.clock.now();
     let store = jobs.indexer.store();
     if options.cleanup_feed {
-        forget_feed(store).await?;
+        let stop = || jobs.stop.is_cancelled();
+        jobs.indexer.forget_feed(stop).await.map_err(refused)?;
     }
     let mut result = Resynced::default();
     if !options.no_reindex || options.force {
@@ -104,7 +105,7 @@ async fn index(
 }
 
 /// The entity ids behind what was named: order numbers first, because that is what people see; then entity ids.
-async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u64)> {
+pub(super) async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u64)> {
     let (mut found, mut unknown) = (Vec::new(), 0);
     for name in names {
         let by_number = jobs.indexer.source().find_by_number(name.trim()).await?;
@@ -117,17 +118,6 @@ async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u6
     found.sort_unstable();
     found.dedup();
     Ok((found, unknown))
-}
-
-async fn forget_feed(store: &Store) -> anyhow::Result<()> {
-    while store
-        .write(Durability::Durable, |writer| {
-            writer.clear_feed_hashes(AT_ONCE * 10)
-        })
-        .await?
-        > 0
-    {}
-    Ok(())
 }
 
 /// What failed and needed a decision is tried once more: that is the decision.

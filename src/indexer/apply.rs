@@ -14,7 +14,7 @@ use crate::commerce::order::OrderId;
 use crate::commerce::source::ReadOrder;
 use crate::config::Config;
 use crate::first_sync::history;
-use crate::store::outbox::{BatchLimits, Class};
+use crate::store::outbox::{BatchLimits, Class, EventState};
 use crate::store::{Durability, Reader, StoreError, Writer};
 
 /// Bytes of `{"events":[]}`.
@@ -123,11 +123,16 @@ impl Indexer {
                     .filter(|(_, deleted)| !deleted)
                     .map(|(row, _)| row);
                 let events = reader.events_of(id)?;
+                let unrendered = match events.iter().any(|event| event.state == EventState::Parked) {
+                    true => reader.unrendered_of(id)?,
+                    false => Vec::new(),
+                };
                 prior.insert(
                     id,
                     Prior {
                         feed,
                         events,
+                        unrendered,
                         ..Prior::default()
                     },
                 );

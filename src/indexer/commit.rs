@@ -15,6 +15,10 @@ use crate::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents};
 use crate::store::suppression::Person;
 use crate::store::{StoreError, Writer};
 
+/// Of a dead letter that waited to be rendered.
+const ORDER_GONE: &str =
+    "it could not be rendered, and cannot be any more: the source no longer holds its order; discard it";
+
 /// What was derived, and how it enters the store.
 pub(super) struct Commit {
     pub(super) asked: Vec<OrderId>,
@@ -80,6 +84,13 @@ impl Commit {
                     rerendered,
                 } => {
                     indexed.changed += 1;
+                    if row.exported != Exported::Yes {
+                        let why = format!(
+                            "it could not be rendered, and is not any more: {}",
+                            row.exported.as_sentence()
+                        );
+                        writer.explain_unrendered(row.order, &why)?;
+                    }
                     if rerendered > 0 && !is_suppressed(writer, person)? {
                         warn_rerendered(&row.number, rerendered);
                     }
@@ -99,6 +110,9 @@ impl Commit {
         indexed.failed = failed.len() as u64;
         writer.upsert_feed(&rows)?;
         writer.mark_deleted(&missing, self.at)?;
+        for order in &missing {
+            writer.explain_unrendered(*order, ORDER_GONE)?;
+        }
         record_failures(writer, &self.asked, failed, self.limited, self.at)?;
         if let Some(walk) = self.advance.walk() {
             for code in passed_over {

@@ -20,6 +20,8 @@ use crate::store::suppression::Person;
 pub(super) struct Prior {
     pub(super) feed: Option<FeedRow>,
     pub(super) events: Vec<KnownEvent>,
+    /// Of them, those that could not be rendered: they are tried again with each look.
+    pub(super) unrendered: Vec<EventKey>,
     /// The frozen bodies of delivered events, if a forced resend asked for them.
     pub(super) frozen: HashMap<EventKey, Vec<u8>>,
 }
@@ -153,6 +155,7 @@ fn new_events(order: &Order, prior: &Prior, look: &Look) -> (Vec<NewEvent>, u64)
                 rerendered += u64::from(!prior.frozen.contains_key(&key));
                 prior.frozen.get(&key).cloned()
             }
+            Some(EventState::Parked) if prior.unrendered.contains(&key) => None,
             Some(_) => continue,
         };
         let body = frozen.map_or_else(|| renderer.render(&fact).map_err(refusal), Ok);

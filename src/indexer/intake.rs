@@ -12,6 +12,7 @@ use crate::clock::{Clock, UtcMillis};
 use crate::config::Config;
 use crate::indexer::standstill;
 use crate::ops::voice::{Line, Voice};
+use crate::store::space::free_bytes;
 use crate::store::{Durability, INTAKE, Reader, Store, StoreError, Writer};
 
 /// A measurement is good for so long.
@@ -276,13 +277,6 @@ fn say_full(before: &BTreeSet<String>, full: &BTreeSet<String>) {
             "There is room for the website's events again: a full reindex finds what was passed over",
         );
     }
-}
-
-/// Free bytes for us on the file system of `path`.
-fn free_bytes(path: &std::path::Path) -> Option<u64> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let found = rustix::fs::statvfs(directory.unwrap_or(std::path::Path::new("."))).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 #[cfg(test)]

@@ -24,19 +24,25 @@ mod derive;
 mod export_log;
 mod feed_hash;
 mod force;
+mod gone;
 pub mod intake;
+mod on_its_way;
 mod only;
 mod open_walk;
 pub mod pace;
 mod pause;
 mod preview;
+mod reconcile;
 mod report;
 pub mod retry;
 mod routing;
 pub mod standstill;
 #[cfg(test)]
 mod tests;
+mod untold;
 mod update;
+mod verify;
+mod verify_report;
 mod walk;
 mod walk_options;
 
@@ -60,6 +66,8 @@ pub use only::OnlyOrders;
 pub use report::{Indexed, Progress, WalkReport};
 pub use routing::exported;
 pub use update::ViewUpdate;
+pub use verify::{Repair, VerifyTask};
+pub use verify_report::{Difference, Differing, EventTally, Finding, VerifyReport, Withheld};
 pub use walk_options::{Reach, WalkKind, WalkOptions};
 
 /// The name of the lease that says who indexes.
@@ -75,10 +83,12 @@ pub struct Indexer {
     updating: Mutex<()>,
     /// One walk at a time.
     walking: Mutex<()>,
+    /// One verification at a time.
+    verifying: Mutex<()>,
     /// The walk that was told last, and how far it had come.
     told: Mutex<Option<(WalkId, u64)>>,
     /// What changes did since the log last spoke of them.
-    untold: std::sync::Mutex<export_log::Untold>,
+    untold: std::sync::Mutex<untold::Untold>,
     intake: Arc<Intake>,
     pace: WalkPace,
     /// When a live change was last indexed: milliseconds since the epoch.
@@ -131,6 +141,7 @@ impl Indexer {
             config,
             updating: Mutex::new(()),
             walking: Mutex::new(()),
+            verifying: Mutex::new(()),
             told: Mutex::new(None),
             untold: std::sync::Mutex::default(),
             intake: Arc::default(),

@@ -9,6 +9,9 @@ use crate::commerce::order::OrderId;
 use crate::store::outbox::Class;
 use crate::store::{Durability, Writer};
 
+/// Feed rows that one transaction forgets.
+const FORGOTTEN_AT_ONCE: usize = 5_000;
+
 /// Orders that were named one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnlyOrders {
@@ -42,6 +45,24 @@ impl Indexer {
             sum.add(self.apply(batch).await?);
         }
         Ok(sum)
+    }
+
+    /// Forgets what was seen of every order, so that the next walk looks at each of them afresh. In small transactions,
+    /// and not beside a walk, which would put back what it sees.
+    ///
+    /// # Errors
+    /// `Busy` if a walk runs, and then nothing is forgotten; if the store fails.
+    pub async fn forget_feed(&self, stop: impl Fn() -> bool) -> Result<(), IndexError> {
+        let _guard = self.start_walking().await?;
+        let mut after = OrderId::MIN;
+        while !stop() {
+            let clear = move |writer: &mut Writer<'_>| writer.clear_feed_hashes(after, FORGOTTEN_AT_ONCE);
+            match self.store.write(Durability::Durable, clear).await? {
+                Some(upto) => after = upto,
+                None => return Ok(()),
+            }
+        }
+        Err(IndexError::Stopped)
     }
 
     /// Ends walks of this kind that were interrupted, so that the next one begins anew.

@@ -16,6 +16,8 @@ use crate::store::outbox::{EventState, ParkedFilter};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Durability, testing};
 
+mod letters;
+
 const NOW: UtcMillis = UtcMillis::from_secs(1_000_000);
 
 /// Orders in memory. `broken` are there, but cannot be read; reading fails altogether after `reads_left` batches.
@@ -87,6 +89,9 @@ impl Source for Memory {
             ids.truncate(limit);
             Ok(ids)
         })
+    }
+    fn id_range<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+        Box::pin(async { Ok(None) })
     }
     fn count_orders<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, u64> {
         Box::pin(async { Ok(self.orders.lock().unwrap().len() as u64) })

@@ -225,7 +225,7 @@ impl Indexer {
 
     /// Reads a page: at once while nothing else goes on, in small pieces beside live changes, because a source may
     /// answer one question at a time.
-    async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
+    pub(super) async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
         let (mut rest, mut orders) = (ids, Vec::with_capacity(ids.len()));
         while !rest.is_empty() {
             let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };

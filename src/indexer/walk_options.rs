@@ -75,6 +75,7 @@ impl WalkOptions {
             created_from: self.created_from,
             created_before: self.created_before,
             website: self.website.clone(),
+            ..OrderFilter::default()
         }
     }
 

@@ -7,6 +7,7 @@ use super::meta::WebsiteId;
 use super::{Reader, StoreError, Writer};
 use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;
+use crate::commerce::source::{Change, ChangeOp};
 
 /// Identifies the content of an order together with where it is routed.
 pub type FeedHash = [u8; 16];
@@ -38,6 +39,18 @@ impl Exported {
         Self::BeforeHistory,
         Self::OutboxFull,
     ];
+
+    /// A stable word, for scripts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::StoreViewGone => "store_view_gone",
+            Self::WebsiteUnknown => "website_unknown",
+            Self::WebsiteOff => "website_off",
+            Self::BeforeHistory => "before_history",
+            Self::OutboxFull => "outbox_full",
+        }
+    }
 
     /// A sentence for `explain` and `status`.
     pub const fn as_sentence(self) -> &'static str {
@@ -130,6 +143,27 @@ impl Reader<'_> {
             "SELECT id FROM sales_data_exporter_orders_v2 WHERE id >= ?1 AND id < ?2 AND is_deleted = 0";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([low, below.unwrap_or(OrderId::MAX)], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The first `limit` of [`Reader::feed_ids`], lowest first.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn feed_ids_from(
+        &self,
+        low: OrderId,
+        below: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Vec<OrderId>, StoreError> {
+        let sql = "SELECT id FROM sales_data_exporter_orders_v2 WHERE id >= ?1 AND id < ?2 AND is_deleted = 0
+                   ORDER BY id LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (below, limit) = (
+            below.unwrap_or(OrderId::MAX),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        );
+        let rows = statement.query_map([low, below, limit], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -237,18 +271,50 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Forgets what was seen of every order, up to `limit` at a time, so that each is looked at afresh. Events that the
-    /// outbox holds stay known. Returns how many rows changed; 0 means done.
+    /// Forgets what was seen of the next `limit` orders after the id `after`, so that each is looked at afresh. Events
+    /// that the outbox holds stay known. Returns the id up to which it came; `None` means done.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn clear_feed_hashes(&mut self, limit: usize) -> Result<usize, StoreError> {
-        let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x'' WHERE id IN
-                   (SELECT id FROM sales_data_exporter_orders_v2 WHERE feed_hash <> x'' LIMIT ?1)";
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .execute([i64::try_from(limit).unwrap_or(i64::MAX)])?)
+    pub fn clear_feed_hashes(&mut self, after: OrderId, limit: usize) -> Result<Option<OrderId>, StoreError> {
+        let sql = "SELECT max(id) FROM
+                   (SELECT id FROM sales_data_exporter_orders_v2 WHERE id > ?1 ORDER BY id LIMIT ?2)";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let upto: Option<OrderId> = statement.query_row([after, limit], |row| row.get(0))?;
+        if let Some(upto) = upto {
+            let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x''
+                       WHERE id > ?1 AND id <= ?2 AND feed_hash <> x''";
+            self.connection.prepare_cached(sql)?.execute([after, upto])?;
+        }
+        Ok(upto)
+    }
+
+    /// Has these orders looked at again, whatever was seen of them: by the changelog, like any change. `table` says on
+    /// whose behalf.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn recheck_orders(
+        &mut self,
+        orders: &[OrderId],
+        table: &'static str,
+        at: UtcMillis,
+    ) -> Result<(), StoreError> {
+        // The unchanged order would be skipped by its hash; without one it is looked at.
+        let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x'' WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for order in orders {
+            statement.execute([order])?;
+        }
+        drop(statement);
+        let change = |order: &OrderId| Change {
+            order: *order,
+            table,
+            op: ChangeOp::Recheck,
+        };
+        let changes: Vec<Change> = orders.iter().map(change).collect();
+        self.append_changes(&changes, at)
     }
 
     /// Marks orders that no longer exist in the source. What is in the outbox of them still goes.

@@ -18,6 +18,7 @@
 //! | [`suppression`] | `suppression` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
+//! | [`backup`], [`restore`] | copies of the whole file |
 //!
 //! [`held`] says who keeps SQLite's own locks, without taking any.
 //!
@@ -34,6 +35,7 @@
 //!
 //! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
 
+pub mod backup;
 pub mod changelog;
 mod check;
 pub mod cron;
@@ -47,6 +49,8 @@ pub mod meta;
 mod migrations;
 mod open;
 pub mod outbox;
+pub mod restore;
+pub mod space;
 pub mod suppression;
 mod transaction;
 pub mod under_way;

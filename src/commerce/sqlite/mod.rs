@@ -176,6 +176,21 @@ impl SqliteSource {
             .await
     }
 
+    async fn range(&self, filter: &OrderFilter) -> Result<Option<(OrderId, OrderId)>, SourceError> {
+        let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
+        self.thread
+            .run(move |connection| {
+                let stores = stores(connection, &shop.queries, &filter)?;
+                let ends = numbers(
+                    connection,
+                    &shop.queries.id_range(&filter, stores.as_deref()),
+                    None,
+                )?;
+                Ok(ends.first().copied().zip(ends.last().copied()))
+            })
+            .await
+    }
+
     async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
         let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
         self.history
@@ -259,6 +274,10 @@ impl Source for SqliteSource {
         limit: usize,
     ) -> SourceFuture<'a, Vec<OrderId>> {
         Box::pin(self.ids(filter, below, limit))
+    }
+
+    fn id_range<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+        Box::pin(self.range(filter))
     }
 
     fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64> {

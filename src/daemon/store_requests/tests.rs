@@ -124,7 +124,10 @@ async fn all_dead_letters_are_retried_however_many_there_are() {
     park(&store, 1..(CHUNK as i64 * 2 + 4)).await;
     let outcome = requests.retry(&Selection::default()).await.unwrap();
     assert_eq!(outcome, parked(CHUNK as u64 * 2 + 3, 0));
-    assert_eq!(left(&store).await, 0);
+    // They could not be rendered: they stay until the indexer has tried again.
+    assert_eq!(left(&store).await, CHUNK * 2 + 3);
+    let waiting = store.read(|r| r.changelog_backlog(0)).await.unwrap();
+    assert_eq!(waiting.orders, CHUNK as u64 * 2 + 3);
 }
 
 #[tokio::test]
