@@ -268,3 +268,95 @@ async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), Index
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::commerce::order::OrderId;
+    use crate::commerce::source::{Change, ChangeOp, OrderFilter, ReadOrder, SourceFuture};
+    use crate::store::{StoreView, testing};
+
+    /// A source whose log forgets what was acknowledged. Told so, it looks what a crash at this moment would leave.
+    struct Forgetful {
+        store: std::path::PathBuf,
+        left: Mutex<Vec<(i64, Option<String>)>>,
+    }
+
+    impl Source for Forgetful {
+        fn describe(&self) -> SourceFuture<'_, SourceInfo> {
+            Box::pin(async { Ok(SourceInfo::default()) })
+        }
+        fn initial_cursors(&self) -> SourceFuture<'_, Cursors> {
+            Box::pin(async { Ok(Cursors([("log".to_owned(), "0".to_owned())].into())) })
+        }
+        fn changes<'a>(&'a self, cursors: &'a Cursors, _limit: usize) -> SourceFuture<'a, Captured> {
+            Box::pin(async move {
+                let at: i64 = cursors.0["log"].parse().unwrap();
+                let change = Change {
+                    order: at + 1,
+                    table: "sales_order",
+                    op: ChangeOp::Update,
+                };
+                Ok(Captured {
+                    changes: vec![change],
+                    cursors: Cursors([("log".to_owned(), (at + 1).to_string())].into()),
+                    more: false,
+                })
+            })
+        }
+        fn acknowledge<'a>(&'a self, _cursors: &'a Cursors) -> SourceFuture<'a, ()> {
+            let view = StoreView::open(&self.store).unwrap();
+            let left = view.read(|reader| {
+                let cursors = reader.source_cursors()?.unwrap_or_default();
+                Ok((reader.changelog_head()?, cursors.0.get("log").cloned()))
+            });
+            self.left.lock().unwrap().push(left.unwrap());
+            Box::pin(async { Ok(()) })
+        }
+        fn read_orders<'a>(&'a self, _ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+        fn order_ids<'a>(
+            &'a self,
+            _filter: &'a OrderFilter,
+            _below: Option<OrderId>,
+            _limit: usize,
+        ) -> SourceFuture<'a, Vec<OrderId>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+        fn count_orders<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, u64> {
+            Box::pin(async { Ok(0) })
+        }
+        fn find_by_number<'a>(&'a self, _number: &'a str) -> SourceFuture<'a, Vec<OrderId>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn the_source_may_forget_only_what_is_in_the_store() {
+        let (dir, store) = testing::fresh();
+        let source = Arc::new(Forgetful {
+            store: dir.path().join("orderfeed.db"),
+            left: Mutex::default(),
+        });
+        let (_config, config) = watch::channel(Arc::new(Config::default()));
+        let mut capture = Capture {
+            store,
+            source: source.clone(),
+            clock: Clock::manual(UtcMillis(0)),
+            intake: Arc::new(Intake::default()),
+            config,
+            voice: Voice::default(),
+            cursors: None,
+            saved_at: UtcMillis(0),
+            noted_at: UtcMillis(0),
+        };
+        for look in 1..=3 {
+            capture.look().await.unwrap();
+            let left = source.left.lock().unwrap().last().cloned();
+            assert_eq!(left, Some((look, Some(look.to_string()))), "look {look}");
+        }
+    }
+}
