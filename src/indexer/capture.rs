@@ -334,15 +334,15 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn the_source_may_forget_only_what_is_in_the_store() {
+    /// A capture that has not looked yet.
+    fn capture() -> (tempfile::TempDir, Arc<Forgetful>, Capture) {
         let (dir, store) = testing::fresh();
         let source = Arc::new(Forgetful {
             store: dir.path().join("orderfeed.db"),
             left: Mutex::default(),
         });
-        let (_config, config) = watch::channel(Arc::new(Config::default()));
-        let mut capture = Capture {
+        let (_, config) = watch::channel(Arc::new(Config::default()));
+        let capture = Capture {
             store,
             source: source.clone(),
             clock: Clock::manual(UtcMillis(0)),
@@ -353,10 +353,38 @@ mod tests {
             saved_at: UtcMillis(0),
             noted_at: UtcMillis(0),
         };
+        (dir, source, capture)
+    }
+
+    #[tokio::test]
+    async fn the_source_may_forget_only_what_is_in_the_store() {
+        let (_dir, source, mut capture) = capture();
         for look in 1..=3 {
             capture.look().await.unwrap();
             let left = source.left.lock().unwrap().last().cloned();
             assert_eq!(left, Some((look, Some(look.to_string()))), "look {look}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_cursor_stays_where_it_is_when_its_changes_cannot_be_written() {
+        let (_dir, source, mut capture) = capture();
+        capture.look().await.unwrap();
+        let other = rusqlite::Connection::open(&source.store).unwrap();
+        other
+            .execute_batch("ALTER TABLE sales_order_data_exporter_v2_cl RENAME TO elsewhere")
+            .unwrap();
+        capture.look().await.unwrap_err();
+        let cursors = capture
+            .store
+            .read(|reader| reader.source_cursors())
+            .await
+            .unwrap();
+        assert_eq!(cursors.unwrap().0["log"], "1");
+        assert_eq!(
+            source.left.lock().unwrap().len(),
+            1,
+            "nothing more was acknowledged"
+        );
     }
 }

@@ -106,7 +106,10 @@ fn sound(event: &StatusEvent, order: &Order) {
             assert!(body.len() <= MAX_EVENT_BYTES);
             assert_eq!(violations(body), Vec::<String>::new());
             let id = format!("{{\"xdm\":{{\"_id\":\"{}\"", event.id);
-            assert!(body.starts_with(id.as_bytes()), "the event is sent under its own id");
+            assert!(
+                body.starts_with(id.as_bytes()),
+                "the event is sent under its own id"
+            );
             let whose = order.email.as_deref().and_then(person);
             assert_eq!(person_of(body), whose, "whose event it is");
         }

@@ -29,7 +29,10 @@ async fn change(store: &Store, from: OrderId, version: i64) -> Duration {
         let begun = Instant::now();
         enqueue(store, vec![order(id, Class::Live, &[1, 2])]).await;
         store.read(move |r| r.events_of(id)).await.unwrap();
-        store.read(move |r| r.changelog_window(version, 100, 2_000)).await.unwrap();
+        store
+            .read(move |r| r.changelog_window(version, 100, 2_000))
+            .await
+            .unwrap();
         for batch in ready(store).await {
             deliver(store, batch.id).await;
         }

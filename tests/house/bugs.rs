@@ -1,0 +1,64 @@
+//! The deliberate bugs of `tests/bugs` still fit: `tests/bugs/run` plants them and takes minutes, this takes none.
+
+use std::collections::BTreeSet;
+
+use super::tree::text_files;
+
+#[test]
+fn every_invariant_has_a_deliberate_bug_that_fits_and_names_tests_that_exist() {
+    let files = text_files();
+    let bugs = || files.iter().filter(|(name, _)| name.starts_with("tests/bugs/I"));
+    let invariants: BTreeSet<_> = bugs()
+        .filter_map(|(name, _)| name.trim_start_matches("tests/bugs/").split('-').next())
+        .collect();
+    let expected: Vec<String> = (1..=10).map(|number| format!("I{number}")).collect();
+    assert!(
+        expected.iter().all(|name| invariants.contains(name.as_str())),
+        "{invariants:?}"
+    );
+    let code: Vec<&str> = files
+        .iter()
+        .filter(|(name, _)| name.ends_with(".rs"))
+        .map(|(_, text)| text.as_str())
+        .collect();
+    for (name, patch) in bugs() {
+        assert!(patch.starts_with("Bug: "), "{name} says what it does");
+        for (file, before) in hunks(patch) {
+            assert!(
+                files[&file].contains(&before),
+                "{name} does not fit {file}:\n{before}"
+            );
+        }
+        let tests: Vec<_> = patch
+            .lines()
+            .filter_map(|line| line.strip_prefix("Caught by: "))
+            .collect();
+        assert!(!tests.is_empty(), "{name} names a test");
+        for test in tests {
+            let function = format!("fn {}(", test.rsplit("::").next().unwrap_or_default());
+            assert!(
+                code.iter().any(|text| text.contains(&function)),
+                "{name}: {test} does not exist"
+            );
+        }
+    }
+}
+
+/// What stands in a file where a hunk is to change it.
+fn hunks(patch: &str) -> Vec<(String, String)> {
+    let (mut file, mut found) = (String::new(), Vec::new());
+    for line in patch.lines() {
+        if let Some(name) = line.strip_prefix("--- a/") {
+            file = name.to_owned();
+        } else if line.starts_with("@@ ") {
+            found.push((file.clone(), String::new()));
+        } else if let (Some(kept), Some((_, before))) = (
+            line.strip_prefix(' ').or_else(|| line.strip_prefix('-')),
+            found.last_mut(),
+        ) {
+            before.push_str(kept);
+            before.push('\n');
+        }
+    }
+    found
+}
