@@ -307,7 +307,7 @@ mod tests {
             })
         }
         fn acknowledge<'a>(&'a self, _cursors: &'a Cursors) -> SourceFuture<'a, ()> {
-            let view = StoreView::open(&self.store).unwrap();
+            let mut view = StoreView::open(&self.store).unwrap();
             let left = view.read(|reader| {
                 let cursors = reader.source_cursors()?.unwrap_or_default();
                 Ok((reader.changelog_head()?, cursors.0.get("log").cloned()))
@@ -328,6 +328,9 @@ mod tests {
         }
         fn count_orders<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, u64> {
             Box::pin(async { Ok(0) })
+        }
+        fn id_range<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+            Box::pin(async { Ok(None) })
         }
         fn find_by_number<'a>(&'a self, _number: &'a str) -> SourceFuture<'a, Vec<OrderId>> {
             Box::pin(async { Ok(Vec::new()) })
