@@ -149,15 +149,20 @@ impl Sender {
             // Noticed before the store is read, or a change between reading and waiting would be slept through.
             self.stale |= topic.has_changed().unwrap_or(false);
             topic.mark_unchanged();
+            self.notice_due();
             let wake = self.work().await?;
             tokio::select! {
+                // In this order, so that a run can be repeated. Nothing starves: a commit brings no other one without a
+                // trip, trips end when answers wait for too many commits, and what the last two tell is looked at by
+                // `work` in every round.
+                biased;
                 () = signals.abort.cancelled() => {}
                 () = signals.stop.cancelled() => {}
-                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
-                effects = committed(&mut self.settling) => self.committed(effects?),
-                Ok(()) = topic.changed() => self.stale = true,
                 Ok(()) = self.wirings.changed() => self.rewire(),
-                () = sleep_until(wake) => self.woke(),
+                effects = committed(&mut self.settling) => self.committed(effects?),
+                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
+                Ok(()) = topic.changed() => self.stale = true,
+                () = sleep_until(wake) => {}
             }
         }
         self.drain(&signals).await
@@ -180,8 +185,8 @@ impl Sender {
         Ok(wake)
     }
 
-    /// A timer: what was to wait may be due now.
-    fn woke(&mut self) {
+    /// What was to wait may be due now.
+    fn notice_due(&mut self) {
         let now = self.shared.clock.now();
         self.stale |= self.next_due.is_some_and(|due| due <= now);
     }
