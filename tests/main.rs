@@ -16,6 +16,7 @@ mod main_job;
 mod outages;
 mod service;
 mod shop;
+mod simulation;
 mod source;
 mod storm;
 mod support;
