@@ -4,6 +4,7 @@ use crate::clock::{Clock, UtcMillis};
 use crate::daemon::control::{Mode, Outcome, Status};
 use crate::daemon::selection::Selection;
 use crate::daemon::work::RequestError;
+use crate::indexer::WalkKind;
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchLimits, EventKey, ParkedFilter, SenderRow, SenderState};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
@@ -93,6 +94,10 @@ impl StoreRequests {
             .write(Durability::Durable, move |w| {
                 let (indexer, view) = (w.reader().indexer_state()?, w.reader().view_state()?);
                 w.set_indexer_status(to, now)?;
+                // "In full" leaves out nothing that an interrupted one had passed already.
+                if to == IndexerStatus::Invalid {
+                    w.cancel_walks(WalkKind::Reindex.as_str(), now)?;
+                }
                 let suspended = view.is_some_and(|view| view.status == ViewStatus::Suspended);
                 if to == IndexerStatus::Suspended {
                     w.set_view_status(ViewStatus::Suspended, now)?;

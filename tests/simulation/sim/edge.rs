@@ -207,6 +207,12 @@ impl Line {
             }
             let orders: BTreeSet<i64> = events.iter().filter_map(|(xdm, _)| xdm.order()).collect();
             let suspects = edge.outstanding_of(&orders, &own);
+            let before: BTreeMap<i64, (u64, usize)> = edge.first_of(&own);
+            let suspects = suspects
+                .into_iter()
+                .filter(|(order, _, first)| before.get(order).is_none_or(|own| first < own))
+                .map(|(order, id, _)| (order, id))
+                .collect();
             for (place, (xdm, body)) in events.into_iter().enumerate() {
                 let first = (edge.arrivals, place);
                 let order = xdm.order().unwrap_or_default();
@@ -283,7 +289,22 @@ fn pauses(reply: &Reply) -> bool {
 }
 
 impl Edge {
-    fn outstanding_of(&self, orders: &BTreeSet<i64>, own: &BTreeSet<String>) -> Vec<(i64, String)> {
+    /// When the first of these events was first sent, by order.
+    fn first_of(&self, own: &BTreeSet<String>) -> BTreeMap<i64, (u64, usize)> {
+        let mut first = BTreeMap::new();
+        for seen in own.iter().filter_map(|id| self.events.get(id)) {
+            let slot = first.entry(seen.order).or_insert(seen.first);
+            *slot = seen.first.min(*slot);
+        }
+        first
+    }
+
+    /// Events of these orders that were sent and have no yes, beside those of this request.
+    fn outstanding_of(
+        &self,
+        orders: &BTreeSet<i64>,
+        own: &BTreeSet<String>,
+    ) -> Vec<(i64, String, (u64, usize))> {
         if self.all_tainted {
             return Vec::new();
         }
@@ -294,7 +315,7 @@ impl Edge {
                 && !self.tainted.contains(&seen.order)
         };
         let found = self.events.iter().filter(waits);
-        found.map(|(id, seen)| (seen.order, id.clone())).collect()
+        found.map(|(id, seen)| (seen.order, id.clone(), seen.first)).collect()
     }
 
     fn refusal(&mut self, call: &Call, ids: &[String], now: i64) -> Option<Reply> {

@@ -67,6 +67,9 @@ pub async fn troubled(world: Arc<World>, config: Config, span_ms: u64, end: End)
         house.pass(Duration::from_millis(pause)).await;
         house.happen(&mut rng);
     }
+    if !world.has_failed() {
+        verdict::check_store(&world, &house.store).await;
+    }
     if end == End::Stop && !world.has_failed() {
         house.stop().await;
     }
@@ -96,6 +99,9 @@ pub async fn calm(world: Arc<World>, config: Config) {
         house.ask(request).await;
     }
     house.settle().await;
+    if world.has_failed() {
+        return world.sleep();
+    }
     verdict::check_store(&world, &house.store).await;
     house.ask(Request::RetryParked(Selection::default())).await;
     house.settle().await;
@@ -211,7 +217,10 @@ impl House {
     fn edit(&self, rng: &mut Rng) {
         let mut config = (**self.config.borrow()).clone();
         operator::edit(&mut config, rng);
-        self.world.note(|| "the configuration is read again".to_owned());
+        self.world.note(|| {
+            let websites = config.websites.iter().map(|(code, site)| format!("{code} {}", site.back_office_events));
+            format!("the configuration is read again: {:?}", websites.collect::<Vec<_>>())
+        });
         let config = Arc::new(config);
         self.config.send_replace(Arc::clone(&config));
         self.delivery.send_replace(config);
