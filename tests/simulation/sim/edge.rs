@@ -349,7 +349,7 @@ impl Drop for UnderWay {
         }
         let ids = std::mem::take(&mut self.ids);
         self.world.with(|state| {
-            if state.rng.bool() {
+            if state.rng.bool() && !ids.iter().any(|id| state.edge.is_poison(id)) {
                 state.edge.record(&ids);
             }
         });

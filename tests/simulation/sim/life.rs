@@ -191,7 +191,13 @@ impl House {
         let world = &self.world;
         let now = world.now().0;
         match rng.u8(..100) {
-            0..=59 => world.with(|state| state.shop.act(&mut state.rng, now)),
+            0..=59 => {
+                let told = world.with(|state| {
+                    state.shop.act(&mut state.rng, now);
+                    state.shop.last()
+                });
+                world.note(|| told);
+            }
             60..=69 => {
                 let code = DATASTREAMS[rng.usize(..DATASTREAMS.len())].1;
                 let weather = Weather::next(rng);

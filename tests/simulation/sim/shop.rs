@@ -121,6 +121,19 @@ impl Shop {
         self.commit(order);
     }
 
+    /// The last commit, for the trace.
+    pub fn last(&self) -> String {
+        let last = self.log.last_key_value().and_then(|(_, id)| self.orders.get(id));
+        last.map_or_else(String::new, |order| {
+            let facts: Vec<_> = order.facts.iter().map(|fact| (fact.kind, fact.document)).collect();
+            let (id, website) = (order.id, order.website);
+            format!(
+                "commit {}: order {id} of {website:?}, broken {}, deleted {}, {facts:?}",
+                self.commits, order.broken, order.deleted
+            )
+        })
+    }
+
     /// Commits what is due.
     pub fn commit_due(&mut self, now: i64) {
         let (due, open) = std::mem::take(&mut self.open)

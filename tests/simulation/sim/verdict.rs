@@ -1,8 +1,10 @@
 //! What must hold: at any time, after a crash, and in the end. Computed from the model and the edge's record alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
+use orderfeed::store::feed::Exported;
 use orderfeed::store::outbox::{EventState, KnownEvent, ParkedFilter};
 use orderfeed::store::views::IndexerStatus;
 use orderfeed::store::{Reader, Store, StoreError, StoreView};
@@ -108,7 +110,10 @@ fn look(reader: &Reader<'_>, orders: &[i64]) -> Result<Seen, StoreError> {
     };
     for order in orders {
         let events = reader.events_of(*order)?;
-        let exported = reader.feed_row(*order)?.is_some_and(|(row, gone)| row.exported as i64 == 0 && !gone);
+        // Without a hash it is to be looked at again, because a dead letter that could not be rendered is retried.
+        let exported = reader
+            .feed_row(*order)?
+            .is_some_and(|(row, gone)| row.exported == Exported::Yes && row.hash.is_some() && !gone);
         if exported && events.is_empty() {
             seen.wrong.push(format!("order {order} is in the feed without its events"));
         }
@@ -118,7 +123,7 @@ fn look(reader: &Reader<'_>, orders: &[i64]) -> Result<Seen, StoreError> {
         if parked.code == "too_large" && parked.attempts == 0 {
             seen.rendered_not.insert(id_of(parked.key.kind, parked.key.document));
         }
-        if parked.code.is_empty() || parked.detail.is_empty() {
+        if parked.code.is_empty() {
             seen.wrong.push(format!("{:?} is parked without a reason", parked.key));
         }
     }
@@ -196,7 +201,7 @@ pub fn check_edge(world: &Arc<World>) {
             let never = nowhere || order.deleted || edge.is_poison(&id) || state.given_up.contains(&id);
             let too_large = order.huge && seen.is_none();
             if !never && !too_large && !seen.is_some_and(|seen| seen.recorded) {
-                wrong.push(format!("{fact:?} ({id}) never arrived"));
+                wrong.push(format!("{fact:?} ({id}) never arrived; {}", story(&world.path, fact)));
             }
             if edge.is_poison(&id) && seen.is_some_and(|seen| seen.recorded) {
                 wrong.push(format!("{id} is poison and was recorded"));
@@ -212,6 +217,23 @@ pub fn check_edge(world: &Arc<World>) {
     });
     for what in wrong {
         world.fail(what);
+    }
+}
+
+/// What the store says about a fact, for whoever looks for the cause.
+fn story(path: &Path, fact: &Fact) -> String {
+    let order = fact.order;
+    let read = |reader: &Reader<'_>| {
+        let events = reader.events_of(order)?;
+        let own = events.iter().find(|event| (event.key.kind, event.key.document) == (fact.kind, fact.document));
+        let Some(own) = own else {
+            return Ok(format!("the store does not know it; feed {:?}", reader.feed_row(order)?));
+        };
+        Ok(format!("{own:?} {:?} {:?}", reader.batch_life(own.batch)?, reader.suppression(own.key)?))
+    };
+    match StoreView::open(path).and_then(|mut store| store.read(read)) {
+        Ok(words) => words,
+        Err(error) => error.to_string(),
     }
 }
 
