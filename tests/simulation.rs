@@ -20,7 +20,11 @@ fn no_seed_loses_doubles_or_reorders_an_event() {
     let (failed, words) = sim::run_many(0, number("ORDERFEED_SIM_SEEDS").unwrap_or(SEEDS));
     sim::say(&words);
     for (seed, report) in &failed {
-        sim::say(&format!("seed {seed}: {:?}\n  {}", report.failures, sim::replay(*seed)));
+        sim::say(&format!(
+            "seed {seed}: {:?}\n  {}",
+            report.failures,
+            sim::replay(*seed)
+        ));
     }
     assert!(failed.is_empty(), "{} seeds failed", failed.len());
 }

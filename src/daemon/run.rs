@@ -10,8 +10,8 @@ use super::index_work::DaemonIndexWork;
 use super::jobs::{Job, Jobs};
 use super::lifecycle::Lifecycle;
 use super::liveness::Liveness;
-use super::parts::{self, Machinery, PartEnd};
 use super::pages::Pages;
+use super::parts::{self, Machinery, PartEnd};
 use super::requests::Requests;
 use super::serve::{self, ExitCodeOf};
 use super::signals::Signals;
@@ -120,12 +120,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let admin_listen = first.admin.listen.clone();
     let snapshots = Snapshots::of(config.clone(), clock.clone());
 
-    let indexer = Arc::new(Indexer::new(
-        store.clone(),
-        source,
-        clock.clone(),
-        config.clone(),
-    ));
+    let indexer = Arc::new(Indexer::new(store.clone(), source, clock.clone(), config.clone()));
     let stop = lifecycle.stop.clone();
     let jobs = Jobs {
         indexer,

@@ -30,11 +30,7 @@ const QUIET_SAVE_MS: i64 = 60_000;
 ///
 /// # Errors
 /// If the store fails, or the ticker cannot start.
-pub async fn run(
-    jobs: Jobs,
-    vitals: Arc<Vitals>,
-    tick: Option<Arc<Notify>>,
-) -> Result<(), ScheduleError> {
+pub async fn run(jobs: Jobs, vitals: Arc<Vitals>, tick: Option<Arc<Notify>>) -> Result<(), ScheduleError> {
     let Some(tick) = tick else {
         let tick = Arc::new(Notify::new());
         let mut ticker = start_ticker(&tick).await?;

@@ -122,10 +122,11 @@ impl StoreRequests {
             loop {
                 let one = filter.clone();
                 let page = self.store.read(move |r| r.parked(&one, CHUNK)).await?;
-                // What is parked again meanwhile has had its turn.
+                // What is parked again meanwhile has had its turn. What was parked later than that, the clock was set back since.
+                let later = self.clock.now();
                 let keys: Vec<EventKey> = page
                     .iter()
-                    .filter(|event| event.parked_at <= now)
+                    .filter(|event| event.parked_at <= now || event.parked_at > later)
                     .map(|event| event.key)
                     .collect();
                 if keys.is_empty() {

@@ -32,6 +32,8 @@ pub struct Health {
     /// Failures of the edge in a row, counted once for requests that were under way together.
     level: u32,
     since: UtcMillis,
+    /// Until when the edge asked to be left alone: holds in every state, and nobody else can end it.
+    asked: Option<UtcMillis>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,9 +56,12 @@ enum State {
 
 impl Health {
     /// As the store remembers it. A halted sender probes at once: a restart often means that something was mended.
-    pub fn restore(row: Option<&SenderRow>, now: UtcMillis) -> Self {
+    pub fn restore(row: Option<&SenderRow>, asked: Option<UtcMillis>, now: UtcMillis) -> Self {
         let Some(row) = row else {
-            return Self::default();
+            return Self {
+                asked,
+                ..Self::default()
+            };
         };
         let state = match row.state {
             SenderState::Running => State::Running,
@@ -82,20 +87,27 @@ impl Health {
             state,
             level: row.failures,
             since: row.since,
+            asked,
         }
     }
 
     /// What is permitted at `now`.
     pub fn permit(&self, now: UtcMillis) -> Permit {
         match &self.state {
+            State::Paused { .. } => Permit::Rest,
+            _ if self.asked.is_some_and(|until| now < until) => Permit::WaitUntil(self.asked.unwrap_or(now)),
             State::Running => Permit::Go,
             State::Waiting { until, .. } if now < *until => Permit::WaitUntil(*until),
             State::Waiting { .. } if self.level == 0 => Permit::Go,
             State::Waiting { .. } => Permit::Probe,
             State::Halted { probe_at, .. } if now < *probe_at => Permit::WaitUntil(*probe_at),
             State::Halted { .. } => Permit::Probe,
-            State::Paused { .. } => Permit::Rest,
         }
+    }
+
+    /// Until when the edge asked to be left alone.
+    pub fn asked(&self) -> Option<UtcMillis> {
+        self.asked
     }
 
     /// Whether it is halted because of what the edge said, not because of what we concluded from refusals.
@@ -123,8 +135,13 @@ impl Health {
         self.become_state(State::Running, now)
     }
 
-    /// The edge asked for `pause`, or its answer calls for one: nothing is sent before its end, and never earlier than
-    /// was asked before.
+    /// The edge asked for `pause`: nothing is sent before its end, whoever pauses, resumes or restarts meanwhile.
+    pub fn wait_as_asked(&mut self, pause: Duration, code: &str, now: UtcMillis) {
+        self.asked = self.asked.max(Some(now.plus_millis(millis(pause))));
+        self.wait(pause, code, now);
+    }
+
+    /// An answer calls for a `pause`: nothing is sent before its end, and never earlier than was said before.
     pub fn wait(&mut self, pause: Duration, code: &str, now: UtcMillis) {
         let until = now.plus_millis(millis(pause));
         match &mut self.state {
@@ -291,9 +308,30 @@ mod tests {
         let until = NOW.plus_millis(120_000);
         assert_eq!(health.permit(NOW), Permit::WaitUntil(until));
         assert!(!health.accepted(NOW.plus_millis(50)), "it was under way already");
-        let restored = Health::restore(Some(&health.row(1)), NOW.plus_millis(60_000));
+        let restored = Health::restore(Some(&health.row(1)), None, NOW.plus_millis(60_000));
         assert_eq!(restored.permit(NOW.plus_millis(60_000)), Permit::WaitUntil(until));
         assert_eq!(restored.permit(until), Permit::Go);
+    }
+
+    #[test]
+    fn what_the_edge_asked_for_outlives_halts_pauses_and_restarts() {
+        let mut health = Health::default();
+        health.halt(halt(), &Retry::default(), NOW);
+        health.wait_as_asked(Duration::from_secs(120), "EXEG-0000-503", NOW);
+        let until = NOW.plus_millis(120_000);
+        let restored = Health::restore(Some(&health.row(1)), health.asked(), NOW);
+        assert_eq!(
+            restored.permit(NOW),
+            Permit::WaitUntil(until),
+            "a halted one probes no earlier"
+        );
+        let mut row = health.row(1);
+        row.state = SenderState::Paused;
+        health.heed(&row, NOW);
+        row.state = SenderState::Running;
+        health.heed(&row, NOW);
+        assert_eq!(health.permit(NOW), Permit::WaitUntil(until), "resumed");
+        assert_eq!(health.permit(until), Permit::Go);
     }
 
     #[test]

@@ -36,7 +36,7 @@ use crate::delivery::suspicion::Suspicion;
 use crate::delivery::wiring::{Shared, Wiring, same_destination};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchId, Class, SenderRow};
-use crate::store::{Durability, StoreError, Topic};
+use crate::store::{Durability, Reader, StoreError, Topic, Writer};
 
 /// Sleeping longer makes no difference, and a clock that was set meanwhile is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(600);
@@ -54,6 +54,7 @@ pub(crate) struct Sender {
     health: Health,
     /// What the store says about us, as far as we know.
     reported: SenderRow,
+    reported_pause: Option<UtcMillis>,
     lanes: Lanes,
     gauge: Arc<LaneGauge>,
     suspicion: Suspicion,
@@ -100,9 +101,10 @@ impl Sender {
         let Some(destination) = wiring.destination(code, &shared.clock) else {
             return Ok(None);
         };
-        let rows = shared.store.read(|reader| reader.senders()).await?;
+        let read = move |reader: &Reader<'_>| Ok((reader.senders()?, reader.asked_pause(website)?));
+        let (rows, asked) = shared.store.read(read).await?;
         let row = rows.into_iter().find(|row| row.website == website);
-        let health = Health::restore(row.as_ref(), shared.clock.now());
+        let health = Health::restore(row.as_ref(), asked, shared.clock.now());
         let code: Arc<str> = code.into();
         let kit = LaneKit {
             store: shared.store.clone(),
@@ -115,6 +117,7 @@ impl Sender {
         Ok(Some(Self {
             website,
             reported: row.unwrap_or_else(|| health.row(website)),
+            reported_pause: asked,
             lanes: Lanes::new(wiring.config.delivery.lanes),
             gauge: shared.stats.gauge(&code),
             speech: Speech::new(Arc::clone(&code)),
@@ -257,6 +260,7 @@ impl Sender {
 
     /// Writes down what we do, where it changed.
     async fn report(&mut self) -> Result<(), DeliveryError> {
+        self.report_asked_pause().await?;
         let row = self.health.row(self.website);
         let same = (row.state, &row.code, row.until)
             == (self.reported.state, &self.reported.code, self.reported.until);
@@ -270,6 +274,17 @@ impl Sender {
             .await?;
         // If an operator paused us meanwhile, nothing was written; the next refill finds that.
         self.stale = true;
+        Ok(())
+    }
+
+    /// Also while an operator paused us: the answer was under way then.
+    async fn report_asked_pause(&mut self) -> Result<(), DeliveryError> {
+        let (website, asked) = (self.website, self.health.asked());
+        if let Some(until) = asked.filter(|_| asked != self.reported_pause) {
+            self.reported_pause = asked;
+            let note = move |writer: &mut Writer<'_>| writer.set_asked_pause(website, until);
+            self.shared.store.write(Durability::Durable, note).await?;
+        }
         Ok(())
     }
 

@@ -112,9 +112,7 @@ impl Transport for Client {
                 .map_err(|error| no_reply(&error.without_url()))?;
             let status = response.status().as_u16();
             let header = response.headers().get(RETRY_AFTER);
-            let retry_after = header
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned);
+            let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
             let read = read_capped(response).await;
             Ok(Reply {
                 status,

@@ -197,4 +197,3 @@ fn copy_of(error: &StoreError) -> StoreError {
         },
     }
 }
-

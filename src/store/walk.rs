@@ -135,7 +135,9 @@ impl Writer<'_> {
     pub fn cancel_walks(&mut self, kind: &str, at: UtcMillis) -> Result<(), StoreError> {
         let sql = "UPDATE walk SET state = 'cancelled', updated_at = ?2, finished_at = ?2
                    WHERE kind = ?1 AND state = 'running'";
-        self.connection.prepare_cached(sql)?.execute(params![kind, at.0])?;
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![kind, at.0])?;
         Ok(())
     }
 

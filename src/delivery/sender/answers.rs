@@ -113,7 +113,7 @@ impl Sender {
         let news = self.lanes.overloaded(epoch);
         let pause = match (retry.after, retry.who) {
             (Some(after), _) => {
-                self.health.wait(after, &retry.code, now);
+                self.health.wait_as_asked(after, &retry.code, now);
                 after
             }
             (None, Who::Datastream) if news => {
@@ -250,7 +250,7 @@ impl Sender {
             NoToken::Unavailable { code, after, .. } => {
                 self.speech.fails(&code, None, now);
                 match after {
-                    Some(pause) => self.health.wait(pause, &code, now),
+                    Some(pause) => self.health.wait_as_asked(pause, &code, now),
                     None if self.lanes.overloaded(epoch) => {
                         self.health.overloaded(&code, &policy, fastrand::u64(..), now);
                     }

@@ -99,7 +99,11 @@ struct UnderWay {
 
 impl Edge {
     pub fn new(seed: u64, rng: &mut Rng) -> Self {
-        let limit = if rng.u8(..4) == 0 { rng.usize(2_500..20_000) } else { 65_536 };
+        let limit = if rng.u8(..4) == 0 {
+            rng.usize(2_500..20_000)
+        } else {
+            65_536
+        };
         Self {
             limit,
             poison: if rng.bool() { 40 } else { u64::MAX },
@@ -151,7 +155,12 @@ impl Line {
 
     async fn collect(&self, call: Call) -> Result<Reply, NoReply> {
         let world = &self.0;
-        let stream = call.url.query_pairs().next().map(|(_, id)| id.into_owned()).unwrap_or_default();
+        let stream = call
+            .url
+            .query_pairs()
+            .next()
+            .map(|(_, id)| id.into_owned())
+            .unwrap_or_default();
         let events = match read(&call.body) {
             Ok(events) => events,
             Err(words) => {
@@ -166,11 +175,22 @@ impl Line {
         }
         let (fate, there, back) = world.with(|state| {
             let weather = state.edge.weather.get(&stream).copied().unwrap_or_default();
-            let fate = if state.calm { Fate::Served } else { Fate::draw(weather, &mut state.rng) };
+            let fate = if state.calm {
+                Fate::Served
+            } else {
+                Fate::draw(weather, &mut state.rng)
+            };
             let slow = if state.rng.u8(..30) == 0 { 3_000 } else { 120 };
             (fate, state.rng.u64(1..slow), state.rng.u64(1..60))
         });
-        world.note(|| format!("{} {} events, {} bytes: {fate:?}", &stream[..4], ids.len(), call.body.len()));
+        world.note(|| {
+            format!(
+                "{} {} events, {} bytes: {fate:?}",
+                &stream[..4],
+                ids.len(),
+                call.body.len()
+            )
+        });
         let mut way = UnderWay {
             world: Arc::clone(world),
             ids,
@@ -194,7 +214,10 @@ impl Line {
         let now = world.now().0;
         let pause = world.with(|state| state.edge.pauses.get(stream).copied());
         if let Some(until) = pause.filter(|until| now < *until) {
-            world.fail(format!("a request {} ms before the end of a pause that the edge asked for", until - now));
+            world.fail(format!(
+                "a request {} ms before the end of a pause that the edge asked for",
+                until - now
+            ));
         }
         let mut wrong = Vec::new();
         let suspects = world.with(|state| {
@@ -258,7 +281,10 @@ impl Line {
     /// The answer is there.
     fn answered(&self, stream: &str, ids: &[String], reply: &Reply) {
         let now = self.0.now().0;
-        let asked = reply.retry_after.as_deref().and_then(|value| value.parse::<i64>().ok());
+        let asked = reply
+            .retry_after
+            .as_deref()
+            .and_then(|value| value.parse::<i64>().ok());
         let accepted = (200..300).contains(&reply.status) && reply.complete;
         let consent = String::from_utf8_lossy(&reply.body).contains("EXEG-0301");
         self.0.with(|state| {
@@ -268,7 +294,9 @@ impl Line {
                 *until = (*until).max(now + seconds * 1000);
             }
             for id in ids {
-                let Some(seen) = edge.events.get_mut(id) else { continue };
+                let Some(seen) = edge.events.get_mut(id) else {
+                    continue;
+                };
                 if accepted {
                     (seen.accepted, seen.outstanding) = (true, false);
                     seen.suppressed |= consent;
@@ -278,7 +306,8 @@ impl Line {
                 }
             }
         });
-        self.0.note(|| format!("{} answers {} to {}", &stream[..4], reply.status, ids.len()));
+        self.0
+            .note(|| format!("{} answers {} to {}", &stream[..4], reply.status, ids.len()));
     }
 }
 
@@ -315,18 +344,27 @@ impl Edge {
                 && !self.tainted.contains(&seen.order)
         };
         let found = self.events.iter().filter(waits);
-        found.map(|(id, seen)| (seen.order, id.clone(), seen.first)).collect()
+        found
+            .map(|(id, seen)| (seen.order, id.clone(), seen.first))
+            .collect()
     }
 
     fn refusal(&mut self, call: &Call, ids: &[String], now: i64) -> Option<Reply> {
-        let bearer = call.headers.get("authorization").and_then(|value| value.to_str().ok());
-        let token = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let bearer = call
+            .headers
+            .get("authorization")
+            .and_then(|value| value.to_str().ok());
+        let token = bearer
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .unwrap_or_default();
         if self.tokens.get(token).is_none_or(|until| now >= *until) {
             return Some(problem(401, "EXEG-0500-401", None));
         }
         if call.body.len() > self.limit {
             let mut reply = problem(413, "EXEG-0112-413", None);
-            reply.body = String::from_utf8_lossy(&reply.body).replace("by lot", &format!("at most {}", self.limit)).into();
+            reply.body = String::from_utf8_lossy(&reply.body)
+                .replace("by lot", &format!("at most {}", self.limit))
+                .into();
             return Some(reply);
         }
         let poisoned = ids.iter().any(|id| self.is_poison(id));
@@ -360,7 +398,8 @@ fn yes(fate: &Fate, ids: &[String], state: &mut State) -> Reply {
     let status = [200, 202, 204][state.rng.usize(..3)];
     let body = match fate {
         Fate::Remarked { consent: true } => {
-            r#"{"warnings":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0301-200","title":"No consent"}]}"#.to_owned()
+            r#"{"warnings":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0301-200","title":"No consent"}]}"#
+                .to_owned()
         }
         Fate::Remarked { consent: false } => {
             let index = state.rng.usize(..ids.len() + 1);

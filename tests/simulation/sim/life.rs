@@ -93,7 +93,9 @@ pub async fn calm(world: Arc<World>, config: Config) {
     };
     for request in [
         Request::ResumeDelivery { website: None },
-        Request::SetStatus { status: Status::Valid },
+        Request::SetStatus {
+            status: Status::Valid,
+        },
         Request::Reset,
     ] {
         house.ask(request).await;
@@ -124,7 +126,10 @@ impl House {
 
     async fn try_open(world: &Arc<World>, config: Config, rng: &mut Rng) -> Result<Self, String> {
         let lock = StoreLock::acquire(&world.path, "a life").map_err(|error| error.to_string())?;
-        if !matches!(StoreLock::acquire(&world.path, "another"), Err(StoreError::Locked { .. })) {
+        if !matches!(
+            StoreLock::acquire(&world.path, "another"),
+            Err(StoreError::Locked { .. })
+        ) {
             return Err("a second daemon could start".to_owned());
         }
         let store = Store::open_paced(&world.path, Some(pace(rng))).map_err(|error| error.to_string())?;
@@ -209,12 +214,17 @@ impl House {
             79..=80 => world.jump(rng.i64(-3_600_000..3_600_000)),
             81..=82 => world.jump(rng.i64(-5_000..5_000)),
             83 => {
-                let discarding = operator::discard(Arc::clone(world), Arc::clone(&self.handler), self.store.clone());
+                let discarding =
+                    operator::discard(Arc::clone(world), Arc::clone(&self.handler), self.store.clone());
                 tokio::spawn(discarding);
             }
             84..=89 => {
                 let request = operator::request(rng, world);
-                tokio::spawn(operator::ask(Arc::clone(world), Arc::clone(&self.handler), request));
+                tokio::spawn(operator::ask(
+                    Arc::clone(world),
+                    Arc::clone(&self.handler),
+                    request,
+                ));
             }
             _ => {}
         }
@@ -224,8 +234,14 @@ impl House {
         let mut config = (**self.config.borrow()).clone();
         operator::edit(&mut config, rng);
         self.world.note(|| {
-            let websites = config.websites.iter().map(|(code, site)| format!("{code} {}", site.back_office_events));
-            format!("the configuration is read again: {:?}", websites.collect::<Vec<_>>())
+            let websites = config
+                .websites
+                .iter()
+                .map(|(code, site)| format!("{code} {}", site.back_office_events));
+            format!(
+                "the configuration is read again: {:?}",
+                websites.collect::<Vec<_>>()
+            )
         });
         let config = Arc::new(config);
         self.config.send_replace(Arc::clone(&config));
@@ -252,7 +268,8 @@ impl House {
         }
         if let Err(left) = left {
             let senders = self.store.read(|reader| reader.senders()).await;
-            self.world.fail(format!("after {waited} s without trouble: {left}; {senders:?}"));
+            self.world
+                .fail(format!("after {waited} s without trouble: {left}; {senders:?}"));
         }
     }
 
@@ -266,7 +283,10 @@ impl House {
                 }
             }
         };
-        if tokio::time::timeout(Duration::from_secs(60), draining).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(60), draining)
+            .await
+            .is_err()
+        {
             self.world.fail("the daemon does not stop");
         }
     }

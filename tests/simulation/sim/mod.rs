@@ -69,7 +69,10 @@ pub fn run(seed: u64, verbose: bool) -> Report {
     // The jitter of delivery draws from this thread's dice.
     fastrand::seed(seed);
     let mut rng = Rng::with_seed(seed);
-    let dir = tempfile::Builder::new().prefix("orderfeed-sim-").tempdir_in(fast_disk()).unwrap();
+    let dir = tempfile::Builder::new()
+        .prefix("orderfeed-sim-")
+        .tempdir_in(fast_disk())
+        .unwrap();
     let path = dir.path().join("orderfeed.db");
     let shop = Shop::new(&WEBSITES);
     let edge = Edge::new(seed, &mut rng);
@@ -132,7 +135,11 @@ fn config(rng: &mut Rng, path: &std::path::Path) -> Config {
     config.edge.auth = EdgeAuth::Oauth;
     config.edge.oauth.token_url = "https://ims.example/ims/token/v3".parse().unwrap();
     config.edge.oauth.client_id = "sim".to_owned();
-    config.index.mode = if rng.bool() { IndexMode::Realtime } else { IndexMode::Schedule };
+    config.index.mode = if rng.bool() {
+        IndexMode::Realtime
+    } else {
+        IndexMode::Schedule
+    };
     config.index.batch_size = rng.u32(1..60);
     config.cron.time_zone = "Europe/Berlin".parse().unwrap();
     config.first_sync.history = History::All;
@@ -156,13 +163,20 @@ pub fn website(datastream: &str) -> Website {
 
 /// The datastream of a website.
 pub fn datastream_website(code: &str) -> &'static str {
-    DATASTREAMS.iter().find(|(known, _)| *known == code).map_or(DATASTREAMS[0].1, |(_, stream)| *stream)
+    DATASTREAMS
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map_or(DATASTREAMS[0].1, |(_, stream)| *stream)
 }
 
 /// Memory where there is some: nothing here is about power cuts.
 fn fast_disk() -> std::path::PathBuf {
     let memory = std::path::Path::new("/dev/shm");
-    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+    if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 /// Seeds `from..from + count`, on two threads; reports of failures, and everything that was done.
@@ -175,8 +189,13 @@ pub fn run_many(from: u64, count: u64) -> (Vec<(u64, Report)>, String) {
     };
     let mut all = Vec::new();
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
-        all = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        let threads: Vec<_> = (0..workers)
+            .map(|worker| scope.spawn(move || work(worker)))
+            .collect();
+        all = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect();
     });
     let sum = |pick: fn(&Report) -> u64| all.iter().map(|(_, report)| pick(report)).sum::<u64>();
     let mut words = String::new();

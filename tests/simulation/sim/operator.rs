@@ -23,14 +23,26 @@ pub fn request(rng: &mut Rng, world: &World) -> Request {
         0 => Request::SetMode { mode: Mode::Realtime },
         1 => Request::SetMode { mode: Mode::Schedule },
         2 => Request::Reset,
-        3 => Request::SetStatus { status: Status::Suspended },
-        4 => Request::SetStatus { status: Status::Valid },
-        5 => Request::Reindex(ReindexOptions { batch_size: Some(rng.u32(1..20)) }),
-        6 => Request::PauseDelivery { website: rng.bool().then(code).flatten() },
+        3 => Request::SetStatus {
+            status: Status::Suspended,
+        },
+        4 => Request::SetStatus {
+            status: Status::Valid,
+        },
+        5 => Request::Reindex(ReindexOptions {
+            batch_size: Some(rng.u32(1..20)),
+        }),
+        6 => Request::PauseDelivery {
+            website: rng.bool().then(code).flatten(),
+        },
         7 | 8 => Request::ResumeDelivery { website: None },
         9 => Request::RetryParked(Selection::default()),
-        10 => Request::CronRun { job: "cleanup_delivered_events".to_owned() },
-        11 => Request::CronRun { job: "indexer_clean_all_changelogs".to_owned() },
+        10 => Request::CronRun {
+            job: "cleanup_delivered_events".to_owned(),
+        },
+        11 => Request::CronRun {
+            job: "indexer_clean_all_changelogs".to_owned(),
+        },
         _ => Request::Resync(resync(rng, world)),
     }
 }
@@ -75,7 +87,10 @@ pub async fn ask(world: Arc<World>, handler: Arc<Requests>, request: Request) {
 
 /// Gives some dead letters up. Their ids need never arrive.
 pub async fn discard(world: Arc<World>, handler: Arc<Requests>, store: Store) {
-    let Ok(parked) = store.read(|reader| reader.parked(&ParkedFilter::default(), 2)).await else {
+    let Ok(parked) = store
+        .read(|reader| reader.parked(&ParkedFilter::default(), 2))
+        .await
+    else {
         return;
     };
     let keys: Vec<Key> = parked.iter().map(|event| Key(event.key)).collect();
@@ -84,7 +99,9 @@ pub async fn discard(world: Arc<World>, handler: Arc<Requests>, store: Store) {
     }
     world.with(|state| {
         for Key(key) in &keys {
-            state.given_up.insert(super::verdict::id_of(key.kind, key.document));
+            state
+                .given_up
+                .insert(super::verdict::id_of(key.kind, key.document));
             state.edge.tainted.insert(key.order);
         }
     });
@@ -107,7 +124,9 @@ pub fn edit(config: &mut Config, rng: &mut Rng) {
         }
         2 => {
             if config.websites.remove(code).is_none() {
-                config.websites.insert(code.to_owned(), website(datastream_website(code)));
+                config
+                    .websites
+                    .insert(code.to_owned(), website(datastream_website(code)));
             }
         }
         3 => config.delivery.lanes = rng.usize(1..12),

@@ -111,7 +111,11 @@ impl Shop {
         if self.orders.is_empty() || rng.u8(..10) < 3 {
             let order = self.place(rng, at);
             // A transaction that takes its time: later ids are seen before it.
-            let until = if rng.u8(..8) == 0 { now + rng.i64(0..90_000) } else { now };
+            let until = if rng.u8(..8) == 0 {
+                now + rng.i64(0..90_000)
+            } else {
+                now
+            };
             self.open.push((until, order));
             return self.commit_due(now);
         }
@@ -125,7 +129,11 @@ impl Shop {
     pub fn last(&self) -> String {
         let last = self.log.last_key_value().and_then(|(_, id)| self.orders.get(id));
         last.map_or_else(String::new, |order| {
-            let facts: Vec<_> = order.facts.iter().map(|fact| (fact.kind, fact.document)).collect();
+            let facts: Vec<_> = order
+                .facts
+                .iter()
+                .map(|fact| (fact.kind, fact.document))
+                .collect();
             let (id, website) = (order.id, order.website);
             format!(
                 "commit {}: order {id} of {website:?}, broken {}, deleted {}, {facts:?}",
@@ -148,7 +156,12 @@ impl Shop {
     /// Mends what is broken, so that everything can be delivered.
     pub fn mend(&mut self) {
         self.commit_due(i64::MAX);
-        let broken: Vec<_> = self.orders.values().filter(|order| order.broken).cloned().collect();
+        let broken: Vec<_> = self
+            .orders
+            .values()
+            .filter(|order| order.broken)
+            .cloned()
+            .collect();
         for mut order in broken {
             order.broken = false;
             self.commit(order);
@@ -178,8 +191,14 @@ impl Shop {
 
     fn pick(&self, rng: &mut Rng) -> Option<ShopOrder> {
         let id = rng.i64(1..self.next_id);
-        let found = self.orders.range(id..).next().or_else(|| self.orders.iter().next());
-        found.map(|(_, order)| order.clone()).filter(|order| !order.deleted)
+        let found = self
+            .orders
+            .range(id..)
+            .next()
+            .or_else(|| self.orders.iter().next());
+        found
+            .map(|(_, order)| order.clone())
+            .filter(|order| !order.deleted)
     }
 
     fn change(order: &mut ShopOrder, next_id: &mut i64, rng: &mut Rng, at: i64) {
@@ -293,7 +312,11 @@ impl ShopOrder {
         if self.huge {
             items.extend((1..1_500).map(|n| item(self.id * 10_000 + n, 1, 1, 0)));
         }
-        let state = if self.cancelled.is_some() { "canceled" } else { "processing" };
+        let state = if self.cancelled.is_some() {
+            "canceled"
+        } else {
+            "processing"
+        };
         Order {
             id: self.id,
             number: self.number(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use orderfeed::commerce::order::OrderId;
 use orderfeed::commerce::source::{
-    Captured, Change, ChangeOp, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
+    Captured, Change, ChangeOp, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture,
+    SourceInfo,
 };
 
 use super::shop::ShopOrder;
@@ -40,7 +41,10 @@ impl ShopSource {
             !order.deleted
                 && filter.created_from.is_none_or(|from| created >= from)
                 && filter.created_before.is_none_or(|before| created < before)
-                && filter.website.as_deref().is_none_or(|code| order.website == Some(code))
+                && filter
+                    .website
+                    .as_deref()
+                    .is_none_or(|code| order.website == Some(code))
         };
         self.0.with(|state| {
             let below = state.shop.orders.range(..below.unwrap_or(OrderId::MAX));
@@ -97,7 +101,8 @@ impl Source for ShopSource {
         Box::pin(async move {
             self.pass("an acknowledgement").await?;
             let upto = position(cursors)?;
-            self.0.with(|state| state.shop.log = state.shop.log.split_off(&(upto + 1)));
+            self.0
+                .with(|state| state.shop.log = state.shop.log.split_off(&(upto + 1)));
             Ok(())
         })
     }

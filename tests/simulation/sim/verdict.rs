@@ -42,8 +42,14 @@ pub fn must_be_final(world: &World, order: i64, id: &str) {
         Err(error) => return world.fail(format!("the store cannot be looked at: {error}")),
     };
     let pending = |event: &&KnownEvent| id_of(event.key.kind, event.key.document) == id;
-    if known.iter().find(pending).is_some_and(|event| event.state == EventState::Pending) {
-        world.fail(format!("an event of order {order} overtakes {id}, which has no answer yet"));
+    if known
+        .iter()
+        .find(pending)
+        .is_some_and(|event| event.state == EventState::Pending)
+    {
+        world.fail(format!(
+            "an event of order {order} overtakes {id}, which has no answer yet"
+        ));
     }
 }
 
@@ -56,7 +62,10 @@ pub async fn check_store(world: &Arc<World>, store: &Store) {
         Err(error) => return world.fail(format!("the store cannot be read: {error}")),
     };
     if seen.version > seen.head {
-        world.fail(format!("the view is at {}, the changelog ends at {}", seen.version, seen.head));
+        world.fail(format!(
+            "the view is at {}, the changelog ends at {}",
+            seen.version, seen.head
+        ));
     }
     let before = world.with(|state| std::mem::replace(&mut state.version, seen.version));
     if before > seen.version {
@@ -72,7 +81,9 @@ pub async fn check_store(world: &Arc<World>, store: &Store) {
                 EventState::Delivered if !at_edge.accepted => {
                     wrong.push(format!("{id} is delivered, but the edge never said yes"));
                 }
-                EventState::Suppressed if !at_edge.suppressed && !state.edge.tainted.contains(&event.key.order) => {
+                EventState::Suppressed
+                    if !at_edge.suppressed && !state.edge.tainted.contains(&event.key.order) =>
+                {
                     wrong.push(format!("{id} is suppressed for no reason"));
                 }
                 EventState::Parked if !at_edge.refused_alone && !seen.rendered_not.contains(&id) => {
@@ -115,16 +126,19 @@ fn look(reader: &Reader<'_>, orders: &[i64]) -> Result<Seen, StoreError> {
             .feed_row(*order)?
             .is_some_and(|(row, gone)| row.exported == Exported::Yes && row.hash.is_some() && !gone);
         if exported && events.is_empty() {
-            seen.wrong.push(format!("order {order} is in the feed without its events"));
+            seen.wrong
+                .push(format!("order {order} is in the feed without its events"));
         }
         seen.events.extend(events);
     }
     for parked in reader.parked(&ParkedFilter::default(), usize::MAX)? {
         if parked.code == "too_large" && parked.attempts == 0 {
-            seen.rendered_not.insert(id_of(parked.key.kind, parked.key.document));
+            seen.rendered_not
+                .insert(id_of(parked.key.kind, parked.key.document));
         }
         if parked.code.is_empty() {
-            seen.wrong.push(format!("{:?} is parked without a reason", parked.key));
+            seen.wrong
+                .push(format!("{:?} is parked without a reason", parked.key));
         }
     }
     check_totals(reader, &mut seen)?;
@@ -150,7 +164,8 @@ fn check_totals(reader: &Reader<'_>, seen: &mut Seen) -> Result<(), StoreError> 
         *found.entry((event.key.kind, word.to_owned())).or_default() += 1;
     }
     if counted != found {
-        seen.wrong.push(format!("the totals say {counted:?}, the events {found:?}"));
+        seen.wrong
+            .push(format!("the totals say {counted:?}, the events {found:?}"));
     }
     Ok(())
 }
@@ -162,15 +177,21 @@ pub async fn settled(world: &Arc<World>, store: &Store) -> Result<(), String> {
         let (view, head) = (reader.view_version()?, reader.changelog_head()?);
         let syncs = reader.first_syncs()?;
         Ok((
-            reader.source_cursors()?.and_then(|cursors| cursors.0.get("log")?.parse::<u64>().ok()),
+            reader
+                .source_cursors()?
+                .and_then(|cursors| cursors.0.get("log")?.parse::<u64>().ok()),
             head - view,
             reader.indexer_state()?.map(|state| state.status),
             reader.pending_events()?,
             reader.index_failure_count()?,
-            syncs.iter().filter(|row| row.state.as_str() != "complete").count(),
+            syncs
+                .iter()
+                .filter(|row| row.state.as_str() != "complete")
+                .count(),
         ))
     });
-    let (cursor, backlog, index, pending, failures, syncing) = read.await.map_err(|error| error.to_string())?;
+    let (cursor, backlog, index, pending, failures, syncing) =
+        read.await.map_err(|error| error.to_string())?;
     let done = cursor == Some(captured) && backlog == 0 && index == Some(IndexerStatus::Valid);
     if done && pending == 0 && failures == 0 && syncing == 0 {
         return Ok(());
@@ -201,7 +222,10 @@ pub fn check_edge(world: &Arc<World>) {
             let never = nowhere || order.deleted || edge.is_poison(&id) || state.given_up.contains(&id);
             let too_large = order.huge && seen.is_none();
             if !never && !too_large && !seen.is_some_and(|seen| seen.recorded) {
-                wrong.push(format!("{fact:?} ({id}) never arrived; {}", story(&world.path, fact)));
+                wrong.push(format!(
+                    "{fact:?} ({id}) never arrived; {}",
+                    story(&world.path, fact)
+                ));
             }
             if edge.is_poison(&id) && seen.is_some_and(|seen| seen.recorded) {
                 wrong.push(format!("{id} is poison and was recorded"));
@@ -212,7 +236,15 @@ pub fn check_edge(world: &Arc<World>) {
             wrong.push(format!("{id} was sent, and nothing happened that it could mean"));
         }
         for order in state.shop.orders.values() {
-            check_order(&order.facts, |fact| edge.events.get(&id_of(fact.kind, fact.document)).map(|seen| seen.first), &mut wrong);
+            check_order(
+                &order.facts,
+                |fact| {
+                    edge.events
+                        .get(&id_of(fact.kind, fact.document))
+                        .map(|seen| seen.first)
+                },
+                &mut wrong,
+            );
         }
     });
     for what in wrong {
@@ -225,11 +257,20 @@ fn story(path: &Path, fact: &Fact) -> String {
     let order = fact.order;
     let read = |reader: &Reader<'_>| {
         let events = reader.events_of(order)?;
-        let own = events.iter().find(|event| (event.key.kind, event.key.document) == (fact.kind, fact.document));
+        let own = events
+            .iter()
+            .find(|event| (event.key.kind, event.key.document) == (fact.kind, fact.document));
         let Some(own) = own else {
-            return Ok(format!("the store does not know it; feed {:?}", reader.feed_row(order)?));
+            return Ok(format!(
+                "the store does not know it; feed {:?}",
+                reader.feed_row(order)?
+            ));
         };
-        Ok(format!("{own:?} {:?} {:?}", reader.batch_life(own.batch)?, reader.suppression(own.key)?))
+        Ok(format!(
+            "{own:?} {:?} {:?}",
+            reader.batch_life(own.batch)?,
+            reader.suppression(own.key)?
+        ))
     };
     match StoreView::open(path).and_then(|mut store| store.read(read)) {
         Ok(words) => words,
@@ -242,7 +283,9 @@ fn check_order(facts: &[Fact], first: impl Fn(&Fact) -> Option<(u64, usize)>, wr
     for earlier in facts {
         let Some(sent) = first(earlier) else { continue };
         let later = facts.iter().filter(|later| {
-            earlier.commit <= later.commit && earlier.place() < later.place() && first(later).is_some_and(|at| at < sent)
+            earlier.commit <= later.commit
+                && earlier.place() < later.place()
+                && first(later).is_some_and(|at| at < sent)
         });
         wrong.extend(later.map(|later| format!("{later:?} was sent before {earlier:?}")));
     }

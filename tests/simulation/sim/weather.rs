@@ -37,9 +37,7 @@ pub enum Fate {
     /// The edge reads it and says what it thinks.
     Served,
     /// It reads it, and notes something about one event.
-    Remarked {
-        consent: bool,
-    },
+    Remarked { consent: bool },
     /// It answers this without looking at the events.
     Refused(Reply),
     /// No answer; whether the edge had it on record by then.
