@@ -1,6 +1,7 @@
 //! Thousands of made-up days, in virtual time: whatever goes wrong, nothing is lost, nothing doubled, and every order's
 //! events come in order. A seed that fails is printed with the command that repeats it.
 
+mod model;
 pub mod sim;
 
 /// In CI; the long form is `cargo run --release --example simulate -- --seeds 100000`.
@@ -20,10 +21,10 @@ fn no_seed_loses_doubles_or_reorders_an_event() {
     let (failed, words) = sim::run_many(0, number("ORDERFEED_SIM_SEEDS").unwrap_or(SEEDS));
     sim::say(&words);
     for (seed, report) in &failed {
+        let again = format!("ORDERFEED_SIM_SEED={seed} cargo test --test promises simulation::no_seed");
         sim::say(&format!(
-            "seed {seed}: {:?}\n  {}",
-            report.failures,
-            sim::replay(*seed)
+            "seed {seed}: {:?}\n  {again} -- --nocapture",
+            report.failures
         ));
     }
     assert!(failed.is_empty(), "{} seeds failed", failed.len());

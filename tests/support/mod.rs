@@ -3,6 +3,7 @@
 
 pub mod daemon;
 pub mod database;
+pub mod disk;
 pub mod edge;
 pub mod embedded;
 pub mod mariadb;

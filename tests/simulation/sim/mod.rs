@@ -35,7 +35,7 @@ pub const DATASTREAMS: [(&str, &str); 2] = [
 ];
 /// A website that is not configured.
 pub const GHOST: &str = "ghost";
-const WEBSITES: [Option<&str>; 10] = [
+pub const WEBSITES: [Option<&str>; 10] = [
     Some("base"),
     Some("base"),
     Some("base"),
@@ -69,10 +69,7 @@ pub fn run(seed: u64, verbose: bool) -> Report {
     // The jitter of delivery draws from this thread's dice.
     fastrand::seed(seed);
     let mut rng = Rng::with_seed(seed);
-    let dir = tempfile::Builder::new()
-        .prefix("orderfeed-sim-")
-        .tempdir_in(fast_disk())
-        .unwrap();
+    let dir = scratch();
     let path = dir.path().join("orderfeed.db");
     let shop = Shop::new(&WEBSITES);
     let edge = Edge::new(seed, &mut rng);
@@ -104,7 +101,7 @@ pub fn run(seed: u64, verbose: bool) -> Report {
 }
 
 /// A life, on a runtime of its own that goes with it: what was not committed is gone.
-fn live<T>(life: impl Future<Output = T>) -> T {
+pub fn live<T>(life: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -127,7 +124,7 @@ fn report(world: &World, lives: u64) -> Report {
     })
 }
 
-fn config(rng: &mut Rng, path: &std::path::Path) -> Config {
+pub fn config(rng: &mut Rng, path: &std::path::Path) -> Config {
     let mut config = Config::default();
     config.services_connector.organization_id = "53A16ACB5CC1D3760A495C99@AdobeOrg".parse().unwrap();
     config.services_connector.keys.data_space_id = DATA_SPACE.parse().unwrap();
@@ -169,14 +166,18 @@ pub fn datastream_website(code: &str) -> &'static str {
         .map_or(DATASTREAMS[0].1, |(_, stream)| *stream)
 }
 
-/// Memory where there is some: nothing here is about power cuts.
-fn fast_disk() -> std::path::PathBuf {
+/// A directory in memory, where there is some: nothing here is about power cuts.
+pub fn scratch() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
-    if memory.is_dir() {
+    let place = if memory.is_dir() {
         memory.to_owned()
     } else {
         std::env::temp_dir()
-    }
+    };
+    tempfile::Builder::new()
+        .prefix("orderfeed-sim-")
+        .tempdir_in(place)
+        .unwrap()
 }
 
 /// Seeds `from..from + count`, on two threads; reports of failures, and everything that was done.
@@ -214,11 +215,6 @@ pub fn run_many(from: u64, count: u64) -> (Vec<(u64, Report)>, String) {
     all.retain(|(_, report)| !report.failures.is_empty());
     all.sort_by_key(|(seed, _)| *seed);
     (all, words)
-}
-
-/// How to see a seed again.
-pub fn replay(seed: u64) -> String {
-    format!("ORDERFEED_SIM_SEED={seed} cargo test --test promises simulation:: -- --nocapture")
 }
 
 /// For whoever watches.

@@ -86,6 +86,8 @@ pub struct Shop {
     /// Which order changed, by commit. What is acknowledged is gone.
     pub log: BTreeMap<u64, i64>,
     pub commits: u64,
+    /// Whether some orders have more lines than an event can carry.
+    pub has_huge: bool,
     next_id: i64,
     websites: &'static [Option<&'static str>],
 }
@@ -97,6 +99,7 @@ impl Shop {
             open: Vec::new(),
             log: BTreeMap::new(),
             commits: 0,
+            has_huge: true,
             next_id: 1,
             websites,
         }
@@ -184,7 +187,7 @@ impl Shop {
             updated: at,
             pieces: rng.i64(1..4),
             guest: rng.u8(..4) == 0,
-            huge: rng.u16(..400) == 0,
+            huge: self.has_huge && rng.u16(..400) == 0,
             ..ShopOrder::default()
         }
     }
