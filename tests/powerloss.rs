@@ -97,6 +97,8 @@ async fn what_the_edge_has_seen_survives_a_power_cut_at_any_moment() {
         assert_eq!(daemon.stop(), Some(0));
         let record = Record::read(&log, begin);
         sent += record.sent_before(record.len()).len();
+        let lied = after_cut(&record, record.len(), Unsynced::NeverSynced, &scratch);
+        assert!(!lied.is_empty(), "this would notice a commit that is not synced");
         let mut dice = fastrand::Rng::with_seed(life);
         for cut in 0..cuts(60) as u64 {
             let steps = dice.usize(..=record.len());

@@ -197,3 +197,23 @@ fn word(decision: &Decision) -> &'static str {
         Decision::Reauthenticate(_) | Decision::Halt(_) => "halt",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_set_out_before_the_brake_was_pulled_stays_held_after_its_release() {
+        let brake = Brake::default();
+        let early = brake.start();
+        assert!(!brake.holds(early));
+        brake.pull();
+        assert!(brake.is_pulled() && brake.holds(early));
+        brake.release();
+        assert!(
+            !brake.is_pulled() && brake.holds(early),
+            "it knows nothing of the pause"
+        );
+        assert!(!brake.holds(brake.start()));
+    }
+}

@@ -73,6 +73,8 @@ pub enum Unsynced {
     Kept,
     /// Each sector by lot.
     Torn(u64),
+    /// None arrived, and syncs were a lie.
+    NeverSynced,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +130,7 @@ impl Record {
         for step in &self.steps[..steps] {
             match step {
                 Step::Write { file, .. } | Step::Truncate { file, .. } => waiting[*file].push(step),
+                Step::Sync { .. } if matches!(unsynced, Unsynced::NeverSynced) => {}
                 Step::Sync { file } => {
                     for step in waiting[*file].drain(..) {
                         apply(&mut files[*file], step, &mut |_| true);
@@ -138,12 +141,12 @@ impl Record {
         }
         let mut dice = fastrand::Rng::with_seed(match unsynced {
             Unsynced::Torn(seed) => seed,
-            Unsynced::Lost | Unsynced::Kept => 0,
+            Unsynced::Lost | Unsynced::Kept | Unsynced::NeverSynced => 0,
         });
         for (file, waiting) in files.iter_mut().zip(waiting) {
             for step in waiting {
                 apply(file, step, &mut |_| match unsynced {
-                    Unsynced::Lost => false,
+                    Unsynced::Lost | Unsynced::NeverSynced => false,
                     Unsynced::Kept => true,
                     Unsynced::Torn(_) => dice.bool(),
                 });
