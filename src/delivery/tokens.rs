@@ -182,6 +182,14 @@ impl Tokens {
     }
 
     async fn fetch(&self) -> Result<Token, NoToken> {
+        let token = self.ask().await;
+        if token.is_err() {
+            self.stats.token_refused();
+        }
+        token
+    }
+
+    async fn ask(&self) -> Result<Token, NoToken> {
         let mut headers = HeaderMap::new();
         headers.insert(
             CONTENT_TYPE,
