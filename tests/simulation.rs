@@ -5,7 +5,7 @@ mod model;
 pub mod sim;
 
 /// In CI; the long form is `cargo run --release --example simulate -- --seeds 100000`.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -2,6 +2,8 @@
 //! decisions about dead letters and crashes leaves exactly the states that the model says, and nothing is ever ready
 //! before what comes before it. A sequence that fails is shrunk.
 
+mod states;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -17,100 +19,16 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestCaseError};
 use tokio::sync::watch;
 
+use states::{Model, Step, step};
+
 use super::sim::edge::Edge;
-use super::sim::shop::{Fact, Shop};
+use super::sim::shop::Shop;
 use super::sim::source::ShopSource;
 use super::sim::world::World;
 use super::sim::{self, DATASTREAMS, GHOST, WEBSITES};
 
 /// Virtual time that each step takes: what was dated a little ahead is due by the next one.
 const STEP: std::time::Duration = std::time::Duration::from_secs(40);
-
-#[derive(Clone, Debug)]
-enum Step {
-    Act(u64),
-    Capture(usize),
-    Index,
-    Reindex,
-    Force,
-    /// Takes up to so many ready batches of a website on the way.
-    Send(usize, usize),
-    Accept(usize),
-    Fail(usize),
-    Split(usize),
-    /// One event of a batch is parked, or suppressed; the others are accepted.
-    Single(usize, usize, bool),
-    RetryParked,
-    DiscardParked,
-    CleanChangelog,
-    Crash,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        6 => any::<u64>().prop_map(Step::Act),
-        3 => (1usize..20).prop_map(Step::Capture),
-        3 => Just(Step::Index),
-        1 => Just(Step::Reindex),
-        1 => Just(Step::Force),
-        4 => (0usize..2, 1usize..5).prop_map(|(website, count)| Step::Send(website, count)),
-        4 => (0usize..5).prop_map(Step::Accept),
-        2 => (0usize..5).prop_map(Step::Fail),
-        2 => (0usize..5).prop_map(Step::Split),
-        2 => (0usize..5, 0usize..9, any::<bool>()).prop_map(|(batch, event, park)| Step::Single(batch, event, park)),
-        1 => Just(Step::RetryParked),
-        1 => Just(Step::DiscardParked),
-        1 => Just(Step::CleanChangelog),
-        1 => Just(Step::Crash),
-    ]
-}
-
-/// What must be: every event's state, and the order in which each order's events are to go.
-#[derive(Debug, Default)]
-struct Model {
-    states: BTreeMap<EventKey, EventState>,
-    sequence: BTreeMap<i64, Vec<EventKey>>,
-    bytes: BTreeMap<EventKey, Vec<u8>>,
-}
-
-impl Model {
-    /// An order was looked at.
-    fn indexed(&mut self, facts: &[Fact], force: bool) {
-        let mut facts = facts.to_vec();
-        facts.sort_by_key(Fact::place);
-        let keys: Vec<_> = facts.iter().map(key_of).collect();
-        let sent = keys
-            .iter()
-            .filter(|key| force && self.states.get(*key) == Some(&EventState::Delivered));
-        let again: Vec<_> = sent.copied().collect();
-        let new = keys.iter().filter(|key| !self.states.contains_key(*key)).copied();
-        let entering: Vec<_> = again.into_iter().chain(new.collect::<Vec<_>>()).collect();
-        for key in entering {
-            self.enters(key);
-        }
-    }
-
-    fn enters(&mut self, key: EventKey) {
-        let sequence = self.sequence.entry(key.order).or_default();
-        sequence.retain(|known| *known != key);
-        sequence.push(key);
-        self.states.insert(key, EventState::Pending);
-    }
-
-    fn becomes(&mut self, keys: impl IntoIterator<Item = EventKey>, state: EventState) {
-        for key in keys {
-            self.states.insert(key, state);
-        }
-    }
-}
-
-fn key_of(fact: &Fact) -> EventKey {
-    EventKey {
-        order: fact.order,
-        kind: fact.kind,
-        document: fact.document,
-    }
-}
 
 struct Rig {
     world: Arc<World>,

@@ -1,13 +1,15 @@
 //! The edge and the token service: what they answer, what they have on record, and what must never arrive.
 
+mod body;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use orderfeed::delivery::transport::{Call, Exchange, NoReply, Reply, Transport};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+
+use body::{Xdm, fnv, read};
 
 use super::weather::{Fate, Weather, no_reply, problem};
 use super::world::{State, World};
@@ -55,37 +57,6 @@ pub struct Seen {
     outstanding: bool,
 }
 
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    events: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Event {
-    xdm: Xdm,
-}
-
-#[derive(Deserialize)]
-struct Xdm {
-    #[serde(rename = "_id")]
-    id: String,
-    #[serde(rename = "eventType")]
-    event_type: String,
-    commerce: Commerce,
-}
-
-#[derive(Deserialize)]
-struct Commerce {
-    order: Purchase,
-}
-
-#[derive(Deserialize)]
-struct Purchase {
-    #[serde(rename = "purchaseID")]
-    number: String,
-}
-
 /// The line to it.
 #[derive(Debug)]
 pub struct Line(pub Arc<World>);
@@ -113,7 +84,10 @@ impl Edge {
     }
 
     pub fn is_poison(&self, id: &str) -> bool {
-        self.poison != u64::MAX && fnv(id.as_bytes()).wrapping_add(self.seed) % self.poison == 0
+        self.poison != u64::MAX
+            && fnv(id.as_bytes())
+                .wrapping_add(self.seed)
+                .is_multiple_of(self.poison)
     }
 }
 
@@ -420,24 +394,4 @@ fn yes(fate: &Fate, ids: &[String], state: &mut State) -> Reply {
         body: body.into_bytes(),
         complete: !matches!(fate, Fate::CutOff),
     }
-}
-
-impl Xdm {
-    fn order(&self) -> Option<i64> {
-        self.commerce.order.number.parse().ok()
-    }
-}
-
-fn read(body: &[u8]) -> Result<Vec<(Xdm, u64)>, serde_json::Error> {
-    let body: Body<'_> = serde_json::from_slice(body)?;
-    let one = |raw: &&RawValue| {
-        let event: Event = serde_json::from_str(raw.get())?;
-        Ok((event.xdm, fnv(raw.get().as_bytes())))
-    };
-    body.events.iter().map(one).collect()
-}
-
-fn fnv(bytes: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
