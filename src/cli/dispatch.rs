@@ -7,8 +7,8 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
 use crate::cli::{
-    backup, cron, delivery, doctor, explain, failed, indexer, manual, output, privacy, resync, status, suppress,
-    test_connection, verify,
+    backup, cron, delivery, doctor, explain, failed, indexer, manual, output, privacy, resync, status,
+    suppress, test_connection, verify,
 };
 
 /// Runs the command.

@@ -45,8 +45,8 @@ pub mod status;
 pub mod suppress;
 pub mod table;
 pub mod test_connection;
-pub mod watch;
 pub mod verify;
+pub mod watch;
 
 use std::ffi::OsString;
 
