@@ -50,6 +50,7 @@ pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError
         driver.enroll().await?;
         let open = driver.look().await?;
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             () = tokio::time::sleep(TICK), if open => {}
             Some(ended) = driver.walks.join_next() => driver.ended(ended)?,

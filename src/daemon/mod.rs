@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | [`run`] | the daemon from start to stop |
+//! | [`parts`] | the tasks that do the work |
 //! | [`start`] | the lock, the store, and what it is bound to |
 //! | [`lifecycle`], [`signals`], `reload` | signals, drain, abort; what SIGHUP and SIGUSR1 ask for |
 //! | [`vitals`], `liveness` | what the parts note about themselves; whether the daemon works |
@@ -32,6 +33,7 @@ mod liveness;
 mod metrics;
 mod nightly;
 mod pages;
+pub mod parts;
 pub mod persons;
 mod privacy;
 mod realtime;

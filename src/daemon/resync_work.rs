@@ -136,10 +136,12 @@ async fn retry_parked(jobs: &Jobs, options: &ResyncOptions) -> anyhow::Result<u6
         let page = store
             .read(|reader: &Reader<'_>| reader.parked(&ParkedFilter::default(), AT_ONCE))
             .await?;
-        // Oldest first: what is parked again meanwhile comes last and ends it.
+        // Oldest first: what is parked again meanwhile comes last and ends it. What was parked later than that, the clock was
+        // set back since.
+        let later = jobs.clock.now();
         let keys: Vec<_> = page
             .iter()
-            .filter(|parked| parked.parked_at < began)
+            .filter(|parked| parked.parked_at < began || parked.parked_at > later)
             .map(|parked| parked.key)
             .collect();
         if keys.is_empty() {

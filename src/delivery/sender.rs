@@ -37,7 +37,7 @@ use crate::delivery::wiring::{Shared, Wiring, same_destination};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchId, Class, SenderRow};
 use crate::store::under_way::UnderWay;
-use crate::store::{Durability, StoreError, Topic};
+use crate::store::{Durability, Reader, StoreError, Topic, Writer};
 
 /// Sleeping longer makes no difference, and a clock that was set meanwhile is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(600);
@@ -55,6 +55,7 @@ pub(crate) struct Sender {
     health: Health,
     /// What the store says about us, as far as we know.
     reported: SenderRow,
+    reported_pause: Option<UtcMillis>,
     lanes: Lanes,
     gauge: Arc<LaneGauge>,
     suspicion: Suspicion,
@@ -103,9 +104,10 @@ impl Sender {
         let Some(destination) = wiring.destination(code, &shared.clock) else {
             return Ok(None);
         };
-        let rows = shared.store.read(|reader| reader.senders()).await?;
+        let read = move |reader: &Reader<'_>| Ok((reader.senders()?, reader.asked_pause(website)?));
+        let (rows, asked) = shared.store.read(read).await?;
         let row = rows.into_iter().find(|row| row.website == website);
-        let health = Health::restore(row.as_ref(), shared.clock.now());
+        let health = Health::restore(row.as_ref(), asked, shared.clock.now());
         let code: Arc<str> = code.into();
         let kit = LaneKit {
             store: shared.store.clone(),
@@ -118,6 +120,7 @@ impl Sender {
         Ok(Some(Self {
             website,
             reported: row.unwrap_or_else(|| health.row(website)),
+            reported_pause: asked,
             lanes: Lanes::new(wiring.config.delivery.lanes),
             gauge: shared.stats.gauge(&code),
             speech: Speech::new(Arc::clone(&code)),
@@ -153,15 +156,20 @@ impl Sender {
             // Noticed before the store is read, or a change between reading and waiting would be slept through.
             self.stale |= topic.has_changed().unwrap_or(false);
             topic.mark_unchanged();
+            self.notice_due();
             let wake = self.work().await?;
             tokio::select! {
+                // In this order, so that a run can be repeated. Nothing starves: a commit brings no other one without a
+                // trip, trips end when answers wait for too many commits, and what the last two tell is looked at by
+                // `work` in every round.
+                biased;
                 () = signals.abort.cancelled() => {}
                 () = signals.stop.cancelled() => {}
-                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
-                effects = committed(&mut self.settling) => self.committed(effects?),
-                Ok(()) = topic.changed() => self.stale = true,
                 Ok(()) = self.wirings.changed() => self.rewire(),
-                () = sleep_until(wake) => self.woke(),
+                effects = committed(&mut self.settling) => self.committed(effects?),
+                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
+                Ok(()) = topic.changed() => self.stale = true,
+                () = sleep_until(wake) => {}
             }
         }
         self.drain(&signals).await
@@ -201,15 +209,15 @@ impl Sender {
             .read(move |reader| reader.retries_after(website, latest))
             .await?
         {
-            let hasten = move |writer: &mut crate::store::Writer<'_>| writer.retry_by(website, latest);
+            let hasten = move |writer: &mut Writer<'_>| writer.retry_by(website, latest);
             store.write(Durability::Durable, hasten).await?;
         }
         self.stale = true;
         Ok(())
     }
 
-    /// A timer: what was to wait may be due now.
-    fn woke(&mut self) {
+    /// What was to wait may be due now.
+    fn notice_due(&mut self) {
         let now = self.shared.clock.now();
         self.stale |= self.next_due.is_some_and(|due| due <= now);
     }
@@ -281,6 +289,7 @@ impl Sender {
 
     /// Writes down what we do, where it changed.
     async fn report(&mut self) -> Result<(), DeliveryError> {
+        self.report_asked_pause().await?;
         let row = self.health.row(self.website);
         let same = (row.state, &row.code, row.until)
             == (self.reported.state, &self.reported.code, self.reported.until);
@@ -294,6 +303,17 @@ impl Sender {
             .await?;
         // If an operator paused us meanwhile, nothing was written; the next refill finds that.
         self.stale = true;
+        Ok(())
+    }
+
+    /// Also while an operator paused us: the answer was under way then.
+    async fn report_asked_pause(&mut self) -> Result<(), DeliveryError> {
+        let (website, asked) = (self.website, self.health.asked());
+        if let Some(until) = asked.filter(|_| asked != self.reported_pause) {
+            self.reported_pause = asked;
+            let note = move |writer: &mut Writer<'_>| writer.set_asked_pause(website, until);
+            self.shared.store.write(Durability::Durable, note).await?;
+        }
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use super::advance::Advance;
 use super::commit::Commit;
 use super::derive::{Derived, Look, Prior, derive};
@@ -160,6 +162,10 @@ pub(super) async fn derive_aside(
     look: Look,
 ) -> Result<Vec<Derived>, IndexError> {
     let work = move || derive(orders, &prior, &config, &look);
+    // A runtime of one thread has nobody to disturb but itself, and a simulation wants one step after the other.
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return Ok(work());
+    }
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|cause| IndexError::Derive(cause.to_string()))

@@ -86,6 +86,7 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
             Err(error) => return Err(error),
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(wait) => {}
         }

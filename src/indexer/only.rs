@@ -72,14 +72,7 @@ impl Indexer {
     pub async fn cancel_walks(&self, kind: WalkKind) -> Result<(), IndexError> {
         let _guard = self.start_walking().await?;
         let at = self.clock.now();
-        let cancel = move |writer: &mut Writer<'_>| {
-            for walk in writer.reader().running_walks()? {
-                if walk.kind == kind.as_str() {
-                    writer.finish_walk(walk.id, "cancelled", at)?;
-                }
-            }
-            Ok(())
-        };
+        let cancel = move |writer: &mut Writer<'_>| writer.cancel_walks(kind.as_str(), at);
         Ok(self.store.write(Durability::Durable, cancel).await?)
     }
 }

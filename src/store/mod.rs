@@ -2,7 +2,7 @@
 //!
 //! # Design
 //!
-//! One thread writes ([`engine`]); everyone else hands it closures over [`Writer`] and waits. The thread takes what has
+//! One thread writes ([`engine`], [`group`]); everyone else hands it closures over [`Writer`] and waits. The thread takes what has
 //! queued up, runs it as ONE immediate transaction with a savepoint each, and answers after the commit: under load a
 //! single fsync serves many. Reading happens on read-only connections over [`Reader`], each job in one snapshot. No
 //! other room sees a `Connection` or a line of SQL: a statement is a verb-named method, in the file of its tables.
@@ -43,6 +43,7 @@ mod engine;
 mod error;
 pub mod feed;
 pub mod first_sync;
+mod group;
 pub mod held;
 mod lock;
 pub mod meta;
@@ -65,6 +66,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use check::Integrity;
+pub use engine::Pace;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
@@ -99,9 +101,17 @@ impl Store {
     /// # Errors
     /// Anything that makes the file unusable, with its remedy; see [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_paced(path, None)
+    }
+
+    /// [`Store::open`]; with a pace, the store runs on the current runtime, without threads of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_paced(path: &Path, pace: Option<Pace>) -> Result<Self, StoreError> {
         let connection = open::writable(path)?;
-        let writer = WriterThread::start(connection)?;
-        let readers = Readers::start(path)?;
+        let readers = Readers::start(path, pace.as_ref())?;
+        let writer = WriterThread::start(connection, pace)?;
         Ok(Self {
             writer: Arc::new(writer),
             readers: Arc::new(readers),

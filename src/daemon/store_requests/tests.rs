@@ -131,6 +131,25 @@ async fn all_dead_letters_are_retried_however_many_there_are() {
 }
 
 #[tokio::test]
+async fn dead_letters_from_before_a_clock_was_set_back_are_retried_too() {
+    let (_dir, store, _) = started().await;
+    park(&store, 0..3).await;
+    let earlier = Clock::manual(NOW.plus_millis(-3_600_000));
+    let requests = StoreRequests::new(store.clone(), earlier, LIMITS);
+    let outcome = requests.retry(&Selection::default()).await.unwrap();
+    assert_eq!(outcome, parked(3, 0));
+}
+
+#[tokio::test]
+async fn a_reset_gives_up_a_reindex_that_was_interrupted() {
+    let (_dir, store, requests) = started().await;
+    let begin = |w: &mut Writer<'_>| w.start_walk(WalkKind::Reindex.as_str(), "{}", 9, NOW);
+    store.write(Durability::Durable, begin).await.unwrap();
+    requests.reset().await.unwrap();
+    assert_eq!(store.read(|r| r.running_walks()).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_selection_takes_only_what_fits_it() {
     let (_dir, store, requests) = started().await;
     park(&store, 1..11).await;

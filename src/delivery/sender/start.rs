@@ -101,8 +101,8 @@ impl Sender {
         self.shared.stats.sent(units, bytes);
         self.shared.stats.progressed(now);
         self.in_flight.started(&batches);
-        self.trips
-            .spawn(travel(self.kit.clone(), batches, self.lanes.epoch()));
+        let (kit, start) = (self.kit.clone(), self.kit.brake.start());
+        self.trips.spawn(travel(kit, batches, self.lanes.epoch(), start));
         Ok(())
     }
 
