@@ -1,6 +1,7 @@
 //! Nothing that comes from outside makes the program panic, hang, or break a promise. Each file below checks one door,
 //! for any bytes; here they are replayed from `fuzz/seeds` and mutated a little, always in the same way. The same checks
-//! are the targets of cargo-fuzz (`fuzz/`, `tests/fuzz/long`), which finds what this finds, and more.
+//! are the targets of cargo-fuzz (`fuzz/`, `tests/fuzz/long`), which finds what this finds, and more. `ORDERFEED_FUZZ_TIMES` asks
+//! for so many times as many mutations.
 
 mod codec;
 mod command_line;
@@ -47,6 +48,8 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// Checks the seeds of a target, each as it stands and mutated.
 fn replay(target: &str, mutations: usize, check: fn(&[u8])) {
+    let times = std::env::var("ORDERFEED_FUZZ_TIMES").ok();
+    let mutations = mutations * times.and_then(|times| times.parse().ok()).unwrap_or(1);
     let seeds = seeds(target);
     assert!(!seeds.is_empty(), "{target} has no seeds");
     for (path, seed) in &seeds {

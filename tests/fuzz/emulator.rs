@@ -102,7 +102,7 @@ impl Rig {
 
     /// What the input says as it stands, or as the body of a request that is well-formed otherwise.
     fn request(&self, side: u8, feed: &mut Feed<'_>) -> Vec<u8> {
-        if feed.byte() % 8 == 0 {
+        if feed.byte().is_multiple_of(8) {
             return feed.remainder().to_vec();
         }
         let target = match side {

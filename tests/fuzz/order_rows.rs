@@ -127,7 +127,7 @@ impl<'a> Rows<'a> {
 
     /// The rows of a table.
     pub fn of(&mut self, asked: Asked<'_>) -> Vec<Vec<Value>> {
-        if asked.owners.is_empty() && self.feed.byte() % 16 != 0 {
+        if asked.owners.is_empty() && !self.feed.byte().is_multiple_of(16) {
             return Vec::new();
         }
         let usual = usize::from(asked.table == "sales_order");
@@ -184,7 +184,7 @@ impl<'a> Rows<'a> {
             "status" => text(feed.pick(&STATUSES)),
             "product_type" => text(feed.pick(&KINDS)),
             "product_options" => text(&feed.pick(&OPTIONS).replace('?', MARK)),
-            "parent_item_id" if feed.byte() % 2 == 0 => Value::Null,
+            "parent_item_id" if feed.byte().is_multiple_of(2) => Value::Null,
             column if column.ends_with("_id") && column != "transaction_id" => {
                 Value::Int(i64::from(feed.byte() % 12))
             }
