@@ -23,7 +23,7 @@ const READERS: usize = 2;
 pub(super) struct WriterThread {
     jobs: mpsc::Sender<Box<dyn WriteJob>>,
     topics: [watch::Receiver<u64>; 2],
-    fatal: watch::Receiver<Option<String>>,
+    fatal: watch::Sender<Option<String>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -31,12 +31,12 @@ impl WriterThread {
     pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let ((changelog, changelog_seen), (outbox, outbox_seen)) = (watch::channel(0), watch::channel(0));
-        let (fatal, fatal_seen) = watch::channel(None);
+        let fatal = watch::Sender::new(None);
         let work = WriterLoop {
             connection,
             queue,
             topics: [changelog, outbox],
-            fatal,
+            fatal: fatal.clone(),
             synchronous: Durability::Durable,
         };
         let thread = spawn("store-writer", move || work.run())?;
@@ -44,7 +44,7 @@ impl WriterThread {
             thread: Some(thread),
             jobs,
             topics: [changelog_seen, outbox_seen],
-            fatal: fatal_seen,
+            fatal,
         })
     }
 
@@ -76,7 +76,17 @@ impl WriterThread {
         self.topics[topic as usize].clone()
     }
 
+    /// Whoever is there first, hears of it all the same.
     pub(super) fn fatal(&self) -> watch::Receiver<Option<String>> {
+        let mut fatal = self.fatal.subscribe();
+        if self.fatal.borrow().is_some() {
+            fatal.mark_changed();
+        }
+        fatal
+    }
+
+    /// Where other threads of the store say what ends it.
+    pub(super) fn announce_fatal(&self) -> watch::Sender<Option<String>> {
         self.fatal.clone()
     }
 }

@@ -32,6 +32,7 @@
 //! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
 
 pub mod changelog;
+mod check;
 pub mod cron;
 mod engine;
 mod error;
@@ -52,6 +53,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use check::Check;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
@@ -68,6 +70,8 @@ pub fn sqlite_version() -> &'static str {
 /// The open store. Cheap to clone; the database closes when the last clone is gone.
 #[derive(Clone, Debug)]
 pub struct Store {
+    // Dropped first: a check under way does not hold up the end.
+    _check: Option<Arc<Check>>,
     writer: Arc<WriterThread>,
     readers: Arc<Readers>,
 }
@@ -82,7 +86,12 @@ impl Store {
         let connection = open::writable(path)?;
         let writer = WriterThread::start(connection)?;
         let readers = Readers::start(path)?;
+        let check = match check::is_small(path) {
+            true => None,
+            false => Some(Check::start(open::read_only(path)?, writer.announce_fatal())?),
+        };
         Ok(Self {
+            _check: check.map(Arc::new),
             writer: Arc::new(writer),
             readers: Arc::new(readers),
         })

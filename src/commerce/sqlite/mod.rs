@@ -18,7 +18,7 @@ use crate::commerce::cells::{self, Cell, Row};
 use crate::commerce::fingerprint;
 use crate::commerce::order::OrderId;
 use crate::commerce::parts::Part;
-use crate::commerce::queries::{Dialect, Queries};
+use crate::commerce::queries::{Dialect, Queries, Statement};
 use crate::commerce::schema::Schema;
 use crate::commerce::settings::SqliteSettings;
 use crate::commerce::source::{
@@ -344,12 +344,14 @@ fn read(
 ) -> rusqlite::Result<Vec<ReadOrder>> {
     for_each(snapshot, &queries.scopes(), None, |row| assembly.add_scope(row))?;
     for part in Part::ALL {
-        if let Some(sql) = queries.part(part, &assembly.owners(part)) {
-            for_each(snapshot, &sql, None, |row| assembly.add(part, row))?;
+        if let Some(Statement { sql, parameter }) = queries.part(part, &assembly.owners(part)) {
+            for_each(snapshot, &sql, parameter.as_deref(), |row| {
+                assembly.add(part, row)
+            })?;
         }
     }
-    if let Some(sql) = queries.return_labels(&assembly.return_items()) {
-        for_each(snapshot, &sql, None, |row| assembly.add_label(row))?;
+    if let Some(Statement { sql, parameter }) = queries.return_labels(&assembly.return_items()) {
+        for_each(snapshot, &sql, parameter.as_deref(), |row| assembly.add_label(row))?;
     }
     Ok(assembly.finish())
 }
@@ -393,7 +395,7 @@ fn for_each(
     parameter: Option<&str>,
     mut take: impl FnMut(&mut SqliteRow<'_, '_>),
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(sql)?;
+    let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(parameter))?;
     while let Some(row) = rows.next()? {
         take(&mut SqliteRow(row));
