@@ -141,7 +141,9 @@ pub(super) fn summary(picture: &Picture, edge: &EmulatorHandle, stats: &Delivery
 
 /// Half of the events and 99 % of them arrived within these times.
 fn latency(stats: &DeliveryStats) -> String {
-    let counts = stats.snapshot().latency;
+    let websites = stats.snapshot().latency;
+    let counts: [u64; LATENCY_BOUNDS_MS.len() + 1] =
+        std::array::from_fn(|bucket| websites.iter().map(|(_, times)| times.counts[bucket]).sum());
     let all: u64 = counts.iter().sum();
     let within = |share: f64| {
         let mut left = (all as f64 * share).ceil() as u64;

@@ -38,7 +38,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let loaded = load(context.config_path(), process_environment()).map_err(ConfigErrors::in_short)?;
     let log = logging::init(&loaded.config.log, context.clock.clone())?;
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(log_code = "OF01-01", "Configuration: {warning}");
     }
     if args.dry_run {
         return dry_run(loaded.config).await;
@@ -47,7 +47,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let read = move || {
         let config = load(&path, process_environment())?.config;
         if let Err(error) = log.set_level(&config.log.level) {
-            tracing::error!(%error, "The new level of the log is not used");
+            tracing::error!(log_code = "OF01-03", %error, "The new level of the log is not used");
         }
         Ok(config)
     };

@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 use super::pages::Pages;
 use crate::clock::Clock;
 use crate::config::AdminListen;
+use crate::ops::openmetrics::Format;
 use crate::ops::voice::{Line, Voice};
 
 /// Connections at the same time; more wait.
@@ -60,11 +61,16 @@ pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) 
 fn complain(voice: &mut Voice, listen: &AdminListen, error: &io::Error, clock: &Clock) {
     match voice.failed(clock.now()) {
         Some(Line::First) => tracing::warn!(
+            log_code = "OF02-09",
             listen = %listen, %error,
             "The admin endpoint has no address; the daemon works without it and tries again each minute",
         ),
         Some(Line::Still { failures, .. }) => {
-            tracing::warn!(listen = %listen, failures, %error, "The admin endpoint still has no address");
+            tracing::warn!(
+                log_code = "OF02-10",
+                listen = %listen, failures, %error,
+                "The admin endpoint still has no address",
+            );
         }
         Some(Line::Recovered { .. }) | None => {}
     }
@@ -156,13 +162,18 @@ async fn answer(request: &Request<Incoming>, pages: &Pages) -> Response<Full<Byt
         "/healthz" => pages.health().await,
         "/readyz" => pages.readiness(),
         "/status" => pages.status().await,
-        "/metrics" => pages.metrics().await,
+        "/metrics" => pages.metrics(format_for(request)).await,
         _ => {
             let known = "there are /healthz, /readyz, /status and /metrics\n";
             return response(404, "text/plain; charset=utf-8", known.to_owned());
         }
     };
     response(shown.status, shown.content_type, shown.text)
+}
+
+fn format_for(request: &Request<Incoming>) -> Format {
+    let accept = request.headers().get("accept");
+    Format::wanted(accept.and_then(|accept| accept.to_str().ok()))
 }
 
 fn response(status: u16, content_type: &'static str, text: String) -> Response<Full<Bytes>> {

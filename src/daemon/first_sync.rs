@@ -342,6 +342,7 @@ fn say(line: Line, website: &str, sync: &Sync, facts: &Facts, now: UtcMillis) {
             "The first sync goes on",
         ),
         Line::WillMiss(estimate) => tracing::warn!(
+            log_code = "OF07-01",
             website,
             orders_done = done,
             orders,
@@ -353,6 +354,7 @@ fn say(line: Line, website: &str, sync: &Sync, facts: &Facts, now: UtcMillis) {
             "The first sync will miss its window at this pace; it goes on, newest orders first",
         ),
         Line::Overdue => tracing::warn!(
+            log_code = "OF07-02",
             website,
             orders_done = done,
             orders,

@@ -145,7 +145,7 @@ impl Jobs {
         self.rebuild().await.map(Some)
     }
 
-    /// A full reindex, or the rest of one, said in one line.
+    /// A full reindex, or the rest of one; a line for the history.
     ///
     /// # Errors
     /// What stopped it.
@@ -159,15 +159,6 @@ impl Jobs {
             .reindex(options, || self.stop.is_cancelled(), |_| {})
             .await?;
         let done = report.indexed;
-        tracing::info!(
-            feed = "orders",
-            operation = "full sync",
-            status = "Complete",
-            orders = done.orders,
-            events = done.events,
-            elapsed_ms = report.elapsed_ms,
-            "The index is rebuilt; from now on changes alone are indexed",
-        );
         Ok(format!(
             "rebuilt the index: {} orders, {} events queued",
             done.orders, done.events
@@ -213,6 +204,7 @@ impl Jobs {
             .await?;
         if released > 0 {
             tracing::warn!(
+                log_code = "OF06-06",
                 batches = released,
                 "Batches waited for others that are final; they are let go"
             );

@@ -58,7 +58,11 @@ pub async fn watch_signals(streams: SignalStreams, lifecycle: Lifecycle, mut ask
         tokio::select! {
             name = first_of(&mut terminate, &mut interrupt) => {
                 if lifecycle.stop.is_cancelled() {
-                    tracing::warn!(signal = name, "A second signal: the daemon ends at once, what is in flight stays pending");
+                    tracing::warn!(
+                        log_code = "OF02-03",
+                        signal = name,
+                        "A second signal: the daemon ends at once, what is in flight stays pending",
+                    );
                     lifecycle.abort.cancel();
                     return;
                 }

@@ -4,6 +4,7 @@
 //! Cardinality is bounded: labels are websites that have a row in the store, kinds, outcomes, states, jobs and classes of
 //! answers. Nothing that the source or the edge says becomes a label.
 
+mod first_sync;
 mod process;
 mod store;
 
@@ -16,7 +17,7 @@ use super::jobs::Job;
 use super::vitals::{JobRuns, Reloads};
 use crate::clock::UtcMillis;
 use crate::delivery::{LATENCY_BOUNDS_MS, StatsSnapshot};
-use crate::ops::openmetrics::{Exposition, Kind};
+use crate::ops::openmetrics::{Exposition, Format, Kind};
 use crate::ops::status::Snapshot;
 
 /// Everything that is shown, at one moment.
@@ -36,14 +37,15 @@ pub(super) struct Scene {
 }
 
 /// The text of `/metrics`.
-pub(super) fn render(scene: &Scene) -> String {
-    let mut text = Exposition::default();
+pub(super) fn render(scene: &Scene, format: Format) -> String {
+    let mut text = Exposition::new(format);
     daemon(&mut text, scene);
     jobs(&mut text, scene);
     requests(&mut text, scene);
-    latency(&mut text, &scene.delivery);
+    times(&mut text, &scene.delivery);
     if let Some(snapshot) = &scene.snapshot {
         store::render(&mut text, snapshot, scene.now);
+        first_sync::render(&mut text, &snapshot.first_syncs, scene.now);
     }
     writer(&mut text, scene.queued_writes);
     process::render(&mut text, scene.process, scene.started_at);
@@ -145,7 +147,7 @@ fn requests(text: &mut Exposition, scene: &Scene) {
         .count(&[("outcome", "delivered")], delivery.delivered)
         .count(&[("outcome", "suppressed")], delivery.suppressed)
         .count(&[("outcome", "parked")], delivery.parked);
-    let counters: [(&str, &str, u64); 4] = [
+    let counters: [(&str, &str, u64); 6] = [
         (
             "orderfeed_request_retries",
             "Requests that are repeated with the same bytes.",
@@ -165,6 +167,16 @@ fn requests(text: &mut Exposition, scene: &Scene) {
             "orderfeed_tokens_fetched",
             "Access tokens fetched.",
             delivery.tokens,
+        ),
+        (
+            "orderfeed_token_failures",
+            "Access tokens that were asked for in vain.",
+            delivery.token_failures,
+        ),
+        (
+            "orderfeed_rate_gate_waits",
+            "Times that the rate gate held a request back.",
+            delivery.gate_waits,
         ),
     ];
     for (name, help, value) in counters {
@@ -203,13 +215,23 @@ fn writer(text: &mut Exposition, queued: usize) {
     .count(&[], queued as u64);
 }
 
-fn latency(text: &mut Exposition, delivery: &StatsSnapshot) {
+fn times(text: &mut Exposition, delivery: &StatsSnapshot) {
+    let trips = &delivery.round_trips;
     text.family(
+        "orderfeed_request_duration_seconds",
+        Kind::Histogram,
+        "Requests to the edge that were answered, by the time until then.",
+    )
+    .buckets(&[], &LATENCY_BOUNDS_MS, &trips.counts, trips.sum_ms);
+    let mut latency = text.family(
         "orderfeed_event_latency_seconds",
         Kind::Histogram,
         "Events of live changes by the time from the change noticed to the event accepted.",
-    )
-    .buckets(&LATENCY_BOUNDS_MS, &delivery.latency, delivery.latency_sum_ms);
+    );
+    for (website, times) in &delivery.latency {
+        let labels = [("website", website.as_str())];
+        latency.buckets(&labels, &LATENCY_BOUNDS_MS, &times.counts, times.sum_ms);
+    }
 }
 
 #[cfg(test)]

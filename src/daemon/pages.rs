@@ -9,7 +9,7 @@ use super::liveness::Liveness;
 use super::metrics::{self, Process, Scene};
 use super::snapshots::Snapshots;
 use crate::clock::Clock;
-use crate::ops::openmetrics;
+use crate::ops::openmetrics::Format;
 use crate::store::StoreError;
 
 /// How long the store may take to answer before `/healthz` says that it does not.
@@ -72,7 +72,7 @@ impl Pages {
     }
 
     /// The numbers for Prometheus. Those that need no store are there even if it cannot be read.
-    pub(super) async fn metrics(&self) -> Shown {
+    pub(super) async fn metrics(&self, format: Format) -> Shown {
         let snapshot: Result<_, StoreError> = self.snapshots.latest().await;
         if let Err(error) = &snapshot {
             tracing::debug!(%error, "Metrics are shown without those of the store");
@@ -92,8 +92,8 @@ impl Pages {
         };
         Shown {
             status: 200,
-            content_type: openmetrics::CONTENT_TYPE,
-            text: metrics::render(&scene),
+            content_type: format.content_type(),
+            text: metrics::render(&scene, format),
         }
     }
 }

@@ -15,14 +15,22 @@ pub(super) fn reload(
     let mut new = match read() {
         Ok(new) => new,
         Err(errors) => {
-            tracing::error!(error = %errors, "The new configuration is not valid; the daemon goes on with the old one");
+            tracing::error!(
+                log_code = "OF01-02",
+                error = %errors,
+                "The new configuration is not valid; the daemon goes on with the old one",
+            );
             return false;
         }
     };
     let old = config.borrow().clone();
     let kept = keep_fixed(&old, &mut new);
     if !kept.is_empty() {
-        tracing::warn!(keys = ?kept, "These settings take effect at the next start; the daemon goes on with the old ones");
+        tracing::warn!(
+            log_code = "OF01-04",
+            keys = ?kept,
+            "These settings take effect at the next start; the daemon goes on with the old ones",
+        );
     }
     config.send_replace(Arc::new(new));
     tracing::info!("The configuration was read again and is in force");

@@ -212,7 +212,11 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
             "The daemon ended; what is pending is sent after the next start"
         ),
         Err(error) => {
-            tracing::error!(pending_events, error = %error, "The daemon ended because of a failure")
+            tracing::error!(
+                log_code = "OF02-01",
+                pending_events, error = %error,
+                "The daemon ended because of a failure",
+            )
         }
     }
     ended.map(|()| Stopped { pending_events })

@@ -266,10 +266,18 @@ fn say(job: Job, voice: &mut Voice, failure: Option<&IndexError>, now: UtcMillis
             tracing::debug!(job = job.as_str(), error = %error, "The job waits for the source");
         }
         Some(Line::First) => {
-            tracing::warn!(job = job.as_str(), error = %error, "The job failed; it runs again at its next slot");
+            tracing::warn!(
+                log_code = "OF02-06",
+                job = job.as_str(), error = %error,
+                "The job failed; it runs again at its next slot",
+            );
         }
         Some(Line::Still { failures, .. }) => {
-            tracing::warn!(job = job.as_str(), failures, error = %error, "The job still fails");
+            tracing::warn!(
+                log_code = "OF02-07",
+                job = job.as_str(), failures, error = %error,
+                "The job still fails",
+            );
         }
         Some(Line::Recovered { .. }) | None => {}
     }

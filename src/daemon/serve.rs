@@ -50,7 +50,11 @@ pub async fn serve(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "The control socket refused a client; commands may have to be repeated");
+                tracing::warn!(
+                    log_code = "OF02-08",
+                    %error,
+                    "The control socket refused a client; commands may have to be repeated",
+                );
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }

@@ -29,9 +29,13 @@ pub(super) fn open(signals: Signals) -> Option<Ears> {
         return None;
     };
     SignalStreams::open()
-        .inspect_err(
-            |error| tracing::error!(%error, "Signals cannot be received; the daemon can only be killed"),
-        )
+        .inspect_err(|error| {
+            tracing::error!(
+                log_code = "OF02-02",
+                %error,
+                "Signals cannot be received; the daemon can only be killed",
+            )
+        })
         .ok()
         .map(|streams| Ears { streams, read })
 }
@@ -77,7 +81,11 @@ async fn log_status(supervision: Supervision) {
             snapshot.websites.iter().for_each(say_website);
         }
         Err(error) => {
-            tracing::error!(%error, "The status was asked for with SIGUSR1, and the store cannot be read")
+            tracing::error!(
+                log_code = "OF02-04",
+                %error,
+                "The status was asked for with SIGUSR1, and the store cannot be read",
+            )
         }
     }
 }

@@ -97,6 +97,7 @@ impl Supervision {
             match hangs {
                 None => self.notifier.alive(),
                 Some(what) if !complained => tracing::error!(
+                    log_code = "OF02-05",
                     what,
                     limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
                     "The daemon hangs; without progress the service manager restarts it",

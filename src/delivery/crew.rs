@@ -84,7 +84,11 @@ impl Crew {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "New delivery settings cannot be used, the old ones stay in force");
+                tracing::error!(
+                    log_code = "OF06-07",
+                    %error,
+                    "New delivery settings cannot be used, the old ones stay in force",
+                );
                 false
             }
         }

@@ -97,7 +97,7 @@ async fn send(kit: &LaneKit, batches: &[PendingBatch]) -> End {
     match kit.destination.send(body, &shape, held).await {
         Ok(attempt) => {
             say(kit, &shape, bytes, &attempt);
-            kit.stats.answered(attempt.status);
+            kit.stats.answered(attempt.status, attempt.latency);
             End::Sent(Box::new(attempt), kinds)
         }
         Err(Unsent::Held) => End::Held,

@@ -46,4 +46,4 @@ mod wiring;
 pub use client::{ClientError, USER_AGENT, client};
 pub use crew::run;
 pub use parts::{DeliveryError, DeliveryParts, Drained};
-pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, StatsSnapshot};
+pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, StatsSnapshot, Times};

@@ -23,15 +23,32 @@ pub struct DeliveryStats {
     parked: AtomicU64,
     retries: AtomicU64,
     tokens: AtomicU64,
+    token_failures: AtomicU64,
     units: AtomicU64,
     gate_waits: AtomicU64,
     body_bytes: AtomicU64,
     progress: AtomicI64,
     begun: Begun,
     moved: AtomicU64,
-    latency: [AtomicU64; LATENCY_BOUNDS_MS.len() + 1],
-    latency_sum_ms: AtomicU64,
+    round_trips: Histogram,
     lanes: Mutex<BTreeMap<String, Arc<LaneGauge>>>,
+}
+
+/// Times in buckets.
+#[derive(Debug, Default)]
+struct Histogram {
+    counts: [AtomicU64; LATENCY_BOUNDS_MS.len() + 1],
+    sum_ms: AtomicU64,
+}
+
+/// Times by bucket, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// How many took at most the bound of the same index in [`LATENCY_BOUNDS_MS`] and longer than the one before; the
+    /// last one counts what is beyond all bounds.
+    pub counts: [u64; LATENCY_BOUNDS_MS.len() + 1],
+    /// All of them together, in milliseconds.
+    pub sum_ms: u64,
 }
 
 /// Lanes of one website.
@@ -39,6 +56,8 @@ pub struct DeliveryStats {
 pub struct LaneGauge {
     in_use: AtomicUsize,
     limit: AtomicUsize,
+    /// Live events, from change noticed to accepted.
+    latency: Histogram,
     begun: Begun,
     /// When its sender began to decide what is next, in milliseconds since `begun`, and one; 0 while it waits.
     working: AtomicU64,
@@ -77,6 +96,8 @@ pub struct StatsSnapshot {
     pub retries: u64,
     /// Access tokens fetched.
     pub tokens: u64,
+    /// Access tokens that were asked for in vain.
+    pub token_failures: u64,
     /// Request units used.
     pub request_units: u64,
     /// How often the rate gate held a request back.
@@ -89,10 +110,10 @@ pub struct StatsSnapshot {
     pub since_progress: Duration,
     /// For how long the slowest sender has been deciding what is next; much more than nothing means that it hangs.
     pub longest_work: Duration,
-    /// Live events by time from change noticed to accepted; the bounds are [`LATENCY_BOUNDS_MS`].
-    pub latency: [u64; LATENCY_BOUNDS_MS.len() + 1],
-    /// Sum of those times, in milliseconds.
-    pub latency_sum_ms: u64,
+    /// Requests by the time until they were answered.
+    pub round_trips: Times,
+    /// Live events of each website by time from change noticed to accepted.
+    pub latency: Vec<(String, Times)>,
     /// Website, requests in flight, and how many may be.
     pub lanes: Vec<(String, usize, usize)>,
 }
@@ -118,14 +139,18 @@ impl DeliveryStats {
             parked: load(&self.parked),
             retries: load(&self.retries),
             tokens: load(&self.tokens),
+            token_failures: load(&self.token_failures),
             request_units: load(&self.units),
             gate_waits: load(&self.gate_waits),
             body_bytes: load(&self.body_bytes),
             progress_at: UtcMillis(self.progress.load(Ordering::Relaxed)),
             since_progress: Duration::from_millis(self.begun.millis().saturating_sub(load(&self.moved))),
             longest_work: longest_work.unwrap_or_default(),
-            latency: std::array::from_fn(|bucket| load(&self.latency[bucket])),
-            latency_sum_ms: load(&self.latency_sum_ms),
+            round_trips: self.round_trips.read(),
+            latency: lanes
+                .iter()
+                .map(|(website, gauge)| (website.clone(), gauge.latency.read()))
+                .collect(),
             lanes: lanes.iter().map(gauge).collect(),
         }
     }
@@ -139,7 +164,12 @@ impl DeliveryStats {
         add(&self.gate_waits, 1);
     }
 
-    pub(crate) fn answered(&self, status: Option<u16>) {
+    /// A request ended after `took`, with an answer if there is a `status`.
+    pub(crate) fn answered(&self, status: Option<u16>, took: Duration) {
+        if status.is_some() {
+            self.round_trips
+                .note(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), 1);
+        }
         let class = status.and_then(|status| self.statuses.get(usize::from(status / 100).checked_sub(1)?));
         add(class.unwrap_or(&self.no_answer), 1);
     }
@@ -164,17 +194,13 @@ impl DeliveryStats {
         add(&self.tokens, 1);
     }
 
+    pub(crate) fn token_refused(&self) {
+        add(&self.token_failures, 1);
+    }
+
     pub(crate) fn progressed(&self, now: UtcMillis) {
         self.progress.fetch_max(now.0, Ordering::Relaxed);
         self.moved.fetch_max(self.begun.millis(), Ordering::Relaxed);
-    }
-
-    /// Counts events that took `millis` from change noticed to accepted.
-    pub(crate) fn took(&self, millis: i64, events: u64) {
-        let millis = u64::try_from(millis).unwrap_or(0);
-        let bucket = LATENCY_BOUNDS_MS.partition_point(|bound| *bound < millis);
-        add(&self.latency[bucket], events);
-        add(&self.latency_sum_ms, millis.saturating_mul(events));
     }
 
     pub(crate) fn gauge(&self, website: &str) -> Arc<LaneGauge> {
@@ -183,7 +209,27 @@ impl DeliveryStats {
     }
 }
 
+impl Histogram {
+    fn note(&self, millis: u64, times: u64) {
+        let bucket = LATENCY_BOUNDS_MS.partition_point(|bound| *bound < millis);
+        add(&self.counts[bucket], times);
+        add(&self.sum_ms, millis.saturating_mul(times));
+    }
+
+    fn read(&self) -> Times {
+        Times {
+            counts: std::array::from_fn(|bucket| load(&self.counts[bucket])),
+            sum_ms: load(&self.sum_ms),
+        }
+    }
+}
+
 impl LaneGauge {
+    /// Counts events that took `millis` from change noticed to accepted.
+    pub(crate) fn took(&self, millis: i64, events: u64) {
+        self.latency.note(u64::try_from(millis).unwrap_or(0), events);
+    }
+
     /// The sender begins to decide what is next.
     pub(crate) fn begin(&self) {
         self.working.store(self.begun.millis() + 1, Ordering::Relaxed);
@@ -220,13 +266,23 @@ mod tests {
     fn answers_and_latencies_land_in_their_buckets() {
         let stats = DeliveryStats::default();
         for status in [Some(202), Some(207), Some(429), Some(503), None, Some(99)] {
-            stats.answered(status);
+            stats.answered(status, Duration::from_millis(7));
         }
         for millis in [0, 5, 6, 4_000_000, -3] {
-            stats.took(millis, 2);
+            stats.gauge("base").took(millis, 2);
         }
         let seen = stats.snapshot();
         assert_eq!((seen.answers, seen.no_answer), ([0, 2, 0, 1, 1], 2));
-        assert_eq!((seen.latency[0], seen.latency[1], seen.latency[15]), (6, 2, 2));
+        assert_eq!((seen.round_trips.counts[1], seen.round_trips.sum_ms), (5, 35));
+        let (website, latency) = &seen.latency[0];
+        assert_eq!(
+            (
+                website.as_str(),
+                latency.counts[0],
+                latency.counts[1],
+                latency.counts[15]
+            ),
+            ("base", 6, 2, 2)
+        );
     }
 }

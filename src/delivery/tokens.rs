@@ -178,6 +178,14 @@ impl Tokens {
     }
 
     async fn fetch(&self) -> Result<Token, NoToken> {
+        let token = self.ask().await;
+        if token.is_err() {
+            self.stats.token_refused();
+        }
+        token
+    }
+
+    async fn ask(&self) -> Result<Token, NoToken> {
         let request = self
             .client
             .post(self.oauth.token_url.clone())

@@ -51,7 +51,11 @@ pub(crate) async fn run(port: Port, listener: TcpListener) {
             }
             Err(error) => {
                 // Out of file descriptors, most likely: give connections time to end.
-                warn!(%error, "the emulator could not accept a connection; it tries again in 50 ms");
+                warn!(
+                    log_code = "OF08-01",
+                    %error,
+                    "the emulator could not accept a connection; it tries again in 50 ms",
+                );
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

@@ -30,6 +30,16 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Source,
+        Self::Disk,
+        Self::RateLimit,
+        Self::Edge,
+        Self::OutboxBound,
+        Self::Paused,
+    ];
+
     /// A stable word, for the store, metrics and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -190,11 +190,13 @@ impl Capture {
         let now = self.clock.now();
         match self.voice.failed(now) {
             Some(Line::First) => tracing::warn!(
+                log_code = "OF03-01",
                 retry_in_s = pause.as_secs(),
                 error = %error,
                 "The source cannot be read; it is tried again until it answers, nothing is lost meanwhile",
             ),
             Some(Line::Still { failures, since }) => tracing::warn!(
+                log_code = "OF03-02",
                 failures,
                 for_s = now.millis_since(since) / 1000,
                 retry_in_s = pause.as_secs(),

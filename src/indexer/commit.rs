@@ -176,6 +176,7 @@ fn record_failures(
     for (order, reason) in failed {
         let attempts = earlier.get(&order).map_or(1, |attempts| attempts + 1);
         tracing::warn!(
+            log_code = "OF05-02",
             order,
             attempts,
             error = %reason,
@@ -195,6 +196,7 @@ fn record_failures(
 fn warn_rerendered(number: &str, events: u64) {
     if events > 0 {
         tracing::warn!(
+            log_code = "OF05-03",
             order_number = number,
             events,
             "A forced resend renders events anew because their frozen bytes are past store.body_retention; \

@@ -89,6 +89,14 @@ pub fn flow(before: Flow, levels: Levels) -> Flow {
 }
 
 impl Flow {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Open,
+        Self::HistoryWaits,
+        Self::Paused(Shortage::Outbox),
+        Self::Paused(Shortage::Disk),
+    ];
+
     /// As `status` and the table of `meta` say it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -204,6 +212,7 @@ impl State {
                 "The outbox is full: history waits until the edge has taken some of it; live changes go on",
             ),
             Flow::Paused(Shortage::Outbox) => tracing::warn!(
+                log_code = "OF05-01",
                 pending_events,
                 bound_events = levels.bound,
                 for_s,
@@ -211,6 +220,7 @@ impl State {
                  go on by themselves once the edge takes events; see `orderfeed status` for what holds it up",
             ),
             Flow::Paused(Shortage::Disk) => tracing::warn!(
+                log_code = "OF04-02",
                 free_bytes,
                 reserve_bytes = levels.reserve,
                 for_s,

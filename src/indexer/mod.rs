@@ -21,6 +21,7 @@ mod apply;
 pub mod capture;
 mod commit;
 mod derive;
+mod export_log;
 mod feed_hash;
 mod force;
 pub mod intake;
@@ -75,6 +76,8 @@ pub struct Indexer {
     walking: Mutex<()>,
     /// The walk that was told last, and how far it had come.
     told: Mutex<Option<(WalkId, u64)>>,
+    /// What changes did since the log last spoke of them.
+    untold: std::sync::Mutex<export_log::Untold>,
     intake: Arc<Intake>,
     pace: WalkPace,
     /// When a live change was last indexed: milliseconds since the epoch.
@@ -123,6 +126,7 @@ impl Indexer {
             updating: Mutex::new(()),
             walking: Mutex::new(()),
             told: Mutex::new(None),
+            untold: std::sync::Mutex::default(),
             intake: Arc::default(),
             pace: WalkPace::default(),
             live_at: AtomicI64::new(0),

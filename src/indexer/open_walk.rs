@@ -1,5 +1,6 @@
 //! A walk begins, or goes on where it was. Whoever begins a walk also says whose first sync it is, in one transaction.
 
+use super::export_log;
 use super::walk_options::{WalkKind, WalkOptions};
 use super::{FEED_LEASE, IndexError, Indexer};
 use crate::commerce::source::OrderFilter;
@@ -55,18 +56,7 @@ impl Indexer {
         if self.told.lock().await.replace(place) == Some(place) {
             return;
         }
-        tracing::info!(
-            feed = "orders",
-            operation = kind.operation(),
-            orders = walk.total,
-            done = walk.done,
-            "{}",
-            if walk.done > 0 {
-                "A walk over the orders goes on where it was"
-            } else {
-                "A walk over the orders begins"
-            },
-        );
+        export_log::say_where(kind, walk);
     }
 
     /// The first syncs that a walk of this kind is: a full one of every website that is on and had none, one of its

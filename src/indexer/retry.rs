@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::advance::Advance;
 use super::apply::Batch;
+use super::export_log;
 use super::report::Indexed;
 use super::{IndexError, Indexer};
 use crate::store::Reader;
@@ -20,6 +21,8 @@ impl Indexer {
     /// If source or store fail; the orders stay noted.
     pub async fn retry_failures(&self) -> Result<Indexed, IndexError> {
         let now = self.clock.now();
+        // Realtime indexing has no slots of its own in which the rest of what it did could be told.
+        self.note_changes(Indexed::default(), 0, 0);
         let due = self
             .store
             .read(move |reader: &Reader<'_>| reader.index_failures_due(now, AT_ONCE))
@@ -39,6 +42,8 @@ impl Indexer {
             force: false,
             advance: Advance::Nothing,
         };
-        self.apply(batch).await
+        let done = self.apply(batch).await?;
+        export_log::say_retried(done, self.clock.now().millis_since(now));
+        Ok(done)
     }
 }

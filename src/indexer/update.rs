@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::advance::Advance;
 use super::apply::Batch;
@@ -36,6 +37,7 @@ impl Indexer {
         let Ok(_guard) = self.updating.try_lock() else {
             return Err(IndexError::Busy("partial reindex".to_owned()));
         };
+        let begun = Instant::now();
         let mut update = ViewUpdate::default();
         let mut marked = false;
         let result = loop {
@@ -57,17 +59,19 @@ impl Indexer {
                         Err(error) => break Err(error),
                     }
                     if last || stop() {
-                        break Ok(update);
+                        break Ok(());
                     }
                 }
-                Ok(None) => break Ok(update),
+                Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
         if marked {
             self.mark_view(ViewStatus::Idle).await?;
         }
-        result
+        let took_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.note_changes(update.indexed, update.batches, took_ms);
+        result.map(|()| update)
     }
 
     /// The next piece of the changelog, and whether it is the last for now. `None` if there is nothing to do.

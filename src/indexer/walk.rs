@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::advance::Advance;
 use super::apply::Batch;
+use super::export_log;
 use super::intake::Flow;
 use super::report::{Indexed, Progress, WalkReport};
 use super::walk_options::{WalkKind, WalkOptions};
@@ -22,8 +23,6 @@ use crate::store::views::IndexerStatus;
 use crate::store::walk::{Walk, WalkStep};
 use crate::store::{Durability, Reader, Writer};
 
-/// How often a walk says how far it is.
-const PROGRESS_EVERY_MS: i64 = 10_000;
 /// Orders that a walk reads at once, and writes in one transaction, beside live changes.
 const BESIDE_LIVE: usize = 100;
 /// For so long after a live change, another one is expected.
@@ -78,7 +77,7 @@ impl Indexer {
                 }
             })
             .await?;
-        result
+        told(WalkKind::Reindex, result)
     }
 
     /// A walk that leaves the index's status alone: `saas:resync`.
@@ -92,7 +91,10 @@ impl Indexer {
         progress: impl FnMut(Progress) + Send,
     ) -> Result<WalkReport, IndexError> {
         let _guard = self.start_walking().await?;
-        self.walk(WalkKind::Resync, options, stop, progress).await
+        told(
+            WalkKind::Resync,
+            self.walk(WalkKind::Resync, options, stop, progress).await,
+        )
     }
 
     /// The first sync of a website that was enabled later: only its orders, and the index's status stays as it is.
@@ -105,7 +107,10 @@ impl Indexer {
         stop: impl Fn() -> bool + Sync,
     ) -> Result<WalkReport, IndexError> {
         let _guard = self.start_walking().await?;
-        self.walk(WalkKind::FirstSync, options, stop, |_| {}).await
+        told(
+            WalkKind::FirstSync,
+            self.walk(WalkKind::FirstSync, options, stop, |_| {}).await,
+        )
     }
 
     pub(super) async fn start_walking(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, IndexError> {
@@ -133,6 +138,7 @@ impl Indexer {
         let options: WalkOptions = serde_json::from_str(&walk.options).unwrap_or_default();
         let (pages, read) = mpsc::channel(options.read_ahead.unwrap_or(1).clamp(1, 16) as usize);
         let reading = self.read_pages(&options, walk.below, pages);
+        let size = self.batch_size(&options);
         let mut report = WalkReport::default();
         let mut said = self.clock.now();
         // Owning the receiver, it lets the reading side go as soon as it ends.
@@ -154,10 +160,9 @@ impl Indexer {
                 let now = self.clock.now();
                 let so_far = progress_of(&walk, now);
                 progress(so_far);
-                let speaks = kind != WalkKind::FirstSync && now.millis_since(said) >= PROGRESS_EVERY_MS;
-                if speaks {
+                if now.millis_since(said) >= progress_every_ms(kind) {
                     said = now;
-                    say_progress(kind, so_far);
+                    export_log::say_progress(kind, so_far, size, report.indexed);
                 }
                 if stop() {
                     return Err(IndexError::Stopped);
@@ -181,6 +186,11 @@ impl Indexer {
         Ok(report)
     }
 
+    fn batch_size(&self, options: &WalkOptions) -> u64 {
+        let size = options.batch_size.unwrap_or(self.config().index.batch_size);
+        u64::from(size.max(1))
+    }
+
     /// Reads page after page until the end, or until nobody takes them any more.
     async fn read_pages(
         &self,
@@ -189,10 +199,7 @@ impl Indexer {
         pages: mpsc::Sender<Result<Page, IndexError>>,
     ) {
         let filter = options.filter();
-        let size = options
-            .batch_size
-            .unwrap_or(self.config().index.batch_size)
-            .max(1) as usize;
+        let size = self.batch_size(options) as usize;
         loop {
             let page = async {
                 let ids = self.source.order_ids(&filter, below, size).await?;
@@ -312,6 +319,19 @@ impl Indexer {
     }
 }
 
+/// Says that a walk is complete, if it is.
+fn told(kind: WalkKind, result: Result<WalkReport, IndexError>) -> Result<WalkReport, IndexError> {
+    result.inspect(|report| export_log::say_complete(kind, report))
+}
+
+/// How often a walk says how far it is. The first sync of a website has a line of its own every ten seconds.
+const fn progress_every_ms(kind: WalkKind) -> i64 {
+    match kind {
+        WalkKind::FirstSync => 30_000,
+        WalkKind::Reindex | WalkKind::Resync => 10_000,
+    }
+}
+
 fn progress_of(walk: &Walk, now: UtcMillis) -> Progress {
     Progress {
         total: walk.total.max(walk.done),
@@ -319,18 +339,4 @@ fn progress_of(walk: &Walk, now: UtcMillis) -> Progress {
         events: walk.events,
         elapsed_ms: now.millis_since(walk.started_at),
     }
-}
-
-fn say_progress(kind: WalkKind, progress: Progress) {
-    tracing::info!(
-        feed = "orders",
-        operation = kind.operation(),
-        status = format!(
-            "Progress {}/{}, events {}",
-            progress.done, progress.total, progress.events
-        ),
-        orders_per_second = progress.rate().round(),
-        eta_s = progress.eta_s(),
-        "The walk over the orders goes on",
-    );
 }

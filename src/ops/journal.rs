@@ -3,6 +3,9 @@
 //! `MESSAGE` is the sentence with its `key=value`, so that `journalctl -u orderfeed` reads like any other log; each
 //! field is there again under its own name (`journalctl F_ORDER=1042`). Values arrive escaped, without line breaks, so
 //! nothing in them can begin another field.
+//!
+//! An entry with a code of the catalogue has it as `ORDERFEED_CODE`, and a `MESSAGE_ID` made from it: what the journal
+//! and its readers know a kind of message by, whatever becomes of its wording.
 
 use std::fmt::Write as _;
 use std::io;
@@ -12,11 +15,15 @@ use std::sync::Arc;
 
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
+use uuid::{Uuid, uuid};
 
 /// Where the journal listens.
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 /// The name under which entries appear.
 const IDENTIFIER: &str = "orderfeed";
+/// The namespace of all our message ids: UUIDv5 of `urn:orderfeed:log-code` in the URL namespace. It never changes,
+/// or filters that people wrote would find nothing any more.
+const MESSAGE_NAMESPACE: Uuid = uuid!("2fcdf397-5db2-5f74-9ef2-8127b855082d");
 
 /// Sends what is written as one entry. A journal that is restarting loses entries rather than holding up the daemon.
 #[derive(Clone, Debug)]
@@ -60,16 +67,26 @@ impl<'a> MakeWriter<'a> for Journal {
     }
 }
 
+/// What the program itself says about an entry.
+pub(super) struct Entry<'a> {
+    pub level: &'a Level,
+    pub target: &'a str,
+    /// Its code in the catalogue of `docs/OPERATIONS.md`.
+    pub code: Option<&'a str>,
+}
+
 /// An entry. `line` is the whole sentence, `fields` are names and values; all of it without line breaks.
 pub(super) fn entry<'a>(
-    level: &Level,
-    target: &str,
+    about: &Entry<'_>,
     line: &str,
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> String {
-    let priority = priority(level);
+    let (priority, target) = (priority(about.level), about.target);
     let mut entry =
         format!("MESSAGE={line}\nPRIORITY={priority}\nSYSLOG_IDENTIFIER={IDENTIFIER}\nTARGET={target}\n");
+    if let Some(code) = about.code {
+        let _ = writeln!(entry, "ORDERFEED_CODE={code}\nMESSAGE_ID={}", message_id(code));
+    }
     for (name, value) in fields {
         let name: String = name
             .chars()
@@ -85,6 +102,11 @@ pub(super) fn entry<'a>(
         let _ = writeln!(entry, "F_{:.62}={value}", name);
     }
     entry
+}
+
+/// UUIDv5 of the code, in the journal's form.
+fn message_id(code: &str) -> uuid::fmt::Simple {
+    Uuid::new_v5(&MESSAGE_NAMESPACE, code.as_bytes()).simple()
 }
 
 /// The priorities of syslog(3) by their names, so that `journalctl -p info` does not show debug messages.
@@ -105,15 +127,33 @@ mod tests {
 
     #[test]
     fn an_entry_reads_by_itself_and_has_its_fields() {
-        let text = entry(
-            &Level::WARN,
-            "orderfeed::x",
-            "Batch refused order=7",
-            [("order.id", "7")],
-        );
+        let about = Entry {
+            level: &Level::WARN,
+            target: "orderfeed::x",
+            code: None,
+        };
+        let text = entry(&about, "Batch refused order=7", [("order.id", "7")]);
         assert_eq!(
             text,
             "MESSAGE=Batch refused order=7\nPRIORITY=4\nSYSLOG_IDENTIFIER=orderfeed\nTARGET=orderfeed::x\nF_ORDER_ID=7\n"
+        );
+    }
+
+    #[test]
+    fn the_id_of_a_message_is_frozen_for_all_time() {
+        assert_eq!(
+            MESSAGE_NAMESPACE,
+            Uuid::new_v5(&Uuid::NAMESPACE_URL, b"urn:orderfeed:log-code")
+        );
+        let about = Entry {
+            level: &Level::ERROR,
+            target: "x",
+            code: Some("OF06-01"),
+        };
+        assert_eq!(
+            entry(&about, "OF06-01 Delivery halted", []),
+            "MESSAGE=OF06-01 Delivery halted\nPRIORITY=3\nSYSLOG_IDENTIFIER=orderfeed\nTARGET=x\n\
+             ORDERFEED_CODE=OF06-01\nMESSAGE_ID=177bc07591375ded876689c92e9f1115\n"
         );
     }
 

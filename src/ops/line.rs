@@ -1,4 +1,5 @@
-//! One event, one line: message first, then `key=value`, then what the spans around it know.
+//! One event, one line: message first, then `key=value`, then what the spans around it know. The stable code of a
+//! warning or an error (its field `log_code`, catalogued in `docs/OPERATIONS.md`) stands before the message.
 //!
 //! Nothing that a peer, a shopper or a database wrote can end the line, colour a terminal or turn text around: control
 //! characters and the marks that change the direction of text are escaped, in messages, values and span fields alike.
@@ -14,7 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
-use crate::ops::journal;
+use crate::ops::journal::{self, Entry};
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ where
 
 impl Line {
     fn line(&self, event: &Event<'_>, fields: &Collected, spans: &str) -> String {
-        let mut line = self.head(event, &fields.message);
+        let mut line = self.head(event, fields);
         for (name, value) in &fields.values {
             put_field(&mut line, self.style, name, value);
         }
@@ -89,31 +90,34 @@ impl Line {
         line
     }
 
-    fn head(&self, event: &Event<'_>, message: &str) -> String {
+    fn head(&self, event: &Event<'_>, fields: &Collected) -> String {
         let (at, level, target) = (
             self.clock.now().rfc3339(),
             event.metadata().level(),
             event.metadata().target(),
         );
+        let (message, code) = (fields.message.as_str(), fields.log_code.as_deref());
         match self.style {
             Style::Logfmt => format!(
-                "time={at} level={} msg={} target={target}",
+                "time={at} level={}{} msg={} target={target}",
                 level_word(level),
+                code.map_or_else(String::new, |code| format!(" log_code={}", logfmt_value(code))),
                 logfmt_value(message)
             ),
             Style::Json => {
                 let word = level_word(level);
                 let message = json_text(message);
+                let code = code.map_or_else(String::new, |code| format!(",\"log_code\":{}", json_text(code)));
                 format!(
-                    "{{\"time\":\"{at}\",\"level\":\"{word}\",\"message\":{message},\"target\":\"{target}\""
+                    "{{\"time\":\"{at}\",\"level\":\"{word}\"{code},\"message\":{message},\"target\":\"{target}\""
                 )
             }
             Style::Pretty { colour } => {
                 let short = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
-                format!("{short} {} {}", pretty_level(level, colour), escaped(message))
+                format!("{short} {} {}", pretty_level(level, colour), fields.sentence())
             }
             // Its own form: journal_entry.
-            Style::Journal => escaped(message),
+            Style::Journal => fields.sentence(),
         }
     }
 }
@@ -131,7 +135,7 @@ fn journal_entry(event: &Event<'_>, fields: &Collected, spans: &str) -> String {
             .collect()
     };
     let all = [fields_of(&own), fields_of(spans)].concat();
-    let mut line = escaped(&fields.message);
+    let mut line = fields.sentence();
     for (name, value) in &all {
         let bare = !value.is_empty() && !value.contains([' ', '"', '=']);
         let _ = match bare {
@@ -140,7 +144,12 @@ fn journal_entry(event: &Event<'_>, fields: &Collected, spans: &str) -> String {
         };
     }
     let named = all.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    journal::entry(event.metadata().level(), event.metadata().target(), &line, named)
+    let about = Entry {
+        level: event.metadata().level(),
+        target: event.metadata().target(),
+        code: fields.log_code.as_deref(),
+    };
+    journal::entry(&about, &line, named)
 }
 
 /// Span fields, in the form of the line that they become part of.
@@ -170,6 +179,8 @@ impl<'w> FormatFields<'w> for Fields {
 #[derive(Default)]
 struct Collected {
     message: String,
+    /// What the catalogue in `docs/OPERATIONS.md` lists it under; the messages of libraries have none.
+    log_code: Option<String>,
     values: Vec<(&'static str, Value)>,
 }
 
@@ -180,9 +191,18 @@ enum Value {
 }
 
 impl Collected {
+    /// The message as people read it, after its code.
+    fn sentence(&self) -> String {
+        match &self.log_code {
+            Some(code) => format!("{} {}", escaped(code), escaped(&self.message)),
+            None => escaped(&self.message),
+        }
+    }
+
     fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::Plain(text) | Value::Text(text)) => self.message = text,
+            ("log_code", Value::Plain(code) | Value::Text(code)) => self.log_code = Some(code),
             // Where a record came from the `log` crate; the target says enough.
             (name, _) if name.starts_with("log.") => {}
             (name, value) => self.values.push((name, value)),

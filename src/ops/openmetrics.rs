@@ -1,10 +1,38 @@
 //! The text format of OpenMetrics 1.0, as Prometheus reads it: families with type, unit and help, each with its samples.
 //! <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
+//!
+//! Whoever asks for `text/plain` alone gets the older format of Prometheus, which names a counter with its suffix and
+//! knows neither infos nor units: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
 use std::fmt::Write as _;
 
-/// What the text is, for the `Content-Type` of an answer.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Which of the two formats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// OpenMetrics 1.0.
+    #[default]
+    OpenMetrics,
+    /// Prometheus's own, 0.0.4.
+    Plain,
+}
+
+impl Format {
+    /// What somebody wants whose `Accept` header is this.
+    pub fn wanted(accept: Option<&str>) -> Self {
+        match accept {
+            Some(accept) if accept.contains("text/plain") && !accept.contains("openmetrics") => Self::Plain,
+            _ => Self::OpenMetrics,
+        }
+    }
+
+    /// For the `Content-Type` of an answer.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
 
 /// What a family holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +53,7 @@ pub type Labels<'a> = &'a [(&'a str, &'a str)];
 /// A text that grows, family by family.
 #[derive(Debug, Default)]
 pub struct Exposition {
+    format: Format,
     text: String,
 }
 
@@ -37,61 +66,77 @@ pub struct Family<'a> {
 }
 
 impl Exposition {
+    /// An empty text in this format.
+    pub fn new(format: Format) -> Self {
+        Self {
+            format,
+            text: String::new(),
+        }
+    }
+
     /// Begins the family `name`. A unit is what the name ends with: `_seconds` or `_bytes`.
     pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
-        let text = &mut self.text;
+        let (plain, text) = (self.format == Format::Plain, &mut self.text);
         let word = match kind {
-            Kind::Gauge => "gauge",
+            Kind::Info if !plain => "info",
+            Kind::Gauge | Kind::Info => "gauge",
             Kind::Counter => "counter",
-            Kind::Info => "info",
             Kind::Histogram => "histogram",
         };
-        line(text, format_args!("# TYPE {name} {word}"));
-        if let Some(unit) = ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit)) {
+        let suffix = if plain { kind.suffix() } else { "" };
+        line(text, format_args!("# TYPE {name}{suffix} {word}"));
+        if let Some(unit) = ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit))
+            && !plain
+        {
             line(text, format_args!("# UNIT {name} {unit}"));
         }
-        line(text, format_args!("# HELP {name} {}", escaped(help)));
+        line(text, format_args!("# HELP {name}{suffix} {}", escaped(help)));
         Family { text, name, kind }
     }
 
     /// The finished text.
     pub fn finish(mut self) -> String {
-        self.text.push_str("# EOF\n");
+        if self.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
         self.text
+    }
+}
+
+impl Kind {
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Counter => "_total",
+            Self::Info => "_info",
+            Self::Gauge | Self::Histogram => "",
+        }
     }
 }
 
 impl Family<'_> {
     /// A sample that counts something.
     pub fn count(&mut self, labels: Labels<'_>, value: u64) -> &mut Self {
-        self.sample(self.suffix(), labels, &value.to_string())
+        self.sample(self.kind.suffix(), labels, &value.to_string())
     }
 
     /// A sample that measures something; seconds are given in milliseconds.
     pub fn seconds(&mut self, labels: Labels<'_>, millis: i64) -> &mut Self {
-        self.sample(self.suffix(), labels, &seconds(millis))
+        self.sample(self.kind.suffix(), labels, &seconds(millis))
     }
 
     /// The samples of a histogram whose bounds and sum are in milliseconds. `counts` has one more than `bounds`, for what
     /// is beyond.
-    pub fn buckets(&mut self, bounds: &[u64], counts: &[u64], sum: u64) {
+    pub fn buckets(&mut self, labels: Labels<'_>, bounds: &[u64], counts: &[u64], sum: u64) {
         let mut total = 0;
         for (index, count) in counts.iter().enumerate() {
             total += count;
             let bound = bounds.get(index).map(|bound| seconds(signed(*bound)));
             let bound = bound.as_deref().unwrap_or("+Inf");
-            self.sample("_bucket", &[("le", bound)], &total.to_string());
+            let labels = [labels, &[("le", bound)]].concat();
+            self.sample("_bucket", &labels, &total.to_string());
         }
-        self.sample("_count", &[], &total.to_string());
-        self.sample("_sum", &[], &seconds(signed(sum)));
-    }
-
-    const fn suffix(&self) -> &'static str {
-        match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
-        }
+        self.sample("_count", labels, &total.to_string());
+        self.sample("_sum", labels, &seconds(signed(sum)));
     }
 
     fn sample(&mut self, suffix: &str, labels: Labels<'_>, value: &str) -> &mut Self {
@@ -149,10 +194,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_takes_plain_text_only_gets_the_format_that_promtool_checks() {
+        let prometheus =
+            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        for accept in [None, Some("*/*"), Some(prometheus)] {
+            assert_eq!(Format::wanted(accept), Format::OpenMetrics, "{accept:?}");
+        }
+        assert_eq!(Format::wanted(Some("text/plain")), Format::Plain);
+        let mut text = Exposition::new(Format::Plain);
+        text.family("a_bytes", Kind::Counter, "Bytes of a.").count(&[], 7);
+        text.family("b", Kind::Info, "Facts.").count(&[("x", "y")], 1);
+        let expected = "# TYPE a_bytes_total counter\n# HELP a_bytes_total Bytes of a.\na_bytes_total 7\n\
+                        # TYPE b_info gauge\n# HELP b_info Facts.\nb_info{x=\"y\"} 1\n";
+        assert_eq!(text.finish(), expected);
+    }
+
+    #[test]
     fn buckets_add_up_to_the_count() {
         let mut text = Exposition::default();
         text.family("c_seconds", Kind::Histogram, "Latency.")
-            .buckets(&[5, 1000], &[1, 2, 3], 9_001);
+            .buckets(&[], &[5, 1000], &[1, 2, 3], 9_001);
         let text = text.finish();
         let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let expected = [

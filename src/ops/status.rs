@@ -320,6 +320,24 @@ pub(crate) mod testing {
         }
     }
 
+    /// A first sync that is late, for want of quota.
+    pub(crate) fn first_sync(website: &str) -> FirstSyncStatus {
+        FirstSyncStatus {
+            website: website.to_owned(),
+            state: "sending",
+            started_at: Moment(UtcMillis(1_000)),
+            deadline: Moment(UtcMillis(9_000)),
+            completed_at: None,
+            total_orders: 400,
+            done_orders: 400,
+            events: 900,
+            sent_events: 300,
+            eta_ms: Some(18_000),
+            missed: true,
+            limited_by: Some("rate_limit".to_owned()),
+        }
+    }
+
     /// A first sync at a quarter.
     pub(crate) fn walk() -> WalkStatus {
         WalkStatus {

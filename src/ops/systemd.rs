@@ -44,7 +44,11 @@ impl Notifier {
         let for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC").filter(|usec| *usec > 0 && for_us);
         Self::to(&address, watchdog.map(Duration::from_micros)).unwrap_or_else(|error| {
-            tracing::warn!(%error, "NOTIFY_SOCKET cannot be used; the service manager is told nothing");
+            tracing::warn!(
+                log_code = "OF02-11",
+                %error,
+                "NOTIFY_SOCKET cannot be used; the service manager is told nothing",
+            );
             Self::default()
         })
     }

@@ -93,6 +93,7 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
         .mode();
     if mode & 0o077 != 0 {
         tracing::warn!(
+            log_code = "OF04-01",
             path = %path.display(),
             mode = format!("{:o}", mode & 0o777),
             "The store can be read by others than its owner; chmod 600 it",

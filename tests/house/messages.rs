@@ -1,56 +1,215 @@
-//! Every warning and every error that the log can show has a line in `docs/OPERATIONS.md`.
+//! Every warning and every error that the log can show has a stable code, and its row in the catalogue of
+//! `docs/OPERATIONS.md`; the catalogue lists nothing that the program does not say.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::{rust_files, text_files};
 
+/// A `warn!` or an `error!` of the program.
+#[derive(Debug, PartialEq)]
+struct Said {
+    level: &'static str,
+    code: Option<String>,
+    /// The last text in the call: what tracing takes as the message.
+    message: String,
+}
+
+/// A row of the catalogue.
+#[derive(Debug, PartialEq)]
+struct Row {
+    level: &'static str,
+    code: String,
+    message: String,
+    /// Meaning, and what to do.
+    told: Vec<String>,
+}
+
 #[test]
-fn operators_find_every_warning_and_error_in_the_runbook() {
-    let runbook = &text_files()["docs/OPERATIONS.md"];
-    let mut messages = Vec::new();
-    for (name, text) in rust_files(&["src/"]) {
-        if name.ends_with("tests.rs") {
-            continue;
-        }
-        let program = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        messages.extend(
-            messages_of(program)
-                .into_iter()
-                .map(|message| (name.clone(), message)),
-        );
-    }
-    assert!(messages.len() > 15, "the messages were not found");
-    let missing: Vec<String> = messages
+fn every_warning_and_error_has_a_code() {
+    let said = said_by_the_program();
+    assert!(said.len() > 30, "the messages were not found");
+    let without: Vec<String> = said
         .iter()
-        .filter(|(_, message)| !runbook.contains(message.as_str()))
-        .map(|(name, message)| format!("{name}: {message}"))
+        .filter(|(_, said)| said.code.as_deref().is_none_or(|code| !is_code(code)))
+        .map(|(file, said)| format!("{file}: {}", said.message))
         .collect();
     assert!(
-        missing.is_empty(),
-        "without a line in docs/OPERATIONS.md:\n{}",
-        missing.join("\n")
+        without.is_empty(),
+        "give these `log_code = \"OFgg-nn\"` as their first field: the next free number of its group in the catalogue of \
+         docs/OPERATIONS.md, never one that was used before:\n{}",
+        without.join("\n")
     );
+}
+
+#[test]
+fn a_code_stands_for_one_message_and_a_message_has_one_code() {
+    let mut by_code: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut by_message: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (_, Said { code, message, .. }) in said_by_the_program() {
+        let code = code.unwrap_or_default();
+        by_code.entry(code.clone()).or_default().insert(message.clone());
+        by_message.entry(message).or_default().insert(code);
+    }
+    for (one, several) in by_code.iter().chain(&by_message) {
+        assert_eq!(several.len(), 1, "{one:?} stands for all of {several:?}");
+    }
+}
+
+#[test]
+fn the_catalogue_lists_what_the_program_says_and_nothing_else() {
+    let catalogue = &text_files()["docs/OPERATIONS.md"];
+    let said: BTreeSet<(String, String)> = said_by_the_program()
+        .into_iter()
+        .map(|(_, said)| (said.code.unwrap_or_default(), said.message))
+        .collect();
+    let rows = rows_of(catalogue);
+    let listed: BTreeSet<(String, String)> = rows
+        .iter()
+        .map(|row| (row.code.clone(), row.message.clone()))
+        .collect();
+    let missing: Vec<_> = said.difference(&listed).collect();
+    assert!(
+        missing.is_empty(),
+        "these need a row with code and message, word for word: {missing:#?}"
+    );
+    let stale: Vec<_> = listed.difference(&said).collect();
+    assert!(
+        stale.is_empty(),
+        "the program does not say these (a number that is no longer used goes to the retired ones): {stale:#?}"
+    );
+    assert_eq!(rows.len(), listed.len(), "a row stands in the catalogue twice");
+}
+
+#[test]
+fn each_row_stands_under_its_level_and_tells_the_meaning_and_what_to_do() {
+    let said = said_by_the_program();
+    for row in rows_of(&text_files()["docs/OPERATIONS.md"]) {
+        let is_its_level =
+            |(_, said): &(String, Said)| said.code.as_deref() == Some(&row.code) && said.level == row.level;
+        assert!(said.iter().any(is_its_level), "{} is no {}", row.code, row.level);
+        assert_eq!(row.told.len(), 2, "{row:?}");
+        assert!(row.told.iter().all(|told| !told.is_empty()), "{row:?}");
+    }
+}
+
+#[test]
+fn a_number_is_never_used_again() {
+    let catalogue = &text_files()["docs/OPERATIONS.md"];
+    let line = catalogue.lines().find(|line| line.starts_with("Retired: "));
+    let retired = line.expect("the catalogue says which numbers are retired");
+    for row in rows_of(catalogue) {
+        assert!(!retired.contains(&row.code), "{} was used before", row.code);
+        let group = format!("`{}-`", &row.code[..4]);
+        assert!(
+            catalogue.contains(&group),
+            "the catalogue does not say what group {group} is"
+        );
+    }
 }
 
 #[test]
 fn a_message_is_found_wherever_its_fields_stand() {
     let text = r#"
-        tracing::warn!(order, reason = "not \"this\"", "It failed; \
+        tracing::warn!(log_code = "OF01-01", order, reason = "not \"this\"", "It failed; \
             it is tried again",);
-        tracing::error!(%error, "It broke");
-        tracing::warn!("{warning}");
+        error!(%error, "It broke");
         tracing::info!("It works");
+        my_warn!("Not this");
     "#;
-    assert_eq!(messages_of(text), ["It failed; it is tried again", "It broke"]);
+    let said = |level, code: Option<&str>, message: &str| Said {
+        level,
+        code: code.map(str::to_owned),
+        message: message.to_owned(),
+    };
+    assert_eq!(
+        said_in(text),
+        [
+            said("WARN", Some("OF01-01"), "It failed; it is tried again"),
+            said("ERROR", None, "It broke")
+        ]
+    );
+    let rows = rows_of("### WARN: x\n| code | line |\n|---|---|\n| `OF01-02` | It broke | Why. | Do. |\n");
+    let told = vec!["Why.".to_owned(), "Do.".to_owned()];
+    let (code, message) = ("OF01-02".to_owned(), "It broke".to_owned());
+    let row = Row {
+        level: "WARN",
+        code,
+        message,
+        told,
+    };
+    assert_eq!(rows, [row]);
+    assert!(is_code("OF01-02") && !is_code("OF1-2") && !is_code("OF01-2x") && !is_code("XY01-02"));
 }
 
-/// The messages of all `warn!` and `error!`: the last text in each. One that is made of values only has none.
-fn messages_of(text: &str) -> Vec<String> {
-    let calls = ["tracing::warn!(", "tracing::error!("].into_iter();
-    let mut found: Vec<(usize, &str)> = calls.flat_map(|call| text.match_indices(call)).collect();
+fn said_by_the_program() -> Vec<(String, Said)> {
+    let mut all = Vec::new();
+    for (name, text) in rust_files(&["src/"]) {
+        if name.ends_with("tests.rs") || name.contains("/tests/") {
+            continue;
+        }
+        let program = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        all.extend(said_in(program).into_iter().map(|said| (name.clone(), said)));
+    }
+    all
+}
+
+fn said_in(text: &str) -> Vec<Said> {
+    let calls = [("warn!(", "WARN"), ("error!(", "ERROR")].into_iter();
+    let is_call = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let mut found: Vec<(usize, &'static str)> = calls
+        .flat_map(|(call, level)| text.match_indices(call).map(move |(at, _)| (at, level)))
+        .filter(|(at, _)| is_call(*at))
+        .collect();
     found.sort_unstable();
-    let messages = found
-        .into_iter()
-        .filter_map(|(at, call)| last_text(&text[at + call.len()..]));
-    messages.filter(|message| !message.starts_with('{')).collect()
+    let said = found.into_iter().filter_map(|(at, level)| {
+        let call = text[at..].split_once('(')?.1;
+        Some(Said {
+            level,
+            code: code_of(call),
+            message: last_text(call)?,
+        })
+    });
+    said.collect()
+}
+
+/// The code, if it is the first field.
+fn code_of(call: &str) -> Option<String> {
+    let value = call.trim_start().strip_prefix("log_code = \"")?;
+    Some(value.split_once('"')?.0.to_owned())
+}
+
+/// `OF`, the group, and the number in it.
+fn is_code(code: &str) -> bool {
+    let is_number = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    code.strip_prefix("OF")
+        .and_then(|rest| rest.split_once('-'))
+        .is_some_and(|(group, number)| is_number(group) && is_number(number))
+}
+
+fn rows_of(catalogue: &str) -> Vec<Row> {
+    let mut level = "";
+    let mut rows = Vec::new();
+    for line in catalogue.lines() {
+        level = match line {
+            _ if line.starts_with("### WARN") => "WARN",
+            _ if line.starts_with("### ERROR") => "ERROR",
+            _ => level,
+        };
+        if !line.starts_with("| `OF") {
+            continue;
+        }
+        let mut cells = line
+            .trim_matches('|')
+            .split(" | ")
+            .map(|cell| cell.trim().to_owned());
+        rows.push(Row {
+            level,
+            code: cells.next().unwrap_or_default().trim_matches('`').to_owned(),
+            message: cells.next().unwrap_or_default(),
+            told: cells.collect(),
+        });
+    }
+    rows
 }
 
 /// The last text before the parenthesis that closes the call.

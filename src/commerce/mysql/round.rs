@@ -141,6 +141,7 @@ impl<'a> Round<'a> {
         };
         if window.meet_clock(self.now) {
             tracing::warn!(
+                log_code = "OF03-03",
                 table = watched.table,
                 database_time = UtcMillis::from_secs(self.now).sql(),
                 "the database's clock went back behind what was read from it (a failover, or a clock that was set); \
@@ -270,6 +271,7 @@ impl<'a> Round<'a> {
         }
         if !matches!(watched.table, CHANGELOG | LOG) {
             tracing::warn!(
+                log_code = "OF03-04",
                 table = watched.table,
                 position = front,
                 newest,
@@ -280,6 +282,7 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         tracing::warn!(
+            log_code = "OF03-05",
             table = watched.table,
             position = front,
             oldest,

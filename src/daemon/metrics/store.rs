@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::clock::UtcMillis;
+use crate::events::EventKind;
+use crate::indexer::intake::Flow;
 use crate::ops::openmetrics::{Exposition, Kind};
-use crate::ops::status::{Moment, Snapshot, WebsiteStatus};
+use crate::ops::status::{IntakeStatus, Moment, Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
 use crate::store::views::IndexerStatus;
 
@@ -23,6 +25,7 @@ const INDEX_STATES: [IndexerStatus; 4] = [
 
 pub(super) fn render(text: &mut Exposition, snapshot: &Snapshot, now: UtcMillis) {
     index(text, snapshot, now);
+    intake(text, &snapshot.intake);
     pending(text, &snapshot.websites, now);
     outcomes(text, &snapshot.websites);
     senders(text, &snapshot.websites);
@@ -89,6 +92,19 @@ fn index(text: &mut Exposition, snapshot: &Snapshot, now: UtcMillis) {
     }
 }
 
+/// A store that no daemon has used yet has no word for it: nothing is held back.
+fn intake(text: &mut Exposition, intake: &IntakeStatus) {
+    let mut states = text.family(
+        "orderfeed_intake_state",
+        Kind::Gauge,
+        "1 for what may flow in: open, history_waits, paused_outbox_full or paused_disk_nearly_full.",
+    );
+    for flow in Flow::ALL.map(Flow::as_str) {
+        let is_it = intake.flow == flow || (intake.flow.is_empty() && flow == Flow::Open.as_str());
+        states.count(&[("state", flow)], u64::from(is_it));
+    }
+}
+
 fn pending(text: &mut Exposition, websites: &[WebsiteStatus], now: UtcMillis) {
     let mut waiting = text.family(
         "orderfeed_pending_events",
@@ -137,13 +153,13 @@ fn outcomes(text: &mut Exposition, websites: &[WebsiteStatus]) {
             ("parked", &website.parked),
         ];
         for (outcome, kinds) in outcomes {
-            for (kind, events) in kinds {
+            for kind in EventKind::ALL.map(EventKind::as_str) {
                 let labels = [
                     ("website", website.code.as_str()),
                     ("kind", kind),
                     ("outcome", outcome),
                 ];
-                stored.count(&labels, *events);
+                stored.count(&labels, kinds.get(kind).copied().unwrap_or_default());
             }
         }
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::ops::status::testing::{snapshot, walk, website};
-use crate::ops::status::{Moment, NotExported};
+use crate::delivery::Times;
+use crate::ops::status::testing::{first_sync, snapshot, walk, website};
+use crate::ops::status::{FirstSyncStatus, Moment, NotExported};
 
 /// With every family.
 fn scene() -> Scene {
@@ -17,12 +18,26 @@ fn scene() -> Scene {
     }];
     seen.source.checked_at = Some(Moment(UtcMillis(9_500)));
     seen.walks = vec![walk(), walk()];
+    seen.intake.flow = "paused_disk_nearly_full".to_owned();
+    let in_time = FirstSyncStatus {
+        state: "complete",
+        completed_at: Some(Moment(UtcMillis(8_500))),
+        eta_ms: None,
+        missed: false,
+        limited_by: None,
+        ..first_sync("odd\"code")
+    };
+    seen.first_syncs = vec![first_sync("base"), in_time];
     seen.websites = vec![website("base"), website("odd\"code")];
     let ran = JobRuns {
         succeeded: 3,
         failed: 1,
         last_success: Some(UtcMillis(8_000)),
         last_failure: Some(UtcMillis(7_000)),
+    };
+    let times = Times {
+        counts: std::array::from_fn(|bucket| bucket as u64),
+        sum_ms: 123_456,
     };
     Scene {
         now: UtcMillis(10_000),
@@ -37,8 +52,10 @@ fn scene() -> Scene {
             tokens: 1,
             request_units: 500,
             body_bytes: 480_000,
-            latency: std::array::from_fn(|bucket| bucket as u64),
-            latency_sum_ms: 123_456,
+            token_failures: 1,
+            gate_waits: 6,
+            latency: vec![("base".to_owned(), times)],
+            round_trips: times,
             lanes: vec![("base".to_owned(), 3, 32)],
             ..StatsSnapshot::default()
         },
@@ -74,14 +91,14 @@ fn named(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_text_is_as_it_was() {
-    let text = render(&scene());
+    let text = render(&scene(), Format::OpenMetrics);
     let text = text.replace(crate::store::sqlite_version(), "[sqlite]");
     insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "[version]"));
 }
 
 #[test]
 fn every_sample_belongs_to_the_family_above_it_and_is_there_once() {
-    let text = render(&scene());
+    let text = render(&scene(), Format::OpenMetrics);
     let mut family = "";
     let mut samples = BTreeSet::new();
     for line in text.lines() {
@@ -106,7 +123,7 @@ fn every_sample_belongs_to_the_family_above_it_and_is_there_once() {
 fn a_store_that_cannot_be_read_leaves_the_rest() {
     let mut scene = scene();
     scene.snapshot = None;
-    let text = render(&scene);
+    let text = render(&scene, Format::OpenMetrics);
     assert!(
         text.contains("orderfeed_requests_total{status=\"2xx\"} 9\n") && !text.contains("orderfeed_pending")
     );
@@ -120,12 +137,12 @@ fn the_documentation_lists_every_family_and_no_other() {
         .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
         .filter(|name| named(name).len() == 1)
         .collect();
-    assert_eq!(listed, families(&render(&scene())));
+    assert_eq!(listed, families(&render(&scene(), Format::OpenMetrics)));
 }
 
 #[test]
 fn rules_and_dashboard_name_only_what_there_is() {
-    let text = render(&scene());
+    let text = render(&scene(), Format::OpenMetrics);
     let series: BTreeSet<String> = text
         .lines()
         .filter(|line| !line.starts_with('#'))

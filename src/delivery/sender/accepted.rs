@@ -33,7 +33,7 @@ impl Sender {
         // History was noticed long ago by design; it would hide how live changes fare.
         for batch in batches.iter().filter(|batch| batch.class == Class::Live) {
             let millis = now.millis_since(batch.changed_at);
-            self.shared.stats.took(millis, batch.events as u64);
+            self.gauge.took(millis, batch.events as u64);
         }
         if accepted == Accepted::default() {
             let settled = |(batch, kinds): (PendingBatch, Vec<(KindCode, u64)>)| Settled {

@@ -57,6 +57,7 @@ impl Speech {
             // A peer's own words may quote the request; only what we wrote ourselves goes into the log.
             let cause = cause.filter(|_| !code.starts_with("EXEG") && !code.starts_with("http_"));
             tracing::warn!(
+                log_code = "OF06-02",
                 website = &*self.website,
                 code,
                 cause,
@@ -75,6 +76,7 @@ impl Speech {
         self.still(line, &halt.code, true);
         if line == Some(Line::First) {
             tracing::error!(
+                log_code = "OF06-01",
                 website = &*self.website,
                 code = halt.code,
                 reason = halt.reason,
@@ -119,6 +121,7 @@ impl Speech {
         let order = number.map_or_else(|| format!("entity {}", key.order), str::to_owned);
         let show = format!("orderfeed failed show {}:{kind}:{}", key.order, key.document);
         tracing::warn!(
+            log_code = "OF06-04",
             website = &*self.website,
             order,
             kind,
@@ -135,6 +138,7 @@ impl Speech {
             return;
         };
         tracing::warn!(
+            log_code = "OF06-05",
             website = &*self.website,
             status = answer.status,
             request_id = answer.request_id,
@@ -157,9 +161,17 @@ impl Speech {
         let (website, code, since) = (&*self.website, &repeat.code, repeat.since);
         let (halted, failures) = (repeat.halted, repeat.failures);
         if now.millis_since(since) >= ALARMING_MS {
-            tracing::error!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+            tracing::error!(
+                log_code = "OF06-03",
+                website, code, halted, failures, %since, pending_events, %next_try,
+                "Delivery still fails",
+            );
         } else {
-            tracing::warn!(website, code, halted, failures, %since, pending_events, %next_try, "Delivery still fails");
+            tracing::warn!(
+                log_code = "OF06-03",
+                website, code, halted, failures, %since, pending_events, %next_try,
+                "Delivery still fails",
+            );
         }
     }
 

@@ -38,6 +38,7 @@ fn talk() {
     span.record("request_id", "b 1");
     let error = io::Error::other("refused\ntime=now level=error msg=forged \u{1b}[31mred\u{202e}");
     tracing::warn!(
+        log_code = "OF00-00",
         events = 17,
         share = 0.5,
         retried = true,
@@ -93,5 +94,16 @@ fn pretty_has_colour_only_where_it_is_allowed() {
         coloured.matches('\u{1b}').count(),
         2,
         "only the level's own: {coloured:?}"
+    );
+}
+
+#[test]
+fn a_line_without_a_code_begins_with_its_message() {
+    let text = logged(Style::Logfmt, || tracing::info!(orders = 3, "It works"));
+    assert!(text.contains(" level=info msg=\"It works\" target="), "{text}");
+    let entry = logged(Style::Journal, || tracing::info!(orders = 3, "It works"));
+    assert!(
+        entry.starts_with("MESSAGE=It works orders=3\n") && !entry.contains("MESSAGE_ID"),
+        "{entry}"
     );
 }

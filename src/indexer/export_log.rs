@@ -1,0 +1,199 @@
+//! What indexing says in the words of Commerce's own export log (`var/log/saas-export.log`), so that rules written for
+//! that one go on working: the fields `feed`, `operation`, `status` and `elapsed`.
+//! <https://experienceleague.adobe.com/en/docs/commerce/saas-data-export/troubleshooting/logging>
+//!
+//! A walk says `Initialize`, `Progress i/n, processed P, synced S` and `Complete`; i and n are batches, P orders looked
+//! at, S those that were new or had changed. Changes arrive all the time, so what they add up to is said at most every
+//! half minute, which is how often Commerce says how far it is.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::Indexer;
+use super::report::{Indexed, Progress, WalkReport};
+use super::walk_options::WalkKind;
+use crate::clock::UtcMillis;
+use crate::store::walk::Walk;
+
+/// The feed, by Commerce's name.
+const FEED: &str = "orders";
+/// Commerce's word for a walk over history, whoever asked for it.
+const FULL: &str = "full sync";
+/// Its word for indexing what changed.
+const PARTIAL: &str = "partial reindex";
+/// Its word for trying again.
+const RETRY: &str = "retry failed items";
+
+/// Changes are summed up for so long.
+const SAY_EVERY_MS: i64 = 30_000;
+
+/// Changes that were indexed and not yet told.
+#[derive(Debug, Default)]
+pub(super) struct Untold {
+    done: Indexed,
+    batches: u64,
+    took_ms: i64,
+    said_at: Option<UtcMillis>,
+}
+
+impl Untold {
+    fn add(&mut self, done: Indexed, batches: u64, took_ms: i64) {
+        self.done.add(done);
+        self.batches += batches;
+        self.took_ms += took_ms;
+    }
+
+    /// What is to be told now; it begins anew.
+    fn take(&mut self, now: UtcMillis) -> Option<(Indexed, u64, i64)> {
+        let silent = self
+            .said_at
+            .is_some_and(|at| (0..SAY_EVERY_MS).contains(&now.millis_since(at)));
+        if silent || self.done.orders == 0 {
+            return None;
+        }
+        let told = (self.done, self.batches, self.took_ms);
+        *self = Self {
+            said_at: Some(now),
+            ..Self::default()
+        };
+        Some(told)
+    }
+}
+
+/// `status` of work that is under way.
+fn progress(batch: u64, batches: u64, processed: u64, synced: u64) -> String {
+    format!("Progress {batch}/{batches}, processed {processed}, synced {synced}")
+}
+
+/// `elapsed`.
+fn elapsed(millis: i64) -> String {
+    format!("{} ms", millis.max(0))
+}
+
+impl Indexer {
+    /// Notes changes that were indexed, and says what has come together once it is time. Nothing new is a time to look,
+    /// too.
+    pub(super) fn note_changes(&self, done: Indexed, batches: u64, took_ms: i64) {
+        let untold: &Mutex<Untold> = &self.untold;
+        let mut untold = untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.add(done, batches, took_ms);
+        let Some((done, batches, took_ms)) = untold.take(self.clock.now()) else {
+            return;
+        };
+        drop(untold);
+        tracing::info!(
+            feed = FEED,
+            operation = PARTIAL,
+            status = progress(batches, batches, done.orders, done.changed),
+            elapsed = elapsed(took_ms),
+            orders = done.orders,
+            changed = done.changed,
+            events = done.events,
+            "Changed orders were indexed",
+        );
+    }
+}
+
+/// Orders that could not be indexed were tried again.
+pub(super) fn say_retried(done: Indexed, took_ms: i64) {
+    tracing::info!(
+        feed = FEED,
+        operation = RETRY,
+        status = progress(1, 1, done.orders, done.changed),
+        elapsed = elapsed(took_ms),
+        orders = done.orders,
+        failed = done.failed,
+        events = done.events,
+        "Orders that could not be indexed were tried again",
+    );
+}
+
+/// A walk begins, or goes on.
+pub(super) fn say_where(kind: WalkKind, walk: &Walk) {
+    tracing::info!(
+        feed = FEED,
+        operation = FULL,
+        status = "Initialize",
+        elapsed = elapsed(0),
+        walk = kind.as_str(),
+        orders = walk.total,
+        done = walk.done,
+        "{}",
+        if walk.done > 0 {
+            "A walk over the orders goes on where it was"
+        } else {
+            "A walk over the orders begins"
+        },
+    );
+}
+
+/// How far a walk is; `size` is how many orders its batches have, `indexed` what this run of it did.
+pub(super) fn say_progress(kind: WalkKind, at: Progress, size: u64, indexed: Indexed) {
+    let batches = |orders: u64| orders.div_ceil(size.max(1));
+    tracing::info!(
+        feed = FEED,
+        operation = FULL,
+        status = progress(batches(at.done), batches(at.total), at.done, indexed.changed),
+        elapsed = elapsed(at.elapsed_ms),
+        walk = kind.as_str(),
+        events = at.events,
+        orders_per_second = at.rate().round(),
+        eta_s = at.eta_s(),
+        "The walk over the orders goes on",
+    );
+}
+
+/// A walk is complete.
+pub(super) fn say_complete(kind: WalkKind, report: &WalkReport) {
+    let done = report.indexed;
+    tracing::info!(
+        feed = FEED,
+        operation = FULL,
+        status = "Complete",
+        elapsed = elapsed(report.elapsed_ms),
+        walk = kind.as_str(),
+        orders = done.orders,
+        changed = done.changed,
+        events = done.events,
+        "{}",
+        match kind {
+            WalkKind::Reindex => "The index is rebuilt; from now on changes alone are indexed",
+            WalkKind::FirstSync | WalkKind::Resync => "The walk over the orders is complete",
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_at_once_and_then_summed_up_for_half_a_minute() {
+        let some = |orders| Indexed {
+            orders,
+            changed: 1,
+            ..Indexed::default()
+        };
+        let mut untold = Untold::default();
+        assert_eq!(untold.take(UtcMillis(0)), None, "there is nothing to tell");
+        untold.add(some(3), 1, 7);
+        assert_eq!(untold.take(UtcMillis(1)), Some((some(3), 1, 7)));
+        untold.add(some(2), 1, 5);
+        untold.add(some(2), 2, 5);
+        assert_eq!(untold.take(UtcMillis(29_999)), None);
+        let both = Indexed {
+            orders: 4,
+            changed: 2,
+            ..Indexed::default()
+        };
+        assert_eq!(untold.take(UtcMillis(30_001)), Some((both, 3, 10)));
+        untold.add(some(1), 1, 1);
+        assert!(untold.take(UtcMillis(0)).is_some(), "the clock was set back");
+    }
+
+    #[test]
+    fn status_and_elapsed_have_the_form_that_rules_for_commerce_know() {
+        assert_eq!(progress(1, 5, 100, 7), "Progress 1/5, processed 100, synced 7");
+        assert_eq!(elapsed(919), "919 ms");
+        assert_eq!(elapsed(-4), "0 ms");
+    }
+}
