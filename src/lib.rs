@@ -19,6 +19,7 @@
 //! | [`ops`] | logging, health, what an on-call person looks at |
 //! | [`emulator`] | a local Edge Network and IMS for trials and tests |
 //! | [`demo`] | an embedded shop with simulated shoppers |
+//! | [`doctor`] | everything an on-call person would check, at once |
 //! | [`cli`] | one file per family of commands |
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
@@ -29,6 +30,7 @@ pub mod config;
 pub mod daemon;
 pub mod delivery;
 pub mod demo;
+pub mod doctor;
 pub mod emulator;
 pub mod events;
 pub mod first_sync;

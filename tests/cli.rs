@@ -14,6 +14,8 @@ use orderfeed::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents,
 use orderfeed::store::views::ViewMode;
 use orderfeed::store::{Durability, Store};
 
+use crate::support::leaks;
+
 /// Limits of the test's outbox.
 const LIMITS: BatchLimits = BatchLimits {
     bytes: 60_000,
@@ -111,6 +113,7 @@ fn dead_letter(website: i64) -> OrderEvents {
         website,
         class: Class::Live,
         changed_at: at(),
+        person: None,
         walk: None,
         events: vec![event],
     }
@@ -146,6 +149,7 @@ impl Ran {
 }
 
 fn ran(output: Output) -> Ran {
+    leaks::assert_none("stderr", &String::from_utf8_lossy(&output.stderr));
     Ran {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -14,12 +14,23 @@ use orderfeed::store::outbox::ParkedFilter;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
+use crate::support::leaks;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 const DAY_MS: i64 = 86_400_000;
 
 struct Place {
     dir: tempfile::TempDir,
     emulator: EmulatorHandle,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
+        if !std::thread::panicking() {
+            leaks::assert_none("the log", &log);
+        }
+    }
 }
 
 impl Place {
@@ -79,7 +90,11 @@ impl Place {
 
     fn daemon(&self) -> Child {
         let mut command = self.command();
-        command.arg("run").stdout(Stdio::null()).stderr(Stdio::null());
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("log"));
+        command.arg("run").stdout(Stdio::null()).stderr(log.unwrap());
         command.spawn().unwrap()
     }
 

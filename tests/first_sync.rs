@@ -1,6 +1,7 @@
 //! The first-sync window: it starts by itself, newest first, is told truthfully, survives kill -9, disturbs nobody, and
 //! what flows in is bounded.
 
+mod interrupted;
 mod rig;
 
 use std::collections::HashSet;
@@ -267,8 +268,10 @@ async fn intake_pauses_while_the_disk_is_nearly_full_and_goes_on_by_itself() {
     rig.configure(&borrowed(&websites), &reserve("1000000GiB"));
     rig.start();
     eventually("the warning", || rig.log().contains("The disk is nearly full"));
-    let status = rig.run(&["status"]);
-    assert!(status.contains("PAUSED: the disk is nearly full"), "{status}");
+    // It is said before it is written down.
+    eventually("the status says so", || {
+        rig.run(&["status"]).contains("PAUSED: the disk is nearly full")
+    });
     rig.place();
     assert_eq!(rig.syncs().iter().map(|sync| sync.done_orders).sum::<u64>(), 0);
     rig.configure(&borrowed(&websites), &reserve("1MiB"));

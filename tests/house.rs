@@ -2,6 +2,7 @@
 //! below them, what is said to be pure is pure, and files stay small and
 //! explained.
 
+mod catalog;
 mod graph;
 mod messages;
 mod parse;

@@ -5,20 +5,25 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::backup::{BackupArgs, RestoreArgs};
 use crate::cli::config::ConfigCommand;
 use crate::cli::cron::CronCommand;
 use crate::cli::delivery::DeliveryCommand;
 use crate::cli::demo::DemoArgs;
+use crate::cli::doctor::DoctorArgs;
 use crate::cli::emulator::EmulatorArgs;
 use crate::cli::explain::ExplainArgs;
 use crate::cli::failed::FailedCommand;
 use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
 use crate::cli::manual::ManualArgs;
+use crate::cli::privacy::PrivacyCommand;
 use crate::cli::resync::ResyncArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::source::SourceArgs;
 use crate::cli::status::StatusArgs;
+use crate::cli::suppress::SuppressCommand;
 use crate::cli::test_connection::TestConnectionArgs;
+use crate::cli::verify::VerifyArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -26,10 +31,12 @@ Examples:
   orderfeed config check                          is the configuration right?
   orderfeed run                                   run the daemon in the foreground
   orderfeed status                                what is going on?
+  orderfeed doctor                                what is wrong, and what mends it?
   orderfeed explain 000000101                     what became of this order?
   orderfeed test-connection                       would the edge take events?
   orderfeed indexer:status                        the index, as Commerce prints it
   orderfeed saas:resync --feed orders             send what is new, changed or failed
+  orderfeed verify                                does everything agree with the source?
   orderfeed failed list                           what needs a decision
 
 Exit codes:
@@ -81,8 +88,14 @@ pub enum Command {
     )]
     Run(RunArgs),
     /// Show the whole main job with an embedded shop, the emulator and the real daemon
+    #[command(
+        after_help = "Examples:\n  orderfeed demo\n  orderfeed demo --orders 20000 --rate 50 --duration 30s --faults"
+    )]
     Demo(DemoArgs),
     /// Run a local Edge Network for trials and tests
+    #[command(
+        after_help = "Examples:\n  orderfeed emulator --listen-server 127.0.0.1:9180 --strict-xdm\n  orderfeed emulator --fault-rate 0.05 --seed 7 --latency-ms 80"
+    )]
     Emulator(EmulatorArgs),
     /// Check or show the configuration
     #[command(subcommand)]
@@ -92,9 +105,19 @@ pub enum Command {
     /// What the daemon does, what waits, what failed
     #[command(
         after_help = "Works with and without a running daemon. Exit code 0 if it could answer, whatever the answer \
-        is.\n\nExamples:\n  orderfeed status\n  orderfeed status --json | jq '.websites[] | {code, pending}'"
+        is.\n\nExamples:\n  orderfeed status\n  orderfeed status --json | jq '.websites[] | {code, pending}'\n  \
+        orderfeed status --watch       repaint every 2 seconds, until Ctrl-C"
     )]
     Status(StatusArgs),
+    /// What is wrong, and what mends it: configuration, files, store, source, edge, clock, schedules, delivery
+    #[command(
+        after_help = "Changes nothing and disturbs nobody; works beside a running daemon and without one, within 15 \
+        seconds. Run it as the daemon's user or as root.\n\nExit code 0 if nothing is wrong, also with warnings; 1 if there is a \
+        problem; 2 if the command line is wrong.\n\nExamples:\n  sudo -u orderfeed orderfeed doctor\n  \
+        orderfeed doctor --website base\n  \
+        orderfeed doctor --json | jq '.checks[] | select(.verdict == \"problem\")'"
+    )]
+    Doctor(DoctorArgs),
     /// The whole life of an order: captured, indexed, sent, answered, and what is pending and why
     #[command(
         after_help = "Works beside a running daemon, without one, and without the source (then it says so). Exit code \
@@ -110,16 +133,22 @@ pub enum Command {
     )]
     TestConnection(TestConnectionArgs),
     /// List the indexers
-    #[command(name = "indexer:info")]
+    #[command(name = "indexer:info", after_help = "Example:\n  orderfeed indexer:info")]
     IndexerInfo,
     /// Show the status of the index
-    #[command(name = "indexer:status")]
+    #[command(name = "indexer:status", after_help = "Example:\n  orderfeed indexer:status")]
     IndexerStatus(Indexers),
     /// Show the state of the index's view and its changelog
-    #[command(name = "indexer:status:mview")]
+    #[command(
+        name = "indexer:status:mview",
+        after_help = "Example:\n  orderfeed indexer:status:mview"
+    )]
     IndexerStatusMview(Indexers),
     /// Show when the index is updated
-    #[command(name = "indexer:show-mode")]
+    #[command(
+        name = "indexer:show-mode",
+        after_help = "Example:\n  orderfeed indexer:show-mode"
+    )]
     IndexerShowMode(Indexers),
     /// Set when the index is updated: on save (realtime) or by schedule
     #[command(
@@ -132,11 +161,11 @@ pub enum Command {
         name = "indexer:reindex",
         visible_alias = "index:reindex",
         after_help = "What was sent is not sent again; interrupting this command does not \
-        interrupt a running daemon's work."
+        interrupt a running daemon's work.\n\nExample:\n  orderfeed indexer:reindex"
     )]
     IndexerReindex(ReindexArgs),
     /// Require a full reindex at the next scheduled run
-    #[command(name = "indexer:reset")]
+    #[command(name = "indexer:reset", after_help = "Example:\n  orderfeed indexer:reset")]
     IndexerReset(Indexers),
     /// Set the status of the index
     #[command(
@@ -155,6 +184,30 @@ pub enum Command {
         orderfeed saas:resync --feed orders --from 2026-11-01 --to 2026-11-08T12:00:00Z"
     )]
     Resync(ResyncArgs),
+    /// Compare the source with feed and outbox: counts, and every order that differs
+    #[command(
+        after_help = "Reads the source in pages and locks nothing. A change that is captured and waits to be indexed is no \
+        difference; what differs is looked at twice.\n\nExit code 0 if nothing differs or everything that does was put \
+        into the changelog (--repair), 1 if differences are left.\n\nExamples:\n  orderfeed verify\n  \
+        orderfeed verify --from 2026-11-01 --to 2026-11-08 --repair\n  \
+        orderfeed verify --orders 000000101,000000102\n  \
+        orderfeed verify --website base --json | jq .differing"
+    )]
+    Verify(VerifyArgs),
+    /// Copy the store, beside a running daemon: one file, checked, there as a whole or not at all
+    #[command(
+        after_help = "The copy holds everything of one moment: changelog, feed, outbox, schedules. Nobody waits for it.\n\n\
+        Examples:\n  orderfeed backup /backup/orderfeed-$(date +%F).db\n  \
+        orderfeed backup --check /backup/orderfeed-2026-11-22.db"
+    )]
+    Backup(BackupArgs),
+    /// Put a copy in the place of the store; the daemon must not run
+    #[command(
+        after_help = "The copy is checked first. The store that was there is kept beside it, under another name.\n\n\
+        Example:\n  systemctl stop orderfeed\n  orderfeed restore /backup/orderfeed-2026-11-22.db\n  \
+        systemctl start orderfeed"
+    )]
+    Restore(RestoreArgs),
     /// The schedules: list them, run one now, see what ran
     #[command(subcommand)]
     Cron(CronCommand),
@@ -164,6 +217,12 @@ pub enum Command {
     /// Pause and resume what is sent; intake and indexing go on
     #[command(subcommand)]
     Delivery(DeliveryCommand),
+    /// Persons whose events are not sent: add, remove, list, import
+    #[command(subcommand)]
+    Suppress(SuppressCommand),
+    /// Requests of persons about what the store holds of them
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  orderfeed completions bash > /usr/share/bash-completion/completions/orderfeed"

@@ -10,8 +10,14 @@ use crate::config::{Loaded, Origin, Shown, load, process_environment};
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum ConfigCommand {
     /// Check the configuration with the same validation as a start; exit code 78 if it is not usable
+    #[command(
+        after_help = "Examples:\n  orderfeed config check\n  orderfeed config check --quiet && systemctl reload orderfeed"
+    )]
     Check(CheckArgs),
     /// Print the effective configuration as TOML, secrets as ***
+    #[command(
+        after_help = "Examples:\n  orderfeed config show --origin\n  orderfeed config show --changed --json"
+    )]
     Show(ShowArgs),
 }
 

@@ -21,6 +21,9 @@ use crate::store::{Reader, StoreError, StoreView};
 #[derive(Clone, Debug, Subcommand)]
 pub enum CronCommand {
     /// List the jobs with their schedules, next and last runs
+    #[command(
+        after_help = "Examples:\n  orderfeed cron list\n  orderfeed cron list --json | jq '.[] | {job, next}'"
+    )]
     List(ListArgs),
     /// Run a job once, now
     #[command(after_help = "Example:\n  orderfeed cron run resend_failed_items")]
@@ -29,6 +32,7 @@ pub enum CronCommand {
         job: String,
     },
     /// Show what ran; runs that found nothing to do leave no trace
+    #[command(after_help = "Example:\n  orderfeed cron history --job resend_failed_items --limit 5")]
     History(HistoryArgs),
 }
 

@@ -12,8 +12,12 @@ use crate::daemon::control::{Outcome, Request};
 #[derive(Clone, Debug, Subcommand)]
 pub enum DeliveryCommand {
     /// Stop sending; what is in flight is finished, what comes in waits
+    #[command(
+        after_help = "Examples:\n  orderfeed delivery pause                   all websites\n  orderfeed delivery pause --website base"
+    )]
     Pause(Target),
     /// Send again
+    #[command(after_help = "Example:\n  orderfeed delivery resume --website base")]
     Resume(Target),
 }
 

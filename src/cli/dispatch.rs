@@ -6,7 +6,10 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
-use crate::cli::{cron, delivery, explain, failed, indexer, manual, output, resync, status, test_connection};
+use crate::cli::{
+    backup, cron, delivery, doctor, explain, failed, indexer, manual, output, privacy, resync, status,
+    suppress, test_connection, verify,
+};
 
 /// Runs the command.
 ///
@@ -20,7 +23,8 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Emulator(args) => plug::dispatch(Elsewhere::Emulator(Box::new(args)), &context).await,
         Command::Config(command) => plug::dispatch(Elsewhere::Config(command), &context).await,
         Command::Source(command) => plug::dispatch(Elsewhere::Source(command), &context).await,
-        Command::Status(args) => status::run(&context, args),
+        Command::Status(args) => status::run(&context, args).await,
+        Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Explain(args) => explain::run(&context, args).await,
         Command::TestConnection(args) => test_connection::run(&context, args).await,
         Command::IndexerInfo => indexer::info(),
@@ -32,9 +36,14 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::IndexerReset(args) => indexer::reset(&context, &args).await,
         Command::IndexerSetStatus(args) => indexer::set_status(&context, &args).await,
         Command::Resync(args) => resync::run(&context, args).await,
+        Command::Backup(args) => backup::backup(&context, &args),
+        Command::Restore(args) => backup::restore(&context, &args).await,
+        Command::Verify(args) => verify::run(&context, args).await,
         Command::Cron(command) => cron::run(&context, command).await,
         Command::Failed(command) => failed::run(&context, command).await,
         Command::Delivery(command) => delivery::run(&context, command).await,
+        Command::Suppress(command) => suppress::run(&context, command).await,
+        Command::Privacy(command) => privacy::run(&context, command).await,
         Command::Completions { shell } => completions(shell),
         Command::Manual(args) => Ok(manual::write(&args, Cli::command()).map(|()| Exit::Ok)?),
     }

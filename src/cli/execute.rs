@@ -15,11 +15,14 @@ use crate::config::{Config, Log};
 use crate::daemon::control::{
     ControlError, JobRun, Outcome, Progress, Rebuilt, ReindexOptions, Reply, Request, Resynced,
 };
+use crate::daemon::jobs::Job;
 use crate::daemon::requests::Requests;
 use crate::daemon::resync::ResyncOptions;
 use crate::daemon::socket;
-use crate::daemon::start::{self, DataSpace, StartError};
+use crate::daemon::start::{self, DataSpace, Opened, StartError};
+use crate::daemon::verify::VerifyOptions;
 use crate::daemon::work::{BoxFuture, ControlHandler, IndexWork, RequestError};
+use crate::indexer::VerifyReport;
 use crate::ops::logging;
 use crate::store::outbox::BatchLimits;
 use crate::store::{Store, StoreError, StoreView};
@@ -33,37 +36,92 @@ const RETRY: Duration = Duration::from_millis(100);
 /// # Errors
 /// Why it was not done; who holds the lock, if neither way is open.
 pub async fn execute(context: &Context, request: Request, purpose: &str) -> anyhow::Result<Outcome> {
-    let config = context.config()?;
-    quiet_log(context);
-    let mut meter = Meter::new();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match socket::ask(&config.store.path, &request, |reply| show(&mut meter, reply)).await {
-            Err(ControlError::NoDaemon) => {}
-            answer => {
-                meter.clear();
-                return Ok(answer?);
+    Session::new(context, purpose)?.ask(request).await
+}
+
+/// Several requests of one command. Once the store was opened here, it stays open and locked until the end.
+pub struct Session<'a> {
+    context: &'a Context,
+    purpose: &'a str,
+    config: Config,
+    meter: Meter,
+    opened: Option<Opened>,
+}
+
+impl<'a> Session<'a> {
+    /// Nothing is asked or opened yet.
+    ///
+    /// # Errors
+    /// If the configuration is wrong.
+    pub fn new(context: &'a Context, purpose: &'a str) -> anyhow::Result<Self> {
+        let config = context.config()?;
+        quiet_log(context);
+        Ok(Self {
+            context,
+            purpose,
+            config,
+            meter: Meter::new(),
+            opened: None,
+        })
+    }
+
+    /// As [`execute`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ask(&mut self, request: Request) -> anyhow::Result<Outcome> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.opened.is_none() {
+            let meter = &mut self.meter;
+            match socket::ask(&self.config.store.path, &request, |reply| show(meter, reply)).await {
+                Err(ControlError::NoDaemon) => {}
+                answer => {
+                    meter.clear();
+                    return Ok(answer?);
+                }
             }
+            self.open(&request, deadline).await?;
         }
-        if !needs_index(&request) {
-            // Only a daemon and the index make a store; anything else on one that is not there is a mistake.
-            match StoreView::open(&config.store.path) {
+        let Some(opened) = &self.opened else {
+            return Err(ControlError::NoDaemon.into());
+        };
+        let result = here(
+            self.context,
+            &self.config,
+            &request,
+            &opened.store,
+            &mut self.meter,
+        )
+        .await;
+        self.meter.clear();
+        result
+    }
+
+    /// Opens the store here, or waits a moment for whoever has it.
+    async fn open(&mut self, request: &Request, deadline: Instant) -> anyhow::Result<()> {
+        if !makes_store(request) {
+            // Anything else on a store that is not there is a mistake.
+            match StoreView::open(&self.config.store.path) {
                 // Opening it for writing brings it up to date.
                 Ok(_) | Err(StoreError::OlderSchema { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        match start::open(&config, &context.clock, purpose, DataSpace::MustMatch).await {
-            Ok(opened) => {
-                let result = here(context, &config, &request, &opened.store, &mut meter).await;
-                meter.clear();
-                return result;
-            }
+        match start::open(
+            &self.config,
+            &self.context.clock,
+            self.purpose,
+            DataSpace::MustMatch,
+        )
+        .await
+        {
+            Ok(opened) => self.opened = Some(opened),
             Err(StartError::Store(StoreError::Locked { .. })) if Instant::now() < deadline => {
-                sleep(RETRY).await
+                sleep(RETRY).await;
             }
             Err(error) => return Err(error.into()),
         }
+        Ok(())
     }
 }
 
@@ -86,8 +144,22 @@ pub fn another_answer(outcome: &Outcome) -> anyhow::Error {
 fn needs_index(request: &Request) -> bool {
     matches!(
         request,
-        Request::Reindex(_) | Request::Resync(_) | Request::CronRun { .. }
+        Request::Reindex(_) | Request::Resync(_) | Request::Verify(_) | Request::CronRun { .. }
     )
+}
+
+/// Whether the source is compared with the store.
+fn compares(request: &Request) -> bool {
+    match request {
+        Request::Verify(_) => true,
+        Request::CronRun { job } => Job::from_name(job) == Some(Job::VerifySource),
+        _ => false,
+    }
+}
+
+/// The index does, as the daemon; and who does not want to be in the first sync has to be on the list before it.
+fn makes_store(request: &Request) -> bool {
+    needs_index(request) || matches!(request, Request::Suppress(_))
 }
 
 fn show(meter: &mut Meter, reply: Reply) {
@@ -121,6 +193,10 @@ async fn here(
         true => plug::index_work(context, store).await?,
         false => Arc::new(NoIndex),
     };
+    if compares(request) {
+        // Nobody captured since the daemon's end: what it would have seen by now is no difference.
+        plug::capture_first(context, store).await?;
+    }
     let limits = BatchLimits {
         bytes: config.delivery.max_batch_bytes,
         events: config.delivery.max_batch_events,
@@ -151,6 +227,10 @@ impl IndexWork for NoIndex {
     }
 
     fn resync<'a>(&'a self, _: &'a ResyncOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, Resynced> {
+        Self::refuse()
+    }
+
+    fn verify<'a>(&'a self, _: &'a VerifyOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, VerifyReport> {
         Self::refuse()
     }
 

@@ -20,14 +20,19 @@ use crate::store::{Reader, StoreError};
 #[derive(Clone, Debug, Subcommand)]
 pub enum FailedCommand {
     /// List events that were given up until somebody decides
+    #[command(
+        after_help = "Examples:\n  orderfeed failed list --website base\n  orderfeed failed list --since 2026-11-22T00:00:00Z --json"
+    )]
     List(ListArgs),
     /// Show one event: why it failed, and its frozen body
+    #[command(after_help = "Example:\n  orderfeed failed show 1042:invoiced:77")]
     Show(ShowArgs),
     /// Send events again, with the same bytes
     #[command(after_help = "Examples:\n  orderfeed failed retry 1042:invoiced:77\n  \
         orderfeed failed retry --code EXEG-0102-400\n  orderfeed failed retry --all")]
     Retry(WhichArgs),
     /// Give events up for good: they end as suppressed
+    #[command(after_help = "Example:\n  orderfeed failed discard 1042:invoiced:77 --reason \"a test order\"")]
     Discard(DiscardArgs),
 }
 

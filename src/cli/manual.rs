@@ -1,4 +1,5 @@
-//! `orderfeed manual DIR`: manual pages from the command definitions, and orderfeed.toml(5) from the shipped configuration.
+//! `orderfeed manual DIR`: manual pages from the command definitions, orderfeed.toml(5) from the shipped configuration, and
+//! `CONFIGURATION.md`, the page of the documentation that lists every key.
 //! For whoever packages the program; hidden from its help.
 
 use std::fs;
@@ -28,7 +29,8 @@ pub fn write(args: &ManualArgs, program: clap::Command) -> io::Result<()> {
     let mut root = program.disable_help_subcommand(true);
     root.build();
     write_command(&root, &args.dir)?;
-    fs::write(args.dir.join("orderfeed.toml.5"), settings_page())
+    fs::write(args.dir.join("orderfeed.toml.5"), settings_page())?;
+    fs::write(args.dir.join("CONFIGURATION.md"), crate::config::reference())
 }
 
 fn write_command(command: &clap::Command, dir: &Path) -> io::Result<()> {
@@ -78,6 +80,7 @@ mod tests {
         assert!(page("orderfeed.8").contains("status"));
         assert!(page("orderfeed-cron-run.8").contains("orderfeed"));
         assert!(page("orderfeed.toml.5").contains("data_space_id"));
+        assert!(page("CONFIGURATION.md").contains("data_space_id"));
         assert!(!args.dir.join("orderfeed-manual.8").exists(), "it is hidden");
     }
 }

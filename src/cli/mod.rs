@@ -9,9 +9,14 @@
 //! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
 //! | `manual` | manual pages, for packages |
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
-//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config` | one family each |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `doctor` | one family each |
+//! | `watch` | showing something again and again |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `verify`, `backup`, `test_connection`, `config` | one family each |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `privacy` | one family each |
+//! | `suppress`, `import`, `persons` | the suppression list; reading whom a command means |
 
 pub mod args;
+pub mod backup;
 pub mod config;
 pub mod context;
 pub mod cron;
@@ -19,28 +24,35 @@ pub mod delivery;
 pub mod demo;
 mod demo_report;
 mod dispatch;
+pub mod doctor;
 pub mod emulator;
 pub mod execute;
 pub mod exit;
 pub mod explain;
 pub mod failed;
+mod import;
 pub mod indexer;
 pub mod manual;
 pub mod output;
+pub mod persons;
 pub mod plug;
+pub mod privacy;
 pub mod progress;
 pub mod resync;
 pub mod run;
 pub mod source;
 pub mod status;
+pub mod suppress;
 pub mod table;
 pub mod test_connection;
+pub mod verify;
+pub mod watch;
 
 use std::ffi::OsString;
 
 use clap::Parser;
 
-use crate::cli::args::Cli;
+use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
 
 /// Worker threads of the runtime: the store and the source do their work on threads of their own.
@@ -69,7 +81,13 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         .worker_threads(WORKERS)
         .enable_all()
         .build()?;
-    runtime.block_on(dispatch::dispatch(cli))
+    // A name that is still being resolved, or a disk that hangs, must not hold up what has its answer.
+    let waits_for_nobody = matches!(cli.command, Command::Doctor(_));
+    let result = runtime.block_on(dispatch::dispatch(cli));
+    if waits_for_nobody {
+        runtime.shutdown_background();
+    }
+    result
 }
 
 fn ended(result: anyhow::Result<Exit>) -> Exit {

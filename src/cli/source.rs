@@ -28,10 +28,13 @@ enum SourceCommand {
 #[derive(Debug, Subcommand)]
 enum TriggersCommand {
     /// Create the log table and every trigger that is missing or altered
+    #[command(after_help = "Example:\n  orderfeed source triggers install")]
     Install,
     /// Drop all triggers of orderfeed, then the log table
+    #[command(after_help = "Example:\n  orderfeed source triggers remove")]
     Remove,
     /// Compare the triggers with those that there should be
+    #[command(after_help = "Example:\n  orderfeed source triggers check")]
     Check,
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -10,6 +11,7 @@ use crate::cli::context::{Context, view};
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::table::visible;
+use crate::cli::watch::{Frames, watch};
 use crate::clock::UtcMillis;
 use crate::ops::sentence::{spoken_bytes, spoken_duration};
 use crate::ops::status::{ExportStatus, FirstSyncStatus, Moment, Snapshot, WalkStatus, WebsiteStatus};
@@ -22,19 +24,54 @@ pub struct StatusArgs {
     /// A JSON object for scripts; its `version` counts the shape
     #[arg(long)]
     pub json: bool,
+    /// Show it again every so many seconds until Ctrl-C: repainted on a terminal, one after the other on a pipe; with
+    /// --json one object a line
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = seconds)]
+    pub watch: Option<Duration>,
+}
+
+/// Shorter than this would keep the store's disk busy for nobody.
+const SHORTEST_PAUSE: f64 = 0.1;
+const LONGEST_PAUSE: f64 = 86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected seconds from {SHORTEST_PAUSE} to {LONGEST_PAUSE}");
+    let seconds: f64 = text.parse().map_err(|_| expected())?;
+    match (SHORTEST_PAUSE..=LONGEST_PAUSE).contains(&seconds) {
+        true => Ok(Duration::from_secs_f64(seconds)),
+        false => Err(expected()),
+    }
 }
 
 /// Runs `status`.
 ///
 /// # Errors
 /// If there is no store, or it cannot be read.
-pub fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
+pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
-    let now = context.clock.now();
-    let snapshot = view(&config)?.read(|reader| Snapshot::read(reader, &config, now))?;
-    match args.json {
-        true => output::json(&snapshot)?,
-        false => output::data(&render(&snapshot))?,
+    let take = || -> anyhow::Result<Snapshot> {
+        let now = context.clock.now();
+        Ok(view(&config)?.read(|reader| Snapshot::read(reader, &config, now))?)
+    };
+    match (args.watch, args.json) {
+        (None, true) => output::json(&take()?)?,
+        (None, false) => output::data(&render(&take()?))?,
+        (Some(pause), true) => {
+            let line = || Ok(serde_json::to_string(&take()?)? + "\n");
+            watch(Frames::Lines, pause, line).await?;
+        }
+        (Some(pause), false) => {
+            let block = || {
+                let snapshot = take()?;
+                Ok(format!(
+                    "{:<16} {}\n{}",
+                    "Taken at",
+                    snapshot.taken_at.0,
+                    render(&snapshot)
+                ))
+            };
+            watch(Frames::of_text(), pause, block).await?;
+        }
     }
     Ok(Exit::Ok)
 }
@@ -177,6 +214,13 @@ impl Block {
             _ => String::new(),
         };
         let state = sync.state.replace('_', " ");
+        if let Some(at) = sync.interrupted_at {
+            let waits = format!(
+                "waits for {}: the website is switched off; goes on when it is enabled again ({sizes})",
+                self.age(at)
+            );
+            return self.put(&format!("First sync {}", sync.website), &waits);
+        }
         self.put(
             &format!("First sync {}", sync.website),
             &format!("{state}: {sizes}{eta}{window}{limit}"),

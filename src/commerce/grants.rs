@@ -5,7 +5,7 @@ use crate::commerce::settings::Capture;
 use crate::commerce::watched::{CHANGELOG, LOG};
 
 /// Tables beside those of the orders: websites and stores, and the labels of return reasons (Adobe Commerce edition).
-const LOOKUPS: [&str; 6] = [
+pub(crate) const LOOKUPS: [&str; 6] = [
     "store",
     "store_group",
     "store_website",
@@ -18,9 +18,7 @@ const LOOKUPS: [&str; 6] = [
 /// Adobe Commerce edition) fails with error 1146 and can be left out.
 pub fn grants(capture: Capture, user: &str, database: &str, prefix: &str) -> Vec<String> {
     let tables = Part::ALL.iter().map(|part| part.spec().table).chain(LOOKUPS);
-    let grant = |rights: &str, table: &str| {
-        format!("GRANT {rights} ON `{database}`.`{prefix}{table}` TO '{user}'@'%';")
-    };
+    let grant = |rights: &str, table: &str| grant(rights, table, user, database, prefix);
     let mut grants: Vec<_> = tables.map(|table| grant("SELECT", table)).collect();
     match capture {
         Capture::Poll => {}
@@ -28,6 +26,11 @@ pub fn grants(capture: Capture, user: &str, database: &str, prefix: &str) -> Vec
         Capture::Triggers => grants.push(grant("SELECT, DELETE", LOG)),
     }
     grants
+}
+
+/// The statement that gives `rights` on one table.
+pub(crate) fn grant(rights: &str, table: &str, user: &str, database: &str, prefix: &str) -> String {
+    format!("GRANT {rights} ON `{database}`.`{prefix}{table}` TO '{user}'@'%';")
 }
 
 /// What the account that installs, checks and removes the triggers needs besides. Triggers run with its rights for as

@@ -11,12 +11,14 @@
 //! | `window`, `watched` | noticing changes: the pure core, and which tables are watched how |
 //! | [`triggers`] | our triggers and their log, for both databases |
 //! | [`grants`] | what an account needs |
+//! | [`examination`] | what a thorough look at a source found, for `doctor` |
 //! | [`fingerprint`] | telling one database from another |
 
 pub mod amount;
 mod assemble;
 mod cells;
 mod decode;
+pub mod examination;
 pub mod fingerprint;
 pub mod grants;
 pub mod mysql;

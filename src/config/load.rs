@@ -15,7 +15,11 @@ use crate::config::secret;
 use crate::config::shown::{Shown, list};
 
 /// The shipped file, which is also the first layer: documentation and defaults cannot differ.
-const DEFAULTS: &str = include_str!("../../config/orderfeed.toml");
+pub(crate) const DEFAULTS: &str = include_str!("../../config/orderfeed.toml");
+
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// Where systemd keeps the credentials of our unit while it runs (systemd.exec(5)).
+const SERVICE_CREDENTIALS: &str = "/run/credentials/orderfeed.service";
 
 /// A configuration that may be used, and how it came about.
 #[derive(Clone, Debug)]
@@ -48,7 +52,7 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     let mut config = build::config(&mut reader);
     let credentials = env
         .iter()
-        .find(|(name, _)| name == "CREDENTIALS_DIRECTORY")
+        .find(|(name, _)| name == CREDENTIALS)
         .map(|(_, value)| Path::new(value));
     secret::resolve(&mut reader, &mut config, credentials);
     secret::check_files(&mut reader, &sources);
@@ -74,13 +78,19 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
 
 /// The environment of this process. A value that is not UTF-8 arrives with replacement characters, so that it is
 /// refused by name where it sets a key, and ignored where it does not.
+///
+/// systemd tells only the service itself where its credentials are. A command that an operator runs finds them where
+/// systemd puts them, if it may read them: otherwise every secret that is kept this way would seem to be missing.
 pub fn process_environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().map(|(name, value)| {
+    let of_service = std::env::var_os(CREDENTIALS).is_none() && Path::new(SERVICE_CREDENTIALS).is_dir();
+    let found = of_service.then(|| (CREDENTIALS.to_owned(), SERVICE_CREDENTIALS.to_owned()));
+    let own = std::env::vars_os().map(|(name, value)| {
         (
             name.to_string_lossy().into_owned(),
             value.to_string_lossy().into_owned(),
         )
-    })
+    });
+    own.chain(found)
 }
 
 fn read_layers(path: &Path, env: &[(String, String)]) -> Result<(Vec<PathBuf>, Vec<Layer>), ConfigErrors> {

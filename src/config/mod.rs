@@ -19,6 +19,7 @@
 //! | `build` | is it right, and what does it mean |
 //! | `secret` | what do the files say that it names |
 //! | `model`, `values`, [`cron`] | what the rest of the house is given |
+//! | `reference` | what does the documentation say of every key |
 //! | `shown` | what an operator may see of it |
 
 pub mod cron;
@@ -30,6 +31,7 @@ mod merge;
 mod model;
 mod problem;
 mod reader;
+mod reference;
 mod schema;
 mod secret;
 mod shown;
@@ -40,9 +42,12 @@ pub use crate::config::load::{Loaded, load, process_environment};
 pub use crate::config::model::{
     Admin, Capture, Config, Cron, Delivery, Edge, EdgeAuth, Environment, EnvironmentKeys, EventNames, Events,
     FirstSync, Index, IndexMode, Log, LogFormat, MysqlSource, MysqlTls, OAuth, Privacy, PrivacyProfile,
-    Retry, ServicesConnector, Source, SourceKind, SqliteSource, Store, TlsMode, WebSdk, Website, Websites,
+    Retry, ServicesConnector, Source, SourceKind, SqliteSource, Store, TlsMode, Verify, WebSdk, Website,
+    Websites,
 };
 pub use crate::config::problem::{ConfigErrors, Origin, Problem, Warning};
+pub use crate::config::reference::reference;
+pub use crate::config::schema::FIXED;
 pub use crate::config::shown::Shown;
 pub use crate::config::values::{
     AdminListen, ByteSize, DatastreamId, History, HumanDuration, OrganizationId, Unfit,

@@ -76,6 +76,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("source.mysql.capture", Kind::Text),
     key("source.mysql.poll_interval", Kind::Duration("10ms", "1h")),
     key("source.mysql.poll_overlap", Kind::Duration("0s", "1d")),
+    key("source.mysql.returns_interval", Kind::Duration("5s", "1d")),
     key("source.mysql.connect_timeout", Kind::Duration("100ms", "5m")),
     key("source.mysql.max_connections", Kind::Int(1, 100)),
     key("source.mysql.tls.mode", Kind::Text),
@@ -95,9 +96,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("cron.indexer_clean_all_changelogs", Kind::Text),
     key("cron.resend_failed_items", Kind::Text),
     key("cron.cleanup_delivered_events", Kind::Text),
+    key("cron.verify_source", Kind::Text),
     key("cron.history_retention", Kind::Duration("1h", "1y")),
     key("first_sync.window", Kind::Duration("1s", "7d")),
     key("first_sync.history", Kind::Text),
+    key("verify.recent", Kind::Duration("1h", "1y")),
+    key("verify.nights", Kind::Int(1, 3650)),
+    key("verify.budget", Kind::Duration("1s", "1d")),
     key("delivery.max_batch_bytes", Kind::Int(1, 65_536)),
     key("delivery.max_batch_events", Kind::Int(1, 10_000)),
     key("delivery.lanes", Kind::Int(1, 1024)),
@@ -125,6 +130,27 @@ pub(crate) const KEYS: &[Key] = &[
     key("log.level", Kind::Text),
     key("admin.listen", Kind::Text),
 ];
+
+/// Keys, or tables of keys, that are bound to open files and connections: a reload leaves the old values in force. `*`
+/// stands for one part of a path.
+pub const FIXED: [&str; 5] = [
+    "store.path",
+    "services_connector.*.data_space_id",
+    "source",
+    "admin.listen",
+    "log.format",
+];
+
+/// The entry of [`FIXED`] that makes a change of this key wait for a restart.
+pub(crate) fn needs_restart(path: &str) -> Option<&'static str> {
+    let covers = |fixed: &&str| {
+        let mut parts = path.split('.');
+        fixed
+            .split('.')
+            .all(|want| parts.next().is_some_and(|part| want == "*" || want == part))
+    };
+    FIXED.into_iter().find(covers)
+}
 
 /// The entry for a path of segments, if there is such a key.
 pub(crate) fn find(path: &[String]) -> Option<&'static Key> {
@@ -179,6 +205,17 @@ mod tests {
         assert!(find(&path("edge")).is_none());
         assert!(is_table(&path("edge")) && is_table(&path("websites.x")) && is_table(&[]));
         assert!(!is_table(&path("edge.url")));
+    }
+
+    #[test]
+    fn a_whole_table_may_wait_for_a_restart() {
+        assert_eq!(needs_restart("source.mysql.tls.mode"), Some("source"));
+        assert_eq!(
+            needs_restart("services_connector.sandbox.data_space_id"),
+            Some("services_connector.*.data_space_id")
+        );
+        assert_eq!(needs_restart("services_connector.organization_id"), None);
+        assert_eq!(needs_restart("log.level"), None);
     }
 
     #[test]

@@ -8,8 +8,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::daemon::persons::{EraseOptions, Erased, PersonId, SuppressOptions, Suppressed};
 use crate::daemon::resync::ResyncOptions;
 use crate::daemon::selection::Selection;
+use crate::daemon::verify::VerifyOptions;
+use crate::indexer::VerifyReport;
 
 /// Longest line in either direction, in bytes: [`crate::daemon::resync::MAX_IDS`] order numbers fit.
 pub const MAX_LINE: usize = 1 << 20;
@@ -36,6 +39,8 @@ pub enum Request {
     },
     /// `saas:resync`.
     Resync(ResyncOptions),
+    /// `verify`.
+    Verify(VerifyOptions),
     /// `cron run`.
     CronRun {
         /// The job, such as `indexer_update_all_views`.
@@ -50,6 +55,15 @@ pub enum Request {
         /// Why, for whoever looks later.
         reason: String,
     },
+    /// `suppress add` and `suppress import`.
+    Suppress(SuppressOptions),
+    /// `suppress remove`.
+    Unsuppress {
+        /// Whom.
+        persons: Vec<PersonId>,
+    },
+    /// `privacy erase`.
+    Erase(EraseOptions),
     /// `delivery pause`.
     PauseDelivery {
         /// A website's code; all websites if `None`.
@@ -156,6 +170,8 @@ pub enum Outcome {
     },
     /// To [`Request::Resync`].
     Resynced(Resynced),
+    /// To [`Request::Verify`].
+    Verified(VerifyReport),
     /// To [`Request::CronRun`].
     JobRan(JobRun),
     /// To [`Request::RetryParked`] and [`Request::DiscardParked`].
@@ -165,6 +181,17 @@ pub enum Outcome {
         /// Keys that were named but are not parked.
         missing: u64,
     },
+    /// To [`Request::Suppress`].
+    Suppressed(Suppressed),
+    /// To [`Request::Unsuppress`].
+    Unsuppressed {
+        /// Persons that were on the list.
+        removed: u64,
+        /// Persons that were not.
+        missing: u64,
+    },
+    /// To [`Request::Erase`].
+    Erased(Erased),
     /// To [`Request::PauseDelivery`] and [`Request::ResumeDelivery`].
     Delivery {
         /// Websites whose sender changed.
@@ -188,7 +215,7 @@ pub struct Rebuilt {
 }
 
 /// What a resync did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resynced {
     /// Orders looked at.
     pub orders: u64,
@@ -198,8 +225,22 @@ pub struct Resynced {
     pub again: u64,
     /// Orders that could not be indexed, or ids that do not exist.
     pub failures: u64,
+    /// What `--wait` did not wait for, because it cannot leave by itself.
+    #[serde(default)]
+    pub standing_still: Vec<StandingStill>,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+/// Events of a website that cannot leave by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingStill {
+    /// The website's code.
+    pub website: String,
+    /// Events that wait.
+    pub events: u64,
+    /// Why, and what to do.
+    pub reason: String,
 }
 
 /// What a job that was run by hand did.

@@ -100,10 +100,13 @@ fn jobs(text: &mut Exposition, scene: &Scene) {
     );
     for job in Job::ALL {
         runs.count(
-            &[("job", job.as_str()), ("outcome", "success")],
+            &[("cron_job", job.as_str()), ("outcome", "success")],
             of(job).succeeded,
         );
-        runs.count(&[("job", job.as_str()), ("outcome", "error")], of(job).failed);
+        runs.count(
+            &[("cron_job", job.as_str()), ("outcome", "error")],
+            of(job).failed,
+        );
     }
     let mut success = text.family(
         "orderfeed_cron_last_success_timestamp_seconds",
@@ -112,7 +115,7 @@ fn jobs(text: &mut Exposition, scene: &Scene) {
     );
     for job in Job::ALL {
         if let Some(at) = of(job).last_success.or_else(|| kept(job, "success")) {
-            success.seconds(&[("job", job.as_str())], at.0);
+            success.seconds(&[("cron_job", job.as_str())], at.0);
         }
     }
     let mut failure = text.family(
@@ -122,7 +125,7 @@ fn jobs(text: &mut Exposition, scene: &Scene) {
     );
     for job in Job::ALL {
         if let Some(at) = of(job).last_failure.or_else(|| kept(job, "error")) {
-            failure.seconds(&[("job", job.as_str())], at.0);
+            failure.seconds(&[("cron_job", job.as_str())], at.0);
         }
     }
 }
@@ -141,7 +144,7 @@ fn requests(text: &mut Exposition, scene: &Scene) {
     let mut events = text.family(
         "orderfeed_events",
         Kind::Counter,
-        "Events that became final since the start: delivered, suppressed (accepted and ignored), parked.",
+        "Events that became final since the start: delivered, suppressed (not used by the edge, or not to be sent), parked.",
     );
     events
         .count(&[("outcome", "delivered")], delivery.delivered)

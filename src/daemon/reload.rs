@@ -76,4 +76,16 @@ mod tests {
         assert_eq!(keep_fixed(&old, &mut new), ["store.path"]);
         assert_eq!((new.store.path, new.delivery.lanes), (old.store.path, 3));
     }
+
+    #[test]
+    fn the_documentation_names_exactly_what_stays() {
+        let old = Config::default();
+        let mut new = Config::default();
+        new.store.path = "/elsewhere.db".into();
+        new.services_connector.keys.data_space_id = uuid::Uuid::from_u128(7);
+        new.source.mysql.table_prefix = "x_".into();
+        new.admin.listen = crate::config::AdminListen::Off;
+        new.log.format = crate::config::LogFormat::Json;
+        assert_eq!(keep_fixed(&old, &mut new), crate::config::FIXED);
+    }
 }

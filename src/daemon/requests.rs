@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::clock::Clock;
 use crate::daemon::control::{Outcome, Progress, Reply, Request};
+use crate::daemon::privacy::PrivacyRequests;
 use crate::daemon::store_requests::StoreRequests;
 use crate::daemon::work::{BoxFuture, ControlHandler, IndexWork, RequestError};
 use crate::store::Store;
@@ -17,6 +19,7 @@ const PROGRESS_QUEUE: usize = 16;
 /// Handles every request: the one implementation, for the daemon and for a command without one.
 pub struct Requests {
     store: StoreRequests,
+    privacy: PrivacyRequests,
     index: Arc<dyn IndexWork>,
 }
 
@@ -24,6 +27,7 @@ impl Requests {
     /// Over an open store and the work on its index. `limits` are those of the outbox's batches.
     pub fn new(store: Store, clock: Clock, limits: BatchLimits, index: Arc<dyn IndexWork>) -> Self {
         Self {
+            privacy: PrivacyRequests::new(store.clone(), clock.clone()),
             store: StoreRequests::new(store, clock, limits),
             index,
         }
@@ -40,6 +44,9 @@ impl Requests {
             Request::SetStatus { status } => self.store.set_status(*status).await,
             Request::RetryParked(selection) => self.store.retry(selection).await,
             Request::DiscardParked { selection, reason } => self.store.discard(selection, reason).await,
+            Request::Suppress(options) => self.privacy.suppress(options, &replies).await,
+            Request::Unsuppress { persons } => self.privacy.unsuppress(persons).await,
+            Request::Erase(options) => self.privacy.erase(options, &replies).await,
             Request::PauseDelivery { website } => self.store.pause(website.as_deref()).await,
             Request::ResumeDelivery { website } => self.store.resume(website.as_deref()).await,
             Request::Reindex(options) => {
@@ -50,6 +57,11 @@ impl Requests {
                 options.validate()?;
                 let resynced = self.index.resync(options, forwarded(replies)).await?;
                 Ok(Outcome::Resynced(resynced))
+            }
+            Request::Verify(options) => {
+                options.validate()?;
+                let report = self.index.verify(options, forwarded(replies)).await?;
+                Ok(Outcome::Verified(report))
             }
             Request::CronRun { job } => Ok(Outcome::JobRan(self.index.run_job(job).await?)),
         }
@@ -62,12 +74,16 @@ impl ControlHandler for Requests {
     }
 }
 
-/// Progress as replies. Reports that nobody takes in time are dropped: a slow client must not slow the work down.
+/// Progress as replies. Reports that nobody takes in time are dropped: a slow client must not slow the work down. It
+/// closes when the client is gone.
 fn forwarded(replies: mpsc::Sender<Reply>) -> mpsc::Sender<Progress> {
     let (sender, mut reports) = mpsc::channel(PROGRESS_QUEUE);
     tokio::spawn(async move {
         while let Some(progress) = reports.recv().await {
-            let _ = replies.try_send(Reply::Progress(progress));
+            let sent = replies.try_send(Reply::Progress(progress));
+            if matches!(sent, Err(TrySendError::Closed(_))) {
+                return;
+            }
         }
     });
     sender

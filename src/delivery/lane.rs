@@ -1,7 +1,7 @@
 //! One request from the store to the edge, as a task of its own: bodies are read and unpacked straight into the request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -11,8 +11,9 @@ use crate::delivery::queue::{CLOSING, OPENING};
 use crate::delivery::rules::{Decision, RequestShape, Who};
 use crate::delivery::stats::DeliveryStats;
 use crate::delivery::tokens::NoToken;
-use crate::store::outbox::{KindCode, PendingBatch};
-use crate::store::{Store, StoreError};
+use crate::events::person_of;
+use crate::store::outbox::{BatchId, KindCode, PendingBatch};
+use crate::store::{Reader, Store, StoreError};
 
 /// What a lane needs besides its batches.
 #[derive(Clone, Debug)]
@@ -26,21 +27,39 @@ pub(crate) struct LaneKit {
 }
 
 /// Stops requests that are about to leave when an answer has just asked for a pause. A lane pulls it before it reports;
-/// the sender lets go when it has taken the report to heart.
+/// the sender lets go when it has taken the report to heart. Whoever set out before a pull stays held all the same: it
+/// may have been waiting for its body or a token meanwhile, and knows nothing of the pause.
 #[derive(Debug, Default)]
-pub(crate) struct Brake(AtomicUsize);
+pub(crate) struct Brake {
+    holding: AtomicUsize,
+    pulls: AtomicU64,
+}
+
+/// How often the brake had been pulled when a request set out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start(u64);
 
 impl Brake {
     pub(crate) fn is_pulled(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
+        self.holding.load(Ordering::SeqCst) > 0
     }
 
     pub(crate) fn release(&self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.holding.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// A request sets out.
+    pub(crate) fn start(&self) -> Start {
+        Start(self.pulls.load(Ordering::SeqCst))
+    }
+
+    fn holds(&self, start: Start) -> bool {
+        self.is_pulled() || self.start() != start
     }
 
     fn pull(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.holding.fetch_add(1, Ordering::SeqCst);
+        self.pulls.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -61,6 +80,8 @@ pub(crate) enum End {
     Sent(Box<Attempt>, Vec<Vec<(KindCode, u64)>>),
     /// Not sent: the brake was pulled, or a stop came.
     Held,
+    /// Not sent: they hold events that must not leave, or are not as they were when they were chosen.
+    Screen,
     /// Not sent: there is no token.
     NoToken(NoToken),
     /// The store failed.
@@ -68,12 +89,12 @@ pub(crate) enum End {
 }
 
 /// Makes the trip.
-pub(crate) async fn travel(kit: LaneKit, batches: Vec<PendingBatch>, epoch: u64) -> Trip {
-    let end = send(&kit, &batches).await;
+pub(crate) async fn travel(kit: LaneKit, mut batches: Vec<PendingBatch>, epoch: u64, start: Start) -> Trip {
+    let end = send(&kit, &mut batches, start).await;
     let braked = match &end {
         End::Sent(attempt, _) => stops_others(&attempt.decision),
         End::NoToken(_) => true,
-        End::Held | End::Store(_) => false,
+        End::Held | End::Screen | End::Store(_) => false,
     };
     if braked {
         kit.brake.pull();
@@ -86,14 +107,19 @@ pub(crate) async fn travel(kit: LaneKit, batches: Vec<PendingBatch>, epoch: u64)
     }
 }
 
-async fn send(kit: &LaneKit, batches: &[PendingBatch]) -> End {
+async fn send(kit: &LaneKit, batches: &mut [PendingBatch], start: Start) -> End {
     let (body, kinds) = match read_body(kit, batches).await {
-        Ok(read) => read,
+        Ok(Some(read)) => read,
+        Ok(None) => return End::Screen,
         Err(error) => return End::Store(error),
     };
+    // Some of their events may have been suppressed since they were chosen; an answer counts what was sent.
+    for (batch, kinds) in batches.iter_mut().zip(&kinds) {
+        batch.events = kinds.iter().map(|(_, events)| *events as usize).sum();
+    }
     let shape = shape_of(batches);
     let bytes = body.len();
-    let held = || kit.brake.is_pulled() || kit.stop.is_cancelled();
+    let held = || kit.brake.holds(start) || kit.stop.is_cancelled();
     match kit.destination.send(body, &shape, held).await {
         Ok(attempt) => {
             say(kit, &shape, bytes, &attempt);
@@ -105,13 +131,15 @@ async fn send(kit: &LaneKit, batches: &[PendingBatch]) -> End {
     }
 }
 
-async fn read_body(
-    kit: &LaneKit,
-    batches: &[PendingBatch],
-) -> Result<(Bytes, Vec<Vec<(KindCode, u64)>>), StoreError> {
+/// A request's body, and what it holds of each batch by kind.
+type Loaded = (Bytes, Vec<Vec<(KindCode, u64)>>);
+
+/// Reads the body and the suppression list from one snapshot. `None` if not all of it may leave.
+async fn read_body(kit: &LaneKit, batches: &[PendingBatch]) -> Result<Option<Loaded>, StoreError> {
     let ids: Vec<_> = batches.iter().map(|batch| batch.id).collect();
     let size = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + OPENING.len() + CLOSING.len();
     let read = kit.store.read(move |reader| {
+        let listed = reader.suppresses_anybody()?;
         let mut body = Vec::with_capacity(size);
         body.extend_from_slice(OPENING);
         let mut kinds = Vec::with_capacity(ids.len());
@@ -119,15 +147,26 @@ async fn read_body(
             if body.len() > OPENING.len() {
                 body.push(b',');
             }
-            let found = reader.append_payload(id, &mut body)?;
-            kinds
-                .push(found.ok_or_else(|| StoreError::Invariant(format!("pending batch {id} has no body")))?);
+            if listed && !may_leave(reader, id)? {
+                return Ok(None);
+            }
+            let Some(found) = reader.append_payload(id, &mut body)? else {
+                return Ok(None);
+            };
+            kinds.push(found);
         }
         body.extend_from_slice(CLOSING);
-        Ok((body, kinds))
+        Ok(Some((Bytes::from(body), kinds)))
     });
-    let (body, kinds) = read.await?;
-    Ok((Bytes::from(body), kinds))
+    read.await
+}
+
+/// Whether nobody in this batch is on the suppression list.
+fn may_leave(reader: &Reader<'_>, id: BatchId) -> Result<bool, StoreError> {
+    match reader.batch_body(id)? {
+        Some(body) => Ok(!reader.suppressed_in(&body, person_of)?),
+        None => Ok(false),
+    }
 }
 
 fn shape_of(batches: &[PendingBatch]) -> RequestShape {
@@ -177,5 +216,25 @@ fn word(decision: &Decision) -> &'static str {
         Decision::Park(_) => "park",
         Decision::Retry(_) => "retry",
         Decision::Reauthenticate(_) | Decision::Halt(_) => "halt",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_set_out_before_the_brake_was_pulled_stays_held_after_its_release() {
+        let brake = Brake::default();
+        let early = brake.start();
+        assert!(!brake.holds(early));
+        brake.pull();
+        assert!(brake.is_pulled() && brake.holds(early));
+        brake.release();
+        assert!(
+            !brake.is_pulled() && brake.holds(early),
+            "it knows nothing of the pause"
+        );
+        assert!(!brake.holds(brake.start()));
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Client;
 use serde::Serialize;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
@@ -21,6 +20,7 @@ use crate::delivery::client::{ClientError, client};
 use crate::delivery::rules::{Decision, Refused, RequestShape, Retry};
 use crate::delivery::stats::DeliveryStats;
 use crate::delivery::tokens::{NoToken, Tokens};
+use crate::delivery::transport::Transport;
 
 const NO_EVENTS: &[u8] = br#"{"events":[]}"#;
 /// Refusals of a request's content: they come after datastream and credentials were accepted.
@@ -51,6 +51,9 @@ pub struct Check {
     pub request_id: Option<String>,
     /// How long it took.
     pub duration_ms: Option<u64>,
+    /// The peer's clock minus ours, in milliseconds, if its answer said what time it is; whole seconds, rounded down.
+    #[serde(skip)]
+    pub skew_ms: Option<i64>,
 }
 
 /// How a check stands.
@@ -71,7 +74,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Probe {
     config: Arc<Config>,
-    client: Client,
+    transport: Arc<dyn Transport>,
     tokens: Option<Arc<Tokens>>,
     clock: Clock,
 }
@@ -82,11 +85,11 @@ impl Probe {
     /// # Errors
     /// If there can be none.
     pub fn new(config: Arc<Config>, clock: Clock) -> Result<Self, ClientError> {
-        let client = client(&config)?;
+        let transport: Arc<dyn Transport> = Arc::new(client(&config)?);
         let oauth = || {
-            let (client, oauth) = (client.clone(), config.edge.oauth.clone());
+            let (transport, oauth) = (Arc::clone(&transport), config.edge.oauth.clone());
             Arc::new(Tokens::new(
-                client,
+                transport,
                 oauth,
                 clock.clone(),
                 Arc::new(DeliveryStats::default()),
@@ -95,7 +98,7 @@ impl Probe {
         let tokens = (config.edge.auth == EdgeAuth::Oauth).then(oauth);
         Ok(Self {
             config,
-            client,
+            transport,
             tokens,
             clock,
         })
@@ -103,25 +106,26 @@ impl Probe {
 
     /// What all websites share: the addresses and the token, each as far as the one before allows.
     pub async fn shared(&self) -> Vec<Check> {
-        let mut checks = vec![
-            self.reach("edge address", "edge.url", &self.config.edge.url)
-                .await,
-        ];
-        if self.tokens.is_none() {
-            checks.push(Check::new(
-                "token",
-                Verdict::Skipped,
-                "edge.auth is none, so none is needed",
-            ));
-            return checks;
-        }
-        let url = &self.config.edge.oauth.token_url;
-        checks.push(
-            self.reach("token service address", "edge.oauth.token_url", url)
-                .await,
-        );
+        let mut checks = vec![self.edge_address().await];
+        checks.extend(self.token_address().await);
         checks.push(self.token().await);
         checks
+    }
+
+    /// Whether somebody listens where the events go.
+    pub async fn edge_address(&self) -> Check {
+        let url = &self.config.edge.url;
+        self.reach("edge address", "edge.url", url).await
+    }
+
+    /// Whether somebody listens where tokens come from; `None` if none are needed.
+    pub async fn token_address(&self) -> Option<Check> {
+        self.tokens.as_ref()?;
+        let url = &self.config.edge.oauth.token_url;
+        Some(
+            self.reach("token service address", "edge.oauth.token_url", url)
+                .await,
+        )
     }
 
     /// The round trip to a website's datastream.
@@ -129,7 +133,7 @@ impl Probe {
         let destination = Destination::new(
             &self.config,
             datastream,
-            self.client.clone(),
+            Arc::clone(&self.transport),
             self.tokens.clone(),
             self.clock.clone(),
         );
@@ -179,7 +183,8 @@ impl Probe {
         check.took(begun.elapsed())
     }
 
-    async fn token(&self) -> Check {
+    /// Whether the token service gives a token. The one that it gave serves the round trips.
+    pub async fn token(&self) -> Check {
         let begun = Instant::now();
         let Some(tokens) = &self.tokens else {
             return Check::new("token", Verdict::Skipped, "edge.auth is none, so none is needed");
@@ -195,7 +200,11 @@ impl Probe {
             ),
             Err(missing) => no_token(&missing),
         };
-        check.took(begun.elapsed())
+        Check {
+            skew_ms: tokens.skew_ms(),
+            ..check
+        }
+        .took(begun.elapsed())
     }
 }
 
@@ -211,6 +220,7 @@ impl Check {
             status: None,
             request_id: None,
             duration_ms: None,
+            skew_ms: None,
         }
     }
 
@@ -292,6 +302,7 @@ fn judge(attempt: &Attempt, website: &str) -> Check {
         code: attempt.code.clone().filter(|_| check.verdict != Verdict::Ok),
         status: attempt.status,
         request_id: attempt.status.map(|_| attempt.request_id.clone()),
+        skew_ms: attempt.skew_ms,
         ..check
     }
     .took(attempt.latency)

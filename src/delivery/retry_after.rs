@@ -1,9 +1,10 @@
 //! The `Retry-After` header: whole seconds, or a date. The edge itself is said to send only seconds; gateways in front
-//! of it send either. Pure.
+//! of it send either. And the `Date` header, which says what time it is there. Pure.
 
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
+use reqwest::header::{DATE, HeaderMap};
 
 use crate::clock::UtcMillis;
 
@@ -21,6 +22,11 @@ pub fn parse(header: &str, now: UtcMillis) -> Option<Duration> {
     let at = http_date(text)?;
     let millis = u64::try_from(at.millis_since(now)).unwrap_or(0);
     Some(Duration::from_millis(millis).min(LONGEST))
+}
+
+/// What time it was at the peer when it answered.
+pub fn date(headers: &HeaderMap) -> Option<UtcMillis> {
+    http_date(headers.get(DATE)?.to_str().ok()?.trim())
 }
 
 /// The three forms of RFC 9110, §5.6.7; all are in GMT.

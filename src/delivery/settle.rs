@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::UtcMillis;
 use crate::delivery::rules::Split;
+use crate::events::person_of;
 use crate::store::outbox::{Answer, BatchId, EventKey, EventVerdict, Settled};
 use crate::store::{Durability, Fault, Store, StoreError, Writer};
 
@@ -35,6 +36,8 @@ pub(crate) enum Settlement {
         at: UtcMillis,
         answer: Answer,
     },
+    /// Not sent: events of persons on the suppression list leave these.
+    Screen { ids: Vec<BatchId>, at: UtcMillis },
     /// Refused as a whole; its halves are asked for one by one. Without an answer, because it would be refused.
     Halve {
         id: BatchId,
@@ -51,6 +54,8 @@ pub(crate) enum Effect {
     Free(Vec<BatchId>),
     /// Something has another due time.
     Due,
+    /// So many events ended as suppressed without having been sent.
+    Suppressed(u64),
     /// A batch became two.
     Halved(BatchId, BatchId),
     /// An event is a dead letter now; with its order's number, if the feed knows it.
@@ -117,24 +122,40 @@ impl Settlement {
                 effects.extend([Effect::Free(ids.clone()), Effect::Due]);
             }
             Self::Noted { ids, at, answer } => writer.record_failure(ids, *at, answer)?,
+            Self::Screen { ids, at } => {
+                let mut suppressed = 0;
+                for id in ids {
+                    suppressed += writer.screen_batch(*id, person_of, *at)?;
+                }
+                effects.extend([
+                    Effect::Free(ids.clone()),
+                    Effect::Due,
+                    Effect::Suppressed(suppressed),
+                ]);
+            }
             Self::Halve { id, by, answer, at } => {
                 if let Some(answer) = answer {
                     writer.record_failure(&[*id], *at, answer)?;
                 }
-                let left = left_half(writer, *id, *by)?;
-                effects.push(Effect::Halved(*id, writer.split_batch(*id, left)?));
+                match left_half(writer, *id, *by)? {
+                    Some(left) => effects.push(Effect::Halved(*id, writer.split_batch(*id, left)?)),
+                    None => effects.extend([Effect::Free(vec![*id]), Effect::Due]),
+                }
             }
         }
         Ok(())
     }
 }
 
-/// The events in the left half of a split: half of them, or those that make half of the bytes.
-fn left_half(writer: &Writer<'_>, id: BatchId, by: Split) -> Result<usize, StoreError> {
-    let gone = || StoreError::Invariant(format!("batch {id} is to be split, but has no body"));
-    let entries = writer.reader().batch_body(id)?.ok_or_else(gone)?.entries;
+/// The events in the left half of a split: half of them, or those that make half of the bytes. `None` if there are not two
+/// any more: some were suppressed since the batch was chosen.
+fn left_half(writer: &Writer<'_>, id: BatchId, by: Split) -> Result<Option<usize>, StoreError> {
+    let entries = writer.reader().batch_body(id)?.unwrap_or_default().entries;
+    if entries.len() < 2 {
+        return Ok(None);
+    }
     if by == Split::Events {
-        return Ok(entries.len() / 2);
+        return Ok(Some(entries.len() / 2));
     }
     let total: usize = entries.iter().map(|entry| entry.len).sum();
     let mut bytes = 0;
@@ -142,7 +163,7 @@ fn left_half(writer: &Writer<'_>, id: BatchId, by: Split) -> Result<usize, Store
         bytes += entry.len;
         bytes <= total / 2
     });
-    Ok(left.count().clamp(1, entries.len().saturating_sub(1)))
+    Ok(Some(left.count().clamp(1, entries.len() - 1)))
 }
 
 fn name_parked(

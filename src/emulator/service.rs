@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, DATE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, Response};
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::emulator::config::LedgerDetail;
 use crate::emulator::conn::ConnControl;
 use crate::emulator::edge::{self, Served};
 use crate::emulator::envelope::{self, Field};
+use crate::emulator::fingerprint::{fingerprint, hash};
 use crate::emulator::hub::{self, Shape};
 use crate::emulator::ledger::{Outcome, RequestRow};
 use crate::emulator::problem::{self, Report};
@@ -126,7 +127,12 @@ async fn attend(
         return Err(Hangup);
     }
     served.answer.close = shared.script().awaits_handshake();
-    Ok(respond(served.answer, travel(effects)))
+    let mut response = respond(served.answer, travel(effects));
+    // The peer's clock is the virtual one, in its headers too.
+    if let Ok(date) = HeaderValue::from_str(&shared.now().http_date()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    Ok(response)
 }
 
 /// The honest answer, or the scripted one in its place.
@@ -249,6 +255,11 @@ fn request_row(inbound: &Inbound<'_>, step: Option<&FaultStep>) -> RequestRow {
         request_id: inbound.query.request_id.clone(),
         silent: inbound.query.silent,
         authorized: inbound.header("authorization").is_some(),
+        token_hash: inbound.header("authorization").map(hash),
+        body_hash: match inbound.config.ledger {
+            LedgerDetail::Full => fingerprint(&inbound.body),
+            _ => 0,
+        },
         fault: step.map(FaultStep::label),
         ..RequestRow::default()
     }
@@ -281,6 +292,7 @@ fn note_unread(shared: &Shared, head: &Parts, route: Route<'_>, step: &FaultStep
         request_id: query.request_id,
         silent: query.silent,
         authorized: header(&head.headers, "authorization").is_some(),
+        token_hash: header(&head.headers, "authorization").map(hash),
         fault: Some(step.label()),
         ..RequestRow::default()
     };

@@ -15,6 +15,8 @@ pub(super) const EVENT_NAMESPACE: Uuid = uuid!("9ed9d373-e1ec-5c18-b1c6-dea86b71
 
 /// Adobe's namespace for SHA-256 of a trimmed, lower-case e-mail address.
 const EMAIL_NAMESPACE: &str = "Email_LC_SHA256";
+/// How an e-mail identity begins in a rendered event.
+const IDENTITY_OPENING: &str = "\"identityMap\":{\"Email_LC_SHA256\":[{\"id\":\"";
 
 /// An event's `_id`: UUIDv5 of `data space|kind|document id`. It depends on nothing else, so that the same fact has
 /// the same id whenever, wherever and however often it is derived.
@@ -28,8 +30,45 @@ pub fn event_id(data_space_id: &Uuid, kind: EventKind, document_id: i64) -> Uuid
 /// The shopper's hash: SHA-256 of the trimmed, lower-case address in hexadecimal, as Adobe's `Email_LC_SHA256` wants
 /// it. `None` for a blank address.
 pub fn identity_hash(email: &str) -> Option<String> {
+    person(email).map(|hash| hex(&hash))
+}
+
+/// The same hash as bytes: what stands for a person outside of events.
+pub fn person(email: &str) -> Option<[u8; 32]> {
     let email = email.trim();
-    (!email.is_empty()).then(|| sha256_hex(&email.to_lowercase()))
+    (!email.is_empty()).then(|| Sha256::digest(email.to_lowercase().as_bytes()).into())
+}
+
+/// The person in a rendered event; `None` if it has no e-mail identity. Its quotes cannot be part of a text in JSON, so
+/// no shopper can write something that reads like it.
+pub fn person_of(body: &[u8]) -> Option<[u8; 32]> {
+    let opening = IDENTITY_OPENING.as_bytes();
+    let at = body.windows(opening.len()).position(|bytes| bytes == opening)? + opening.len();
+    from_hex(str::from_utf8(body.get(at..at + 64)?).ok()?)
+}
+
+/// 32 bytes as 64 hexadecimal digits in lower case.
+pub fn hex(bytes: &[u8; 32]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The bytes of 64 hexadecimal digits; `None` if it is anything else.
+pub fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+    }
+    Some(bytes)
 }
 
 /// The one identity that an order's events carry.
@@ -57,16 +96,13 @@ impl<'a> Identity<'a> {
 }
 
 fn sha256_hex(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(&Sha256::digest(text.as_bytes()).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::{Profile, fixtures, status_events};
 
     #[test]
     fn the_hash_is_adobes() {
@@ -75,6 +111,29 @@ mod tests {
         assert_eq!(identity_hash("user@example.com").as_deref(), Some(hash));
         assert_eq!(identity_hash(" \t\n"), None);
         assert_eq!(identity_hash(""), None);
+    }
+
+    #[test]
+    fn a_person_is_found_in_every_rendered_event_and_cannot_be_forged_by_a_text() {
+        let context = fixtures::context(Profile::Full);
+        let mut order = fixtures::eventful_order();
+        order.email = Some(" Jane@Example.COM".to_owned());
+        order.items[0].name = Some(format!("{IDENTITY_OPENING}{}", "ab".repeat(32)));
+        let bodies = |order: &Order| -> Vec<_> {
+            let events = status_events(order, &context).into_iter();
+            events.map(|event| event.body.unwrap()).collect()
+        };
+        let jane = person("jane@example.com");
+        assert!(bodies(&order).len() > 3);
+        for body in bodies(&order) {
+            assert_eq!(person_of(&body), jane);
+        }
+        order.email = None;
+        for body in bodies(&order) {
+            assert_eq!(person_of(&body), None);
+        }
+        assert_eq!(jane.map(|hash| from_hex(&hex(&hash))), Some(jane));
+        assert_eq!(from_hex(&"+f".repeat(32)), None);
     }
 
     #[test]

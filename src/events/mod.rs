@@ -35,7 +35,7 @@ mod tests;
 
 pub use context::{EventContext, EventTypes, Profile};
 pub use facts::{Fact, facts};
-pub use identity::{event_id, identity_hash};
+pub use identity::{event_id, from_hex, hex, identity_hash, person, person_of};
 pub use kinds::{EventKind, UnknownKind};
 pub use limits::{MAX_EVENT_BYTES, MAX_TEXT_BYTES, Unsendable};
 pub use render::{Renderer, render};

@@ -14,7 +14,7 @@ use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
 use crate::config::Config;
 use crate::ops::voice::{Line, Voice};
-use crate::store::meta::SOURCE_CHECKED_AT;
+use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_FINGERPRINT};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 
 /// Changes taken in one transaction at most.
@@ -25,8 +25,6 @@ const QUIET_SAVE_MS: i64 = 60_000;
 const SIGN_OF_LIFE_MS: i64 = 30_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// `meta`: identifies the database that the store was filled from.
-const FINGERPRINT: &str = "source_fingerprint";
 
 /// What capture works with.
 pub struct CaptureParts {
@@ -88,6 +86,7 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
             Err(error) => return Err(error),
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(wait) => {}
         }
@@ -111,6 +110,32 @@ pub async fn ensure_cursors(store: &Store, source: &dyn Source) -> Result<Cursor
         Ok(initial)
     };
     Ok(store.write(Durability::Durable, job).await?)
+}
+
+/// Takes in what the source has to tell now: for a command that runs while no daemon captures. Returns how many changes
+/// there were.
+///
+/// # Errors
+/// If source or store fail, or the source is another one than the store was filled from.
+pub async fn catch_up(store: &Store, source: &dyn Source, clock: &Clock) -> Result<usize, IndexError> {
+    check_fingerprint(store, &source.describe().await?).await?;
+    let mut cursors = ensure_cursors(store, source).await?;
+    let mut changes = 0;
+    loop {
+        let captured = source.changes(&cursors, AT_ONCE).await?;
+        let (more, now) = (captured.more, clock.now());
+        changes += captured.changes.len();
+        cursors = captured.cursors.clone();
+        store
+            .write(Durability::Durable, move |writer| {
+                writer.append_captured(&captured, now)
+            })
+            .await?;
+        source.acknowledge(&cursors).await?;
+        if !more {
+            return Ok(changes);
+        }
+    }
 }
 
 struct Capture {
@@ -220,7 +245,9 @@ impl Capture {
 
 /// A database that was swapped for another one could reuse order ids for other orders.
 async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), IndexError> {
-    let known = store.read(|reader: &Reader<'_>| reader.meta(FINGERPRINT)).await?;
+    let known = store
+        .read(|reader: &Reader<'_>| reader.meta(SOURCE_FINGERPRINT))
+        .await?;
     if known
         .as_deref()
         .is_some_and(|known| !same_database(known, &info.fingerprint))
@@ -236,7 +263,7 @@ async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), Index
         let fingerprint = info.fingerprint.clone();
         store
             .write(Durability::Durable, move |writer| {
-                writer.set_meta(FINGERPRINT, &fingerprint)
+                writer.set_meta(SOURCE_FINGERPRINT, &fingerprint)
             })
             .await?;
     }

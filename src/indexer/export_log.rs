@@ -8,8 +8,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Indexer;
 use super::report::{Indexed, Progress, WalkReport};
+use super::untold::Untold;
 use super::walk_options::WalkKind;
 use crate::clock::UtcMillis;
 use crate::store::walk::Walk;
@@ -23,42 +23,6 @@ const PARTIAL: &str = "partial reindex";
 /// Its word for trying again.
 const RETRY: &str = "retry failed items";
 
-/// Changes are summed up for so long.
-const SAY_EVERY_MS: i64 = 30_000;
-
-/// Changes that were indexed and not yet told.
-#[derive(Debug, Default)]
-pub(super) struct Untold {
-    done: Indexed,
-    batches: u64,
-    took_ms: i64,
-    said_at: Option<UtcMillis>,
-}
-
-impl Untold {
-    fn add(&mut self, done: Indexed, batches: u64, took_ms: i64) {
-        self.done.add(done);
-        self.batches += batches;
-        self.took_ms += took_ms;
-    }
-
-    /// What is to be told now; it begins anew.
-    fn take(&mut self, now: UtcMillis) -> Option<(Indexed, u64, i64)> {
-        let silent = self
-            .said_at
-            .is_some_and(|at| (0..SAY_EVERY_MS).contains(&now.millis_since(at)));
-        if silent || self.done.orders == 0 {
-            return None;
-        }
-        let told = (self.done, self.batches, self.took_ms);
-        *self = Self {
-            said_at: Some(now),
-            ..Self::default()
-        };
-        Some(told)
-    }
-}
-
 /// `status` of work that is under way.
 fn progress(batch: u64, batches: u64, processed: u64, synced: u64) -> String {
     format!("Progress {batch}/{batches}, processed {processed}, synced {synced}")
@@ -69,28 +33,30 @@ fn elapsed(millis: i64) -> String {
     format!("{} ms", millis.max(0))
 }
 
-impl Indexer {
-    /// Notes changes that were indexed, and says what has come together once it is time. Nothing new is a time to look,
-    /// too.
-    pub(super) fn note_changes(&self, done: Indexed, batches: u64, took_ms: i64) {
-        let untold: &Mutex<Untold> = &self.untold;
-        let mut untold = untold.lock().unwrap_or_else(PoisonError::into_inner);
-        untold.add(done, batches, took_ms);
-        let Some((done, batches, took_ms)) = untold.take(self.clock.now()) else {
-            return;
-        };
-        drop(untold);
-        tracing::info!(
-            feed = FEED,
-            operation = PARTIAL,
-            status = progress(batches, batches, done.orders, done.changed),
-            elapsed = elapsed(took_ms),
-            orders = done.orders,
-            changed = done.changed,
-            events = done.events,
-            "Changed orders were indexed",
-        );
-    }
+/// Notes changes that were indexed, and says what has come together once it is time. Nothing new is a time to look, too.
+pub(super) fn note_changes(
+    untold: &Mutex<Untold>,
+    done: Indexed,
+    batches: u64,
+    took_ms: i64,
+    now: UtcMillis,
+) {
+    let mut untold = untold.lock().unwrap_or_else(PoisonError::into_inner);
+    untold.add(done, batches, took_ms);
+    let Some((done, batches, took_ms)) = untold.take(now) else {
+        return;
+    };
+    drop(untold);
+    tracing::info!(
+        feed = FEED,
+        operation = PARTIAL,
+        status = progress(batches, batches, done.orders, done.changed),
+        elapsed = elapsed(took_ms),
+        orders = done.orders,
+        changed = done.changed,
+        events = done.events,
+        "Changed orders were indexed",
+    );
 }
 
 /// Orders that could not be indexed were tried again.
@@ -165,6 +131,7 @@ pub(super) fn say_complete(kind: WalkKind, report: &WalkReport) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UtcMillis;
 
     #[test]
     fn changes_are_told_at_once_and_then_summed_up_for_half_a_minute() {

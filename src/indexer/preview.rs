@@ -1,5 +1,7 @@
 //! What a walk would send, without storing or sending anything.
 
+use std::sync::Arc;
+
 use super::apply::derive_aside;
 use super::derive::{Derived, Look};
 use super::report::{Indexed, Progress};
@@ -7,6 +9,7 @@ use super::walk_options::WalkOptions;
 use super::{IndexError, Indexer, event_context};
 use crate::commerce::order::OrderId;
 use crate::store::outbox::EventState;
+use crate::store::suppression::Person;
 
 impl Indexer {
     /// Looks at the orders of a walk (or at `only` these) and counts what would be queued; also how much of it was
@@ -59,7 +62,8 @@ impl Indexer {
         let now = self.clock.now();
         let look = Look {
             context: event_context(&config),
-            floors: options.floors.clone(),
+            floors: self.floors(options.reach, &config, now).await?,
+            full: Arc::default(),
             force: options.force,
             now,
         };
@@ -79,8 +83,13 @@ impl Indexer {
             match derived {
                 Derived::Unchanged { .. } => {}
                 Derived::Failed { .. } => indexed.failed += 1,
-                Derived::Changed { row, events, .. } => {
+                Derived::Changed {
+                    row, person, events, ..
+                } => {
                     indexed.changed += 1;
+                    if self.is_suppressed(person).await? {
+                        continue;
+                    }
                     for event in events {
                         let (kind, document) = (event.kind, event.document);
                         let key = crate::store::outbox::EventKey {
@@ -98,5 +107,12 @@ impl Indexer {
             }
         }
         Ok(indexed)
+    }
+
+    async fn is_suppressed(&self, person: Option<Person>) -> Result<bool, IndexError> {
+        let Some(person) = person else {
+            return Ok(false);
+        };
+        Ok(self.store.read(move |r| r.is_suppressed(&person)).await?)
     }
 }

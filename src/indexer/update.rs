@@ -1,13 +1,14 @@
 //! The changelog is drained: Commerce's `View::update()`, with a checkpoint after each batch.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::advance::Advance;
 use super::apply::Batch;
+use super::export_log;
 use super::intake::Flow;
 use super::report::Indexed;
+use super::walk_options::Reach;
 use super::{IndexError, Indexer};
 use crate::store::changelog::Window;
 use crate::store::outbox::Class;
@@ -70,7 +71,8 @@ impl Indexer {
             self.mark_view(ViewStatus::Idle).await?;
         }
         let took_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.note_changes(update.indexed, update.batches, took_ms);
+        let now = self.clock.now();
+        export_log::note_changes(&self.untold, update.indexed, update.batches, took_ms, now);
         result.map(|()| update)
     }
 
@@ -100,7 +102,8 @@ impl Indexer {
             vanished: Vec::new(),
             class: Class::Live,
             changed_at: window.oldest.unwrap_or_else(|| self.clock.now()),
-            floors: BTreeMap::new(),
+            reach: Reach::Everything,
+            only_for: None,
             force: false,
             advance: Advance::View(window.upto),
         };

@@ -1,80 +1,65 @@
-//! Looks for damage in the file.
-//!
-//! A small store is looked through before anything else happens. A large one would hold up the start for seconds, so a
-//! thread of its own looks through it while the daemon works; damage that it finds ends the daemon like any other failure
-//! of the store. Until then nothing is lost by working on: each statement that meets a damaged page fails by itself.
+//! Looking whether the file is sound, within a time limit, beside whoever writes it.
 
-use std::path::Path;
-use std::thread;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
-use rusqlite::{Connection, InterruptHandle};
-use tokio::sync::watch;
+use rusqlite::ErrorCode;
 
-use super::error::{Fault, StoreError};
+use super::{StoreError, StoreView};
 
-/// Larger files are looked through beside the work. SQLite checks about half a gigabyte a second once it is in memory.
-const AT_ONCE_BYTES: u64 = 32 << 20;
-
-/// Whether a file is so small that it is checked before it is used.
-pub(super) fn is_small(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |meta| meta.len() <= AT_ONCE_BYTES)
+/// What SQLite's `quick_check` found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Integrity {
+    /// Nothing wrong.
+    Sound,
+    /// Damage, in SQLite's words.
+    Damaged(String),
+    /// Not finished within the limit; nothing wrong so far.
+    Unfinished,
 }
 
-/// The whole file, without what only costs time (that indexes match their tables).
-pub(super) fn damage(connection: &Connection) -> Result<(), StoreError> {
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" {
-        return Ok(());
-    }
-    Err(StoreError::Failed {
-        fault: Fault::Corrupt,
-        cause: format!("quick_check says: {verdict}"),
-    })
-}
-
-/// A check beside the work. It ends when this is dropped.
-pub(super) struct Check {
-    interrupt: InterruptHandle,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Check {
-    /// Looks through the file behind a connection of its own, and says in `fatal` what is wrong with it.
-    pub(super) fn start(
-        connection: Connection,
-        fatal: watch::Sender<Option<String>>,
-    ) -> Result<Self, StoreError> {
-        let interrupt = connection.get_interrupt_handle();
-        let work = move || {
-            if let Err(error) = damage(&connection)
-                && error.is_fatal()
-            {
-                fatal.send_replace(Some(error.to_string()));
+impl StoreView {
+    /// Checks the pages and records of the file, for at most `limit`. Reads the whole file, takes no lock that a writer
+    /// would wait for.
+    ///
+    /// # Errors
+    /// If the file cannot be read at all.
+    pub fn quick_check(&self, limit: Duration) -> Result<Integrity, StoreError> {
+        let interrupt = self.connection.get_interrupt_handle();
+        let (finished, waiting) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            if waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                interrupt.interrupt();
             }
-        };
-        let spawned = thread::Builder::new().name("store-check".to_owned()).spawn(work);
-        let thread = spawned.map_err(|cause| StoreError::Failed {
-            fault: Fault::Other,
-            cause: format!("no thread store-check: {cause}"),
-        })?;
-        Ok(Self {
-            interrupt,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Check {
-    fn drop(&mut self) {
-        self.interrupt.interrupt();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        });
+        let verdict: Result<String, _> = self
+            .connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+        drop(finished);
+        match verdict {
+            Ok(verdict) if verdict == "ok" => Ok(Integrity::Sound),
+            Ok(damage) => Ok(Integrity::Damaged(damage)),
+            Err(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::OperationInterrupted) => Ok(Integrity::Unfinished),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    Ok(Integrity::Damaged(error.to_string()))
+                }
+                _ => Err(error.into()),
+            },
         }
     }
 }
 
-impl std::fmt::Debug for Check {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Check")
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sound_file_is_sound_while_it_is_in_use() {
+        let (dir, _store) = testing::fresh();
+        let view = StoreView::open(&dir.path().join("orderfeed.db")).unwrap();
+        let found = view.quick_check(Duration::from_secs(20)).unwrap();
+        assert_eq!(found, Integrity::Sound);
     }
 }

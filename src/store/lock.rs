@@ -2,11 +2,16 @@
 //! however it dies, so there is nothing to clean up by hand. Its content only names the holder for others to read.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::StoreError;
+use crate::clock::UtcMillis;
+
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// Held for as long as the value lives.
 #[derive(Debug)]
@@ -34,7 +39,7 @@ impl StoreLock {
             .truncate(false)
             .mode(0o600);
         let mut file = options.open(&path).map_err(failed)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(StoreError::Locked {
@@ -48,14 +53,45 @@ impl StoreLock {
         Ok(Self { _file: file })
     }
 
-    /// Who holds the lock right now, if anybody.
+    /// Since when the holder has had it, if anybody does: the file is written when the lock is taken.
+    pub fn since(store: &Path) -> Option<UtcMillis> {
+        let written = std::fs::metadata(lock_path(store)).ok()?.modified().ok()?;
+        let age = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(UtcMillis(i64::try_from(age.as_millis()).ok()?))
+    }
+
+    /// Who holds the lock right now, if anybody; nobody also if that may not be seen.
     pub fn holder(store: &Path) -> Option<String> {
-        let mut file = File::open(lock_path(store)).ok()?;
-        match file.try_lock_shared() {
+        Self::look(store).ok().flatten()
+    }
+
+    /// The same, and why it cannot be seen.
+    ///
+    /// # Errors
+    /// If the lock file is there and cannot be opened.
+    pub fn look(store: &Path) -> io::Result<Option<String>> {
+        let mut file = match File::open(lock_path(store)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
             _ => None,
+        })
+    }
+}
+
+/// Tries to take the lock. Whoever looks who has it ([`StoreLock::look`]) shares it for an instant: that must not keep a
+/// daemon from starting, so a lock that is taken is tried a few times.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_TRIES),
+            done => return done,
         }
     }
+    file.try_lock()
 }
 
 fn lock_path(store: &Path) -> PathBuf {

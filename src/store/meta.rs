@@ -10,6 +10,12 @@ pub type WebsiteId = i64;
 /// `meta`: when the source last answered, in milliseconds.
 pub const SOURCE_CHECKED_AT: &str = "source_checked_at";
 
+/// `meta`: which database the store was filled from.
+pub const SOURCE_FINGERPRINT: &str = "source_fingerprint";
+
+/// `meta`: the data space that is part of every event's identity.
+pub const DATA_SPACE: &str = "data_space_id";
+
 impl Reader<'_> {
     /// A value of `meta`.
     ///

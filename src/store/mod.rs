@@ -2,7 +2,7 @@
 //!
 //! # Design
 //!
-//! One thread writes ([`engine`]); everyone else hands it closures over [`Writer`] and waits. The thread takes what has
+//! One thread writes ([`engine`], [`group`]); everyone else hands it closures over [`Writer`] and waits. The thread takes what has
 //! queued up, runs it as ONE immediate transaction with a savepoint each, and answers after the commit: under load a
 //! single fsync serves many. Reading happens on read-only connections over [`Reader`], each job in one snapshot. No
 //! other room sees a `Connection` or a line of SQL: a statement is a verb-named method, in the file of its tables.
@@ -15,8 +15,12 @@
 //! | [`walk`] | `walk` |
 //! | [`first_sync`] | `first_sync` |
 //! | [`outbox`] | `outbox_*`, `sender` |
+//! | [`suppression`] | `suppression` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
+//! | [`backup`], [`restore`] | copies of the whole file |
+//!
+//! [`held`] says who keeps SQLite's own locks, without taking any.
 //!
 //! # Durability
 //!
@@ -31,36 +35,52 @@
 //!
 //! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
 
+pub mod backup;
 pub mod changelog;
 mod check;
 pub mod cron;
+mod damage;
 mod engine;
 mod error;
 pub mod feed;
 pub mod first_sync;
+mod group;
+pub mod held;
 mod lock;
 pub mod meta;
 mod migrations;
 mod open;
 pub mod outbox;
+pub mod restore;
+pub mod space;
+pub mod suppression;
 mod transaction;
+pub mod under_way;
 pub mod views;
 pub mod walk;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use check::Check;
+pub use check::Integrity;
+use damage::Check;
+pub use engine::Pace;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
 
 /// `meta`: what may flow in, a word of `indexer::intake::Flow` and since when (milliseconds since the epoch).
 pub const INTAKE: &str = "intake";
+
+/// How often, and how long, work that others should not wait for looks whether they are through.
+const LOOKS: usize = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 pub use transaction::{Durability, Reader, Topic, Writer};
+use under_way::Claims;
 
 /// The version of SQLite that is built in.
 pub fn sqlite_version() -> &'static str {
@@ -74,6 +94,8 @@ pub struct Store {
     _check: Option<Arc<Check>>,
     writer: Arc<WriterThread>,
     readers: Arc<Readers>,
+    path: Arc<PathBuf>,
+    claims: Claims,
 }
 
 impl Store {
@@ -83,10 +105,18 @@ impl Store {
     /// # Errors
     /// Anything that makes the file unusable, with its remedy; see [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_paced(path, None)
+    }
+
+    /// [`Store::open`]; with a pace, the store runs on the current runtime, without threads of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_paced(path: &Path, pace: Option<Pace>) -> Result<Self, StoreError> {
         let connection = open::writable(path)?;
-        let writer = WriterThread::start(connection)?;
-        let readers = Readers::start(path)?;
-        let check = match check::is_small(path) {
+        let readers = Readers::start(path, pace.as_ref())?;
+        let writer = WriterThread::start(connection, pace)?;
+        let check = match damage::is_small(path) {
             true => None,
             false => Some(Check::start(open::read_only(path)?, writer.announce_fatal())?),
         };
@@ -94,6 +124,8 @@ impl Store {
             _check: check.map(Arc::new),
             writer: Arc::new(writer),
             readers: Arc::new(readers),
+            path: Arc::new(path.to_owned()),
+            claims: Claims::default(),
         })
     }
 
@@ -109,6 +141,25 @@ impl Store {
         self.writer.run(durability, job).await
     }
 
+    /// The same for work that others should not wait for: it lets everybody pass who waits, for a while, so that it goes
+    /// on under any load and others wait for one of these at most.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_behind<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        for _ in 0..LOOKS {
+            if self.queued_writes() == 0 {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        self.writer.run(durability, job).await
+    }
+
     /// Runs `job` on one snapshot of the database, beside the writer.
     ///
     /// # Errors
@@ -119,6 +170,22 @@ impl Store {
         F: FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.readers.run(job).await
+    }
+
+    /// Moves everything from the write-ahead log into the database and cuts the log to nothing, so that what was deleted
+    /// and overwritten is in neither. `false` if readers held on to it all the time; it is done at a clean stop as well.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        let path = Arc::clone(&self.path);
+        let work = tokio::task::spawn_blocking(move || open::empty_log(&path));
+        work.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The batches that senders have in their hands.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Transactions that wait for the writer.
@@ -161,6 +228,36 @@ impl StoreView {
         job: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         engine::read_in_snapshot(&mut self.connection, job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_goes_before_work_that_takes_its_turn_behind() {
+        let (_dir, store) = testing::fresh();
+        let (begin, begun) = std::sync::mpsc::channel::<()>();
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let note = |name: &'static str| {
+            let order = order.clone();
+            move |_: &mut Writer<'_>| {
+                order.lock().unwrap().push(name);
+                Ok(())
+            }
+        };
+        let busy = store.write(Durability::Relaxed, move |_| {
+            let _ = begun.recv();
+            Ok(())
+        });
+        let next = store.write(Durability::Relaxed, note("next"));
+        let behind = store.write_behind(Durability::Relaxed, note("behind"));
+        // The first poll of each hands its job in; only then the writer goes on.
+        let go = async { begin.send(()).unwrap() };
+        let (busy, next, behind, ()) = tokio::join!(busy, next, behind, go);
+        assert!(busy.is_ok() && next.is_ok() && behind.is_ok());
+        assert_eq!(*order.lock().unwrap(), ["next", "behind"]);
     }
 }
 

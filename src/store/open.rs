@@ -9,8 +9,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::check;
 use super::Reader;
+use super::damage;
 use super::error::StoreError;
 use super::migrations;
 use super::views::VIEW_ID;
@@ -34,6 +34,8 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    // What is deleted is overwritten: a body past its retention, or erased, is not left in a free page for years.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     connection.set_prepared_statement_cache_capacity(128);
     keep_plans(&connection)?;
     migrations::migrate(&mut connection, path)?;
@@ -42,17 +44,7 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
 }
 
 pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
-    if !path.exists() {
-        return Err(StoreError::Missing {
-            path: path.to_owned(),
-        });
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "cache_size", READER_CACHE)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    keep_plans(&connection)?;
+    let connection = read_only_any_schema(path)?;
     let found = migrations::check(&connection, path)?;
     if found < migrations::CURRENT {
         return Err(StoreError::OlderSchema {
@@ -68,6 +60,42 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
 fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
+}
+
+/// Also one that an earlier version of this program wrote.
+pub(super) fn read_only_any_schema(path: &Path) -> Result<Connection, StoreError> {
+    // A directory that may not be entered hides its files: that is no missing store.
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(StoreError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        Err(cause) => {
+            return Err(StoreError::Path {
+                path: path.to_owned(),
+                cause: cause.to_string(),
+            });
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    keep_plans(&connection)?;
+    migrations::check(&connection, path)?;
+    Ok(connection)
+}
+
+/// Checkpoints with a connection of its own, beside the writer; `false` if readers were in the way all the time.
+pub(super) fn empty_log(path: &Path) -> Result<bool, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 /// Creates what is missing with the narrowest permissions; a wider one that exists is the operator's choice and only
@@ -120,8 +148,8 @@ pub(super) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
 
 /// Damage, and the version that is ahead of the changelog (I8): both would make the daemon skip changes in silence.
 fn check_consistency(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    if check::is_small(path) {
-        check::damage(connection)?;
+    if damage::is_small(path) {
+        damage::damage(connection)?;
     }
     let reader = Reader { connection };
     let (version, head) = (reader.view_version()?, reader.changelog_head()?);
@@ -226,7 +254,7 @@ mod tests {
             )
             .unwrap();
         drop(connection);
-        assert!(!check::is_small(&path));
+        assert!(!damage::is_small(&path));
         // The last pages are ballast; no statement of ours would meet them.
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         let end = file.metadata().unwrap().len();

@@ -30,7 +30,7 @@ fn help_and_version_are_data() {
 
 #[test]
 fn every_command_has_help() {
-    let commands = "run demo emulator config|check config|show source|triggers|install status explain test-connection indexer:info \
+    let commands = "run demo emulator config|check config|show source|triggers|install status doctor explain test-connection indexer:info \
                     indexer:status indexer:status:mview indexer:show-mode indexer:set-mode indexer:reindex \
                     index:reindex indexer:reset indexer:set-status saas:resync cron|list cron|run cron|history \
                     failed|list failed|show failed|retry failed|discard delivery|pause delivery|resume completions";

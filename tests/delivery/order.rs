@@ -96,6 +96,7 @@ async fn an_event_of_the_future_leaves_when_its_time_has_come() {
             body: Ok(event(1, kind)),
         };
         let order = OrderEvents {
+            person: None,
             walk: None,
             order: 1,
             website: writer.website_id("base")?,

@@ -141,6 +141,7 @@ impl Rig {
                     website,
                     class,
                     changed_at: now,
+                    person: None,
                     walk: None,
                     events: kinds.iter().map(new).collect(),
                 }

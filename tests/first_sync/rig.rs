@@ -14,6 +14,8 @@ use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::{Reader, StoreError, StoreView};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::leaks;
+
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAST_MS: i64 = 60 * 86_400_000;
@@ -202,11 +204,13 @@ impl Drop for Rig {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
+        let log = self.log();
         if std::thread::panicking() {
-            let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let tail = lines[lines.len().saturating_sub(40)..].join("\n");
             let _ = writeln!(std::io::stderr(), "--- end of the log\n{tail}");
+        } else {
+            leaks::assert_none("the log", &log);
         }
     }
 }

@@ -16,12 +16,12 @@ struct Said {
 
 /// A row of the catalogue.
 #[derive(Debug, PartialEq)]
-struct Row {
-    level: &'static str,
-    code: String,
-    message: String,
+pub(super) struct Row {
+    pub(super) level: &'static str,
+    pub(super) code: String,
+    pub(super) message: String,
     /// Meaning, and what to do.
-    told: Vec<String>,
+    pub(super) told: Vec<String>,
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn is_code(code: &str) -> bool {
         .is_some_and(|(group, number)| is_number(group) && is_number(number))
 }
 
-fn rows_of(catalogue: &str) -> Vec<Row> {
+pub(super) fn rows_of(catalogue: &str) -> Vec<Row> {
     let mut level = "";
     let mut rows = Vec::new();
     for line in catalogue.lines() {

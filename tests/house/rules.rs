@@ -7,7 +7,7 @@ use super::parse::tokens;
 use super::tree::{modules, root, rust_files, text_files};
 
 /// Which rooms a room may use. Whoever adds a line changes the drawing in `docs/ARCHITECTURE.md` as well.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("crate", &[]),
     ("clock", &[]),
     ("config", &["clock"]),
@@ -43,11 +43,18 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "delivery",
         ],
     ),
+    (
+        "doctor",
+        &[
+            "clock", "config", "commerce", "store", "ops", "delivery", "daemon",
+        ],
+    ),
     ("emulator", &["clock"]),
     ("demo", &["clock"]),
     (
         "cli",
         &[
+            "doctor",
             "clock",
             "config",
             "commerce",
@@ -83,7 +90,7 @@ const LONGER: [(&str, usize, &str); 3] = [
         420,
         "one round of polling from beginning to end",
     ),
-    ("src/commerce/sqlite/mod.rs", 430, "all of a small source"),
+    ("src/commerce/sqlite/mod.rs", 450, "all of a small source"),
     (
         "src/indexer/tests.rs",
         420,

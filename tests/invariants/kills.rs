@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use orderfeed::demo::shop::Shop;
 use orderfeed::emulator::{EmulatorHandle, FaultStep};
+use orderfeed::store::Reader;
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
@@ -158,6 +159,11 @@ async fn a_cursor_and_the_changes_that_it_covers_are_seen_together_or_not_at_all
     let mut house = ShopHouse::new(&edge.server_url(), 20);
     let mut daemon = house.installation.start_and_wait();
     let store = house.installation.path("orderfeed.db");
+    // Where the shop's log stood when the daemon first asked; what came before that is history.
+    eventually("the first position", || {
+        let position = |reader: &Reader<'_>| reader.source_cursors();
+        house.installation.look(position).flatten().is_some()
+    });
     let begin = cursor_and_changes(&store);
     let mut seen = BTreeSet::new();
     for round in 1..=3 {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::leaks;
+
 /// Longer than anything takes on a busy machine; a test that works never waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -144,6 +146,9 @@ impl Drop for Service {
         if let Some(mut daemon) = self.daemon.take() {
             let _ = daemon.kill();
             let _ = daemon.wait();
+        }
+        if !std::thread::panicking() {
+            leaks::assert_none("the log", &self.log());
         }
     }
 }

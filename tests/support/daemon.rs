@@ -1,11 +1,12 @@
 //! The real binary in a directory of its own: its configuration, its log, its store, and the daemon's process.
 //!
 //! Tests wait for what can be seen from outside (the store, the log, the emulator's ledger) with a deadline, never for
-//! a time. A daemon dies with its handle; when its test panics, the end of its log is shown.
+//! a time. A daemon dies with its handle; its log is then scanned for what must not be in it, or, when its test panics, the
+//! end of it is shown.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::ops::status::IndexSnapshot;
 use orderfeed::store::{Reader, StoreError, StoreView};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::leaks;
 
 /// How long to wait for something that must happen, on a machine busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -48,6 +51,7 @@ impl Installation {
     pub fn new(config: &str) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("orderfeed-it-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .unwrap();
         let installation = Self { dir };
@@ -108,6 +112,7 @@ impl Installation {
     /// Runs any other command to its end.
     pub fn run(&self, args: &[&str]) -> Ran {
         let output = self.command(args).output().unwrap();
+        leaks::assert_none("stderr", &String::from_utf8_lossy(&output.stderr));
         Ran {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -223,7 +228,10 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
+        if !std::thread::panicking() {
+            let log = std::fs::read(&self.log).unwrap_or_default();
+            leaks::assert_none("the log", &String::from_utf8_lossy(&log));
+        } else {
             say(&format!("--- end of {}\n{}", self.log.display(), tail(&self.log)));
         }
     }

@@ -10,7 +10,7 @@ use orderfeed::demo::shop::{Shop, ShopOptions};
 use orderfeed::demo::sql::{Statement, Transaction, Value};
 
 /// The password of every account that the fixture makes.
-pub const PASSWORD: &str = "orderfeed-test";
+pub const PASSWORD: &str = "pa55word-of-the-reader";
 
 /// One database on a server. It is not dropped with the handle: the server's directory goes as a whole.
 pub struct Database {

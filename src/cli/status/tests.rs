@@ -130,6 +130,7 @@ fn busy() -> Snapshot {
         eta_ms: Some(150_000),
         missed: false,
         limited_by: Some("rate_limit".into()),
+        interrupted_at: None,
     }];
     snapshot.walks = vec![WalkStatus {
         kind: "resync".into(),
@@ -164,4 +165,42 @@ fn a_busy_daemon_shows_what_waits_what_failed_and_the_remedy() {
 #[test]
 fn the_shape_for_scripts_is_stable() {
     insta::assert_json_snapshot!(busy());
+}
+
+/// The paths of all fields; the counts by kind and the source's positions are one field each.
+fn fields(value: &serde_json::Value, path: &str, found: &mut std::collections::BTreeSet<String>) {
+    let by_name = ["delivered", "suppressed", "parked", "cursors"];
+    match value {
+        serde_json::Value::Object(object) if !by_name.iter().any(|name| path.ends_with(name)) => {
+            for (name, value) in object {
+                let below = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                fields(value, &below, found);
+            }
+        }
+        serde_json::Value::Array(array) => {
+            for value in array {
+                fields(value, &format!("{path}[]"), found);
+            }
+        }
+        _ => {
+            found.insert(path.to_owned());
+        }
+    }
+}
+
+#[test]
+fn the_documentation_lists_every_field_and_no_other() {
+    let page = include_str!("../../../docs/STATUS.md");
+    let listed: std::collections::BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
+        .collect();
+    let mut found = std::collections::BTreeSet::new();
+    fields(&serde_json::to_value(busy()).unwrap(), "", &mut found);
+    assert_eq!(listed, found);
+    assert!(page.contains(&format!("`version` is {SHAPE}")));
 }

@@ -239,6 +239,16 @@ impl Session<'_> {
         Ok(self.conn.affected_rows())
     }
 
+    /// Whether the server takes a statement: `None`, or the number of its error.
+    pub(crate) async fn refusal(&mut self, sql: &str) -> Result<Option<u16>, SourceError> {
+        let limit = self.connector.settings.read_timeout;
+        let conn = &mut self.conn;
+        match limited(limit, async { conn.query_drop(sql).await }).await {
+            Err(Failed::Database(Error::Server(refusal))) => Ok(Some(refusal.code)),
+            done => self.judge(done).map(|()| None),
+        }
+    }
+
     fn judge(&self, done: Result<(), Failed>) -> Result<(), SourceError> {
         match done {
             Ok(()) => Ok(()),

@@ -23,6 +23,23 @@ pub(crate) async fn inspect(
     settings: &MysqlSettings,
 ) -> Result<Inspected, SourceError> {
     let prefix = &settings.table_prefix;
+    let schema = visible(session, settings).await?;
+    for table in schema.missing_core() {
+        // Says 1142 or 1146, with the table's name.
+        session
+            .execute(&format!("SELECT 1 FROM `{prefix}{table}` LIMIT 0"))
+            .await?;
+    }
+    let queries = Queries::new(Dialect::Mysql, prefix, &schema);
+    Ok(Inspected { schema, queries })
+}
+
+/// The tables, columns and indexes that the account can see.
+pub(crate) async fn visible(
+    session: &mut Session<'_>,
+    settings: &MysqlSettings,
+) -> Result<Schema, SourceError> {
+    let prefix = &settings.table_prefix;
     let mut schema = Schema::default();
     // `_` is a wildcard to LIKE, so the prefix is compared by its length.
     let of_ours = format!(
@@ -37,12 +54,6 @@ pub(crate) async fn inspect(
             with_names(&row, prefix, |table, column| schema.add_column(table, column))
         })
         .await?;
-    for table in schema.missing_core() {
-        // Says 1142 or 1146, with the table's name.
-        session
-            .execute(&format!("SELECT 1 FROM `{prefix}{table}` LIMIT 0"))
-            .await?;
-    }
     let sql = format!(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE {of_ours} AND SEQ_IN_INDEX = 1 AND ({INTERESTING})"
     );
@@ -51,8 +62,7 @@ pub(crate) async fn inspect(
             with_names(&row, prefix, |table, column| schema.add_index(table, column))
         })
         .await?;
-    let queries = Queries::new(Dialect::Mysql, prefix, &schema);
-    Ok(Inspected { schema, queries })
+    Ok(schema)
 }
 
 /// Bounds what is read of a catalogue that may hold thousands of tables.

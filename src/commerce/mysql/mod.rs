@@ -9,10 +9,12 @@
 //! | [`round`] | one call of capture |
 //! | [`returns`] | open returns, which have no time of change |
 //! | [`triggers`] | installing, removing and checking our triggers |
+//! | [`examine`] | the thorough look of `doctor` |
 
 mod capture;
 mod connect;
 mod error;
+mod examine;
 mod inspect;
 mod returns;
 mod round;
@@ -38,7 +40,7 @@ use crate::commerce::source::{
 #[derive(Debug)]
 pub struct MysqlSource {
     settings: MysqlSettings,
-    connector: Connector,
+    pub(in crate::commerce::mysql) connector: Connector,
     /// What the schema looked like at the last look; dropped when a statement hits a missing table or column.
     inspected: Mutex<Option<Arc<Inspected>>>,
     /// What capture remembers between calls. Locked over a whole call: captures do not overlap.
@@ -106,6 +108,16 @@ impl MysqlSource {
         let mut ids = Vec::new();
         session.rows(&sql, |row| ids.extend(first(&row))).await?;
         Ok(ids)
+    }
+
+    async fn range(&self, filter: &OrderFilter) -> Result<Option<(OrderId, OrderId)>, SourceError> {
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspected(&mut session).await?;
+        let stores = self.store_views(&mut session, &inspected, filter).await?;
+        let mut ends = Vec::new();
+        let sql = inspected.queries.id_range(filter, stores.as_deref());
+        session.rows(&sql, |row| ends.extend(first(&row))).await?;
+        Ok(ends.first().copied().zip(ends.last().copied()))
     }
 
     async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
@@ -220,6 +232,10 @@ impl Source for MysqlSource {
         limit: usize,
     ) -> SourceFuture<'a, Vec<OrderId>> {
         Box::pin(async move { self.forget_schema_on(self.ids(filter, below, limit).await) })
+    }
+
+    fn id_range<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+        Box::pin(async move { self.forget_schema_on(self.range(filter).await) })
     }
 
     fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64> {

@@ -118,7 +118,7 @@ impl MysqlSource {
         Ok((session, set))
     }
 
-    async fn compare(
+    pub(super) async fn compare(
         &self,
         session: &mut Session<'_>,
         set: &TriggerSet,

@@ -34,6 +34,10 @@ impl Sender {
                 self.answered(trip.batches, kinds, *attempt, trip.epoch, now);
             }
             End::Held => self.release(&trip.batches),
+            End::Screen => self.unsettled.push(Settlement::Screen {
+                ids: ids(&trip.batches),
+                at: now,
+            }),
             End::NoToken(missing) => {
                 self.release(&trip.batches);
                 self.without_token(missing, trip.epoch, now);
@@ -113,7 +117,7 @@ impl Sender {
         let news = self.lanes.overloaded(epoch);
         let pause = match (retry.after, retry.who) {
             (Some(after), _) => {
-                self.health.wait(after, &retry.code, now);
+                self.health.wait_as_asked(after, &retry.code, now);
                 after
             }
             (None, Who::Datastream) if news => {
@@ -247,10 +251,10 @@ impl Sender {
                 self.speech.halts(&halt, now);
                 self.health.halt(halt, &policy, now);
             }
-            NoToken::Unavailable { code, after, .. } => {
-                self.speech.fails(&code, None, now);
+            NoToken::Unavailable { code, cause, after } => {
+                self.speech.fails(&code, cause.as_deref(), now);
                 match after {
-                    Some(pause) => self.health.wait(pause, &code, now),
+                    Some(pause) => self.health.wait_as_asked(pause, &code, now),
                     None if self.lanes.overloaded(epoch) => {
                         self.health.overloaded(&code, &policy, fastrand::u64(..), now);
                     }
@@ -286,7 +290,7 @@ impl Sender {
     /// Back to the store, as if nothing had been.
     fn release(&mut self, batches: &[PendingBatch]) {
         for batch in batches {
-            self.under_way.remove(&batch.id);
+            self.under_way.remove(batch.id);
         }
         self.stale = true;
     }

@@ -12,7 +12,8 @@ use crate::ops::explain::{AttemptLife, BatchSight, EventLife, ParkedLife, Suppre
 use crate::ops::sentence::spoken_duration;
 use crate::ops::status::{Moment, SenderStatus};
 use crate::store::outbox::{
-    Attempt, BatchId, BatchLife, Class, EventKey, EventState, KnownEvent, ParkedEvent, SenderState,
+    Attempt, BatchId, BatchLife, Class, ERASED, EventKey, EventState, KnownEvent, LOCAL, ParkedEvent,
+    SenderState,
 };
 use crate::store::{Reader, StoreError};
 
@@ -99,6 +100,7 @@ fn event_life(
         }),
     };
     life.notes = notes(&life, event.state, batch.as_ref(), around);
+    life.notes.extend(erased_note(reader.erased_at(key)?));
     Ok(life)
 }
 
@@ -236,6 +238,10 @@ fn notes(
             Some(why) if why.reason == "consent" => {
                 vec!["the edge accepted it and does not use it: the shopper did not consent".to_owned()]
             }
+            Some(why) if why.reason == LOCAL => {
+                vec!["not sent: the shopper is on the local list of `orderfeed suppress`".to_owned()]
+            }
+            Some(why) if why.reason == ERASED => vec!["not sent: the shopper was erased before".to_owned()],
             Some(why) => vec![format!("given up, it is not sent: {}", why.reason)],
             None => Vec::new(),
         },
@@ -258,6 +264,14 @@ fn notes(
             })
             .collect(),
     }
+}
+
+fn erased_note(at: Option<UtcMillis>) -> Option<String> {
+    at.map(|at| {
+        format!(
+            "its body was erased by `orderfeed privacy erase` at {at}; it is never sent or rendered again"
+        )
+    })
 }
 
 fn pending_notes(life: &EventLife, batch: &BatchLife, around: &Surroundings<'_>) -> Vec<String> {

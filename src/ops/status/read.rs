@@ -129,13 +129,14 @@ impl FirstSyncStatus {
             eta_ms: report.eta_ms,
             missed: report.missed,
             limited_by: report.limited_by,
+            interrupted_at: report.interrupted_at.map(Moment),
         }
     }
 }
 
 impl DaemonStatus {
     /// From what the lock says: `orderfeed run (process 123)`.
-    pub(in crate::ops) fn of(holder: Option<&str>) -> Self {
+    pub fn of(holder: Option<&str>) -> Self {
         let Some(holder) = holder else {
             return Self::default();
         };

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 
+use sha2::{Digest, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::super::{Fault, StoreError};
@@ -115,6 +116,14 @@ pub(super) fn append_payload(
     Ok(present(&counts))
 }
 
+/// Enough of SHA-256 to see later whether a body that is rendered anew still has the same bytes.
+pub(super) fn body_hash(json: &[u8]) -> i64 {
+    let digest = Sha256::digest(json);
+    let mut first = [0u8; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first)
+}
+
 thread_local! {
     // A context is some hundred kilobytes that would be allocated, zeroed and freed again for each batch. Only the
     // writer's thread packs, only the readers' threads unpack.
@@ -132,7 +141,9 @@ fn pack(payload: &[u8]) -> io::Result<Vec<u8>> {
 fn unpack(body: &[u8], into: &mut [u8]) -> io::Result<usize> {
     UNPACKER.with_borrow_mut(|unpacker| match unpacker {
         Some(unpacker) => unpacker.decompress_to_buffer(body, into),
-        None => unpacker.insert(Decompressor::new()?).decompress_to_buffer(body, into),
+        None => unpacker
+            .insert(Decompressor::new()?)
+            .decompress_to_buffer(body, into),
     })
 }
 

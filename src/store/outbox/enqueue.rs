@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use rusqlite::params;
-use sha2::{Digest, Sha256};
 
 use super::super::meta::WebsiteId;
+use super::super::suppression::Person;
 use super::super::walk::WalkId;
 use super::super::{StoreError, Topic, Writer};
-use super::{BatchBody, BatchId, Class, EventKey, KindCode};
+use super::{BatchBody, BatchId, Class, EventKey, KindCode, codec};
 use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;
 
@@ -26,6 +26,8 @@ pub struct OrderEvents {
     pub class: Class,
     /// When the change that led to them was noticed: what lag is measured from.
     pub changed_at: UtcMillis,
+    /// Whose order it is, by the e-mail address; without one, no suppression list can name them.
+    pub person: Option<Person>,
     /// The walk that met the order, if one did.
     pub walk: Option<WalkId>,
     /// The events.
@@ -79,6 +81,8 @@ pub struct Enqueued {
     pub events: u64,
     /// Events that were parked at once.
     pub parked: u64,
+    /// Events of persons on the suppression list, which are final at once.
+    pub suppressed: u64,
 }
 
 impl Writer<'_> {
@@ -95,7 +99,12 @@ impl Writer<'_> {
     ) -> Result<Enqueued, StoreError> {
         let mut open = HashMap::new();
         let mut result = Enqueued::default();
+        let listed = self.reader().suppresses_anybody()?;
         for order in orders {
+            if listed && self.suppresses(order)? {
+                result.suppressed += self.suppress_order(order, entry, at)?;
+                continue;
+            }
             self.enqueue_order(order, entry, limits, at, &mut open, &mut result)?;
         }
         let mut rest: Vec<_> = open.into_values().collect();
@@ -193,32 +202,31 @@ impl Writer<'_> {
         };
         match (&event.body, entry) {
             (Ok(json), Entry::IfNew) => {
-                if !self.insert_event(key, batch.id, 0, body_hash(json))? {
+                if !self.insert_or_revive(key, batch.id, codec::body_hash(json))? {
                     return Ok(());
                 }
                 batch.body.push(key, json);
             }
-            (Ok(json), Entry::Again) => {
-                if !self.repoint_delivered(key, order.website, batch.id)? {
-                    return Ok(());
-                }
+            (Ok(json), Entry::Again) if self.repoint_delivered(key, order.website, batch.id)? => {
                 batch.body.push(key, json);
             }
             (Err(refusal), Entry::IfNew) => {
                 if self.insert_event(key, batch.id, 2, 0)? {
                     self.insert_parked(key, order.website, refusal, at)?;
                     result.parked += 1;
+                } else {
+                    self.repeat_refusal(key, refusal)?;
                 }
                 return Ok(());
             }
-            (Err(_), Entry::Again) => return Ok(()),
+            (_, Entry::Again) => return Ok(()),
         }
         batch.changed_at = batch.changed_at.min(order.changed_at);
         result.events += 1;
         Ok(())
     }
 
-    fn insert_event(
+    pub(super) fn insert_event(
         &mut self,
         key: EventKey,
         batch: BatchId,
@@ -230,7 +238,8 @@ impl Writer<'_> {
         Ok(statement.execute(params![key.order, key.kind, key.document, batch, state, hash])? == 1)
     }
 
-    /// A delivered event goes into another batch: it is pending again, and is not counted as delivered meanwhile.
+    /// A delivered event goes into another batch: it is pending again, and is not counted as delivered meanwhile. One whose
+    /// body was erased is left alone for good.
     fn repoint_delivered(
         &mut self,
         key: EventKey,
@@ -240,7 +249,8 @@ impl Writer<'_> {
         let sql =
             "UPDATE outbox_event SET batch_id = ?4 WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3
                    AND state = 0 AND NOT EXISTS
-                   (SELECT 1 FROM outbox_batch WHERE id = outbox_event.batch_id AND state = 0)";
+                   (SELECT 1 FROM outbox_batch WHERE id = outbox_event.batch_id AND state = 0) AND NOT EXISTS
+                   (SELECT 1 FROM outbox_erased o WHERE o.order_id = ?1 AND o.kind = ?2 AND o.document_id = ?3)";
         let changed = self.connection.prepare_cached(sql)?.execute(params![
             key.order,
             key.kind,
@@ -385,12 +395,4 @@ fn chunk_len(events: &[NewEvent], limits: BatchLimits, at: UtcMillis) -> usize {
         bytes <= limits.bytes + 1 && due_now(event) == due_now(&events[0])
     });
     fits.count().max(1)
-}
-
-/// Enough of SHA-256 to see later whether a body that is rendered anew still has the same bytes.
-pub(super) fn body_hash(json: &[u8]) -> i64 {
-    let digest = Sha256::digest(json);
-    let mut first = [0u8; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(first)
 }

@@ -33,8 +33,10 @@ mod attempts;
 mod cleanup;
 mod codec;
 mod enqueue;
+mod erase;
 mod parked;
 mod queue;
+mod screen;
 mod sender;
 mod settle;
 mod status;
@@ -44,6 +46,7 @@ mod tests;
 pub use attempts::{Attempt, BatchLife, KEPT_ATTEMPTS};
 pub use codec::{BatchBody, EventEntry};
 pub use enqueue::{BatchLimits, Enqueued, Entry, NewEvent, OrderEvents, Refusal};
+pub use erase::Found;
 pub use parked::{ParkedEvent, ParkedFilter};
 pub use queue::PendingBatch;
 pub use sender::{SenderRow, SenderState};
@@ -51,6 +54,11 @@ pub use settle::{Answer, EventVerdict, Settled};
 pub use status::{EventState, KnownEvent, WebsiteOutbox};
 
 use crate::commerce::order::OrderId;
+
+/// Why an event was suppressed: its person is on the local suppression list.
+pub const LOCAL: &str = "local";
+/// Why an event was suppressed: it waited, and its person asked to be erased.
+pub const ERASED: &str = "erased";
 
 /// A batch's number.
 pub type BatchId = i64;

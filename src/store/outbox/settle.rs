@@ -245,7 +245,7 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    fn pending_batch(&self, id: BatchId) -> Result<Option<(WebsiteId, u32)>, StoreError> {
+    pub(super) fn pending_batch(&self, id: BatchId) -> Result<Option<(WebsiteId, u32)>, StoreError> {
         let sql = "SELECT website_id, attempts FROM outbox_batch WHERE id = ?1 AND state = 0";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement

@@ -6,6 +6,7 @@ use super::super::{Durability, Store, StoreError, Writer, testing};
 use super::*;
 use crate::clock::UtcMillis;
 
+mod privacy;
 mod waiting;
 
 pub(super) const NOW: UtcMillis = UtcMillis(1_000);
@@ -30,6 +31,7 @@ pub(super) fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEv
         website: 1,
         class,
         changed_at: NOW,
+        person: None,
         walk: None,
         events: kinds.iter().map(event).collect(),
     }
@@ -264,7 +266,14 @@ async fn an_event_that_cannot_be_rendered_is_parked_and_holds_nothing_back() {
     };
     bad.events[0].body = Err(refusal);
     let entered = enqueue(&store, vec![bad]).await;
-    assert_eq!(entered, Enqueued { events: 1, parked: 1 });
+    assert_eq!(
+        entered,
+        Enqueued {
+            events: 1,
+            parked: 1,
+            suppressed: 0
+        }
+    );
     deliver(&store, ready(&store).await[0].id).await;
     assert_eq!(
         states(&store, 1).await,

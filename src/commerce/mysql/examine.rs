@@ -1,0 +1,288 @@
+//! The thorough look of `doctor`: every table, right, trigger and position at once. Reads only; a statement that would
+//! need a right is explained by the server, not executed.
+
+use crate::clock::UtcMillis;
+use crate::commerce::cells::{self, Row};
+use crate::commerce::examination::{
+    Examination, Lack, Missing, Position, TriggerState, lacking_columns, tables,
+};
+use crate::commerce::grants::grant;
+use crate::commerce::mysql::MysqlSource;
+use crate::commerce::mysql::connect::Session;
+use crate::commerce::mysql::inspect::{self, Inspected};
+use crate::commerce::queries::{Dialect, Queries};
+use crate::commerce::schema::Schema;
+use crate::commerce::settings::Capture;
+use crate::commerce::source::{Cursors, SourceError};
+use crate::commerce::triggers::TriggerSet;
+use crate::commerce::watched::{self, CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, Watched};
+use crate::commerce::window::Span;
+
+/// "SELECT command denied to user".
+const DENIED: u16 = 1142;
+/// How much later than the log's last row an order may have changed before that means something, in seconds.
+const LOG_GRACE: i64 = 60;
+
+impl MysqlSource {
+    /// Looks at everything that capture and reading need. `cursors` are the stored positions.
+    ///
+    /// # Errors
+    /// If the database cannot be reached or asked at all.
+    pub async fn examine(&self, cursors: &Cursors) -> Result<Examination, SourceError> {
+        let mut session = self.connector.session().await?;
+        let schema = inspect::visible(&mut session, &self.settings).await?;
+        let mut found = Examination {
+            lacks: self.lacks(&mut session, &schema).await?,
+            ..Examination::default()
+        };
+        let complete = found.lacks.iter().all(|lack| !lack.needed);
+        if complete {
+            self.identify(&mut session, &schema, &mut found).await?;
+        } else {
+            self.ask_time(&mut session, &mut found).await?;
+        }
+        if schema.has_table("store_website") {
+            let sql = format!(
+                "SELECT `code` FROM `{}store_website` WHERE `code` <> 'admin' ORDER BY `code`",
+                self.settings.table_prefix
+            );
+            session
+                .rows(&sql, |row| found.websites.extend(cells::text(row.cell(0))))
+                .await?;
+        }
+        found.triggers = self.trigger_state(&mut session, &schema).await?;
+        let now = found.database_time.unwrap_or_default();
+        found.positions = self.positions(&mut session, &schema, cursors, now).await?;
+        Ok(found)
+    }
+
+    async fn identify(
+        &self,
+        session: &mut Session<'_>,
+        schema: &Schema,
+        found: &mut Examination,
+    ) -> Result<(), SourceError> {
+        let queries = Queries::new(Dialect::Mysql, &self.settings.table_prefix, schema);
+        let inspected = Inspected {
+            schema: schema.clone(),
+            queries,
+        };
+        let info = inspect::identify(session, &inspected).await?;
+        found.product = info.product;
+        found.fingerprint = info.fingerprint;
+        found.database_time = Some(info.database_time);
+        if self.settings.capture == Capture::Poll {
+            found.notes = watched::poll_notes(schema);
+        }
+        Ok(())
+    }
+
+    /// The clock alone, where the orders cannot be read.
+    async fn ask_time(&self, session: &mut Session<'_>, found: &mut Examination) -> Result<(), SourceError> {
+        session
+            .rows("SELECT VERSION(), UTC_TIMESTAMP()", |row| {
+                found.product = cells::text(row.cell(0)).unwrap_or_default();
+                if let cells::Cell::Text(now) = row.cell(1) {
+                    found.database_time = cells::moment(now);
+                }
+            })
+            .await
+    }
+
+    async fn lacks(&self, session: &mut Session<'_>, schema: &Schema) -> Result<Vec<Lack>, SourceError> {
+        let mut lacks = Vec::new();
+        let mut wanted = tables();
+        match self.settings.capture {
+            Capture::Poll => {}
+            Capture::Changelog => wanted.push((CHANGELOG, None)),
+            Capture::Triggers => wanted.push((LOG, None)),
+        }
+        for (table, effect) in wanted {
+            if !schema.has_table(table) {
+                lacks.extend(self.lack(session, table, effect).await?);
+            }
+        }
+        lacks.extend(lacking_columns(schema, &self.settings.table_prefix));
+        if self.settings.capture == Capture::Triggers && schema.has_table(LOG) {
+            let prefix = &self.settings.table_prefix;
+            // Explaining a statement needs its rights, and does not do it; nor may it write in a session that only reads.
+            session.execute("SET SESSION TRANSACTION READ WRITE").await?;
+            let delete = format!("EXPLAIN DELETE FROM `{prefix}{LOG}` WHERE `version_id` < 0");
+            if session.refusal(&delete).await? == Some(DENIED) {
+                lacks.push(Lack {
+                    grant: Some(self.grant("DELETE", LOG)),
+                    ..self.lack_of(LOG, Missing::Right("DELETE"), None)
+                });
+            }
+            session.execute("SET SESSION TRANSACTION READ ONLY").await?;
+        }
+        Ok(lacks)
+    }
+
+    /// Why a table cannot be seen. MySQL does not tell an account without rights whether a table exists.
+    async fn lack(
+        &self,
+        session: &mut Session<'_>,
+        table: &'static str,
+        effect: Option<&'static str>,
+    ) -> Result<Option<Lack>, SourceError> {
+        let sql = format!("SELECT 1 FROM `{}{table}` LIMIT 0", self.settings.table_prefix);
+        Ok(session.refusal(&sql).await?.map(|code| {
+            let what = match code {
+                DENIED => Missing::Right("SELECT"),
+                _ => Missing::Table,
+            };
+            let rights = match table {
+                LOG => "SELECT, DELETE",
+                _ => "SELECT",
+            };
+            Lack {
+                grant: (code == DENIED).then(|| self.grant(rights, table)),
+                ..self.lack_of(table, what, effect)
+            }
+        }))
+    }
+
+    fn lack_of(&self, table: &str, what: Missing, effect: Option<&'static str>) -> Lack {
+        Lack {
+            table: format!("{}{table}", self.settings.table_prefix),
+            what,
+            needed: effect.is_none(),
+            effect,
+            grant: None,
+        }
+    }
+
+    fn grant(&self, rights: &str, table: &str) -> String {
+        let place = self.connector.place();
+        grant(rights, table, &place.user, &place.database, &place.prefix)
+    }
+
+    async fn trigger_state(
+        &self,
+        session: &mut Session<'_>,
+        schema: &Schema,
+    ) -> Result<Option<TriggerState>, SourceError> {
+        match self.settings.capture {
+            Capture::Poll => Ok(None),
+            Capture::Changelog if !may_see_triggers(session).await? => Ok(None),
+            Capture::Changelog => {
+                let mut count = 0;
+                let sql = format!(
+                    "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() \
+                     AND ACTION_STATEMENT LIKE '%{CHANGELOG}%'"
+                );
+                session
+                    .rows(&sql, |row| {
+                        count = cells::integer(row.cell(0)).unwrap_or_default()
+                    })
+                    .await?;
+                Ok(Some(TriggerState::Instance(count.unsigned_abs())))
+            }
+            Capture::Triggers => {
+                let set = TriggerSet::new(Dialect::Mysql, &self.settings.table_prefix, schema);
+                let report = self.compare(session, &set).await?;
+                let unseen = report.missing.len() == report.expected && !may_see_triggers(session).await?;
+                Ok(Some(match unseen {
+                    true => TriggerState::Unseen {
+                        stale: self.unlogged(session, schema).await?,
+                    },
+                    false => TriggerState::Ours(report),
+                }))
+            }
+        }
+    }
+
+    /// When the newest order changed, if our log does not know of it.
+    async fn unlogged(
+        &self,
+        session: &mut Session<'_>,
+        schema: &Schema,
+    ) -> Result<Option<UtcMillis>, SourceError> {
+        if !schema.has_table(LOG) || !schema.has("sales_order", "updated_at") {
+            return Ok(None);
+        }
+        let prefix = &self.settings.table_prefix;
+        let sql = format!(
+            "SELECT (SELECT MAX(`updated_at`) FROM `{prefix}sales_order`), \
+             (SELECT `observed_at` FROM `{prefix}{LOG}` ORDER BY `version_id` DESC LIMIT 1)"
+        );
+        let mut moments = (None, None);
+        session
+            .rows(&sql, |row| moments = (seconds(&row, 0), seconds(&row, 1)))
+            .await?;
+        let (Some(changed), Some(logged)) = moments else {
+            return Ok(None);
+        };
+        Ok((changed > logged + LOG_GRACE).then(|| UtcMillis::from_secs(changed)))
+    }
+
+    async fn positions(
+        &self,
+        session: &mut Session<'_>,
+        schema: &Schema,
+        cursors: &Cursors,
+        now: UtcMillis,
+    ) -> Result<Vec<Position>, SourceError> {
+        let watched = match self.settings.capture {
+            Capture::Poll => watched::for_poll(schema),
+            Capture::Changelog => [vec![OWN_CHANGELOG], watched::beside_changelog(schema)].concat(),
+            Capture::Triggers => vec![OWN_LOG],
+        };
+        let mut positions = Vec::new();
+        for watched in watched.iter().filter(|watched| schema.has_table(watched.table)) {
+            let stored = cursors.0.get(watched.table);
+            if let Some(span) = stored.and_then(|text| Span::parse(text, watched.timed)) {
+                positions.extend(self.position(session, watched, span, now).await?);
+            }
+        }
+        Ok(positions)
+    }
+
+    async fn position(
+        &self,
+        session: &mut Session<'_>,
+        watched: &Watched,
+        span: Span,
+        now: UtcMillis,
+    ) -> Result<Option<Position>, SourceError> {
+        let prefix = &self.settings.table_prefix;
+        let (table, mut newest) = (watched.table, None);
+        let Some(at) = span.front.at else {
+            session
+                .rows(&watched.select_ends(prefix), |row| {
+                    newest = cells::integer(row.cell(0))
+                })
+                .await?;
+            return Ok(Some(Position::by_key(
+                table,
+                span.front.id,
+                newest.unwrap_or_default(),
+            )));
+        };
+        let sql = format!("SELECT MAX(`updated_at`) FROM `{prefix}{table}`");
+        session.rows(&sql, |row| newest = seconds(&row, 0)).await?;
+        // A table without rows has no newest one, and a position by time starts at the first look.
+        Ok(newest.map(|newest| Position::by_time(table, at, newest, now.0.div_euclid(1000))))
+    }
+}
+
+/// Whether the account may see triggers: without TRIGGER, it is shown none.
+async fn may_see_triggers(session: &mut Session<'_>) -> Result<bool, SourceError> {
+    let mut may = false;
+    session
+        .rows("SHOW GRANTS", |row| {
+            let line = cells::text(row.cell(0)).unwrap_or_default();
+            let rights = line.split(" ON ").next().unwrap_or_default();
+            may |= rights.contains("TRIGGER") || rights.contains("ALL PRIVILEGES");
+        })
+        .await?;
+    Ok(may)
+}
+
+fn seconds(row: &impl Row, column: usize) -> Option<i64> {
+    match row.cell(column) {
+        cells::Cell::Text(text) => Some(cells::moment(text)?.0.div_euclid(1000)),
+        _ => None,
+    }
+}

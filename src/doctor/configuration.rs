@@ -1,0 +1,81 @@
+//! Is the configuration usable, and are the secrets there?
+
+use crate::config::{Config, ConfigErrors, EdgeAuth, Loaded, SourceKind};
+use crate::doctor::check::Check;
+use crate::doctor::finding::Finding;
+
+/// What loading it came to, with the same validation as a start.
+pub fn verdict(loaded: &Result<Loaded, ConfigErrors>) -> Vec<Finding> {
+    match loaded {
+        Err(errors) => errors.0.iter().map(broken).collect(),
+        Ok(loaded) => {
+            let files: Vec<String> = loaded
+                .sources
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            let mut findings = vec![Finding::ok(
+                Check::Configuration,
+                format!("{} can be used", files.join(", ")),
+            )];
+            findings.extend(loaded.warnings.iter().map(|warning| {
+                Finding::warning(
+                    Check::Configuration,
+                    warning.to_string(),
+                    "see the message; `orderfeed config check` shows it again",
+                )
+            }));
+            findings.push(credentials(&loaded.config));
+            findings
+        }
+    }
+}
+
+fn broken(problem: &crate::config::Problem) -> Finding {
+    let finding = Finding::problem(
+        Check::Configuration,
+        problem.to_string(),
+        "mend it, check with `orderfeed config check`, then `systemctl reload orderfeed` (a daemon that runs keeps the \
+         old configuration until then; one that does not run does not start with this one)",
+    );
+    match problem.key.is_empty() {
+        true => finding,
+        false => finding.about(problem.key.clone()),
+    }
+}
+
+/// A needed secret that is missing is an error of the configuration already.
+fn credentials(config: &Config) -> Finding {
+    let edge = match config.edge.auth {
+        EdgeAuth::Oauth => format!("the edge's client {} has its secret", config.edge.oauth.client_id),
+        EdgeAuth::None => "the edge wants none (edge.auth is none)".to_owned(),
+    };
+    let source = match (config.source.kind, &config.source.mysql.password) {
+        (SourceKind::Sqlite, _) => "the embedded source needs none",
+        (SourceKind::Mysql, Some(_)) => "the source's account has its password",
+        (SourceKind::Mysql, None) => "the source's account has no password",
+    };
+    Finding::ok(Check::Credentials, format!("{edge}; {source}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Origin, Problem};
+    use crate::doctor::finding::Verdict;
+
+    #[test]
+    fn every_error_is_a_problem_with_its_place_and_key() {
+        let errors = ConfigErrors(vec![Problem {
+            place: Origin::Env("ORDERFEED__CRON__X".into()),
+            key: "cron.x".into(),
+            message: "\"0 0 30 2 *\" never fires".into(),
+        }]);
+        let findings = verdict(&Err(errors));
+        assert_eq!(findings[0].verdict, Verdict::Problem);
+        assert_eq!(findings[0].subject.as_deref(), Some("cron.x"));
+        assert!(
+            findings[0].message.contains("ORDERFEED__CRON__X") && findings[0].message.contains("never fires")
+        );
+    }
+}

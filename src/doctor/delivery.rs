@@ -1,0 +1,233 @@
+//! Does anything hold a website's events? From the same snapshot that `status` shows.
+
+use crate::doctor::check::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::index::{SLOW_MS, STUCK_MS};
+use crate::ops::sentence::spoken_duration;
+use crate::ops::status::{Snapshot, WebsiteStatus};
+use crate::store::outbox::SenderState;
+
+/// A dead letter, as much as a finding says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its website.
+    pub website: String,
+    /// Its key, as `failed show` takes it.
+    pub key: String,
+    /// The edge's code or a word of ours.
+    pub code: String,
+    /// A sentence.
+    pub detail: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// What the store says.
+    pub snapshot: &'a Snapshot,
+    /// The oldest dead letters.
+    pub parked: Vec<DeadLetter>,
+    /// Only of this website.
+    pub only: Option<&'a str>,
+}
+
+/// Judges it, website by website.
+pub fn verdict(facts: &Facts<'_>) -> Vec<Finding> {
+    let chosen = |website: &&WebsiteStatus| facts.only.is_none_or(|only| website.code == only);
+    let websites: Vec<_> = facts.snapshot.websites.iter().filter(chosen).collect();
+    let mut findings = Vec::new();
+    for website in &websites {
+        findings.push(sender(website, facts.snapshot).about(website.code.clone()));
+        findings.push(lag(website, facts.snapshot).about(website.code.clone()));
+        findings.extend(parked(website, facts).map(|finding| finding.about(website.code.clone())));
+        findings.extend(switched_off(website).map(|finding| finding.about(website.code.clone())));
+    }
+    if websites.is_empty() {
+        findings.push(Finding::note(Check::Sender, "no website has had an event yet"));
+    }
+    let all_fine = [
+        (Check::Parked, "no event needs a decision"),
+        (Check::SwitchedOff, "every website with events is switched on"),
+    ];
+    for (check, message) in all_fine {
+        if findings.iter().all(|finding| finding.check != check) {
+            findings.push(Finding::ok(check, message));
+        }
+    }
+    findings
+}
+
+fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
+    let (check, sender) = (Check::Sender, &website.sender);
+    let lasts = sender
+        .since
+        .map_or(0, |since| snapshot.taken_at.0.millis_since(since.0));
+    let since = spoken_duration(lasts);
+    let reason = format!("{} ({})", sender.reason, sender.code);
+    let waiting = website.pending.live + website.pending.history;
+    match sender.state {
+        SenderState::Running => Finding::ok(check, "nothing holds its events"),
+        SenderState::Halted => Finding::problem(
+            check,
+            format!("delivery is halted for {since}: {reason}; {waiting} events wait"),
+            format!(
+                "mend what the reason names, then `systemctl reload orderfeed` or `orderfeed delivery resume --website {}`; \
+                 `orderfeed test-connection --website {}` asks again",
+                website.code, website.code
+            ),
+        ),
+        SenderState::Paused => {
+            let message = format!("delivery was paused by an operator {since} ago; {waiting} events wait");
+            let remedy = format!("orderfeed delivery resume --website {}", website.code);
+            match lasts > STUCK_MS && waiting > 0 {
+                true => Finding::problem(check, message, remedy),
+                false => Finding::warning(check, message, remedy),
+            }
+        }
+        SenderState::BackingOff => {
+            let message = format!(
+                "the edge could not take its events for {since}, {} failures in a row: {reason}; {waiting} events wait",
+                sender.failures
+            );
+            let remedy = "nothing, it tries again by itself; if it lasts, look at edge.address, the network, and Adobe's \
+                          status page";
+            match lasts > STUCK_MS {
+                true => Finding::problem(check, message, remedy),
+                false => Finding::warning(check, message, remedy),
+            }
+        }
+    }
+}
+
+fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
+    let (check, pending) = (Check::DeliveryLag, &website.pending);
+    let Some(oldest) = pending.oldest_change_at else {
+        return Finding::ok(check, "no event waits");
+    };
+    let waits = snapshot.taken_at.0.millis_since(oldest.0);
+    let message = format!(
+        "{} live and {} history events wait, the oldest for {}",
+        pending.live,
+        pending.history,
+        spoken_duration(waits)
+    );
+    if pending.live == 0 || !website.exporting {
+        return Finding::note(check, message);
+    }
+    let remedy = "see delivery.sender, delivery.website and daemon.running";
+    match waits {
+        STUCK_MS.. => Finding::problem(check, message, remedy),
+        SLOW_MS.. => Finding::warning(check, message, remedy),
+        _ => Finding::ok(check, message),
+    }
+}
+
+fn parked(website: &WebsiteStatus, facts: &Facts<'_>) -> Option<Finding> {
+    let count: u64 = website.parked.values().sum();
+    if count == 0 {
+        return None;
+    }
+    let example = facts.parked.iter().find(|letter| letter.website == website.code);
+    let (why, show) = example.map_or_else(
+        || (String::new(), "orderfeed failed list".to_owned()),
+        |letter| {
+            let why = format!(
+                "; the oldest is {}: {} ({})",
+                letter.key, letter.detail, letter.code
+            );
+            (why, format!("orderfeed failed show {}", letter.key))
+        },
+    );
+    Some(Finding::problem(
+        Check::Parked,
+        format!("{count} events were refused for good and need a decision{why}"),
+        format!(
+            "`{show}` shows why; mend the cause, then `orderfeed failed retry --website {}`, or give up with `failed discard`",
+            website.code
+        ),
+    ))
+}
+
+fn switched_off(website: &WebsiteStatus) -> Option<Finding> {
+    if website.exporting {
+        return None;
+    }
+    let code = &website.code;
+    let waiting = website.pending.live + website.pending.history;
+    let message = format!(
+        "its back-office events are switched off, or it is not configured; {waiting} events of before wait, new ones are \
+         not made"
+    );
+    let remedy = format!(
+        "if that is not meant: set websites.{code}.back_office_events = true (and its datastream_id), then `systemctl reload \
+         orderfeed`; what was missed is made up for"
+    );
+    Some(Finding::warning(Check::SwitchedOff, message, remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UtcMillis;
+    use crate::doctor::finding::Verdict::{self, Ok as Fine, Problem, Warning};
+    use crate::ops::status::Moment;
+    use crate::ops::status::testing::{snapshot, website};
+
+    fn with(change: impl FnOnce(&mut WebsiteStatus)) -> Snapshot {
+        let mut snapshot = snapshot();
+        let mut base = website("base");
+        change(&mut base);
+        snapshot.websites = vec![base];
+        snapshot
+    }
+
+    fn of(snapshot: &Snapshot, check: Check) -> Finding {
+        let facts = Facts {
+            snapshot,
+            parked: Vec::new(),
+            only: None,
+        };
+        let mut findings = verdict(&facts).into_iter();
+        findings.find(|finding| finding.check == check).unwrap()
+    }
+
+    fn sender_is(state: SenderState, since: i64) -> Verdict {
+        let mut snapshot = with(|base| {
+            base.sender.state = state;
+            base.sender.since = Some(Moment(UtcMillis(1_000)));
+        });
+        snapshot.taken_at = Moment(UtcMillis(1_000 + since));
+        of(&snapshot, Check::Sender).verdict
+    }
+
+    #[test]
+    fn a_halt_is_a_problem_and_a_pause_becomes_one() {
+        assert_eq!(sender_is(SenderState::Running, 0), Fine);
+        assert_eq!(sender_is(SenderState::Halted, 0), Problem);
+        assert_eq!(sender_is(SenderState::Paused, 0), Warning);
+        assert_eq!(sender_is(SenderState::Paused, STUCK_MS + 1), Problem);
+        assert_eq!(sender_is(SenderState::BackingOff, 0), Warning);
+        assert_eq!(sender_is(SenderState::BackingOff, STUCK_MS + 1), Problem);
+    }
+
+    #[test]
+    fn a_halt_names_reason_code_and_command() {
+        let finding = of(&with(|_| {}), Check::Sender);
+        assert!(
+            finding.message.contains("EXEG-0003-400") && finding.message.contains("datastream"),
+            "{finding:?}"
+        );
+        assert!(finding.remedy.unwrap().contains("--website base"));
+        assert_eq!(finding.subject.as_deref(), Some("base"));
+    }
+
+    #[test]
+    fn dead_letters_and_websites_that_are_off_are_named() {
+        let off = with(|base| base.exporting = false);
+        assert_eq!(of(&off, Check::SwitchedOff).verdict, Warning);
+        assert_eq!(of(&off, Check::Parked).verdict, Problem);
+        let calm = with(|base| base.parked.clear());
+        assert_eq!(of(&calm, Check::SwitchedOff).verdict, Fine);
+        assert_eq!(of(&calm, Check::Parked).verdict, Fine);
+    }
+}

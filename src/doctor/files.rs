@@ -1,0 +1,283 @@
+//! The store's directory and files, and the space beside them.
+
+use std::path::PathBuf;
+
+use crate::doctor::check::Check;
+use crate::doctor::finding::Finding;
+use crate::ops::sentence::spoken_bytes;
+
+/// A write-ahead log larger than this is not cleared any more: somebody reads for very long.
+const LARGE_WAL: u64 = 512 << 20;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The directory of the store.
+    pub directory: PathBuf,
+    /// What it is like; `Err` if it cannot be looked at, in the system's words.
+    pub entry: Option<Result<Entry, String>>,
+    /// Why whoever asks may not write in it, if that is so.
+    pub refused: Option<String>,
+    /// Who the daemon runs as, if whoever asks is root: name, user and group.
+    pub service: Option<(String, u32, u32)>,
+    /// The store's files that exist.
+    pub files: Vec<(PathBuf, Entry)>,
+    /// Free bytes; `None` if that cannot be measured.
+    pub free: Option<u64>,
+    /// `store.disk_reserve`.
+    pub reserve: u64,
+    /// Size of database and write-ahead log.
+    pub sizes: (u64, u64),
+}
+
+/// Owner and permissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Judges them.
+pub fn verdict(facts: &Facts) -> Vec<Finding> {
+    let mut findings = vec![directory(facts)];
+    findings.extend(store_files(facts));
+    findings.push(disk(facts));
+    findings
+}
+
+fn directory(facts: &Facts) -> Finding {
+    let at = facts.directory.display();
+    let entry = match &facts.entry {
+        None => {
+            return Finding::note(
+                Check::Directory,
+                format!("the state directory {at} is not there yet; the first start makes it"),
+            );
+        }
+        Some(Err(cause)) => {
+            return Finding::problem(
+                Check::Directory,
+                format!("the state directory {at} cannot be entered: {cause}"),
+                format!(
+                    "let the daemon's user enter it: `ls -ld {at}` and every directory above it; {LABELS}"
+                ),
+            );
+        }
+        Some(Ok(entry)) => *entry,
+    };
+    if let Some(cause) = &facts.refused {
+        return Finding::problem(
+            Check::Directory,
+            format!("the state directory {at} cannot be written: {cause}; the daemon cannot start"),
+            format!(
+                "chown it to the daemon's user and `chmod 700 {at}`, see that it is not mounted read-only; {LABELS}"
+            ),
+        );
+    }
+    if let Some((name, uid, gid)) = &facts.service
+        && !may_write(entry, *uid, *gid)
+    {
+        return Finding::problem(
+            Check::Directory,
+            format!(
+                "the state directory {at} cannot be written by the daemon's user {name}; the daemon cannot start"
+            ),
+            format!("chown -R {name}: {at}; chmod 700 {at}"),
+        );
+    }
+    match entry.mode & 0o027 {
+        0 => Finding::ok(Check::Directory, format!("{at} can be written")),
+        _ => Finding::warning(
+            Check::Directory,
+            format!(
+                "the state directory {at} is open wider than it should be (mode {:o})",
+                entry.mode & 0o777
+            ),
+            format!("chmod 700 {at}"),
+        ),
+    }
+}
+
+/// What mode bits do not show.
+const LABELS: &str =
+    "if owner and mode are right, look at SELinux or AppArmor (`ausearch -m avc -ts recent`, `ls -Z`)";
+
+fn may_write(entry: Entry, uid: u32, gid: u32) -> bool {
+    let wanted = match (entry.uid == uid, entry.gid == gid) {
+        (true, _) => 0o300,
+        (false, true) => 0o030,
+        (false, false) => 0o003,
+    };
+    uid == 0 || entry.mode & wanted == wanted
+}
+
+fn store_files(facts: &Facts) -> Vec<Finding> {
+    let Some(Ok(directory)) = &facts.entry else {
+        return vec![Finding::skipped(
+            Check::StoreFiles,
+            "the state directory is not there or cannot be entered",
+        )];
+    };
+    if facts.files.is_empty() {
+        return vec![Finding::skipped(Check::StoreFiles, "there is no store yet")];
+    }
+    let mut findings = Vec::new();
+    for (path, entry) in &facts.files {
+        let shown = path.display();
+        if entry.uid != directory.uid {
+            findings.push(Finding::problem(
+                Check::StoreFiles,
+                format!(
+                    "{shown} belongs to user {}, its directory to user {}: was a command run as another user?",
+                    entry.uid, directory.uid
+                ),
+                format!("chown --reference={} {shown}", facts.directory.display()),
+            ));
+        }
+        if entry.mode & 0o077 != 0 {
+            findings.push(Finding::warning(
+                Check::StoreFiles,
+                format!(
+                    "{shown} can be used by others than its owner (mode {:o})",
+                    entry.mode & 0o777
+                ),
+                format!("chmod 600 {shown}"),
+            ));
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            Check::StoreFiles,
+            "the store's files belong to their owner alone",
+        ));
+    }
+    findings
+}
+
+fn disk(facts: &Facts) -> Finding {
+    let (database, wal) = facts.sizes;
+    let store = format!(
+        "store {}, write-ahead log {}",
+        spoken_bytes(database),
+        spoken_bytes(wal)
+    );
+    let Some(free) = facts.free else {
+        return Finding::skipped(Check::Disk, format!("free space cannot be measured; {store}"));
+    };
+    let reserve = facts.reserve;
+    let space = format!(
+        "{} free, store.disk_reserve {}; {store}",
+        spoken_bytes(free),
+        spoken_bytes(reserve)
+    );
+    let place = facts.directory.display();
+    if free < reserve {
+        return Finding::problem(
+            Check::Disk,
+            format!("the disk is nearly full, so nothing is captured or indexed: {space}"),
+            format!(
+                "free some space beside {place}, or lower store.disk_reserve; shorter store.body_retention lets bodies go \
+                 at the next cleanup_delivered_events"
+            ),
+        );
+    }
+    if wal > LARGE_WAL {
+        return Finding::warning(
+            Check::Disk,
+            format!("the write-ahead log is large: {space}"),
+            format!(
+                "find who reads the store for long: `fuser {place}/*`; a restart of the daemon clears it"
+            ),
+        );
+    }
+    match free < reserve.saturating_mul(2) {
+        true => Finding::warning(
+            Check::Disk,
+            format!("the disk is getting full: {space}"),
+            format!("free some space beside {place} before capture pauses"),
+        ),
+        false => Finding::ok(Check::Disk, space),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Verdict;
+
+    fn facts() -> Facts {
+        let mine = Entry {
+            uid: 7,
+            gid: 7,
+            mode: 0o40_700,
+        };
+        Facts {
+            directory: "/var/lib/orderfeed".into(),
+            entry: Some(Ok(mine)),
+            files: vec![(
+                "/var/lib/orderfeed/orderfeed.db".into(),
+                Entry {
+                    mode: 0o100_600,
+                    ..mine
+                },
+            )],
+            free: Some(10 << 30),
+            reserve: 256 << 20,
+            ..Facts::default()
+        }
+    }
+
+    fn verdicts(facts: &Facts) -> Vec<Verdict> {
+        verdict(facts).iter().map(|finding| finding.verdict).collect()
+    }
+
+    #[test]
+    fn what_is_ours_alone_is_fine() {
+        assert_eq!(verdicts(&facts()), [Verdict::Ok; 3]);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_used_is_a_problem() {
+        let refused = Facts {
+            refused: Some("Permission denied (os error 13)".into()),
+            ..facts()
+        };
+        assert_eq!(verdicts(&refused)[0], Verdict::Problem);
+        let service = Some(("orderfeed".to_owned(), 9, 9));
+        assert_eq!(verdicts(&Facts { service, ..facts() })[0], Verdict::Problem);
+        let closed = Facts {
+            entry: Some(Err("Permission denied".into())),
+            ..facts()
+        };
+        assert_eq!(verdicts(&closed)[..2], [Verdict::Problem, Verdict::Skipped]);
+    }
+
+    #[test]
+    fn files_of_somebody_else_are_a_problem_and_open_ones_a_warning() {
+        let mut other = facts();
+        other.files[0].1.uid = 0;
+        assert_eq!(verdicts(&other)[1], Verdict::Problem);
+        let mut open = facts();
+        open.files[0].1.mode = 0o644;
+        assert_eq!(verdicts(&open)[1], Verdict::Warning);
+    }
+
+    #[test]
+    fn space_is_judged_by_the_reserve() {
+        for (free, expected) in [
+            (100 << 20, Verdict::Problem),
+            (300 << 20, Verdict::Warning),
+            (600 << 20, Verdict::Ok),
+        ] {
+            let facts = Facts {
+                free: Some(free),
+                ..facts()
+            };
+            assert_eq!(verdicts(&facts)[2], expected, "{free}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Is the index kept up to date, and may anything flow in? From the same snapshot that `status` shows.
+
+use crate::clock::UtcMillis;
+use crate::doctor::check::Check;
+use crate::doctor::finding::Finding;
+use crate::ops::sentence::spoken_duration;
+use crate::ops::status::{FirstSyncStatus, Moment, Snapshot};
+use crate::store::views::{IndexerStatus, ViewStatus};
+
+/// A change that waits longer should be looked at, and one that waits this long does not move.
+pub(in crate::doctor) const SLOW_MS: i64 = 5 * 60_000;
+pub(in crate::doctor) const STUCK_MS: i64 = 30 * 60_000;
+
+/// Judges the snapshot. `failure` is the reason of one order that cannot be indexed.
+pub fn verdict(snapshot: &Snapshot, failure: Option<&str>) -> Vec<Finding> {
+    let mut findings = vec![
+        status(snapshot),
+        lag(snapshot),
+        failures(snapshot, failure),
+        intake(snapshot),
+    ];
+    findings.extend(first_syncs(snapshot));
+    findings
+}
+
+fn orders(count: u64) -> String {
+    match count {
+        1 => "1 order".to_owned(),
+        count => format!("{count} orders"),
+    }
+}
+
+fn age(snapshot: &Snapshot, at: Moment) -> i64 {
+    snapshot.taken_at.0.millis_since(at.0)
+}
+
+fn waiting(snapshot: &Snapshot) -> i64 {
+    let oldest = snapshot.index.oldest_change_at;
+    oldest.map_or(0, |at| age(snapshot, at))
+}
+
+fn status(snapshot: &Snapshot) -> Finding {
+    let (check, index) = (Check::IndexStatus, &snapshot.index);
+    if index.status == IndexerStatus::Suspended || index.view_status == ViewStatus::Suspended {
+        let since = index
+            .view_updated
+            .map_or_else(String::new, |at| format!(" since {}", at.0));
+        let message = format!(
+            "the index is suspended{since}: changes are captured and not indexed, {} in backlog",
+            orders(index.backlog)
+        );
+        let remedy = "orderfeed indexer:set-status valid sales_order_data_exporter_v2";
+        return match waiting(snapshot) > STUCK_MS {
+            true => Finding::problem(check, message, remedy),
+            false => Finding::warning(check, message, remedy),
+        };
+    }
+    let walks = !snapshot.walks.is_empty();
+    match index.status {
+        IndexerStatus::Valid => Finding::ok(check, "the index is ready"),
+        IndexerStatus::Working => Finding::note(
+            check,
+            "a full reindex is running; `orderfeed status` shows how far it is",
+        ),
+        _ if walks => Finding::note(
+            check,
+            "the history is being indexed; `orderfeed status` shows how far it is",
+        ),
+        _ => Finding::warning(
+            check,
+            "a full reindex is required; it runs at the next slot of indexer_reindex_all_invalid while a daemon runs",
+            "nothing, or now: orderfeed indexer:reindex",
+        ),
+    }
+}
+
+fn lag(snapshot: &Snapshot) -> Finding {
+    let (check, waits) = (Check::IndexLag, waiting(snapshot));
+    let message = match snapshot.index.backlog {
+        0 => return Finding::ok(check, "every captured change is indexed"),
+        backlog => format!(
+            "{} in backlog, the oldest waits for {}",
+            orders(backlog),
+            spoken_duration(waits)
+        ),
+    };
+    let remedy = "see index.status, index.intake, daemon.running and schedules.last_run; now: orderfeed cron run \
+                  indexer_update_all_views";
+    match waits {
+        STUCK_MS.. => Finding::problem(check, message, remedy),
+        SLOW_MS.. => Finding::warning(check, message, remedy),
+        _ => Finding::ok(check, message),
+    }
+}
+
+fn failures(snapshot: &Snapshot, failure: Option<&str>) -> Finding {
+    let check = Check::IndexFailures;
+    match snapshot.index_failures {
+        0 => Finding::ok(check, "no order is left out"),
+        failures => Finding::warning(
+            check,
+            format!(
+                "{} could not be indexed; one of them: {}",
+                orders(failures),
+                failure.unwrap_or("see the log")
+            ),
+            "mend the row that the message names; they are tried again by themselves, after at most an hour",
+        ),
+    }
+}
+
+fn intake(snapshot: &Snapshot) -> Finding {
+    let (check, intake) = (Check::Intake, &snapshot.intake);
+    let since = intake.since.map_or_else(String::new, |at| {
+        format!(", for {}", spoken_duration(age(snapshot, at)))
+    });
+    match intake.flow.as_str() {
+        "paused_disk_nearly_full" => Finding::problem(
+            check,
+            format!("capture and indexing pause because the disk is nearly full{since}"),
+            "free some space beside store.path, or lower store.disk_reserve; it goes on by itself",
+        ),
+        "paused_outbox_full" => Finding::problem(
+            check,
+            format!("capture and indexing pause because the outbox is full{since}"),
+            "mend what delivery.sender names, or raise delivery.max_pending_events; it goes on by itself",
+        ),
+        "history_waits" => Finding::note(
+            check,
+            format!("history waits until the outbox has room{since}; live changes go on"),
+        ),
+        _ => Finding::ok(check, "capture and indexing are open"),
+    }
+}
+
+fn first_syncs(snapshot: &Snapshot) -> Vec<Finding> {
+    let check = Check::FirstSync;
+    let open: Vec<_> = snapshot
+        .first_syncs
+        .iter()
+        .filter(|sync| sync.state != "complete")
+        .collect();
+    if open.is_empty() {
+        return vec![Finding::ok(check, "no first sync is open")];
+    }
+    open.into_iter()
+        .map(|sync| first_sync(sync, snapshot.taken_at.0).about(sync.website.clone()))
+        .collect()
+}
+
+fn first_sync(sync: &FirstSyncStatus, now: UtcMillis) -> Finding {
+    let check = Check::FirstSync;
+    let sizes = format!(
+        "{}/{} orders, {}/{} events sent",
+        sync.done_orders, sync.total_orders, sync.sent_events, sync.events
+    );
+    if !sync.missed {
+        let left = spoken_duration(sync.deadline.0.millis_since(now));
+        return Finding::note(
+            check,
+            format!("the first sync runs, its window ends in {left}: {sizes}"),
+        );
+    }
+    let limit = sync
+        .limited_by
+        .as_deref()
+        .unwrap_or("nothing that was measured")
+        .replace('_', " ");
+    Finding::warning(
+        check,
+        format!(
+            "the first sync missed its window at {}, limited by {limit}: {sizes}",
+            sync.deadline.0
+        ),
+        "it goes on by itself, newest orders first; docs/FIRST_SYNC.md names what helps against each limit",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Verdict::{self, Ok as Fine, Problem, Warning};
+    use crate::ops::status::testing::snapshot;
+
+    fn verdicts(snapshot: &Snapshot) -> Vec<Verdict> {
+        verdict(snapshot, None)
+            .iter()
+            .map(|finding| finding.verdict)
+            .collect()
+    }
+
+    fn waiting_for(millis: i64) -> Snapshot {
+        let mut snapshot = snapshot();
+        snapshot.taken_at = Moment(UtcMillis(100_000_000));
+        snapshot.index.backlog = 3;
+        snapshot.index.oldest_change_at = Some(Moment(UtcMillis(100_000_000 - millis)));
+        snapshot
+    }
+
+    #[test]
+    fn an_index_that_is_ready_is_fine() {
+        assert_eq!(verdicts(&snapshot()), [Fine; 5]);
+    }
+
+    #[test]
+    fn what_waits_is_judged_by_its_age() {
+        for (millis, expected) in [(1_000, Fine), (SLOW_MS, Warning), (STUCK_MS, Problem)] {
+            assert_eq!(verdicts(&waiting_for(millis))[1], expected);
+        }
+    }
+
+    #[test]
+    fn a_suspension_is_named_and_a_forgotten_one_is_a_problem() {
+        for (millis, expected) in [(1_000, Warning), (STUCK_MS + 1, Problem)] {
+            let mut suspended = waiting_for(millis);
+            suspended.index.status = IndexerStatus::Suspended;
+            let finding = status(&suspended);
+            assert_eq!(finding.verdict, expected);
+            assert!(
+                finding.message.contains("suspended") && finding.remedy.unwrap().contains("set-status valid")
+            );
+        }
+    }
+
+    #[test]
+    fn a_paused_intake_is_a_problem_with_its_reason() {
+        let mut paused = snapshot();
+        paused.intake.flow = "paused_disk_nearly_full".into();
+        assert_eq!(verdicts(&paused)[3], Problem);
+    }
+}

@@ -1,0 +1,97 @@
+//! All findings, as `doctor --json` prints them.
+//!
+//! # The shape
+//!
+//! `version` is 1. It changes only when a field is removed or comes to mean something else; fields, checks and subjects
+//! may be added. `verdict` is the worst finding: `ok`, `warning` or `problem`. `checks` holds the findings in the order of
+//! [`Check::ALL`]; a check that looks at several things (`subject`) may occur several times.
+
+use serde::Serialize;
+
+use crate::clock::UtcMillis;
+use crate::doctor::finding::{Finding, Verdict};
+use crate::ops::status::Moment;
+
+/// The number of the shape; see the module's header.
+pub const SHAPE: u32 = 1;
+
+/// Everything that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// [`SHAPE`].
+    pub version: u32,
+    /// The worst of all findings; what is skipped or a note is ok.
+    pub verdict: Verdict,
+    /// When it was begun.
+    pub taken_at: Moment,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// How many problems there are.
+    pub problems: usize,
+    /// How many warnings.
+    pub warnings: usize,
+    /// Every finding.
+    pub checks: Vec<Finding>,
+}
+
+impl Report {
+    /// Of these findings, in the order of their checks.
+    pub fn of(mut findings: Vec<Finding>, begun: UtcMillis, ended: UtcMillis) -> Self {
+        findings.sort_by_key(|finding| finding.check);
+        let count = |verdict| {
+            findings
+                .iter()
+                .filter(|finding| finding.verdict == verdict)
+                .count()
+        };
+        let (problems, warnings) = (count(Verdict::Problem), count(Verdict::Warning));
+        Self {
+            version: SHAPE,
+            verdict: match (problems, warnings) {
+                (0, 0) => Verdict::Ok,
+                (0, _) => Verdict::Warning,
+                (_, _) => Verdict::Problem,
+            },
+            taken_at: Moment(begun),
+            duration_ms: ended.millis_since(begun).max(0),
+            problems,
+            warnings,
+            checks: findings,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::check::Check;
+
+    #[test]
+    fn the_worst_finding_is_the_verdict_and_a_skip_is_none() {
+        let of = |findings| Report::of(findings, UtcMillis(5), UtcMillis(3)).verdict;
+        let skipped = Finding::skipped(Check::Disk, "why");
+        let warning = Finding::warning(Check::Disk, "a", "b");
+        let problem = Finding::problem(Check::Configuration, "a", "b");
+        assert_eq!(of(vec![skipped.clone()]), Verdict::Ok);
+        assert_eq!(of(vec![skipped, warning.clone()]), Verdict::Warning);
+        let report = Report::of(vec![warning, problem.clone()], UtcMillis(0), UtcMillis(7));
+        assert_eq!((report.verdict, report.duration_ms), (Verdict::Problem, 7));
+        assert_eq!(report.checks[0], problem, "in the order of the checks");
+    }
+
+    #[test]
+    fn the_shape_is_what_scripts_read() {
+        let report = Report::of(
+            vec![Finding::ok(Check::Disk, "enough")],
+            UtcMillis(0),
+            UtcMillis(7),
+        );
+        let json = serde_json::to_value(&report).unwrap();
+        let expected = serde_json::json!({
+            "version": 1, "verdict": "ok", "taken_at": "1970-01-01T00:00:00.000Z", "duration_ms": 7,
+            "problems": 0, "warnings": 0,
+            "checks": [{"check": "files.disk", "subject": null, "verdict": "ok", "message": "enough", "remedy": null}],
+        });
+        assert_eq!(json, expected);
+    }
+}

@@ -1,0 +1,274 @@
+//! Do the schedules fire, did the jobs run, and does one hang?
+
+use chrono_tz::Tz;
+
+use crate::clock::UtcMillis;
+use crate::config::CronExpr;
+use crate::doctor::check::Check;
+use crate::doctor::finding::Finding;
+use crate::ops::sentence::spoken_duration;
+use crate::store::cron::CronRun;
+use crate::store::views::Lease;
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 86_400_000;
+/// The last slot of a job that finds nothing to do is kept once a minute; a busy machine may be late.
+const LATE_MS: i64 = 5 * MINUTE_MS;
+/// A job that runs for longer may hang.
+const LONG_RUN_MS: i64 = 2 * 60 * MINUTE_MS;
+/// Leases are renewed every few seconds while their process works.
+const SILENT_LEASE_MS: i64 = 5 * MINUTE_MS;
+
+/// One job's schedule, and when it last ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its name.
+    pub name: &'static str,
+    /// Its expression.
+    pub expression: CronExpr,
+    /// The slot that it last ran for.
+    pub last_slot: Option<UtcMillis>,
+    /// The last run that left a trace.
+    pub last_run: Option<CronRun>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// When.
+    pub now: UtcMillis,
+    /// The time zone of all expressions.
+    pub zone: Tz,
+    /// Since when the daemon runs; `None` if none does.
+    pub running_since: Option<UtcMillis>,
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// Who says that they work on something.
+    pub leases: Vec<Lease>,
+}
+
+/// Judges them.
+pub fn verdict(facts: &Facts) -> Vec<Finding> {
+    let mut findings = expressions(facts);
+    findings.extend(last_runs(facts));
+    findings.extend(stuck(facts));
+    findings
+}
+
+/// An expression that never fires is an error of the configuration already.
+pub fn expressions(facts: &Facts) -> Vec<Finding> {
+    let check = Check::Expression;
+    let rare = |job: &Job| {
+        let next = job.expression.next_after(facts.zone, facts.now);
+        let wait = next.map(|next| next.millis_since(facts.now));
+        let key = format!("cron.{}", job.name);
+        let what = match wait {
+            None => format!("{key} = \"{}\" never fires again", job.expression),
+            Some(wait) if wait > 31 * DAY_MS => {
+                format!(
+                    "{key} = \"{}\" fires next in {}",
+                    job.expression,
+                    spoken_duration(wait)
+                )
+            }
+            Some(_) => return None,
+        };
+        Some(
+            Finding::warning(
+                check,
+                what,
+                format!("is that meant? set {key} to fire more often"),
+            )
+            .about(job.name),
+        )
+    };
+    let findings: Vec<Finding> = facts.jobs.iter().filter_map(rare).collect();
+    match findings.is_empty() {
+        true => vec![Finding::ok(
+            check,
+            format!("all {} schedules fire within a month", facts.jobs.len()),
+        )],
+        false => findings,
+    }
+}
+
+fn last_runs(facts: &Facts) -> Vec<Finding> {
+    let check = Check::LastRun;
+    let mut findings = Vec::new();
+    for job in &facts.jobs {
+        if let Some(run) = job.last_run.as_ref().filter(|run| run.status == "error") {
+            let age = facts
+                .now
+                .millis_since(run.finished_at.unwrap_or(run.scheduled_at));
+            let message = format!(
+                "the last run of {} failed {} ago: {}",
+                job.name,
+                spoken_duration(age),
+                run.message
+            );
+            let remedy = format!(
+                "it runs again at its next slot; `orderfeed cron run {}` tries it now",
+                job.name
+            );
+            findings.push(Finding::warning(check, message, remedy).about(job.name));
+        }
+        findings.extend(overdue(facts, job));
+    }
+    if findings.is_empty() {
+        findings.push(match facts.running_since {
+            Some(_) => Finding::ok(check, "every job ran when it was due"),
+            None => Finding::skipped(check, "no daemon is running, so no job runs"),
+        });
+    }
+    findings
+}
+
+/// A job whose slot passed while the daemon ran, and that did not run.
+fn overdue(facts: &Facts, job: &Job) -> Option<Finding> {
+    let since = facts.running_since?;
+    let is_running = job.last_run.as_ref().is_some_and(|run| run.status == "running");
+    let from = job.last_slot.map_or(since, |last| last.max(since));
+    let due = job.expression.next_after(facts.zone, from)?;
+    let late = facts.now.millis_since(due);
+    if is_running || late < LATE_MS {
+        return None;
+    }
+    let message = format!(
+        "{} was due {} ago ({}) and did not run",
+        job.name,
+        spoken_duration(late),
+        job.expression
+    );
+    let remedy = format!(
+        "see `orderfeed cron history --job {0}`, try `orderfeed cron run {0}`; if no job runs, `systemctl restart orderfeed`",
+        job.name
+    );
+    Some(Finding::problem(Check::LastRun, message, remedy).about(job.name))
+}
+
+fn stuck(facts: &Facts) -> Vec<Finding> {
+    let check = Check::Stuck;
+    let mut findings = Vec::new();
+    for run in facts.jobs.iter().filter_map(|job| job.last_run.as_ref()) {
+        let began = run.executed_at.unwrap_or(run.scheduled_at);
+        let lasts = facts.now.millis_since(began);
+        if run.status == "running" && facts.running_since.is_some() && lasts > LONG_RUN_MS {
+            let message = format!("{} has been running for {}", run.job, spoken_duration(lasts));
+            let remedy = "see `orderfeed status` for its progress; if there is none, `systemctl restart orderfeed` is safe";
+            findings.push(Finding::warning(check, message, remedy).about(run.job.clone()));
+        }
+    }
+    findings.extend(facts.leases.iter().filter_map(|lease| silent(facts, lease)));
+    if findings.is_empty() {
+        findings.push(Finding::ok(check, "nothing hangs"));
+    }
+    findings
+}
+
+fn silent(facts: &Facts, lease: &Lease) -> Option<Finding> {
+    let age = facts.now.millis_since(lease.heartbeat_at);
+    let who = format!("{} (process {}) works on {}", lease.holder, lease.pid, lease.name);
+    if facts.running_since.is_none() {
+        let message = format!(
+            "{who}, says the store, but no daemon is running: it was killed; the next start goes on from there"
+        );
+        return Some(Finding::note(Check::Stuck, message).about(lease.name.clone()));
+    }
+    (age > SILENT_LEASE_MS).then(|| {
+        Finding::problem(
+            Check::Stuck,
+            format!("{who}, without a sign of life for {}", spoken_duration(age)),
+            "`systemctl restart orderfeed` is safe: it goes on from there",
+        )
+        .about(lease.name.clone())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Verdict::{self, Note, Ok as Fine, Problem, Skipped, Warning};
+
+    const NOW: UtcMillis = UtcMillis(1_795_330_800_000);
+
+    fn job(expression: &str, last_slot: Option<i64>) -> Job {
+        Job {
+            name: "resend_failed_items",
+            expression: expression.parse().unwrap(),
+            last_slot: last_slot.map(|ago| NOW.plus_millis(-ago)),
+            last_run: None,
+        }
+    }
+
+    fn facts(job: Job) -> Facts {
+        Facts {
+            now: NOW,
+            zone: Tz::UTC,
+            running_since: Some(NOW.plus_millis(-DAY_MS)),
+            jobs: vec![job],
+            leases: Vec::new(),
+        }
+    }
+
+    fn run(status: &str, ago: i64) -> Option<CronRun> {
+        Some(CronRun {
+            id: 1,
+            job: "resend_failed_items".into(),
+            status: status.into(),
+            message: "made up".into(),
+            scheduled_at: NOW.plus_millis(-ago),
+            executed_at: None,
+            finished_at: None,
+        })
+    }
+
+    fn verdicts(facts: &Facts) -> Vec<Verdict> {
+        verdict(facts).iter().map(|finding| finding.verdict).collect()
+    }
+
+    #[test]
+    fn a_job_that_runs_when_it_is_due_is_fine() {
+        assert_eq!(verdicts(&facts(job("*/5 * * * *", Some(200_000)))), [Fine; 3]);
+    }
+
+    #[test]
+    fn rare_overdue_failed_and_endless_jobs_are_told() {
+        assert_eq!(verdicts(&facts(job("0 0 29 2 *", Some(1))))[0], Warning);
+        assert_eq!(
+            verdicts(&facts(job("*/5 * * * *", Some(4 * 3_600_000)))),
+            [Fine, Problem, Fine]
+        );
+        let failed = Job {
+            last_run: run("error", 1_000),
+            ..job("*/5 * * * *", Some(1_000))
+        };
+        assert_eq!(verdicts(&facts(failed)), [Fine, Warning, Fine]);
+        let endless = Job {
+            last_run: run("running", 9_000_000),
+            ..job("*/5 * * * *", Some(9_000_000))
+        };
+        assert_eq!(verdicts(&facts(endless)), [Fine, Fine, Warning]);
+    }
+
+    #[test]
+    fn without_a_daemon_nothing_is_overdue_and_what_a_dead_one_left_is_a_note() {
+        let lease = Lease {
+            name: "feed_sync_orders".into(),
+            holder: "full sync".into(),
+            pid: 7,
+            acquired_at: NOW,
+            heartbeat_at: NOW.plus_millis(-3_600_000),
+        };
+        let dead = Facts {
+            running_since: None,
+            leases: vec![lease],
+            ..facts(job("*/5 * * * *", Some(4 * 3_600_000)))
+        };
+        assert_eq!(verdicts(&dead), [Fine, Skipped, Note]);
+        let hangs = Facts {
+            running_since: Some(NOW.plus_millis(-1000)),
+            ..dead
+        };
+        assert_eq!(verdicts(&hangs), [Fine, Fine, Problem]);
+    }
+}

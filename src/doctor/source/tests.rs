@@ -1,0 +1,167 @@
+//! Tables of facts about a source, and what is made of them.
+
+use super::*;
+use crate::commerce::triggers::TriggerReport;
+use crate::doctor::finding::Verdict::{self, Note, Ok as Fine, Problem, Skipped, Warning};
+
+fn good() -> Examination {
+    Examination {
+        product: "MariaDB 10.11.6".into(),
+        fingerprint: "orders1:aa".into(),
+        websites: vec!["base".into()],
+        positions: vec![Position::by_key("orderfeed_log", 4, 4)],
+        ..Examination::default()
+    }
+}
+
+fn facts(found: Examination) -> Facts {
+    Facts {
+        examined: Some(Ok(found)),
+        limit_s: 8,
+        stored_fingerprint: Some("orders1:aa".into()),
+        websites: BTreeMap::from([("base".to_owned(), true)]),
+        ..Facts::default()
+    }
+}
+
+fn of(facts: &Facts, check: Check) -> Vec<Finding> {
+    let mut findings = verdict(facts);
+    findings.retain(|finding| finding.check == check);
+    findings
+}
+
+fn one(facts: &Facts, check: Check) -> Verdict {
+    of(facts, check)[0].verdict
+}
+
+fn lack(what: Missing, needed: bool, grant: Option<&str>) -> Lack {
+    Lack {
+        table: "sales_invoice".into(),
+        what,
+        needed,
+        effect: (!needed).then_some("invoices are not sent"),
+        grant: grant.map(str::to_owned),
+    }
+}
+
+#[test]
+fn a_good_source_is_fine() {
+    let verdicts: Vec<_> = verdict(&facts(good()))
+        .iter()
+        .map(|finding| finding.verdict)
+        .collect();
+    assert_eq!(verdicts, [Fine; 6]);
+}
+
+#[test]
+fn a_silent_source_skips_the_rest_and_says_why() {
+    for examined in [None, Some(Err(("it is down".to_owned(), "start it".to_owned())))] {
+        let silent = Facts {
+            examined,
+            ..facts(good())
+        };
+        let verdicts: Vec<_> = verdict(&silent).iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [Problem, Skipped, Skipped, Skipped, Skipped, Skipped]);
+    }
+}
+
+#[test]
+fn a_missing_right_comes_with_its_grant_and_a_missing_extra_is_a_note() {
+    let grant = "GRANT SELECT ON `shop`.`sales_invoice` TO 'feed'@'%';";
+    let mut found = good();
+    found.lacks = vec![
+        lack(Missing::Right("SELECT"), true, Some(grant)),
+        lack(Missing::Table, false, None),
+        lack(Missing::Columns(vec!["a".into(), "b".into()]), false, None),
+    ];
+    let findings = of(&facts(found), Check::Schema);
+    assert_eq!(findings[0].verdict, Problem);
+    assert!(findings[0].remedy.as_deref().unwrap().contains(grant));
+    assert_eq!((findings[1].verdict, findings.len()), (Note, 2), "{findings:?}");
+    assert!(
+        findings[1]
+            .message
+            .contains("sales_invoice, sales_invoice.a/b; invoices are not sent")
+    );
+}
+
+#[test]
+fn triggers_that_are_gone_are_named_or_shown_by_their_effect() {
+    let report = TriggerReport {
+        expected: 54,
+        log_exists: true,
+        missing: (0..7).map(|n| format!("trg_{n}")).collect(),
+        ..TriggerReport::default()
+    };
+    for (state, expected) in [
+        (TriggerState::Ours(report), Problem),
+        (TriggerState::Unseen { stale: None }, Note),
+        (
+            TriggerState::Unseen {
+                stale: Some(UtcMillis(1)),
+            },
+            Problem,
+        ),
+        (TriggerState::Instance(0), Problem),
+        (TriggerState::Instance(3), Fine),
+    ] {
+        let mut found = good();
+        found.triggers = Some(state);
+        let finding = of(&facts(found), Check::Capture).remove(0);
+        assert_eq!(finding.verdict, expected, "{finding:?}");
+    }
+    assert_eq!(
+        listed("missing", &["a".into(), "b".into()]).unwrap(),
+        "missing: a, b"
+    );
+}
+
+#[test]
+fn a_position_astray_is_told() {
+    for (position, expected) in [
+        (Position::by_key("a", 9, 4), Warning),
+        (Position::by_key("a", 9, 9 + MANY_ROWS), Fine),
+        (Position::by_key("a", 9, 10 + MANY_ROWS), Warning),
+        (Position::by_time("a", 0, STUCK_MS / 1000 + 1, 9_999), Warning),
+        (Position::by_time("a", 0, 60, 9_999), Fine),
+    ] {
+        let mut found = good();
+        found.positions = vec![position];
+        assert_eq!(
+            one(&facts(found.clone()), Check::Position),
+            expected,
+            "{:?}",
+            found.positions
+        );
+    }
+}
+
+#[test]
+fn another_database_is_a_problem() {
+    let mut found = good();
+    found.fingerprint = "orders1:bb".into();
+    assert_eq!(one(&facts(found), Check::Identity), Problem);
+}
+
+#[test]
+fn websites_that_are_off_unknown_or_misspelt_are_named() {
+    let mut found = good();
+    found.websites.push("uk".into());
+    let mut facts = facts(found);
+    assert_eq!(one(&facts, Check::Websites), Note, "it has no orders");
+    facts.without_events = (0, 7);
+    assert_eq!(one(&facts, Check::Websites), Warning);
+    facts.websites.insert("uk".into(), false);
+    facts.without_events = (7, 0);
+    let off = of(&facts, Check::Websites).remove(0);
+    assert!(
+        off.message.contains("switched off") && off.verdict == Warning,
+        "{off:?}"
+    );
+    facts.websites.insert("ukk".into(), true);
+    let misspelt = of(&facts, Check::Websites).remove(1);
+    assert!(
+        misspelt.message.contains("no website ukk; it has base, uk"),
+        "{misspelt:?}"
+    );
+}

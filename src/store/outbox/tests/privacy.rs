@@ -1,0 +1,224 @@
+//! Persons who are suppressed or erased leave the outbox; everybody else's bytes, order and fate stay as they are.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::super::super::suppression::Person;
+use super::*;
+
+/// In these tests a body is `{"xdm":"<person>/<anything>"}`.
+fn person_of(json: &[u8]) -> Option<Person> {
+    let number = *json.strip_prefix(b"{\"xdm\":\"")?.first()?;
+    (number != b'-').then_some([number; 32])
+}
+
+fn of(person: u8, number: OrderId, class: Class, kinds: &[KindCode]) -> OrderEvents {
+    let mut order = order(number, class, kinds);
+    for event in &mut order.events {
+        event.body = Ok(json(&format!("{}/{number}/{}", char::from(person), event.kind)));
+    }
+    order.person = Some([person; 32]);
+    order
+}
+
+async fn list(store: &Store, persons: &[u8]) {
+    let persons: Vec<Person> = persons.iter().map(|person| [*person; 32]).collect();
+    write(store, move |w| w.add_suppressions(&persons, "", NOW)).await;
+}
+
+async fn screen(store: &Store, id: BatchId) -> u64 {
+    write(store, move |w| w.screen_batch(id, person_of, NOW)).await
+}
+
+async fn erase(store: &Store, id: BatchId, person: u8) -> Found {
+    write(store, move |w| {
+        w.erase_from_batch(id, &[[person; 32]], person_of, NOW)
+    })
+    .await
+}
+
+async fn states(store: &Store, order: OrderId) -> Vec<EventState> {
+    let events = store.read(move |r| r.events_of(order)).await.unwrap();
+    events.into_iter().map(|event| event.state).collect()
+}
+
+#[tokio::test]
+async fn what_enters_for_somebody_on_the_list_is_final_at_once_and_for_ever() {
+    let (_dir, store) = testing::fresh();
+    list(&store, b"a").await;
+    let orders = || vec![of(b'a', 1, Class::Live, &[1, 2]), of(b'b', 2, Class::Live, &[1])];
+    let entered = enqueue(&store, orders()).await;
+    assert_eq!((entered.events, entered.suppressed), (1, 2));
+    assert_eq!(states(&store, 1).await, [EventState::Suppressed; 2]);
+    write(&store, |w| w.remove_suppressions(&[[b'a'; 32]])).await;
+    assert_eq!(enqueue(&store, orders()).await, Enqueued::default());
+    let later = enqueue(&store, vec![of(b'a', 1, Class::Live, &[1, 2, 3])]).await;
+    assert_eq!(later.events, 1, "only what is new goes again");
+}
+
+#[tokio::test]
+async fn a_forced_resend_leaves_out_who_is_listed_and_what_was_erased() {
+    let (_dir, store) = testing::fresh();
+    let orders = || {
+        vec![
+            of(b'a', 1, Class::Live, &[1]),
+            of(b'b', 2, Class::Live, &[1]),
+            of(b'c', 3, Class::Live, &[1]),
+        ]
+    };
+    enqueue(&store, orders()).await;
+    deliver(&store, 1).await;
+    list(&store, b"a").await;
+    let found = erase(&store, 1, b'b').await;
+    assert_eq!((found.events.len(), found.pending), (1, false));
+    let again = write(&store, move |w| w.enqueue(&orders(), Entry::Again, LIMITS, NOW)).await;
+    assert_eq!(again.events, 1);
+    let waiting = ready(&store).await;
+    assert_eq!(body(&store, waiting[0].id).await.entries[0].key.order, 3);
+    assert_eq!(states(&store, 2).await, [EventState::Delivered]);
+    let key = EventKey {
+        order: 2,
+        kind: 1,
+        document: 2,
+    };
+    assert_eq!(store.read(move |r| r.erased_at(key)).await.unwrap(), Some(NOW));
+}
+
+#[tokio::test]
+async fn a_batch_of_which_nothing_is_left_lets_go_of_those_that_wait_for_it() {
+    let (_dir, store) = testing::fresh();
+    enqueue(&store, vec![of(b'a', 1, Class::Live, &[1])]).await;
+    // The same order under another address: it waits for the first.
+    enqueue(&store, vec![of(b'b', 1, Class::Live, &[2])]).await;
+    assert_eq!(ready(&store).await.len(), 1);
+    list(&store, b"a").await;
+    assert_eq!(screen(&store, 1).await, 1);
+    let ready = ready(&store).await;
+    assert_eq!(ready.iter().map(|batch| batch.id).collect::<Vec<_>>(), [2]);
+    assert_eq!(store.read(|r| r.batch_life(1)).await.unwrap(), None);
+    assert_eq!(screen(&store, 1).await, 0, "again changes nothing");
+    assert_eq!(store.read(|r| r.pending_events()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn an_erased_dead_letter_is_given_up() {
+    let (_dir, store) = testing::fresh();
+    enqueue(
+        &store,
+        vec![of(b'a', 1, Class::Live, &[1]), of(b'b', 2, Class::Live, &[1])],
+    )
+    .await;
+    let refusal = || {
+        EventVerdict::Parked(Refusal {
+            code: "EXEG-0102-400".to_owned(),
+            detail: "quoted".to_owned(),
+        })
+    };
+    let answer = Answer {
+        at: NOW,
+        note: Some("quoted".to_owned()),
+        ..Answer::default()
+    };
+    write(&store, move |w| {
+        w.settle_each(1, &[(0, refusal()), (1, refusal())], &answer)
+    })
+    .await;
+    let find = |r: &crate::store::Reader<'_>| {
+        let first = EventKey {
+            order: 0,
+            kind: 0,
+            document: 0,
+        };
+        r.find_in_parked(first, 10, &[[b'a'; 32]], person_of)
+    };
+    let (found, last) = store.read(find).await.unwrap();
+    assert_eq!((found.len(), last.map(|key| key.order)), (1, Some(2)));
+    assert!(write(&store, move |w| w.erase_parked(found[0], NOW)).await);
+    assert_eq!(states(&store, 1).await, [EventState::Suppressed]);
+    assert_eq!(states(&store, 2).await, [EventState::Parked]);
+    // The finished batch had the body as well, and the edge's words.
+    let found = erase(&store, 1, b'a').await;
+    assert_eq!((found.events.len(), found.texts), (1, 1));
+    assert_eq!(
+        erase(&store, 1, b'a').await,
+        Found::default(),
+        "again finds nothing"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// Whatever is listed or erased in whatever order: the others' bytes and order stay, each event has one fate, and
+    /// totals and counts agree with it.
+    #[test]
+    fn everybody_elses_events_stay_as_they_are(
+        orders in prop::collection::vec((0u8..5, 1usize..4, any::<bool>()), 1..20),
+        steps in prop::collection::vec((0u8..5, 0u8..3), 0..6),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (_dir, store) = testing::fresh();
+            write(&store, |w| w.website_id("base")).await;
+            let mut bytes = BTreeMap::new();
+            for (number, (person, kinds, alone)) in (1..).zip(&orders) {
+                let kinds: Vec<KindCode> = (0..*kinds as u8).collect();
+                let order = of(b'a' + person, number, Class::Live, &kinds);
+                for event in &order.events {
+                    bytes.insert((number, event.kind), event.body.clone().unwrap());
+                }
+                enqueue(&store, vec![order]).await;
+                if *alone {
+                    // Somebody in the same batch: an order without a person.
+                    let mut nobody = self::order(1000 + number, Class::Live, &[1]);
+                    nobody.events[0].body = Ok(json("-"));
+                    enqueue(&store, vec![nobody]).await;
+                }
+            }
+            let mut gone: Vec<u8> = Vec::new();
+            for (person, step) in steps {
+                let person = b'a' + person;
+                let ids: Vec<BatchId> = ready(&store).await.into_iter().map(|batch| batch.id).collect();
+                match step {
+                    0 => for id in ids { erase(&store, id, person).await; },
+                    _ => {
+                        list(&store, &[person]).await;
+                        for id in ids { screen(&store, id).await; }
+                    }
+                }
+                gone.push(person);
+            }
+            let mut left = 0;
+            for batch in ready(&store).await {
+                let body = body(&store, batch.id).await;
+                prop_assert_eq!(batch.events, body.entries.len());
+                prop_assert_eq!(batch.bytes, body.payload.len());
+                let mut last = None;
+                for (key, json) in body.events() {
+                    left += 1;
+                    prop_assert!(person_of(json).is_none_or(|person| !gone.contains(&person[0])));
+                    if let Some(same) = bytes.get(&(key.order, key.kind)) {
+                        prop_assert_eq!(json, same.as_slice());
+                    }
+                    let place = (key.order, key.kind);
+                    prop_assert!(last.is_none_or(|before| before < place));
+                    last = Some(place);
+                }
+            }
+            for ((order, _), body) in &bytes {
+                let fates = states(&store, *order).await;
+                let is_gone = gone.contains(&person_of(body).unwrap()[0]);
+                let fate = if is_gone { EventState::Suppressed } else { EventState::Pending };
+                prop_assert!(fates.iter().all(|state| *state == fate));
+            }
+            let nobodies = orders.iter().filter(|(_, _, alone)| *alone).count();
+            let suppressed = bytes.values().filter(|body| gone.contains(&person_of(body).unwrap()[0])).count();
+            prop_assert_eq!(left, bytes.len() - suppressed + nobodies);
+            let totals = store.read(|r| r.outbox_by_website()).await.unwrap();
+            let counted: u64 = totals.iter().flat_map(|website| &website.totals).map(|(_, _, events)| events).sum();
+            prop_assert_eq!(counted, suppressed as u64);
+            Ok(())
+        })?;
+    }
+}

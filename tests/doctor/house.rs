@@ -1,0 +1,226 @@
+//! The house itself: configuration, schedules, disk, locks, permissions, a suspended index, a website that is off.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use super::rig::{Visit, examine};
+use crate::support::daemon::{Ran, eventually, say};
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+#[test]
+fn a_typing_error_in_the_configuration_is_named_with_what_was_meant() {
+    let house = ShopHouse::new(NOWHERE, 1);
+    house.installation.layer("typo", "[delivery]\nlanez = 3\n");
+    let visit = examine(&house.installation);
+    visit.finds(
+        "configuration.valid",
+        "problem",
+        &["typo.toml:2", "lanez", "lanes"],
+        &["config check"],
+    );
+    visit.finds(
+        "store.opens",
+        "skipped",
+        &["the configuration cannot be used"],
+        &[],
+    );
+    assert_eq!(house.installation.run(&["status"]).code, Some(78));
+}
+
+#[test]
+fn a_schedule_that_never_fires_is_named_with_its_key() {
+    let house = ShopHouse::new(NOWHERE, 1);
+    house
+        .installation
+        .layer("cron", "[cron]\nresend_failed_items = \"0 0 30 2 *\"\n");
+    let visit = examine(&house.installation);
+    let words = &["cron.resend_failed_items", "never fires"];
+    visit.finds("configuration.valid", "problem", words, &["config check"]);
+    let started = house.installation.run(&["run"]);
+    assert!(
+        started.code == Some(78) && started.stderr.contains("never fires"),
+        "{started:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_named_by_status_log_and_doctor() {
+    let edge = edge::start().await;
+    let house = ShopHouse::new(&edge.server_url(), 5);
+    house
+        .installation
+        .layer("disk", "[store]\ndisk_reserve = \"900TiB\"\n");
+    let daemon = house.installation.start();
+    eventually("the intake pauses", || {
+        house.installation.log().contains("The disk is nearly full")
+    });
+    eventually("status says so", || {
+        house
+            .installation
+            .run(&["status"])
+            .stdout
+            .contains("the disk is nearly full")
+    });
+    let visit = examine(&house.installation);
+    visit.finds(
+        "files.disk",
+        "problem",
+        &["nearly full", "store.disk_reserve 9"],
+        &["free some space"],
+    );
+    visit.finds("index.intake", "problem", &["disk"], &["store.disk_reserve"]);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_another_process_keeps_locked_is_named_with_that_process() {
+    let edge = edge::start().await;
+    let mut house = ShopHouse::new(&edge.server_url(), 10);
+    let daemon = house.installation.start();
+    let expected = house.expected();
+    eventually("the history is served", || house.is_served(&edge, expected.len()));
+    let other = rusqlite::Connection::open(house.installation.path("orderfeed.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    house.place();
+    let visit = examine(&house.installation);
+    let pid = std::process::id();
+    visit.finds(
+        "store.locked",
+        "problem",
+        &[&format!("process {pid}"), "promises"],
+        &[&format!("kill {pid}")],
+    );
+    visit.finds("store.opens", "ok", &[], &[]);
+    eventually("the log says it", || {
+        house.installation.log().contains("is held by another process")
+    });
+    other.execute_batch("ROLLBACK").unwrap();
+    examine(&house.installation).finds("store.locked", "ok", &[], &[]);
+    drop(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_nobody_else_may_even_read_is_named_with_who_keeps_it() {
+    let edge = edge::start().await;
+    let house = ShopHouse::new(&edge.server_url(), 3);
+    let daemon = house.installation.start();
+    let expected = house.expected();
+    eventually("the history is served", || house.is_served(&edge, expected.len()));
+    assert_eq!(daemon.stop(), Some(0));
+    let other = rusqlite::Connection::open(house.installation.path("orderfeed.db")).unwrap();
+    other
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE of_somebody_else (a)")
+        .unwrap();
+    let visit = examine(&house.installation);
+    visit.finds(
+        "store.locked",
+        "problem",
+        &[&format!("process {}", std::process::id())],
+        &["kill"],
+    );
+    visit.finds(
+        "store.opens",
+        "problem",
+        &["is held by another process"],
+        &["find the other process"],
+    );
+    visit.finds("index.status", "skipped", &["the store cannot be read"], &[]);
+    visit.finds("edge.datastream", "ok", &[], &[]);
+}
+
+#[test]
+fn a_state_directory_that_may_not_be_used_is_named_with_what_mends_it() {
+    let house = ShopHouse::new(NOWHERE, 1);
+    if !rustix::process::geteuid().is_root() {
+        say("skipped: running as another user needs root");
+        return;
+    }
+    house
+        .installation
+        .layer("path", "[store]\npath = \"state/orderfeed.db\"\n");
+    std::fs::create_dir(house.installation.path("state")).unwrap();
+    for path in [".", "orderfeed.toml", "conf.d", "conf.d/path.toml", "shop.db"] {
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(house.installation.path(path), open).unwrap();
+    }
+    let as_nobody = |args: &[&str]| {
+        let mut command = house.installation.command(args);
+        command.uid(65_534).gid(65_534);
+        let output = command.output().unwrap();
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    };
+    // It may be entered and not written, then neither.
+    for (mode, status) in [(0o755, "there is no store"), (0o700, "ermission denied")] {
+        let closed = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(house.installation.path("state"), closed).unwrap();
+        let visit = Visit::of(&as_nobody(&["doctor", "--json"]));
+        let words = &["state", "cannot be written", "ermission denied"];
+        visit.finds("files.directory", "problem", words, &["chown", "SELinux"]);
+        let said = as_nobody(&["status"]);
+        assert!(
+            said.stderr.contains(status) && said.stderr.contains("state"),
+            "{said:?}"
+        );
+        let started = as_nobody(&["run"]);
+        assert_eq!(started.code, Some(78), "{started:?}");
+        let names_it = started.stderr.contains("ermission denied") && started.stderr.contains("store.path");
+        assert!(names_it, "{started:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_is_suspended_is_named_with_the_command_that_ends_it() {
+    let edge = edge::start().await;
+    let mut house = ShopHouse::new(&edge.server_url(), 5);
+    let daemon = house.installation.start();
+    let expected = house.expected();
+    eventually("the history is served", || house.is_served(&edge, expected.len()));
+    house
+        .installation
+        .run(&["indexer:set-status", "suspended", "sales_order_data_exporter_v2"])
+        .ok();
+    house.place();
+    eventually("the change is captured", || {
+        house.installation.index().is_some_and(|index| index.backlog > 0)
+    });
+    let status = house.installation.run(&["status"]).ok();
+    assert!(status.contains("Suspended"), "{status}");
+    let visit = examine(&house.installation);
+    visit.finds(
+        "index.status",
+        "warning",
+        &["suspended", "1 order"],
+        &["indexer:set-status valid"],
+    );
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_website_that_is_switched_off_is_named_with_its_key() {
+    let edge = edge::start().await;
+    let house = ShopHouse::new(&edge.server_url(), 30);
+    let daemon = house.installation.start();
+    let expected = house.expected();
+    eventually("the history is served", || house.is_served(&edge, expected.len()));
+    assert_eq!(daemon.stop(), Some(0));
+    house
+        .installation
+        .layer("off", "[websites.eu]\nback_office_events = false\n");
+    let daemon = house.installation.start_and_wait();
+    let status = house.installation.run(&["status"]).ok();
+    assert!(status.contains("switched off, or not configured"), "{status}");
+    let visit = examine(&house.installation);
+    let key = &["websites.eu.back_office_events = true"];
+    visit.finds("delivery.website", "warning", &["switched off"], key);
+    assert_eq!(visit.of_check("delivery.website")[0]["subject"], "eu");
+    assert_eq!(visit.of_check("source.websites")[0]["subject"], "eu");
+    assert_eq!(daemon.stop(), Some(0));
+}

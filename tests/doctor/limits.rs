@@ -1,0 +1,32 @@
+//! Whoever hangs costs their own checks, and no more than the time limit.
+
+use std::time::{Duration, Instant};
+
+use super::rig::Visit;
+use crate::support::daemon::Installation;
+use crate::support::edge;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_and_an_edge_that_hang_are_told_within_the_limit() {
+    // They take the connection and say nothing.
+    let listen = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let (database, deaf) = (listen(), listen());
+    let source = format!(
+        "[source]\nkind = \"mysql\"\n[source.mysql]\nurl = \"mysql://feed@{}/shop\"\nconnect_timeout = \"60s\"\n",
+        database.local_addr().unwrap()
+    );
+    let url = format!("http://{}", deaf.local_addr().unwrap());
+    let installation = Installation::new(&edge::config(&url, &source));
+    let begun = Instant::now();
+    let visit = Visit::of(&installation.run(&["doctor", "--json"]));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    visit.finds(
+        "source.reachable",
+        "problem",
+        &["does not answer within"],
+        &["PROCESSLIST"],
+    );
+    visit.finds("edge.address", "ok", &[], &[]);
+    visit.finds("edge.token", "problem", &["no answer"], &["test-connection"]);
+    visit.finds("files.directory", "ok", &[], &[]);
+}

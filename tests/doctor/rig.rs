@@ -1,0 +1,90 @@
+//! Running `doctor` and asking its report.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::daemon::{Installation, Ran};
+
+/// `doctor` is bounded to about 15 seconds; a machine busy with other tests takes longer.
+const BOUND: Duration = Duration::from_secs(40);
+
+/// What `doctor` said.
+#[derive(Debug)]
+pub struct Visit {
+    pub code: Option<i32>,
+    pub report: Value,
+}
+
+/// Runs `doctor --json`.
+#[track_caller]
+pub fn examine(installation: &Installation) -> Visit {
+    examine_with(installation, &[])
+}
+
+/// With more arguments.
+#[track_caller]
+pub fn examine_with(installation: &Installation, args: &[&str]) -> Visit {
+    let begun = Instant::now();
+    let ran = installation.run(&[&["doctor", "--json"], args].concat());
+    assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+    Visit::of(&ran)
+}
+
+impl Visit {
+    /// Of a run that printed a report.
+    #[track_caller]
+    pub fn of(ran: &Ran) -> Self {
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        assert_eq!(report["version"], 1);
+        for words in ["s3cr3t", "Bearer"] {
+            assert!(!ran.stdout.contains(words), "a secret: {}", ran.stdout);
+        }
+        let code = ran.code;
+        let expected = if report["problems"] == 0 { 0 } else { 1 };
+        assert_eq!(
+            code,
+            Some(expected),
+            "the exit code says whether there is a problem"
+        );
+        Self { code, report }
+    }
+
+    /// The findings of a check.
+    pub fn of_check(&self, check: &str) -> Vec<&Value> {
+        let findings = self.report["checks"].as_array().unwrap();
+        findings
+            .iter()
+            .filter(|finding| finding["check"] == check)
+            .collect()
+    }
+
+    /// The check has a finding with this verdict whose message and remedy hold these words.
+    #[track_caller]
+    pub fn finds(&self, check: &str, verdict: &str, message: &[&str], remedy: &[&str]) {
+        let holds = |text: &Value, words: &[&str]| {
+            let text = text.as_str().unwrap_or_default();
+            words.iter().all(|word| text.contains(word))
+        };
+        let found = self.of_check(check).into_iter().any(|finding| {
+            finding["verdict"] == verdict
+                && holds(&finding["message"], message)
+                && holds(&finding["remedy"], remedy)
+        });
+        assert!(
+            found,
+            "no {verdict} of {check} with {message:?} and {remedy:?}: {:#}",
+            self.report
+        );
+    }
+
+    /// Every problem and warning.
+    pub fn complaints(&self) -> Vec<String> {
+        let findings = self.report["checks"].as_array().unwrap();
+        let bad = findings
+            .iter()
+            .filter(|finding| finding["verdict"] == "problem" || finding["verdict"] == "warning");
+        bad.map(|finding| format!("{}: {}", finding["check"], finding["message"]))
+            .collect()
+    }
+}

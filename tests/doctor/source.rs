@@ -1,0 +1,218 @@
+//! The source, a real MariaDB: down, without a grant, without a trigger; and an embedded one.
+
+use orderfeed::demo::history::Span;
+use orderfeed::demo::shop::ShopOptions;
+
+use super::rig::examine;
+use crate::support::daemon::{Installation, eventually, now};
+use crate::support::database::{Database, PASSWORD};
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+use crate::support::mariadb::Server;
+
+const EDGE: &str = "http://127.0.0.1:9";
+
+async fn shop(orders: usize) -> Database {
+    let database = Server::shared().database().await;
+    let to = now().plus_millis(-3_600_000);
+    let span = Span {
+        orders,
+        from: to.plus_millis(-20 * 86_400_000),
+        to,
+    };
+    database.load(ShopOptions::default(), span).await;
+    database
+}
+
+fn installed(database: &Database, user: &str, more: &str) -> Installation {
+    let url = database.url(user).replace('@', &format!(":{PASSWORD}@"));
+    let source = format!(
+        "[source]\nkind = \"mysql\"\n[source.mysql]\nurl = \"{url}\"\npoll_interval = \"100ms\"\n{more}"
+    );
+    Installation::new(&edge::config(EDGE, &source))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_is_down_is_named_by_its_address() {
+    let address = edge::free_address();
+    let source =
+        format!("[source]\nkind = \"mysql\"\n[source.mysql]\nurl = \"mysql://feed@{address}/shop\"\n");
+    let installation = Installation::new(&edge::config(EDGE, &source));
+    let daemon = installation.start();
+    eventually("the log says it", || {
+        installation.log().contains("The source cannot be read")
+    });
+    assert!(
+        installation.log().contains(&address.to_string()),
+        "{}",
+        installation.log()
+    );
+    let visit = examine(&installation);
+    let remedy = &["source.mysql.url", "systemctl"];
+    visit.finds(
+        "source.reachable",
+        "problem",
+        &[&address.to_string(), "refused"],
+        remedy,
+    );
+    visit.finds("source.schema", "skipped", &["cannot be asked"], &[]);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_grants_are_named_all_at_once_with_the_statements_that_mend_them() {
+    let database = shop(5).await;
+    let user = database.read_only_account().await;
+    for table in ["sales_invoice", "store_group"] {
+        let revoke = format!("REVOKE SELECT ON {}.{table} FROM '{user}'@'%'", database.name());
+        database.execute(&revoke).await;
+    }
+    let installation = installed(&database, &user, "");
+    let daemon = installation.start();
+    eventually("the log says it", || {
+        installation.log().contains("lacks SELECT on the table")
+    });
+    let visit = examine(&installation);
+    for table in ["sales_invoice", "store_group"] {
+        let grant = format!("GRANT SELECT ON `{}`.`{table}` TO '{user}'@'%';", database.name());
+        visit.finds("source.schema", "problem", &["lacks SELECT", table], &[&grant]);
+        database.execute(&grant).await;
+    }
+    let mended = examine(&installation);
+    mended.finds("source.schema", "ok", &[], &[]);
+    mended.finds(
+        "source.schema",
+        "note",
+        &["eav_attribute", "returned items are not sent"],
+        &[],
+    );
+    mended.finds("source.reachable", "ok", &["MariaDB"], &[]);
+    mended.finds("clock.database", "ok", &["agrees"], &[]);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trigger_that_was_dropped_is_named() {
+    let database = shop(5).await;
+    let installer = database.trigger_account("orderfeed_log").await;
+    let installation = installed(&database, &installer, "capture = \"triggers\"\n");
+    let missing = examine(&installation);
+    missing.finds(
+        "source.schema",
+        "problem",
+        &["orderfeed_log"],
+        &["triggers install"],
+    );
+    installation.run(&["source", "triggers", "install"]).ok();
+    let daemon = installation.start();
+    eventually("capture begins", || {
+        installation
+            .look(|reader| reader.source_cursors())
+            .flatten()
+            .is_some()
+    });
+    examine(&installation).finds("source.capture", "ok", &["all 54 triggers"], &[]);
+    database
+        .execute("DROP TRIGGER trg_orderfeed_sales_order_after_update")
+        .await;
+    let visit = examine(&installation);
+    visit.finds(
+        "source.capture",
+        "problem",
+        &["missing: trg_orderfeed_sales_order_after_update"],
+        &["source triggers install", "indexer:reindex"],
+    );
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// The daemon's own account, with exactly the documented rights, may not see triggers at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn triggers_that_the_account_may_not_see_are_missed_by_their_effect() {
+    let database = shop(5).await;
+    let triggers = "capture = \"triggers\"\n";
+    let installer = database.trigger_account("orderfeed_log").await;
+    installed(&database, &installer, triggers)
+        .run(&["source", "triggers", "install"])
+        .ok();
+    let (user, name) = (database.read_only_account().await, database.name());
+    database
+        .execute(&format!(
+            "GRANT SELECT, DELETE ON {name}.orderfeed_log TO '{user}'@'%'"
+        ))
+        .await;
+    let installation = installed(&database, &user, triggers);
+    database
+        .execute("UPDATE sales_order SET status = 'w' WHERE entity_id = 2")
+        .await;
+    let unseen = examine(&installation);
+    unseen.finds("source.capture", "note", &["may not see triggers"], &[]);
+    unseen.finds("source.schema", "ok", &[], &[]);
+    database
+        .execute("DROP TRIGGER trg_orderfeed_sales_order_after_update")
+        .await;
+    database
+        .execute("UPDATE sales_order SET status = 'x', updated_at = UTC_TIMESTAMP() + INTERVAL 2 MINUTE WHERE entity_id = 3")
+        .await;
+    let gone = examine(&installation);
+    gone.finds(
+        "source.capture",
+        "problem",
+        &["the log does not know of it"],
+        &["triggers install"],
+    );
+    database
+        .execute(&format!(
+            "REVOKE DELETE ON {name}.orderfeed_log FROM '{user}'@'%'"
+        ))
+        .await;
+    let revoked = examine(&installation);
+    let grant = format!("GRANT DELETE ON `{name}`.`orderfeed_log`");
+    revoked.finds(
+        "source.schema",
+        "problem",
+        &["lacks DELETE", "orderfeed_log"],
+        &[&grant],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn positions_astray_and_another_database_are_told() {
+    let database = shop(5).await;
+    let user = database.read_only_account().await;
+    let installation = installed(&database, &user, "");
+    let daemon = installation.start();
+    eventually("the history is indexed", || {
+        installation
+            .index()
+            .is_some_and(|index| index.status.as_str() == "valid")
+    });
+    assert_eq!(daemon.stop(), Some(0));
+    let good = examine(&installation);
+    good.finds("source.position", "ok", &[], &[]);
+    good.finds("source.identity", "ok", &[], &[]);
+    database.execute("DELETE FROM sales_order_status_history").await;
+    let ahead = examine(&installation);
+    let words = &["sales_order_status_history", "deleted"];
+    ahead.finds("source.position", "warning", words, &["indexer:reindex"]);
+    database
+        .execute("UPDATE sales_order SET increment_id = CONCAT('9', increment_id)")
+        .await;
+    let other = examine(&installation);
+    other.finds(
+        "source.identity",
+        "problem",
+        &["another database"],
+        &["store.path"],
+    );
+}
+
+#[test]
+fn an_embedded_source_is_looked_at_without_mending_it() {
+    let house = ShopHouse::new(EDGE, 3);
+    let logs = |house: &ShopHouse| house.sql().table_exists(None, "orderfeed_log").unwrap();
+    let before = logs(&house);
+    let visit = examine(&house.installation);
+    visit.finds("source.reachable", "ok", &["SQLite"], &[]);
+    visit.finds("source.capture", "problem", &["missing"], &["triggers install"]);
+    assert_eq!(logs(&house), before, "looking installs nothing");
+}

@@ -1,0 +1,256 @@
+//! `privacy erase`, down to the bytes of the store's files.
+
+use std::path::Path;
+
+use orderfeed::emulator::EmulatorConfig;
+
+use crate::privacy::{MARK, become_janes, expected_apart, hash, json, keeping_edge, states, with_jane};
+use crate::support::daemon::{Installation, eventually};
+use crate::support::embedded::ShopHouse;
+
+/// How a compressed batch begins.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Bytes that a page of an overflow chain begins with: the number of the next page.
+const CHAIN: usize = 4;
+const PAGE: usize = 4096;
+
+/// Where Jane is found in the files of the store: in plain text, and in what is compressed there, whether a row leads to it
+/// or not. An overflow chain is followed by the numbers in its pages.
+fn traces(installation: &Installation) -> Vec<String> {
+    let mut traces = Vec::new();
+    for name in ["orderfeed.db", "orderfeed.db-wal", "orderfeed.db-shm"] {
+        let Ok(bytes) = std::fs::read(installation.path(name)) else {
+            continue;
+        };
+        for (what, needle) in needles() {
+            if contains(&bytes, &needle) {
+                traces.push(format!("{what} in plain in {name}"));
+            }
+        }
+        let starts = bytes.windows(4).enumerate().filter(|(_, window)| *window == ZSTD);
+        for (start, _) in starts {
+            let unpacked = unpack(&bytes, start);
+            for (what, needle) in needles() {
+                if contains(&unpacked, &needle) {
+                    traces.push(format!("{what} in a batch at {start} of {name}"));
+                }
+            }
+        }
+    }
+    traces
+}
+
+fn needles() -> [(&'static str, Vec<u8>); 2] {
+    [
+        ("the hash", hash().into_bytes()),
+        ("her name", MARK.as_bytes().to_vec()),
+    ]
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes
+        .windows(needle.len())
+        .any(|window| window.eq_ignore_ascii_case(needle))
+}
+
+/// As much as can be unpacked of a frame at `start`, which may go on in other pages.
+fn unpack(bytes: &[u8], start: usize) -> Vec<u8> {
+    use std::io::Read;
+    let own_page = start / PAGE * PAGE + PAGE;
+    let mut packed = bytes[start..own_page.min(bytes.len())].to_vec();
+    let direct = bytes[start..bytes.len().min(start + 200_000)].to_vec();
+    // The chain's first number stands right behind what the row itself holds; try each place in the page.
+    let mut best = Vec::new();
+    let mut candidates = vec![direct];
+    for at in (start + 40)
+        ..own_page
+            .saturating_sub(CHAIN)
+            .min(bytes.len().saturating_sub(CHAIN))
+    {
+        let page = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        if page > 1 && page * PAGE <= bytes.len() {
+            packed.truncate(at - start);
+            let mut whole = packed.clone();
+            follow(bytes, page, &mut whole);
+            candidates.push(whole);
+            packed = bytes[start..own_page].to_vec();
+        }
+    }
+    for candidate in candidates {
+        let mut unpacked = Vec::new();
+        if let Ok(mut decoder) = zstd::stream::read::Decoder::new(candidate.as_slice()) {
+            let mut chunk = [0; 1024];
+            while let Ok(read @ 1..) = decoder.read(&mut chunk) {
+                unpacked.extend_from_slice(&chunk[..read]);
+            }
+        }
+        if unpacked.len() > best.len() {
+            best = unpacked;
+        }
+    }
+    best
+}
+
+fn follow(bytes: &[u8], mut page: usize, whole: &mut Vec<u8>) {
+    for _ in 0..64 {
+        let start = (page - 1) * PAGE;
+        let Some(content) = bytes.get(start..start + PAGE) else {
+            return;
+        };
+        whole.extend_from_slice(&content[CHAIN..]);
+        page = u32::from_be_bytes(content[..CHAIN].try_into().unwrap()) as usize;
+        if page < 2 || page * PAGE > bytes.len() {
+            return;
+        }
+    }
+}
+
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice() {
+    let edge = keeping_edge().await;
+    let house = ShopHouse::new(&edge.server_url(), 40);
+    house.installation.layer(
+        "full",
+        "[privacy]\nprofile = \"full\"\n[delivery]\nmax_batch_events = 4\n",
+    );
+    let janes = become_janes(&house, 3);
+    let expected = house.expected();
+    let daemon = house.installation.start_and_wait();
+    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    assert!(
+        !traces(&house.installation).is_empty(),
+        "the search finds what is there"
+    );
+    let (own, _) = expected_apart(&house, &janes);
+
+    let erase = |args: &[&str]| {
+        let args: Vec<_> = ["privacy", "erase", "--email", "-", "--json"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        json(&with_jane(&house.installation, &args).ok())
+    };
+    let dry = erase(&["--dry-run"]);
+    assert_eq!(
+        (&dry["sent"], &dry["listed"]),
+        (&own.len().into(), &0.into()),
+        "{dry}"
+    );
+    // Beside the running daemon.
+    let done = erase(&[]);
+    for (what, count) in [
+        ("sent", own.len()),
+        ("waiting", 0),
+        ("listed", 1),
+        ("orders", 3),
+        ("under_way", 0),
+    ] {
+        assert_eq!(done[what], count, "{what} of {done}");
+    }
+    assert_eq!(done["log_emptied"], true, "{done}");
+    assert_eq!(traces(&house.installation), Vec::<String>::new());
+    for (state, notes) in states(&house, janes[0]) {
+        assert_eq!(state, "delivered");
+        assert!(notes.contains("erased by `orderfeed privacy erase`"), "{notes}");
+    }
+    let again = erase(&[]);
+    assert_eq!(
+        (&again["sent"], &again["listed"]),
+        (&0.into(), &0.into()),
+        "{again}"
+    );
+
+    // Nothing makes them again: neither what the shop still has nor a forced resend, nor a restart.
+    let requests = edge.totals().duplicates;
+    let force = [
+        "saas:resync",
+        "--feed",
+        "orders",
+        "--force",
+        "--cleanup-feed",
+        "--wait",
+    ];
+    house.installation.run(&force).ok();
+    assert_eq!(
+        edge.totals().duplicates - requests,
+        (expected.len() - own.len()) as u64
+    );
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(traces(&house.installation), Vec::<String>::new());
+    assert_eq!(size(&house.installation.path("orderfeed.db-wal")), 0);
+    assert_eq!(edge.bytes_changed(), Vec::<String>::new());
+    assert!(!house.installation.log().to_lowercase().contains(MARK));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_or_needs_a_decision_is_erased_without_a_daemon_and_the_list_is_left_out_if_wanted() {
+    let edge = keeping_edge().await;
+    let house = ShopHouse::new(&edge.server_url(), 30);
+    house
+        .installation
+        .layer("full", "[privacy]\nprofile = \"full\"\n");
+    let janes = become_janes(&house, 3);
+    let (own, others) = expected_apart(&house, &janes);
+    let all = (own.len() + others.len()) as u64;
+    edge.configure(|config: &mut EmulatorConfig| config.latency_ms = 600_000);
+    let daemon = house.installation.start_and_wait();
+    eventually("everything waits", || house.installation.pending() == all);
+    daemon.kill();
+    let erase = [
+        "privacy",
+        "erase",
+        "--email",
+        "-",
+        "--json",
+        "--without-suppression",
+    ];
+    let done = json(&with_jane(&house.installation, &erase).ok());
+    assert_eq!(
+        (&done["waiting"], &done["listed"]),
+        (&own.len().into(), &0.into()),
+        "{done}"
+    );
+    assert_eq!(traces(&house.installation), Vec::<String>::new());
+    let binary = orderfeed::events::person(super::JANE).unwrap();
+    let store = std::fs::read(house.installation.path("orderfeed.db")).unwrap();
+    assert!(!contains(&store, &binary), "she is on no list");
+    assert!(
+        states(&house, janes[0])
+            .iter()
+            .all(|(state, _)| state == "suppressed")
+    );
+    edge.configure(|config| config.latency_ms = 0);
+    edge.reset();
+    let daemon = house.installation.start_and_wait();
+    eventually("the others arrive", || house.is_served(&edge, others.len()));
+    crate::support::edge::assert_holds(&edge, &others);
+    super::assert_nothing_of_jane(&edge);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_body_retention_nothing_of_a_full_payload_is_left() {
+    let edge = keeping_edge().await;
+    let house = ShopHouse::new(&edge.server_url(), 30);
+    house.installation.layer(
+        "full",
+        "[privacy]\nprofile = \"full\"\n[store]\nbody_retention = \"1s\"\n[cron]\ncleanup_delivered_events = \"* * * * * *\"\n",
+    );
+    become_janes(&house, 3);
+    let expected = house.expected();
+    let daemon = house.installation.start_and_wait();
+    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    eventually("the bodies are let go", || {
+        house
+            .installation
+            .look(|reader| Ok(reader.kept_bodies(0, 1)?.is_empty()))
+            == Some(true)
+    });
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(traces(&house.installation), Vec::<String>::new());
+}
