@@ -148,6 +148,15 @@ impl FromStr for CronExpr {
             let expected = "5 fields (minute hour day month weekday), or 6 with seconds first";
             return Err(Unfit::new(format!("has {fields} fields"), expected));
         }
+        // The parser takes an empty element for no value at all, and a search for such a slot never ends.
+        if text
+            .split_whitespace()
+            .flat_map(|field| field.split(','))
+            .any(str::is_empty)
+        {
+            let expected = "values between the commas, such as \"0,30 * * * *\"";
+            return Err(Unfit::new("has a list with an empty element", expected));
+        }
         let parser = CronParser::builder()
             .seconds(Seconds::Optional)
             .year(Year::Disallowed)

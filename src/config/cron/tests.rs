@@ -56,6 +56,8 @@ fn five_fields_and_six_with_seconds_are_accepted_and_nothing_else() {
         "0 0 0 1 1 * 2030",
         "61 * * * *",
         "a b c d e",
+        ", 4 * * * *",
+        "1,,2 * * * *",
     ] {
         assert!(text.parse::<CronExpr>().is_err(), "{text}");
     }
