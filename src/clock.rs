@@ -78,12 +78,29 @@ pub enum Clock {
     System,
     /// A clock that stands still until it is set: the emulator's virtual clock and the tests'.
     Manual(Arc<AtomicI64>),
+    /// Another one: a simulation's, which follows the virtual time of its runtime.
+    Made(Made),
+}
+
+/// Answers "what time is it".
+#[derive(Clone)]
+pub struct Made(Arc<dyn Fn() -> UtcMillis + Send + Sync>);
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Made")
+    }
 }
 
 impl Clock {
     /// A clock that stands at `at` until [`Clock::set`] moves it.
     pub fn manual(at: UtcMillis) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(at.0)))
+    }
+
+    /// A clock that asks `now`.
+    pub fn made(now: impl Fn() -> UtcMillis + Send + Sync + 'static) -> Self {
+        Self::Made(Made(Arc::new(now)))
     }
 
     /// The current time.
@@ -95,10 +112,11 @@ impl Clock {
         match self {
             Self::System => UtcMillis(Utc::now().timestamp_millis()),
             Self::Manual(at) => UtcMillis(at.load(Ordering::SeqCst)),
+            Self::Made(made) => (made.0)(),
         }
     }
 
-    /// Moves a manual clock; the system clock stays as it is.
+    /// Moves a manual clock; others stay as they are.
     pub fn set(&self, at: UtcMillis) {
         if let Self::Manual(cell) = self {
             cell.store(at.0, Ordering::SeqCst);

@@ -1,5 +1,9 @@
-//! Each class of answer through the real daemon: where the event ends in the store, and when, with what and with which
-//! token the next request comes. `delivery` has the whole table, row by row, without the process around it.
+//! Answers of the edge through the real daemon: where the event ends in the store, and when, with what and with which
+//! token the next request comes. [`rows`] is the whole table, a website for each row; here are the answers that need a
+//! daemon of their own.
+
+mod rows;
+mod table;
 
 use std::collections::HashMap;
 
@@ -69,6 +73,27 @@ impl Met {
         assert_eq!(self.edge.totals().tokens_issued, tokens);
         assert_eq!(self.daemon.stop(), Some(0));
         edge::assert_promises(&self.edge);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_of_the_response_table_through_one_daemon() {
+    let rows = rows::rows();
+    let edge = table::Run::start(&rows).await.play(&rows);
+    assert_eq!(edge.totals().tokens_issued, 1, "{:?}", table::by_status(&edge));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_token_is_replaced_once_and_then_halts() {
+    let rows = rows::token_rows();
+    table::Run::start(&rows).await.play(&rows);
+}
+
+#[test]
+fn no_code_that_the_edge_may_answer_is_missing_in_the_table() {
+    let all: Vec<_> = rows::rows().into_iter().chain(rows::token_rows()).collect();
+    for code in orderfeed::emulator::codes() {
+        assert!(all.iter().any(|row| row.name.contains(code)), "{code}");
     }
 }
 

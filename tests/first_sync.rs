@@ -1,6 +1,7 @@
 //! The first-sync window: it starts by itself, newest first, is told truthfully, survives kill -9, disturbs nobody, and
 //! what flows in is bounded.
 
+mod interrupted;
 mod rig;
 
 use std::collections::HashSet;

@@ -1,6 +1,7 @@
 //! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
 
 mod answers;
+mod backup;
 mod cli;
 mod commerce_commands;
 mod config;
@@ -14,12 +15,16 @@ mod golden;
 mod house;
 mod idempotence;
 mod invariants;
+mod iofaults;
 mod main_job;
 mod observed;
 mod outages;
+mod powerloss;
 mod privacy;
 mod service;
 mod shop;
+mod simulation;
 mod source;
 mod storm;
 mod support;
+mod verify;

@@ -4,8 +4,10 @@
 //! ```text
 //! cargo bench --bench pipeline -- first-sync --orders 200000
 //! cargo bench --bench pipeline -- delivery   --orders 100000 --latency-ms 20
+//! cargo bench --bench pipeline -- live       --orders 200000 --per-second 50
 //! ```
 
+mod live;
 mod process;
 mod rig;
 
@@ -25,6 +27,8 @@ enum Scenario {
     FirstSync,
     /// From the durable outbox to the edge, nothing else.
     Delivery,
+    /// A live change, alone and beside a first sync.
+    Live,
 }
 
 #[derive(Debug, Parser)]
@@ -40,6 +44,12 @@ struct Args {
     /// Events in a request
     #[arg(long, default_value_t = 100)]
     batch_events: usize,
+    /// Live changes a second
+    #[arg(long, default_value_t = 50)]
+    per_second: u32,
+    /// How long live changes are measured alone
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
     /// Set by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
@@ -48,12 +58,13 @@ struct Args {
 fn main() -> anyhow::Result<()> {
     let mut args = Args::parse();
     if args.scenario.is_empty() {
-        args.scenario = vec![Scenario::FirstSync, Scenario::Delivery];
+        args.scenario = vec![Scenario::FirstSync, Scenario::Delivery, Scenario::Live];
     }
     for scenario in &args.scenario {
         match scenario {
             Scenario::FirstSync => first_sync(&args)?,
             Scenario::Delivery => delivery(&args)?,
+            Scenario::Live => live::live(&args)?,
         }
     }
     Ok(())

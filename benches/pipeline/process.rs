@@ -52,6 +52,13 @@ impl Process {
         Ok(Self(child))
     }
 
+    /// kill -9, and its end.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+
     /// What it used so far.
     pub fn usage(&self) -> anyhow::Result<Usage> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;

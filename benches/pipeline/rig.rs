@@ -1,10 +1,11 @@
 //! A shop, a store, a configuration, an edge.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use orderfeed::clock::UtcMillis;
+use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::demo::embedded::EmbeddedShop;
 use orderfeed::demo::history::{self, Span};
 use orderfeed::demo::shop::{Shop, ShopOptions};
@@ -12,7 +13,7 @@ use orderfeed::store::StoreView;
 
 use crate::process::Process;
 
-const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
+pub const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const NOW: UtcMillis = UtcMillis::from_secs(1_790_000_000);
 const YEAR_MS: i64 = 365 * 86_400_000;
 
@@ -109,8 +110,37 @@ impl Rig {
         size(self.store()) + size(self.dir.path().join("orderfeed.db-wal"))
     }
 
-    fn store(&self) -> PathBuf {
+    /// The store's file.
+    pub fn store(&self) -> PathBuf {
         self.dir.path().join("orderfeed.db")
+    }
+
+    /// Opens the shop to sell more; it must hold the `orders` that it was made with.
+    pub fn open_shop(&self, orders: usize) -> anyhow::Result<LiveShop> {
+        let (mut shop, span) = made(orders);
+        // The model lives through its history once more: it is as its file says then.
+        let _ = shop.open_statements();
+        history::batches(&mut shop, span).for_each(drop);
+        let path = self.dir.path().join("shop.db");
+        let file = EmbeddedShop::open(&path)?;
+        Ok(LiveShop { shop, file, path })
+    }
+
+    /// Starts the daemon on the edge at `url`, which needs no token, with `more` settings.
+    pub fn start_live(&self, url: &str, more: &str, poll: &str) -> anyhow::Result<Process> {
+        let path = self.dir.path().join("orderfeed.toml");
+        let text = config(url, self.batch_events)
+            .replace("[first_sync]\nhistory = \"all\"\n", more)
+            .replace(
+                "path = \"shop.db\"\n",
+                &format!("path = \"shop.db\"\npoll_interval = \"{poll}\"\n"),
+            );
+        fs::write(&path, text)?;
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("log"))?;
+        Process::start(&["run", "--config", path.to_str().context("path")?], log)
     }
 
     fn start(&self, edge: &str) -> anyhow::Result<Process> {
@@ -138,12 +168,48 @@ fn config(edge: &str, batch_events: usize) -> String {
     text
 }
 
-fn websites() -> Vec<&'static str> {
+pub fn websites() -> Vec<&'static str> {
     Shop::website_codes()
 }
 
-fn datastream(index: usize) -> String {
+pub fn datastream(index: usize) -> String {
     format!("be000000-0000-4000-8000-{index:012}")
+}
+
+/// A shop in which orders are placed now.
+pub struct LiveShop {
+    shop: Shop,
+    file: EmbeddedShop,
+    path: PathBuf,
+}
+
+impl LiveShop {
+    /// A new order and the moment of its commit.
+    pub fn place(&mut self) -> anyhow::Result<(i64, UtcMillis)> {
+        let placed = self.shop.place(Clock::System.now());
+        self.file.commit(&placed.statements)?;
+        Ok((placed.order_id, Clock::System.now()))
+    }
+
+    /// The number of each order.
+    pub fn numbers(&self) -> anyhow::Result<HashMap<i64, String>> {
+        let sql = rusqlite::Connection::open(&self.path)?;
+        let mut statement = sql.prepare(
+            "SELECT entity_id, increment_id FROM sales_order ORDER BY entity_id DESC LIMIT 200000",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// The shop of which [`shop`] makes the file, before its history.
+fn made(orders: usize) -> (Shop, Span) {
+    let span = Span {
+        orders,
+        from: NOW.plus_millis(-YEAR_MS),
+        to: NOW,
+    };
+    (Shop::new(ShopOptions::default()), span)
 }
 
 /// The file of a shop with so many orders.
@@ -156,13 +222,8 @@ fn shop(orders: usize) -> anyhow::Result<PathBuf> {
     let partial = dir.join(format!("shop-{orders}.partial"));
     let _ = fs::remove_file(&partial);
     let mut file = EmbeddedShop::open(&partial)?;
-    let mut shop = Shop::new(ShopOptions::default());
+    let (mut shop, span) = made(orders);
     file.commit(&shop.open_statements())?;
-    let span = Span {
-        orders,
-        from: NOW.plus_millis(-YEAR_MS),
-        to: NOW,
-    };
     for batch in history::batches(&mut shop, span) {
         file.commit(&batch)?;
     }

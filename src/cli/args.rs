@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::backup::{BackupArgs, RestoreArgs};
 use crate::cli::config::ConfigCommand;
 use crate::cli::cron::CronCommand;
 use crate::cli::delivery::DeliveryCommand;
@@ -22,6 +23,7 @@ use crate::cli::source::SourceArgs;
 use crate::cli::status::StatusArgs;
 use crate::cli::suppress::SuppressCommand;
 use crate::cli::test_connection::TestConnectionArgs;
+use crate::cli::verify::VerifyArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -34,6 +36,7 @@ Examples:
   orderfeed test-connection                       would the edge take events?
   orderfeed indexer:status                        the index, as Commerce prints it
   orderfeed saas:resync --feed orders             send what is new, changed or failed
+  orderfeed verify                                does everything agree with the source?
   orderfeed failed list                           what needs a decision
 
 Exit codes:
@@ -181,6 +184,30 @@ pub enum Command {
         orderfeed saas:resync --feed orders --from 2026-11-01 --to 2026-11-08T12:00:00Z"
     )]
     Resync(ResyncArgs),
+    /// Compare the source with feed and outbox: counts, and every order that differs
+    #[command(
+        after_help = "Reads the source in pages and locks nothing. A change that is captured and waits to be indexed is no \
+        difference; what differs is looked at twice.\n\nExit code 0 if nothing differs or everything that does was put \
+        into the changelog (--repair), 1 if differences are left.\n\nExamples:\n  orderfeed verify\n  \
+        orderfeed verify --from 2026-11-01 --to 2026-11-08 --repair\n  \
+        orderfeed verify --orders 000000101,000000102\n  \
+        orderfeed verify --website base --json | jq .differing"
+    )]
+    Verify(VerifyArgs),
+    /// Copy the store, beside a running daemon: one file, checked, there as a whole or not at all
+    #[command(
+        after_help = "The copy holds everything of one moment: changelog, feed, outbox, schedules. Nobody waits for it.\n\n\
+        Examples:\n  orderfeed backup /backup/orderfeed-$(date +%F).db\n  \
+        orderfeed backup --check /backup/orderfeed-2026-11-22.db"
+    )]
+    Backup(BackupArgs),
+    /// Put a copy in the place of the store; the daemon must not run
+    #[command(
+        after_help = "The copy is checked first. The store that was there is kept beside it, under another name.\n\n\
+        Example:\n  systemctl stop orderfeed\n  orderfeed restore /backup/orderfeed-2026-11-22.db\n  \
+        systemctl start orderfeed"
+    )]
+    Restore(RestoreArgs),
     /// The schedules: list them, run one now, see what ran
     #[command(subcommand)]
     Cron(CronCommand),

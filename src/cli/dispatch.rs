@@ -7,8 +7,8 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::plug::{self, Elsewhere};
 use crate::cli::{
-    cron, delivery, doctor, explain, failed, indexer, manual, output, privacy, resync, status, suppress,
-    test_connection,
+    backup, cron, delivery, doctor, explain, failed, indexer, manual, output, privacy, resync, status,
+    suppress, test_connection, verify,
 };
 
 /// Runs the command.
@@ -36,6 +36,9 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::IndexerReset(args) => indexer::reset(&context, &args).await,
         Command::IndexerSetStatus(args) => indexer::set_status(&context, &args).await,
         Command::Resync(args) => resync::run(&context, args).await,
+        Command::Backup(args) => backup::backup(&context, &args),
+        Command::Restore(args) => backup::restore(&context, &args).await,
+        Command::Verify(args) => verify::run(&context, args).await,
         Command::Cron(command) => cron::run(&context, command).await,
         Command::Failed(command) => failed::run(&context, command).await,
         Command::Delivery(command) => delivery::run(&context, command).await,

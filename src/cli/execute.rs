@@ -15,11 +15,14 @@ use crate::config::{Config, Log};
 use crate::daemon::control::{
     ControlError, JobRun, Outcome, Progress, Rebuilt, ReindexOptions, Reply, Request, Resynced,
 };
+use crate::daemon::jobs::Job;
 use crate::daemon::requests::Requests;
 use crate::daemon::resync::ResyncOptions;
 use crate::daemon::socket;
 use crate::daemon::start::{self, DataSpace, Opened, StartError};
+use crate::daemon::verify::VerifyOptions;
 use crate::daemon::work::{BoxFuture, ControlHandler, IndexWork, RequestError};
+use crate::indexer::VerifyReport;
 use crate::ops::logging;
 use crate::store::outbox::BatchLimits;
 use crate::store::{Store, StoreError, StoreView};
@@ -141,8 +144,17 @@ pub fn another_answer(outcome: &Outcome) -> anyhow::Error {
 fn needs_index(request: &Request) -> bool {
     matches!(
         request,
-        Request::Reindex(_) | Request::Resync(_) | Request::CronRun { .. }
+        Request::Reindex(_) | Request::Resync(_) | Request::Verify(_) | Request::CronRun { .. }
     )
+}
+
+/// Whether the source is compared with the store.
+fn compares(request: &Request) -> bool {
+    match request {
+        Request::Verify(_) => true,
+        Request::CronRun { job } => Job::from_name(job) == Some(Job::VerifySource),
+        _ => false,
+    }
 }
 
 /// The index does, as the daemon; and who does not want to be in the first sync has to be on the list before it.
@@ -181,6 +193,10 @@ async fn here(
         true => plug::index_work(context, store).await?,
         false => Arc::new(NoIndex),
     };
+    if compares(request) {
+        // Nobody captured since the daemon's end: what it would have seen by now is no difference.
+        plug::capture_first(context, store).await?;
+    }
     let limits = BatchLimits {
         bytes: config.delivery.max_batch_bytes,
         events: config.delivery.max_batch_events,
@@ -211,6 +227,10 @@ impl IndexWork for NoIndex {
     }
 
     fn resync<'a>(&'a self, _: &'a ResyncOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, Resynced> {
+        Self::refuse()
+    }
+
+    fn verify<'a>(&'a self, _: &'a VerifyOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, VerifyReport> {
         Self::refuse()
     }
 

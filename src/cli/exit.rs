@@ -5,7 +5,7 @@
 //! | 0 | `Ok` | done; also when the reader of our output went away (`\| head`) |
 //! | 1 | `Failed` | the command ran, and the answer is no |
 //! | 2 | `Usage` | the command line is wrong |
-//! | 69 | `Unavailable` | something that is needed is not there: the source, the edge, a store, a daemon |
+//! | 69 | `Unavailable` | something that is needed is not there: the source, the edge, a store, a daemon; `saas:resync --wait` left events that cannot leave |
 //! | 70 | `Software` | a bug, or a store that contradicts itself |
 //! | 74 | `IoErr` | the disk failed or is full |
 //! | 75 | `TempFail` | somebody else is at it; try again later |
@@ -26,6 +26,7 @@ use crate::daemon::start::StartError;
 use crate::daemon::work::RequestError;
 use crate::indexer::IndexError;
 use crate::ops::logging::LoggingError;
+use crate::store::backup::BackupError;
 use crate::store::{Fault, StoreError};
 
 /// How the process ends; see the module's header.
@@ -125,6 +126,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<SourceError>() {
         return Some(of_source(error));
     }
+    if let Some(error) = cause.downcast_ref::<BackupError>() {
+        return Some(of_backup(error));
+    }
     if cause.is::<ConfigErrors>() || cause.is::<LoggingError>() {
         return Some(Exit::Config);
     }
@@ -187,7 +191,9 @@ fn of_index(error: &IndexError) -> Exit {
     match error {
         IndexError::Source(error) => of_source(error),
         IndexError::Store(error) => of_store(error),
-        IndexError::Busy(_) | IndexError::Stopped | IndexError::Paused => Exit::TempFail,
+        IndexError::Busy(_) | IndexError::Stopped | IndexError::Paused | IndexError::SwitchedOff(_) => {
+            Exit::TempFail
+        }
         IndexError::Suspended => Exit::Failed,
         IndexError::Derive(_) => Exit::Software,
     }
@@ -205,6 +211,19 @@ fn of_store(error: &StoreError) -> Exit {
         StoreError::Missing { .. } | StoreError::OlderSchema { .. } => Exit::Unavailable,
         StoreError::Locked { .. } => Exit::TempFail,
         StoreError::Invariant(_) | StoreError::Closed => Exit::Software,
+    }
+}
+
+fn of_backup(error: &BackupError) -> Exit {
+    match error {
+        BackupError::Store(error) => of_store(error),
+        BackupError::File { cause, .. } => of_io(cause),
+        BackupError::InUse { .. } => Exit::TempFail,
+        BackupError::NoSpace { .. } | BackupError::Target { .. } => Exit::IoErr,
+        BackupError::Exists { .. }
+        | BackupError::Itself { .. }
+        | BackupError::Sidecar { .. }
+        | BackupError::Unsound { .. } => Exit::Failed,
     }
 }
 

@@ -11,10 +11,12 @@
 //! | `execute` | changes go to the running daemon, or happen here under the store's lock |
 //! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `doctor` | one family each |
 //! | `watch` | showing something again and again |
+//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `verify`, `backup`, `test_connection`, `config` | one family each |
 //! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `privacy` | one family each |
 //! | `suppress`, `import`, `persons` | the suppression list; reading whom a command means |
 
 pub mod args;
+pub mod backup;
 pub mod config;
 pub mod context;
 pub mod cron;
@@ -43,6 +45,7 @@ pub mod status;
 pub mod suppress;
 pub mod table;
 pub mod test_connection;
+pub mod verify;
 pub mod watch;
 
 use std::ffi::OsString;

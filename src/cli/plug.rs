@@ -20,7 +20,7 @@ use crate::daemon::index_work::index_work as work_of;
 use crate::daemon::jobs::Jobs;
 use crate::daemon::sources;
 use crate::daemon::work::IndexWork;
-use crate::indexer::Indexer;
+use crate::indexer::{Indexer, capture};
 use crate::store::Store;
 
 /// A command that lives elsewhere.
@@ -70,6 +70,16 @@ async fn on_source(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit>
         TriggersState::Complete | TriggersState::Removed => Ok(Exit::Ok),
         TriggersState::Incomplete => Ok(Exit::Failed),
     }
+}
+
+/// Takes in what the source has to tell, for a command that runs while no daemon does. The store is open, its lock held.
+///
+/// # Errors
+/// If the source cannot be set up or read.
+pub async fn capture_first(context: &Context, store: &Store) -> anyhow::Result<()> {
+    let (source, _) = sources::source(&context.config()?)?;
+    capture::catch_up(store, source.as_ref(), &context.clock).await?;
+    Ok(())
 }
 
 /// The work on the index, for a command that runs while no daemon does. The store is open, its lock held.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::output;
 use crate::daemon::control::Progress;
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::{spoken_bytes, spoken_duration};
 
 /// Between two lines where no terminal shows a bar.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -35,9 +35,24 @@ impl Meter {
     /// Shows how far the work is, if it is time for it.
     pub fn show(&mut self, progress: Progress) {
         let terminal = self.terminal;
-        self.say(|elapsed| match terminal {
-            true => bar(progress, elapsed),
-            false => sentence(progress, elapsed),
+        self.say(|elapsed| {
+            let words = sentence(progress, elapsed);
+            match terminal {
+                true => bar(progress.done, progress.total, &words),
+                false => words,
+            }
+        });
+    }
+
+    /// The same for work that is measured in bytes.
+    pub fn show_bytes(&mut self, done: u64, total: u64) {
+        let terminal = self.terminal;
+        self.say(|elapsed| {
+            let words = bytes_sentence(done, total, elapsed);
+            match terminal {
+                true => bar(done, total, &words),
+                false => words,
+            }
         });
     }
 
@@ -71,13 +86,13 @@ impl Default for Meter {
     }
 }
 
-fn bar(progress: Progress, elapsed: Duration) -> String {
-    let filled = match progress.total {
+fn bar(done: u64, total: u64, words: &str) -> String {
+    let filled = match total {
         0 => 0,
-        total => (progress.done.min(total) * BAR_WIDTH as u64 / total) as usize,
+        total => (done.min(total) * BAR_WIDTH as u64 / total) as usize,
     };
     let (done, rest) = ("#".repeat(filled), " ".repeat(BAR_WIDTH - filled));
-    format!("[{done}{rest}] {}", sentence(progress, elapsed))
+    format!("[{done}{rest}] {words}")
 }
 
 fn sentence(progress: Progress, elapsed: Duration) -> String {
@@ -86,20 +101,28 @@ fn sentence(progress: Progress, elapsed: Duration) -> String {
         0 => String::new(),
         total => format!("/{total} ({} %)", done.min(total) * 100 / total),
     };
-    let left = remaining(progress, elapsed).map_or_else(String::new, |left| {
-        format!(
-            ", about {} left",
-            spoken_duration(i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
-        )
-    });
+    let left = remaining(done, total, elapsed);
     format!("{done}{of} orders, {events} events{left}")
 }
 
+fn bytes_sentence(done: u64, total: u64, elapsed: Duration) -> String {
+    let percent = done.min(total) * 100 / total.max(1);
+    let left = remaining(done, total, elapsed);
+    format!(
+        "{} of {} ({percent} %){left}",
+        spoken_bytes(done),
+        spoken_bytes(total)
+    )
+}
+
 /// How long the rest takes at the speed so far; nothing while that would be a guess.
-fn remaining(progress: Progress, elapsed: Duration) -> Option<Duration> {
-    let guess = progress.done == 0 || progress.total <= progress.done || elapsed < Duration::from_secs(1);
-    let rest = progress.total.saturating_sub(progress.done);
-    (!guess).then(|| elapsed.mul_f64(rest as f64 / progress.done as f64))
+fn remaining(done: u64, total: u64, elapsed: Duration) -> String {
+    if done == 0 || total <= done || elapsed < Duration::from_secs(1) {
+        return String::new();
+    }
+    let left = elapsed.mul_f64((total - done) as f64 / done as f64);
+    let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+    format!(", about {} left", spoken_duration(left))
 }
 
 #[cfg(test)]
@@ -113,7 +136,11 @@ mod tests {
             total: 2000,
             events: 1200,
         };
-        let text = bar(progress, Duration::from_secs(10));
+        let text = bar(
+            progress.done,
+            progress.total,
+            &sentence(progress, Duration::from_secs(10)),
+        );
         assert_eq!(
             text,
             "[#######                       ] 500/2000 (25 %) orders, 1200 events, about 30s left"
@@ -122,6 +149,10 @@ mod tests {
         assert_eq!(
             sentence(unknown, Duration::from_secs(10)),
             "500 orders, 1200 events"
+        );
+        assert_eq!(
+            bytes_sentence(1 << 20, 4 << 20, Duration::from_secs(10)),
+            "1.0 MiB of 4.0 MiB (25 %), about 30s left"
         );
     }
 }

@@ -49,7 +49,8 @@ pub struct ResyncArgs {
     /// Batches that are read at the same time
     #[arg(long, value_name = "N")]
     pub thread_count: Option<u32>,
-    /// Return when everything was delivered, not when everything is queued
+    /// Return when everything was delivered, not when everything is queued; ends with 69 if some cannot leave because a
+    /// website is halted, paused or not configured, and says which
     #[arg(long)]
     pub wait: bool,
 }
@@ -75,7 +76,16 @@ pub async fn run(context: &Context, args: ResyncArgs) -> anyhow::Result<Exit> {
         return Err(another_answer(&outcome));
     };
     output::line(&render(&resynced, dry_run))?;
-    Ok(Exit::Ok)
+    for one in &resynced.standing_still {
+        output::talk(&format!(
+            "{} events of website {} wait and were not waited for: {}",
+            one.events, one.website, one.reason
+        ));
+    }
+    match resynced.standing_still.is_empty() {
+        true => Ok(Exit::Ok),
+        false => Ok(Exit::Unavailable),
+    }
 }
 
 fn options(args: ResyncArgs) -> ResyncOptions {
@@ -101,6 +111,7 @@ fn render(resynced: &Resynced, dry_run: bool) -> String {
         again,
         failures,
         duration_ms,
+        ..
     } = resynced;
     let verb = if dry_run { "would be queued" } else { "were queued" };
     let again = match again {

@@ -1,5 +1,7 @@
 //! `orderfeed run`: the daemon in the foreground.
 
+mod bar;
+
 use std::sync::Arc;
 
 use super::context::Context;
@@ -13,9 +15,9 @@ use crate::daemon::signals::Signals;
 use crate::daemon::start::DataSpace;
 use crate::daemon::{sources, start};
 use crate::delivery::DeliveryStats;
-use crate::first_sync::history;
-use crate::indexer::{Indexer, WalkOptions};
+use crate::indexer::{Indexer, Reach, WalkOptions};
 use crate::ops::logging;
+use crate::ops::screen;
 use crate::ops::systemd::Notifier;
 use crate::store::{Store, StoreLock};
 
@@ -65,7 +67,14 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         exit_code: exit::code_of,
         notifier: notifier.clone(),
     };
+    let store = loaded.config.store.path.clone();
+    let drawing = output::talks_to_a_terminal()
+        .then(|| tokio::spawn(bar::follow(store, context.clock.clone())).abort_handle());
     let ended = run::run(loaded.config, options).await;
+    if let Some(drawing) = drawing {
+        drawing.abort();
+        screen::set_bar("");
+    }
     if let Err(error) = &ended {
         notifier.status(&format!("ended: {error}"));
     }
@@ -94,13 +103,9 @@ async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
     let (source, _) = sources::source(&config)?;
     source.describe().await?;
     let (_sender, config) = tokio::sync::watch::channel(Arc::new(config));
-    let settings = config.borrow().clone();
-    let floors = store
-        .read(move |reader| history::floors(reader, &settings, Clock::System.now()))
-        .await?;
     let indexer = Indexer::new(store, source, Clock::System, config);
     let options = WalkOptions {
-        floors,
+        reach: Reach::History,
         ..WalkOptions::default()
     };
     let (found, _) = indexer.preview(&options, None, || false, |_| {}).await?;

@@ -214,6 +214,13 @@ impl Block {
             _ => String::new(),
         };
         let state = sync.state.replace('_', " ");
+        if let Some(at) = sync.interrupted_at {
+            let waits = format!(
+                "waits for {}: the website is switched off; goes on when it is enabled again ({sizes})",
+                self.age(at)
+            );
+            return self.put(&format!("First sync {}", sync.website), &waits);
+        }
         self.put(
             &format!("First sync {}", sync.website),
             &format!("{state}: {sizes}{eta}{window}{limit}"),

@@ -116,7 +116,8 @@ impl Queries {
     }
 
     /// A page of ids, newest first. It walks the primary key: an index on `created_at` would sort the whole rest of
-    /// the history for each page.
+    /// the history for each page. What was updated lately is scattered over all ids: there the sum in the order keeps
+    /// the server off the primary key.
     pub(crate) fn order_ids(
         &self,
         filter: &OrderFilter,
@@ -124,17 +125,25 @@ impl Queries {
         below: Option<OrderId>,
         limit: usize,
     ) -> String {
-        let by_key = match self.dialect {
-            Dialect::Mysql => "FORCE INDEX (PRIMARY)",
-            Dialect::Sqlite => "NOT INDEXED",
+        let (by_key, order) = match (self.dialect, filter.updated_from) {
+            (_, Some(_)) => ("", "`entity_id` + 0"),
+            (Dialect::Mysql, None) => (" FORCE INDEX (PRIMARY)", "`entity_id`"),
+            (Dialect::Sqlite, None) => (" NOT INDEXED", "`entity_id`"),
         };
         let mut conditions = conditions(filter, stores);
         conditions.extend(below.map(|id| format!("`entity_id` < {id}")));
         format!(
-            "SELECT `entity_id` FROM `{}sales_order` {by_key}{} ORDER BY `entity_id` DESC LIMIT {limit}",
+            "SELECT `entity_id` FROM `{}sales_order`{by_key}{} ORDER BY {order} DESC LIMIT {limit}",
             self.prefix,
             where_clause(&conditions)
         )
+    }
+
+    /// The lowest and the highest id, a row each.
+    pub(crate) fn id_range(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> String {
+        let (prefix, conditions) = (&self.prefix, where_clause(&conditions(filter, stores)));
+        let end = |which: &str| format!("SELECT {which}(`entity_id`) FROM `{prefix}sales_order`{conditions}");
+        format!("{} UNION ALL {}", end("MIN"), end("MAX"))
     }
 
     /// How many orders there are.
@@ -188,6 +197,12 @@ fn conditions(filter: &OrderFilter, stores: Option<&[i64]>) -> Vec<String> {
             .created_before
             .map(|at| format!("`created_at` < '{}'", at.sql())),
     );
+    conditions.extend(
+        filter
+            .updated_from
+            .map(|at| format!("`updated_at` >= '{}'", at.sql())),
+    );
+    conditions.extend(filter.lowest.map(|id| format!("`entity_id` >= {id}")));
     conditions.extend(stores.map(|ids| match ids {
         [] => "1 = 0".to_owned(),
         ids => {
@@ -247,6 +262,29 @@ mod tests {
         assert_eq!(
             queries.count_orders(&filter, Some(&[])),
             "SELECT COUNT(*) FROM `sales_order` WHERE `created_at` >= '2026-01-02 03:04:05' AND 1 = 0"
+        );
+    }
+
+    #[test]
+    fn what_was_updated_lately_is_not_looked_for_along_the_primary_key() {
+        let queries = Queries::new(Dialect::Mysql, "", &Schema::default());
+        let filter = OrderFilter {
+            updated_from: UtcMillis::parse_sql("2026-01-02 03:04:05"),
+            ..OrderFilter::default()
+        };
+        assert_eq!(
+            queries.order_ids(&filter, None, Some(9), 5),
+            "SELECT `entity_id` FROM `sales_order` WHERE `updated_at` >= '2026-01-02 03:04:05' AND `entity_id` < 9 \
+             ORDER BY `entity_id` + 0 DESC LIMIT 5"
+        );
+        let bounded = OrderFilter {
+            lowest: Some(3),
+            ..OrderFilter::default()
+        };
+        assert_eq!(
+            queries.order_ids(&bounded, None, None, 5),
+            "SELECT `entity_id` FROM `sales_order` FORCE INDEX (PRIMARY) WHERE `entity_id` >= 3 \
+             ORDER BY `entity_id` DESC LIMIT 5"
         );
     }
 }

@@ -67,7 +67,7 @@ impl MysqlSettings {
             table_prefix: String::new(),
             capture: Capture::default(),
             poll_overlap: Duration::from_secs(120),
-            returns_interval: Duration::from_secs(30),
+            returns_interval: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(60),
             tls: TlsMode::default(),

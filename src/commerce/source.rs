@@ -33,6 +33,12 @@ pub trait Source: Send + Sync {
     /// Reads these orders whole, all from one snapshot. An id that does not exist is absent from the answer.
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>>;
 
+    /// The same for a walk over history, beside live changes: a source that answers one question at a time gives it a
+    /// way of its own, so that a change never waits behind a page of the walk.
+    fn read_history<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+        self.read_orders(ids)
+    }
+
     /// A page of existing order ids in `filter`, newest first, below `below` (exclusive; `None` starts at the newest).
     fn order_ids<'a>(
         &'a self,
@@ -40,6 +46,9 @@ pub trait Source: Send + Sync {
         below: Option<OrderId>,
         limit: usize,
     ) -> SourceFuture<'a, Vec<OrderId>>;
+
+    /// The lowest and the highest id in `filter`; `None` if nothing is in it.
+    fn id_range<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>>;
 
     /// How many orders match, for progress and ETA. May be an estimate for huge tables.
     fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64>;
@@ -57,6 +66,10 @@ pub struct OrderFilter {
     pub created_before: Option<UtcMillis>,
     /// Only orders of this website code.
     pub website: Option<String>,
+    /// `updated_at` at or after this: meant for a short range, which each page sorts anew.
+    pub updated_from: Option<UtcMillis>,
+    /// Ids at or above this, so that a page does not look for more orders through the rest of the history.
+    pub lowest: Option<OrderId>,
 }
 
 /// Named positions in the source, opaque to everyone else. Values are what [`Source::changes`] last returned.

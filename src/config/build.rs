@@ -27,6 +27,7 @@ pub(crate) fn config(reader: &mut Reader<'_>) -> Config {
         index: daemon::index(reader),
         cron: daemon::cron(reader),
         first_sync: daemon::first_sync(reader),
+        verify: daemon::verify(reader),
         delivery: delivery::delivery(reader),
         privacy: delivery::privacy(reader),
         events: delivery::events(reader),

@@ -42,7 +42,8 @@ pub use crate::config::load::{Loaded, load, process_environment};
 pub use crate::config::model::{
     Admin, Capture, Config, Cron, Delivery, Edge, EdgeAuth, Environment, EnvironmentKeys, EventNames, Events,
     FirstSync, Index, IndexMode, Log, LogFormat, MysqlSource, MysqlTls, OAuth, Privacy, PrivacyProfile,
-    Retry, ServicesConnector, Source, SourceKind, SqliteSource, Store, TlsMode, WebSdk, Website, Websites,
+    Retry, ServicesConnector, Source, SourceKind, SqliteSource, Store, TlsMode, Verify, WebSdk, Website,
+    Websites,
 };
 pub use crate::config::problem::{ConfigErrors, Origin, Problem, Warning};
 pub use crate::config::reference::reference;

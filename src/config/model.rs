@@ -14,7 +14,9 @@ mod source;
 pub use crate::config::model::connector::{
     Environment, EnvironmentKeys, ServicesConnector, WebSdk, Website, Websites,
 };
-pub use crate::config::model::daemon::{Admin, Cron, FirstSync, Index, IndexMode, Log, LogFormat, Store};
+pub use crate::config::model::daemon::{
+    Admin, Cron, FirstSync, Index, IndexMode, Log, LogFormat, Store, Verify,
+};
 pub use crate::config::model::delivery::{Delivery, Privacy, PrivacyProfile, Retry};
 pub use crate::config::model::edge::{Edge, EdgeAuth, OAuth};
 pub use crate::config::model::events::{EventNames, Events};
@@ -43,6 +45,8 @@ pub struct Config {
     pub cron: Cron,
     /// `[first_sync]`: the first-sync window.
     pub first_sync: FirstSync,
+    /// `[verify]`: what is compared with the source each night.
+    pub verify: Verify,
     /// `[delivery]`: batching, lanes, rate and retries.
     pub delivery: Delivery,
     /// `[privacy]`: what leaves the house.

@@ -4,6 +4,7 @@
 //! a full reindex looks at exactly those orders, and repeats nothing.
 
 use super::jobs::Jobs;
+use crate::indexer::WalkKind;
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, StoreError, Writer};
 
@@ -27,8 +28,12 @@ pub(super) async fn welcome_back(jobs: &Jobs) -> Result<(), StoreError> {
             return Ok(Vec::new());
         };
         w.set_meta(EXPORTING, &now_on.join(","))?;
-        // A reindex that is under way met some of the orders while the website was off: it is not the last one.
+        // A reindex that is under way, or was interrupted, met some of the orders while the website was off: it is not the
+        // last one, and the next one begins anew.
         let status = w.reader().indexer_state()?.map(|state| state.status);
+        if !back.is_empty() {
+            w.cancel_walks(WalkKind::Reindex.as_str(), at)?;
+        }
         if !back.is_empty() && status != Some(IndexerStatus::Suspended) {
             w.set_indexer_status(IndexerStatus::Invalid, at)?;
         }

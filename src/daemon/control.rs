@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::daemon::persons::{EraseOptions, Erased, PersonId, SuppressOptions, Suppressed};
 use crate::daemon::resync::ResyncOptions;
 use crate::daemon::selection::Selection;
+use crate::daemon::verify::VerifyOptions;
+use crate::indexer::VerifyReport;
 
 /// Longest line in either direction, in bytes: [`crate::daemon::resync::MAX_IDS`] order numbers fit.
 pub const MAX_LINE: usize = 1 << 20;
@@ -37,6 +39,8 @@ pub enum Request {
     },
     /// `saas:resync`.
     Resync(ResyncOptions),
+    /// `verify`.
+    Verify(VerifyOptions),
     /// `cron run`.
     CronRun {
         /// The job, such as `indexer_update_all_views`.
@@ -166,6 +170,8 @@ pub enum Outcome {
     },
     /// To [`Request::Resync`].
     Resynced(Resynced),
+    /// To [`Request::Verify`].
+    Verified(VerifyReport),
     /// To [`Request::CronRun`].
     JobRan(JobRun),
     /// To [`Request::RetryParked`] and [`Request::DiscardParked`].
@@ -209,7 +215,7 @@ pub struct Rebuilt {
 }
 
 /// What a resync did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resynced {
     /// Orders looked at.
     pub orders: u64,
@@ -219,8 +225,22 @@ pub struct Resynced {
     pub again: u64,
     /// Orders that could not be indexed, or ids that do not exist.
     pub failures: u64,
+    /// What `--wait` did not wait for, because it cannot leave by itself.
+    #[serde(default)]
+    pub standing_still: Vec<StandingStill>,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+/// Events of a website that cannot leave by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingStill {
+    /// The website's code.
+    pub website: String,
+    /// Events that wait.
+    pub events: u64,
+    /// Why, and what to do.
+    pub reason: String,
 }
 
 /// What a job that was run by hand did.

@@ -1,6 +1,8 @@
 //! The first syncs under way: looks once a second, does what [`crate::first_sync::decide`] says, and sleeps for good once
 //! every website is through. Walks run one at a time beside it; a walk that fails is begun again where it was.
 
+mod speech;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +50,7 @@ pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError
         driver.enroll().await?;
         let open = driver.look().await?;
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             () = tokio::time::sleep(TICK), if open => {}
             Some(ended) = driver.walks.join_next() => driver.ended(ended)?,
@@ -128,7 +131,8 @@ impl Driver {
                 changed |= self.attend(sync, &seen).await?;
             }
             if !changed {
-                let open = |sync: &Sync| sync.row.state != SyncState::Complete;
+                let open =
+                    |sync: &Sync| sync.row.state != SyncState::Complete && sync.row.interrupted_at.is_none();
                 return Ok(seen.syncs.iter().any(open));
             }
         }
@@ -155,15 +159,23 @@ impl Driver {
                 Action::Become(state) => {
                     let website = row.website;
                     let advance = move |w: &mut Writer<'_>| w.advance_sync_state(website, state, now);
-                    self.jobs
-                        .indexer
-                        .store()
-                        .write(Durability::Durable, advance)
+                    self.write(advance).await?;
+                    changed = true;
+                }
+                Action::Interrupt => {
+                    let website = row.website;
+                    self.write(move |w| w.interrupt_first_sync(website, now)).await?;
+                }
+                Action::Reopen => {
+                    let website = row.website;
+                    let deadline = now.plus_millis(config.first_sync.window.millis());
+                    self.write(move |w| w.reopen_first_sync(website, now, deadline))
                         .await?;
+                    self.places.remove(&row.website);
                     changed = true;
                 }
                 Action::Say(line) => {
-                    say(line, code, sync, &facts, now);
+                    speech::say(line, code, row, &facts, now);
                     noted.warned_early |= matches!(line, Line::WillMiss(_));
                     noted.warned_late |= line == Line::Overdue;
                     if line == Line::Progress {
@@ -180,6 +192,14 @@ impl Driver {
             }
         }
         Ok(changed)
+    }
+
+    async fn write(
+        &self,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let store = self.jobs.indexer.store();
+        store.write(Durability::Durable, work).await
     }
 
     fn facts(&mut self, sync: &Sync, seen: &Seen, config: &Config, now: UtcMillis) -> Facts {
@@ -276,10 +296,7 @@ fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
                 .walk(id)?
                 .map_or(WalkFact::Complete, |walk| walk_fact(&walk.state, &walk.kind)),
         };
-        let pending = match row.walk {
-            Some(id) => reader.pending_of_walk(row.website, id)?,
-            None => 0,
-        };
+        let pending = reader.pending_of_walks(row.website)?;
         syncs.push(Sync { row, walk, pending });
     }
     let index = match reader.indexer_state()?.map(|state| state.status) {
@@ -315,65 +332,5 @@ fn sender_fact(sender: Option<&SenderRow>) -> SenderFact {
         }
         Some(row) if row.state == SenderState::BackingOff => SenderFact::Failing,
         _ => SenderFact::Running,
-    }
-}
-
-fn say(line: Line, website: &str, sync: &Sync, facts: &Facts, now: UtcMillis) {
-    let row = &sync.row;
-    let (orders, done, events) = (row.total_orders.max(row.done_orders), row.done_orders, row.events);
-    let sent = events.saturating_sub(sync.pending);
-    let elapsed_s = now.millis_since(row.started_at) / 1000;
-    let rate = |pick: fn(&crate::first_sync::pace::Estimate) -> f64| facts.estimate.map(|e| pick(&e).round());
-    match line {
-        Line::Progress => tracing::info!(
-            website,
-            state = row.state.as_str(),
-            orders_done = done,
-            orders,
-            events_queued = events,
-            events_sent = sent,
-            orders_per_second = rate(|e| e.orders_per_second),
-            events_per_second = rate(|e| e.events_per_second),
-            eta_s = facts
-                .estimate
-                .and_then(|e| e.finish_at)
-                .map(|at| at.millis_since(now) / 1000),
-            deadline = %row.deadline,
-            "The first sync goes on",
-        ),
-        Line::WillMiss(estimate) => tracing::warn!(
-            log_code = "OF07-01",
-            website,
-            orders_done = done,
-            orders,
-            events_sent = sent,
-            finish_at = estimate.finish_at.map(|at| at.rfc3339()),
-            deadline = %row.deadline,
-            limited_by = estimate.limit.as_str(),
-            remedy = estimate.limit.remedy(),
-            "The first sync will miss its window at this pace; it goes on, newest orders first",
-        ),
-        Line::Overdue => tracing::warn!(
-            log_code = "OF07-02",
-            website,
-            orders_done = done,
-            orders,
-            events_queued = events,
-            events_sent = sent,
-            elapsed_s,
-            deadline = %row.deadline,
-            limited_by = row.limited_by,
-            "The first sync missed its window; it goes on, newest orders first, and live changes overtake it",
-        ),
-        Line::Complete => tracing::info!(
-            website,
-            orders = done,
-            events,
-            elapsed_s,
-            in_time = now <= row.deadline,
-            orders_per_second =
-                (done as f64 * 1000.0 / now.millis_since(row.started_at).max(1) as f64).round(),
-            "The first sync is complete; from now on updates leave as soon as they are indexed",
-        ),
     }
 }

@@ -8,9 +8,11 @@ use super::control::{JobRun, Progress, Rebuilt, ReindexOptions, Resynced};
 use super::jobs::{Job, Jobs};
 use super::resync::ResyncOptions;
 use super::resync_work;
+use super::verify::VerifyOptions;
+use super::verify_work;
 use super::walk_reply::{refused, report_to};
 use super::work::{BoxFuture, IndexWork, RequestError};
-use crate::indexer::{IndexError, WalkOptions, WalkReport};
+use crate::indexer::{IndexError, Reach, VerifyReport, WalkOptions, WalkReport};
 use crate::store::cron::CronRun;
 use crate::store::{Durability, Writer};
 
@@ -28,7 +30,7 @@ impl IndexWork for DaemonIndexWork {
     ) -> BoxFuture<'a, Rebuilt> {
         Box::pin(async move {
             let walk = WalkOptions {
-                floors: self.jobs.floors().await?,
+                reach: Reach::History,
                 batch_size: options.batch_size,
                 ..WalkOptions::default()
             };
@@ -49,6 +51,14 @@ impl IndexWork for DaemonIndexWork {
         progress: mpsc::Sender<Progress>,
     ) -> BoxFuture<'a, Resynced> {
         Box::pin(resync_work::resync(&self.jobs, options, progress))
+    }
+
+    fn verify<'a>(
+        &'a self,
+        options: &'a VerifyOptions,
+        progress: mpsc::Sender<Progress>,
+    ) -> BoxFuture<'a, VerifyReport> {
+        Box::pin(verify_work::verify(&self.jobs, options, progress))
     }
 
     fn run_job<'a>(&'a self, job: &'a str) -> BoxFuture<'a, JobRun> {

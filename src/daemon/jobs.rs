@@ -1,14 +1,13 @@
 //! What each cron job does. A job says in one line what it did, or nothing if there was nothing to do.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, UtcMillis};
+use super::nightly::Night;
+use crate::clock::Clock;
 use crate::config::{Config, CronExpr};
-use crate::first_sync::history;
-use crate::indexer::{IndexError, Indexer, WalkOptions};
+use crate::indexer::{IndexError, Indexer, Reach, WalkOptions};
 use crate::store::views::{IndexerStatus, ViewMode};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 
@@ -29,16 +28,19 @@ pub enum Job {
     ResendFailedItems,
     /// Lets go of delivered bodies past their retention.
     CleanupDeliveredEvents,
+    /// Compares the source with feed and outbox, and mends what differs.
+    VerifySource,
 }
 
 impl Job {
     /// All jobs.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::UpdateAllViews,
         Self::ReindexAllInvalid,
         Self::CleanAllChangelogs,
         Self::ResendFailedItems,
         Self::CleanupDeliveredEvents,
+        Self::VerifySource,
     ];
 
     /// The name in configuration, log and `cron_schedule`.
@@ -49,6 +51,7 @@ impl Job {
             Self::CleanAllChangelogs => "indexer_clean_all_changelogs",
             Self::ResendFailedItems => "resend_failed_items",
             Self::CleanupDeliveredEvents => "cleanup_delivered_events",
+            Self::VerifySource => "verify_source",
         }
     }
 
@@ -66,6 +69,7 @@ impl Job {
             Self::CleanAllChangelogs => &cron.indexer_clean_all_changelogs,
             Self::ResendFailedItems => &cron.resend_failed_items,
             Self::CleanupDeliveredEvents => &cron.cleanup_delivered_events,
+            Self::VerifySource => &cron.verify_source,
         }
     }
 }
@@ -98,6 +102,7 @@ impl Jobs {
             Job::CleanAllChangelogs => self.clean_all_changelogs().await,
             Job::ResendFailedItems => self.resend_failed_items().await,
             Job::CleanupDeliveredEvents => self.cleanup_delivered_events().await,
+            Job::VerifySource => self.verify_source().await.map(Some),
         }
     }
 
@@ -151,7 +156,7 @@ impl Jobs {
     /// What stopped it.
     pub async fn rebuild(&self) -> Result<String, IndexError> {
         let options = WalkOptions {
-            floors: self.floors().await?,
+            reach: Reach::History,
             ..WalkOptions::default()
         };
         let report = self
@@ -163,17 +168,6 @@ impl Jobs {
             "rebuilt the index: {} orders, {} events queued",
             done.orders, done.events
         ))
-    }
-
-    /// How far back a walk reaches, by website.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub async fn floors(&self) -> Result<BTreeMap<String, UtcMillis>, StoreError> {
-        let (config, now) = (self.config.borrow().clone(), self.clock.now());
-        self.store()
-            .read(move |reader: &Reader<'_>| history::floors(reader, &config, now))
-            .await
     }
 
     async fn clean_all_changelogs(&self) -> JobResult {
@@ -231,6 +225,17 @@ impl Jobs {
             self.store().empty_log().await?;
         }
         Ok((batches > 0).then(|| format!("let go of {batches} delivered batches")))
+    }
+
+    async fn verify_source(&self) -> Result<String, IndexError> {
+        let config = self.config.borrow().clone();
+        let night = Night {
+            indexer: &self.indexer,
+            clock: &self.clock,
+            config: &config,
+            stop: &self.stop,
+        };
+        night.verify().await
     }
 
     /// Small transactions until nothing is left to do.

@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | [`run`] | the daemon from start to stop |
+//! | [`parts`] | the tasks that do the work |
 //! | [`start`] | the lock, the store, and what it is bound to |
 //! | [`lifecycle`], [`signals`], `reload` | signals, drain, abort; what SIGHUP and SIGUSR1 ask for |
 //! | [`vitals`], `liveness` | what the parts note about themselves; whether the daemon works |
@@ -13,6 +14,7 @@
 //! | `first_sync`, `comeback` | the first syncs under way; websites that export again |
 //! | [`control`] | the control protocol: what may be asked and answered |
 //! | [`resync`] | the options of `saas:resync` and which of them contradict each other |
+//! | [`verify`], `verify_work`, `nightly` | the source against feed and outbox: by command, each night |
 //! | [`socket`] | the Unix socket beside the store: where it is, making it, the client |
 //! | [`serve`] | the daemon's side of it |
 //! | [`work`] | the seams: who handles requests, and the work on the index that they may need |
@@ -29,7 +31,9 @@ pub mod jobs;
 pub mod lifecycle;
 mod liveness;
 mod metrics;
+mod nightly;
 mod pages;
+pub mod parts;
 pub mod persons;
 mod privacy;
 mod realtime;
@@ -48,6 +52,8 @@ pub mod sources;
 pub mod start;
 mod store_requests;
 mod supervision;
+pub mod verify;
+mod verify_work;
 pub mod vitals;
 mod walk_reply;
 pub mod work;

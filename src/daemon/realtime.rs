@@ -26,6 +26,7 @@ pub async fn run(jobs: Jobs) -> Result<(), StoreError> {
         let realtime = view.is_some_and(|view| view.mode == ViewMode::Realtime);
         let failed = realtime && fails(&jobs).await?;
         tokio::select! {
+            biased;
             () = jobs.stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(PAUSE), if failed => {}
             changed = changelog.changed(), if !failed => {

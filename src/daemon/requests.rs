@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::clock::Clock;
 use crate::daemon::control::{Outcome, Progress, Reply, Request};
@@ -57,6 +58,11 @@ impl Requests {
                 let resynced = self.index.resync(options, forwarded(replies)).await?;
                 Ok(Outcome::Resynced(resynced))
             }
+            Request::Verify(options) => {
+                options.validate()?;
+                let report = self.index.verify(options, forwarded(replies)).await?;
+                Ok(Outcome::Verified(report))
+            }
             Request::CronRun { job } => Ok(Outcome::JobRan(self.index.run_job(job).await?)),
         }
     }
@@ -68,12 +74,16 @@ impl ControlHandler for Requests {
     }
 }
 
-/// Progress as replies. Reports that nobody takes in time are dropped: a slow client must not slow the work down.
+/// Progress as replies. Reports that nobody takes in time are dropped: a slow client must not slow the work down. It
+/// closes when the client is gone.
 fn forwarded(replies: mpsc::Sender<Reply>) -> mpsc::Sender<Progress> {
     let (sender, mut reports) = mpsc::channel(PROGRESS_QUEUE);
     tokio::spawn(async move {
         while let Some(progress) = reports.recv().await {
-            let _ = replies.try_send(Reply::Progress(progress));
+            let sent = replies.try_send(Reply::Progress(progress));
+            if matches!(sent, Err(TrySendError::Closed(_))) {
+                return;
+            }
         }
     });
     sender

@@ -35,7 +35,7 @@ pub struct ResyncOptions {
     pub batch_size: Option<u32>,
     /// Batches that are read at the same time.
     pub thread_count: Option<u32>,
-    /// Return when everything was delivered, not when everything is queued.
+    /// Return when everything was delivered that can be, not when everything is queued.
     pub wait: bool,
 }
 
@@ -43,6 +43,12 @@ pub struct ResyncOptions {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Contradiction(String);
+
+impl Contradiction {
+    pub(super) fn new(sentence: String) -> Self {
+        Self(sentence)
+    }
+}
 
 impl ResyncOptions {
     /// Checks that the options make sense together.

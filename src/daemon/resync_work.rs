@@ -1,16 +1,16 @@
 //! `saas:resync`: reindexes, then everything that is new, changed or failed is on its way.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::control::{Progress, Resynced};
+use super::control::{Progress, Resynced, StandingStill};
 use super::jobs::Jobs;
 use super::resync::ResyncOptions;
 use super::walk_reply::{refused, report_to};
 use crate::commerce::order::OrderId;
-use crate::indexer::{Indexed, OnlyOrders, WalkKind, WalkOptions};
+use crate::indexer::standstill::{self, Backlog, Way};
+use crate::indexer::{Indexed, OnlyOrders, Reach, WalkKind, WalkOptions};
 use crate::store::outbox::ParkedFilter;
 use crate::store::{Durability, Reader, Store, Topic, Writer};
 
@@ -28,7 +28,8 @@ pub(super) async fn resync(
     let started = jobs.clock.now();
     let store = jobs.indexer.store();
     if options.cleanup_feed {
-        forget_feed(store).await?;
+        let stop = || jobs.stop.is_cancelled();
+        jobs.indexer.forget_feed(stop).await.map_err(refused)?;
     }
     let mut result = Resynced::default();
     if !options.no_reindex || options.force {
@@ -45,7 +46,7 @@ pub(super) async fn resync(
             .await?;
     }
     if options.wait {
-        wait_until_sent(store, &progress, jobs).await?;
+        result.standing_still = wait_until_sent(store, &progress, jobs).await?;
     }
     result.duration_ms = u64::try_from(jobs.clock.now().millis_since(started)).unwrap_or_default();
     Ok(result)
@@ -59,15 +60,15 @@ async fn index(
     let indexer = &jobs.indexer;
     let ranged = options.from.is_some() || options.to.is_some();
     // What is named by range or by order is meant, however old it is.
-    let floors = match ranged || !options.by_ids.is_empty() {
-        true => BTreeMap::new(),
-        false => jobs.floors().await?,
+    let reach = match ranged || !options.by_ids.is_empty() {
+        true => Reach::Everything,
+        false => Reach::History,
     };
     let walk = WalkOptions {
         created_from: options.from,
         created_before: options.to,
         website: None,
-        floors,
+        reach,
         force: options.force,
         batch_size: options.batch_size,
         read_ahead: options.thread_count,
@@ -104,7 +105,7 @@ async fn index(
 }
 
 /// The entity ids behind what was named: order numbers first, because that is what people see; then entity ids.
-async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u64)> {
+pub(super) async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u64)> {
     let (mut found, mut unknown) = (Vec::new(), 0);
     for name in names {
         let by_number = jobs.indexer.source().find_by_number(name.trim()).await?;
@@ -117,17 +118,6 @@ async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u6
     found.sort_unstable();
     found.dedup();
     Ok((found, unknown))
-}
-
-async fn forget_feed(store: &Store) -> anyhow::Result<()> {
-    while store
-        .write(Durability::Durable, |writer| {
-            writer.clear_feed_hashes(AT_ONCE * 10)
-        })
-        .await?
-        > 0
-    {}
-    Ok(())
 }
 
 /// What failed and needed a decision is tried once more: that is the decision.
@@ -146,10 +136,12 @@ async fn retry_parked(jobs: &Jobs, options: &ResyncOptions) -> anyhow::Result<u6
         let page = store
             .read(|reader: &Reader<'_>| reader.parked(&ParkedFilter::default(), AT_ONCE))
             .await?;
-        // Oldest first: what is parked again meanwhile comes last and ends it.
+        // Oldest first: what is parked again meanwhile comes last and ends it. What was parked later than that, the clock was
+        // set back since.
+        let later = jobs.clock.now();
         let keys: Vec<_> = page
             .iter()
-            .filter(|parked| parked.parked_at < began)
+            .filter(|parked| parked.parked_at < began || parked.parked_at > later)
             .map(|parked| parked.key)
             .collect();
         if keys.is_empty() {
@@ -171,25 +163,44 @@ async fn retry_parked(jobs: &Jobs, options: &ResyncOptions) -> anyhow::Result<u6
     }
 }
 
+/// Waits until nothing is left that leaves by itself. What is left then, and why.
 async fn wait_until_sent(
     store: &Store,
     progress: &mpsc::Sender<Progress>,
     jobs: &Jobs,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<StandingStill>> {
     let mut outbox = store.subscribe(Topic::Outbox);
-    let total = store.read(|reader: &Reader<'_>| reader.pending_events()).await?;
+    let mut total = 0;
     loop {
         outbox.borrow_and_update();
-        let pending = store.read(|reader: &Reader<'_>| reader.pending_events()).await?;
-        let total = total.max(pending);
+        let config = jobs.config.borrow().clone();
+        let backlogs = store
+            .read(move |reader: &Reader<'_>| standstill::backlogs(reader, &config))
+            .await?;
+        let leaves = |backlog: &&Backlog| backlog.way == Way::Open;
+        let pending: u64 = backlogs.iter().filter(leaves).map(|backlog| backlog.events).sum();
+        total = total.max(pending);
         let _ = progress.try_send(Progress {
             done: total - pending,
             total,
             events: total - pending,
         });
         if pending == 0 || jobs.stop.is_cancelled() || progress.is_closed() {
-            return Ok(());
+            return Ok(backlogs.into_iter().filter_map(standing_still).collect());
         }
         let _ = tokio::time::timeout(LOOK_AGAIN, outbox.changed()).await;
     }
+}
+
+fn standing_still(backlog: Backlog) -> Option<StandingStill> {
+    let reason = match backlog.way {
+        Way::Open => return None,
+        Way::Shut(reason) => reason,
+        Way::Gone => "it has no datastream; configure the website again".to_owned(),
+    };
+    (backlog.events > 0).then_some(StandingStill {
+        website: backlog.website,
+        events: backlog.events,
+        reason,
+    })
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::index_work::DaemonIndexWork;
 use super::jobs::{Job, Jobs};
 use super::lifecycle::Lifecycle;
 use super::liveness::Liveness;
 use super::pages::Pages;
+use super::parts::{self, Machinery, PartEnd};
 use super::requests::Requests;
 use super::serve::{self, ExitCodeOf};
 use super::signals::Signals;
@@ -20,18 +20,17 @@ use super::socket::ControlSocket;
 use super::start::{self, DataSpace, Opened, StartError};
 use super::supervision::{Supervision, with_time};
 use super::vitals::Vitals;
-use super::{admin, first_sync, realtime, schedule, signals, sources};
+use super::{admin, signals, sources};
 use crate::clock::Clock;
 use crate::commerce::source::SourceError;
 use crate::config::{AdminListen, Config};
-use crate::delivery::{self, DeliveryParts, DeliveryStats};
-use crate::indexer::{Indexer, batch_limits, capture};
+use crate::delivery::transport::Connector;
+use crate::delivery::{DeliveryParts, DeliveryStats};
+use crate::indexer::{Indexer, batch_limits};
 use crate::ops::systemd::Notifier;
 use crate::store::views::ViewMode;
-use crate::store::{Durability, Reader, Store, StoreError};
+use crate::store::{Reader, Store, StoreError};
 
-/// How often a lease shows that its holder lives.
-const HEARTBEAT: Duration = Duration::from_secs(10);
 /// What the rest of the house gets beyond `delivery.stop_budget` to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
@@ -93,8 +92,6 @@ pub enum DaemonError {
     Aborted,
 }
 
-type Part = (&'static str, Result<(), DaemonError>);
-
 /// Runs the daemon until it is told to stop, or cannot go on.
 ///
 /// # Errors
@@ -123,12 +120,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let admin_listen = first.admin.listen.clone();
     let snapshots = Snapshots::of(config.clone(), clock.clone());
 
-    let indexer = Arc::new(Indexer::new(
-        store.clone(),
-        source.clone(),
-        clock.clone(),
-        config.clone(),
-    ));
+    let indexer = Arc::new(Indexer::new(store.clone(), source, clock.clone(), config.clone()));
     let stop = lifecycle.stop.clone();
     let jobs = Jobs {
         indexer,
@@ -140,45 +132,11 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let work = Arc::new(DaemonIndexWork { jobs: jobs.clone() });
     let handler = Arc::new(Requests::new(store.clone(), clock.clone(), limits, work));
 
-    let mut parts = JoinSet::new();
-    let capture = capture::CaptureParts {
-        store: store.clone(),
-        source,
-        clock: clock.clone(),
-        intake: jobs.indexer.intake().clone(),
-        config: config.clone(),
-        interval,
-        stop: stop.clone(),
-    };
-    parts.spawn(part("capture", async move {
-        capture::run(capture).await.map_err(in_words)
-    }));
-    let (syncing, stats) = (jobs.clone(), observer.clone());
-    parts.spawn(part("the first sync", async move {
-        first_sync::run(syncing, stats).await.map_err(in_words)
-    }));
-    let (schedules, told) = (jobs.clone(), vitals.clone());
-    parts.spawn(part("the scheduler", async move {
-        schedule::run(schedules, told).await.map_err(in_words)
-    }));
-    parts.spawn(part("indexing on save", async move {
-        realtime::run(jobs).await.map_err(in_words)
-    }));
-    let beating = heartbeat(store.clone(), clock.clone(), stop.clone());
-    parts.spawn(part(
-        "the heartbeat",
-        async move { beating.await.map_err(in_words) },
-    ));
-    let serving = serve::serve(control, handler, exit_code, stop.clone());
-    parts.spawn(part("the control socket", async move {
-        serving.await;
-        Ok(())
-    }));
     let supervision = Supervision {
         notifier: notifier.clone(),
         liveness: Liveness {
             store: store.clone(),
-            vitals,
+            vitals: vitals.clone(),
             stats: observer.clone(),
             config: config.clone(),
         },
@@ -193,9 +151,19 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         abort: lifecycle.abort.clone(),
         observer,
     };
-    parts.spawn(part("delivery", async move {
-        delivery::run(delivery).await.map(drop).map_err(in_words)
-    }));
+    let mut parts = parts::start(Machinery {
+        jobs,
+        interval,
+        vitals,
+        delivery,
+        connector: Connector::http(),
+        tick: None,
+    });
+    let serving = serve::serve(control, handler, exit_code, stop);
+    parts.spawn(async move {
+        serving.await;
+        ("the control socket", Ok(()))
+    });
 
     let mut attendants = attend(&supervision, admin_listen, &clock);
     let listening = signals::listen(ears, lifecycle.clone(), config_sender, supervision, clock);
@@ -267,31 +235,10 @@ fn attend(supervision: &Supervision, listen: AdminListen, clock: &Clock) -> Join
     attendants
 }
 
-/// A sign of life on the leases of this process while somebody works.
-async fn heartbeat(store: Store, clock: Clock, stop: CancellationToken) -> Result<(), StoreError> {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(HEARTBEAT) => {}
-        }
-        if store
-            .read(|reader: &Reader<'_>| reader.leases())
-            .await?
-            .is_empty()
-        {
-            continue;
-        }
-        let at = clock.now();
-        store
-            .write(Durability::Relaxed, move |writer| writer.heartbeat(at))
-            .await?;
-    }
-}
-
 /// Waits for the stop, then for the parts to end. A part that ends before it, or a store that fails, is the end of all.
 async fn supervise(
     store: &Store,
-    parts: &mut JoinSet<Part>,
+    parts: &mut JoinSet<PartEnd>,
     lifecycle: &Lifecycle,
     notifier: &Notifier,
     stop_budget: Duration,
@@ -321,20 +268,20 @@ async fn supervise(
         .map_err(|error| fatal.map_or(error, DaemonError::StoreFatal))
 }
 
-async fn drain(parts: &mut JoinSet<Part>) -> Result<(), DaemonError> {
+async fn drain(parts: &mut JoinSet<PartEnd>) -> Result<(), DaemonError> {
     let mut result = Ok(());
     while let Some(ended) = parts.join_next().await {
         let ended = ended
             .map_err(|cause| crashed(&cause))
-            .and_then(|(_, result)| result);
+            .and_then(|(part, result)| result.map_err(|cause| DaemonError::Part { part, cause }));
         result = result.and(ended);
     }
     result
 }
 
-fn ended_early(ended: Result<Part, tokio::task::JoinError>) -> DaemonError {
+fn ended_early(ended: Result<PartEnd, tokio::task::JoinError>) -> DaemonError {
     match ended {
-        Ok((_, Err(error))) => error,
+        Ok((part, Err(cause))) => DaemonError::Part { part, cause },
         Ok((part, Ok(()))) => DaemonError::Part {
             part,
             cause: "it ended by itself".to_owned(),
@@ -348,17 +295,4 @@ fn crashed(cause: &tokio::task::JoinError) -> DaemonError {
         part: "a task",
         cause: format!("it crashed: {cause}; please report this"),
     }
-}
-
-/// Names a part, so that its end says which one it was.
-async fn part(name: &'static str, work: impl Future<Output = Result<(), String>>) -> Part {
-    (
-        name,
-        work.await
-            .map_err(|cause| DaemonError::Part { part: name, cause }),
-    )
-}
-
-fn in_words(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

@@ -26,25 +26,34 @@ const WORTH_A_ROW: Duration = Duration::from_secs(1);
 const QUIET_SAVE_MS: i64 = 60_000;
 
 /// Runs the jobs on their schedules until `jobs.stop`; then waits for those that run. `vitals` is told once they tick, and
-/// how runs end.
+/// how runs end. Without a `tick`, a ticker is started.
 ///
 /// # Errors
 /// If the store fails, or the ticker cannot start.
-pub async fn run(jobs: Jobs, vitals: Arc<Vitals>) -> Result<(), ScheduleError> {
-    let tick = Arc::new(Notify::new());
-    let mut ticker = start_ticker(&tick).await?;
+pub async fn run(jobs: Jobs, vitals: Arc<Vitals>, tick: Option<Arc<Notify>>) -> Result<(), ScheduleError> {
+    let Some(tick) = tick else {
+        let tick = Arc::new(Notify::new());
+        let mut ticker = start_ticker(&tick).await?;
+        let ended = run_ticked(jobs, vitals, &tick).await;
+        // `shutdown` does not wait for anything, and nothing of ours runs inside the ticker.
+        let _ = ticker.shutdown().await;
+        return ended;
+    };
+    run_ticked(jobs, vitals, &tick).await
+}
+
+async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<(), ScheduleError> {
     let mut schedule = Schedule::load(jobs.clone(), vitals).await?;
     schedule.vitals.scheduled();
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
+            biased;
             () = jobs.stop.cancelled() => break,
-            () = tick.notified() => schedule.start_due(&mut running),
             Some(ended) = running.join_next() => schedule.ended(ended)?,
+            () = tick.notified() => schedule.start_due(&mut running),
         }
     }
-    // `shutdown` does not wait for anything, and nothing of ours runs inside the ticker.
-    let _ = ticker.shutdown().await;
     while let Some(ended) = running.join_next().await {
         schedule.ended(ended)?;
     }

@@ -11,8 +11,6 @@ use crate::config::{Capture, Config, SourceKind, TlsMode};
 
 /// Longest time for one statement of a batch.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
-/// Pause between two looks at the open returns, whose table does not say when a row changed.
-const RETURNS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The configured source and the pause between two looks for changes.
 ///
@@ -49,7 +47,7 @@ pub fn mysql_settings(config: &Config) -> MysqlSettings {
         poll_overlap: mysql.poll_overlap.get(),
         connect_timeout: mysql.connect_timeout.get(),
         read_timeout: READ_TIMEOUT,
-        returns_interval: RETURNS_INTERVAL,
+        returns_interval: mysql.returns_interval.get(),
         tls: match mysql.tls.mode {
             TlsMode::Disabled => settings::TlsMode::Disabled,
             TlsMode::Preferred => settings::TlsMode::Preferred,

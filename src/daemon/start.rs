@@ -58,7 +58,21 @@ pub async fn open(
 ) -> Result<Opened, StartError> {
     let lock = StoreLock::acquire(&config.store.path, purpose)?;
     let store = Store::open(&config.store.path)?;
-    bind_data_space(&store, config, data_space).await?;
+    take_over(&store, config, clock, data_space).await?;
+    Ok(Opened { lock, store })
+}
+
+/// Binds an open store to the data space, and takes back what a process that died was doing. The caller holds the lock.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn take_over(
+    store: &Store,
+    config: &Config,
+    clock: &Clock,
+    data_space: DataSpace,
+) -> Result<(), StartError> {
+    bind_data_space(store, config, data_space).await?;
     let at = clock.now();
     let mode = match config.index.mode {
         IndexMode::Schedule => ViewMode::Schedule,
@@ -80,7 +94,7 @@ pub async fn open(
             "An earlier process ended in the middle of its work; it goes on from there"
         );
     }
-    Ok(Opened { lock, store })
+    Ok(())
 }
 
 async fn bind_data_space(store: &Store, config: &Config, data_space: DataSpace) -> Result<(), StartError> {

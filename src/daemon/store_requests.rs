@@ -4,6 +4,7 @@ use crate::clock::{Clock, UtcMillis};
 use crate::daemon::control::{Mode, Outcome, Status};
 use crate::daemon::selection::Selection;
 use crate::daemon::work::RequestError;
+use crate::indexer::WalkKind;
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchLimits, EventKey, ParkedFilter, SenderRow, SenderState};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
@@ -93,6 +94,10 @@ impl StoreRequests {
             .write(Durability::Durable, move |w| {
                 let (indexer, view) = (w.reader().indexer_state()?, w.reader().view_state()?);
                 w.set_indexer_status(to, now)?;
+                // "In full" leaves out nothing that an interrupted one had passed already.
+                if to == IndexerStatus::Invalid {
+                    w.cancel_walks(WalkKind::Reindex.as_str(), now)?;
+                }
                 let suspended = view.is_some_and(|view| view.status == ViewStatus::Suspended);
                 if to == IndexerStatus::Suspended {
                     w.set_view_status(ViewStatus::Suspended, now)?;
@@ -117,10 +122,11 @@ impl StoreRequests {
             loop {
                 let one = filter.clone();
                 let page = self.store.read(move |r| r.parked(&one, CHUNK)).await?;
-                // What is parked again meanwhile has had its turn.
+                // What is parked again meanwhile has had its turn. What was parked later than that, the clock was set back since.
+                let later = self.clock.now();
                 let keys: Vec<EventKey> = page
                     .iter()
-                    .filter(|event| event.parked_at <= now)
+                    .filter(|event| event.parked_at <= now || event.parked_at > later)
                     .map(|event| event.key)
                     .collect();
                 if keys.is_empty() {

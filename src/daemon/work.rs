@@ -7,6 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::daemon::control::{JobRun, Outcome, Progress, Rebuilt, ReindexOptions, Reply, Request, Resynced};
 use crate::daemon::resync::ResyncOptions;
+use crate::daemon::verify::VerifyOptions;
+use crate::indexer::VerifyReport;
 use crate::store::views::TITLE;
 
 /// Work that was begun.
@@ -36,6 +38,13 @@ pub trait IndexWork: Send + Sync {
         options: &'a ResyncOptions,
         progress: mpsc::Sender<Progress>,
     ) -> BoxFuture<'a, Resynced>;
+
+    /// Compares the source with feed and outbox; the options were validated. Ends early when `progress` is closed.
+    fn verify<'a>(
+        &'a self,
+        options: &'a VerifyOptions,
+        progress: mpsc::Sender<Progress>,
+    ) -> BoxFuture<'a, VerifyReport>;
 
     /// Runs a job once, now. `Err` with [`RequestError::UnknownJob`] if there is none of this name.
     fn run_job<'a>(&'a self, job: &'a str) -> BoxFuture<'a, JobRun>;

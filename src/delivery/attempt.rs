@@ -1,30 +1,28 @@
-//! One attempt: the request goes out, and what came back is classified. Knows HTTP; knows no store and no schedule.
+//! One attempt: the request goes out, and what came back is classified. Knows no store and no schedule.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::{Config, DatastreamId, EdgeAuth};
-use crate::delivery::body::read_capped;
-use crate::delivery::client::{describe, is_certificate};
 use crate::delivery::problem::Problem;
 use crate::delivery::retry_after;
 use crate::delivery::rules::{self, Decision, Halt, RequestShape, Retry, Who};
 use crate::delivery::tokens::{NoToken, Token, Tokens};
+use crate::delivery::transport::{Call, NoReply, NoReplyCause, Reply, Transport};
 
 const COLLECT: &str = "/ee/v2/collect";
 
 /// Where and as whom the requests of a website go.
 #[derive(Debug)]
 pub(crate) struct Destination {
-    client: Client,
+    transport: Arc<dyn Transport>,
     url: Url,
     headers: HeaderMap,
     tokens: Option<Arc<Tokens>>,
@@ -70,7 +68,7 @@ impl Destination {
     pub(crate) fn new(
         config: &Config,
         datastream: &DatastreamId,
-        client: Client,
+        transport: Arc<dyn Transport>,
         tokens: Option<Arc<Tokens>>,
         clock: Clock,
     ) -> Self {
@@ -81,7 +79,7 @@ impl Destination {
             .clear()
             .append_pair("datastreamId", &datastream.to_string());
         Self {
-            client,
+            transport,
             url,
             headers: headers(config),
             tokens,
@@ -136,47 +134,36 @@ impl Destination {
         let ours = Uuid::new_v4().to_string();
         let mut url = self.url.clone();
         url.query_pairs_mut().append_pair("requestId", &ours);
-        let mut request = self.client.post(url).headers(self.headers.clone()).body(body);
+        let mut headers = self.headers.clone();
         if let Some(token) = token {
-            request = request.header(AUTHORIZATION, token.header());
+            headers.insert(AUTHORIZATION, token.header());
         }
         let begun = Instant::now();
-        match request.send().await {
-            Ok(response) => self.answered(response, ours, begun, shape).await,
-            Err(error) => unanswered(&error.without_url(), ours, begun),
+        let exchange = self.transport.exchange(Call { url, headers, body });
+        match exchange.await {
+            Ok(reply) => self.answered(&reply, ours, begun.elapsed(), shape),
+            Err(nothing) => unanswered(nothing, ours, begun.elapsed()),
         }
     }
 
-    async fn answered(
-        &self,
-        response: Response,
-        ours: String,
-        begun: Instant,
-        shape: &RequestShape,
-    ) -> Attempt {
-        let status = response.status().as_u16();
-        let header = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok());
-        let now = self.clock.now();
+    fn answered(&self, reply: &Reply, ours: String, latency: Duration, shape: &RequestShape) -> Attempt {
+        let (status, now) = (reply.status, self.clock.now());
+        let header = reply.retry_after.as_deref();
         let retry_after = header.and_then(|value| retry_after::parse(value, now));
-        let skew_ms = retry_after::date(response.headers()).map(|theirs| theirs.millis_since(now));
-        let read = read_capped(response).await;
-        let latency = begun.elapsed();
+        let skew_ms = reply.date.map(|theirs| theirs.millis_since(now));
         // A yes whose body broke off may have broken off before the edge had everything on record.
-        if (200..300).contains(&status) && !read.complete {
+        if (200..300).contains(&status) && !reply.complete {
             return no_answer("cut_off", "the connection ended within the answer", ours, latency);
         }
         let decision = rules::classify(
             &rules::Response {
                 status,
                 retry_after,
-                body: &read.bytes,
+                body: &reply.body,
             },
             shape,
         );
-        let problem = Problem::parse(&read.bytes);
+        let problem = Problem::parse(&reply.body);
         let code = code(&decision).map(str::to_owned);
         Attempt {
             note: code.as_deref().map(|code| note(code, &problem)),
@@ -221,26 +208,26 @@ fn settled(mut attempt: Attempt) -> Attempt {
     attempt
 }
 
-fn unanswered(error: &reqwest::Error, ours: String, begun: Instant) -> Attempt {
-    let words = describe(error);
-    if is_certificate(error) {
-        let halt = Halt {
-            code: "tls".to_owned(),
-            reason: format!("the edge's certificate is not trusted: {words}"),
-            remedy: "check edge.url, edge.ca_file, the system's certificate authorities and the clock",
-            inferred: false,
-        };
-        return Attempt {
-            decision: Decision::Halt(halt),
-            ..no_answer("tls", &words, ours, begun.elapsed())
-        };
-    }
-    let code = match (error.is_timeout(), error.is_connect()) {
-        (true, _) => "timeout",
-        (false, true) => "connect",
-        (false, false) => "network",
+fn unanswered(nothing: NoReply, ours: String, latency: Duration) -> Attempt {
+    let words = nothing.words;
+    let code = match nothing.cause {
+        NoReplyCause::Certificate => {
+            let halt = Halt {
+                code: "tls".to_owned(),
+                reason: format!("the edge's certificate is not trusted: {words}"),
+                remedy: "check edge.url, edge.ca_file, the system's certificate authorities and the clock",
+                inferred: false,
+            };
+            return Attempt {
+                decision: Decision::Halt(halt),
+                ..no_answer("tls", &words, ours, latency)
+            };
+        }
+        NoReplyCause::Timeout => "timeout",
+        NoReplyCause::Connect => "connect",
+        NoReplyCause::Network => "network",
     };
-    no_answer(code, &words, ours, begun.elapsed())
+    no_answer(code, &words, ours, latency)
 }
 
 fn no_answer(code: &str, words: &str, ours: String, latency: Duration) -> Attempt {
@@ -296,7 +283,7 @@ mod tests {
         config.edge.oauth.token_url = config.edge.url.clone();
         let datastream = "ebebf826-a01f-4458-8cec-ef61de241c93:stage".parse().unwrap();
         let client = crate::delivery::client::client(&config).unwrap();
-        let destination = Destination::new(&config, &datastream, client, None, Clock::System);
+        let destination = Destination::new(&config, &datastream, Arc::new(client), None, Clock::System);
         assert_eq!(
             destination.url.as_str(),
             "http://127.0.0.1:9/prefix/ee/v2/collect?datastreamId=ebebf826-a01f-4458-8cec-ef61de241c93%3Astage"

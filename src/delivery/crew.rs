@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::delivery::parts::{DeliveryError, DeliveryParts, Drained};
 use crate::delivery::sender::{Sender, Signals};
+use crate::delivery::transport::Connector;
 use crate::delivery::wiring::{Shared, Wiring};
 use crate::store::Durability;
 use crate::store::meta::WebsiteId;
@@ -19,6 +20,14 @@ use crate::store::meta::WebsiteId;
 /// # Errors
 /// If the store fails, or there can be no HTTP client. An edge that is down is no error.
 pub async fn run(parts: DeliveryParts) -> Result<Drained, DeliveryError> {
+    run_over(parts, Connector::http()).await
+}
+
+/// [`run`] over another line than HTTP.
+///
+/// # Errors
+/// As there.
+pub async fn run_over(parts: DeliveryParts, connector: Connector) -> Result<Drained, DeliveryError> {
     let DeliveryParts {
         store,
         clock,
@@ -29,12 +38,11 @@ pub async fn run(parts: DeliveryParts) -> Result<Drained, DeliveryError> {
     } = parts;
     let first = Arc::clone(&config.borrow_and_update());
     let rate = first.delivery.request_units_per_second;
-    let shared = Arc::new(Shared::new(store, clock, observer, rate));
+    let shared = Arc::new(Shared::new(store, clock, observer, connector, rate));
     let wiring = Wiring::new(first, &shared, None)?;
-    let (publish, wirings) = watch::channel(Arc::new(wiring));
     let mut crew = Crew {
         shared,
-        wirings,
+        wiring: Arc::new(wiring),
         signals: Signals { stop, abort },
         senders: BTreeMap::new(),
         tasks: JoinSet::new(),
@@ -43,11 +51,13 @@ pub async fn run(parts: DeliveryParts) -> Result<Drained, DeliveryError> {
     crew.reconcile().await?;
     while !crew.signals.stop.is_cancelled() && !crew.signals.abort.is_cancelled() {
         tokio::select! {
+            // In this order, so that a run can be repeated; nothing here comes often enough to starve the rest.
+            biased;
             () = crew.signals.stop.cancelled() => {}
             () = crew.signals.abort.cancelled() => {}
             Ok(()) = config.changed() => {
                 let new = Arc::clone(&config.borrow_and_update());
-                if crew.rewire(new, &publish) {
+                if crew.rewire(new) {
                     crew.reconcile().await?;
                 }
             }
@@ -63,24 +73,32 @@ pub async fn run(parts: DeliveryParts) -> Result<Drained, DeliveryError> {
 /// All senders.
 struct Crew {
     shared: Arc<Shared>,
-    wirings: watch::Receiver<Arc<Wiring>>,
+    wiring: Arc<Wiring>,
     signals: Signals,
-    /// Senders by website code, with what stops each alone. One that was stopped stays until it has ended: two senders
-    /// of one website would break the order of its events.
-    senders: BTreeMap<String, CancellationToken>,
+    /// Senders by website code. One that was stopped stays until it has ended: two senders of one website would break the
+    /// order of its events.
+    senders: BTreeMap<String, Reins>,
     tasks: JoinSet<(String, Result<Drained, DeliveryError>)>,
     total: Drained,
 }
 
+/// What one sender is led by.
+struct Reins {
+    stop: CancellationToken,
+    wiring: watch::Sender<Arc<Wiring>>,
+}
+
 impl Crew {
-    /// Publishes the wiring of a new configuration; the old one stays if there can be no client.
-    fn rewire(&self, config: Arc<Config>, publish: &watch::Sender<Arc<Wiring>>) -> bool {
-        let before = Arc::clone(&publish.borrow());
+    /// Publishes the wiring of a new configuration; the old one stays if there can be no transport.
+    fn rewire(&mut self, config: Arc<Config>) -> bool {
         let rate = config.delivery.request_units_per_second;
-        match Wiring::new(config, &self.shared, Some(&before)) {
+        match Wiring::new(config, &self.shared, Some(&self.wiring)) {
             Ok(wiring) => {
                 self.shared.set_rate(rate);
-                publish.send_replace(Arc::new(wiring));
+                self.wiring = Arc::new(wiring);
+                for reins in self.senders.values() {
+                    reins.wiring.send_replace(Arc::clone(&self.wiring));
+                }
                 true
             }
             Err(error) => {
@@ -97,15 +115,15 @@ impl Crew {
     /// Starts and stops senders so that each website with a datastream has one. A website that was switched off keeps
     /// its sender: what is already in its outbox still goes.
     async fn reconcile(&mut self) -> Result<(), DeliveryError> {
-        let config = Arc::clone(&self.wirings.borrow().config);
+        let config = Arc::clone(&self.wiring.config);
         let wanted = |code: &String| {
             config
                 .websites
                 .get(code)
                 .is_some_and(|website| website.datastream.is_some())
         };
-        for (_, stop) in self.senders.iter().filter(|(code, _)| !wanted(code)) {
-            stop.cancel();
+        for (_, reins) in self.senders.iter().filter(|(code, _)| !wanted(code)) {
+            reins.stop.cancel();
         }
         for (code, website) in &config.websites {
             if !wanted(code) || self.senders.contains_key(code) {
@@ -137,13 +155,14 @@ impl Crew {
 
     async fn start(&mut self, id: WebsiteId, code: &str) -> Result<(), DeliveryError> {
         let stop = self.signals.stop.child_token();
-        let (shared, wirings) = (Arc::clone(&self.shared), self.wirings.clone());
+        let (wiring, wirings) = watch::channel(Arc::clone(&self.wiring));
+        let shared = Arc::clone(&self.shared);
         if let Some(sender) = Sender::prepare(id, code, shared, wirings, stop.clone()).await? {
             let signals = Signals {
                 stop: stop.clone(),
                 abort: self.signals.abort.clone(),
             };
-            self.senders.insert(code.to_owned(), stop);
+            self.senders.insert(code.to_owned(), Reins { stop, wiring });
             let code = code.to_owned();
             self.tasks
                 .spawn(Box::pin(async move { (code, sender.run(signals).await) }));

@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use crate::store::outbox::Class;
+
 /// The edge bills every 8 KiB of a request, begun or whole, as one unit (guardrails of the Edge Network).
 const UNIT_BYTES: usize = 8192;
 /// The bucket holds a quarter of a second's units, and never less than the largest request.
 const BURST: f64 = 0.25;
 const LARGEST_REQUEST: f64 = 8.0;
+/// So much of the bucket history leaves to live changes of whatever website, if it holds more than the largest request.
+const KEPT_FOR_LIVE: f64 = 0.1;
 
 /// Request units of a body of so many bytes, with one upstream service behind the datastream.
 pub fn request_units(bytes: usize) -> u32 {
@@ -40,11 +44,11 @@ impl Gate {
         self.level = self.level.min(self.capacity());
     }
 
-    /// Takes `units` at `now` (since any fixed moment).
+    /// Takes `units` for a request of `class` at `now` (since any fixed moment).
     ///
     /// # Errors
     /// How long to wait before it makes sense to ask again; nothing was taken.
-    pub fn try_take(&mut self, units: u32, now: Duration) -> Result<(), Duration> {
+    pub fn try_take(&mut self, units: u32, class: Class, now: Duration) -> Result<(), Duration> {
         if self.per_second == 0 {
             return Ok(());
         }
@@ -53,12 +57,21 @@ impl Gate {
         self.at = self.at.max(now);
         self.level = (self.level + elapsed * rate).min(self.capacity());
         let wanted = f64::from(units).min(self.capacity());
-        if self.level + 1e-6 >= wanted {
+        let needed = match class {
+            Class::Live => wanted,
+            Class::History => wanted + self.kept_for_live(),
+        };
+        if self.level + 1e-6 >= needed {
             self.level -= wanted;
             return Ok(());
         }
-        let wait = Duration::from_secs_f64((wanted - self.level) / rate);
+        let wait = Duration::from_secs_f64((needed - self.level) / rate);
         Err(wait.max(Duration::from_micros(100)))
+    }
+
+    fn kept_for_live(&self) -> f64 {
+        let capacity = self.capacity();
+        (capacity * KEPT_FOR_LIVE).min(capacity - LARGEST_REQUEST)
     }
 
     fn capacity(&self) -> f64 {
@@ -82,23 +95,37 @@ mod tests {
     #[test]
     fn without_a_rate_nothing_waits() {
         let mut gate = Gate::new(0);
-        assert!((0..100_000).all(|_| gate.try_take(8, Duration::ZERO).is_ok()));
+        assert!((0..100_000).all(|_| gate.try_take(8, Class::History, Duration::ZERO).is_ok()));
+    }
+
+    #[test]
+    fn history_leaves_something_to_live_changes() {
+        let mut gate = Gate::new(3000);
+        let history = (0..).take_while(|_| gate.try_take(8, Class::History, Duration::ZERO).is_ok());
+        assert_eq!(history.count(), 84, "750 units, a tenth of them kept");
+        assert!(gate.try_take(8, Class::Live, Duration::ZERO).is_ok());
+        let mut small = Gate::new(10);
+        assert!(
+            small.try_take(8, Class::History, Duration::ZERO).is_ok(),
+            "or it would never go"
+        );
     }
 
     proptest! {
         #[test]
         fn no_second_lets_through_more_than_its_rate_and_one_burst(
-            rate in 1u32..5000, steps in prop::collection::vec((1u32..9, 0u64..5000), 1..400)
+            rate in 1u32..5000, steps in prop::collection::vec((1u32..9, any::<bool>(), 0u64..5000), 1..400)
         ) {
             let mut gate = Gate::new(rate);
             let (mut now, mut taken) = (Duration::ZERO, 0.0);
-            for (units, micros) in steps {
+            for (units, live, micros) in steps {
+                let class = if live { Class::Live } else { Class::History };
                 now += Duration::from_micros(micros);
-                match gate.try_take(units, now) {
+                match gate.try_take(units, class, now) {
                     Ok(()) => taken += f64::from(units),
                     Err(wait) => {
                         now += wait;
-                        prop_assert!(gate.try_take(units, now).is_ok(), "the promised wait was too short");
+                        prop_assert!(gate.try_take(units, class, now).is_ok(), "the promised wait was too short");
                         taken += f64::from(units);
                     }
                 }

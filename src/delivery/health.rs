@@ -32,6 +32,8 @@ pub struct Health {
     /// Failures of the edge in a row, counted once for requests that were under way together.
     level: u32,
     since: UtcMillis,
+    /// Until when the edge asked to be left alone: holds in every state, and nobody else can end it.
+    asked: Option<UtcMillis>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,9 +56,12 @@ enum State {
 
 impl Health {
     /// As the store remembers it. A halted sender probes at once: a restart often means that something was mended.
-    pub fn restore(row: Option<&SenderRow>, now: UtcMillis) -> Self {
+    pub fn restore(row: Option<&SenderRow>, asked: Option<UtcMillis>, now: UtcMillis) -> Self {
         let Some(row) = row else {
-            return Self::default();
+            return Self {
+                asked,
+                ..Self::default()
+            };
         };
         let state = match row.state {
             SenderState::Running => State::Running,
@@ -82,20 +87,39 @@ impl Health {
             state,
             level: row.failures,
             since: row.since,
+            asked,
+        }
+    }
+
+    /// Moments are kept as such, so a clock that was set back would make a pause too long: none is longer than
+    /// `longest`, counted from now.
+    pub fn mind_clock(&mut self, now: UtcMillis, longest: Duration) {
+        let latest = now.plus_millis(millis(longest));
+        self.asked = self.asked.map(|until| latest.min(until));
+        match &mut self.state {
+            State::Waiting { until, .. } => *until = latest.min(*until),
+            State::Halted { probe_at, .. } => *probe_at = latest.min(*probe_at),
+            State::Running | State::Paused { .. } => {}
         }
     }
 
     /// What is permitted at `now`.
     pub fn permit(&self, now: UtcMillis) -> Permit {
         match &self.state {
+            State::Paused { .. } => Permit::Rest,
+            _ if self.asked.is_some_and(|until| now < until) => Permit::WaitUntil(self.asked.unwrap_or(now)),
             State::Running => Permit::Go,
             State::Waiting { until, .. } if now < *until => Permit::WaitUntil(*until),
             State::Waiting { .. } if self.level == 0 => Permit::Go,
             State::Waiting { .. } => Permit::Probe,
             State::Halted { probe_at, .. } if now < *probe_at => Permit::WaitUntil(*probe_at),
             State::Halted { .. } => Permit::Probe,
-            State::Paused { .. } => Permit::Rest,
         }
+    }
+
+    /// Until when the edge asked to be left alone.
+    pub fn asked(&self) -> Option<UtcMillis> {
+        self.asked
     }
 
     /// Whether it is halted because of what the edge said, not because of what we concluded from refusals.
@@ -123,8 +147,13 @@ impl Health {
         self.become_state(State::Running, now)
     }
 
-    /// The edge asked for `pause`, or its answer calls for one: nothing is sent before its end, and never earlier than
-    /// was asked before.
+    /// The edge asked for `pause`: nothing is sent before its end, whoever pauses, resumes or restarts meanwhile.
+    pub fn wait_as_asked(&mut self, pause: Duration, code: &str, now: UtcMillis) {
+        self.asked = self.asked.max(Some(now.plus_millis(millis(pause))));
+        self.wait(pause, code, now);
+    }
+
+    /// An answer calls for a `pause`: nothing is sent before its end, and never earlier than was said before.
     pub fn wait(&mut self, pause: Duration, code: &str, now: UtcMillis) {
         let until = now.plus_millis(millis(pause));
         match &mut self.state {
@@ -267,83 +296,10 @@ fn probe_pause(retry: &Retry, probes: u32) -> Duration {
     backoff::step(FIRST_PROBE.min(retry.max.get()), longest, probes + 1)
 }
 
-fn millis(pause: Duration) -> i64 {
+pub(super) fn millis(pause: Duration) -> i64 {
     // Rounded up: a pause that the edge asked for is never cut short.
     i64::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: UtcMillis = UtcMillis(1_000_000);
-
-    fn halt() -> Halt {
-        Halt {
-            code: "EXEG-0003-400".to_owned(),
-            reason: "the edge does not accept the datastream".to_owned(),
-            remedy: "check it",
-            inferred: false,
-        }
-    }
-
-    #[test]
-    fn retry_after_holds_everything_and_is_never_cut_short() {
-        let mut health = Health::default();
-        health.wait(Duration::from_secs(120), "EXEG-0000-503", NOW);
-        health.wait(Duration::from_secs(5), "EXEG-0000-503", NOW);
-        let until = NOW.plus_millis(120_000);
-        assert_eq!(health.permit(NOW), Permit::WaitUntil(until));
-        assert!(!health.accepted(NOW.plus_millis(50)), "it was under way already");
-        let restored = Health::restore(Some(&health.row(1)), NOW.plus_millis(60_000));
-        assert_eq!(restored.permit(NOW.plus_millis(60_000)), Permit::WaitUntil(until));
-        assert_eq!(restored.permit(until), Permit::Go);
-    }
-
-    #[test]
-    fn one_failure_among_successes_stops_nothing_and_an_outage_stops_everything() {
-        let mut health = Health::default();
-        let retry = Retry::default();
-        health.stumbled("network", &retry, u64::MAX, NOW);
-        assert_eq!(health.permit(NOW), Permit::Go);
-        health.stumbled("network", &retry, u64::MAX, NOW);
-        let until = NOW.plus_millis(1000);
-        assert_eq!(health.permit(NOW), Permit::WaitUntil(until));
-        assert_eq!(health.permit(until), Permit::Probe);
-        assert!(health.accepted(until));
-        assert_eq!(health.permit(until), Permit::Go);
-    }
-
-    #[test]
-    fn a_halt_probes_every_minute_and_then_ever_more_slowly() {
-        let mut health = Health::default();
-        let retry = Retry::default();
-        let mut now = NOW;
-        let mut gaps = Vec::new();
-        for _ in 0..6 {
-            health.halt(halt(), &retry, now);
-            let Permit::WaitUntil(probe) = health.permit(now) else {
-                panic!("it must wait")
-            };
-            gaps.push(probe.millis_since(now) / 1000);
-            assert_eq!(health.permit(probe), Permit::Probe);
-            now = probe;
-        }
-        assert_eq!(gaps, [60, 120, 240, 480, 900, 900]);
-    }
-
-    #[test]
-    fn an_operators_pause_outlives_answers_and_only_a_resume_ends_it() {
-        let mut health = Health::default();
-        let mut row = health.row(1);
-        row.state = SenderState::Paused;
-        assert!(health.heed(&row, NOW));
-        assert!(!health.accepted(NOW));
-        health.wait(Duration::from_secs(1), "x", NOW);
-        health.halt(halt(), &Retry::default(), NOW);
-        assert_eq!(health.permit(NOW), Permit::Rest);
-        row.state = SenderState::Running;
-        assert!(health.heed(&row, NOW));
-        assert_eq!(health.permit(NOW), Permit::Go);
-    }
-}
+mod tests;

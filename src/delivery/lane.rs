@@ -1,7 +1,7 @@
 //! One request from the store to the edge, as a task of its own: bodies are read and unpacked straight into the request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -27,21 +27,39 @@ pub(crate) struct LaneKit {
 }
 
 /// Stops requests that are about to leave when an answer has just asked for a pause. A lane pulls it before it reports;
-/// the sender lets go when it has taken the report to heart.
+/// the sender lets go when it has taken the report to heart. Whoever set out before a pull stays held all the same: it
+/// may have been waiting for its body or a token meanwhile, and knows nothing of the pause.
 #[derive(Debug, Default)]
-pub(crate) struct Brake(AtomicUsize);
+pub(crate) struct Brake {
+    holding: AtomicUsize,
+    pulls: AtomicU64,
+}
+
+/// How often the brake had been pulled when a request set out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start(u64);
 
 impl Brake {
     pub(crate) fn is_pulled(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
+        self.holding.load(Ordering::SeqCst) > 0
     }
 
     pub(crate) fn release(&self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.holding.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// A request sets out.
+    pub(crate) fn start(&self) -> Start {
+        Start(self.pulls.load(Ordering::SeqCst))
+    }
+
+    fn holds(&self, start: Start) -> bool {
+        self.is_pulled() || self.start() != start
     }
 
     fn pull(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.holding.fetch_add(1, Ordering::SeqCst);
+        self.pulls.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -71,8 +89,8 @@ pub(crate) enum End {
 }
 
 /// Makes the trip.
-pub(crate) async fn travel(kit: LaneKit, mut batches: Vec<PendingBatch>, epoch: u64) -> Trip {
-    let end = send(&kit, &mut batches).await;
+pub(crate) async fn travel(kit: LaneKit, mut batches: Vec<PendingBatch>, epoch: u64, start: Start) -> Trip {
+    let end = send(&kit, &mut batches, start).await;
     let braked = match &end {
         End::Sent(attempt, _) => stops_others(&attempt.decision),
         End::NoToken(_) => true,
@@ -89,7 +107,7 @@ pub(crate) async fn travel(kit: LaneKit, mut batches: Vec<PendingBatch>, epoch: 
     }
 }
 
-async fn send(kit: &LaneKit, batches: &mut [PendingBatch]) -> End {
+async fn send(kit: &LaneKit, batches: &mut [PendingBatch], start: Start) -> End {
     let (body, kinds) = match read_body(kit, batches).await {
         Ok(Some(read)) => read,
         Ok(None) => return End::Screen,
@@ -101,7 +119,7 @@ async fn send(kit: &LaneKit, batches: &mut [PendingBatch]) -> End {
     }
     let shape = shape_of(batches);
     let bytes = body.len();
-    let held = || kit.brake.is_pulled() || kit.stop.is_cancelled();
+    let held = || kit.brake.holds(start) || kit.stop.is_cancelled();
     match kit.destination.send(body, &shape, held).await {
         Ok(attempt) => {
             say(kit, &shape, bytes, &attempt);
@@ -198,5 +216,25 @@ fn word(decision: &Decision) -> &'static str {
         Decision::Park(_) => "park",
         Decision::Retry(_) => "retry",
         Decision::Reauthenticate(_) | Decision::Halt(_) => "halt",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_set_out_before_the_brake_was_pulled_stays_held_after_its_release() {
+        let brake = Brake::default();
+        let early = brake.start();
+        assert!(!brake.holds(early));
+        brake.pull();
+        assert!(brake.is_pulled() && brake.holds(early));
+        brake.release();
+        assert!(
+            !brake.is_pulled() && brake.holds(early),
+            "it knows nothing of the pause"
+        );
+        assert!(!brake.holds(brake.start()));
     }
 }

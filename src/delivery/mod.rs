@@ -10,7 +10,7 @@
 //! What to do is decided by pure functions over (state, now): [`rules`] reads an answer, `health` says what a sender may
 //! do, `suspicion` whose fault a refusal is, [`lanes`] how much may be in flight, [`gate`] how fast, [`backoff`] and
 //! [`retry_after`] how long to wait, [`crate::ops::voice`] when to speak, `queue` what travels together. Around them lies a thin shell:
-//! `sender` (one task a website), `lane` (one task a request), `attempt` (HTTP), `tokens` (IMS), `settle` (the store).
+//! `sender` (one task a website), `lane` (one task a request), `attempt` (HTTP), [`transport`] (the line), `tokens` (IMS), `settle` (the store).
 //!
 //! A request holds whole stored batches; what may go is the store's to say (`ready_batches`), so that order and
 //! dependencies survive everything. Time is the store's too: each batch has its due time and each sender's pause its row.
@@ -41,9 +41,10 @@ mod settle;
 mod stats;
 mod suspicion;
 mod tokens;
+pub mod transport;
 mod wiring;
 
 pub use client::{ClientError, USER_AGENT, client};
-pub use crew::run;
+pub use crew::{run, run_over};
 pub use parts::{DeliveryError, DeliveryParts, Drained};
 pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, StatsSnapshot, Times};

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Client;
 use serde::Serialize;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
@@ -21,6 +20,7 @@ use crate::delivery::client::{ClientError, client};
 use crate::delivery::rules::{Decision, Refused, RequestShape, Retry};
 use crate::delivery::stats::DeliveryStats;
 use crate::delivery::tokens::{NoToken, Tokens};
+use crate::delivery::transport::Transport;
 
 const NO_EVENTS: &[u8] = br#"{"events":[]}"#;
 /// Refusals of a request's content: they come after datastream and credentials were accepted.
@@ -74,7 +74,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Probe {
     config: Arc<Config>,
-    client: Client,
+    transport: Arc<dyn Transport>,
     tokens: Option<Arc<Tokens>>,
     clock: Clock,
 }
@@ -85,11 +85,11 @@ impl Probe {
     /// # Errors
     /// If there can be none.
     pub fn new(config: Arc<Config>, clock: Clock) -> Result<Self, ClientError> {
-        let client = client(&config)?;
+        let transport: Arc<dyn Transport> = Arc::new(client(&config)?);
         let oauth = || {
-            let (client, oauth) = (client.clone(), config.edge.oauth.clone());
+            let (transport, oauth) = (Arc::clone(&transport), config.edge.oauth.clone());
             Arc::new(Tokens::new(
-                client,
+                transport,
                 oauth,
                 clock.clone(),
                 Arc::new(DeliveryStats::default()),
@@ -98,7 +98,7 @@ impl Probe {
         let tokens = (config.edge.auth == EdgeAuth::Oauth).then(oauth);
         Ok(Self {
             config,
-            client,
+            transport,
             tokens,
             clock,
         })
@@ -133,7 +133,7 @@ impl Probe {
         let destination = Destination::new(
             &self.config,
             datastream,
-            self.client.clone(),
+            Arc::clone(&self.transport),
             self.tokens.clone(),
             self.clock.clone(),
         );

@@ -62,7 +62,13 @@ impl Queue {
         room: impl Fn(Class) -> bool,
         alone: impl Fn(&PendingBatch) -> bool,
     ) -> Option<Vec<PendingBatch>> {
-        let may_go = |batches: &Vec<PendingBatch>| batches.first().is_none_or(|batch| room(batch.class));
+        let is_live = |batch: &PendingBatch| batch.class == Class::Live;
+        // What is put back or halved goes before its like, but history never before a live change.
+        let live_waits = room(Class::Live) && self.ready.front().is_some_and(is_live);
+        let may_go = |batches: &Vec<PendingBatch>| {
+            let first = batches.first();
+            first.is_none_or(|batch| room(batch.class) && (is_live(batch) || !live_waits))
+        };
         if let Some(index) = self.groups.iter().position(may_go) {
             return self.groups.remove(index);
         }

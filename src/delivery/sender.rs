@@ -23,11 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::UtcMillis;
 use crate::config::Retry;
-use crate::delivery::health::{Health, Permit};
+use crate::delivery::health::{self, Health, Permit};
 use crate::delivery::lane::{Brake, LaneKit, Trip};
 use crate::delivery::lanes::{InFlight, Lanes};
 use crate::delivery::parts::{DeliveryError, Drained};
 use crate::delivery::queue::Queue;
+use crate::delivery::retry_after;
 use crate::delivery::sender::speech::Speech;
 use crate::delivery::settle::{Effect, Settlement, settle};
 use crate::delivery::stats::LaneGauge;
@@ -36,7 +37,7 @@ use crate::delivery::wiring::{Shared, Wiring, same_destination};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchId, Class, SenderRow};
 use crate::store::under_way::UnderWay;
-use crate::store::{Durability, StoreError, Topic};
+use crate::store::{Durability, Reader, StoreError, Topic, Writer};
 
 /// Sleeping longer makes no difference, and a clock that was set meanwhile is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(600);
@@ -54,6 +55,7 @@ pub(crate) struct Sender {
     health: Health,
     /// What the store says about us, as far as we know.
     reported: SenderRow,
+    reported_pause: Option<UtcMillis>,
     lanes: Lanes,
     gauge: Arc<LaneGauge>,
     suspicion: Suspicion,
@@ -69,6 +71,8 @@ pub(crate) struct Sender {
     stale: bool,
     next_due: Option<UtcMillis>,
     last_probe: Option<BatchId>,
+    /// When the clock was last looked at; a clock that was set back lies before it.
+    seen_at: UtcMillis,
     /// Largest body that the edge takes, if it told us.
     learned_bytes: Option<usize>,
     speech: Speech,
@@ -100,9 +104,10 @@ impl Sender {
         let Some(destination) = wiring.destination(code, &shared.clock) else {
             return Ok(None);
         };
-        let rows = shared.store.read(|reader| reader.senders()).await?;
+        let read = move |reader: &Reader<'_>| Ok((reader.senders()?, reader.asked_pause(website)?));
+        let (rows, asked) = shared.store.read(read).await?;
         let row = rows.into_iter().find(|row| row.website == website);
-        let health = Health::restore(row.as_ref(), shared.clock.now());
+        let health = Health::restore(row.as_ref(), asked, shared.clock.now());
         let code: Arc<str> = code.into();
         let kit = LaneKit {
             store: shared.store.clone(),
@@ -115,6 +120,7 @@ impl Sender {
         Ok(Some(Self {
             website,
             reported: row.unwrap_or_else(|| health.row(website)),
+            reported_pause: asked,
             lanes: Lanes::new(wiring.config.delivery.lanes),
             gauge: shared.stats.gauge(&code),
             speech: Speech::new(Arc::clone(&code)),
@@ -133,6 +139,7 @@ impl Sender {
             stale: true,
             next_due: None,
             last_probe: None,
+            seen_at: UtcMillis(i64::MAX),
             learned_bytes: None,
             finished: 0,
             shared,
@@ -149,15 +156,20 @@ impl Sender {
             // Noticed before the store is read, or a change between reading and waiting would be slept through.
             self.stale |= topic.has_changed().unwrap_or(false);
             topic.mark_unchanged();
+            self.notice_due();
             let wake = self.work().await?;
             tokio::select! {
+                // In this order, so that a run can be repeated. Nothing starves: a commit brings no other one without a
+                // trip, trips end when answers wait for too many commits, and what the last two tell is looked at by
+                // `work` in every round.
+                biased;
                 () = signals.abort.cancelled() => {}
                 () = signals.stop.cancelled() => {}
-                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
-                effects = committed(&mut self.settling) => self.committed(effects?),
-                Ok(()) = topic.changed() => self.stale = true,
                 Ok(()) = self.wirings.changed() => self.rewire(),
-                () = sleep_until(wake) => self.woke(),
+                effects = committed(&mut self.settling) => self.committed(effects?),
+                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
+                Ok(()) = topic.changed() => self.stale = true,
+                () = sleep_until(wake) => {}
             }
         }
         self.drain(&signals).await
@@ -166,6 +178,7 @@ impl Sender {
     /// Everything that can be done without waiting for somebody. Returns when there is more to do.
     async fn work(&mut self) -> Result<Option<Instant>, DeliveryError> {
         self.gauge.begin();
+        self.mind_clock().await?;
         self.report().await?;
         let wake = loop {
             self.refill().await?;
@@ -180,8 +193,31 @@ impl Sender {
         Ok(wake)
     }
 
-    /// A timer: what was to wait may be due now.
-    fn woke(&mut self) {
+    /// No pause is longer than the longest that there is, after a start and when the clock was set back.
+    async fn mind_clock(&mut self) -> Result<(), DeliveryError> {
+        let now = self.shared.clock.now();
+        let was_set_back = now < self.seen_at;
+        self.seen_at = now;
+        if !was_set_back {
+            return Ok(());
+        }
+        let longest = retry_after::LONGEST.max(self.retry().max.get());
+        self.health.mind_clock(now, longest);
+        let (website, latest) = (self.website, now.plus_millis(health::millis(longest)));
+        let store = &self.shared.store;
+        if store
+            .read(move |reader| reader.retries_after(website, latest))
+            .await?
+        {
+            let hasten = move |writer: &mut Writer<'_>| writer.retry_by(website, latest);
+            store.write(Durability::Durable, hasten).await?;
+        }
+        self.stale = true;
+        Ok(())
+    }
+
+    /// What was to wait may be due now.
+    fn notice_due(&mut self) {
         let now = self.shared.clock.now();
         self.stale |= self.next_due.is_some_and(|due| due <= now);
     }
@@ -253,6 +289,7 @@ impl Sender {
 
     /// Writes down what we do, where it changed.
     async fn report(&mut self) -> Result<(), DeliveryError> {
+        self.report_asked_pause().await?;
         let row = self.health.row(self.website);
         let same = (row.state, &row.code, row.until)
             == (self.reported.state, &self.reported.code, self.reported.until);
@@ -266,6 +303,17 @@ impl Sender {
             .await?;
         // If an operator paused us meanwhile, nothing was written; the next refill finds that.
         self.stale = true;
+        Ok(())
+    }
+
+    /// Also while an operator paused us: the answer was under way then.
+    async fn report_asked_pause(&mut self) -> Result<(), DeliveryError> {
+        let (website, asked) = (self.website, self.health.asked());
+        if let Some(until) = asked.filter(|_| asked != self.reported_pause) {
+            self.reported_pause = asked;
+            let note = move |writer: &mut Writer<'_>| writer.set_asked_pause(website, until);
+            self.shared.store.write(Durability::Durable, note).await?;
+        }
         Ok(())
     }
 

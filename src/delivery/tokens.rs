@@ -7,8 +7,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response};
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -16,12 +16,11 @@ use url::{Url, form_urlencoded};
 
 use crate::clock::{Clock, UtcMillis};
 use crate::config::OAuth;
-use crate::delivery::body::read_capped;
-use crate::delivery::client::{describe, is_certificate};
 use crate::delivery::problem::plain;
 use crate::delivery::retry_after;
 use crate::delivery::rules::Halt;
 use crate::delivery::stats::DeliveryStats;
+use crate::delivery::transport::{Call, NoReply, NoReplyCause, Transport};
 
 /// No token is trusted for longer, whatever its answer says: Adobe's live 24 hours, and the retired JWT flow counted in
 /// milliseconds, which would read as years.
@@ -63,7 +62,7 @@ pub(crate) enum NoToken {
 /// The source of tokens for one OAuth client.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    client: Client,
+    transport: Arc<dyn Transport>,
     oauth: OAuth,
     clock: Clock,
     stats: Arc<DeliveryStats>,
@@ -95,9 +94,14 @@ struct Denied {
 }
 
 impl Tokens {
-    pub(crate) fn new(client: Client, oauth: OAuth, clock: Clock, stats: Arc<DeliveryStats>) -> Self {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        oauth: OAuth,
+        clock: Clock,
+        stats: Arc<DeliveryStats>,
+    ) -> Self {
         Self {
-            client,
+            transport,
             oauth,
             clock,
             stats,
@@ -194,31 +198,22 @@ impl Tokens {
     }
 
     async fn ask(&self) -> Result<Token, NoToken> {
-        let request = self
-            .client
-            .post(self.oauth.token_url.clone())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json")
-            .body(form(&self.oauth));
-        let response = request.send().await.map_err(|error| {
-            let error = error.without_url();
-            let words = describe(&error);
-            tracing::debug!(error = words, "No answer from the token service");
-            let code = match is_certificate(&error) {
-                true => "ims_tls",
-                false => "ims_network",
-            };
-            NoToken::Unavailable {
-                code: code.to_owned(),
-                cause: Some(words),
-                after: None,
-            }
-        })?;
-        let (status, after) = (response.status().as_u16(), self.retry_after(&response));
-        let skew_ms =
-            retry_after::date(response.headers()).map(|theirs| theirs.millis_since(self.clock.now()));
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let call = Call {
+            url: self.oauth.token_url.clone(),
+            headers,
+            body: Bytes::from(form(&self.oauth)),
+        };
+        let reply = self.transport.exchange(call).await.map_err(unanswered)?;
+        let after = reply.retry_after.as_deref().and_then(|header| self.pause(header));
+        let skew_ms = reply.date.map(|theirs| theirs.millis_since(self.clock.now()));
         *self.skew_ms.write().unwrap_or_else(PoisonError::into_inner) = skew_ms;
-        let body = read_capped(response).await.bytes;
+        let (status, body) = (reply.status, reply.body);
         match status {
             200..=299 => self.granted(&body),
             408 | 429 | 500..=599 => Err(unavailable(&format!("ims_{status}"), after)),
@@ -247,9 +242,21 @@ impl Tokens {
         })
     }
 
-    fn retry_after(&self, response: &Response) -> Option<Duration> {
-        let header = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    fn pause(&self, header: &str) -> Option<Duration> {
         retry_after::parse(header, self.clock.now()).filter(|pause| !pause.is_zero())
+    }
+}
+
+fn unanswered(nothing: NoReply) -> NoToken {
+    tracing::debug!(error = nothing.words, "No answer from the token service");
+    let code = match nothing.cause {
+        NoReplyCause::Certificate => "ims_tls",
+        NoReplyCause::Timeout | NoReplyCause::Connect | NoReplyCause::Network => "ims_network",
+    };
+    NoToken::Unavailable {
+        code: code.to_owned(),
+        cause: Some(nothing.words),
+        after: None,
     }
 }
 

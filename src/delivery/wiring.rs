@@ -1,20 +1,21 @@
-//! What senders share: the counters, the rate gate, and the client and tokens that belong to a configuration.
+//! What senders share: the counters, the rate gate, and the transport and tokens that belong to a configuration.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::Client;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::{Config, EdgeAuth};
 use crate::delivery::attempt::Destination;
-use crate::delivery::client::{ClientError, client};
+use crate::delivery::client::ClientError;
 use crate::delivery::gate::Gate;
 use crate::delivery::stats::DeliveryStats;
 use crate::delivery::tokens::Tokens;
+use crate::delivery::transport::{Connector, Transport};
 use crate::store::Store;
+use crate::store::outbox::Class;
 
 /// For the whole run.
 #[derive(Debug)]
@@ -22,25 +23,33 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) stats: Arc<DeliveryStats>,
+    connector: Connector,
     gate: Mutex<Gate>,
     begun: Instant,
 }
 
 impl Shared {
-    pub(crate) fn new(store: Store, clock: Clock, stats: Arc<DeliveryStats>, units_per_second: u32) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        stats: Arc<DeliveryStats>,
+        connector: Connector,
+        units_per_second: u32,
+    ) -> Self {
         Self {
             store,
             clock,
             stats,
+            connector,
             gate: Mutex::new(Gate::new(units_per_second)),
             begun: Instant::now(),
         }
     }
 
     /// Takes request units, or says how long to wait.
-    pub(crate) fn pass_gate(&self, units: u32) -> Result<(), Duration> {
+    pub(crate) fn pass_gate(&self, units: u32, class: Class) -> Result<(), Duration> {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.try_take(units, self.begun.elapsed())
+        gate.try_take(units, class, self.begun.elapsed())
     }
 
     pub(crate) fn set_rate(&self, units_per_second: u32) {
@@ -55,7 +64,7 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Wiring {
     pub(crate) config: Arc<Config>,
-    client: Client,
+    transport: Arc<dyn Transport>,
     tokens: Option<Arc<Tokens>>,
 }
 
@@ -67,7 +76,7 @@ impl Wiring {
         shared: &Shared,
         before: Option<&Self>,
     ) -> Result<Self, ClientError> {
-        let client = client(&config)?;
+        let transport = shared.connector.connect(&config)?;
         let tokens = match (config.edge.auth, before) {
             (EdgeAuth::None, _) => None,
             (EdgeAuth::Oauth, Some(before))
@@ -76,7 +85,7 @@ impl Wiring {
                 before.tokens.clone()
             }
             (EdgeAuth::Oauth, _) => Some(Arc::new(Tokens::new(
-                client.clone(),
+                Arc::clone(&transport),
                 config.edge.oauth.clone(),
                 shared.clock.clone(),
                 Arc::clone(&shared.stats),
@@ -84,7 +93,7 @@ impl Wiring {
         };
         Ok(Self {
             config,
-            client,
+            transport,
             tokens,
         })
     }
@@ -92,11 +101,11 @@ impl Wiring {
     /// Where the events of a website go; `None` without a datastream.
     pub(crate) fn destination(&self, website: &str, clock: &Clock) -> Option<Destination> {
         let datastream = self.config.websites.get(website)?.datastream.as_ref()?;
-        let (client, tokens) = (self.client.clone(), self.tokens.clone());
+        let (transport, tokens) = (Arc::clone(&self.transport), self.tokens.clone());
         Some(Destination::new(
             &self.config,
             datastream,
-            client,
+            transport,
             tokens,
             clock.clone(),
         ))

@@ -47,5 +47,6 @@ pub use config::{
 };
 pub use handle::{Emulator, EmulatorError, EmulatorHandle};
 pub use ledger::{EarlyRequest, EventRow, EventStatus, OrderViolation, PiiFinding, RequestRow, Totals};
+pub use problem::codes;
 pub use script::{CloseAt, FaultStep, Match, ScriptedEntry, TlsFault};
 pub use tls::TlsError;

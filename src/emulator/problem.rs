@@ -70,6 +70,11 @@ pub(crate) const CODES: &[Code] = &[
     code("0506-401", "Missing write permission on sandbox"),
 ];
 
+/// The codes that the edge documents, as `NNNN-SSS`.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    CODES.iter().map(|known| known.code)
+}
+
 const fn code(code: &'static str, title: &'static str) -> Code {
     Code { code, title }
 }

@@ -15,6 +15,7 @@ use crate::emulator::config::LedgerDetail;
 use crate::emulator::conn::ConnControl;
 use crate::emulator::edge::{self, Served};
 use crate::emulator::envelope::{self, Field};
+use crate::emulator::fingerprint::{fingerprint, hash};
 use crate::emulator::hub::{self, Shape};
 use crate::emulator::ledger::{Outcome, RequestRow};
 use crate::emulator::problem::{self, Report};
@@ -254,6 +255,11 @@ fn request_row(inbound: &Inbound<'_>, step: Option<&FaultStep>) -> RequestRow {
         request_id: inbound.query.request_id.clone(),
         silent: inbound.query.silent,
         authorized: inbound.header("authorization").is_some(),
+        token_hash: inbound.header("authorization").map(hash),
+        body_hash: match inbound.config.ledger {
+            LedgerDetail::Full => fingerprint(&inbound.body),
+            _ => 0,
+        },
         fault: step.map(FaultStep::label),
         ..RequestRow::default()
     }
@@ -286,6 +292,7 @@ fn note_unread(shared: &Shared, head: &Parts, route: Route<'_>, step: &FaultStep
         request_id: query.request_id,
         silent: query.silent,
         authorized: header(&head.headers, "authorization").is_some(),
+        token_hash: header(&head.headers, "authorization").map(hash),
         fault: Some(step.label()),
         ..RequestRow::default()
     };

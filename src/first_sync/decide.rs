@@ -67,6 +67,10 @@ pub enum Action {
     Walk(Plan),
     /// The next state.
     Become(SyncState),
+    /// It waits until its website is enabled again.
+    Interrupt,
+    /// Its website is enabled again: a new window begins, and it goes on where it was.
+    Reopen,
     /// Say something.
     Say(Line),
 }
@@ -80,12 +84,24 @@ pub enum Line {
     WillMiss(Estimate),
     /// The window was missed. Said once.
     Overdue,
+    /// Its website was switched off before its history was read.
+    Interrupted,
+    /// Its website is enabled again.
+    Reopened,
     /// It is complete.
     Complete,
 }
 
 /// What to do for the website of `row` at `now`. A state is never left for anything but the next one.
 pub fn decide(row: &FirstSyncRow, facts: &Facts, now: UtcMillis) -> Vec<Action> {
+    match (facts.enabled, row.interrupted_at) {
+        (true, Some(_)) => return vec![Action::Reopen, Action::Say(Line::Reopened)],
+        (false, Some(_)) => return Vec::new(),
+        (false, None) if is_left_unread(row, facts) => {
+            return vec![Action::Interrupt, Action::Say(Line::Interrupted)];
+        }
+        (_, None) => {}
+    }
     let next = match row.state {
         SyncState::Complete => return Vec::new(),
         SyncState::NotStarted => begins(row, facts).then_some(SyncState::Reindexing),
@@ -104,13 +120,18 @@ pub fn decide(row: &FirstSyncRow, facts: &Facts, now: UtcMillis) -> Vec<Action> 
     walk.into_iter().chain(lines).collect()
 }
 
+/// Whether orders are left that no walk may take while the website is switched off. What is queued already still goes.
+fn is_left_unread(row: &FirstSyncRow, facts: &Facts) -> bool {
+    row.state < SyncState::Sending && facts.walk != WalkFact::Complete
+}
+
 /// A website that starts "from now" has nothing to read.
 fn from_now(row: &FirstSyncRow) -> bool {
     row.floor.is_some_and(|floor| floor >= row.started_at)
 }
 
 fn begins(row: &FirstSyncRow, facts: &Facts) -> bool {
-    facts.walk != WalkFact::None || (from_now(row) && facts.enabled)
+    facts.walk != WalkFact::None || from_now(row)
 }
 
 fn is_read(row: &FirstSyncRow, facts: &Facts) -> bool {
@@ -130,7 +151,6 @@ fn walk(row: &FirstSyncRow, facts: &Facts) -> Option<Plan> {
         (WalkFact::Complete, _) => None,
         (WalkFact::Open(Plan::Full) | WalkFact::None, IndexFact::Busy) => None,
         (WalkFact::Open(plan), _) => Some(plan),
-        (WalkFact::None, _) if !facts.enabled => None,
         (WalkFact::None, IndexFact::Invalid) => Some(Plan::Full),
         (WalkFact::None, _) => Some(Plan::Own),
     }

@@ -32,6 +32,8 @@ pub struct SyncReport {
     pub missed: bool,
     /// What held it up, as last measured: a word of [`super::pace::Limit`].
     pub limited_by: Option<String>,
+    /// Since when it waits because its website is switched off, or not configured.
+    pub interrupted_at: Option<UtcMillis>,
 }
 
 /// All first syncs at `now`.
@@ -42,9 +44,9 @@ pub fn reports(reader: &Reader<'_>, now: UtcMillis) -> Result<Vec<SyncReport>, S
     let codes = reader.websites()?;
     let mut reports = Vec::new();
     for row in reader.first_syncs()? {
-        let pending = match row.walk.filter(|_| row.state != SyncState::Complete) {
-            Some(walk) => reader.pending_of_walk(row.website, walk)?,
-            None => 0,
+        let pending = match row.state {
+            SyncState::Complete => 0,
+            _ => reader.pending_of_walks(row.website)?,
         };
         let code = codes.iter().find(|(id, _)| *id == row.website);
         let code = code.map_or_else(|| row.website.to_string(), |(_, code)| code.clone());
@@ -55,7 +57,7 @@ pub fn reports(reader: &Reader<'_>, now: UtcMillis) -> Result<Vec<SyncReport>, S
 
 fn report(website: String, row: FirstSyncRow, pending: u64, now: UtcMillis) -> SyncReport {
     let sent_events = row.events.saturating_sub(pending);
-    let end = row.completed_at.unwrap_or(now);
+    let end = row.completed_at.or(row.interrupted_at).unwrap_or(now);
     SyncReport {
         website,
         state: row.state,
@@ -67,12 +69,16 @@ fn report(website: String, row: FirstSyncRow, pending: u64, now: UtcMillis) -> S
         events: row.events,
         sent_events,
         eta_ms: eta_ms(&row, sent_events, now),
+        interrupted_at: row.interrupted_at,
         missed: end > row.deadline,
         limited_by: row.limited_by.filter(|_| row.state != SyncState::Complete),
     }
 }
 
 fn eta_ms(row: &FirstSyncRow, sent: u64, now: UtcMillis) -> Option<i64> {
+    if row.interrupted_at.is_some() {
+        return None;
+    }
     let elapsed = now.millis_since(row.started_at);
     let unread = match row.state {
         SyncState::NotStarted | SyncState::Complete => return None,

@@ -25,6 +25,7 @@ fn row(state: SyncState) -> FirstSyncRow {
         warned_early: false,
         warned_late: false,
         limited_by: None,
+        interrupted_at: None,
     }
 }
 
@@ -88,18 +89,29 @@ fn a_website_from_now_passes_all_states_without_a_walk() {
 }
 
 #[test]
-fn a_website_that_was_switched_off_is_not_begun_but_ends_what_it_began() {
+fn a_website_that_was_switched_off_waits_where_it_is_and_ends_what_is_queued() {
     let off = |index, walk, pending| Facts {
         enabled: false,
         ..facts(index, walk, pending)
     };
     let late = UtcMillis(WINDOW * 2);
-    let not_begun = decide(
-        &row(SyncState::NotStarted),
-        &off(IndexFact::Valid, WalkFact::None, 0),
-        late,
-    );
-    assert_eq!(not_begun, []);
+    let interrupt = [Action::Interrupt, Action::Say(Line::Interrupted)];
+    let mut half = row(SyncState::Reindexing);
+    for walk in [
+        WalkFact::None,
+        WalkFact::Open(Plan::Own),
+        WalkFact::Open(Plan::Full),
+    ] {
+        assert_eq!(decide(&half, &off(IndexFact::Valid, walk, 7), late), interrupt);
+    }
+    half.interrupted_at = Some(UtcMillis(1));
+    let open = WalkFact::Open(Plan::Own);
+    assert_eq!(decide(&half, &off(IndexFact::Valid, open, 7), late), []);
+    let again = decide(&half, &facts(IndexFact::Invalid, open, 7), late);
+    assert_eq!(again, [Action::Reopen, Action::Say(Line::Reopened)]);
+    half.interrupted_at = None;
+    let goes_on = decide(&half, &facts(IndexFact::Invalid, open, 7), UtcMillis(1));
+    assert_eq!(goes_on, [Action::Walk(Plan::Own)]);
     let begun = decide(
         &row(SyncState::Reindexing),
         &off(IndexFact::Valid, WalkFact::Complete, 0),
@@ -270,7 +282,7 @@ proptest! {
         row.floor = from_now.then_some(row.started_at);
         let mut seen = facts(IndexFact::Invalid, WalkFact::None, 0);
         let (mut now, mut early, mut late) = (UtcMillis(0), 0, 0);
-        let mut step = |row: &mut FirstSyncRow, seen: &mut Facts, now: UtcMillis| -> Result<bool, TestCaseError> {
+        let mut step = |row: &mut FirstSyncRow, seen: &mut Facts, now: UtcMillis| -> Result<(), TestCaseError> {
             let actions = decide(row, seen, now);
             for action in &actions {
                 match action {
@@ -279,7 +291,17 @@ proptest! {
                         prop_assert_eq!(SyncState::ALL.get(index + 1), Some(next));
                         row.state = *next;
                     }
+                    Action::Interrupt => {
+                        prop_assert!(!seen.enabled && row.state <= SyncState::Reindexing);
+                        row.interrupted_at = Some(now);
+                    }
+                    Action::Reopen => {
+                        prop_assert!(seen.enabled);
+                        (row.interrupted_at, row.warned_early, row.warned_late) = (None, false, false);
+                        (row.started_at, row.deadline, early, late) = (now, now.plus_millis(WINDOW), 0, 0);
+                    }
                     Action::Walk(plan) => {
+                        prop_assert!(seen.enabled);
                         prop_assert!(matches!(seen.walk, WalkFact::None) || seen.walk == WalkFact::Open(*plan));
                         prop_assert!(row.state <= SyncState::Reindexing);
                         if seen.walk == WalkFact::None {
@@ -289,10 +311,12 @@ proptest! {
                     Action::Say(Line::WillMiss(_)) => { row.warned_early = true; early += 1; }
                     Action::Say(Line::Overdue) => { row.warned_late = true; late += 1; }
                     Action::Say(Line::Progress) => seen.said_at = Some(now),
+                    Action::Say(Line::Interrupted | Line::Reopened) => {}
                     Action::Say(Line::Complete) => prop_assert_eq!(row.state, SyncState::Complete),
                 }
             }
-            Ok(actions.iter().any(|action| matches!(action, Action::Become(_))))
+            prop_assert!(early <= 1 && late <= 1, "each warning comes once in a window");
+            Ok(())
         };
         for deed in deeds {
             match deed {
@@ -309,7 +333,7 @@ proptest! {
             step(&mut row, &mut seen, now)?;
         }
         (seen.enabled, seen.index) = (true, IndexFact::Invalid);
-        for _ in 0..8 {
+        for _ in 0..9 {
             step(&mut row, &mut seen, now)?;
             if matches!(seen.walk, WalkFact::Open(_)) {
                 seen.walk = WalkFact::Complete;
@@ -317,6 +341,6 @@ proptest! {
             seen.pending = 0;
         }
         prop_assert_eq!(row.state, SyncState::Complete);
-        prop_assert!(early <= 1 && late <= 1);
+        prop_assert!(row.interrupted_at.is_none());
     }
 }

@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use super::advance::Advance;
 use super::commit::Commit;
 use super::derive::{Derived, Look, Prior, derive};
 use super::report::Indexed;
+use super::walk_options::Reach;
 use super::{IndexError, Indexer, event_context, force};
 use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;
 use crate::commerce::source::ReadOrder;
 use crate::config::Config;
-use crate::store::outbox::{BatchLimits, Class};
-use crate::store::{Durability, Reader, StoreError};
+use crate::first_sync::history;
+use crate::store::outbox::{BatchLimits, Class, EventState};
+use crate::store::{Durability, Reader, StoreError, Writer};
 
 /// Bytes of `{"events":[]}`.
 const ENVELOPE: usize = 13;
@@ -30,8 +34,10 @@ pub(super) struct Batch {
     pub(super) class: Class,
     /// When the oldest change was noticed.
     pub(super) changed_at: UtcMillis,
-    /// By website, how old an order may be that is met for the first time.
-    pub(super) floors: BTreeMap<String, UtcMillis>,
+    /// How far back events reach.
+    pub(super) reach: Reach,
+    /// The website that all orders are of, if they must not be passed over while it is switched off.
+    pub(super) only_for: Option<String>,
     /// Send again what was delivered.
     pub(super) force: bool,
     /// What moves with the commit.
@@ -42,10 +48,15 @@ impl Indexer {
     /// Derives and commits a batch (I2).
     pub(super) async fn apply(&self, batch: Batch) -> Result<Indexed, IndexError> {
         let config = self.config();
+        let off = |code: &str| config.sending_website(code).is_none();
+        if let Some(website) = batch.only_for.as_ref().filter(|code| off(code)) {
+            return Err(IndexError::SwitchedOff(website.clone()));
+        }
         let at = self.clock.now();
         let look = Look {
             context: event_context(&config),
-            floors: batch.floors,
+            floors: self.floors(batch.reach, &config, at).await?,
+            full: self.intake.full_websites(),
             force: batch.force,
             now: at,
         };
@@ -61,6 +72,7 @@ impl Indexer {
             changed_at,
             advance,
             force,
+            reach,
             ..
         } = batch;
         let limits = batch_limits(&config);
@@ -73,14 +85,35 @@ impl Indexer {
             changed_at,
             advance,
             force,
+            limited: reach == Reach::History,
             limits,
             at,
         };
-        let indexed = self
-            .store
-            .write(Durability::Durable, move |writer| commit.write(writer))
-            .await?;
+        let work = move |writer: &mut Writer<'_>| commit.write(writer);
+        // Beside live changes each batch of history has a transaction of its own, so that they wait for one at most;
+        // otherwise it shares one with whatever else there is.
+        let indexed = match class {
+            Class::History if self.is_live() => self.store.write_behind(Durability::Durable, work).await?,
+            _ => self.store.write(Durability::Durable, work).await?,
+        };
         Ok(indexed)
+    }
+
+    /// By website, the creation time below which an order that is met for the first time has no events.
+    pub(super) async fn floors(
+        &self,
+        reach: Reach,
+        config: &Arc<Config>,
+        at: UtcMillis,
+    ) -> Result<BTreeMap<String, UtcMillis>, StoreError> {
+        match reach {
+            Reach::Everything => Ok(BTreeMap::new()),
+            Reach::History => {
+                let config = Arc::clone(config);
+                let read = move |reader: &Reader<'_>| history::floors(reader, &config, at);
+                self.store.read(read).await
+            }
+        }
     }
 
     pub(super) async fn prior(&self, ids: Vec<OrderId>) -> Result<HashMap<OrderId, Prior>, StoreError> {
@@ -92,11 +125,16 @@ impl Indexer {
                     .filter(|(_, deleted)| !deleted)
                     .map(|(row, _)| row);
                 let events = reader.events_of(id)?;
+                let unrendered = match events.iter().any(|event| event.state == EventState::Parked) {
+                    true => reader.unrendered_of(id)?,
+                    false => Vec::new(),
+                };
                 prior.insert(
                     id,
                     Prior {
                         feed,
                         events,
+                        unrendered,
                         ..Prior::default()
                     },
                 );
@@ -124,6 +162,10 @@ pub(super) async fn derive_aside(
     look: Look,
 ) -> Result<Vec<Derived>, IndexError> {
     let work = move || derive(orders, &prior, &config, &look);
+    // A runtime of one thread has nobody to disturb but itself, and a simulation wants one step after the other.
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return Ok(work());
+    }
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|cause| IndexError::Derive(cause.to_string()))

@@ -86,6 +86,7 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
             Err(error) => return Err(error),
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(wait) => {}
         }
@@ -109,6 +110,32 @@ pub async fn ensure_cursors(store: &Store, source: &dyn Source) -> Result<Cursor
         Ok(initial)
     };
     Ok(store.write(Durability::Durable, job).await?)
+}
+
+/// Takes in what the source has to tell now: for a command that runs while no daemon captures. Returns how many changes
+/// there were.
+///
+/// # Errors
+/// If source or store fail, or the source is another one than the store was filled from.
+pub async fn catch_up(store: &Store, source: &dyn Source, clock: &Clock) -> Result<usize, IndexError> {
+    check_fingerprint(store, &source.describe().await?).await?;
+    let mut cursors = ensure_cursors(store, source).await?;
+    let mut changes = 0;
+    loop {
+        let captured = source.changes(&cursors, AT_ONCE).await?;
+        let (more, now) = (captured.more, clock.now());
+        changes += captured.changes.len();
+        cursors = captured.cursors.clone();
+        store
+            .write(Durability::Durable, move |writer| {
+                writer.append_captured(&captured, now)
+            })
+            .await?;
+        source.acknowledge(&cursors).await?;
+        if !more {
+            return Ok(changes);
+        }
+    }
 }
 
 struct Capture {

@@ -1,6 +1,6 @@
 //! Everything that one transaction writes of a batch of orders (I2).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::advance::Advance;
 use super::derive::Derived;
@@ -15,6 +15,10 @@ use crate::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents};
 use crate::store::suppression::Person;
 use crate::store::{StoreError, Writer};
 
+/// Of a dead letter that waited to be rendered.
+const ORDER_GONE: &str =
+    "it could not be rendered, and cannot be any more: the source no longer holds its order; discard it";
+
 /// What was derived, and how it enters the store.
 pub(super) struct Commit {
     pub(super) asked: Vec<OrderId>,
@@ -24,6 +28,8 @@ pub(super) struct Commit {
     pub(super) changed_at: UtcMillis,
     pub(super) advance: Advance,
     pub(super) force: bool,
+    /// Whether `first_sync.history` limits what failed here.
+    pub(super) limited: bool,
     pub(super) limits: BatchLimits,
     pub(super) at: UtcMillis,
 }
@@ -58,11 +64,15 @@ impl Commit {
         let mut missing = self.missing();
         let (mut rows, mut failed) = (Vec::new(), Vec::new());
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
+        let mut passed_over = BTreeSet::new();
         for derived in std::mem::take(&mut self.derived) {
             match derived {
-                Derived::Unchanged { website, .. } => {
+                Derived::Unchanged {
+                    website, exported, ..
+                } => {
                     if let Some(code) = website {
-                        shares.entry(code).or_default().orders += 1;
+                        note_passed_over(&mut passed_over, &code, exported);
+                        shares.entry(code).or_default().orders += u64::from(exported == Exported::Yes);
                     }
                 }
                 Derived::Failed { id, reason } => failed.push((id, reason)),
@@ -74,10 +84,18 @@ impl Commit {
                     rerendered,
                 } => {
                     indexed.changed += 1;
+                    if row.exported != Exported::Yes {
+                        let why = format!(
+                            "it could not be rendered, and is not any more: {}",
+                            row.exported.as_sentence()
+                        );
+                        writer.explain_unrendered(row.order, &why)?;
+                    }
                     if rerendered > 0 && !is_suppressed(writer, person)? {
                         warn_rerendered(&row.number, rerendered);
                     }
                     if let Some(code) = website {
+                        note_passed_over(&mut passed_over, &code, row.exported);
                         let share = shares.entry(code.clone()).or_default();
                         let id = share.id(writer, &code)?;
                         row.website = Some(id);
@@ -92,7 +110,15 @@ impl Commit {
         indexed.failed = failed.len() as u64;
         writer.upsert_feed(&rows)?;
         writer.mark_deleted(&missing, self.at)?;
-        record_failures(writer, &self.asked, failed, self.at)?;
+        for order in &missing {
+            writer.explain_unrendered(*order, ORDER_GONE)?;
+        }
+        record_failures(writer, &self.asked, failed, self.limited, self.at)?;
+        if let Some(walk) = self.advance.walk() {
+            for code in passed_over {
+                writer.take_walk(walk, &code)?;
+            }
+        }
         for (code, share) in shares {
             self.enter(writer, &code, share, &mut indexed)?;
         }
@@ -172,21 +198,34 @@ impl Commit {
     }
 }
 
+/// Remembers websites of whose orders a walk cannot take everything: this walk is not their first sync any more.
+fn note_passed_over(passed_over: &mut BTreeSet<String>, code: &str, exported: Exported) {
+    let is_for_now = matches!(
+        exported,
+        Exported::WebsiteUnknown | Exported::WebsiteOff | Exported::OutboxFull
+    );
+    if is_for_now && !passed_over.contains(code) {
+        passed_over.insert(code.to_owned());
+    }
+}
+
 fn record_failures(
     writer: &mut Writer<'_>,
     asked: &[OrderId],
     failed: Vec<(OrderId, String)>,
+    limited: bool,
     at: UtcMillis,
 ) -> Result<(), StoreError> {
     let mut earlier = BTreeMap::new();
     for (order, _) in &failed {
         if let Some(failure) = writer.reader().index_failure(*order)? {
-            earlier.insert(*order, failure.attempts);
+            earlier.insert(*order, failure);
         }
     }
     writer.clear_index_failures(asked)?;
     for (order, reason) in failed {
-        let attempts = earlier.get(&order).map_or(1, |attempts| attempts + 1);
+        let earlier = earlier.get(&order);
+        let attempts = earlier.map_or(1, |failure| failure.attempts + 1);
         tracing::warn!(
             log_code = "OF05-02",
             order,
@@ -199,6 +238,7 @@ fn record_failures(
             attempts,
             due_at: next_attempt(attempts, at),
             reason,
+            limited: limited && earlier.is_none_or(|failure| failure.limited),
         };
         writer.record_index_failure(&failure, at)?;
     }

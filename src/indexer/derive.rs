@@ -1,7 +1,8 @@
 //! One batch of orders becomes feed rows and events: CPU only, no I/O. Runs on a blocking thread.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::feed_hash::feed_hash;
 use super::routing::{Route, route};
@@ -19,6 +20,8 @@ use crate::store::suppression::Person;
 pub(super) struct Prior {
     pub(super) feed: Option<FeedRow>,
     pub(super) events: Vec<KnownEvent>,
+    /// Of them, those that could not be rendered: they are tried again with each look.
+    pub(super) unrendered: Vec<EventKey>,
     /// The frozen bodies of delivered events, if a forced resend asked for them.
     pub(super) frozen: HashMap<EventKey, Vec<u8>>,
 }
@@ -29,6 +32,8 @@ pub(super) struct Look {
     pub(super) context: EventContext,
     /// By website, how old an order may be that is met for the first time; live changes have no limit.
     pub(super) floors: BTreeMap<String, UtcMillis>,
+    /// Websites for which nothing more is taken right now.
+    pub(super) full: Arc<BTreeSet<String>>,
     /// Send again what was delivered.
     pub(super) force: bool,
     pub(super) now: UtcMillis,
@@ -41,8 +46,10 @@ pub(super) enum Derived {
     Unchanged {
         /// Which order.
         id: OrderId,
-        /// Where its events go, if anywhere.
+        /// The website that it belongs to, if that is known.
         website: Option<String>,
+        /// Whether its events go there.
+        exported: Exported,
     },
     /// New or changed.
     Changed {
@@ -91,23 +98,23 @@ pub(super) fn derive(
 }
 
 fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &Look) -> Derived {
-    let was_exported = prior
+    // What had to wait for room passed this check when it came; it may have been a live change.
+    let is_known = prior
         .feed
         .as_ref()
-        .is_some_and(|row| row.exported == Exported::Yes);
+        .is_some_and(|row| matches!(row.exported, Exported::Yes | Exported::OutboxFull));
     let scope = order.scope.as_ref();
     let floor = scope.and_then(|scope| look.floors.get(&scope.website).copied());
-    let route = route(order, config, floor.filter(|_| !was_exported));
+    let route = route(order, config, floor.filter(|_| !is_known)).unless_full(&look.full);
     let hash = feed_hash(order, &route);
     let unchanged = prior.feed.as_ref().is_some_and(|row| row.hash == Some(hash));
+    // The website is kept for orders that are withheld as well: `status` counts them by website.
+    let website = order.scope.as_ref().map(|scope| scope.website.clone());
     if unchanged && !look.force {
-        let website = match route {
-            Route::Send(website) => Some(website),
-            Route::Withhold(_) => None,
-        };
         return Derived::Unchanged {
             id: order.id,
             website,
+            exported: route.exported(),
         };
     }
     let (events, rerendered) = match &route {
@@ -122,8 +129,6 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &Look) ->
         exported: route.exported(),
         modified_at: look.now,
     };
-    // The website is kept for orders that are withheld as well: `status` counts them by website.
-    let website = order.scope.as_ref().map(|scope| scope.website.clone());
     Derived::Changed {
         row,
         website,
@@ -150,6 +155,7 @@ fn new_events(order: &Order, prior: &Prior, look: &Look) -> (Vec<NewEvent>, u64)
                 rerendered += u64::from(!prior.frozen.contains_key(&key));
                 prior.frozen.get(&key).cloned()
             }
+            Some(EventState::Parked) if prior.unrendered.contains(&key) => None,
             Some(_) => continue,
         };
         let body = frozen.map_or_else(|| renderer.render(&fact).map_err(refusal), Ok);

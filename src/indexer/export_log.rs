@@ -9,6 +9,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::report::{Indexed, Progress, WalkReport};
+use super::untold::Untold;
 use super::walk_options::WalkKind;
 use crate::clock::UtcMillis;
 use crate::store::walk::Walk;
@@ -21,42 +22,6 @@ const FULL: &str = "full sync";
 const PARTIAL: &str = "partial reindex";
 /// Its word for trying again.
 const RETRY: &str = "retry failed items";
-
-/// Changes are summed up for so long.
-const SAY_EVERY_MS: i64 = 30_000;
-
-/// Changes that were indexed and not yet told.
-#[derive(Debug, Default)]
-pub(super) struct Untold {
-    done: Indexed,
-    batches: u64,
-    took_ms: i64,
-    said_at: Option<UtcMillis>,
-}
-
-impl Untold {
-    fn add(&mut self, done: Indexed, batches: u64, took_ms: i64) {
-        self.done.add(done);
-        self.batches += batches;
-        self.took_ms += took_ms;
-    }
-
-    /// What is to be told now; it begins anew.
-    fn take(&mut self, now: UtcMillis) -> Option<(Indexed, u64, i64)> {
-        let silent = self
-            .said_at
-            .is_some_and(|at| (0..SAY_EVERY_MS).contains(&now.millis_since(at)));
-        if silent || self.done.orders == 0 {
-            return None;
-        }
-        let told = (self.done, self.batches, self.took_ms);
-        *self = Self {
-            said_at: Some(now),
-            ..Self::default()
-        };
-        Some(told)
-    }
-}
 
 /// `status` of work that is under way.
 fn progress(batch: u64, batches: u64, processed: u64, synced: u64) -> String {
@@ -166,6 +131,7 @@ pub(super) fn say_complete(kind: WalkKind, report: &WalkReport) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UtcMillis;
 
     #[test]
     fn changes_are_told_at_once_and_then_summed_up_for_half_a_minute() {

@@ -2,15 +2,18 @@
 //! always be finished. [`flow`] decides and is pure; [`Intake`] measures, remembers and says it in three lines.
 //!
 //! History waits first, at `delivery.max_pending_events`; capture and the indexing of live changes wait at twice that,
-//! or as soon as less than `store.disk_reserve` is free. Nothing is lost meanwhile: the source keeps its changes.
+//! or as soon as less than `store.disk_reserve` is free. Nothing is lost meanwhile: the source keeps its changes. Websites
+//! whose events cannot leave have a bound of their own ([`standstill`]) and do not hold up the others.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{Clock, UtcMillis};
 use crate::config::Config;
+use crate::indexer::standstill;
 use crate::ops::voice::{Line, Voice};
-use crate::store::outbox::SenderState;
-use crate::store::{Durability, INTAKE, Reader, Store, StoreError};
+use crate::store::space::free_bytes;
+use crate::store::{Durability, INTAKE, Reader, Store, StoreError, Writer};
 
 /// A measurement is good for so long.
 const FRESH_MS: i64 = 500;
@@ -43,10 +46,8 @@ pub enum Shortage {
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
-    /// Events that wait.
+    /// Events that wait and can leave; all of them, if none can.
     pub pending: u64,
-    /// Of them, those of websites whose sender is halted or paused: they do not hold up the history of the others.
-    pub stuck: u64,
     /// `delivery.max_pending_events`.
     pub bound: u64,
     /// Free bytes beside the store; `None` if that cannot be measured.
@@ -78,11 +79,7 @@ pub fn flow(before: Flow, levels: Levels) -> Flow {
     if over(levels.pending, levels.bound.saturating_mul(2), was_full) {
         return Flow::Paused(Shortage::Outbox);
     }
-    if over(
-        levels.pending - levels.stuck.min(levels.pending),
-        levels.bound,
-        before != Flow::Open,
-    ) {
+    if over(levels.pending, levels.bound, before != Flow::Open) {
         return Flow::HistoryWaits;
     }
     Flow::Open
@@ -112,6 +109,8 @@ impl Flow {
 #[derive(Debug, Default)]
 pub struct Intake {
     state: Mutex<State>,
+    /// Websites for which nothing more is taken.
+    full: Mutex<Arc<BTreeSet<String>>>,
 }
 
 #[derive(Debug, Default)]
@@ -134,11 +133,20 @@ impl Intake {
         if let Some(flow) = self.recent(now) {
             return Ok(flow);
         }
-        let (pending, stuck) = store.read(pending_and_stuck).await?;
+        let settings = config.clone();
+        let read = move |reader: &Reader<'_>| {
+            Ok((
+                standstill::backlogs(reader, &settings)?,
+                standstill::noted(reader)?,
+            ))
+        };
+        let (backlogs, noted) = store.read(read).await?;
+        let bound = config.delivery.max_pending_events;
+        let full = standstill::full(&noted, &backlogs, bound);
+        self.hold(store, noted, full, now).await?;
         let levels = Levels {
-            pending,
-            stuck,
-            bound: config.delivery.max_pending_events,
+            pending: standstill::flowing(&backlogs),
+            bound,
             free: free_bytes(&config.store.path),
             reserve: config.store.disk_reserve.0,
         };
@@ -154,6 +162,29 @@ impl Intake {
     /// What the last look found.
     pub fn last(&self) -> Flow {
         self.state().flow
+    }
+
+    /// Websites for which nothing more is taken right now, as the last look found.
+    pub fn full_websites(&self) -> Arc<BTreeSet<String>> {
+        Arc::clone(&self.full.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Nothing more is taken for these websites. It is noted before any order is passed over.
+    async fn hold(
+        &self,
+        store: &Store,
+        before: BTreeSet<String>,
+        full: BTreeSet<String>,
+        now: UtcMillis,
+    ) -> Result<(), StoreError> {
+        if *self.full_websites() == full && before == full {
+            return Ok(());
+        }
+        let write = move |writer: &mut Writer<'_>| standstill::note(writer, full, now);
+        let holds = store.write(Durability::Durable, write).await?;
+        say_full(&before, &holds);
+        *self.full.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(holds);
+        Ok(())
     }
 
     fn recent(&self, now: UtcMillis) -> Option<Flow> {
@@ -231,33 +262,30 @@ impl State {
     }
 }
 
-fn pending_and_stuck(reader: &Reader<'_>) -> Result<(u64, u64), StoreError> {
-    let (by_website, senders) = (reader.pending_by_website()?, reader.senders()?);
-    let is_stuck = |website: i64| {
-        senders.iter().any(|sender| {
-            sender.website == website && matches!(sender.state, SenderState::Halted | SenderState::Paused)
-        })
-    };
-    let stuck = by_website.iter().filter(|(website, _)| is_stuck(*website));
-    let stuck = stuck.map(|(_, events)| events).sum();
-    Ok((by_website.iter().map(|(_, events)| events).sum(), stuck))
-}
-
-/// Free bytes for us on the file system of `path`.
-fn free_bytes(path: &std::path::Path) -> Option<u64> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let found = rustix::fs::statvfs(directory.unwrap_or(std::path::Path::new("."))).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
+fn say_full(before: &BTreeSet<String>, full: &BTreeSet<String>) {
+    for website in full.difference(before) {
+        tracing::warn!(
+            log_code = "OF05-04",
+            website,
+            "Delivery for a website stands still and delivery.max_pending_events wait: its orders are indexed without \
+             new events until there is room, the other websites go on; see `orderfeed status` for what holds it up",
+        );
+    }
+    for website in before.difference(full) {
+        tracing::info!(
+            website,
+            "There is room for the website's events again: a full reindex finds what was passed over",
+        );
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn levels(pending: u64, stuck: u64, free: u64) -> Levels {
+    fn levels(pending: u64, free: u64) -> Levels {
         Levels {
             pending,
-            stuck,
             bound: 1000,
             free: Some(free),
             reserve: 100,
@@ -269,28 +297,26 @@ mod tests {
         let (open, waits) = (Flow::Open, Flow::HistoryWaits);
         let (full, disk) = (Flow::Paused(Shortage::Outbox), Flow::Paused(Shortage::Disk));
         let table = [
-            (open, levels(999, 0, 500), open),
-            (open, levels(1000, 0, 500), waits),
-            (waits, levels(960, 0, 500), waits),
-            (waits, levels(940, 0, 500), open),
-            (waits, levels(1999, 0, 500), waits),
-            (waits, levels(2000, 0, 500), full),
-            (full, levels(1950, 0, 500), full),
-            (full, levels(1800, 0, 500), waits),
-            (full, levels(10, 0, 500), open),
-            (open, levels(1500, 600, 500), open),
-            (open, levels(2000, 2000, 500), full),
-            (open, levels(0, 0, 99), disk),
-            (disk, levels(0, 0, 101), disk),
-            (disk, levels(0, 0, 106), open),
-            (disk, levels(5000, 0, 106), full),
+            (open, levels(999, 500), open),
+            (open, levels(1000, 500), waits),
+            (waits, levels(960, 500), waits),
+            (waits, levels(940, 500), open),
+            (waits, levels(1999, 500), waits),
+            (waits, levels(2000, 500), full),
+            (full, levels(1950, 500), full),
+            (full, levels(1800, 500), waits),
+            (full, levels(10, 500), open),
+            (open, levels(0, 99), disk),
+            (disk, levels(0, 101), disk),
+            (disk, levels(0, 106), open),
+            (disk, levels(5000, 106), full),
         ];
         for (before, levels, expected) in table {
             assert_eq!(flow(before, levels), expected, "{before:?} {levels:?}");
         }
         let unknown = Levels {
             free: None,
-            ..levels(0, 0, 0)
+            ..levels(0, 0)
         };
         assert_eq!(flow(open, unknown), open, "what cannot be measured stops nothing");
     }

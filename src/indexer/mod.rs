@@ -24,18 +24,25 @@ mod derive;
 mod export_log;
 mod feed_hash;
 mod force;
+mod gone;
 pub mod intake;
+mod on_its_way;
 mod only;
 mod open_walk;
 pub mod pace;
 mod pause;
 mod preview;
+mod reconcile;
 mod report;
 pub mod retry;
 mod routing;
+pub mod standstill;
 #[cfg(test)]
 mod tests;
+mod untold;
 mod update;
+mod verify;
+mod verify_report;
 mod walk;
 mod walk_options;
 
@@ -59,7 +66,9 @@ pub use only::OnlyOrders;
 pub use report::{Indexed, Progress, WalkReport};
 pub use routing::exported;
 pub use update::ViewUpdate;
-pub use walk_options::{WalkKind, WalkOptions};
+pub use verify::{Repair, VerifyTask};
+pub use verify_report::{Difference, Differing, EventTally, Finding, VerifyReport, Withheld};
+pub use walk_options::{Reach, WalkKind, WalkOptions};
 
 /// The name of the lease that says who indexes.
 pub const FEED_LEASE: &str = "feed_sync_orders";
@@ -74,10 +83,12 @@ pub struct Indexer {
     updating: Mutex<()>,
     /// One walk at a time.
     walking: Mutex<()>,
+    /// One verification at a time.
+    verifying: Mutex<()>,
     /// The walk that was told last, and how far it had come.
     told: Mutex<Option<(WalkId, u64)>>,
     /// What changes did since the log last spoke of them.
-    untold: std::sync::Mutex<export_log::Untold>,
+    untold: std::sync::Mutex<untold::Untold>,
     intake: Arc<Intake>,
     pace: WalkPace,
     /// When a live change was last indexed: milliseconds since the epoch.
@@ -93,6 +104,11 @@ pub enum IndexError {
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The one website that was asked for is switched off.
+    #[error(
+        "back-office events of website {0} are switched off; its first sync goes on when they are enabled again"
+    )]
+    SwitchedOff(String),
     /// Somebody else does the same work right now.
     #[error("operation skipped - process locked by \"{0}\"")]
     Busy(String),
@@ -125,6 +141,7 @@ impl Indexer {
             config,
             updating: Mutex::new(()),
             walking: Mutex::new(()),
+            verifying: Mutex::new(()),
             told: Mutex::new(None),
             untold: std::sync::Mutex::default(),
             intake: Arc::default(),

@@ -1,15 +1,16 @@
 //! Single orders, at once: by command.
 
-use std::collections::BTreeMap;
-
 use super::advance::Advance;
 use super::apply::Batch;
 use super::report::Indexed;
-use super::walk_options::WalkKind;
+use super::walk_options::{Reach, WalkKind};
 use super::{IndexError, Indexer};
 use crate::commerce::order::OrderId;
 use crate::store::outbox::Class;
 use crate::store::{Durability, Writer};
+
+/// Feed rows that one transaction forgets.
+const FORGOTTEN_AT_ONCE: usize = 5_000;
 
 /// Orders that were named one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,13 +37,32 @@ impl Indexer {
                 vanished: Vec::new(),
                 class: Class::Live,
                 changed_at: self.clock.now(),
-                floors: BTreeMap::new(),
+                reach: Reach::Everything,
+                only_for: None,
                 force: only.force,
                 advance: Advance::Nothing,
             };
             sum.add(self.apply(batch).await?);
         }
         Ok(sum)
+    }
+
+    /// Forgets what was seen of every order, so that the next walk looks at each of them afresh. In small transactions,
+    /// and not beside a walk, which would put back what it sees.
+    ///
+    /// # Errors
+    /// `Busy` if a walk runs, and then nothing is forgotten; if the store fails.
+    pub async fn forget_feed(&self, stop: impl Fn() -> bool) -> Result<(), IndexError> {
+        let _guard = self.start_walking().await?;
+        let mut after = OrderId::MIN;
+        while !stop() {
+            let clear = move |writer: &mut Writer<'_>| writer.clear_feed_hashes(after, FORGOTTEN_AT_ONCE);
+            match self.store.write(Durability::Durable, clear).await? {
+                Some(upto) => after = upto,
+                None => return Ok(()),
+            }
+        }
+        Err(IndexError::Stopped)
     }
 
     /// Ends walks of this kind that were interrupted, so that the next one begins anew.
@@ -52,14 +72,7 @@ impl Indexer {
     pub async fn cancel_walks(&self, kind: WalkKind) -> Result<(), IndexError> {
         let _guard = self.start_walking().await?;
         let at = self.clock.now();
-        let cancel = move |writer: &mut Writer<'_>| {
-            for walk in writer.reader().running_walks()? {
-                if walk.kind == kind.as_str() {
-                    writer.finish_walk(walk.id, "cancelled", at)?;
-                }
-            }
-            Ok(())
-        };
+        let cancel = move |writer: &mut Writer<'_>| writer.cancel_walks(kind.as_str(), at);
         Ok(self.store.write(Durability::Durable, cancel).await?)
     }
 }

@@ -1,5 +1,7 @@
 //! What a walk would send, without storing or sending anything.
 
+use std::sync::Arc;
+
 use super::apply::derive_aside;
 use super::derive::{Derived, Look};
 use super::report::{Indexed, Progress};
@@ -60,7 +62,8 @@ impl Indexer {
         let now = self.clock.now();
         let look = Look {
             context: event_context(&config),
-            floors: options.floors.clone(),
+            floors: self.floors(options.reach, &config, now).await?,
+            full: Arc::default(),
             force: options.force,
             now,
         };

@@ -1,14 +1,14 @@
 //! Orders that could not be indexed are tried again, alone, with growing pauses, for ever: they are few, and giving one
 //! up would lose its events.
 
-use std::collections::BTreeMap;
-
 use super::advance::Advance;
 use super::apply::Batch;
 use super::export_log;
 use super::report::Indexed;
+use super::walk_options::Reach;
 use super::{IndexError, Indexer};
 use crate::store::Reader;
+use crate::store::feed::IndexFailure;
 use crate::store::outbox::Class;
 
 /// Retried together; each is still judged alone.
@@ -27,23 +27,33 @@ impl Indexer {
             .store
             .read(move |reader: &Reader<'_>| reader.index_failures_due(now, AT_ONCE))
             .await?;
+        // What failed in a walk over history is still history: neither older than it reaches, nor ahead of live changes.
+        let (history, live): (Vec<_>, Vec<_>) = due.into_iter().partition(|failure| failure.limited);
+        let mut indexed = self.retry(live, Class::Live, Reach::Everything).await?;
+        indexed.add(self.retry(history, Class::History, Reach::History).await?);
+        Ok(indexed)
+    }
+
+    async fn retry(&self, due: Vec<IndexFailure>, class: Class, reach: Reach) -> Result<Indexed, IndexError> {
         let asked: Vec<_> = due.into_iter().map(|failure| failure.order).collect();
         if asked.is_empty() {
             return Ok(Indexed::default());
         }
+        let began = self.clock.now();
         let orders = self.source.read_orders(&asked).await?;
         let batch = Batch {
             asked,
             orders,
             vanished: Vec::new(),
-            class: Class::Live,
-            changed_at: now,
-            floors: BTreeMap::new(),
+            class,
+            changed_at: began,
+            reach,
+            only_for: None,
             force: false,
             advance: Advance::Nothing,
         };
         let done = self.apply(batch).await?;
-        export_log::say_retried(done, self.clock.now().millis_since(now));
+        export_log::say_retried(done, self.clock.now().millis_since(began));
         Ok(done)
     }
 }

@@ -1,5 +1,7 @@
 //! Where an order's events go, or why there are none. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::clock::UtcMillis;
 use crate::commerce::order::Order;
 use crate::config::Config;
@@ -35,6 +37,14 @@ pub fn exported(order: &Order, config: &Config) -> Exported {
 }
 
 impl Route {
+    /// The same, unless nothing more is taken for its website.
+    pub(super) fn unless_full(self, full: &BTreeSet<String>) -> Self {
+        match self {
+            Self::Send(website) if full.contains(&website) => Self::Withhold(Exported::OutboxFull),
+            other => other,
+        }
+    }
+
     /// What the feed row says.
     pub(super) fn exported(&self) -> Exported {
         match self {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+mod reach;
+
 use super::*;
 use crate::clock::UtcMillis;
 use crate::commerce::order::{Order, OrderId, Scope};
@@ -13,6 +15,8 @@ use crate::store::feed::Exported;
 use crate::store::outbox::{EventState, ParkedFilter};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Durability, testing};
+
+mod letters;
 
 const NOW: UtcMillis = UtcMillis::from_secs(1_000_000);
 
@@ -86,6 +90,9 @@ impl Source for Memory {
             Ok(ids)
         })
     }
+    fn id_range<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+        Box::pin(async { Ok(None) })
+    }
     fn count_orders<'a>(&'a self, _filter: &'a OrderFilter) -> SourceFuture<'a, u64> {
         Box::pin(async { Ok(self.orders.lock().unwrap().len() as u64) })
     }
@@ -99,7 +106,7 @@ struct House {
     store: Store,
     source: Arc<Memory>,
     indexer: Indexer,
-    _config: watch::Sender<Arc<Config>>,
+    config: watch::Sender<Arc<Config>>,
 }
 
 /// A store, a source with orders 1 to `orders`, an indexer with batches of two.
@@ -126,7 +133,7 @@ async fn house(orders: OrderId) -> House {
         store,
         source,
         indexer,
-        _config: sender,
+        config: sender,
     }
 }
 
@@ -277,10 +284,10 @@ async fn a_walk_that_was_interrupted_goes_on_where_it_was() {
 #[tokio::test]
 async fn old_history_has_a_feed_row_and_no_events_until_it_changes() {
     let house = house(4).await;
-    let floors = || [("base".to_owned(), UtcMillis::from_secs(3))].into();
+    house.limit_history(UtcMillis::from_secs(3)).await;
     house
         .reindex(WalkOptions {
-            floors: floors(),
+            reach: Reach::History,
             ..WalkOptions::default()
         })
         .await
@@ -295,7 +302,7 @@ async fn old_history_has_a_feed_row_and_no_events_until_it_changes() {
     );
     house
         .reindex(WalkOptions {
-            floors: floors(),
+            reach: Reach::History,
             ..WalkOptions::default()
         })
         .await

@@ -1,6 +1,5 @@
 //! The changelog is drained: Commerce's `View::update()`, with a checkpoint after each batch.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use super::apply::Batch;
 use super::export_log;
 use super::intake::Flow;
 use super::report::Indexed;
+use super::walk_options::Reach;
 use super::{IndexError, Indexer};
 use crate::store::changelog::Window;
 use crate::store::outbox::Class;
@@ -102,7 +102,8 @@ impl Indexer {
             vanished: Vec::new(),
             class: Class::Live,
             changed_at: window.oldest.unwrap_or_else(|| self.clock.now()),
-            floors: BTreeMap::new(),
+            reach: Reach::Everything,
+            only_for: None,
             force: false,
             advance: Advance::View(window.upto),
         };

@@ -151,7 +151,7 @@ impl Indexer {
                 };
                 let got = Instant::now();
                 self.pace.read(got - begun);
-                self.wait_for_room(&stop).await?;
+                self.wait_for_room(options.website.as_deref(), &stop).await?;
                 let free = Instant::now();
                 self.pace.waited(free - got);
                 let step = self.apply_page(&mut walk, &options, page?).await?;
@@ -225,13 +225,13 @@ impl Indexer {
 
     /// Reads a page: at once while nothing else goes on, in small pieces beside live changes, because a source may
     /// answer one question at a time.
-    async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
+    pub(super) async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
         let (mut rest, mut orders) = (ids, Vec::with_capacity(ids.len()));
         while !rest.is_empty() {
             let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
             let (slice, later) = rest.split_at(size.min(rest.len()));
             rest = later;
-            orders.append(&mut self.source.read_orders(slice).await?);
+            orders.append(&mut self.source.read_history(slice).await?);
         }
         Ok(orders)
     }
@@ -271,7 +271,8 @@ impl Indexer {
                 },
                 class: Class::History,
                 changed_at: self.clock.now(),
-                floors: options.floors.clone(),
+                reach: options.reach,
+                only_for: options.website.clone(),
                 force: options.force,
                 advance: Advance::Walk(step),
             };
@@ -285,7 +286,7 @@ impl Indexer {
     }
 
     /// Whether a live change was indexed a moment ago.
-    fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         let last = UtcMillis(self.live_at.load(Ordering::Relaxed));
         (0..LIVE_MS).contains(&self.clock.now().millis_since(last))
     }
@@ -305,10 +306,16 @@ impl Indexer {
     }
 
     /// History waits while the outbox is full; live changes do not.
-    async fn wait_for_room(&self, stop: &(impl Fn() -> bool + Sync)) -> Result<(), IndexError> {
+    async fn wait_for_room(
+        &self,
+        website: Option<&str>,
+        stop: &(impl Fn() -> bool + Sync),
+    ) -> Result<(), IndexError> {
         loop {
             let config = self.config();
-            if self.intake.look(&self.store, &config, &self.clock).await? == Flow::Open {
+            let flow = self.intake.look(&self.store, &config, &self.clock).await?;
+            let is_full = website.is_some_and(|code| self.intake.full_websites().contains(code));
+            if flow == Flow::Open && !is_full {
                 return Ok(());
             }
             if stop() {

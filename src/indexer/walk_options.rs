@@ -1,7 +1,5 @@
 //! What a walk over history covers; kept with it, so that it goes on the same way after a kill.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UtcMillis;
@@ -38,8 +36,21 @@ impl WalkKind {
     }
 }
 
+/// Whether `first_sync.history` limits which orders have events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// However old they are: live changes, and what was asked for by range or by name.
+    #[default]
+    Everything,
+    /// Orders that are met for the first time and are older than their website's history have no events. Which history
+    /// is looked up with each batch, because a website may join while a walk is under way.
+    History,
+}
+
 /// What a walk covers, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct WalkOptions {
     /// Orders created at or after this.
     pub created_from: Option<UtcMillis>,
@@ -47,8 +58,8 @@ pub struct WalkOptions {
     pub created_before: Option<UtcMillis>,
     /// Orders of this website.
     pub website: Option<String>,
-    /// By website: orders that are met for the first time and were created before this have no events.
-    pub floors: BTreeMap<String, UtcMillis>,
+    /// How far back events reach.
+    pub reach: Reach,
     /// Send again what was delivered.
     pub force: bool,
     /// Orders in a batch; `None` takes `index.batch_size`.
@@ -64,6 +75,7 @@ impl WalkOptions {
             created_from: self.created_from,
             created_before: self.created_before,
             website: self.website.clone(),
+            ..OrderFilter::default()
         }
     }
 

@@ -180,6 +180,9 @@ pub struct FeedLife {
     pub hash: Option<String>,
     /// Whether events are derived.
     pub exported: bool,
+    /// Whether they are derived later, by themselves.
+    #[serde(skip)]
+    pub follows: bool,
     /// Why they are, or are not.
     pub reason: &'static str,
     /// Whether the order was deleted in the shop.

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Log, LogFormat};
 use crate::ops::journal::{self, Journal};
 use crate::ops::line::{self, Style};
+use crate::ops::screen::Screen;
 
 /// Libraries that talk too much, or about things that are not theirs to tell, at `info` and below.
 const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,mysql_async=warn,\
@@ -151,7 +152,11 @@ fn output(
             Err(_) => Style::Logfmt,
         },
     };
-    Ok(Box::new(line::layer(style, clock, io::stderr)))
+    // Both write to stderr.
+    Ok(match io::stderr().is_terminal() {
+        true => Box::new(line::layer(style, clock, Screen)),
+        false => Box::new(line::layer(style, clock, io::stderr)),
+    })
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {

@@ -5,6 +5,7 @@ mod journal;
 mod line;
 pub mod logging;
 pub mod openmetrics;
+pub mod screen;
 pub mod sentence;
 pub mod status;
 pub mod systemd;

@@ -145,6 +145,8 @@ pub struct FirstSyncStatus {
     pub missed: bool,
     /// What holds it up: `source`, `disk`, `rate_limit`, `edge`, `outbox_bound` or `paused`.
     pub limited_by: Option<String>,
+    /// Since when it waits because its website is switched off, or not configured; it goes on when it is enabled again.
+    pub interrupted_at: Option<Moment>,
 }
 
 /// A walk over history.
@@ -335,6 +337,7 @@ pub(crate) mod testing {
             eta_ms: Some(18_000),
             missed: true,
             limited_by: Some("rate_limit".to_owned()),
+            interrupted_at: None,
         }
     }
 

@@ -4,6 +4,8 @@
 //! rows were cleaned away), so the view's version can never be ahead of it. Rows and the source's cursors move in one
 //! transaction: a crash before the commit reads the same changes again, a crash after it has both.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError, Topic, Writer};
@@ -76,7 +78,7 @@ impl Reader<'_> {
                    WHERE version_id > ?1 ORDER BY version_id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![version, i64::try_from(max_rows).unwrap_or(i64::MAX)])?;
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut window = Window {
             upto: version,
             ..Window::default()
@@ -133,6 +135,28 @@ impl Reader<'_> {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Those of `orders` that changed after `version`. Reads the rows in between.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn changed_after(
+        &self,
+        version: VersionId,
+        orders: &HashSet<OrderId>,
+    ) -> Result<HashSet<OrderId>, StoreError> {
+        let sql = "SELECT entity_id FROM sales_order_data_exporter_v2_cl WHERE version_id > ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([version])?;
+        let mut changed = HashSet::new();
+        while let Some(row) = rows.next()? {
+            let order: OrderId = row.get(0)?;
+            if orders.contains(&order) {
+                changed.insert(order);
+            }
+        }
+        Ok(changed)
     }
 
     /// Where the source goes on; `None` before the first capture.

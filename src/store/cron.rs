@@ -129,7 +129,8 @@ impl Writer<'_> {
         Ok(self.connection.prepare_cached(sql)?.execute([at.0])?)
     }
 
-    /// Forgets successful and missed runs before `success_before`, failed ones before `failure_before`.
+    /// Forgets successful and missed runs before `success_before`, failed ones before `failure_before`. The latest run of
+    /// each job stays: what last night's did must still be there at noon.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -139,7 +140,8 @@ impl Writer<'_> {
         failure_before: UtcMillis,
     ) -> Result<usize, StoreError> {
         let sql = "DELETE FROM cron_schedule WHERE status <> 'running'
-                   AND scheduled_at < CASE status WHEN 'error' THEN ?2 ELSE ?1 END";
+                   AND scheduled_at < CASE status WHEN 'error' THEN ?2 ELSE ?1 END
+                   AND schedule_id NOT IN (SELECT max(schedule_id) FROM cron_schedule GROUP BY job_code)";
         Ok(self
             .connection
             .prepare_cached(sql)?

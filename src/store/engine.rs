@@ -1,50 +1,83 @@
-//! The writer thread with its group commit, and the reader threads.
+//! The writer and the readers: threads of their own in production. In a simulation both are tasks of its one thread
+//! ([`Pace`]), with the same group commit, so that a run can be repeated.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::store::error::{Fault, StoreError};
+use crate::store::group::{Committer, GROUP, Job, Topics, WriteJob, finish, panicked};
 use crate::store::open;
 use crate::store::transaction::{Durability, Reader, Topic, Writer};
 
 /// Jobs that may wait for the writer. Beyond it, callers wait for a place: memory stays bounded.
 const QUEUE: usize = 1024;
-/// Jobs in one transaction at most, so that the first of them does not wait for ever.
-const GROUP: usize = 256;
 const READERS: usize = 2;
 
-/// The thread that owns the writing connection.
+/// How long each transaction takes where the store is a task of the current runtime instead of threads: before the work
+/// is done, and once more before the answer.
+#[derive(Clone)]
+pub struct Pace(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Pace {
+    /// Asked at each step.
+    pub fn new(pace: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(pace))
+    }
+
+    async fn pass(&self) {
+        let pause = (self.0)();
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+impl fmt::Debug for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pace")
+    }
+}
+
+/// Whoever owns the writing connection.
 #[derive(Debug)]
 pub(super) struct WriterThread {
     jobs: mpsc::Sender<Box<dyn WriteJob>>,
-    topics: [watch::Receiver<u64>; 2],
+    topics: Topics,
     fatal: watch::Receiver<Option<String>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl WriterThread {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, pace: Option<Pace>) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let ((changelog, changelog_seen), (outbox, outbox_seen)) = (watch::channel(0), watch::channel(0));
         let (fatal, fatal_seen) = watch::channel(None);
-        let work = WriterLoop {
+        let topics = Topics::default();
+        let committer = Committer {
             connection,
-            queue,
-            topics: [changelog, outbox],
+            topics: topics.clone(),
             fatal,
             synchronous: Durability::Durable,
         };
-        let thread = spawn("store-writer", move || work.run())?;
+        let thread = match pace {
+            None => Some(spawn("store-writer", move || write(committer, queue))?),
+            Some(pace) => {
+                tokio::spawn(write_paced(committer, queue, pace));
+                None
+            }
+        };
         Ok(Self {
-            thread: Some(thread),
             jobs,
-            topics: [changelog_seen, outbox_seen],
+            topics,
             fatal: fatal_seen,
+            thread,
         })
     }
 
@@ -73,7 +106,7 @@ impl WriterThread {
     }
 
     pub(super) fn subscribe(&self, topic: Topic) -> watch::Receiver<u64> {
-        self.topics[topic as usize].clone()
+        self.topics.subscribe(topic)
     }
 
     pub(super) fn fatal(&self) -> watch::Receiver<Option<String>> {
@@ -93,174 +126,40 @@ impl Drop for WriterThread {
     }
 }
 
-struct WriterLoop {
-    connection: Connection,
-    queue: mpsc::Receiver<Box<dyn WriteJob>>,
-    topics: [watch::Sender<u64>; 2],
-    fatal: watch::Sender<Option<String>>,
-    synchronous: Durability,
+type WriteQueue = mpsc::Receiver<Box<dyn WriteJob>>;
+
+fn write(mut committer: Committer, mut queue: WriteQueue) {
+    let mut group = Vec::with_capacity(GROUP);
+    while let Some(first) = queue.blocking_recv() {
+        group.push(first);
+        take_waiting(&mut queue, &mut group);
+        let outcome = committer.commit(&mut group);
+        finish(&mut group, &outcome);
+    }
+    // After a clean end the file alone is the whole store: it can be copied.
+    let _ = committer
+        .connection
+        .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-impl WriterLoop {
-    fn run(mut self) {
-        let mut group = Vec::with_capacity(GROUP);
-        while let Some(first) = self.queue.blocking_recv() {
-            group.push(first);
-            while group.len() < GROUP {
-                match self.queue.try_recv() {
-                    Ok(job) => group.push(job),
-                    Err(_) => break,
-                }
-            }
-            let outcome = self.commit_group(&mut group);
-            self.report(&outcome);
-            for job in group.drain(..) {
-                job.finish(outcome.as_ref().err());
-            }
-        }
-        // After a clean end the file alone is the whole store: it can be copied.
-        let _ = self
-            .connection
-            .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
-    }
-
-    fn commit_group(&mut self, group: &mut [Box<dyn WriteJob>]) -> Result<[bool; 2], StoreError> {
-        let strictest = group
-            .iter()
-            .map(|job| job.durability())
-            .max()
-            .unwrap_or(Durability::Durable);
-        self.set_synchronous(strictest)?;
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut writer = Writer {
-            connection: &transaction,
-            touched: [false; 2],
-        };
-        for job in group {
-            writer.connection.execute_batch("SAVEPOINT job")?;
-            let before = writer.touched;
-            if job.run(&mut writer) {
-                writer.connection.execute_batch("RELEASE job")?;
-                continue;
-            }
-            // After "disk full" and its like SQLite has undone the whole transaction by itself.
-            if let Some(fatal) = job.failure().filter(|error| error.is_fatal()) {
-                return Err(copy_of(fatal));
-            }
-            writer.touched = before;
-            writer.connection.execute_batch("ROLLBACK TO job; RELEASE job")?;
-        }
-        let touched = writer.touched;
-        transaction.commit()?;
-        Ok(touched)
-    }
-
-    /// `PRAGMA synchronous` has no effect inside a transaction, so it is set between them, and only when it differs.
-    fn set_synchronous(&mut self, wanted: Durability) -> Result<(), StoreError> {
-        if self.synchronous != wanted {
-            let level = if wanted == Durability::Durable {
-                "FULL"
-            } else {
-                "NORMAL"
-            };
-            self.connection.pragma_update(None, "synchronous", level)?;
-            self.synchronous = wanted;
-        }
-        Ok(())
-    }
-
-    fn report(&self, outcome: &Result<[bool; 2], StoreError>) {
-        match outcome {
-            Ok(touched) => {
-                for (topic, _) in self.topics.iter().zip(touched).filter(|(_, touched)| **touched) {
-                    topic.send_modify(|generation| *generation += 1);
-                }
-            }
-            Err(error) if error.is_fatal() => {
-                self.fatal.send_if_modified(|slot| {
-                    let first = slot.is_none();
-                    slot.get_or_insert_with(|| error.to_string());
-                    first
-                });
-            }
-            Err(_) => {}
-        }
+async fn write_paced(mut committer: Committer, mut queue: WriteQueue, pace: Pace) {
+    let mut group = Vec::with_capacity(GROUP);
+    while let Some(first) = queue.recv().await {
+        group.push(first);
+        pace.pass().await;
+        take_waiting(&mut queue, &mut group);
+        let outcome = committer.commit(&mut group);
+        // Committed, and nobody knows: the runtime may end here.
+        pace.pass().await;
+        finish(&mut group, &outcome);
     }
 }
 
-/// A job with its result type erased.
-trait WriteJob: Send {
-    fn durability(&self) -> Durability;
-    /// Does the work; `false` asks for its part to be undone.
-    fn run(&mut self, writer: &mut Writer<'_>) -> bool;
-    /// Why `run` asked for its part to be undone.
-    fn failure(&self) -> Option<&StoreError>;
-    /// Answers the caller: with the job's own result, unless the whole group failed.
-    fn finish(self: Box<Self>, group_failed: Option<&StoreError>);
-}
-
-struct Job<F, T> {
-    durability: Durability,
-    work: Option<F>,
-    result: Option<Result<T, StoreError>>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<F, T> WriteJob for Job<F, T>
-where
-    T: Send,
-    F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send,
-{
-    fn durability(&self) -> Durability {
-        self.durability
-    }
-
-    fn run(&mut self, writer: &mut Writer<'_>) -> bool {
-        // A panic in one job must not take the writer, and with it the daemon's memory of what was sent, along.
-        let result = match self.work.take() {
-            Some(work) => catch_unwind(AssertUnwindSafe(|| work(writer))).unwrap_or_else(|_| Err(panicked())),
-            None => Err(StoreError::Closed),
-        };
-        let keep = result.is_ok();
-        self.result = Some(result);
-        keep
-    }
-
-    fn failure(&self) -> Option<&StoreError> {
-        self.result.as_ref().and_then(|result| result.as_ref().err())
-    }
-
-    fn finish(self: Box<Self>, group_failed: Option<&StoreError>) {
-        let result = match (group_failed, self.result) {
-            (None, Some(result)) | (Some(_), Some(result @ Err(_))) => result,
-            (Some(error), _) => Err(copy_of(error)),
-            (None, None) => Err(StoreError::Closed),
-        };
-        // The caller may have gone away (cancelled); its work is committed all the same.
-        let _ = self.answer.send(result);
-    }
-}
-
-fn panicked() -> StoreError {
-    StoreError::Failed {
-        fault: Fault::Other,
-        cause: "a transaction panicked and was undone".to_owned(),
-    }
-}
-
-/// The same failure for each job of a group that could not be committed.
-fn copy_of(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::Failed { fault, cause } => StoreError::Failed {
-            fault: *fault,
-            cause: cause.clone(),
-        },
-        other => StoreError::Failed {
-            fault: Fault::Other,
-            cause: other.to_string(),
-        },
+fn take_waiting(queue: &mut WriteQueue, group: &mut Vec<Box<dyn WriteJob>>) {
+    while group.len() < GROUP
+        && let Ok(job) = queue.try_recv()
+    {
+        group.push(job);
     }
 }
 
@@ -274,16 +173,28 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(path: &Path, pace: Option<&Pace>) -> Result<Self, StoreError> {
         let mut threads = Vec::with_capacity(READERS);
         for number in 0..READERS {
             let mut connection = open::read_only(path)?;
             let (jobs, mut queue) = mpsc::channel::<ReadJob>(QUEUE);
-            spawn(&format!("store-reader-{number}"), move || {
-                while let Some(job) = queue.blocking_recv() {
-                    job(&mut connection);
+            match pace.cloned() {
+                None => {
+                    spawn(&format!("store-reader-{number}"), move || {
+                        while let Some(job) = queue.blocking_recv() {
+                            job(&mut connection);
+                        }
+                    })?;
                 }
-            })?;
+                Some(pace) => {
+                    tokio::spawn(async move {
+                        while let Some(job) = queue.recv().await {
+                            pace.pass().await;
+                            job(&mut connection);
+                        }
+                    });
+                }
+            }
             threads.push(jobs);
         }
         Ok(Self {

@@ -7,6 +7,7 @@ use super::meta::WebsiteId;
 use super::{Reader, StoreError, Writer};
 use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;
+use crate::commerce::source::{Change, ChangeOp};
 
 /// Identifies the content of an order together with where it is routed.
 pub type FeedHash = [u8; 16];
@@ -24,17 +25,32 @@ pub enum Exported {
     WebsiteOff = 3,
     /// It is older than `first_sync.history` and did not change since.
     BeforeHistory = 4,
+    /// Its website's events cannot leave, and as many wait as may.
+    OutboxFull = 5,
 }
 
 impl Exported {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Yes,
         Self::StoreViewGone,
         Self::WebsiteUnknown,
         Self::WebsiteOff,
         Self::BeforeHistory,
+        Self::OutboxFull,
     ];
+
+    /// A stable word, for scripts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::StoreViewGone => "store_view_gone",
+            Self::WebsiteUnknown => "website_unknown",
+            Self::WebsiteOff => "website_off",
+            Self::BeforeHistory => "before_history",
+            Self::OutboxFull => "outbox_full",
+        }
+    }
 
     /// A sentence for `explain` and `status`.
     pub const fn as_sentence(self) -> &'static str {
@@ -44,6 +60,10 @@ impl Exported {
             Self::WebsiteUnknown => "its website is not configured",
             Self::WebsiteOff => "back-office events of its website are switched off",
             Self::BeforeHistory => "it is older than first_sync.history and has not changed since",
+            Self::OutboxFull => {
+                "delivery for its website stands still and delivery.max_pending_events wait already; its events \
+                 follow by themselves when there is room"
+            }
         }
     }
 
@@ -87,6 +107,8 @@ pub struct IndexFailure {
     pub due_at: UtcMillis,
     /// What is wrong.
     pub reason: String,
+    /// Whether `first_sync.history` limits it: it failed in a walk that keeps to it, never as a live change.
+    pub limited: bool,
 }
 
 impl Reader<'_> {
@@ -124,6 +146,27 @@ impl Reader<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The first `limit` of [`Reader::feed_ids`], lowest first.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn feed_ids_from(
+        &self,
+        low: OrderId,
+        below: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Vec<OrderId>, StoreError> {
+        let sql = "SELECT id FROM sales_data_exporter_orders_v2 WHERE id >= ?1 AND id < ?2 AND is_deleted = 0
+                   ORDER BY id LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (below, limit) = (
+            below.unwrap_or(OrderId::MAX),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        );
+        let rows = statement.query_map([low, below, limit], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The orders with this increment id (several, if store views share it). Reads the whole feed: for commands only.
     ///
     /// # Errors
@@ -157,7 +200,7 @@ impl Reader<'_> {
     /// # Errors
     /// If the store cannot be read.
     pub fn index_failures_due(&self, now: UtcMillis, limit: usize) -> Result<Vec<IndexFailure>, StoreError> {
-        let sql = "SELECT entity_id, attempts, due_at, reason FROM index_failure WHERE due_at <= ?1
+        let sql = "SELECT entity_id, attempts, due_at, reason, limited FROM index_failure WHERE due_at <= ?1
                    ORDER BY due_at LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![now.0, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
@@ -166,6 +209,7 @@ impl Reader<'_> {
                 attempts: row.get(1)?,
                 due_at: UtcMillis(row.get(2)?),
                 reason: row.get(3)?,
+                limited: row.get(4)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -176,7 +220,7 @@ impl Reader<'_> {
     /// # Errors
     /// If the store cannot be read.
     pub fn index_failure(&self, order: OrderId) -> Result<Option<IndexFailure>, StoreError> {
-        let sql = "SELECT attempts, due_at, reason FROM index_failure WHERE entity_id = ?1";
+        let sql = "SELECT attempts, due_at, reason, limited FROM index_failure WHERE entity_id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let row = statement.query_row([order], |row| {
             Ok(IndexFailure {
@@ -184,6 +228,7 @@ impl Reader<'_> {
                 attempts: row.get(0)?,
                 due_at: UtcMillis(row.get(1)?),
                 reason: row.get(2)?,
+                limited: row.get(3)?,
             })
         });
         Ok(row.optional()?)
@@ -226,18 +271,50 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Forgets what was seen of every order, up to `limit` at a time, so that each is looked at afresh. Events that the
-    /// outbox holds stay known. Returns how many rows changed; 0 means done.
+    /// Forgets what was seen of the next `limit` orders after the id `after`, so that each is looked at afresh. Events
+    /// that the outbox holds stay known. Returns the id up to which it came; `None` means done.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn clear_feed_hashes(&mut self, limit: usize) -> Result<usize, StoreError> {
-        let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x'' WHERE id IN
-                   (SELECT id FROM sales_data_exporter_orders_v2 WHERE feed_hash <> x'' LIMIT ?1)";
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .execute([i64::try_from(limit).unwrap_or(i64::MAX)])?)
+    pub fn clear_feed_hashes(&mut self, after: OrderId, limit: usize) -> Result<Option<OrderId>, StoreError> {
+        let sql = "SELECT max(id) FROM
+                   (SELECT id FROM sales_data_exporter_orders_v2 WHERE id > ?1 ORDER BY id LIMIT ?2)";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let upto: Option<OrderId> = statement.query_row([after, limit], |row| row.get(0))?;
+        if let Some(upto) = upto {
+            let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x''
+                       WHERE id > ?1 AND id <= ?2 AND feed_hash <> x''";
+            self.connection.prepare_cached(sql)?.execute([after, upto])?;
+        }
+        Ok(upto)
+    }
+
+    /// Has these orders looked at again, whatever was seen of them: by the changelog, like any change. `table` says on
+    /// whose behalf.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn recheck_orders(
+        &mut self,
+        orders: &[OrderId],
+        table: &'static str,
+        at: UtcMillis,
+    ) -> Result<(), StoreError> {
+        // The unchanged order would be skipped by its hash; without one it is looked at.
+        let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x'' WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for order in orders {
+            statement.execute([order])?;
+        }
+        drop(statement);
+        let change = |order: &OrderId| Change {
+            order: *order,
+            table,
+            op: ChangeOp::Recheck,
+        };
+        let changes: Vec<Change> = orders.iter().map(change).collect();
+        self.append_changes(&changes, at)
     }
 
     /// Marks orders that no longer exist in the source. What is in the outbox of them still goes.
@@ -259,14 +336,16 @@ impl Writer<'_> {
     /// # Errors
     /// If the store cannot be written.
     pub fn record_index_failure(&mut self, failure: &IndexFailure, at: UtcMillis) -> Result<(), StoreError> {
-        let sql = "INSERT INTO index_failure VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET
-                   attempts = excluded.attempts, due_at = excluded.due_at, reason = excluded.reason";
+        let sql = "INSERT INTO index_failure (entity_id, attempts, first_at, due_at, reason, limited)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET attempts = excluded.attempts,
+                   due_at = excluded.due_at, reason = excluded.reason, limited = excluded.limited";
         self.connection.prepare_cached(sql)?.execute(params![
             failure.order,
             failure.attempts,
             at.0,
             failure.due_at.0,
-            failure.reason
+            failure.reason,
+            failure.limited
         ])?;
         Ok(())
     }

@@ -72,6 +72,8 @@ pub struct FirstSyncRow {
     pub warned_late: bool,
     /// What holds it up, as last measured.
     pub limited_by: Option<String>,
+    /// Since when it waits because its website is switched off, or not configured.
+    pub interrupted_at: Option<UtcMillis>,
 }
 
 /// A website whose history is to be synced.
@@ -95,7 +97,7 @@ pub struct SyncStep {
 }
 
 const COLUMNS: &str = "website_id, state, started_at, deadline, floor, walk_id, total_orders, done_orders, events, \
-                       sent_events, completed_at, warned_early, warned_late, limited_by";
+                       sent_events, completed_at, warned_early, warned_late, limited_by, interrupted_at";
 
 impl Reader<'_> {
     /// All first syncs that ever began, in the order of their websites' numbers.
@@ -109,15 +111,16 @@ impl Reader<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Events of `website` that `walk` queued and that are not final. Reads an index as long as the pending batches.
+    /// Events of `website` that any walk queued and that are not final: its history may come from several. Reads an
+    /// index as long as the pending batches.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn pending_of_walk(&self, website: WebsiteId, walk: WalkId) -> Result<u64, StoreError> {
+    pub fn pending_of_walks(&self, website: WebsiteId) -> Result<u64, StoreError> {
         let sql = "SELECT coalesce(sum(events), 0) FROM outbox_batch INDEXED BY outbox_batch_pending
-                   WHERE website_id = ?1 AND state = 0 AND walk_id = ?2";
+                   WHERE website_id = ?1 AND state = 0 AND walk_id IS NOT NULL";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let events: i64 = statement.query_row([website, walk], |row| row.get(0))?;
+        let events: i64 = statement.query_row([website], |row| row.get(0))?;
         Ok(u64::try_from(events).unwrap_or_default())
     }
 }
@@ -161,8 +164,51 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// This walk is not the website's first sync any more: it passed over orders of it, in this transaction.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn take_walk(&mut self, walk: WalkId, code: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE first_sync SET walk_id = NULL WHERE walk_id = ?1 AND state IN ('not_started', 'reindexing')
+                   AND website_id = (SELECT id FROM website WHERE code = ?2)";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![walk, code])?;
+        Ok(())
+    }
+
+    /// The first sync waits: its website is switched off.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn interrupt_first_sync(&mut self, website: WebsiteId, at: UtcMillis) -> Result<(), StoreError> {
+        let sql = "UPDATE first_sync SET interrupted_at = ?2 WHERE website_id = ?1";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![website, at.0])?;
+        Ok(())
+    }
+
+    /// The website is enabled again: its first sync goes on, in a window of its own.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn reopen_first_sync(
+        &mut self,
+        website: WebsiteId,
+        at: UtcMillis,
+        deadline: UtcMillis,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE first_sync SET interrupted_at = NULL, started_at = ?2, deadline = ?3, warned_early = 0,
+                   warned_late = 0, limited_by = NULL WHERE website_id = ?1";
+        let row = params![website, at.0, deadline.0];
+        self.connection.prepare_cached(sql)?.execute(row)?;
+        Ok(())
+    }
+
     /// Counts what a batch of `walk` did for a website, in that batch's transaction. A walk that is not the website's
-    /// first sync counts nothing.
+    /// first sync counts nothing, unless none is yet: then what it reads need not be sent again.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -173,7 +219,7 @@ impl Writer<'_> {
         step: SyncStep,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE first_sync SET done_orders = done_orders + ?3, events = events + ?4
-                   WHERE website_id = ?1 AND walk_id = ?2 AND state IN ('not_started', 'reindexing')";
+                   WHERE website_id = ?1 AND coalesce(walk_id, ?2) = ?2 AND state IN ('not_started', 'reindexing')";
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let row = params![website, walk, number(step.orders), number(step.events)];
         self.connection.prepare_cached(sql)?.execute(row)?;
@@ -249,6 +295,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<FirstSyncRow> {
         warned_early: row.get(11)?,
         warned_late: row.get(12)?,
         limited_by: row.get(13)?,
+        interrupted_at: moment(14)?,
     })
 }
 

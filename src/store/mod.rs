@@ -2,7 +2,7 @@
 //!
 //! # Design
 //!
-//! One thread writes ([`engine`]); everyone else hands it closures over [`Writer`] and waits. The thread takes what has
+//! One thread writes ([`engine`], [`group`]); everyone else hands it closures over [`Writer`] and waits. The thread takes what has
 //! queued up, runs it as ONE immediate transaction with a savepoint each, and answers after the commit: under load a
 //! single fsync serves many. Reading happens on read-only connections over [`Reader`], each job in one snapshot. No
 //! other room sees a `Connection` or a line of SQL: a statement is a verb-named method, in the file of its tables.
@@ -18,6 +18,7 @@
 //! | [`suppression`] | `suppression` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
+//! | [`backup`], [`restore`] | copies of the whole file |
 //!
 //! [`held`] says who keeps SQLite's own locks, without taking any.
 //!
@@ -34,6 +35,7 @@
 //!
 //! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
 
+pub mod backup;
 pub mod changelog;
 mod check;
 pub mod cron;
@@ -41,12 +43,15 @@ mod engine;
 mod error;
 pub mod feed;
 pub mod first_sync;
+mod group;
 pub mod held;
 mod lock;
 pub mod meta;
 mod migrations;
 mod open;
 pub mod outbox;
+pub mod restore;
+pub mod space;
 pub mod suppression;
 mod transaction;
 pub mod under_way;
@@ -55,17 +60,23 @@ pub mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use check::Integrity;
+pub use engine::Pace;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 pub use lock::StoreLock;
 
 /// `meta`: what may flow in, a word of `indexer::intake::Flow` and since when (milliseconds since the epoch).
 pub const INTAKE: &str = "intake";
+
+/// How often, and how long, work that others should not wait for looks whether they are through.
+const LOOKS: usize = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 pub use transaction::{Durability, Reader, Topic, Writer};
 use under_way::Claims;
 
@@ -90,9 +101,17 @@ impl Store {
     /// # Errors
     /// Anything that makes the file unusable, with its remedy; see [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_paced(path, None)
+    }
+
+    /// [`Store::open`]; with a pace, the store runs on the current runtime, without threads of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_paced(path: &Path, pace: Option<Pace>) -> Result<Self, StoreError> {
         let connection = open::writable(path)?;
-        let writer = WriterThread::start(connection)?;
-        let readers = Readers::start(path)?;
+        let readers = Readers::start(path, pace.as_ref())?;
+        let writer = WriterThread::start(connection, pace)?;
         Ok(Self {
             writer: Arc::new(writer),
             readers: Arc::new(readers),
@@ -110,6 +129,25 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        self.writer.run(durability, job).await
+    }
+
+    /// The same for work that others should not wait for: it lets everybody pass who waits, for a while, so that it goes
+    /// on under any load and others wait for one of these at most.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_behind<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        for _ in 0..LOOKS {
+            if self.queued_writes() == 0 {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
         self.writer.run(durability, job).await
     }
 
@@ -181,6 +219,36 @@ impl StoreView {
         job: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         engine::read_in_snapshot(&mut self.connection, job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_goes_before_work_that_takes_its_turn_behind() {
+        let (_dir, store) = testing::fresh();
+        let (begin, begun) = std::sync::mpsc::channel::<()>();
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let note = |name: &'static str| {
+            let order = order.clone();
+            move |_: &mut Writer<'_>| {
+                order.lock().unwrap().push(name);
+                Ok(())
+            }
+        };
+        let busy = store.write(Durability::Relaxed, move |_| {
+            let _ = begun.recv();
+            Ok(())
+        });
+        let next = store.write(Durability::Relaxed, note("next"));
+        let behind = store.write_behind(Durability::Relaxed, note("behind"));
+        // The first poll of each hands its job in; only then the writer goes on.
+        let go = async { begin.send(()).unwrap() };
+        let (busy, next, behind, ()) = tokio::join!(busy, next, behind, go);
+        assert!(busy.is_ok() && next.is_ok() && behind.is_ok());
+        assert_eq!(*order.lock().unwrap(), ["next", "behind"]);
     }
 }
 

@@ -37,6 +37,19 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
 }
 
 pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    let connection = read_only_any_schema(path)?;
+    let found = migrations::check(&connection, path)?;
+    if found < migrations::CURRENT {
+        return Err(StoreError::OlderSchema {
+            found,
+            known: migrations::CURRENT,
+        });
+    }
+    Ok(connection)
+}
+
+/// Also one that an earlier version of this program wrote.
+pub(super) fn read_only_any_schema(path: &Path) -> Result<Connection, StoreError> {
     // A directory that may not be entered hides its files: that is no missing store.
     match path.try_exists() {
         Ok(true) => {}
@@ -57,13 +70,7 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.set_prepared_statement_cache_capacity(64);
-    let found = migrations::check(&connection, path)?;
-    if found < migrations::CURRENT {
-        return Err(StoreError::OlderSchema {
-            found,
-            known: migrations::CURRENT,
-        });
-    }
+    migrations::check(&connection, path)?;
     Ok(connection)
 }
 

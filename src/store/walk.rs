@@ -127,6 +127,20 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Gives up the walks of this kind that are not finished, so that the next one begins anew. One that is under way goes
+    /// on to its end, and changes nothing about that.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn cancel_walks(&mut self, kind: &str, at: UtcMillis) -> Result<(), StoreError> {
+        let sql = "UPDATE walk SET state = 'cancelled', updated_at = ?2, finished_at = ?2
+                   WHERE kind = ?1 AND state = 'running'";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![kind, at.0])?;
+        Ok(())
+    }
+
     /// Forgets walks that ended before `before`.
     ///
     /// # Errors

@@ -179,6 +179,7 @@ async fn both_databases_give_the_same_orders_and_pages() {
         created_from: Some(left[50].created_at),
         created_before: Some(left[250].created_at),
         website: left[100].scope.as_ref().map(|scope| scope.website.clone()),
+        ..OrderFilter::default()
     };
     let wanted = |order: &&orderfeed::commerce::order::Order| {
         Some(order.created_at) >= filter.created_from

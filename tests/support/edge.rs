@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use orderfeed::demo::shop::Shop;
 use orderfeed::emulator::{
-    ClientConfig, DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, EventStatus, OrderViolation,
+    ClientConfig, DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, EventStatus,
 };
 use orderfeed::events::{EventKind, event_id};
 use uuid::{Uuid, uuid};
@@ -155,27 +155,13 @@ pub fn assert_promises(edge: &EmulatorHandle) {
         Vec::<String>::new(),
         "an id came again with other bytes"
     );
-    assert_eq!(out_of_order(edge), [], "events of an order came out of order");
+    assert_eq!(
+        edge.order_violations(),
+        [],
+        "events of an order came out of order"
+    );
     assert_eq!(edge.pii_findings(), [], "personal data left the house");
     let statuses = edge.totals().by_event_status;
     let fine = |status: &EventStatus| matches!(status, EventStatus::Recorded | EventStatus::DuplicateId);
     assert!(statuses.keys().all(fine), "the schema refuses some: {statuses:?}");
-}
-
-/// Events that came after one with a later timestamp. A shipment may become complete long after the last parcel left,
-/// when what is missing is refunded or cancelled; its event carries the last shipment's time all the same, so for
-/// this kind the edge's view by timestamps says nothing.
-fn out_of_order(edge: &EmulatorHandle) -> Vec<OrderViolation> {
-    let mut violations = edge.order_violations();
-    if violations.is_empty() {
-        return violations;
-    }
-    let completed: HashSet<String> = edge
-        .events()
-        .into_iter()
-        .filter(|event| event.event_type.as_deref() == Some("commerce.backofficeOrderShipmentCompleted"))
-        .map(|event| event.id)
-        .collect();
-    violations.retain(|violation| !completed.contains(&violation.id));
-    violations
 }

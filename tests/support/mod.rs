@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod daemon;
 pub mod database;
+pub mod disk;
 pub mod edge;
 pub mod embedded;
 pub mod golden;

@@ -130,6 +130,7 @@ fn busy() -> Snapshot {
         eta_ms: Some(150_000),
         missed: false,
         limited_by: Some("rate_limit".into()),
+        interrupted_at: None,
     }];
     snapshot.walks = vec![WalkStatus {
         kind: "resync".into(),

@@ -106,6 +106,16 @@ impl MysqlSource {
         Ok(ids)
     }
 
+    async fn range(&self, filter: &OrderFilter) -> Result<Option<(OrderId, OrderId)>, SourceError> {
+        let mut session = self.connector.session().await?;
+        let inspected = self.inspected(&mut session).await?;
+        let stores = self.store_views(&mut session, &inspected, filter).await?;
+        let mut ends = Vec::new();
+        let sql = inspected.queries.id_range(filter, stores.as_deref());
+        session.rows(&sql, |row| ends.extend(first(&row))).await?;
+        Ok(ends.first().copied().zip(ends.last().copied()))
+    }
+
     async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
         let mut session = self.connector.session().await?;
         let inspected = self.inspected(&mut session).await?;
@@ -218,6 +228,10 @@ impl Source for MysqlSource {
         limit: usize,
     ) -> SourceFuture<'a, Vec<OrderId>> {
         Box::pin(async move { self.forget_schema_on(self.ids(filter, below, limit).await) })
+    }
+
+    fn id_range<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+        Box::pin(async move { self.forget_schema_on(self.range(filter).await) })
     }
 
     fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64> {

@@ -36,7 +36,9 @@ const DELETED_AT_ONCE: usize = 5_000;
 /// An embedded database as a [`Source`].
 #[derive(Debug)]
 pub struct SqliteSource {
+    /// For capture and live changes; walks over history have a connection of their own.
     thread: Thread,
+    history: Thread,
     shop: Arc<Shop>,
     /// The cursors at which the log was last found empty, and the database's `data_version` then.
     idle: Mutex<Option<(Cursors, i64)>>,
@@ -79,6 +81,7 @@ impl SqliteSource {
         };
         Ok(Self {
             thread: Thread::start(&settings.path)?,
+            history: Thread::start(&settings.path)?,
             shop,
             idle: Mutex::new(None),
         })
@@ -144,12 +147,12 @@ impl SqliteSource {
         }
     }
 
-    async fn read(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
+    async fn read(&self, thread: &Thread, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let (shop, assembly) = (Arc::clone(&self.shop), Assembly::new(ids));
-        self.thread
+        thread
             .run(move |connection| read(&connection.transaction()?, &shop.queries, assembly))
             .await
     }
@@ -161,7 +164,7 @@ impl SqliteSource {
         limit: usize,
     ) -> Result<Vec<OrderId>, SourceError> {
         let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
-        self.thread
+        self.history
             .run(move |connection| {
                 let stores = stores(connection, &shop.queries, &filter)?;
                 numbers(
@@ -173,9 +176,24 @@ impl SqliteSource {
             .await
     }
 
-    async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
+    async fn range(&self, filter: &OrderFilter) -> Result<Option<(OrderId, OrderId)>, SourceError> {
         let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
         self.thread
+            .run(move |connection| {
+                let stores = stores(connection, &shop.queries, &filter)?;
+                let ends = numbers(
+                    connection,
+                    &shop.queries.id_range(&filter, stores.as_deref()),
+                    None,
+                )?;
+                Ok(ends.first().copied().zip(ends.last().copied()))
+            })
+            .await
+    }
+
+    async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
+        let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
+        self.history
             .run(move |connection| {
                 let stores = stores(connection, &shop.queries, &filter)?;
                 let counted = numbers(
@@ -242,7 +260,11 @@ impl Source for SqliteSource {
     }
 
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
-        Box::pin(self.read(ids))
+        Box::pin(self.read(&self.thread, ids))
+    }
+
+    fn read_history<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+        Box::pin(self.read(&self.history, ids))
     }
 
     fn order_ids<'a>(
@@ -252,6 +274,10 @@ impl Source for SqliteSource {
         limit: usize,
     ) -> SourceFuture<'a, Vec<OrderId>> {
         Box::pin(self.ids(filter, below, limit))
+    }
+
+    fn id_range<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+        Box::pin(self.range(filter))
     }
 
     fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64> {

@@ -1,4 +1,5 @@
-//! The one thread that talks to the embedded database, so that no caller's task ever waits for a disk.
+//! A thread that talks to the embedded database, so that no caller's task ever waits for a disk. There are two: a live
+//! change must not wait behind a page of history.
 
 use std::path::Path;
 use std::sync::mpsc;

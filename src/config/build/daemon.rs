@@ -3,7 +3,7 @@
 use chrono_tz::{TZ_VARIANTS, Tz};
 
 use crate::config::cron::CronExpr;
-use crate::config::model::{Admin, Cron, FirstSync, Index, Log, Store};
+use crate::config::model::{Admin, Cron, FirstSync, Index, Log, Store, Verify};
 use crate::config::problem::nearest;
 use crate::config::reader::Reader;
 use crate::config::values::{History, HumanDuration, Unfit};
@@ -31,6 +31,7 @@ pub(crate) fn cron(reader: &mut Reader<'_>) -> Cron {
         ),
         resend_failed_items: job("resend_failed_items", defaults.resend_failed_items),
         cleanup_delivered_events: job("cleanup_delivered_events", defaults.cleanup_delivered_events),
+        verify_source: job("verify_source", defaults.verify_source),
         time_zone: reader
             .read("cron.time_zone", parse_time_zone)
             .unwrap_or(defaults.time_zone),
@@ -67,6 +68,15 @@ pub(crate) fn first_sync(reader: &mut Reader<'_>) -> FirstSync {
     FirstSync {
         window: reader.duration("first_sync.window", defaults.window),
         history,
+    }
+}
+
+pub(crate) fn verify(reader: &mut Reader<'_>) -> Verify {
+    let defaults = Verify::default();
+    Verify {
+        recent: reader.duration("verify.recent", defaults.recent),
+        nights: reader.int("verify.nights", defaults.nights),
+        budget: reader.duration("verify.budget", defaults.budget),
     }
 }
 

@@ -56,6 +56,7 @@ fn mysql(reader: &mut Reader<'_>) -> MysqlSource {
         capture: reader.choice("source.mysql.capture", defaults.capture),
         poll_interval: reader.duration("source.mysql.poll_interval", defaults.poll_interval),
         poll_overlap: reader.duration("source.mysql.poll_overlap", defaults.poll_overlap),
+        returns_interval: reader.duration("source.mysql.returns_interval", defaults.returns_interval),
         connect_timeout: reader.duration("source.mysql.connect_timeout", defaults.connect_timeout),
         max_connections: reader.int("source.mysql.max_connections", defaults.max_connections),
         tls: tls(reader),

@@ -41,6 +41,8 @@ pub struct Cron {
     pub resend_failed_items: CronExpr,
     /// Drops bodies and attempts past their retention.
     pub cleanup_delivered_events: CronExpr,
+    /// Compares the source with feed and outbox.
+    pub verify_source: CronExpr,
     /// How long finished runs are kept for `cron history`.
     pub history_retention: HumanDuration,
 }
@@ -52,6 +54,17 @@ pub struct FirstSync {
     pub window: HumanDuration,
     /// How far back the first sync reaches.
     pub history: History,
+}
+
+/// `[verify]`: what the job `verify_source` covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Orders updated within this time are compared each night.
+    pub recent: HumanDuration,
+    /// In so many nights every order is compared once.
+    pub nights: u32,
+    /// How long a night may take.
+    pub budget: HumanDuration,
 }
 
 /// `[store]`.
@@ -115,6 +128,7 @@ impl Default for Cron {
             indexer_clean_all_changelogs: known_cron("0 * * * *"),
             resend_failed_items: known_cron("*/5 * * * *"),
             cleanup_delivered_events: known_cron("0 2 * * *"),
+            verify_source: known_cron("30 3 * * *"),
             history_retention: HumanDuration::from_secs(7 * 86_400),
         }
     }
@@ -125,6 +139,16 @@ impl Default for FirstSync {
         Self {
             window: HumanDuration::from_secs(300),
             history: History::Last(HumanDuration::from_secs(5 * 31_557_600)),
+        }
+    }
+}
+
+impl Default for Verify {
+    fn default() -> Self {
+        Self {
+            recent: HumanDuration::from_secs(3 * 86_400),
+            nights: 30,
+            budget: HumanDuration::from_secs(3600),
         }
     }
 }

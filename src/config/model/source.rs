@@ -50,6 +50,8 @@ pub struct MysqlSource {
     pub poll_interval: HumanDuration,
     /// How far behind its cursor a poll reads again, for transactions that commit late.
     pub poll_overlap: HumanDuration,
+    /// Pause between two comparisons of the open returns, whose table does not say when a row changed.
+    pub returns_interval: HumanDuration,
     /// Longest wait for a connection.
     pub connect_timeout: HumanDuration,
     /// Most connections open at once.
@@ -113,6 +115,7 @@ impl Default for MysqlSource {
             capture: Capture::default(),
             poll_interval: HumanDuration::from_secs(2),
             poll_overlap: HumanDuration::from_secs(120),
+            returns_interval: HumanDuration::from_secs(60),
             connect_timeout: HumanDuration::from_secs(5),
             max_connections: 4,
             tls: MysqlTls::default(),

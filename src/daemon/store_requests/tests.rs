@@ -124,7 +124,29 @@ async fn all_dead_letters_are_retried_however_many_there_are() {
     park(&store, 1..(CHUNK as i64 * 2 + 4)).await;
     let outcome = requests.retry(&Selection::default()).await.unwrap();
     assert_eq!(outcome, parked(CHUNK as u64 * 2 + 3, 0));
-    assert_eq!(left(&store).await, 0);
+    // They could not be rendered: they stay until the indexer has tried again.
+    assert_eq!(left(&store).await, CHUNK * 2 + 3);
+    let waiting = store.read(|r| r.changelog_backlog(0)).await.unwrap();
+    assert_eq!(waiting.orders, CHUNK as u64 * 2 + 3);
+}
+
+#[tokio::test]
+async fn dead_letters_from_before_a_clock_was_set_back_are_retried_too() {
+    let (_dir, store, _) = started().await;
+    park(&store, 0..3).await;
+    let earlier = Clock::manual(NOW.plus_millis(-3_600_000));
+    let requests = StoreRequests::new(store.clone(), earlier, LIMITS);
+    let outcome = requests.retry(&Selection::default()).await.unwrap();
+    assert_eq!(outcome, parked(3, 0));
+}
+
+#[tokio::test]
+async fn a_reset_gives_up_a_reindex_that_was_interrupted() {
+    let (_dir, store, requests) = started().await;
+    let begin = |w: &mut Writer<'_>| w.start_walk(WalkKind::Reindex.as_str(), "{}", 9, NOW);
+    store.write(Durability::Durable, begin).await.unwrap();
+    requests.reset().await.unwrap();
+    assert_eq!(store.read(|r| r.running_walks()).await.unwrap(), []);
 }
 
 #[tokio::test]

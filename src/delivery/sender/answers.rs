@@ -117,7 +117,7 @@ impl Sender {
         let news = self.lanes.overloaded(epoch);
         let pause = match (retry.after, retry.who) {
             (Some(after), _) => {
-                self.health.wait(after, &retry.code, now);
+                self.health.wait_as_asked(after, &retry.code, now);
                 after
             }
             (None, Who::Datastream) if news => {
@@ -254,7 +254,7 @@ impl Sender {
             NoToken::Unavailable { code, cause, after } => {
                 self.speech.fails(&code, cause.as_deref(), now);
                 match after {
-                    Some(pause) => self.health.wait(pause, &code, now),
+                    Some(pause) => self.health.wait_as_asked(pause, &code, now),
                     None if self.lanes.overloaded(epoch) => {
                         self.health.overloaded(&code, &policy, fastrand::u64(..), now);
                     }

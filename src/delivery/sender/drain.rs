@@ -18,6 +18,7 @@ impl Sender {
                 break;
             }
             tokio::select! {
+                biased;
                 () = signals.abort.cancelled() => break,
                 () = tokio::time::sleep_until(deadline), if !self.trips.is_empty() => {
                     let abandoned = self.trips.len() as u64;

@@ -92,7 +92,8 @@ impl Sender {
     fn start(&mut self, batches: Vec<PendingBatch>, now: UtcMillis) -> Result<(), Duration> {
         let bytes = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + 12;
         let units = request_units(bytes);
-        if let Err(wait) = self.shared.pass_gate(units) {
+        let class = batches.first().map_or(Class::Live, |batch| batch.class);
+        if let Err(wait) = self.shared.pass_gate(units, class) {
             self.queue.put_back(batches);
             self.shared.stats.held_back();
             return Err(wait);
@@ -100,8 +101,8 @@ impl Sender {
         self.shared.stats.sent(units, bytes);
         self.shared.stats.progressed(now);
         self.in_flight.started(&batches);
-        self.trips
-            .spawn(travel(self.kit.clone(), batches, self.lanes.epoch()));
+        let (kit, start) = (self.kit.clone(), self.kit.brake.start());
+        self.trips.spawn(travel(kit, batches, self.lanes.epoch(), start));
         Ok(())
     }
 

@@ -166,12 +166,14 @@ impl Ledger {
             && self.detail != LedgerDetail::Counts
         {
             self.order
-                .note(event.order_key, timestamp, |recorded_before| OrderViolation {
-                    purchase_id: order.to_owned(),
-                    id: id.to_owned(),
-                    seq,
-                    timestamp,
-                    recorded_before,
+                .note(event.order_key, timestamp, event.event_type, |recorded_before| {
+                    OrderViolation {
+                        purchase_id: order.to_owned(),
+                        id: id.to_owned(),
+                        seq,
+                        timestamp,
+                        recorded_before,
+                    }
                 });
         }
     }

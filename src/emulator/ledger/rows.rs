@@ -70,6 +70,10 @@ pub struct RequestRow {
     pub silent: bool,
     /// Whether it carried an `Authorization` header.
     pub authorized: bool,
+    /// A hash of that header: equal for equal tokens, and nothing else.
+    pub token_hash: Option<u64>,
+    /// A hash of its body: equal for equal bytes. 0 where the body was not read, or rows are not kept in full.
+    pub body_hash: u64,
     /// The scripted or random fault it met.
     pub fault: Option<String>,
 }

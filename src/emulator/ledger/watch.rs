@@ -47,6 +47,10 @@ pub struct EarlyRequest {
     pub asked_by: u64,
 }
 
+/// Says when the last parcel left, but an order may become complete long after that, when what is missing is refunded or
+/// cancelled: then it comes after later events and is in order all the same.
+const KNOWN_LATE: &str = "commerce.backofficeOrderShipmentCompleted";
+
 /// The latest timestamp of every order (and scope, datastream), by hash.
 #[derive(Debug, Default)]
 pub(super) struct OrderWatch {
@@ -61,11 +65,15 @@ impl OrderWatch {
         &mut self,
         key: u64,
         at: UtcMillis,
+        event_type: Option<&str>,
         violation: impl FnOnce(UtcMillis) -> OrderViolation,
     ) {
         let latest = self.latest.entry(key).or_insert(at);
         if at >= *latest {
             *latest = at;
+            return;
+        }
+        if event_type == Some(KNOWN_LATE) {
             return;
         }
         self.total += 1;
@@ -147,6 +155,27 @@ fn pause_ms(retry_after: &str, now: UtcMillis) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_earlier_event_is_out_of_order_unless_it_may_be_known_late() {
+        let mut orders = OrderWatch::default();
+        let mut note = |at, event_type| {
+            let violation = |recorded_before| OrderViolation {
+                purchase_id: String::new(),
+                id: String::new(),
+                seq: 0,
+                timestamp: UtcMillis(at),
+                recorded_before,
+            };
+            orders.note(1, UtcMillis(at), Some(event_type), violation);
+            orders.total
+        };
+        assert_eq!(note(5, "commerce.backofficeCreditMemoIssued"), 0);
+        assert_eq!(note(3, KNOWN_LATE), 0);
+        assert_eq!(note(4, "commerce.backofficeOrderInvoiced"), 1);
+        assert_eq!(note(7, KNOWN_LATE), 1);
+        assert_eq!(note(6, "commerce.backofficeOrderInvoiced"), 2);
+    }
 
     #[test]
     fn seconds_and_dates_ask_for_a_pause_and_nonsense_does_not() {

@@ -128,6 +128,7 @@ fn feed_life(row: crate::store::feed::FeedRow, deleted: bool) -> FeedLife {
             .hash
             .map(|hash| hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()),
         exported: row.exported == Exported::Yes,
+        follows: row.exported == Exported::OutboxFull,
         reason: row.exported.as_sentence(),
         deleted,
         modified_at: Moment(row.modified_at),

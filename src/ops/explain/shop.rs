@@ -115,6 +115,7 @@ fn why_missing(
         );
     }
     match feed {
+        Some(feed) if feed.follows => format!("withheld for now: {}", feed.reason),
         Some(feed) if !feed.exported => format!(
             "withheld: {}; a change of the order, or `orderfeed saas:resync --feed orders --by-ids {}`, makes its events",
             feed.reason, question.number

@@ -129,6 +129,7 @@ impl FirstSyncStatus {
             eta_ms: report.eta_ms,
             missed: report.missed,
             limited_by: report.limited_by,
+            interrupted_at: report.interrupted_at.map(Moment),
         }
     }
 }

@@ -202,25 +202,24 @@ impl Writer<'_> {
         };
         match (&event.body, entry) {
             (Ok(json), Entry::IfNew) => {
-                if !self.insert_event(key, batch.id, 0, codec::body_hash(json))? {
+                if !self.insert_or_revive(key, batch.id, codec::body_hash(json))? {
                     return Ok(());
                 }
                 batch.body.push(key, json);
             }
-            (Ok(json), Entry::Again) => {
-                if !self.repoint_delivered(key, order.website, batch.id)? {
-                    return Ok(());
-                }
+            (Ok(json), Entry::Again) if self.repoint_delivered(key, order.website, batch.id)? => {
                 batch.body.push(key, json);
             }
             (Err(refusal), Entry::IfNew) => {
                 if self.insert_event(key, batch.id, 2, 0)? {
                     self.insert_parked(key, order.website, refusal, at)?;
                     result.parked += 1;
+                } else {
+                    self.repeat_refusal(key, refusal)?;
                 }
                 return Ok(());
             }
-            (Err(_), Entry::Again) => return Ok(()),
+            (_, Entry::Again) => return Ok(()),
         }
         batch.changed_at = batch.changed_at.min(order.changed_at);
         result.events += 1;

@@ -4,11 +4,10 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::meta::WebsiteId;
 use super::super::{Reader, StoreError, Topic, Writer};
-use super::enqueue::{BatchLimits, Entry, NewEvent, OrderEvents};
-use super::{Class, EventKey};
+use super::enqueue::{BatchLimits, Entry, NewEvent, OrderEvents, Refusal};
+use super::{BatchId, Class, EventKey};
 use crate::clock::UtcMillis;
 use crate::commerce::order::OrderId;
-use crate::commerce::source::{Change, ChangeOp};
 
 /// A dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +50,9 @@ pub struct ParkedFilter {
 const COLUMNS: &str =
     "order_id, kind, document_id, website_id, code, detail, status, request_id, attempts, parked_at";
 
+/// It has no bytes, and never had: what the edge refused was sent.
+const UNRENDERED: &str = "body IS NULL AND attempts = 0";
+
 impl Reader<'_> {
     /// Dead letters, oldest first, without their bodies.
     ///
@@ -72,6 +74,23 @@ impl Reader<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The dead letters of an order that could not be rendered. They were never sent.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn unrendered_of(&self, order: OrderId) -> Result<Vec<EventKey>, StoreError> {
+        let sql = format!("SELECT kind, document_id FROM outbox_parked WHERE order_id = ?1 AND {UNRENDERED}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([order], |row| {
+            Ok(EventKey {
+                order,
+                kind: row.get(0)?,
+                document: row.get(1)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// One dead letter with its body.
     ///
     /// # Errors
@@ -88,8 +107,9 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
-    /// Sends a dead letter once more: the same bytes; one that could not be rendered is rendered anew by the next
-    /// indexing. `false` if it is not parked.
+    /// Sends a dead letter once more: the same bytes. One that could not be rendered stays where it is until the next
+    /// indexing renders it anew, so that it stays visible if that finds the order gone or withheld. `false` if it is not
+    /// parked.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -102,24 +122,25 @@ impl Writer<'_> {
         let Some(parked) = self.reader().parked_event(key)? else {
             return Ok(false);
         };
+        let Some(body) = parked.body.clone() else {
+            self.recheck_orders(&[key.order], "outbox_parked", at)?;
+            // Later than everything that was parked when a retry of all began: it has had its turn.
+            let sql = "UPDATE outbox_parked SET parked_at = ?4
+                       WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
+            self.connection.prepare_cached(sql)?.execute(params![
+                key.order,
+                key.kind,
+                key.document,
+                at.plus_millis(1).0
+            ])?;
+            return Ok(true);
+        };
         self.remove_parked(&parked)?;
         let before = self.batch_of(key)?;
         let sql = "DELETE FROM outbox_event WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
         self.connection
             .prepare_cached(sql)?
             .execute(params![key.order, key.kind, key.document])?;
-        let Some(body) = parked.body else {
-            let change = Change {
-                order: key.order,
-                table: "outbox_parked",
-                op: ChangeOp::Recheck,
-            };
-            // The unchanged order would be skipped by its hash; without one it is looked at.
-            let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x'' WHERE id = ?1";
-            self.connection.prepare_cached(sql)?.execute([key.order])?;
-            self.append_changes(&[change], at)?;
-            return Ok(true);
-        };
         let event = NewEvent {
             kind: key.kind,
             document: key.document,
@@ -140,6 +161,66 @@ impl Writer<'_> {
         self.continue_history(key, before, at)?;
         self.touch(Topic::Outbox);
         Ok(true)
+    }
+
+    /// Says of the dead letters of an order that could not be rendered why that stays so.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn explain_unrendered(&mut self, order: OrderId, why: &str) -> Result<(), StoreError> {
+        let sql = format!("UPDATE outbox_parked SET detail = ?2 WHERE order_id = ?1 AND {UNRENDERED}");
+        self.connection
+            .prepare_cached(&sql)?
+            .execute(params![order, why])?;
+        Ok(())
+    }
+
+    /// Takes an event into a batch: a new one, or a dead letter that could not be rendered until now. `false` if it is
+    /// neither.
+    pub(super) fn insert_or_revive(
+        &mut self,
+        key: EventKey,
+        batch: BatchId,
+        hash: i64,
+    ) -> Result<bool, StoreError> {
+        if self.insert_event(key, batch, 0, hash)? {
+            return Ok(true);
+        }
+        let Some(parked) = self.unrendered(key)? else {
+            return Ok(false);
+        };
+        self.remove_parked(&parked)?;
+        let sql = "UPDATE outbox_event SET state = 0, batch_id = ?4, body_hash = ?5
+                   WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
+        self.connection.prepare_cached(sql)?.execute(params![
+            key.order,
+            key.kind,
+            key.document,
+            batch,
+            hash
+        ])?;
+        Ok(true)
+    }
+
+    /// A dead letter that could not be rendered still cannot be: perhaps for another reason.
+    pub(super) fn repeat_refusal(&mut self, key: EventKey, refusal: &Refusal) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE outbox_parked SET code = ?4, detail = ?5
+             WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3 AND {UNRENDERED}"
+        );
+        self.connection.prepare_cached(&sql)?.execute(params![
+            key.order,
+            key.kind,
+            key.document,
+            refusal.code,
+            refusal.detail
+        ])?;
+        Ok(())
+    }
+
+    fn unrendered(&self, key: EventKey) -> Result<Option<ParkedEvent>, StoreError> {
+        let parked = self.reader().parked_event(key)?;
+        Ok(parked.filter(|parked| parked.body.is_none() && parked.attempts == 0))
     }
 
     /// Gives a dead letter up: it ends as suppressed. `false` if it is not parked.

@@ -1,6 +1,6 @@
 //! What each website's sender does and why, so that it survives a restart and `status` can show it.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::meta::WebsiteId;
 use super::super::{Reader, StoreError, Topic, Writer};
@@ -71,9 +71,44 @@ impl Reader<'_> {
         let rows = statement.query_map([], read_sender)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    /// Until when the edge last asked to be left alone by a website's sender.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn asked_pause(&self, website: WebsiteId) -> Result<Option<UtcMillis>, StoreError> {
+        let sql = "SELECT until FROM asked_pause WHERE website_id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let until = statement.query_row([website], |row| row.get(0).map(UtcMillis));
+        Ok(until.optional()?)
+    }
+}
+
+impl Reader<'_> {
+    /// Whether a batch of this website waits for its retry until after `latest`: the clock was set back since.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn retries_after(&self, website: WebsiteId, latest: UtcMillis) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox_batch
+                   WHERE website_id = ?1 AND state = 0 AND attempts > 0 AND due_at > ?2)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params![website, latest.0], |row| row.get(0))?)
+    }
 }
 
 impl Writer<'_> {
+    /// No retry of this website waits longer than until `latest`.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn retry_by(&mut self, website: WebsiteId, latest: UtcMillis) -> Result<usize, StoreError> {
+        let sql = "UPDATE outbox_batch SET due_at = ?2
+                   WHERE website_id = ?1 AND state = 0 AND attempts > 0 AND due_at > ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.execute(params![website, latest.0])?)
+    }
+
     /// Says what a sender does now.
     ///
     /// # Errors
@@ -90,6 +125,18 @@ impl Writer<'_> {
             row.failures
         ])?;
         self.touch(Topic::Outbox);
+        Ok(())
+    }
+
+    /// Remembers until when the edge asked to be left alone, whatever becomes of the sender's state.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn set_asked_pause(&mut self, website: WebsiteId, until: UtcMillis) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO asked_pause VALUES (?1, ?2)";
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![website, until.0])?;
         Ok(())
     }
 

@@ -1,0 +1,263 @@
+//! What a live change costs, from its commit in the shop to its acceptance at the edge: alone, and beside the first sync of
+//! a history, with a kill -9 in the middle.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use orderfeed::clock::{Clock, UtcMillis};
+use orderfeed::emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle};
+use orderfeed::first_sync::report::{SyncReport, reports};
+use orderfeed::store::StoreView;
+use orderfeed::store::first_sync::SyncState;
+
+use crate::rig::{LiveShop, ORGANIZATION, Rig, datastream, websites};
+use crate::{Args, say};
+
+const PATIENCE: Duration = Duration::from_secs(1800);
+/// The daemon looks for changes this often here; what it adds is part of the figures.
+const POLL: &str = "5ms";
+
+/// Runs all parts and prints a table.
+pub fn live(args: &Args) -> anyhow::Result<()> {
+    let idle = [
+        ("idle, realtime", idle(args, "realtime")?, "p99 250 ms"),
+        (
+            "idle, schedule every second",
+            idle(args, "schedule")?,
+            "p99 1250 ms",
+        ),
+    ];
+    let alone = idle[0].1.p99;
+    let beside = beside_first_sync(args)?;
+    say(&format!(
+        "live, {} changes a second, from commit in the shop to accepted at the edge (a look for changes every {POLL}):",
+        args.per_second
+    ))?;
+    say("  part                          changes    p50    p99  p99.9    max   budget       p99 to idle")?;
+    let beside = beside
+        .into_iter()
+        .map(|(name, figures)| (name, figures, "twice idle"));
+    for (name, figures, budget) in idle.into_iter().chain(beside) {
+        let Figures {
+            count,
+            p50,
+            p99,
+            p999,
+            max,
+        } = figures;
+        let ratio = p99 as f64 / alone.max(1) as f64;
+        say(&format!(
+            "  {name:<28} {count:>8} {p50:>6} {p99:>6} {p999:>6} {max:>6}   {budget:<12} {ratio:.2}"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Milliseconds at parts of all changes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    count: usize,
+    p50: i64,
+    p99: i64,
+    p999: i64,
+    max: i64,
+}
+
+/// A shop that sells at a steady rate, and the edge that its events come to, in this process.
+struct Scene {
+    rig: Rig,
+    shop: LiveShop,
+    edge: EmulatorHandle,
+    /// Order and the moment of its commit.
+    placed: Vec<(i64, UtcMillis)>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Scene {
+    fn new(args: &Args, orders: usize) -> anyhow::Result<Self> {
+        let rig = Rig::new(orders, args.batch_events)?;
+        let shop = rig.open_shop(orders)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let ours = || DatastreamConfig {
+            org: ORGANIZATION.to_owned(),
+            ..DatastreamConfig::default()
+        };
+        let config = EmulatorConfig {
+            datastreams: (0..websites().len())
+                .map(|index| (datastream(index), ours()))
+                .collect(),
+            ru_per_s: 0,
+            latency_ms: args.latency_ms,
+            ..EmulatorConfig::default()
+        };
+        let edge = runtime.block_on(Emulator::start(config))?;
+        Ok(Self {
+            rig,
+            shop,
+            edge,
+            placed: Vec::new(),
+            _runtime: runtime,
+        })
+    }
+
+    /// Sells one order and waits until the next is due.
+    fn sell(&mut self, per_second: u32, began: Instant, sold: &mut u32) -> anyhow::Result<()> {
+        let order = self.shop.place()?;
+        self.placed.push(order);
+        *sold += 1;
+        let due = began + Duration::from_secs(1) * *sold / per_second;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        Ok(())
+    }
+
+    fn sell_while(&mut self, per_second: u32, mut go_on: impl FnMut(&Self) -> bool) -> anyhow::Result<()> {
+        let (began, mut sold) = (Instant::now(), 0);
+        while go_on(self) {
+            self.sell(per_second, began, &mut sold)?;
+        }
+        Ok(())
+    }
+
+    fn syncs(&self) -> anyhow::Result<Vec<SyncReport>> {
+        let now = Clock::System.now();
+        Ok(StoreView::open(&self.rig.store())?.read(|reader| reports(reader, now))?)
+    }
+
+    fn done(&self) -> (u64, u64, bool) {
+        let syncs = self.syncs().unwrap_or_default();
+        let done = syncs.iter().map(|sync| sync.done_orders).sum();
+        let total = syncs.iter().map(|sync| sync.total_orders).sum();
+        let complete = !syncs.is_empty() && syncs.iter().all(|sync| sync.state == SyncState::Complete);
+        (done, total, complete)
+    }
+
+    /// Waits until the edge has all that was sold, and measures.
+    fn figures(&self, from: usize, to: usize) -> anyhow::Result<Figures> {
+        let numbers = self.shop.numbers()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let arrived = self.arrivals();
+            let mut millis: Vec<i64> = self.placed[from..to]
+                .iter()
+                .filter_map(|(order, at)| Some(arrived.get(numbers.get(order)?)?.millis_since(*at)))
+                .collect();
+            if millis.len() < to - from && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(200));
+                continue;
+            }
+            if millis.len() < to - from {
+                bail!(
+                    "{} of {} live orders never came",
+                    to - from - millis.len(),
+                    to - from
+                );
+            }
+            millis.sort_unstable();
+            let at = |part: f64| {
+                millis
+                    .get(((millis.len() as f64 * part) as usize).min(millis.len() - 1))
+                    .copied()
+            };
+            return Ok(Figures {
+                count: millis.len(),
+                p50: at(0.5).unwrap_or_default(),
+                p99: at(0.99).unwrap_or_default(),
+                p999: at(0.999).unwrap_or_default(),
+                max: millis.last().copied().unwrap_or_default(),
+            });
+        }
+    }
+
+    /// When the first event of each order number came.
+    fn arrivals(&self) -> HashMap<String, UtcMillis> {
+        let mut first = HashMap::new();
+        for event in self.edge.events() {
+            let placed = event.event_type.as_deref() == Some("commerce.backofficeOrderPlaced");
+            if let Some(number) = event.purchase_id.filter(|_| placed) {
+                first.entry(number).or_insert(event.received_at);
+            }
+        }
+        first
+    }
+}
+
+fn settings(mode: &str, history: &str) -> String {
+    format!(
+        "[index]\nmode = \"{mode}\"\n[cron]\nindexer_update_all_views = \"* * * * * *\"\n\
+         indexer_reindex_all_invalid = \"* * * * * *\"\n[first_sync]\nhistory = \"{history}\"\n"
+    )
+}
+
+fn idle(args: &Args, mode: &str) -> anyhow::Result<Figures> {
+    let mut scene = Scene::new(args, args.orders.min(2_000))?;
+    let url = scene.edge.edge_url();
+    let _daemon = scene.rig.start_live(&url, &settings(mode, "none"), POLL)?;
+    wait(|| scene.rig.look().is_ok_and(|seen| seen.valid))?;
+    let until = Instant::now() + Duration::from_secs(u64::from(args.seconds));
+    scene.sell_while(args.per_second, |_| Instant::now() < until)?;
+    // The first second warms the caches.
+    let warm = (args.per_second as usize).min(scene.placed.len() / 2);
+    scene.figures(warm, scene.placed.len())
+}
+
+fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>> {
+    let mut scene = Scene::new(args, args.orders)?;
+    let (url, config) = (scene.edge.edge_url(), settings("realtime", "all"));
+    let began = Instant::now();
+    let daemon = scene.rig.start_live(&url, &config, POLL)?;
+    wait(|| scene.done().0 > 0)?;
+    scene.sell_while(args.per_second, |scene| {
+        let (done, total, complete) = scene.done();
+        !complete && done * 2 < total
+    })?;
+    let (before, total, _) = scene.done();
+    let first = scene.placed.len();
+    let shown: u64 = scene.syncs()?.iter().map(|sync| sync.sent_events).sum();
+    let held = scene.edge.unique_ids();
+    daemon.kill()?;
+    let daemon = scene.rig.start_live(&url, &config, POLL)?;
+    wait(|| scene.rig.look().is_ok() && scene.done().0 >= before)?;
+    let (after, _, _) = scene.done();
+    let second = scene.placed.len();
+    scene.sell_while(args.per_second, |scene| !scene.done().2)?;
+    let took = began.elapsed();
+    let third = scene.placed.len();
+    let until = Instant::now() + Duration::from_secs(u64::from(args.seconds.min(10)));
+    scene.sell_while(args.per_second, |_| Instant::now() < until)?;
+    let figures = vec![
+        ("first sync, until the kill", scene.figures(0, first)?),
+        ("first sync, after it", scene.figures(second, third)?),
+        ("afterwards", scene.figures(third, scene.placed.len())?),
+    ];
+    let usage = daemon.usage()?;
+    say(&format!(
+        "first sync of {total} orders beside {} changes a second: {:.1} s with a kill -9 at {before} orders, after which it \
+         went on at {after}; peak {} MiB",
+        args.per_second,
+        took.as_secs_f64(),
+        usage.peak_kib / 1024,
+    ))?;
+    say(&format!(
+        "  at the kill, status said {shown} events sent, the edge held {held} (history and live); in the end {} events, \
+         {} came twice, {} with other bytes",
+        scene.edge.unique_ids(),
+        scene.edge.totals().duplicates,
+        scene.edge.bytes_changed().len(),
+    ))?;
+    Ok(figures)
+}
+
+fn wait(mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        if Instant::now() > deadline {
+            return Err(anyhow::anyhow!("not done after half an hour")).context("live");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}

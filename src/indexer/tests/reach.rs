@@ -1,0 +1,195 @@
+//! How far back events reach, and what becomes of orders that cannot be taken right now.
+
+use super::*;
+use crate::store::first_sync::{FirstSyncRow, NewFirstSync, SyncState};
+use crate::store::outbox::{SenderRow, SenderState};
+
+const OTHER: &str = "11111111-0000-4000-8000-000000000001";
+
+fn by_history() -> WalkOptions {
+    WalkOptions {
+        reach: Reach::History,
+        ..WalkOptions::default()
+    }
+}
+
+impl House {
+    pub(super) async fn limit_history(&self, floor: UtcMillis) {
+        let new = NewFirstSync {
+            code: "base".to_owned(),
+            deadline: NOW,
+            floor: Some(floor),
+        };
+        self.store
+            .write(Durability::Durable, move |w| w.enroll_first_syncs(&[new], NOW))
+            .await
+            .unwrap();
+    }
+
+    /// Puts these orders into another website.
+    fn move_to(&self, website: &str, orders: &[OrderId]) {
+        for (_, order) in self.source.orders.lock().unwrap().iter_mut() {
+            if orders.contains(&order.id) {
+                order.scope.as_mut().unwrap().website = website.to_owned();
+            }
+        }
+    }
+
+    fn configure(&self, change: impl FnOnce(&mut Config)) {
+        self.config.send_modify(|config| change(Arc::make_mut(config)));
+    }
+
+    fn add_website(&self, code: &str) {
+        let website = Website::sending_to(OTHER.parse().unwrap());
+        self.configure(|config| {
+            config.websites.insert(code.to_owned(), website);
+        });
+    }
+
+    fn switch(&self, website: &str, on: bool) {
+        self.configure(|config| {
+            let website = config.websites.get_mut(website).unwrap();
+            website.back_office_events = on;
+        });
+    }
+
+    async fn sync(&self) -> FirstSyncRow {
+        self.store.read(|r| r.first_syncs()).await.unwrap().remove(0)
+    }
+
+    async fn walk_until(&self, stop: impl Fn() -> bool + Sync) -> Result<WalkReport, IndexError> {
+        self.indexer.reindex(by_history(), stop, |_| {}).await
+    }
+
+    /// Another process, so much later.
+    fn later(&self, seconds: i64) -> Indexer {
+        Indexer::new(
+            self.store.clone(),
+            self.source.clone(),
+            Clock::manual(NOW.plus_millis(seconds * 1000)),
+            self.config.subscribe(),
+        )
+    }
+
+    async fn set_sender(&self, code: &'static str, state: SenderState) {
+        let set = move |w: &mut crate::store::Writer<'_>| {
+            let website = w.website_id(code)?;
+            w.set_sender(&SenderRow {
+                website,
+                state,
+                code: "EXEG-0003-400".to_owned(),
+                reason: "made up".to_owned(),
+                since: NOW,
+                until: None,
+                failures: 0,
+            })
+        };
+        self.store.write(Durability::Durable, set).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_website_that_joins_a_running_walk_keeps_to_its_own_history() {
+    let house = house(6).await;
+    house.move_to("late", &[1, 2, 3, 4]);
+    house.limit_history(UtcMillis(0)).await;
+    let stopped = house.walk_until(|| true).await;
+    assert!(matches!(stopped, Err(IndexError::Stopped)));
+    house.add_website("late");
+    let new = NewFirstSync {
+        code: "late".to_owned(),
+        deadline: NOW,
+        floor: Some(UtcMillis::from_secs(3)),
+    };
+    house
+        .store
+        .write(Durability::Durable, move |w| w.enroll_first_syncs(&[new], NOW))
+        .await
+        .unwrap();
+    house.walk_until(|| false).await.unwrap();
+    assert_eq!(house.exported(2).await, Some(Exported::BeforeHistory));
+    assert_eq!((house.events(2).await, house.events(3).await), (0, 1));
+}
+
+#[tokio::test]
+async fn an_order_that_failed_in_a_walk_keeps_to_the_history_and_one_that_failed_live_does_not() {
+    let house = house(4).await;
+    house.limit_history(UtcMillis::from_secs(4)).await;
+    house.source.broken.lock().unwrap().extend([1, 2]);
+    house.reindex(by_history()).await.unwrap();
+    house.capture(&[2]).await;
+    house.update().await.unwrap();
+    house.source.broken.lock().unwrap().clear();
+    assert_eq!(house.later(3600).retry_failures().await.unwrap().failed, 0);
+    assert_eq!(house.exported(1).await, Some(Exported::BeforeHistory));
+    assert_eq!((house.events(1).await, house.events(2).await), (0, 1));
+}
+
+#[tokio::test]
+async fn a_walk_that_passes_over_a_website_is_not_its_first_sync_any_more() {
+    let house = house(4).await;
+    house.limit_history(UtcMillis(0)).await;
+    let stopped = house.walk_until(|| true).await;
+    assert!(matches!(stopped, Err(IndexError::Stopped)));
+    let walk = house.sync().await.walk;
+    assert!(walk.is_some());
+    house.switch("base", false);
+    house.walk_until(|| false).await.unwrap();
+    let row = house.sync().await;
+    assert_eq!((row.walk, row.done_orders), (None, 2));
+    assert_eq!((house.events(3).await, house.events(2).await), (1, 0));
+    house.switch("base", true);
+    house.walk_until(|| false).await.unwrap();
+    let row = house.sync().await;
+    assert!(row.walk > walk && row.state == SyncState::NotStarted, "{row:?}");
+    assert_eq!((row.done_orders, row.events), (4, 4));
+    assert_eq!((house.events(3).await, house.events(2).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_first_sync_of_a_website_that_is_off_takes_nothing_and_keeps_its_place() {
+    let house = house(4).await;
+    house.limit_history(UtcMillis(0)).await;
+    let own = || WalkOptions {
+        website: Some("base".to_owned()),
+        ..WalkOptions::default()
+    };
+    let stopped = house.indexer.first_sync(own(), || true).await;
+    assert!(matches!(stopped, Err(IndexError::Stopped)));
+    house.switch("base", false);
+    let off = house.indexer.first_sync(own(), || false).await;
+    assert!(matches!(off, Err(IndexError::SwitchedOff(_))));
+    assert_eq!(house.exported(2).await, None, "not even looked at");
+    house.switch("base", true);
+    let rest = house.indexer.first_sync(own(), || false).await.unwrap();
+    assert_eq!(rest.indexed.orders, 2, "only the rest");
+    let row = house.sync().await;
+    assert_eq!((row.done_orders, row.events), (4, 4));
+}
+
+#[tokio::test]
+async fn a_website_that_stands_still_fills_up_alone_and_is_found_again_when_it_flows() {
+    let house = house(8).await;
+    house.move_to("other", &[5, 6, 7, 8]);
+    house.add_website("other");
+    house.configure(|config| config.delivery.max_pending_events = 2);
+    house.set_sender("base", SenderState::Halted).await;
+    house.capture(&[1, 2]).await;
+    house.update().await.unwrap();
+    house.capture(&[3, 5, 6, 7]).await;
+    house.later(1).update_view(|| false).await.unwrap();
+    assert_eq!((house.events(3).await, house.events(5).await), (0, 1));
+    assert_eq!(house.exported(3).await, Some(Exported::OutboxFull));
+    house.set_sender("base", SenderState::Running).await;
+    house.configure(|config| config.delivery.max_pending_events = 1000);
+    house.capture(&[8]).await;
+    house.later(2).update_view(|| false).await.unwrap();
+    let state = house.store.read(|r| r.indexer_state()).await.unwrap().unwrap();
+    assert_eq!(state.status, IndexerStatus::Invalid, "a reindex is due");
+    let again = house.later(3);
+    again.reindex(by_history(), || false, |_| {}).await.unwrap();
+    assert_eq!(
+        (house.events(3).await, house.exported(3).await),
+        (1, Some(Exported::Yes))
+    );
+}

@@ -1,0 +1,338 @@
+//! The response table through the real daemon: a website for each row, all in one run. The edge's first answers to a
+//! website are scripted, afterwards it is honest. Asserted are where the events end, and of the next request its time by
+//! the edge's own clock, its content and its token.
+
+use std::collections::BTreeMap;
+
+use orderfeed::emulator::{DatastreamConfig, EmulatorHandle, RequestRow};
+use orderfeed::events::{EventKind, event_id};
+use orderfeed::store::outbox::EventState;
+use serde_json::Value;
+
+use super::rows::{Ends, Row, Script, Token};
+use crate::support::daemon::{Daemon, eventually, say};
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+
+/// Orders whose events meet the scripted answer, in one request.
+const TOGETHER: usize = 4;
+/// The pause that `[delivery.retry]` in these tests never exceeds, and that a halted sender and a 500 keep exactly.
+const LONGEST_MS: i64 = 1_000;
+
+/// A website for a row: its code, its datastream, its orders.
+struct Place {
+    code: String,
+    datastream: String,
+    store: i64,
+    orders: Vec<i64>,
+    /// Belongs to a website that is not configured until it is moved here: the next change of this website.
+    next: i64,
+}
+
+/// All rows in one run.
+pub(super) struct Run {
+    edge: EmulatorHandle,
+    house: ShopHouse,
+    daemon: Option<Daemon>,
+    places: Vec<Place>,
+}
+
+impl Run {
+    /// Lays out the websites and the script, and starts the daemon.
+    pub(super) async fn start(rows: &[Row]) -> Self {
+        let mut settings = edge::settings();
+        let datastreams: Vec<String> = (0..rows.len())
+            .map(|row| format!("ab1e0000-0000-4000-8000-{row:012}"))
+            .collect();
+        let org = settings.datastreams.values().next().unwrap().org.clone();
+        for id in &datastreams {
+            let ours = DatastreamConfig {
+                org: org.clone(),
+                ..DatastreamConfig::default()
+            };
+            settings.datastreams.insert(id.clone(), ours);
+        }
+        let edge = orderfeed::emulator::Emulator::start(settings).await.unwrap();
+        let mut house = ShopHouse::new(&edge.server_url(), 0);
+        let mut config =
+            "[delivery]\nrequest_units_per_second = 0\ntimeout = \"2s\"\nconnect_timeout = \"2s\"\n\
+                          [index]\nmode = \"realtime\"\nbatch_size = 2000\n"
+                .to_owned();
+        let places = places(&mut house, datastreams);
+        for place in &places {
+            let (code, id) = (&place.code, &place.datastream);
+            config.push_str(&format!(
+                "[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"
+            ));
+        }
+        house.installation.layer("answers", &config);
+        for (row, place) in rows.iter().zip(&places) {
+            edge.script_json(script(row, place, &edge)).unwrap();
+        }
+        let daemon = house.installation.start();
+        Self {
+            edge,
+            house,
+            daemon: Some(daemon),
+            places,
+        }
+    }
+
+    /// Sees all rows to their ends.
+    pub(super) fn play(mut self, rows: &[Row]) -> EmulatorHandle {
+        let met = |run: &Self, place: &Place| !run.requests(place).is_empty();
+        eventually("the first requests", || {
+            self.places.iter().all(|place| met(&self, place))
+        });
+        self.change_something();
+        eventually("an answer for every event", || {
+            self.house.installation.pending() == 0 && self.places.iter().all(|place| self.is_over(place))
+        });
+        let stopped = self.daemon.take().map(Daemon::stop);
+        assert_eq!(stopped, Some(Some(0)));
+        let failures: Vec<String> = rows
+            .iter()
+            .zip(&self.places)
+            .filter_map(|(row, place)| Some((row, place, self.judge(row, place).err()?)))
+            .map(|(row, place, why)| format!("{} ({}): {why}", row.name, place.code))
+            .collect();
+        for (row, place) in rows.iter().zip(&self.places) {
+            if failures.iter().any(|failure| failure.starts_with(row.name)) {
+                say(&format!("{} {:#?}", row.name, self.requests(place)));
+            }
+        }
+        assert!(
+            failures.is_empty(),
+            "{} rows:\n{}",
+            failures.len(),
+            failures.join("\n")
+        );
+        edge::assert_pauses_kept(&self.edge);
+        edge::assert_promises(&self.edge);
+        self.edge
+    }
+
+    /// A change of each website, while the answer to the first request holds it up or not.
+    fn change_something(&self) {
+        let sql = self.house.sql();
+        for place in &self.places {
+            let moved = "UPDATE sales_order SET store_id = ?1, updated_at = updated_at WHERE entity_id = ?2";
+            sql.execute(moved, [place.store, place.next]).unwrap();
+        }
+    }
+
+    fn is_over(&self, place: &Place) -> bool {
+        let all = place.orders.iter().chain([&place.next]);
+        all.copied().all(|order| self.state(order).is_some())
+    }
+
+    fn state(&self, order: i64) -> Option<EventState> {
+        let known = self.house.installation.look(|reader| reader.events_of(order))?;
+        known.first().map(|event| event.state)
+    }
+
+    fn requests(&self, place: &Place) -> Vec<RequestRow> {
+        let mut rows = self.edge.requests();
+        rows.retain(|row| row.datastream.as_deref() == Some(&place.datastream));
+        rows
+    }
+
+    fn judge(&self, row: &Row, place: &Place) -> Result<(), String> {
+        let requests = self.requests(place);
+        let [first, second, ..] = requests.as_slice() else {
+            return Err("there was no second request".to_owned());
+        };
+        self.judge_end(row, place)?;
+        judge_time(row, &requests)?;
+        judge_content(row, &requests)?;
+        let is_new = first.token_hash != second.token_hash;
+        match row.token {
+            Token::Same if is_new => return Err("the next request had another token".to_owned()),
+            Token::New if !is_new => return Err("the next request had the refused token".to_owned()),
+            _ => {}
+        }
+        match self.state(place.next) {
+            Some(EventState::Delivered) => Ok(()),
+            other => Err(format!("the website's next change ended as {other:?}")),
+        }
+    }
+
+    fn judge_end(&self, row: &Row, place: &Place) -> Result<(), String> {
+        let states: Vec<_> = place.orders.iter().map(|order| self.state(*order)).collect();
+        let (odd, others) = match row.ends {
+            Ends::Delivered | Ends::Halted(_) => (Some(EventState::Delivered), EventState::Delivered),
+            Ends::Suppressed => (Some(EventState::Suppressed), EventState::Delivered),
+            Ends::AllSuppressed => (Some(EventState::Suppressed), EventState::Suppressed),
+            Ends::Parked(_) => (Some(EventState::Parked), EventState::Delivered),
+        };
+        let expected: Vec<_> = [odd]
+            .into_iter()
+            .chain(std::iter::repeat_n(Some(others), TOGETHER - 1))
+            .collect();
+        if states != expected {
+            return Err(format!("its events ended as {states:?}"));
+        }
+        match row.ends {
+            Ends::Parked(code) => self.judge_dead_letter(place, code),
+            Ends::Halted(code) => self.judge_halt(place, Some(code)),
+            _ => self.judge_halt(place, None),
+        }
+    }
+
+    /// `failed list --json` names the event, its code, and how it was tried.
+    fn judge_dead_letter(&self, place: &Place, code: &str) -> Result<(), String> {
+        let args = ["failed", "list", "--json", "--website", &place.code];
+        let letters: Value = serde_json::from_str(&self.house.installation.run(&args).ok()).unwrap();
+        let text = letters.to_string();
+        let key = format!("\"key\":\"{0}:placed:{0}\"", place.orders[0]);
+        match text.matches("\"code\"").count() == 1 && text.contains(code) && text.contains(&key) {
+            true => self.judge_halt(place, None),
+            false => Err(format!("failed list says {text}")),
+        }
+    }
+
+    fn judge_halt(&self, place: &Place, code: Option<&str>) -> Result<(), String> {
+        let log = self.house.installation.log();
+        let of_this = format!("website={} ", place.code);
+        let mut lines = log
+            .lines()
+            .filter(|line| line.contains("Delivery halted") && line.contains(&of_this));
+        match (code, lines.next()) {
+            (None, None) => Ok(()),
+            (Some(code), Some(line)) if line.contains(&format!("code={code} ")) => Ok(()),
+            (_, line) => Err(format!("about a halt the log says {line:?}")),
+        }
+    }
+}
+
+/// The time between the last answer of the script and the next request.
+fn judge_time(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
+    let last = requests
+        .iter()
+        .rposition(|one| one.fault.is_some())
+        .unwrap_or_default();
+    let (last, later) = (&requests[last], &requests[last + 1..]);
+    // A halt and a Retry-After hold up everything; any other failure holds up its own request.
+    let holds_all = matches!(row.ends, Ends::Halted(_)) || row.script.step().get("retry_after").is_some();
+    let same = later.iter().find(|one| one.body_hash == last.body_hash);
+    let Some(next) = (if holds_all {
+        later.first()
+    } else {
+        same.or(later.first())
+    }) else {
+        return Err("nothing came after the last scripted answer".to_owned());
+    };
+    let least = match row.ends {
+        Ends::Halted(_) => row.pause_ms.max(LONGEST_MS),
+        _ => row.pause_ms,
+    };
+    let waited = next.received_at.millis_since(last.received_at);
+    // Both moments are whole milliseconds.
+    match waited + 1 >= least {
+        true => Ok(()),
+        false => Err(format!("came again after {waited} ms, not {least} ms")),
+    }
+}
+
+fn judge_content(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
+    let bodies: Vec<_> = requests.iter().map(|one| (one.n_events, one.body_hash)).collect();
+    let refused: Vec<usize> = requests
+        .iter()
+        .filter(|one| one.fault.is_some())
+        .map(|one| one.n_events)
+        .collect();
+    let fits = match (&row.script, &row.ends) {
+        // What is taken is not sent again: the next request is the next change.
+        (Script::Once(_), Ends::Delivered | Ends::Suppressed | Ends::AllSuppressed) if row.is_yes => {
+            bodies.len() == 2 && bodies[0] != bodies[1]
+        }
+        // A probe may be one small batch, but it is the same one.
+        (Script::Once(_), _) => {
+            let same = |(events, body): &(usize, u64)| *events >= TOGETHER && *body == bodies[0].1;
+            bodies[1..].iter().any(same)
+        }
+        // Halved until the bad one is alone, and never sent again once it is parked.
+        (Script::Poison(_), _) => {
+            bodies[0].0 >= TOGETHER
+                && refused.last() == Some(&1)
+                && refused.is_sorted_by(|one, other| one >= other)
+        }
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(format!("its requests held {bodies:?}, refused were {refused:?}")),
+    }
+}
+
+/// The script of a row: it waits for requests of the row's website.
+fn script(row: &Row, place: &Place, edge: &EmulatorHandle) -> Value {
+    let poison = event_id(&edge::DATA_SPACE, EventKind::Placed, place.orders[0]).to_string();
+    let only = serde_json::json!({"contains_id": poison});
+    let mut step = row.script.step().clone();
+    step["match"] = only;
+    if matches!(row.script, Script::Poison(_)) {
+        step["times"] = 0.into();
+    }
+    if step.get("redirect").is_some() {
+        // An endpoint that takes events without a token: a redirect that is followed would look delivered.
+        step["to"] = format!(
+            "{}/ee/v2/collect?datastreamId={}",
+            edge.edge_url(),
+            place.datastream
+        )
+        .into();
+    }
+    Value::Array(vec![step])
+}
+
+/// Makes a website for each datastream, and orders for it in the shop.
+fn places(house: &mut ShopHouse, datastreams: Vec<String>) -> Vec<Place> {
+    let orders: Vec<i64> = (0..datastreams.len() * (TOGETHER + 1))
+        .map(|_| house.place())
+        .collect();
+    let mut sql = house.sql();
+    let changes = sql.transaction().unwrap();
+    let hidden = 999;
+    website(&changes, hidden, "nowhere");
+    let mut places = Vec::new();
+    for ((row, datastream), orders) in datastreams
+        .into_iter()
+        .enumerate()
+        .zip(orders.chunks(TOGETHER + 1))
+    {
+        let (code, store) = (format!("row{row:02}"), 1000 + row as i64);
+        website(&changes, store, &code);
+        let (next, together) = orders.split_last().unwrap();
+        for (order, store) in together
+            .iter()
+            .map(|order| (order, store))
+            .chain([(next, hidden)])
+        {
+            let moved = "UPDATE sales_order SET store_id = ?1, increment_id = 900000000 + entity_id WHERE entity_id = ?2";
+            changes.execute(moved, [store, *order]).unwrap();
+        }
+        places.push(Place {
+            code,
+            datastream,
+            store,
+            // History is sent newest first.
+            orders: together.iter().rev().copied().collect(),
+            next: *next,
+        });
+    }
+    changes.commit().unwrap();
+    places
+}
+
+/// A website with one store view; both have the number `id`.
+fn website(sql: &rusqlite::Connection, id: i64, code: &str) {
+    let website = "INSERT INTO store_website (website_id, code, name, sort_order, is_default) VALUES (?1, ?2, ?2, 9, 0)";
+    sql.execute(website, rusqlite::params![id, code]).unwrap();
+    let store = "INSERT INTO store (store_id, code, website_id, group_id, name, is_active) VALUES (?1, ?2, ?1, 1, ?2, 1)";
+    sql.execute(store, rusqlite::params![id, code]).unwrap();
+}
+
+/// How many requests each status got, for a look at what a run did.
+pub(super) fn by_status(edge: &EmulatorHandle) -> BTreeMap<u16, u64> {
+    edge.totals().by_status.into_iter().collect()
+}

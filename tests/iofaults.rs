@@ -1,0 +1,73 @@
+//! Writes and syncs of the store that fail below SQLite, from the n-th one on: the daemon ends with a sentence, and once
+//! the disk works again it goes on where it was. `ORDERFEED_IO_FAULTS` asks for more moments than in CI.
+
+use std::time::Duration;
+
+use crate::support::daemon::eventually;
+use crate::support::disk;
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+
+/// The exit code for a failed disk (sysexits: EX_IOERR).
+const IO_ERROR: Option<i32> = Some(74);
+const FOR_EVER: u64 = 1 << 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_ends_the_daemon_with_a_sentence_and_nothing_is_lost() {
+    let edge = edge::start().await;
+    let mut house = ShopHouse::new(&edge.server_url(), 200);
+    house.installation.layer("small", "[index]\nbatch_size = 10\n");
+    let rounds = std::env::var("ORDERFEED_IO_FAULTS")
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(8);
+    let mut dice = fastrand::Rng::with_seed(3);
+    for round in 0..rounds {
+        let kind = ["eio", "enospc", "short", "fsync"][round % 4];
+        // Some while the store is made, others while it works; a single failure, or a disk that is gone.
+        let first = if round < 4 {
+            dice.u64(1..60)
+        } else {
+            dice.u64(60..900)
+        };
+        let first = if kind == "fsync" { first / 8 + 1 } else { first };
+        let times = if dice.bool() { 1 } else { FOR_EVER };
+        let before = house.installation.log().len();
+        let mut daemon = house.installation.start_with(|command| {
+            command
+                .env("LD_PRELOAD", disk::library())
+                .env("ORDERFEED_DISK_FAULT", format!("{kind}:{first}:{times}"));
+        });
+        for _ in 0..6 {
+            house.act();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        // A single failure may hit something that is tried again; then the daemon is well and goes on.
+        if daemon.is_running() && times == 1 {
+            daemon.kill();
+            continue;
+        }
+        let status = daemon.exit_within(Duration::from_secs(60));
+        let log = house.installation.log();
+        let told = &log[before..];
+        assert!(
+            matches!(status.code(), Some(74 | 78)),
+            "{kind} from {first}, {times} times: {status}, {told}"
+        );
+        assert!(
+            told.contains("the store")
+                && (told.contains("check the disk") || told.contains("free some space")),
+            "{kind} from {first}: {told}"
+        );
+        assert!(
+            status.code() == IO_ERROR || first < 60,
+            "only a start is refused as unusable: {told}"
+        );
+    }
+    let daemon = house.installation.start();
+    let expected = house.expected();
+    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    assert_eq!(daemon.stop(), Some(0));
+    edge::assert_holds(&edge, &expected);
+    edge::assert_promises(&edge);
+}

@@ -1,0 +1,398 @@
+//! The edge and the token service: what they answer, what they have on record, and what must never arrive.
+
+mod body;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use orderfeed::delivery::transport::{Call, Exchange, NoReply, Reply, Transport};
+
+use body::{Xdm, fnv, read};
+
+use super::weather::{Fate, Weather, no_reply, problem};
+use super::world::{State, World};
+
+/// The edge as it stands.
+#[derive(Debug, Default)]
+pub struct Edge {
+    /// By event id.
+    pub events: BTreeMap<String, Seen>,
+    pub weather: BTreeMap<String, Weather>,
+    /// By datastream: until when it asked to be left alone (time that has passed).
+    pub pauses: BTreeMap<String, i64>,
+    /// Tokens, until when (virtual time) they are good.
+    tokens: BTreeMap<String, i64>,
+    /// Largest body it takes.
+    pub limit: usize,
+    /// One event in so many is refused for what it is.
+    pub poison: u64,
+    seed: u64,
+    pub requests: u64,
+    pub repeats: u64,
+    arrivals: u64,
+    /// Orders whose events were refused one by one, or sent again by an operator: their order is no longer simple.
+    pub tainted: BTreeSet<i64>,
+    pub all_tainted: bool,
+}
+
+/// An event at the edge.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub order: i64,
+    pub event_type: String,
+    body: u64,
+    /// When it was first sent: request and place in it.
+    pub first: (u64, usize),
+    /// The edge has it.
+    pub recorded: bool,
+    /// A yes to it was answered.
+    pub accepted: bool,
+    /// A yes was answered that said it was not used.
+    pub suppressed: bool,
+    /// It was answered with something that may park it, while alone.
+    pub refused_alone: bool,
+    /// It is on its way, or was sent and has no yes.
+    outstanding: bool,
+}
+
+/// The line to it.
+#[derive(Debug)]
+pub struct Line(pub Arc<World>);
+
+/// A request on its way. Whoever lets go of it does not know whether it arrives.
+struct UnderWay {
+    world: Arc<World>,
+    ids: Vec<String>,
+    arrived: bool,
+}
+
+impl Edge {
+    pub fn new(seed: u64, rng: &mut Rng) -> Self {
+        let limit = if rng.u8(..4) == 0 {
+            rng.usize(2_500..20_000)
+        } else {
+            65_536
+        };
+        Self {
+            limit,
+            poison: if rng.bool() { 40 } else { u64::MAX },
+            seed,
+            ..Self::default()
+        }
+    }
+
+    pub fn is_poison(&self, id: &str) -> bool {
+        self.poison != u64::MAX
+            && fnv(id.as_bytes())
+                .wrapping_add(self.seed)
+                .is_multiple_of(self.poison)
+    }
+}
+
+impl Transport for Line {
+    fn exchange(&self, call: Call) -> Exchange<'_> {
+        if call.url.path().ends_with("/collect") {
+            return Box::pin(self.collect(call));
+        }
+        Box::pin(self.token())
+    }
+}
+
+impl Line {
+    async fn token(&self) -> Result<Reply, NoReply> {
+        let world = &self.0;
+        let (pause, trouble, life) = world.with(|state| {
+            let trouble = if state.calm { 0 } else { state.rng.u8(..12) };
+            (state.rng.u64(1..100), trouble, state.rng.i64(5..600))
+        });
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        match trouble {
+            1 => return Err(no_reply(orderfeed::delivery::transport::NoReplyCause::Network)),
+            2 => return Ok(problem(503, "none", Some("3".to_owned()))),
+            3 => return Ok(problem(400, "none", None)),
+            _ => {}
+        }
+        let token = world.with(|state| format!("token-{}", state.rng.u32(..)));
+        let until = world.elapsed() + life * 1000;
+        world.with(|state| state.edge.tokens.insert(token.clone(), until));
+        world.note(|| format!("a token for {life} s"));
+        let body = format!(r#"{{"access_token":"{token}","expires_in":{life}}}"#);
+        Ok(Reply {
+            status: 200,
+            body: body.into_bytes(),
+            complete: true,
+            ..Reply::default()
+        })
+    }
+
+    async fn collect(&self, call: Call) -> Result<Reply, NoReply> {
+        let world = &self.0;
+        let stream = call
+            .url
+            .query_pairs()
+            .next()
+            .map(|(_, id)| id.into_owned())
+            .unwrap_or_default();
+        let events = match read(&call.body) {
+            Ok(events) => events,
+            Err(words) => {
+                world.fail(format!("a request cannot be read: {words}"));
+                return Ok(problem(400, "EXEG-0104-422", None));
+            }
+        };
+        let ids: Vec<String> = events.iter().map(|(xdm, _)| xdm.id.clone()).collect();
+        let suspects = self.begin(&stream, events);
+        for (order, id) in suspects {
+            super::verdict::must_be_final(world, order, &id);
+        }
+        let (fate, there, back) = world.with(|state| {
+            let weather = state.edge.weather.get(&stream).copied().unwrap_or_default();
+            let fate = if state.calm {
+                Fate::Served
+            } else {
+                Fate::draw(weather, &mut state.rng)
+            };
+            let slow = if state.rng.u8(..30) == 0 { 3_000 } else { 120 };
+            (fate, state.rng.u64(1..slow), state.rng.u64(1..60))
+        });
+        world.note(|| {
+            format!(
+                "{} {} events, {} bytes: {fate:?}",
+                &stream[..4],
+                ids.len(),
+                call.body.len()
+            )
+        });
+        let mut way = UnderWay {
+            world: Arc::clone(world),
+            ids,
+            arrived: false,
+        };
+        tokio::time::sleep(Duration::from_millis(there)).await;
+        way.arrived = true;
+        let reply = self.serve(&call, &fate, &way.ids);
+        if let Fate::Lost { cause, after_ms, .. } = fate {
+            tokio::time::sleep(Duration::from_millis(after_ms)).await;
+            return Err(no_reply(cause));
+        }
+        tokio::time::sleep(Duration::from_millis(back)).await;
+        self.answered(&stream, &way.ids, &reply);
+        Ok(reply)
+    }
+
+    /// A request leaves. Returns events that must be final by now, or it should have waited.
+    fn begin(&self, stream: &str, events: Vec<(Xdm, u64)>) -> Vec<(i64, String)> {
+        let world = &self.0;
+        let now = world.elapsed();
+        let pause = world.with(|state| state.edge.pauses.get(stream).copied());
+        if let Some(until) = pause.filter(|until| now < *until) {
+            world.fail(format!(
+                "a request {} ms before the end of a pause that the edge asked for",
+                until - now
+            ));
+        }
+        let mut wrong = Vec::new();
+        let suspects = world.with(|state| {
+            let edge = &mut state.edge;
+            edge.requests += 1;
+            edge.arrivals += 1;
+            let own: BTreeSet<String> = events.iter().map(|(xdm, _)| xdm.id.clone()).collect();
+            if own.len() != events.len() {
+                wrong.push("an event twice in a request".to_owned());
+            }
+            let orders: BTreeSet<i64> = events.iter().filter_map(|(xdm, _)| xdm.order()).collect();
+            let suspects = edge.outstanding_of(&orders, &own);
+            let before: BTreeMap<i64, (u64, usize)> = edge.first_of(&own);
+            let suspects = suspects
+                .into_iter()
+                .filter(|(order, _, first)| before.get(order).is_none_or(|own| first < own))
+                .map(|(order, id, _)| (order, id))
+                .collect();
+            for (place, (xdm, body)) in events.into_iter().enumerate() {
+                let first = (edge.arrivals, place);
+                let order = xdm.order().unwrap_or_default();
+                let id = xdm.id.clone();
+                let seen = edge.events.entry(id).or_insert_with(|| Seen {
+                    order,
+                    event_type: xdm.event_type,
+                    body,
+                    first,
+                    ..Seen::default()
+                });
+                if seen.body != body {
+                    wrong.push(format!("{} came again with other bytes", xdm.id));
+                }
+                edge.repeats += u64::from(seen.first != first);
+                seen.outstanding = true;
+            }
+            suspects
+        });
+        for what in wrong {
+            world.fail(what);
+        }
+        suspects
+    }
+
+    /// The edge has the request before it and decides.
+    fn serve(&self, call: &Call, fate: &Fate, ids: &[String]) -> Reply {
+        let now = self.0.elapsed();
+        self.0.with(|state| {
+            let refusal = state.edge.refusal(call, ids, now);
+            match (fate, refusal) {
+                (Fate::Refused(reply), _) => reply.clone(),
+                (Fate::Lost { recorded: false, .. }, _) => Reply::default(),
+                (_, Some(reply)) => reply,
+                _ => {
+                    state.edge.record(ids);
+                    yes(fate, ids, state)
+                }
+            }
+        })
+    }
+
+    /// The answer is there.
+    fn answered(&self, stream: &str, ids: &[String], reply: &Reply) {
+        let now = self.0.elapsed();
+        let asked = reply
+            .retry_after
+            .as_deref()
+            .and_then(|value| value.parse::<i64>().ok());
+        let accepted = (200..300).contains(&reply.status) && reply.complete;
+        let consent = String::from_utf8_lossy(&reply.body).contains("EXEG-0301");
+        self.0.with(|state| {
+            let edge = &mut state.edge;
+            if let Some(seconds) = asked.filter(|seconds| *seconds > 0 && !accepted && pauses(reply)) {
+                let until = edge.pauses.entry(stream.to_owned()).or_default();
+                *until = (*until).max(now + seconds * 1000);
+            }
+            for id in ids {
+                let Some(seen) = edge.events.get_mut(id) else {
+                    continue;
+                };
+                if accepted {
+                    (seen.accepted, seen.outstanding) = (true, false);
+                    seen.suppressed |= consent;
+                } else if ids.len() == 1 {
+                    seen.refused_alone = true;
+                    edge.tainted.insert(seen.order);
+                }
+            }
+        });
+        self.0
+            .note(|| format!("{} answers {} to {}", &stream[..4], reply.status, ids.len()));
+    }
+}
+
+/// The `Retry-After` of these answers is heeded; what may be an event's fault asks for nothing in the end.
+fn pauses(reply: &Reply) -> bool {
+    matches!(reply.status, 408 | 429 | 502..=504)
+        && !String::from_utf8_lossy(&reply.body).contains("EXEG-0202-502")
+}
+
+impl Edge {
+    /// When the first of these events was first sent, by order.
+    fn first_of(&self, own: &BTreeSet<String>) -> BTreeMap<i64, (u64, usize)> {
+        let mut first = BTreeMap::new();
+        for seen in own.iter().filter_map(|id| self.events.get(id)) {
+            let slot = first.entry(seen.order).or_insert(seen.first);
+            *slot = seen.first.min(*slot);
+        }
+        first
+    }
+
+    /// Events of these orders that were sent and have no yes, beside those of this request.
+    fn outstanding_of(
+        &self,
+        orders: &BTreeSet<i64>,
+        own: &BTreeSet<String>,
+    ) -> Vec<(i64, String, (u64, usize))> {
+        if self.all_tainted {
+            return Vec::new();
+        }
+        let waits = |(id, seen): &(&String, &Seen)| {
+            seen.outstanding
+                && orders.contains(&seen.order)
+                && !own.contains(*id)
+                && !self.tainted.contains(&seen.order)
+        };
+        let found = self.events.iter().filter(waits);
+        found
+            .map(|(id, seen)| (seen.order, id.clone(), seen.first))
+            .collect()
+    }
+
+    fn refusal(&mut self, call: &Call, ids: &[String], now: i64) -> Option<Reply> {
+        let bearer = call
+            .headers
+            .get("authorization")
+            .and_then(|value| value.to_str().ok());
+        let token = bearer
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .unwrap_or_default();
+        if self.tokens.get(token).is_none_or(|until| now >= *until) {
+            return Some(problem(401, "EXEG-0500-401", None));
+        }
+        if call.body.len() > self.limit {
+            let mut reply = problem(413, "EXEG-0112-413", None);
+            reply.body = String::from_utf8_lossy(&reply.body)
+                .replace("by lot", &format!("at most {}", self.limit))
+                .into();
+            return Some(reply);
+        }
+        let poisoned = ids.iter().any(|id| self.is_poison(id));
+        poisoned.then(|| problem(422, "EXEG-0104-422", None))
+    }
+
+    fn record(&mut self, ids: &[String]) {
+        for id in ids {
+            if let Some(seen) = self.events.get_mut(id) {
+                seen.recorded = true;
+            }
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.arrived {
+            return;
+        }
+        let ids = std::mem::take(&mut self.ids);
+        self.world.with(|state| {
+            if state.rng.bool() && !ids.iter().any(|id| state.edge.is_poison(id)) {
+                state.edge.record(&ids);
+            }
+        });
+    }
+}
+
+fn yes(fate: &Fate, ids: &[String], state: &mut State) -> Reply {
+    let status = [200, 202, 204][state.rng.usize(..3)];
+    let body = match fate {
+        Fate::Remarked { consent: true } => {
+            r#"{"warnings":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0301-200","title":"No consent"}]}"#
+                .to_owned()
+        }
+        Fate::Remarked { consent: false } => {
+            let index = state.rng.usize(..ids.len() + 1);
+            format!(
+                r#"{{"errors":[{{"type":"https://ns.adobe.com/aep/errors/EXEG-0201-503","title":"Upstream","report":{{"eventIndex":{index}}}}}]}}"#
+            )
+        }
+        Fate::Garbled => "<html>It works!</html>".to_owned(),
+        _ => "{}".to_owned(),
+    };
+    let status = match fate {
+        Fate::Remarked { .. } => 207,
+        _ => status,
+    };
+    Reply {
+        status,
+        retry_after: None,
+        date: None,
+        body: body.into_bytes(),
+        complete: !matches!(fate, Fate::CutOff),
+    }
+}

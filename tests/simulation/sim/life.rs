@@ -1,0 +1,319 @@
+//! One life of the daemon: its real parts on the world's source, line and clock, from a start to a stop or a crash.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use orderfeed::config::Config;
+use orderfeed::daemon::control::{Request, Status};
+use orderfeed::daemon::index_work::index_work;
+use orderfeed::daemon::jobs::Jobs;
+use orderfeed::daemon::lifecycle::Lifecycle;
+use orderfeed::daemon::parts::{self, Machinery, PartEnd};
+use orderfeed::daemon::requests::Requests;
+use orderfeed::daemon::selection::Selection;
+use orderfeed::daemon::start::{DataSpace, take_over};
+use orderfeed::daemon::vitals::Vitals;
+use orderfeed::delivery::DeliveryParts;
+use orderfeed::delivery::transport::Connector;
+use orderfeed::indexer::{Indexer, batch_limits};
+use orderfeed::store::{Pace, Store, StoreError, StoreLock};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use super::edge::Line;
+use super::source::ShopSource;
+use super::weather::Weather;
+use super::world::World;
+use super::{DATASTREAMS, operator, verdict};
+
+/// Longest time until nothing is left to do once nothing goes wrong any more: the longest pause is an hour, for an order
+/// that could not be indexed; a clock that was set back makes it longer.
+const PATIENCE_S: u64 = 4 * 3600;
+
+/// A daemon that runs.
+struct House {
+    world: Arc<World>,
+    store: Store,
+    handler: Arc<Requests>,
+    config: watch::Sender<Arc<Config>>,
+    /// Delivery has a channel of its own: two that wait for one wake in an order drawn by lot.
+    delivery: watch::Sender<Arc<Config>>,
+    lifecycle: Lifecycle,
+    parts: JoinSet<PartEnd>,
+    _lock: StoreLock,
+}
+
+/// How a life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everything in memory is gone, at once.
+    Crash,
+    /// In order.
+    Stop,
+}
+
+/// Lives for `span_ms`, in all kinds of trouble. Returns the configuration as it was left.
+pub async fn troubled(world: Arc<World>, config: Config, span_ms: u64, end: End) -> Config {
+    world.wake();
+    let mut rng = world.with(|state| state.rng.fork());
+    let Some(mut house) = House::open(&world, config, &mut rng).await else {
+        return Config::default();
+    };
+    let mut left = span_ms;
+    while left > 0 && !world.has_failed() {
+        let pause = rng.u64(1..2_500).min(left);
+        left -= pause;
+        house.pass(Duration::from_millis(pause)).await;
+        house.happen(&mut rng);
+    }
+    if !world.has_failed() {
+        verdict::check_store(&world, &house.store).await;
+    }
+    if end == End::Stop && !world.has_failed() {
+        house.stop().await;
+    }
+    world.note(|| format!("{end:?}"));
+    let config = (**house.config.borrow()).clone();
+    world.sleep();
+    config
+}
+
+/// Lives without trouble until nothing is left to do, and sees to it that everything is as it should be.
+pub async fn calm(world: Arc<World>, config: Config) {
+    world.wake();
+    let mut rng = world.with(|state| {
+        state.calm = true;
+        state.source_down = false;
+        state.edge.limit = 65_536;
+        state.rng.fork()
+    });
+    let Some(mut house) = House::open(&world, config, &mut rng).await else {
+        return;
+    };
+    for request in [
+        Request::ResumeDelivery { website: None },
+        Request::SetStatus {
+            status: Status::Valid,
+        },
+        Request::Reset,
+    ] {
+        house.ask(request).await;
+    }
+    house.settle().await;
+    if world.has_failed() {
+        return world.sleep();
+    }
+    verdict::check_store(&world, &house.store).await;
+    house.ask(Request::RetryParked(Selection::default())).await;
+    house.settle().await;
+    verdict::check_store(&world, &house.store).await;
+    verdict::check_edge(&world);
+    house.stop().await;
+    world.sleep();
+}
+
+impl House {
+    async fn open(world: &Arc<World>, config: Config, rng: &mut Rng) -> Option<Self> {
+        match Self::try_open(world, config, rng).await {
+            Ok(house) => Some(house),
+            Err(words) => {
+                world.fail(format!("the start was refused: {words}"));
+                None
+            }
+        }
+    }
+
+    async fn try_open(world: &Arc<World>, config: Config, rng: &mut Rng) -> Result<Self, String> {
+        let lock = StoreLock::acquire(&world.path, "a life").map_err(|error| error.to_string())?;
+        if !matches!(
+            StoreLock::acquire(&world.path, "another"),
+            Err(StoreError::Locked { .. })
+        ) {
+            return Err("a second daemon could start".to_owned());
+        }
+        let store = Store::open_paced(&world.path, Some(pace(rng))).map_err(|error| error.to_string())?;
+        let clock = world.clock();
+        verdict::check_store(world, &store).await;
+        take_over(&store, &config, &clock, DataSpace::MustMatch)
+            .await
+            .map_err(|error| error.to_string())?;
+        let limits = batch_limits(&config);
+        let config = Arc::new(config);
+        let (delivery, delivery_config) = watch::channel(Arc::clone(&config));
+        let (config, jobs_config) = watch::channel(config);
+        let lifecycle = Lifecycle::default();
+        let source = Arc::new(ShopSource(Arc::clone(world)));
+        let indexer = Indexer::new(store.clone(), source, clock.clone(), jobs_config.clone());
+        let jobs = Jobs {
+            indexer: Arc::new(indexer),
+            clock: clock.clone(),
+            config: jobs_config,
+            stop: lifecycle.stop.clone(),
+        };
+        let work = index_work(jobs.clone());
+        let handler = Arc::new(Requests::new(store.clone(), clock.clone(), limits, work));
+        let line = Arc::clone(world);
+        let machinery = Machinery {
+            jobs,
+            interval: Duration::from_secs(2),
+            vitals: Vitals::new(clock.now()),
+            delivery: DeliveryParts {
+                store: store.clone(),
+                clock,
+                config: delivery_config,
+                stop: lifecycle.stop.clone(),
+                abort: lifecycle.abort.clone(),
+                observer: Arc::default(),
+            },
+            connector: Connector::new(move |_| Ok(Arc::new(Line(Arc::clone(&line))))),
+            tick: Some(ticking()),
+        };
+        world.note(|| "a life begins".to_owned());
+        Ok(Self {
+            world: Arc::clone(world),
+            store,
+            handler,
+            config,
+            delivery,
+            lifecycle,
+            parts: parts::start(machinery),
+            _lock: lock,
+        })
+    }
+
+    /// Time passes; a part that ends before the stop is a failure.
+    async fn pass(&mut self, time: Duration) {
+        tokio::select! {
+            biased;
+            Some(ended) = self.parts.join_next() => self.world.fail(format!("a part ended: {ended:?}")),
+            () = tokio::time::sleep(time) => {}
+        }
+    }
+
+    /// Something happens.
+    fn happen(&self, rng: &mut Rng) {
+        let world = &self.world;
+        let now = world.now().0;
+        match rng.u8(..100) {
+            0..=59 => {
+                let told = world.with(|state| {
+                    state.shop.act(&mut state.rng, now);
+                    state.shop.last()
+                });
+                world.note(|| told);
+            }
+            60..=69 => {
+                let code = DATASTREAMS[rng.usize(..DATASTREAMS.len())].1;
+                let weather = Weather::next(rng);
+                world.note(|| format!("{} becomes {weather:?}", &code[..4]));
+                world.with(|state| state.edge.weather.insert(code.to_owned(), weather));
+            }
+            70..=74 => world.with(|state| state.source_down = rng.u8(..4) == 0),
+            75..=78 => self.edit(rng),
+            79..=80 => world.jump(rng.i64(-3_600_000..3_600_000)),
+            81..=82 => world.jump(rng.i64(-5_000..5_000)),
+            83 => {
+                let discarding =
+                    operator::discard(Arc::clone(world), Arc::clone(&self.handler), self.store.clone());
+                tokio::spawn(discarding);
+            }
+            84..=89 => {
+                let request = operator::request(rng, world);
+                tokio::spawn(operator::ask(
+                    Arc::clone(world),
+                    Arc::clone(&self.handler),
+                    request,
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    fn edit(&self, rng: &mut Rng) {
+        let mut config = (**self.config.borrow()).clone();
+        operator::edit(&mut config, rng);
+        self.world.note(|| {
+            let websites = config
+                .websites
+                .iter()
+                .map(|(code, site)| format!("{code} {}", site.back_office_events));
+            format!(
+                "the configuration is read again: {:?}",
+                websites.collect::<Vec<_>>()
+            )
+        });
+        let config = Arc::new(config);
+        self.config.send_replace(Arc::clone(&config));
+        self.delivery.send_replace(config);
+    }
+
+    async fn ask(&self, request: Request) {
+        operator::ask(Arc::clone(&self.world), Arc::clone(&self.handler), request).await;
+    }
+
+    /// Waits until nothing is left to do.
+    async fn settle(&mut self) {
+        let mut left = Err(String::new());
+        let mut step = 1;
+        let mut waited = 0;
+        while waited < PATIENCE_S && !self.world.has_failed() {
+            left = verdict::settled(&self.world, &self.store).await;
+            if left.is_ok() {
+                return;
+            }
+            self.pass(Duration::from_secs(step)).await;
+            waited += step;
+            step = (step * 3 / 2 + 1).min(120);
+        }
+        if let Err(left) = left {
+            let senders = self.store.read(|reader| reader.senders()).await;
+            self.world
+                .fail(format!("after {waited} s without trouble: {left}; {senders:?}"));
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.lifecycle.stop.cancel();
+        let world = Arc::clone(&self.world);
+        let draining = async {
+            while let Some(ended) = self.parts.join_next().await {
+                if !matches!(ended, Ok((_, Ok(())))) {
+                    world.fail(format!("a part did not stop in order: {ended:?}"));
+                }
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(60), draining)
+            .await
+            .is_err()
+        {
+            self.world.fail("the daemon does not stop");
+        }
+    }
+}
+
+/// The schedules' second hand.
+fn ticking() -> Arc<Notify> {
+    let tick = Arc::new(Notify::new());
+    let hand = Arc::clone(&tick);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            hand.notify_one();
+        }
+    });
+    tick
+}
+
+/// Transactions take no time, a little, or far too long.
+fn pace(rng: &mut Rng) -> Pace {
+    let dice = std::sync::Mutex::new(rng.fork());
+    Pace::new(move || {
+        let mut dice = dice.lock().unwrap();
+        Duration::from_millis(match dice.u8(..40) {
+            0..=27 => 0,
+            28..=38 => dice.u64(1..6),
+            _ => dice.u64(10..400),
+        })
+    })
+}

@@ -1,0 +1,181 @@
+//! The shop as a source: it answers after a while, now and then it cannot be reached, and what was acknowledged is gone
+//! from its log for good.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderfeed::commerce::order::OrderId;
+use orderfeed::commerce::source::{
+    Captured, Change, ChangeOp, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture,
+    SourceInfo,
+};
+
+use super::shop::ShopOrder;
+use super::world::World;
+
+const CURSOR: &str = "log";
+
+#[derive(Debug)]
+pub struct ShopSource(pub Arc<World>);
+
+impl ShopSource {
+    /// On the way to the database; it may not be there.
+    async fn pass(&self, what: &str) -> Result<(), SourceError> {
+        let (pause, down) = self.0.with(|state| {
+            let down = state.source_down || (!state.calm && state.rng.u8(..50) == 0);
+            (state.rng.u64(0..8), down)
+        });
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        if down {
+            self.0.note(|| format!("source is down for {what}"));
+            let message = "the database went away".to_owned();
+            return Err(SourceError::Unavailable { message });
+        }
+        Ok(())
+    }
+
+    fn matching(&self, filter: &OrderFilter, below: Option<OrderId>, limit: usize) -> Vec<OrderId> {
+        let matches = |order: &&ShopOrder| {
+            let created = order.created_at();
+            !order.deleted
+                && filter.created_from.is_none_or(|from| created >= from)
+                && filter.created_before.is_none_or(|before| created < before)
+                && filter.updated_from.is_none_or(|from| order.updated_at() >= from)
+                && filter.lowest.is_none_or(|lowest| order.id >= lowest)
+                && filter
+                    .website
+                    .as_deref()
+                    .is_none_or(|code| order.website == Some(code))
+        };
+        self.0.with(|state| {
+            let below = state.shop.orders.range(..below.unwrap_or(OrderId::MAX));
+            let found = below.rev().map(|(_, order)| order).filter(matches);
+            found.map(|order| order.id).take(limit).collect()
+        })
+    }
+}
+
+impl Source for ShopSource {
+    fn describe(&self) -> SourceFuture<'_, SourceInfo> {
+        Box::pin(async move {
+            self.pass("describe").await?;
+            Ok(SourceInfo {
+                product: "a made-up shop".to_owned(),
+                fingerprint: "the-shop".to_owned(),
+                database_time: self.0.now(),
+                notes: Vec::new(),
+            })
+        })
+    }
+
+    fn initial_cursors(&self) -> SourceFuture<'_, Cursors> {
+        Box::pin(async move {
+            self.pass("a first position").await?;
+            Ok(cursor(self.0.with(|state| state.shop.commits)))
+        })
+    }
+
+    fn changes<'a>(&'a self, cursors: &'a Cursors, limit: usize) -> SourceFuture<'a, Captured> {
+        Box::pin(async move {
+            self.pass("changes").await?;
+            let after = position(cursors)?;
+            Ok(self.0.with(|state| {
+                let limit = limit.min(state.rng.usize(1..40));
+                let newer = || state.shop.log.range(after + 1..);
+                let taken: Vec<_> = newer().take(limit).map(|(at, order)| (*at, *order)).collect();
+                let upto = taken.last().map_or(after, |(at, _)| *at);
+                let change = |(_, order)| Change {
+                    order,
+                    table: "sales_order",
+                    op: ChangeOp::Upsert,
+                };
+                Captured {
+                    more: newer().count() > taken.len(),
+                    changes: taken.into_iter().map(change).collect(),
+                    cursors: cursor(upto),
+                }
+            }))
+        })
+    }
+
+    fn acknowledge<'a>(&'a self, cursors: &'a Cursors) -> SourceFuture<'a, ()> {
+        Box::pin(async move {
+            self.pass("an acknowledgement").await?;
+            let upto = position(cursors)?;
+            self.0
+                .with(|state| state.shop.log = state.shop.log.split_off(&(upto + 1)));
+            Ok(())
+        })
+    }
+
+    fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+        Box::pin(async move {
+            self.pass("orders").await?;
+            let read = |order: &ShopOrder| match order.broken {
+                true => ReadOrder::Unreadable {
+                    id: order.id,
+                    reason: "sales_order.base_grand_total is no number".to_owned(),
+                },
+                false => ReadOrder::Whole(Box::new(order.read())),
+            };
+            let orders: Vec<_> = self.0.with(|state| {
+                let found = ids.iter().filter_map(|id| state.shop.orders.get(id));
+                found.filter(|order| !order.deleted).map(read).collect()
+            });
+            // What was read grows old on its way back.
+            self.pass("the orders' way back").await?;
+            Ok(orders)
+        })
+    }
+
+    fn order_ids<'a>(
+        &'a self,
+        filter: &'a OrderFilter,
+        below: Option<OrderId>,
+        limit: usize,
+    ) -> SourceFuture<'a, Vec<OrderId>> {
+        Box::pin(async move {
+            self.pass("a page").await?;
+            Ok(self.matching(filter, below, limit))
+        })
+    }
+
+    fn id_range<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, Option<(OrderId, OrderId)>> {
+        Box::pin(async move {
+            self.pass("the range of ids").await?;
+            let ids = self.matching(filter, None, usize::MAX);
+            Ok(ids.last().copied().zip(ids.first().copied()))
+        })
+    }
+
+    fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64> {
+        Box::pin(async move {
+            self.pass("a count").await?;
+            Ok(self.matching(filter, None, usize::MAX).len() as u64)
+        })
+    }
+
+    fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>> {
+        Box::pin(async move {
+            self.pass("a number").await?;
+            Ok(self.0.with(|state| {
+                let found = state.shop.orders.values();
+                let found = found.filter(|order| !order.deleted && order.number() == number);
+                found.map(|order| order.id).collect()
+            }))
+        })
+    }
+}
+
+fn cursor(at: u64) -> Cursors {
+    Cursors(BTreeMap::from([(CURSOR.to_owned(), at.to_string())]))
+}
+
+fn position(cursors: &Cursors) -> Result<u64, SourceError> {
+    let value = cursors.0.get(CURSOR).cloned().unwrap_or_default();
+    value.parse().map_err(|_| SourceError::BadCursor {
+        name: CURSOR.to_owned(),
+        value,
+    })
+}

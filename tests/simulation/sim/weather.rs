@@ -1,0 +1,170 @@
+//! What the edge answers, drawn by lot: how often what goes wrong depends on the weather, which changes.
+
+use fastrand::Rng;
+use orderfeed::delivery::transport::{NoReply, NoReplyCause, Reply};
+
+/// How the edge fares for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weather {
+    /// Nearly everything is accepted.
+    #[default]
+    Fair,
+    /// A third of the requests fails in some way.
+    Rough,
+    /// Nothing gets through.
+    Down,
+    /// Far too many requests.
+    Busy,
+    /// Something must be mended by a person, who does.
+    Shut,
+}
+
+impl Weather {
+    pub fn next(rng: &mut Rng) -> Self {
+        match rng.u8(..10) {
+            0..=3 => Self::Fair,
+            4..=6 => Self::Rough,
+            7 => Self::Down,
+            8 => Self::Busy,
+            _ => Self::Shut,
+        }
+    }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// The edge reads it and says what it thinks.
+    Served,
+    /// It reads it, and notes something about one event.
+    Remarked { consent: bool },
+    /// It answers this without looking at the events.
+    Refused(Reply),
+    /// No answer; whether the edge had it on record by then.
+    Lost {
+        recorded: bool,
+        cause: NoReplyCause,
+        after_ms: u64,
+    },
+    /// A yes that breaks off.
+    CutOff,
+    /// A yes that is no JSON.
+    Garbled,
+}
+
+impl Fate {
+    /// Drawn by lot.
+    pub fn draw(weather: Weather, rng: &mut Rng) -> Self {
+        let trouble = match weather {
+            Weather::Fair => rng.u8(..25) == 0,
+            Weather::Rough => rng.u8(..3) == 0,
+            Weather::Down | Weather::Busy | Weather::Shut => rng.u8(..20) != 0,
+        };
+        if !trouble {
+            return match rng.u8(..30) {
+                0 => Self::Remarked { consent: true },
+                1 => Self::Remarked { consent: false },
+                2 => Self::Garbled,
+                _ => Self::Served,
+            };
+        }
+        match weather {
+            Weather::Down => Self::lost(rng),
+            Weather::Busy => Self::Refused(busy(rng)),
+            Weather::Shut => Self::Refused(shut(rng)),
+            Weather::Fair | Weather::Rough => match rng.u8(..12) {
+                0..=3 => Self::lost(rng),
+                4 => Self::CutOff,
+                5 | 6 => Self::Refused(busy(rng)),
+                7..=9 => Self::Refused(broken(rng)),
+                10 => Self::Refused(problem(401, "EXEG-0502-401", None)),
+                _ => Self::Refused(odd(rng)),
+            },
+        }
+    }
+
+    fn lost(rng: &mut Rng) -> Self {
+        let (cause, after_ms) = match rng.u8(..3) {
+            0 => (NoReplyCause::Connect, rng.u64(1..20)),
+            1 => (NoReplyCause::Network, rng.u64(1..2_000)),
+            _ => (NoReplyCause::Timeout, 30_000),
+        };
+        let recorded = cause != NoReplyCause::Connect && rng.bool();
+        Self::Lost {
+            recorded,
+            cause,
+            after_ms,
+        }
+    }
+}
+
+/// No answer, in words.
+pub fn no_reply(cause: NoReplyCause) -> NoReply {
+    NoReply {
+        cause,
+        words: format!("made up: {cause:?}"),
+    }
+}
+
+/// An answer with a problem in its body.
+pub fn problem(status: u16, code: &str, retry_after: Option<String>) -> Reply {
+    let body = format!(
+        r#"{{"type":"https://ns.adobe.com/aep/errors/{code}","status":{status},"title":"Made up","detail":"by lot"}}"#
+    );
+    Reply {
+        status,
+        retry_after,
+        date: None,
+        body: body.into_bytes(),
+        complete: true,
+    }
+}
+
+fn busy(rng: &mut Rng) -> Reply {
+    let (status, code) = match rng.bool() {
+        true => (429, "EXEG-0000-429"),
+        false => (503, "EXEG-0000-503"),
+    };
+    let retry_after = match rng.u8(..5) {
+        0 => None,
+        1 => Some("soon".to_owned()),
+        2 => Some("0".to_owned()),
+        _ => Some(rng.u32(1..90).to_string()),
+    };
+    problem(status, code, retry_after)
+}
+
+fn shut(rng: &mut Rng) -> Reply {
+    match rng.u8(..5) {
+        0 => problem(400, "EXEG-0003-400", None),
+        1 => problem(403, "EXEG-0504-401", None),
+        2 => problem(404, "none", None),
+        3 => problem(302, "none", None),
+        _ => problem(401, "EXEG-0500-401", None),
+    }
+}
+
+fn broken(rng: &mut Rng) -> Reply {
+    let retry_after = (rng.u8(..4) == 0).then(|| rng.u32(1..40).to_string());
+    match rng.u8(..6) {
+        0 => problem(500, "EXEG-0001-500", retry_after),
+        1 => problem(500, "none", retry_after),
+        2 => problem(502, "EXEG-0202-502", retry_after),
+        3 => problem(502, "EXEG-0203-502", retry_after),
+        4 => problem(504, "EXEG-0200-504", retry_after),
+        _ => problem(408, "none", retry_after),
+    }
+}
+
+/// What nobody described.
+fn odd(rng: &mut Rng) -> Reply {
+    let mut body = vec![0; rng.usize(..60)];
+    rng.fill(&mut body);
+    Reply {
+        status: [418, 451, 599, 413, 409][rng.usize(..5)],
+        retry_after: None,
+        date: None,
+        body,
+        complete: rng.bool(),
+    }
+}
