@@ -4,6 +4,7 @@
 
 mod catalog;
 mod graph;
+mod links;
 mod messages;
 mod parse;
 mod planted;

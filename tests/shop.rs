@@ -173,11 +173,13 @@ async fn load_speed_of_twenty_thousand_orders() {
 fn writes_a_shop_as_sql_for_a_server() {
     let path = std::env::var_os("ORDERFEED_SHOP_SQL").expect("ORDERFEED_SHOP_SQL names the file");
     let mut shop = Shop::new(ShopOptions::default());
-    let mut sql = String::from("SET NAMES utf8mb4;\nSET time_zone = '+00:00';\n");
+    let mut sql = String::from("SET NAMES utf8mb4;\nSET foreign_key_checks = 0;\n");
+    for statement in schema::session_statements(Dialect::MySql) {
+        sql += &format!("{statement};\n");
+    }
     for statement in schema::create_statements(Dialect::MySql, "", Edition::Full) {
         sql += &format!("{statement};\n");
     }
-    sql += "SET foreign_key_checks = 0;\n";
     let opening = shop.open_statements();
     for statement in opening
         .into_iter()
