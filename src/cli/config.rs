@@ -238,7 +238,10 @@ mod tests {
             message: "is not set; expected something".to_owned(),
         };
         let secret = ConfigErrors(vec![wrong("edge.oauth.client_secret")]);
-        let more = ConfigErrors(vec![wrong("edge.oauth.client_secret"), wrong("edge.oauth.client_id")]);
+        let more = ConfigErrors(vec![
+            wrong("edge.oauth.client_secret"),
+            wrong("edge.oauth.client_id"),
+        ]);
         let without = ConfigCommand::Check(CheckArgs {
             without_credentials: true,
             ..CheckArgs::default()

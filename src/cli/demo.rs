@@ -173,7 +173,10 @@ impl Place {
             }
         };
         // It holds a store: for its owner alone, as the daemon would make it.
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(place.path());
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(place.path());
         made.with_context(|| format!("the demo's directory {} cannot be made", place.path().display()))?;
         Ok(place)
     }

@@ -178,8 +178,8 @@ mod tests {
     use super::*;
     use crate::clock::UtcMillis;
     use crate::doctor::finding::Verdict::{self, Ok as Fine, Problem, Warning};
-    use crate::ops::status::{Moment, Pending};
     use crate::ops::status::testing::{snapshot, website};
+    use crate::ops::status::{Moment, Pending};
 
     fn with(change: impl FnOnce(&mut WebsiteStatus)) -> Snapshot {
         let mut snapshot = snapshot();
@@ -235,11 +235,19 @@ mod tests {
         assert_eq!(of(&off, Check::SwitchedOff).verdict, Warning);
         let never = with(|base| {
             base.exporting = false;
-            base.pending = Pending { live: 0, history: 0, ..base.pending };
+            base.pending = Pending {
+                live: 0,
+                history: 0,
+                ..base.pending
+            };
             base.delivered.clear();
             base.parked.clear();
         });
-        assert_eq!(of(&never, Check::SwitchedOff).verdict, Fine, "it never had an event");
+        assert_eq!(
+            of(&never, Check::SwitchedOff).verdict,
+            Fine,
+            "it never had an event"
+        );
         assert_eq!(of(&off, Check::Parked).verdict, Problem);
         let calm = with(|base| base.parked.clear());
         assert_eq!(of(&calm, Check::SwitchedOff).verdict, Fine);

@@ -27,13 +27,21 @@ fn links_of_the_packages_documents_stay_within_the_package() {
     let files = text_files();
     let manifest = &files["Cargo.toml"];
     let packed = |target: &str| {
-        (target.starts_with("docs/") && target.ends_with(".md")) || manifest.contains(&format!("[\"{target}\", \"usr/share/doc/"))
+        (target.starts_with("docs/") && target.ends_with(".md"))
+            || manifest.contains(&format!("[\"{target}\", \"usr/share/doc/"))
     };
     let mut outside = Vec::new();
-    for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".md") && packed(name)) {
+    for (name, text) in files
+        .iter()
+        .filter(|(name, _)| name.ends_with(".md") && packed(name))
+    {
         for link in links_of(text) {
             let path = link.split('#').next().unwrap_or_default();
-            let target = if path.is_empty() { name.clone() } else { resolved(name, path) };
+            let target = if path.is_empty() {
+                name.clone()
+            } else {
+                resolved(name, path)
+            };
             if !packed(&target) {
                 outside.push(format!("{name}: {link}"));
             }
@@ -46,11 +54,17 @@ fn links_of_the_packages_documents_stay_within_the_package() {
 fn a_dead_link_would_be_found() {
     let files = BTreeMap::from([
         ("README.md".to_owned(), String::new()),
-        ("docs/A.md".to_owned(), "# The `first` one: it's here\n".to_owned()),
+        (
+            "docs/A.md".to_owned(),
+            "# The `first` one: it's here\n".to_owned(),
+        ),
     ]);
     let leads = |from, link| leads_somewhere(from, link, &files);
     assert!(leads("README.md", "docs/A.md") && leads("docs/A.md", "../README.md"));
-    assert!(leads("README.md", "docs/A.md#the-first-one-its-here") && leads("docs/A.md", "#the-first-one-its-here"));
+    assert!(
+        leads("README.md", "docs/A.md#the-first-one-its-here")
+            && leads("docs/A.md", "#the-first-one-its-here")
+    );
     assert!(!leads("README.md", "A.md") && !leads("docs/A.md", "#the-second"));
     let text = "[a](b.md) `[c](d.md)`\n```\n[e](f.md)\n```\n[g](https://example.com/)";
     assert_eq!(links_of(text), ["b.md"]);
@@ -73,7 +87,11 @@ fn links_of(text: &str) -> Vec<String> {
 
 fn leads_somewhere(from: &str, link: &str, files: &BTreeMap<String, String>) -> bool {
     let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-    let target = if path.is_empty() { from.to_owned() } else { resolved(from, path) };
+    let target = if path.is_empty() {
+        from.to_owned()
+    } else {
+        resolved(from, path)
+    };
     match files.get(&target) {
         Some(text) => anchor.is_empty() || anchors_of(text).any(|heading| heading == anchor),
         None => anchor.is_empty() && root().join(&target).is_file(),
@@ -100,7 +118,9 @@ fn anchors_of(text: &str) -> impl Iterator<Item = String> {
         .filter(|line| line.starts_with('#'))
         .map(|line| line.trim_start_matches('#').trim().to_lowercase())
         .map(|heading| {
-            let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            let kept = heading
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
 }
