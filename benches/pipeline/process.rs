@@ -1,6 +1,7 @@
 //! Child processes and what they used.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
@@ -18,13 +19,31 @@ pub struct Usage {
     pub cpu_s: f64,
     /// Peak resident memory.
     pub peak_kib: u64,
+    /// Resident memory now.
+    pub now_kib: u64,
 }
 
 impl Process {
     /// Starts `orderfeed` with these arguments, its output away.
     pub fn start(args: &[&str], log: std::fs::File) -> anyhow::Result<Self> {
+        Self::start_with(args, log, &[])
+    }
+
+    /// Runs `orderfeed` with these arguments to its end.
+    pub fn run(args: &[&str]) -> anyhow::Result<()> {
+        let status = Command::new(env!("CARGO_BIN_EXE_orderfeed"))
+            .args(args)
+            .stdout(Stdio::null())
+            .status()?;
+        anyhow::ensure!(status.success(), "orderfeed {args:?} ended with {status}");
+        Ok(())
+    }
+
+    /// [`Self::start`] with these paths in the environment.
+    pub fn start_with(args: &[&str], log: std::fs::File, paths: &[(&str, &Path)]) -> anyhow::Result<Self> {
         let child = Command::new(env!("CARGO_BIN_EXE_orderfeed"))
             .args(args)
+            .envs(paths.iter().copied())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -75,13 +94,15 @@ impl Process {
                 .unwrap_or(0.0)
         };
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak_kib = peak
-            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-            .unwrap_or(0);
+        let kib = |name: &str| {
+            let rest = status.lines().find_map(|line| line.strip_prefix(name));
+            rest.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+                .unwrap_or(0)
+        };
         Ok(Usage {
             cpu_s: (ticks(11) + ticks(12)) / TICKS,
-            peak_kib,
+            peak_kib: kib("VmHWM:"),
+            now_kib: kib("VmRSS:"),
         })
     }
 }

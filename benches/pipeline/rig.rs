@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use orderfeed::clock::{Clock, UtcMillis};
@@ -25,7 +27,8 @@ pub struct Rig {
 
 /// A running edge.
 pub struct Edge {
-    _process: Process,
+    /// Its process.
+    pub process: Process,
     url: String,
 }
 
@@ -69,10 +72,7 @@ impl Rig {
             }
             line.contains("auth = \"none\"") || line.trim().is_empty() && !url.is_empty()
         })?;
-        Ok(Edge {
-            _process: process,
-            url,
-        })
+        Ok(Edge { process, url })
     }
 
     /// Starts the daemon on this edge.
@@ -80,9 +80,37 @@ impl Rig {
         self.start(&edge.url)
     }
 
-    /// Starts the daemon on an edge that refuses connections.
+    /// Starts the daemon on an edge that refuses connections. It tries again every 10 ms, so that no long pause is left
+    /// for the measurement after it.
     pub fn start_daemon_without_edge(&self) -> anyhow::Result<Process> {
         self.start("http://127.0.0.1:9")
+    }
+
+    /// How long the daemon takes until it says that it is ready, and the daemon.
+    pub fn start_until_ready(&self, edge: &Edge) -> anyhow::Result<(Process, Duration)> {
+        let (socket, path) = (self.dir.path().join("notify"), self.config_file(&edge.url)?);
+        let _ = fs::remove_file(&socket);
+        let heard = UnixDatagram::bind(&socket)?;
+        heard.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let log = fs::File::create(self.dir.path().join("log"))?;
+        let began = Instant::now();
+        let args = ["run", "--config", path.to_str().context("path")?];
+        let daemon = Process::start_with(&args, log, &[("NOTIFY_SOCKET", &socket)])?;
+        let mut message = [0; 4096];
+        loop {
+            let length = heard.recv(&mut message)?;
+            if message[..length].starts_with(b"READY=1") {
+                return Ok((daemon, began.elapsed()));
+            }
+        }
+    }
+
+    /// How long a command takes.
+    pub fn time_command(&self, command: &str) -> anyhow::Result<Duration> {
+        let path = self.dir.path().join("orderfeed.toml");
+        let began = Instant::now();
+        Process::run(&[command, "--config", path.to_str().context("path")?])?;
+        Ok(began.elapsed())
     }
 
     /// Looks at the store beside the daemon.
@@ -143,9 +171,14 @@ impl Rig {
         Process::start(&["run", "--config", path.to_str().context("path")?], log)
     }
 
-    fn start(&self, edge: &str) -> anyhow::Result<Process> {
+    fn config_file(&self, edge: &str) -> anyhow::Result<PathBuf> {
         let path = self.dir.path().join("orderfeed.toml");
         fs::write(&path, config(edge, self.batch_events))?;
+        Ok(path)
+    }
+
+    fn start(&self, edge: &str) -> anyhow::Result<Process> {
+        let path = self.config_file(edge)?;
         let log = fs::File::create(self.dir.path().join("log"))?;
         Process::start(&["run", "--config", path.to_str().context("path")?], log)
     }
@@ -157,6 +190,7 @@ fn config(edge: &str, batch_events: usize) -> String {
          [services_connector.production]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
          [edge]\nurl = \"{edge}\"\nauth = \"none\"\n[source]\nkind = \"sqlite\"\n\
          [source.sqlite]\npath = \"shop.db\"\n[delivery]\nrequest_units_per_second = 0\nmax_batch_events = {batch_events}\n\
+         [delivery.retry]\ninitial = \"10ms\"\nmax = \"10ms\"\n\
          [first_sync]\nhistory = \"all\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"off\"\n"
     );
     for (index, code) in websites().iter().enumerate() {

@@ -38,7 +38,7 @@ impl Picture {
     }
 
     fn fill(&mut self, reader: &Reader<'_>) -> Result<(), StoreError> {
-        self.orders = reader.feed_counts()?.iter().map(|(_, count)| count).sum();
+        self.orders = reader.feed_orders()?;
         self.backlog = reader.changelog_backlog(reader.view_version()?)?.orders;
         self.outbox = reader.outbox_by_website()?;
         self.valid = reader

@@ -1,9 +1,11 @@
 //! The SQL that reads orders, written once for both databases.
 //!
-//! A batch costs one statement a table whatever its size: ids stand in the text (they are integers of our own making),
-//! each table is read in the order of its index, and the rows are joined in memory. Statements without parameters need
-//! no preparation, so nothing is cached on the server.
+//! A batch costs one statement a table whatever its size; each table is read in the order of its index, and the rows are
+//! joined in memory. For MySQL the ids stand in the text (they are integers of our own making): statements without
+//! parameters need no preparation, so nothing is cached on the server. For SQLite, which parses in our own process, they
+//! are one JSON parameter, and the statement stays prepared.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::commerce::order::OrderId;
@@ -26,7 +28,7 @@ pub(crate) struct Queries {
     dialect: Dialect,
     prefix: String,
     parts: Vec<Option<Template>>,
-    labels: bool,
+    labels: Option<Template>,
 }
 
 /// A statement with a gap for ids.
@@ -34,6 +36,48 @@ pub(crate) struct Queries {
 struct Template {
     head: String,
     tail: String,
+    /// The same with a parameter in the gap.
+    whole: String,
+}
+
+/// A statement for some ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Statement<'a> {
+    /// Its text.
+    pub(crate) sql: Cow<'a, str>,
+    /// Its only parameter, if it has one.
+    pub(crate) parameter: Option<String>,
+}
+
+impl Template {
+    fn new(head: String, tail: String) -> Self {
+        let whole = format!("{head}SELECT value FROM json_each(?1){tail}");
+        Self { head, tail, whole }
+    }
+
+    fn fill(&self, dialect: Dialect, ids: &[i64]) -> Statement<'_> {
+        let mut list = String::with_capacity(self.head.len() + ids.len() * 8 + self.tail.len());
+        match dialect {
+            Dialect::Mysql => {
+                list.push_str(&self.head);
+                push_ids(&mut list, ids);
+                list.push_str(&self.tail);
+                Statement {
+                    sql: list.into(),
+                    parameter: None,
+                }
+            }
+            Dialect::Sqlite => {
+                list.push('[');
+                push_ids(&mut list, ids);
+                list.push(']');
+                Statement {
+                    sql: self.whole.as_str().into(),
+                    parameter: Some(list),
+                }
+            }
+        }
+    }
 }
 
 impl Queries {
@@ -46,21 +90,15 @@ impl Queries {
                 .iter()
                 .map(|part| template(*part, prefix, schema))
                 .collect(),
-            labels: schema.has_return_labels(),
+            labels: schema.has_return_labels().then(|| labels(prefix)),
         }
     }
 
     /// Reads a part of the tree for these owners, ordered by owner and key; for [`Part::Orders`] the orders with these
     /// ids. `None` where there is nothing to read.
-    pub(crate) fn part(&self, part: Part, owners: &[i64]) -> Option<String> {
+    pub(crate) fn part(&self, part: Part, owners: &[i64]) -> Option<Statement<'_>> {
         let template = self.parts.get(part as usize)?.as_ref()?;
-        (!owners.is_empty()).then(|| {
-            let mut sql = String::with_capacity(template.head.len() + owners.len() * 8 + template.tail.len());
-            sql.push_str(&template.head);
-            push_ids(&mut sql, owners);
-            sql.push_str(&template.tail);
-            sql
-        })
+        (!owners.is_empty()).then(|| template.fill(self.dialect, owners))
     }
 
     /// Website, store and store view by `store_id`; the tables are small and are read whole.
@@ -74,20 +112,9 @@ impl Queries {
     }
 
     /// The labels of reason, condition and resolution of return items: item id, attribute code, label.
-    pub(crate) fn return_labels(&self, items: &[i64]) -> Option<String> {
-        if !self.labels || items.is_empty() {
-            return None;
-        }
-        let prefix = &self.prefix;
-        let mut sql = format!(
-            "SELECT v.`entity_id`, a.`attribute_code`, o.`value` FROM `{prefix}magento_rma_item_entity_int` v \
-             JOIN `{prefix}eav_attribute` a ON a.`attribute_id` = v.`attribute_id` \
-             JOIN `{prefix}eav_attribute_option_value` o ON o.`option_id` = v.`value` AND o.`store_id` = 0 \
-             WHERE a.`attribute_code` IN ('reason', 'condition', 'resolution') AND v.`entity_id` IN ("
-        );
-        push_ids(&mut sql, items);
-        sql.push_str(") ORDER BY v.`entity_id`, o.`value_id`");
-        Some(sql)
+    pub(crate) fn return_labels(&self, items: &[i64]) -> Option<Statement<'_>> {
+        let template = self.labels.as_ref().filter(|_| !items.is_empty())?;
+        Some(template.fill(self.dialect, items))
     }
 
     /// The oldest orders, from which the fingerprint is made: id, number, creation, quote.
@@ -182,7 +209,17 @@ fn template(part: Part, prefix: &str, schema: &Schema) -> Option<Template> {
         Part::Orders => format!(") ORDER BY `{}`", spec.key),
         _ => format!(") ORDER BY `{by}`, `{}`", spec.key),
     };
-    Some(Template { head, tail })
+    Some(Template::new(head, tail))
+}
+
+fn labels(prefix: &str) -> Template {
+    let head = format!(
+        "SELECT v.`entity_id`, a.`attribute_code`, o.`value` FROM `{prefix}magento_rma_item_entity_int` v \
+         JOIN `{prefix}eav_attribute` a ON a.`attribute_id` = v.`attribute_id` \
+         JOIN `{prefix}eav_attribute_option_value` o ON o.`option_id` = v.`value` AND o.`store_id` = 0 \
+         WHERE a.`attribute_code` IN ('reason', 'condition', 'resolution') AND v.`entity_id` IN ("
+    );
+    Template::new(head, ") ORDER BY v.`entity_id`, o.`value_id`".to_owned())
 }
 
 fn conditions(filter: &OrderFilter, stores: Option<&[i64]>) -> Vec<String> {
@@ -244,7 +281,7 @@ mod tests {
         }
         let queries = Queries::new(Dialect::Mysql, "m2_", &schema);
         assert_eq!(
-            queries.part(Part::Transactions, &[7, 9]).unwrap(),
+            queries.part(Part::Transactions, &[7, 9]).unwrap().sql,
             "SELECT `transaction_id`, `order_id`, `txn_id`, NULL, NULL FROM `m2_sales_payment_transaction` \
              WHERE `order_id` IN (7,9) ORDER BY `order_id`, `transaction_id`"
         );

@@ -126,7 +126,7 @@ impl StoreRequests {
                 let later = self.clock.now();
                 let keys: Vec<EventKey> = page
                     .iter()
-                    .filter(|event| event.parked_at <= now || event.parked_at > later)
+                    .filter(|event| event.parked_at < now || event.parked_at > later)
                     .map(|event| event.key)
                     .collect();
                 if keys.is_empty() {

@@ -50,6 +50,8 @@ impl<'a> Renderer<'a> {
                 limit: MAX_EVENT_BYTES,
             });
         }
+        // A page of orders waits in memory with all its events.
+        body.shrink_to_fit();
         Ok(body)
     }
 

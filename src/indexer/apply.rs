@@ -47,6 +47,12 @@ pub(super) struct Batch {
 impl Indexer {
     /// Derives and commits a batch (I2).
     pub(super) async fn apply(&self, batch: Batch) -> Result<Indexed, IndexError> {
+        let commit = self.prepare(batch).await?;
+        self.commit(commit).await
+    }
+
+    /// Derives a batch: all that can be done before its transaction.
+    pub(super) async fn prepare(&self, batch: Batch) -> Result<Commit, IndexError> {
         let config = self.config();
         let off = |code: &str| config.sending_website(code).is_none();
         if let Some(website) = batch.only_for.as_ref().filter(|code| off(code)) {
@@ -77,7 +83,7 @@ impl Indexer {
         } = batch;
         let limits = batch_limits(&config);
         let derived = derive_aside(orders, prior, config, look).await?;
-        let commit = Commit {
+        Ok(Commit {
             asked,
             vanished,
             derived,
@@ -88,7 +94,12 @@ impl Indexer {
             limited: reach == Reach::History,
             limits,
             at,
-        };
+        })
+    }
+
+    /// Commits what was derived.
+    pub(super) async fn commit(&self, commit: Commit) -> Result<Indexed, IndexError> {
+        let class = commit.class;
         let work = move |writer: &mut Writer<'_>| commit.write(writer);
         // Beside live changes each batch of history has a transaction of its own, so that they wait for one at most;
         // otherwise it shares one with whatever else there is.

@@ -1,5 +1,6 @@
-//! Walks over history, newest order first: reading runs ahead while the batch before is applied. The position moves with
-//! each batch, so a walk that was killed goes on where it was.
+//! Walks over history, newest order first, in three stages that overlap: one page is read while the one before is derived
+//! and the one before that is committed. The position moves with each commit, so a walk that was killed goes on where it
+//! was.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -10,9 +11,10 @@ use tokio::time::Instant;
 
 use super::advance::Advance;
 use super::apply::Batch;
+use super::commit::Commit;
 use super::export_log;
 use super::intake::Flow;
-use super::report::{Indexed, Progress, WalkReport};
+use super::report::{Progress, WalkReport};
 use super::walk_options::{WalkKind, WalkOptions};
 use super::{FEED_LEASE, IndexError, Indexer};
 use crate::clock::UtcMillis;
@@ -20,7 +22,7 @@ use crate::commerce::order::OrderId;
 use crate::commerce::source::ReadOrder;
 use crate::store::outbox::Class;
 use crate::store::views::IndexerStatus;
-use crate::store::walk::{Walk, WalkStep};
+use crate::store::walk::{Walk, WalkId, WalkStep};
 use crate::store::{Durability, Reader, Writer};
 
 /// Orders that a walk reads at once, and writes in one transaction, beside live changes.
@@ -35,6 +37,12 @@ struct Page {
     ids: Vec<OrderId>,
     above: Option<OrderId>,
     orders: Vec<ReadOrder>,
+}
+
+/// Orders that were derived and wait for their transaction.
+struct Prepared {
+    commit: Commit,
+    step: WalkStep,
 }
 
 impl Indexer {
@@ -137,26 +145,22 @@ impl Indexer {
         let mut walk = self.open_walk(kind, options).await?;
         let options: WalkOptions = serde_json::from_str(&walk.options).unwrap_or_default();
         let (pages, read) = mpsc::channel(options.read_ahead.unwrap_or(1).clamp(1, 16) as usize);
+        let (ready, prepared) = mpsc::channel(1);
         let reading = self.read_pages(&options, walk.below, pages);
+        let preparing = self.prepare_pages(&options, walk.id, &stop, read, ready);
         let size = self.batch_size(&options);
         let mut report = WalkReport::default();
         let mut said = self.clock.now();
-        // Owning the receiver, it lets the reading side go as soon as it ends.
-        let applying = async {
-            let mut read = read;
-            loop {
-                let begun = Instant::now();
-                let Some(page) = read.recv().await else {
-                    break;
-                };
-                let got = Instant::now();
-                self.pace.read(got - begun);
-                self.wait_for_room(options.website.as_deref(), &stop).await?;
-                let free = Instant::now();
-                self.pace.waited(free - got);
-                let step = self.apply_page(&mut walk, &options, page?).await?;
-                self.pace.applied(free.elapsed());
-                report.indexed.add(step);
+        // Owning the receiver, it lets those before it go as soon as it ends.
+        let committing = async {
+            let mut prepared = prepared;
+            while let Some(slice) = prepared.recv().await {
+                let Prepared { commit, step } = slice?;
+                let indexed = self.commit(commit).await?;
+                walk.below = Some(step.below);
+                walk.done += step.orders;
+                walk.events += indexed.events;
+                report.indexed.add(indexed);
                 let now = self.clock.now();
                 let so_far = progress_of(&walk, now);
                 progress(so_far);
@@ -170,7 +174,7 @@ impl Indexer {
             }
             Ok(())
         };
-        let ((), applied) = tokio::join!(reading, applying);
+        let ((), (), applied) = tokio::join!(reading, preparing, committing);
         if applied.is_err() {
             let release = |w: &mut Writer<'_>| w.release_lease(FEED_LEASE);
             self.store.write(Durability::Relaxed, release).await?;
@@ -236,38 +240,68 @@ impl Indexer {
         Ok(orders)
     }
 
-    /// Applies a page: in one transaction while nothing else goes on, in small ones beside live changes, which wait for
-    /// one of them at most.
-    async fn apply_page(
+    /// Derives page after page, one ahead of the commits.
+    async fn prepare_pages(
         &self,
-        walk: &mut Walk,
         options: &WalkOptions,
-        page: Page,
-    ) -> Result<Indexed, IndexError> {
+        walk: WalkId,
+        stop: &(impl Fn() -> bool + Sync),
+        mut pages: mpsc::Receiver<Result<Page, IndexError>>,
+        ready: mpsc::Sender<Result<Prepared, IndexError>>,
+    ) {
+        loop {
+            let begun = Instant::now();
+            let Some(page) = pages.recv().await else {
+                return;
+            };
+            self.pace.read(begun.elapsed());
+            if let Err(error) = self.prepare_page(options, walk, stop, page, &ready).await {
+                // Nobody listens if the commits ended.
+                let _ = ready.send(Err(error)).await;
+                return;
+            }
+        }
+    }
+
+    /// Derives a page: for one transaction while nothing else goes on, for small ones beside live changes, which wait for
+    /// one of them at most.
+    async fn prepare_page(
+        &self,
+        options: &WalkOptions,
+        walk: WalkId,
+        stop: &(impl Fn() -> bool + Sync),
+        page: Result<Page, IndexError>,
+        ready: &mpsc::Sender<Result<Prepared, IndexError>>,
+    ) -> Result<(), IndexError> {
+        let mut page = page?;
+        let got = Instant::now();
+        self.wait_for_room(options.website.as_deref(), stop).await?;
+        let free = Instant::now();
+        self.pace.waited(free - got);
         let lowest = page.ids.iter().min().copied().unwrap_or_default();
         let mut vanished = match options.covers_all() {
             true => self.vanished(&page, lowest).await?,
             false => Vec::new(),
         };
+        let orders = std::mem::take(&mut page.orders);
         let mut orders: HashMap<OrderId, ReadOrder> =
-            page.orders.into_iter().map(|order| (order.id(), order)).collect();
-        let (mut rest, mut sum) = (page.ids.as_slice(), Indexed::default());
+            orders.into_iter().map(|order| (order.id(), order)).collect();
+        let mut rest = page.ids.as_slice();
         while !rest.is_empty() {
             let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
             let (slice, later) = rest.split_at(size.min(rest.len()));
             rest = later;
             let step = WalkStep {
-                id: walk.id,
+                id: walk,
                 below: slice.iter().min().copied().unwrap_or(lowest),
                 orders: slice.len() as u64,
             };
             let batch = Batch {
                 asked: slice.to_vec(),
                 orders: slice.iter().filter_map(|id| orders.remove(id)).collect(),
-                vanished: if rest.is_empty() {
-                    std::mem::take(&mut vanished)
-                } else {
-                    Vec::new()
+                vanished: match rest.is_empty() {
+                    true => std::mem::take(&mut vanished),
+                    false => Vec::new(),
                 },
                 class: Class::History,
                 changed_at: self.clock.now(),
@@ -276,13 +310,13 @@ impl Indexer {
                 force: options.force,
                 advance: Advance::Walk(step),
             };
-            let indexed = self.apply(batch).await?;
-            walk.below = Some(step.below);
-            walk.done += step.orders;
-            walk.events += indexed.events;
-            sum.add(indexed);
+            let commit = self.prepare(batch).await?;
+            let sent = ready.send(Ok(Prepared { commit, step })).await;
+            sent.map_err(|_| IndexError::Stopped)?;
         }
-        Ok(sum)
+        // Waiting until the commits take more is part of it.
+        self.pace.applied(free.elapsed());
+        Ok(())
     }
 
     /// Whether a live change was indexed a moment ago.

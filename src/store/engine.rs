@@ -51,19 +51,19 @@ impl fmt::Debug for Pace {
 pub(super) struct WriterThread {
     jobs: mpsc::Sender<Box<dyn WriteJob>>,
     topics: Topics,
-    fatal: watch::Receiver<Option<String>>,
+    fatal: watch::Sender<Option<String>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl WriterThread {
     pub(super) fn start(connection: Connection, pace: Option<Pace>) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let (fatal, fatal_seen) = watch::channel(None);
+        let fatal = watch::Sender::new(None);
         let topics = Topics::default();
         let committer = Committer {
             connection,
             topics: topics.clone(),
-            fatal,
+            fatal: fatal.clone(),
             synchronous: Durability::Durable,
         };
         let thread = match pace {
@@ -76,7 +76,7 @@ impl WriterThread {
         Ok(Self {
             jobs,
             topics,
-            fatal: fatal_seen,
+            fatal,
             thread,
         })
     }
@@ -109,7 +109,17 @@ impl WriterThread {
         self.topics.subscribe(topic)
     }
 
+    /// Whoever is there first, hears of it all the same.
     pub(super) fn fatal(&self) -> watch::Receiver<Option<String>> {
+        let mut fatal = self.fatal.subscribe();
+        if self.fatal.borrow().is_some() {
+            fatal.mark_changed();
+        }
+        fatal
+    }
+
+    /// Where other threads of the store say what ends it.
+    pub(super) fn announce_fatal(&self) -> watch::Sender<Option<String>> {
         self.fatal.clone()
     }
 }

@@ -178,12 +178,12 @@ impl Reader<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many orders are in the feed for each reason to export or not. Counts rows.
+    /// How many orders of the feed have no events, by reason. Costs as much as there are of them.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn feed_counts(&self) -> Result<Vec<(Exported, u64)>, StoreError> {
-        let sql = "SELECT exported, count(*) FROM sales_data_exporter_orders_v2 WHERE is_deleted = 0 GROUP BY exported";
+    pub fn withheld_counts(&self) -> Result<Vec<(Exported, u64)>, StoreError> {
+        let sql = "SELECT exported, count(*) FROM sales_data_exporter_orders_v2 WHERE exported <> 0 AND is_deleted = 0 GROUP BY exported";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let mut counts = Vec::new();
@@ -193,6 +193,16 @@ impl Reader<'_> {
                 .extend(Exported::from_code(code).map(|why| (why, u64::try_from(count).unwrap_or_default())));
         }
         Ok(counts)
+    }
+
+    /// How many orders are in the feed. Reads the whole feed: for commands only.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn feed_orders(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM sales_data_exporter_orders_v2 WHERE is_deleted = 0";
+        let count: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 
     /// Orders whose retry is due at `now`, at most `limit`.

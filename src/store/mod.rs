@@ -39,6 +39,7 @@ pub mod backup;
 pub mod changelog;
 mod check;
 pub mod cron;
+mod damage;
 mod engine;
 mod error;
 pub mod feed;
@@ -66,6 +67,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use check::Integrity;
+use damage::Check;
 pub use engine::Pace;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
@@ -88,6 +90,8 @@ pub fn sqlite_version() -> &'static str {
 /// The open store. Cheap to clone; the database closes when the last clone is gone.
 #[derive(Clone, Debug)]
 pub struct Store {
+    // Dropped first: a check under way does not hold up the end.
+    _check: Option<Arc<Check>>,
     writer: Arc<WriterThread>,
     readers: Arc<Readers>,
     path: Arc<PathBuf>,
@@ -112,7 +116,12 @@ impl Store {
         let connection = open::writable(path)?;
         let readers = Readers::start(path, pace.as_ref())?;
         let writer = WriterThread::start(connection, pace)?;
+        let check = match damage::is_small(path) {
+            true => None,
+            false => Some(Check::start(open::read_only(path)?, writer.announce_fatal())?),
+        };
         Ok(Self {
+            _check: check.map(Arc::new),
             writer: Arc::new(writer),
             readers: Arc::new(readers),
             path: Arc::new(path.to_owned()),

@@ -90,7 +90,7 @@ const LONGER: [(&str, usize, &str); 3] = [
         420,
         "one round of polling from beginning to end",
     ),
-    ("src/commerce/sqlite/mod.rs", 450, "all of a small source"),
+    ("src/commerce/sqlite/mod.rs", 420, "all of a small source"),
     (
         "src/indexer/tests.rs",
         420,

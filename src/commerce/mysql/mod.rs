@@ -78,12 +78,16 @@ impl MysqlSource {
             .rows(&queries.scopes(), |row| assembly.add_scope(row))
             .await?;
         for part in Part::ALL {
-            if let Some(sql) = queries.part(part, &assembly.owners(part)) {
-                session.rows(&sql, |row| assembly.add(part, row)).await?;
+            if let Some(statement) = queries.part(part, &assembly.owners(part)) {
+                session
+                    .rows(&statement.sql, |row| assembly.add(part, row))
+                    .await?;
             }
         }
-        if let Some(sql) = queries.return_labels(&assembly.return_items()) {
-            session.rows(&sql, |row| assembly.add_label(row)).await?;
+        if let Some(statement) = queries.return_labels(&assembly.return_items()) {
+            session
+                .rows(&statement.sql, |row| assembly.add_label(row))
+                .await?;
         }
         session.execute("COMMIT").await?;
         Ok(assembly.finish())

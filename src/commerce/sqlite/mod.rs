@@ -6,25 +6,26 @@
 //! a shop where nothing happens costs next to nothing.
 
 pub mod examine;
+mod rows;
 mod thread;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::clock::UtcMillis;
 use crate::commerce::assemble::Assembly;
-use crate::commerce::cells::{self, Cell, Row};
+use crate::commerce::cells::{self, Row};
 use crate::commerce::fingerprint;
 use crate::commerce::order::OrderId;
 use crate::commerce::parts::Part;
-use crate::commerce::queries::{Dialect, Queries};
+use crate::commerce::queries::{Dialect, Queries, Statement};
 use crate::commerce::schema::Schema;
 use crate::commerce::settings::SqliteSettings;
 use crate::commerce::source::{
     Captured, Change, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
+use crate::commerce::sqlite::rows::{for_each, numbers};
 use crate::commerce::sqlite::thread::{Thread, explain};
 use crate::commerce::triggers::{Found, TriggerReport, TriggerSet};
 use crate::commerce::watched::{LOG, OWN_LOG};
@@ -371,12 +372,16 @@ fn read(
 ) -> rusqlite::Result<Vec<ReadOrder>> {
     for_each(snapshot, &queries.scopes(), None, |row| assembly.add_scope(row))?;
     for part in Part::ALL {
-        if let Some(sql) = queries.part(part, &assembly.owners(part)) {
-            for_each(snapshot, &sql, None, |row| assembly.add(part, row))?;
+        if let Some(Statement { sql, parameter }) = queries.part(part, &assembly.owners(part)) {
+            for_each(snapshot, &sql, parameter.as_deref(), |row| {
+                assembly.add(part, row)
+            })?;
         }
     }
-    if let Some(sql) = queries.return_labels(&assembly.return_items()) {
-        for_each(snapshot, &sql, None, |row| assembly.add_label(row))?;
+    if let Some(Statement { sql, parameter }) = queries.return_labels(&assembly.return_items()) {
+        for_each(snapshot, &sql, parameter.as_deref(), |row| {
+            assembly.add_label(row)
+        })?;
     }
     Ok(assembly.finish())
 }
@@ -404,46 +409,6 @@ fn stores(
         return Ok(None);
     };
     numbers(connection, &queries.store_views(), Some(website)).map(Some)
-}
-
-fn numbers(connection: &Connection, sql: &str, parameter: Option<&str>) -> rusqlite::Result<Vec<i64>> {
-    let mut numbers = Vec::new();
-    for_each(connection, sql, parameter, |row| {
-        numbers.extend(cells::integer(row.cell(0)))
-    })?;
-    Ok(numbers)
-}
-
-fn for_each(
-    connection: &Connection,
-    sql: &str,
-    parameter: Option<&str>,
-    mut take: impl FnMut(&mut SqliteRow<'_, '_>),
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(parameter))?;
-    while let Some(row) = rows.next()? {
-        take(&mut SqliteRow(row));
-    }
-    Ok(())
-}
-
-/// A row as the driver gives it.
-struct SqliteRow<'a, 's>(&'a rusqlite::Row<'s>);
-
-impl Row for SqliteRow<'_, '_> {
-    fn cell(&self, index: usize) -> Cell<'_> {
-        match self.0.get_ref(index) {
-            Ok(ValueRef::Integer(value)) => Cell::Int(value),
-            Ok(ValueRef::Real(value)) => Cell::Real(value),
-            Ok(ValueRef::Text(text) | ValueRef::Blob(text)) => Cell::Text(text),
-            Ok(ValueRef::Null) | Err(_) => Cell::Null,
-        }
-    }
-
-    fn take_text(&mut self, index: usize) -> Option<String> {
-        cells::text(self.cell(index))
-    }
 }
 
 #[cfg(test)]

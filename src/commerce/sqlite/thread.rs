@@ -13,6 +13,9 @@ use crate::commerce::source::SourceError;
 /// Memory for pages, in KiB.
 const CACHE_KIB: i64 = 8_192;
 
+/// Statements that stay prepared: one a table, and a few more.
+const STATEMENTS: usize = 48;
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A handle to the thread. When the last one goes, the thread finishes what it was given and ends.
@@ -71,6 +74,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, SourceError> {
     connection
         .pragma_update(None, "cache_size", -CACHE_KIB)
         .map_err(|cause| explain(&cause))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // The shop writes while we read.
     connection
         .busy_timeout(Duration::from_secs(5))

@@ -114,7 +114,7 @@ impl Default for Index {
     fn default() -> Self {
         Self {
             mode: IndexMode::default(),
-            batch_size: 1000,
+            batch_size: 500,
         }
     }
 }

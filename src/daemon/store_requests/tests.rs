@@ -16,7 +16,7 @@ async fn started() -> (tempfile::TempDir, Store, StoreRequests) {
         .write(Durability::Durable, |w| w.init_view(ViewMode::Schedule, NOW))
         .await
         .unwrap();
-    let requests = StoreRequests::new(store.clone(), Clock::manual(NOW), LIMITS);
+    let requests = StoreRequests::new(store.clone(), Clock::manual(NOW.plus_millis(1)), LIMITS);
     (dir, store, requests)
 }
 

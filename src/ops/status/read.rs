@@ -90,7 +90,7 @@ impl NotExported {
     /// # Errors
     /// If the store cannot be read.
     pub fn count(reader: &Reader<'_>) -> Result<Vec<Self>, StoreError> {
-        let counts = reader.feed_counts()?;
+        let counts = reader.withheld_counts()?;
         let without_events = counts
             .into_iter()
             .filter(|(why, orders)| *why != Exported::Yes && *orders > 0);

@@ -1,6 +1,10 @@
 //! The bytes of a batch: a table of contents, and the events joined by commas and compressed.
 
+use std::cell::RefCell;
+use std::io;
+
 use sha2::{Digest, Sha256};
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::super::{Fault, StoreError};
 use super::{EventKey, KindCode};
@@ -69,15 +73,16 @@ impl BatchBody {
             put_varint(&mut contents, entry.len as u64);
             last = entry.key;
         }
-        let body =
-            zstd::bulk::compress(&self.payload, ZSTD_LEVEL).map_err(|cause| bad(&cause.to_string()))?;
+        let body = pack(&self.payload).map_err(|cause| bad(&cause.to_string()))?;
         Ok((contents, body))
     }
 
     pub(super) fn decode(contents: &[u8], body: &[u8], bytes: usize) -> Result<Self, StoreError> {
         let mut entries = Vec::new();
         for_each_entry(contents, |entry| entries.push(entry))?;
-        let payload = zstd::bulk::decompress(body, bytes).map_err(|cause| bad(&cause.to_string()))?;
+        let mut payload = vec![0; bytes];
+        let unpacked = unpack(body, &mut payload).map_err(|cause| bad(&cause.to_string()))?;
+        payload.truncate(unpacked);
         let expected = entries
             .iter()
             .map(|entry| entry.len + 1)
@@ -104,8 +109,7 @@ pub(super) fn append_payload(
     })?;
     let start = payload.len();
     payload.resize(start + bytes, 0);
-    let unpacked = zstd::bulk::decompress_to_buffer(body, &mut payload[start..])
-        .map_err(|cause| bad(&cause.to_string()))?;
+    let unpacked = unpack(body, &mut payload[start..]).map_err(|cause| bad(&cause.to_string()))?;
     if unpacked != bytes || unpacked + 1 != expected {
         return Err(bad("its length does not match its table of contents"));
     }
@@ -118,6 +122,29 @@ pub(super) fn body_hash(json: &[u8]) -> i64 {
     let mut first = [0u8; 8];
     first.copy_from_slice(&digest[..8]);
     i64::from_be_bytes(first)
+}
+
+thread_local! {
+    // A context is some hundred kilobytes that would be allocated, zeroed and freed again for each batch. Only the
+    // writer's thread packs, only the readers' threads unpack.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn pack(payload: &[u8]) -> io::Result<Vec<u8>> {
+    PACKER.with_borrow_mut(|packer| match packer {
+        Some(packer) => packer.compress(payload),
+        None => packer.insert(Compressor::new(ZSTD_LEVEL)?).compress(payload),
+    })
+}
+
+fn unpack(body: &[u8], into: &mut [u8]) -> io::Result<usize> {
+    UNPACKER.with_borrow_mut(|unpacker| match unpacker {
+        Some(unpacker) => unpacker.decompress_to_buffer(body, into),
+        None => unpacker
+            .insert(Decompressor::new()?)
+            .decompress_to_buffer(body, into),
+    })
 }
 
 fn for_each_entry(contents: &[u8], mut see: impl FnMut(EventEntry)) -> Result<(), StoreError> {

@@ -124,15 +124,12 @@ impl Writer<'_> {
         };
         let Some(body) = parked.body.clone() else {
             self.recheck_orders(&[key.order], "outbox_parked", at)?;
-            // Later than everything that was parked when a retry of all began: it has had its turn.
+            // Not earlier than a retry of all that is under way began: it has had its turn.
             let sql = "UPDATE outbox_parked SET parked_at = ?4
                        WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-            self.connection.prepare_cached(sql)?.execute(params![
-                key.order,
-                key.kind,
-                key.document,
-                at.plus_millis(1).0
-            ])?;
+            self.connection
+                .prepare_cached(sql)?
+                .execute(params![key.order, key.kind, key.document, at.0])?;
             return Ok(true);
         };
         self.remove_parked(&parked)?;

@@ -1,0 +1,54 @@
+//! A daemon beside a history that is at the edge already: what must not grow with it.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::rig::Rig;
+use crate::{Args, say, wait};
+
+/// How long it is watched doing nothing.
+const WATCHED: Duration = Duration::from_secs(20);
+/// Orders that are placed to see what one costs.
+const PLACED: u32 = 500;
+
+/// Start, idle, memory, the cost of a change, and `status`.
+pub fn standing(args: &Args) -> anyhow::Result<()> {
+    let rig = Rig::new(args.orders, args.batch_events)?;
+    let edge = rig.start_edge(0)?;
+    let first = rig.start_daemon(&edge)?;
+    let events = wait(&rig, |seen| seen.valid && seen.pending == 0)?;
+    drop(first);
+    let mut shop = rig.open_shop(args.orders)?;
+    let (daemon, ready) = rig.start_until_ready(&edge)?;
+    // What a start brings with it is over.
+    sleep(Duration::from_secs(5));
+    let begun = daemon.usage()?;
+    sleep(WATCHED);
+    let idle = daemon.usage()?;
+    for _ in 0..PLACED {
+        shop.place()?;
+    }
+    wait(&rig, |seen| {
+        seen.pending == 0 && seen.delivered >= events + u64::from(PLACED)
+    })?;
+    let changed = daemon.usage()?;
+    let status = rig.time_command("status")?;
+    say(&format!(
+        "beside {} orders, {events} events delivered, a store of {} MiB ({} bytes an event):",
+        args.orders,
+        rig.store_bytes() >> 20,
+        rig.store_bytes() / events.max(1),
+    ))?;
+    say(&format!(
+        "  ready after {} ms (budget 200), idle {:.2} % of a core (budget 0.2) and {} MiB (budget 32)",
+        ready.as_millis(),
+        (idle.cpu_s - begun.cpu_s) * 100.0 / WATCHED.as_secs_f64(),
+        idle.now_kib >> 10,
+    ))?;
+    say(&format!(
+        "  a placed order costs {:.2} CPU-ms, {} MiB at most; `status` takes {} ms",
+        (changed.cpu_s - idle.cpu_s) * 1000.0 / f64::from(PLACED),
+        changed.peak_kib >> 10,
+        status.as_millis(),
+    ))
+}

@@ -1,0 +1,50 @@
+//! Statements and their rows. Statements stay prepared.
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use crate::commerce::cells::{self, Cell, Row};
+
+pub(super) fn numbers(
+    connection: &Connection,
+    sql: &str,
+    parameter: Option<&str>,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut numbers = Vec::new();
+    for_each(connection, sql, parameter, |row| {
+        numbers.extend(cells::integer(row.cell(0)))
+    })?;
+    Ok(numbers)
+}
+
+pub(super) fn for_each(
+    connection: &Connection,
+    sql: &str,
+    parameter: Option<&str>,
+    mut take: impl FnMut(&mut SqliteRow<'_, '_>),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(parameter))?;
+    while let Some(row) = rows.next()? {
+        take(&mut SqliteRow(row));
+    }
+    Ok(())
+}
+
+/// A row as the driver gives it.
+pub(super) struct SqliteRow<'a, 's>(&'a rusqlite::Row<'s>);
+
+impl Row for SqliteRow<'_, '_> {
+    fn cell(&self, index: usize) -> Cell<'_> {
+        match self.0.get_ref(index) {
+            Ok(ValueRef::Integer(value)) => Cell::Int(value),
+            Ok(ValueRef::Real(value)) => Cell::Real(value),
+            Ok(ValueRef::Text(text) | ValueRef::Blob(text)) => Cell::Text(text),
+            Ok(ValueRef::Null) | Err(_) => Cell::Null,
+        }
+    }
+
+    fn take_text(&mut self, index: usize) -> Option<String> {
+        cells::text(self.cell(index))
+    }
+}
