@@ -63,7 +63,7 @@ pub fn run(path: &Path, command: &ConfigCommand) -> anyhow::Result<()> {
 }
 
 /// Whether nothing is wrong but that a secret is not set, and that is not to be looked at: the ExecReload= of the unit
-/// runs without the credentials of the service before systemd 254.
+/// runs without the credentials of the service in systemd 252, as Debian 12 has it.
 fn excused(command: &ConfigCommand, wrong: &ConfigErrors) -> bool {
     let asked = matches!(command, ConfigCommand::Check(args) if args.without_credentials);
     asked && wrong.0.iter().all(|problem| problem.is_missing_secret())
