@@ -201,8 +201,10 @@ fn a_missing_file_says_how_to_name_another() {
 #[test]
 fn every_shipped_sample_loads() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-    let loaded = load(&shipped.join("demo.toml"), []).unwrap();
-    assert_eq!(loaded.config.websites.len(), 1);
+    for sample in ["demo.toml", "trial.toml"] {
+        let loaded = load(&shipped.join(sample), []).unwrap();
+        assert_eq!(loaded.config.websites.len(), 1, "{sample}");
+    }
     let messages = load(&shipped.join("orderfeed.toml"), []).unwrap_err();
     let missing = messages
         .0

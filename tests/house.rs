@@ -5,6 +5,7 @@
 mod bugs;
 mod catalog;
 mod graph;
+mod links;
 mod messages;
 mod parse;
 mod planted;

@@ -9,8 +9,9 @@ use orderfeed::clock::UtcMillis;
 use orderfeed::demo::columns::Table;
 use orderfeed::demo::embedded::EmbeddedShop;
 use orderfeed::demo::history::{self, Span};
-use orderfeed::demo::schema::Edition;
+use orderfeed::demo::schema::{self, Dialect, Edition};
 use orderfeed::demo::shop::{Shop, ShopOptions};
+use orderfeed::demo::sql::{Statement, Value};
 use orderfeed::demo::tables::TABLES;
 
 use crate::support::database::PASSWORD;
@@ -163,6 +164,45 @@ async fn load_speed_of_twenty_thousand_orders() {
         format!("20,000 orders in {elapsed:?}; {:?}\n", oracle::counts(&expected)).as_bytes(),
     )
     .unwrap();
+}
+
+/// Writes a shop of 200 orders as SQL for a server, into the file that `ORDERFEED_SHOP_SQL` names. `tests/package/boot`
+/// fills the database of its machine with it.
+#[test]
+#[ignore = "makes a file for tests/package/boot"]
+fn writes_a_shop_as_sql_for_a_server() {
+    let path = std::env::var_os("ORDERFEED_SHOP_SQL").expect("ORDERFEED_SHOP_SQL names the file");
+    let mut shop = Shop::new(ShopOptions::default());
+    let mut sql = String::from("SET NAMES utf8mb4;\nSET foreign_key_checks = 0;\n");
+    for statement in schema::session_statements(Dialect::MySql) {
+        sql += &format!("{statement};\n");
+    }
+    for statement in schema::create_statements(Dialect::MySql, "", Edition::Full) {
+        sql += &format!("{statement};\n");
+    }
+    let opening = shop.open_statements();
+    for statement in opening
+        .into_iter()
+        .chain(history::batches(&mut shop, span(200)).flatten())
+    {
+        sql += &format!("{};\n", literal(&statement));
+    }
+    std::fs::write(path, sql).unwrap();
+}
+
+/// The statement with its parameters in their places. A placeholder is the only question mark that its text holds.
+fn literal(statement: &Statement) -> String {
+    let mut parts = statement.sql.split('?');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for (part, value) in parts.zip(&statement.params) {
+        text += &match value {
+            Value::Null => "NULL".to_owned(),
+            Value::Int(number) => number.to_string(),
+            Value::Text(said) => format!("'{}'", said.replace('\\', "\\\\").replace('\'', "''")),
+        };
+        text += part;
+    }
+    text
 }
 
 fn embedded(options: ShopOptions, orders: usize) -> (tempfile::TempDir, EmbeddedShop, Shop) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cli::output;
-use crate::config::{Loaded, Origin, Shown, load, process_environment};
+use crate::config::{ConfigErrors, Loaded, Origin, Shown, load, process_environment};
 
 /// `orderfeed config …`
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -27,6 +27,9 @@ pub struct CheckArgs {
     /// Print nothing but warnings
     #[arg(long, short)]
     pub quiet: bool,
+    /// Take it that a secret which is not set comes from a systemd credential, which only the service itself sees
+    #[arg(long)]
+    pub without_credentials: bool,
 }
 
 /// Options of `config show`.
@@ -48,12 +51,22 @@ pub struct ShowArgs {
 /// # Errors
 /// Everything that is wrong with the configuration; the caller exits with 78. Or stdout cannot be written.
 pub fn run(path: &Path, command: &ConfigCommand) -> anyhow::Result<()> {
-    let loaded = load(path, process_environment())?;
+    let loaded = match load(path, process_environment()) {
+        Err(wrong) if excused(command, &wrong) => return Ok(()),
+        loaded => loaded?,
+    };
     output::data(&match command {
         ConfigCommand::Check(args) => checked(&loaded, *args),
         ConfigCommand::Show(args) => shown(&loaded.settings, *args),
     })?;
     Ok(())
+}
+
+/// Whether nothing is wrong but that a secret is not set, and that is not to be looked at: the ExecReload= of the unit
+/// runs without the credentials of the service in systemd 252, as Debian 12 has it.
+fn excused(command: &ConfigCommand, wrong: &ConfigErrors) -> bool {
+    let asked = matches!(command, ConfigCommand::Check(args) if args.without_credentials);
+    asked && wrong.0.iter().all(|problem| problem.is_missing_secret())
 }
 
 /// What `config check` prints about a usable configuration.
@@ -129,6 +142,7 @@ fn as_toml<'a>(settings: impl Iterator<Item = &'a Shown>, args: ShowArgs) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Problem;
 
     const TEXT: &str = r#"
         [services_connector]
@@ -209,6 +223,30 @@ mod tests {
             text.contains("is valid: /") && text.contains("orderfeed.toml"),
             "{text}"
         );
-        assert!(!checked(&loaded, CheckArgs { quiet: true }).contains("valid"));
+        let quiet = CheckArgs {
+            quiet: true,
+            ..CheckArgs::default()
+        };
+        assert!(!checked(&loaded, quiet).contains("valid"));
+    }
+
+    #[test]
+    fn a_check_without_credentials_misses_no_secret_and_nothing_else() {
+        let wrong = |key: &str| Problem {
+            place: Origin::Defaults,
+            key: key.to_owned(),
+            message: "is not set; expected something".to_owned(),
+        };
+        let secret = ConfigErrors(vec![wrong("edge.oauth.client_secret")]);
+        let more = ConfigErrors(vec![
+            wrong("edge.oauth.client_secret"),
+            wrong("edge.oauth.client_id"),
+        ]);
+        let without = ConfigCommand::Check(CheckArgs {
+            without_credentials: true,
+            ..CheckArgs::default()
+        });
+        assert!(excused(&without, &secret) && !excused(&without, &more));
+        assert!(!excused(&ConfigCommand::Check(CheckArgs::default()), &secret));
     }
 }

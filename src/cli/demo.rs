@@ -1,5 +1,6 @@
 //! `orderfeed demo`: an embedded shop with simulated shoppers, a local edge, and the real daemon between them.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -171,7 +172,11 @@ impl Place {
                 Self::Temporary(std::env::temp_dir().join(format!("orderfeed-demo-{}", std::process::id())))
             }
         };
-        let made = std::fs::create_dir_all(place.path());
+        // It holds a store: for its owner alone, as the daemon would make it.
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(place.path());
         made.with_context(|| format!("the demo's directory {} cannot be made", place.path().display()))?;
         Ok(place)
     }

@@ -40,6 +40,14 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// Whether all that is wrong is that a required secret was found nowhere.
+    #[must_use]
+    pub fn is_missing_secret(&self) -> bool {
+        self.key == CLIENT_SECRET && self.message.starts_with(NOT_SET)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key.is_empty() {
@@ -59,6 +67,8 @@ const SHOWN_LINES: usize = 12;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<Problem>);
 
+/// The only secret that is ever required.
+pub(crate) const CLIENT_SECRET: &str = "edge.oauth.client_secret";
 /// How the message about a required key begins that has no value.
 pub(crate) const NOT_SET: &str = "is not set";
 /// The first key that anybody sets. While it is missing, and nothing else is wrong, nobody has begun.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::config::model::{Config, EdgeAuth, Environment, SourceKind, TlsMode};
-use crate::config::problem::{Origin, Warning};
+use crate::config::problem::{CLIENT_SECRET, Origin, Warning};
 use crate::config::reader::Reader;
 use crate::config::schema::{self, Kind};
 
@@ -27,7 +27,7 @@ const LONGEST_PEM: u64 = 4 * 1024 * 1024;
 pub(crate) fn resolve(reader: &mut Reader<'_>, config: &mut Config, credentials: Option<&Path>) {
     let secrets = Secrets { credentials };
     if config.edge.auth == EdgeAuth::Oauth {
-        let key = "edge.oauth.client_secret";
+        let key = CLIENT_SECRET;
         match secrets.find(reader, key, None) {
             Found::Secret(secret) => config.edge.oauth.client_secret = secret,
             Found::Nothing => reader.missing(

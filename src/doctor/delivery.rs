@@ -71,8 +71,9 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
             check,
             format!("delivery is halted for {since}: {reason}; {waiting} events wait"),
             format!(
-                "mend what the reason names, then `systemctl reload orderfeed` or `orderfeed delivery resume --website {}`; \
-                 `orderfeed test-connection --website {}` asks again",
+                "mend what the reason names; what you changed in the configuration counts after `systemctl reload orderfeed`, \
+                 what you changed at Adobe after `orderfeed delivery resume --website {}`; `orderfeed test-connection \
+                 --website {}` asks again",
                 website.code, website.code
             ),
         ),
@@ -149,7 +150,14 @@ fn parked(website: &WebsiteStatus, facts: &Facts<'_>) -> Option<Finding> {
 }
 
 fn switched_off(website: &WebsiteStatus) -> Option<Finding> {
-    if website.exporting {
+    let counted = website
+        .delivered
+        .values()
+        .chain(website.suppressed.values())
+        .chain(website.parked.values());
+    let had_events = website.pending.live + website.pending.history + counted.sum::<u64>() > 0;
+    // One that never had an event was never meant to; `source.websites` says so if it has orders.
+    if website.exporting || !had_events {
         return None;
     }
     let code = &website.code;
@@ -170,8 +178,8 @@ mod tests {
     use super::*;
     use crate::clock::UtcMillis;
     use crate::doctor::finding::Verdict::{self, Ok as Fine, Problem, Warning};
-    use crate::ops::status::Moment;
     use crate::ops::status::testing::{snapshot, website};
+    use crate::ops::status::{Moment, Pending};
 
     fn with(change: impl FnOnce(&mut WebsiteStatus)) -> Snapshot {
         let mut snapshot = snapshot();
@@ -225,6 +233,21 @@ mod tests {
     fn dead_letters_and_websites_that_are_off_are_named() {
         let off = with(|base| base.exporting = false);
         assert_eq!(of(&off, Check::SwitchedOff).verdict, Warning);
+        let never = with(|base| {
+            base.exporting = false;
+            base.pending = Pending {
+                live: 0,
+                history: 0,
+                ..base.pending
+            };
+            base.delivered.clear();
+            base.parked.clear();
+        });
+        assert_eq!(
+            of(&never, Check::SwitchedOff).verdict,
+            Fine,
+            "it never had an event"
+        );
         assert_eq!(of(&off, Check::Parked).verdict, Problem);
         let calm = with(|base| base.parked.clear());
         assert_eq!(of(&calm, Check::SwitchedOff).verdict, Fine);

@@ -282,7 +282,7 @@ fn websites(found: &Examination, facts: &Facts) -> Vec<Finding> {
                 0 => Finding::note(check, format!("{what}, so its orders have no events")),
                 orders => Finding::warning(
                     check,
-                    format!("{what}, so its orders have no events ({orders} orders for this reason)"),
+                    format!("{what}, so its orders have no events ({orders} orders of all websites for this reason)"),
                     remedy,
                 ),
             }

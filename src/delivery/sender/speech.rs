@@ -80,7 +80,9 @@ impl Speech {
                 website = &*self.website,
                 code = halt.code,
                 reason = halt.reason,
-                remedy = halt.remedy,
+                remedy = halt
+                    .remedy
+                    .replace("websites.CODE", &format!("websites.{}", self.website)),
                 "Delivery halted, events wait; a probe now and then resumes it by itself",
             );
         }

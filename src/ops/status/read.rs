@@ -185,7 +185,12 @@ impl SenderStatus {
         Self {
             state,
             code: row.map(|row| row.code.clone()).unwrap_or_default(),
-            reason: row.map(|row| row.reason.clone()).unwrap_or_default(),
+            reason: row
+                .map(|row| {
+                    row.reason
+                        .replace("websites.CODE", &format!("websites.{website}"))
+                })
+                .unwrap_or_default(),
             since: row.map(|row| Moment(row.since)),
             until: row.and_then(|row| row.until).map(Moment),
             failures: row.map_or(0, |row| row.failures),
@@ -199,7 +204,9 @@ fn remedy(website: &str, state: SenderState) -> String {
         SenderState::Running => String::new(),
         SenderState::BackingOff => "nothing; it tries again by itself".to_owned(),
         SenderState::Halted => {
-            "mend what the reason names; it probes now and then, a restart probes at once".to_owned()
+            format!(
+                "mend what the reason names; it probes now and then, `orderfeed delivery resume --website {website}` at once"
+            )
         }
         SenderState::Paused => format!("orderfeed delivery resume --website {website}"),
     }
