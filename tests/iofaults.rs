@@ -66,7 +66,7 @@ async fn a_disk_that_fails_ends_the_daemon_with_a_sentence_and_nothing_is_lost()
     }
     let daemon = house.installation.start();
     // Something new, so that the daemon has certainly begun before it is stopped.
-    house.act();
+    house.place();
     let expected = house.expected();
     eventually("everything arrives", || house.is_served(&edge, expected.len()));
     assert_eq!(daemon.stop(), Some(0));
