@@ -52,7 +52,10 @@ fn held(store: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// What is wrong after a power cut; empty if nothing is.
 fn after_cut(record: &Record, steps: usize, unsynced: Unsynced, dir: &Path) -> Vec<String> {
-    let store = dir.join("cut.db");
+    // A place of its own: the threads that read a store may close it a little later than whoever lets go of it, and the
+    // last to close removes the log, which would be the next cut's.
+    let own = tempfile::tempdir_in(dir).unwrap();
+    let store = own.path().join("cut.db");
     disk::put(&store, &record.after(steps, unsynced));
     let sent = record.sent_before(steps);
     if sent.is_empty() {
