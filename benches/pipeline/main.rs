@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum as _};
 
-use process::Usage;
+use process::{Process, Usage};
 use rig::Rig;
 
 /// What to measure.
@@ -85,7 +85,7 @@ fn first_sync(args: &Args) -> anyhow::Result<()> {
     let edge = rig.start_edge(args.latency_ms)?;
     let began = Instant::now();
     let daemon = rig.start_daemon(&edge)?;
-    let events = wait(&rig, |seen| seen.valid && seen.pending == 0)?;
+    let events = wait(&rig, &daemon, |seen| seen.valid && seen.pending == 0)?;
     let took = began.elapsed();
     let usage = daemon.usage()?;
     report(
@@ -108,7 +108,7 @@ fn first_sync(args: &Args) -> anyhow::Result<()> {
 fn delivery(args: &Args) -> anyhow::Result<()> {
     let rig = Rig::new(args.orders, args.batch_events)?;
     let filling = rig.start_daemon_without_edge()?;
-    wait(&rig, |seen| seen.valid)?;
+    wait(&rig, &filling, |seen| seen.valid)?;
     drop(filling);
     let full = rig.look()?;
     say(&format!(
@@ -119,7 +119,7 @@ fn delivery(args: &Args) -> anyhow::Result<()> {
     let edge = rig.start_edge(args.latency_ms)?;
     let began = Instant::now();
     let daemon = rig.start_daemon(&edge)?;
-    wait(&rig, |seen| seen.pending == 0)?;
+    wait(&rig, &daemon, |seen| seen.pending == 0)?;
     let took = began.elapsed();
     let usage = daemon.usage()?;
     let what = format!("delivery alone, {} ms edge", args.latency_ms);
@@ -139,9 +139,10 @@ fn delivery(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Waits until the store says so; returns how many events it has delivered.
-fn wait(rig: &Rig, done: impl Fn(&rig::Seen) -> bool) -> anyhow::Result<u64> {
+fn wait(rig: &Rig, daemon: &Process, done: impl Fn(&rig::Seen) -> bool) -> anyhow::Result<u64> {
     let deadline = Instant::now() + Duration::from_secs(1800);
     loop {
+        rig.must_run(daemon)?;
         match rig.look() {
             Ok(seen) if done(&seen) => return Ok(seen.delivered),
             _ if Instant::now() > deadline => bail!("not done after half an hour"),

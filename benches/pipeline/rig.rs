@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::demo::embedded::EmbeddedShop;
 use orderfeed::demo::history::{self, Span};
@@ -132,6 +132,18 @@ impl Rig {
         })?)
     }
 
+    /// An error with the last words of a daemon that has ended.
+    pub fn must_run(&self, daemon: &Process) -> anyhow::Result<()> {
+        if !daemon.has_ended()? {
+            return Ok(());
+        }
+        let log = fs::read_to_string(self.dir.path().join("log"))?;
+        bail!(
+            "the daemon has ended: {}",
+            log.lines().last().unwrap_or("without a word")
+        )
+    }
+
     /// Bytes of the store's file and its WAL.
     pub fn store_bytes(&self) -> u64 {
         let size = |path: PathBuf| fs::metadata(path).map_or(0, |meta| meta.len());
@@ -225,11 +237,11 @@ impl LiveShop {
         Ok((placed.order_id, Clock::System.now()))
     }
 
-    /// The number of each order.
+    /// The number of each order that has an event: one whose store view was deleted has no website.
     pub fn numbers(&self) -> anyhow::Result<HashMap<i64, String>> {
         let sql = rusqlite::Connection::open(&self.path)?;
         let mut statement = sql.prepare(
-            "SELECT entity_id, increment_id FROM sales_order ORDER BY entity_id DESC LIMIT 200000",
+            "SELECT entity_id, increment_id FROM sales_order WHERE store_id IS NOT NULL ORDER BY entity_id DESC LIMIT 200000",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
