@@ -74,6 +74,12 @@ impl Rig {
             "0",
             "--latency-ms",
             &latency,
+            "--listen-server",
+            "127.0.0.1:0",
+            "--listen-edge",
+            "127.0.0.1:0",
+            "--listen-control",
+            "127.0.0.1:0",
         ];
         let streams: Vec<String> = (0..websites().len())
             .map(|index| format!("{}={ORGANIZATION}", datastream(index)))
