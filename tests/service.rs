@@ -2,5 +2,6 @@
 //! admin endpoint, and a unit that is confined.
 
 mod daemon;
+mod journal;
 mod life;
 mod unit;
