@@ -4,7 +4,7 @@
 use crate::clock::UtcMillis;
 use crate::demo::amount::Amount;
 use crate::demo::catalog::ProductKind;
-use crate::demo::model::{Item, Money, Order};
+use crate::demo::model::{Cost, Item, Money, Order};
 use crate::demo::pen::{Cells, both, or_null};
 use crate::demo::people::Place;
 use crate::demo::sql::Value;
@@ -332,6 +332,22 @@ fn order_totals(cells: &mut Cells, order: &Order) {
     let discounted = cost.discount != Money::default();
     cells.push(("coupon_code", discounted.then_some("SUMMER").into()));
     cells.push(("discount_description", discounted.then_some("SUMMER").into()));
+    cost_cells(cells, cost, cost.grand_total());
+    both(
+        cells,
+        ["base_shipping_incl_tax", "shipping_incl_tax"],
+        cost.shipping + cost.shipping_tax,
+    );
+    let item_tax = cost.tax - cost.shipping_tax;
+    both(
+        cells,
+        ["base_subtotal_incl_tax", "subtotal_incl_tax"],
+        cost.subtotal + item_tax,
+    );
+}
+
+/// The money of a whole document: an order, an invoice, a credit memo.
+pub(crate) fn cost_cells(cells: &mut Cells, cost: Cost, grand: Money) {
     both(cells, ["base_subtotal", "subtotal"], cost.subtotal);
     both(
         cells,
@@ -345,16 +361,5 @@ fn order_totals(cells: &mut Cells, order: &Order) {
         ["base_shipping_tax_amount", "shipping_tax_amount"],
         cost.shipping_tax,
     );
-    both(
-        cells,
-        ["base_shipping_incl_tax", "shipping_incl_tax"],
-        cost.shipping + cost.shipping_tax,
-    );
-    let item_tax = cost.tax - cost.shipping_tax;
-    both(
-        cells,
-        ["base_subtotal_incl_tax", "subtotal_incl_tax"],
-        cost.subtotal + item_tax,
-    );
-    both(cells, ["base_grand_total", "grand_total"], cost.grand_total());
+    both(cells, ["base_grand_total", "grand_total"], grand);
 }

@@ -13,6 +13,7 @@ use super::Reader;
 use super::damage;
 use super::error::StoreError;
 use super::migrations;
+use super::space::directory_of;
 use super::views::VIEW_ID;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,14 +107,7 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
         cause: cause.to_string(),
     };
     create_private_dir(path)?;
-    let mut options = fs::OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
-    let file = options.open(path).map_err(|cause| failed(path, cause))?;
+    let file = open_private(path).map_err(|cause| failed(path, cause))?;
     let mode = file
         .metadata()
         .map_err(|cause| failed(path, cause))?
@@ -132,10 +126,7 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
 
 /// Makes the directory of `path`, if it is missing.
 pub(super) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = directory_of(path);
     if parent.exists() {
         return Ok(());
     }
@@ -144,6 +135,13 @@ pub(super) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
         path: parent.to_owned(),
         cause: cause.to_string(),
     })
+}
+
+/// A file to read and write that others cannot read; made if it is missing.
+pub(super) fn open_private(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o600).open(path)
 }
 
 /// Damage, and the version that is ahead of the changelog (I8): both would make the daemon skip changes in silence.

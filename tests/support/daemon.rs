@@ -120,6 +120,13 @@ impl Installation {
         }
     }
 
+    /// Makes and sends everything again, also what was delivered, and waits for it; what the command says.
+    pub fn send_all_again(&self) -> String {
+        let feed = ["saas:resync", "--feed", "orders"];
+        let all = ["--force", "--cleanup-feed", "--wait"];
+        self.run(&[feed, all].concat()).ok()
+    }
+
     /// The binary with the configuration, in an environment that says nothing else.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
