@@ -13,7 +13,7 @@ use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::{Reader, StoreError, StoreView};
 use rustix::process::{Pid, Signal, kill_process};
 
-pub use crate::support::daemon::{eventually, say};
+pub use crate::support::daemon::{binary, eventually, say};
 use crate::support::leaks;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
@@ -110,11 +110,7 @@ impl Rig {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
-        let ours = |name: &str| name.starts_with("ORDERFEED") || name == "JOURNAL_STREAM";
-        for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
-            command.env_remove(name);
-        }
+        let mut command = binary();
         command
             .args(args)
             .arg("--config")
