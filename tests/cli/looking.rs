@@ -87,7 +87,7 @@ fn before_the_first_start_there_is_nothing_to_show() {
         &["indexer:reset"],
     ] {
         let complaint = place.run(args).failed(69);
-        assert!(complaint.contains("start `orderfeed run` first"), "{complaint}");
+        assert!(complaint.contains("start the daemon first"), "{complaint}");
     }
     assert!(!place.store().exists(), "looking makes no store");
     assert!(
