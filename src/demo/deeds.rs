@@ -221,7 +221,7 @@ fn cancel(pen: &mut Pen<'_>, order: &mut Order) {
     if !order.payment.voided && order.payment.authorization.is_some() {
         void(pen, order);
     } else {
-        placing::write_payment(pen, order);
+        rows::write_payment(pen, order);
     }
     order.enter(State::Canceled);
 }
@@ -275,7 +275,7 @@ fn void(pen: &mut Pen<'_>, order: &mut Order) {
     let authorization = order.payment.authorization.clone();
     placing::transaction(pen, order, "void", authorization.as_ref());
     order.payment.voided = true;
-    placing::write_payment(pen, order);
+    rows::write_payment(pen, order);
 }
 
 fn comment(pen: &mut Pen<'_>, order: &Order) {

@@ -8,7 +8,7 @@ use crate::demo::document_rows::{
 };
 use crate::demo::model::{Cost, Invoice, Money, Order, State};
 use crate::demo::pen::Pen;
-use crate::demo::placing::{transaction, write_payment};
+use crate::demo::placing::transaction;
 use crate::demo::rows;
 use crate::demo::sql::Value;
 
@@ -169,7 +169,7 @@ fn capture(pen: &mut Pen<'_>, order: &mut Order) -> Option<String> {
 fn receive(pen: &mut Pen<'_>, order: &mut Order, sum: Money) {
     order.paid += sum;
     order.payment.paid += sum;
-    write_payment(pen, order);
+    rows::write_payment(pen, order);
     if order.state == State::New {
         order.touched = true;
     }

@@ -4,7 +4,7 @@ use crate::demo::amount::Amount;
 use crate::demo::document_rows::{ItemRow, Picked, document_cells, pick, settle, total, write_items};
 use crate::demo::model::{Cost, Money, Order};
 use crate::demo::pen::{Pen, both};
-use crate::demo::placing::{transaction, write_payment};
+use crate::demo::placing::transaction;
 use crate::demo::rows;
 use crate::demo::sql::Value;
 use crate::demo::stores::WEBSITES;
@@ -42,7 +42,7 @@ pub(crate) fn refund(pen: &mut Pen<'_>, order: &mut Order) {
     order.adjustment_negative += minus;
     order.payment.refunded += grand;
     order.enter(order.resolved_state());
-    write_payment(pen, order);
+    rows::write_payment(pen, order);
 }
 
 /// What a credit memo adds as goodwill and withholds as a fee, so that no more goes back than is there.

@@ -5,7 +5,7 @@ use crate::clock::UtcMillis;
 use crate::demo::amount::Amount;
 use crate::demo::catalog::ProductKind;
 use crate::demo::model::{Cost, Item, Money, Order};
-use crate::demo::pen::{Cells, both, or_null};
+use crate::demo::pen::{Cells, Pen, both, or_null};
 use crate::demo::people::Place;
 use crate::demo::sql::Value;
 use crate::demo::stores::WEBSITES;
@@ -272,8 +272,18 @@ pub(crate) fn payment_cells(order: &Order) -> Cells {
     cells
 }
 
+/// What happened to the money, in the payment's row.
+pub(crate) fn write_payment(pen: &mut Pen<'_>, order: &Order) {
+    pen.update(
+        "sales_order_payment",
+        "entity_id",
+        order.payment.id,
+        moving_payment(order),
+    );
+}
+
 /// What deeds change about a payment.
-pub(crate) fn moving_payment(order: &Order) -> Cells {
+fn moving_payment(order: &Order) -> Cells {
     let payment = &order.payment;
     let online = |amount: Amount| payment.online.then_some(amount);
     let mut cells = vec![

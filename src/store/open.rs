@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::Reader;
 use super::damage;
 use super::error::StoreError;
 use super::migrations;
+use super::owner::open_private;
 use super::space::directory_of;
 use super::views::VIEW_ID;
 
@@ -135,13 +136,6 @@ pub(super) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
         path: parent.to_owned(),
         cause: cause.to_string(),
     })
-}
-
-/// A file to read and write that others cannot read; made if it is missing.
-pub(super) fn open_private(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    options.mode(0o600).open(path)
 }
 
 /// Damage, and the version that is ahead of the changelog (I8): both would make the daemon skip changes in silence.

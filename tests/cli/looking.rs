@@ -57,7 +57,7 @@ async fn status_says_who_runs_and_what_waits() {
     let place = Place::with_store().await;
     let idle = place.run(&["status"]).ok();
     assert!(
-        idle.contains("not running; start it with `orderfeed run`"),
+        idle.contains("not running; start it with `systemctl start orderfeed`"),
         "{idle}"
     );
     let _daemon = StoreLock::acquire(&place.store(), "orderfeed run").unwrap();
