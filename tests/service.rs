@@ -4,4 +4,5 @@
 mod daemon;
 mod journal;
 mod life;
+mod reload;
 mod unit;

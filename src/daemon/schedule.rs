@@ -15,6 +15,7 @@ use tokio_cron_scheduler::{JobBuilder, JobScheduler};
 use super::jobs::{Job, JobResult, Jobs};
 use super::vitals::Vitals;
 use crate::clock::UtcMillis;
+use crate::config::Config;
 use crate::config::cron::{Slot, due};
 use crate::indexer::IndexError;
 use crate::ops::voice::{Line, Voice};
@@ -97,7 +98,7 @@ async fn start_ticker(tick: &Arc<Notify>) -> Result<JobScheduler, ScheduleError>
 struct Place {
     last: Option<UtcMillis>,
     saved: Option<UtcMillis>,
-    /// Nothing is due before this; looked at again earlier if the clock goes back.
+    /// Nothing is due before this; looked at again earlier if the clock goes back, or the configuration changes.
     next: Option<UtcMillis>,
     /// Whether it ever did, so that `last` is a slot of its.
     ran: bool,
@@ -126,6 +127,8 @@ struct Schedule {
     jobs: Jobs,
     places: HashMap<Job, Place>,
     looked_at: UtcMillis,
+    /// What the places' next slots were planned with.
+    planned: Arc<Config>,
     vitals: Arc<Vitals>,
 }
 
@@ -139,10 +142,12 @@ impl Schedule {
             Job::ALL.into_iter().map(place).collect::<Result<_, _>>()
         };
         let places = jobs.indexer.store().write(Durability::Relaxed, load).await?;
+        let planned = jobs.config.borrow().clone();
         Ok(Self {
             jobs,
             places,
             looked_at,
+            planned,
             vitals,
         })
     }
@@ -153,11 +158,13 @@ impl Schedule {
         let went_back = now < self.looked_at;
         self.looked_at = now;
         let config = self.jobs.config.borrow().clone();
+        let is_planned = Arc::ptr_eq(&config, &self.planned) && !went_back;
+        self.planned = config.clone();
         for job in Job::ALL {
             let Some(place) = self.places.get_mut(&job) else {
                 continue;
             };
-            if place.running || (!went_back && place.next.is_some_and(|next| now < next)) {
+            if place.running || (is_planned && place.next.is_some_and(|next| now < next)) {
                 continue;
             }
             let found = due(job.schedule(&config), config.cron.time_zone, place.last, now);
@@ -332,7 +339,7 @@ mod tests {
     async fn slot(store: &crate::store::Store, job: Job, loaded: UtcMillis, now: UtcMillis) -> Option<Slot> {
         let load = move |writer: &mut Writer<'_>| place_of(writer, job, loaded);
         let place = store.write(Durability::Relaxed, load).await.unwrap();
-        let config = crate::config::Config::default();
+        let config = Config::default();
         due(job.schedule(&config), config.cron.time_zone, place.last, now).slot
     }
 
