@@ -167,15 +167,7 @@ async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice()
 
     // Nothing makes them again: neither what the shop still has nor a forced resend, nor a restart.
     let requests = edge.totals().duplicates;
-    let force = [
-        "saas:resync",
-        "--feed",
-        "orders",
-        "--force",
-        "--cleanup-feed",
-        "--wait",
-    ];
-    house.installation.run(&force).ok();
+    house.installation.send_all_again();
     assert_eq!(
         edge.totals().duplicates - requests,
         (expected.len() - own.len()) as u64

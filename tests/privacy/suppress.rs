@@ -50,21 +50,13 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
     assert_eq!(suppressed, own.len() as u64, "{status:#}");
 
     // What was suppressed stays so, whatever is asked for.
-    let force = [
-        "saas:resync",
-        "--feed",
-        "orders",
-        "--force",
-        "--cleanup-feed",
-        "--wait",
-    ];
-    house.installation.run(&force).ok();
+    house.installation.send_all_again();
     let told = house
         .installation
         .run(&["suppress", "remove", "--sha256", &hash()])
         .ok();
     assert!(told.contains("1 persons removed"), "{told}");
-    house.installation.run(&force).ok();
+    house.installation.send_all_again();
     for (state, _) in states(&house, janes[0]) {
         assert_eq!(state, "suppressed");
     }
