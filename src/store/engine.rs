@@ -178,8 +178,14 @@ type ReadJob = Box<dyn FnOnce(&mut Connection) + Send>;
 /// The threads that own the read-only connections.
 #[derive(Debug)]
 pub(super) struct Readers {
-    threads: Vec<mpsc::Sender<ReadJob>>,
-    next: AtomicUsize,
+    threads: Vec<ReaderThread>,
+}
+
+#[derive(Debug)]
+struct ReaderThread {
+    jobs: mpsc::Sender<ReadJob>,
+    /// Jobs that it has not finished.
+    busy: Arc<AtomicUsize>,
 }
 
 impl Readers {
@@ -205,12 +211,12 @@ impl Readers {
                     });
                 }
             }
-            threads.push(jobs);
+            threads.push(ReaderThread {
+                jobs,
+                busy: Arc::default(),
+            });
         }
-        Ok(Self {
-            threads,
-            next: AtomicUsize::new(0),
-        })
+        Ok(Self { threads })
     }
 
     pub(super) async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
@@ -219,15 +225,20 @@ impl Readers {
         F: FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        // The one with the least to do: a change that came in just now must not wait behind a page of history.
+        let threads = self.threads.iter();
+        let Some(thread) = threads.min_by_key(|thread| thread.busy.load(Ordering::Relaxed)) else {
+            return Err(StoreError::Closed);
+        };
+        let busy = Arc::clone(&thread.busy);
+        busy.fetch_add(1, Ordering::Relaxed);
         let job: ReadJob = Box::new(move |connection| {
             let read = AssertUnwindSafe(|| read_in_snapshot(connection, job));
-            let _ = answer.send(catch_unwind(read).unwrap_or_else(|_| Err(panicked())));
+            let result = catch_unwind(read).unwrap_or_else(|_| Err(panicked()));
+            busy.fetch_sub(1, Ordering::Relaxed);
+            let _ = answer.send(result);
         });
-        let thread = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
-        self.threads[thread]
-            .send(job)
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        thread.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 }
