@@ -39,6 +39,7 @@ async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
     let house = ShopHouse::new(&edge.server_url(), events / EVENTS_PER_ORDER);
     let timeouts = "[delivery]\nconnect_timeout = \"2s\"\ntimeout = \"2s\"\n";
     house.installation.layer("short", timeouts);
+    house.installation.layer("told", edge::TELL_REQUESTS);
     let expected = house.expected();
     let (poison, fine) = poisoned(&edge, &house, expected);
     edge.configure(|config| {
@@ -64,7 +65,7 @@ async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
 
     edge::assert_holds(&edge, &fine);
     edge::assert_promises(&edge);
-    edge::assert_pauses_kept(&edge);
+    edge::assert_pauses_kept(&edge, &house.installation.log());
     assert_parked(&house, &poison);
     let totals = edge.totals();
     say(&format!(

@@ -218,7 +218,11 @@ pub(super) fn slow_rows() -> Vec<Row> {
             json!({"hang_ms": 600_000, "record": true}),
             0,
         ),
-        again("14 an answer that does not end", json!({"status": 503, "body_bytes": 100_000, "slow_bps": 1}), 0),
+        again(
+            "14 an answer that does not end",
+            json!({"status": 503, "body_bytes": 100_000, "slow_bps": 1}),
+            0,
+        ),
     ]
 }
 

@@ -63,6 +63,7 @@ impl Run {
             ));
         }
         house.installation.layer("answers", &config);
+        house.installation.layer("told", edge::TELL_REQUESTS);
         for (row, place) in rows.iter().zip(&places) {
             edge.script_json(script(row, place, &edge)).unwrap();
         }
@@ -78,7 +79,9 @@ impl Run {
     /// Sees all rows to their ends.
     pub(super) fn play(mut self, rows: &[Row]) -> EmulatorHandle {
         // A change that comes earlier could be under way already when the answer begins to hold things up.
-        eventually("what the first answers call for", || self.have_all_met_an_answer());
+        eventually("what the first answers call for", || {
+            self.have_all_met_an_answer()
+        });
         self.change_something();
         eventually("an answer for every event", || {
             self.house.installation.pending() == 0 && self.places.iter().all(|place| self.is_over(place))
@@ -102,7 +105,7 @@ impl Run {
             failures.len(),
             failures.join("\n")
         );
-        edge::assert_pauses_kept(&self.edge);
+        edge::assert_pauses_kept(&self.edge, &self.house.installation.log());
         edge::assert_promises(&self.edge);
         self.edge
     }

@@ -19,7 +19,8 @@ async fn a_retry_waits_no_longer_than_an_hour_when_the_clock_was_set_back() {
         rig.script(json!([{"code": "0001-500", "match": {"contains_id": id(1, 1)}}]));
         let mut running = rig.run();
         rig.enqueue("base", &[1], &[1]).await;
-        rig.eventually("the failure is on record", async || due_at(&rig).await.is_some()).await;
+        rig.eventually("the failure is on record", async || due_at(&rig).await.is_some())
+            .await;
         let yesterday = today.plus_millis(-DAY_MS);
         if restarted {
             rig.stop(running).await;
@@ -48,7 +49,11 @@ async fn a_retry_waits_no_longer_than_an_hour_when_the_clock_was_set_back() {
 async fn due_at(rig: &Rig) -> Option<i64> {
     let read = |reader: &orderfeed::store::Reader<'_>| {
         let known = reader.events_of(1)?;
-        let life = known.first().map(|event| reader.batch_life(event.batch)).transpose()?.flatten();
+        let life = known
+            .first()
+            .map(|event| reader.batch_life(event.batch))
+            .transpose()?
+            .flatten();
         Ok(life.filter(|life| life.attempts > 0).map(|life| life.due_at.0))
     };
     rig.store.read(read).await.unwrap()

@@ -49,7 +49,10 @@ impl Line {
         for (datastream, at, pause) in &memory.asked {
             let within = |began: &&Instant| **began > *at + HEEDED_WITHIN && **began < *at + *pause;
             let early: Vec<_> = memory.began[datastream].iter().filter(within).collect();
-            assert!(early.is_empty(), "asked at {at:?} for {pause:?}, requests at {early:?}");
+            assert!(
+                early.is_empty(),
+                "asked at {at:?} for {pause:?}, requests at {early:?}"
+            );
         }
     }
 }
@@ -68,7 +71,10 @@ impl Transport for Remembering {
             let times = |memory: &mut Memory| memory.began.entry(datastream.clone()).or_default().push(began);
             times(&mut self.line.0.lock().unwrap());
             let reply = self.http.exchange(call).await;
-            let seconds = reply.as_ref().ok().and_then(|reply| reply.retry_after.as_ref()?.parse().ok());
+            let seconds = reply
+                .as_ref()
+                .ok()
+                .and_then(|reply| reply.retry_after.as_ref()?.parse().ok());
             if let Some(seconds) = seconds {
                 let asked = (datastream, Instant::now(), Duration::from_secs(seconds));
                 self.line.0.lock().unwrap().asked.push(asked);
