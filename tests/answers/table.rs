@@ -84,7 +84,8 @@ impl Run {
         });
         self.change_something();
         eventually("an answer for every event", || {
-            self.house.installation.pending() == 0 && self.places.iter().all(|place| self.is_over(place))
+            // In this order: what is there at the first look is final at the second.
+            self.places.iter().all(|place| self.is_there(place)) && self.house.installation.pending() == 0
         });
         let stopped = self.daemon.take().map(Daemon::stop);
         assert_eq!(stopped, Some(Some(0)));
@@ -136,7 +137,7 @@ impl Run {
         }
     }
 
-    fn is_over(&self, place: &Place) -> bool {
+    fn is_there(&self, place: &Place) -> bool {
         let all = place.orders.iter().chain([&place.next]);
         all.copied().all(|order| self.state(order).is_some())
     }

@@ -1,4 +1,5 @@
-//! HTTP that remembers when delivery began a request and when it had its answer: what it could know at which moment.
+//! HTTP that remembers when delivery began a request and when it had its answer (what it could know at which moment),
+//! and that can keep answers back.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,14 +7,28 @@ use std::time::{Duration, Instant};
 
 use orderfeed::delivery::client;
 use orderfeed::delivery::transport::{Call, Connector, Exchange, Transport};
+use tokio::sync::watch;
 
 /// Between having an answer and heeding it lie a few instructions without a wait, and on a busy machine another thread's
 /// turn.
 const HEEDED_WITHIN: Duration = Duration::from_millis(400);
 
 /// The line to the edge.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Line(Arc<Mutex<Memory>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    memory: Arc<Mutex<Memory>>,
+    /// Whether answers are kept back.
+    closed: watch::Sender<bool>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            memory: Arc::default(),
+            closed: watch::Sender::new(false),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -40,11 +55,21 @@ impl Line {
         })
     }
 
+    /// Keeps all answers back from now on.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Lets them through.
+    pub(crate) fn open(&self) {
+        self.closed.send_replace(false);
+    }
+
     /// No request to a datastream began within a pause whose answer delivery had read before. The pauses must be a second
     /// long.
     #[track_caller]
     pub(crate) fn assert_pauses_kept(&self) {
-        let memory = self.0.lock().unwrap();
+        let memory = self.memory.lock().unwrap();
         assert!(!memory.asked.is_empty(), "no answer asked for a pause");
         for (datastream, at, pause) in &memory.asked {
             let within = |began: &&Instant| **began > *at + HEEDED_WITHIN && **began < *at + *pause;
@@ -69,15 +94,17 @@ impl Transport for Remembering {
             };
             let began = Instant::now();
             let times = |memory: &mut Memory| memory.began.entry(datastream.clone()).or_default().push(began);
-            times(&mut self.line.0.lock().unwrap());
+            times(&mut self.line.memory.lock().unwrap());
             let reply = self.http.exchange(call).await;
+            let mut closed = self.line.closed.subscribe();
+            let _ = closed.wait_for(|closed| !closed).await;
             let seconds = reply
                 .as_ref()
                 .ok()
                 .and_then(|reply| reply.retry_after.as_ref()?.parse().ok());
             if let Some(seconds) = seconds {
                 let asked = (datastream, Instant::now(), Duration::from_secs(seconds));
-                self.line.0.lock().unwrap().asked.push(asked);
+                self.line.memory.lock().unwrap().asked.push(asked);
             }
             reply
         })
