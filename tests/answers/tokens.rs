@@ -2,7 +2,8 @@
 //! is sent; then the same bytes leave with a new token, not before the pause that was asked for.
 
 use orderfeed::emulator::{EmulatorHandle, RequestRow};
-use orderfeed::store::outbox::EventState;
+use orderfeed::store::outbox::{EventState, KnownEvent};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::daemon::eventually;
@@ -196,5 +197,34 @@ async fn a_token_service_that_does_not_answer_is_asked_again_and_nothing_is_sent
     );
     let log = house.installation.log();
     assert!(log.contains("code=ims_network"), "{log}");
+    edge::assert_promises(&edge);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_was_rotated_is_read_again_on_a_reload() {
+    let edge = edge::start().await;
+    let mut house = ShopHouse::new(&edge.server_url(), 0);
+    let secret = "[edge.oauth]\nclient_secret = \"\"\nclient_secret_file = \"secret\"\n";
+    house.installation.layer("secret", secret);
+    house.installation.write("secret", edge::SECRET);
+    let daemon = house.installation.start_and_wait();
+    deliver(&mut house);
+    edge.configure(|config| {
+        let clients = config.clients.values_mut();
+        clients.for_each(|client| "r0tated-secret".clone_into(&mut client.secret));
+    });
+    edge.expire_tokens();
+    let order = house.place();
+    eventually("the halt", || halts(&house) == 1);
+    let known = house.installation.look(|reader| reader.events_of(order));
+    let is_pending = |event: &KnownEvent| event.state == EventState::Pending;
+    assert!(known.unwrap_or_default().iter().all(is_pending));
+    house.installation.write("secret", "r0tated-secret\n");
+    daemon.signal(Signal::HUP);
+    eventually("the delivery", || house.is_served(&edge, house.expected().len()));
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(edge.totals().tokens_issued, 2);
+    assert!(!house.installation.log().contains("r0tated-secret"));
+    edge::assert_holds(&edge, &house.expected());
     edge::assert_promises(&edge);
 }
