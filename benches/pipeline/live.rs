@@ -11,12 +11,15 @@ use orderfeed::first_sync::report::{SyncReport, reports};
 use orderfeed::store::StoreView;
 use orderfeed::store::first_sync::SyncState;
 
+use crate::process::Process;
 use crate::rig::{LiveShop, ORGANIZATION, Rig, datastream, websites};
 use crate::{Args, say};
 
 const PATIENCE: Duration = Duration::from_secs(1800);
+/// How long the last live orders may take.
+const TAIL: Duration = Duration::from_secs(60);
 /// The daemon looks for changes this often here; what it adds is part of the figures.
-const POLL: &str = "5ms";
+const POLL: &str = "10ms";
 
 /// Runs all parts and prints a table.
 pub fn live(args: &Args) -> anyhow::Result<()> {
@@ -138,23 +141,24 @@ impl Scene {
     /// Waits until the edge has all that was sold, and measures.
     fn figures(&self, from: usize, to: usize) -> anyhow::Result<Figures> {
         let numbers = self.shop.numbers()?;
-        let deadline = Instant::now() + PATIENCE;
+        let expected: Vec<(&String, UtcMillis)> = self.placed[from..to]
+            .iter()
+            .filter_map(|(order, at)| Some((numbers.get(order)?, *at)))
+            .collect();
+        let deadline = Instant::now() + TAIL;
         loop {
             let arrived = self.arrivals();
-            let mut millis: Vec<i64> = self.placed[from..to]
+            let mut millis: Vec<i64> = expected
                 .iter()
-                .filter_map(|(order, at)| Some(arrived.get(numbers.get(order)?)?.millis_since(*at)))
+                .filter_map(|(number, at)| Some(arrived.get(*number)?.millis_since(*at)))
                 .collect();
-            if millis.len() < to - from && Instant::now() < deadline {
+            if millis.len() < expected.len() && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(200));
                 continue;
             }
-            if millis.len() < to - from {
-                bail!(
-                    "{} of {} live orders never came",
-                    to - from - millis.len(),
-                    to - from
-                );
+            if millis.len() < expected.len() {
+                let missing = expected.len() - millis.len();
+                bail!("{missing} of {} live orders never came", expected.len());
             }
             millis.sort_unstable();
             let at = |part: f64| {
@@ -195,8 +199,8 @@ fn settings(mode: &str, history: &str) -> String {
 fn idle(args: &Args, mode: &str) -> anyhow::Result<Figures> {
     let mut scene = Scene::new(args, args.orders.min(2_000))?;
     let url = scene.edge.edge_url();
-    let _daemon = scene.rig.start_live(&url, &settings(mode, "none"), POLL)?;
-    wait(|| scene.rig.look().is_ok_and(|seen| seen.valid))?;
+    let daemon = scene.rig.start_live(&url, &settings(mode, "none"), POLL)?;
+    wait(&scene, &daemon, || scene.rig.look().is_ok_and(|seen| seen.valid))?;
     let until = Instant::now() + Duration::from_secs(u64::from(args.seconds));
     scene.sell_while(args.per_second, |_| Instant::now() < until)?;
     // The first second warms the caches.
@@ -209,7 +213,7 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     let (url, config) = (scene.edge.edge_url(), settings("realtime", "all"));
     let began = Instant::now();
     let daemon = scene.rig.start_live(&url, &config, POLL)?;
-    wait(|| scene.done().0 > 0)?;
+    wait(&scene, &daemon, || scene.done().0 > 0)?;
     scene.sell_while(args.per_second, |scene| {
         let (done, total, complete) = scene.done();
         !complete && done * 2 < total
@@ -220,7 +224,9 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     let held = scene.edge.unique_ids();
     daemon.kill()?;
     let daemon = scene.rig.start_live(&url, &config, POLL)?;
-    wait(|| scene.rig.look().is_ok() && scene.done().0 >= before)?;
+    wait(&scene, &daemon, || {
+        scene.rig.look().is_ok() && scene.done().0 >= before
+    })?;
     let (after, _, _) = scene.done();
     let second = scene.placed.len();
     scene.sell_while(args.per_second, |scene| !scene.done().2)?;
@@ -251,9 +257,10 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     Ok(figures)
 }
 
-fn wait(mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
+fn wait(scene: &Scene, daemon: &Process, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
+        scene.rig.must_run(daemon)?;
         if Instant::now() > deadline {
             return Err(anyhow::anyhow!("not done after half an hour")).context("live");
         }

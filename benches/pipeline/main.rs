@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo bench --bench pipeline -- first-sync --orders 200000
+//! cargo bench --bench pipeline -- first-sync-mariadb --orders 100000
 //! cargo bench --bench pipeline -- delivery   --orders 100000 --latency-ms 20
 //! cargo bench --bench pipeline -- live       --orders 200000 --per-second 50
 //! cargo bench --bench pipeline -- standing   --orders 1000000
@@ -11,9 +12,22 @@
 
 mod baseline;
 mod live;
+mod mariadb;
 mod process;
 mod rig;
 mod standing;
+
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the tests' own server, of which a benchmark uses a part"
+)]
+#[path = "../../tests/support"]
+mod support {
+    pub mod database;
+    pub mod mariadb;
+}
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -21,7 +35,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum as _};
 
-use process::Usage;
+use process::{Process, Usage};
 use rig::Rig;
 
 /// What to measure.
@@ -29,6 +43,8 @@ use rig::Rig;
 enum Scenario {
     /// History from the embedded store to the edge.
     FirstSync,
+    /// The same from a MariaDB on this machine, with read-only rights.
+    FirstSyncMariadb,
     /// From the durable outbox to the edge, nothing else.
     Delivery,
     /// A live change, alone and beside a first sync.
@@ -70,7 +86,15 @@ fn main() -> anyhow::Result<()> {
     }
     for scenario in &args.scenario {
         match scenario {
-            Scenario::FirstSync => first_sync(&args)?,
+            Scenario::FirstSync => {
+                let rig = Rig::new(args.orders, args.batch_events)?;
+                first_sync(&args, &rig, "embedded store", "15,000 orders/s")?;
+            }
+            Scenario::FirstSyncMariadb => {
+                let shop = mariadb::MariaShop::new(args.orders)?;
+                let rig = Rig::beside(&shop.source, args.batch_events)?;
+                first_sync(&args, &rig, "MariaDB beside it", "10,000 orders/s")?;
+            }
             Scenario::Delivery => delivery(&args)?,
             Scenario::Live => live::live(&args)?,
             Scenario::Standing => standing::standing(&args)?,
@@ -80,21 +104,20 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn first_sync(args: &Args) -> anyhow::Result<()> {
-    let rig = Rig::new(args.orders, args.batch_events)?;
+fn first_sync(args: &Args, rig: &Rig, source: &str, budget: &str) -> anyhow::Result<()> {
     let edge = rig.start_edge(args.latency_ms)?;
     let began = Instant::now();
     let daemon = rig.start_daemon(&edge)?;
-    let events = wait(&rig, |seen| seen.valid && seen.pending == 0)?;
+    let events = wait(rig, &daemon, |seen| seen.valid && seen.pending == 0)?;
     let took = began.elapsed();
     let usage = daemon.usage()?;
     report(
-        "first sync, embedded store",
+        &format!("first sync, {source}"),
         args.orders as u64,
         "orders/s",
         took,
         usage,
-        "15,000 orders/s",
+        budget,
     )?;
     say(&format!(
         "  {events} events, {:.0} events/s, {:.2} CPU-s per 100,000 events, the edge {:.2}, store {} bytes an event",
@@ -108,7 +131,7 @@ fn first_sync(args: &Args) -> anyhow::Result<()> {
 fn delivery(args: &Args) -> anyhow::Result<()> {
     let rig = Rig::new(args.orders, args.batch_events)?;
     let filling = rig.start_daemon_without_edge()?;
-    wait(&rig, |seen| seen.valid)?;
+    wait(&rig, &filling, |seen| seen.valid)?;
     drop(filling);
     let full = rig.look()?;
     say(&format!(
@@ -119,7 +142,7 @@ fn delivery(args: &Args) -> anyhow::Result<()> {
     let edge = rig.start_edge(args.latency_ms)?;
     let began = Instant::now();
     let daemon = rig.start_daemon(&edge)?;
-    wait(&rig, |seen| seen.pending == 0)?;
+    wait(&rig, &daemon, |seen| seen.pending == 0)?;
     let took = began.elapsed();
     let usage = daemon.usage()?;
     let what = format!("delivery alone, {} ms edge", args.latency_ms);
@@ -139,9 +162,10 @@ fn delivery(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Waits until the store says so; returns how many events it has delivered.
-fn wait(rig: &Rig, done: impl Fn(&rig::Seen) -> bool) -> anyhow::Result<u64> {
+fn wait(rig: &Rig, daemon: &Process, done: impl Fn(&rig::Seen) -> bool) -> anyhow::Result<u64> {
     let deadline = Instant::now() + Duration::from_secs(1800);
     loop {
+        rig.must_run(daemon)?;
         match rig.look() {
             Ok(seen) if done(&seen) => return Ok(seen.delivered),
             _ if Instant::now() > deadline => bail!("not done after half an hour"),

@@ -78,6 +78,12 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> anyhow::Result<bool> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        Ok(stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
+    }
+
     /// What it used so far.
     pub fn usage(&self) -> anyhow::Result<Usage> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;

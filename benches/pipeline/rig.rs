@@ -6,10 +6,10 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::demo::embedded::EmbeddedShop;
-use orderfeed::demo::history::{self, Span};
+use orderfeed::demo::history::{Span, batches};
 use orderfeed::demo::shop::{Shop, ShopOptions};
 use orderfeed::store::StoreView;
 
@@ -17,11 +17,13 @@ use crate::process::Process;
 
 pub const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const NOW: UtcMillis = UtcMillis::from_secs(1_790_000_000);
+const EMBEDDED: &str = "[source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\n";
 const YEAR_MS: i64 = 365 * 86_400_000;
 
 /// Everything of one measurement; its directory goes away with it.
 pub struct Rig {
     dir: tempfile::TempDir,
+    source: String,
     batch_events: usize,
 }
 
@@ -45,7 +47,20 @@ impl Rig {
     pub fn new(orders: usize, batch_events: usize) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         fs::copy(shop(orders)?, dir.path().join("shop.db"))?;
-        Ok(Self { dir, batch_events })
+        Ok(Self {
+            dir,
+            source: EMBEDDED.to_owned(),
+            batch_events,
+        })
+    }
+
+    /// With a shop that is elsewhere: its `[source]`.
+    pub fn beside(source: &str, batch_events: usize) -> anyhow::Result<Self> {
+        Ok(Self {
+            dir: tempfile::tempdir()?,
+            source: source.to_owned(),
+            batch_events,
+        })
     }
 
     /// Starts the emulator in a process of its own.
@@ -132,6 +147,18 @@ impl Rig {
         })?)
     }
 
+    /// An error with the last words of a daemon that has ended.
+    pub fn must_run(&self, daemon: &Process) -> anyhow::Result<()> {
+        if !daemon.has_ended()? {
+            return Ok(());
+        }
+        let log = fs::read_to_string(self.dir.path().join("log"))?;
+        bail!(
+            "the daemon has ended: {}",
+            log.lines().last().unwrap_or("without a word")
+        )
+    }
+
     /// Bytes of the store's file and its WAL.
     pub fn store_bytes(&self) -> u64 {
         let size = |path: PathBuf| fs::metadata(path).map_or(0, |meta| meta.len());
@@ -148,7 +175,7 @@ impl Rig {
         let (mut shop, span) = made(orders);
         // The model lives through its history once more: it is as its file says then.
         let _ = shop.open_statements();
-        history::batches(&mut shop, span).for_each(drop);
+        batches(&mut shop, span).for_each(drop);
         let path = self.dir.path().join("shop.db");
         let file = EmbeddedShop::open(&path)?;
         Ok(LiveShop { shop, file, path })
@@ -157,7 +184,8 @@ impl Rig {
     /// Starts the daemon on the edge at `url`, which needs no token, with `more` settings.
     pub fn start_live(&self, url: &str, more: &str, poll: &str) -> anyhow::Result<Process> {
         let path = self.dir.path().join("orderfeed.toml");
-        let text = config(url, self.batch_events)
+        let text = self
+            .config(url)
             .replace("[first_sync]\nhistory = \"all\"\n", more)
             .replace(
                 "path = \"shop.db\"\n",
@@ -173,8 +201,26 @@ impl Rig {
 
     fn config_file(&self, edge: &str) -> anyhow::Result<PathBuf> {
         let path = self.dir.path().join("orderfeed.toml");
-        fs::write(&path, config(edge, self.batch_events))?;
+        fs::write(&path, self.config(edge))?;
         Ok(path)
+    }
+
+    fn config(&self, edge: &str) -> String {
+        let mut text = format!(
+            "[services_connector]\norganization_id = \"{ORGANIZATION}\"\nenvironment = \"production\"\n\
+         [services_connector.production]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
+         [edge]\nurl = \"{edge}\"\nauth = \"none\"\n{}[delivery]\nrequest_units_per_second = 0\nmax_batch_events = {}\n\
+         [delivery.retry]\ninitial = \"10ms\"\nmax = \"10ms\"\n\
+         [first_sync]\nhistory = \"all\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"off\"\n",
+            self.source, self.batch_events,
+        );
+        for (index, code) in websites().iter().enumerate() {
+            let id = datastream(index);
+            text.push_str(&format!(
+                "[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"
+            ));
+        }
+        text
     }
 
     fn start(&self, edge: &str) -> anyhow::Result<Process> {
@@ -182,24 +228,6 @@ impl Rig {
         let log = fs::File::create(self.dir.path().join("log"))?;
         Process::start(&["run", "--config", path.to_str().context("path")?], log)
     }
-}
-
-fn config(edge: &str, batch_events: usize) -> String {
-    let mut text = format!(
-        "[services_connector]\norganization_id = \"{ORGANIZATION}\"\nenvironment = \"production\"\n\
-         [services_connector.production]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
-         [edge]\nurl = \"{edge}\"\nauth = \"none\"\n[source]\nkind = \"sqlite\"\n\
-         [source.sqlite]\npath = \"shop.db\"\n[delivery]\nrequest_units_per_second = 0\nmax_batch_events = {batch_events}\n\
-         [delivery.retry]\ninitial = \"10ms\"\nmax = \"10ms\"\n\
-         [first_sync]\nhistory = \"all\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"off\"\n"
-    );
-    for (index, code) in websites().iter().enumerate() {
-        let id = datastream(index);
-        text.push_str(&format!(
-            "[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"
-        ));
-    }
-    text
 }
 
 pub fn websites() -> Vec<&'static str> {
@@ -225,11 +253,11 @@ impl LiveShop {
         Ok((placed.order_id, Clock::System.now()))
     }
 
-    /// The number of each order.
+    /// The number of each order that has an event: one whose store view was deleted has no website.
     pub fn numbers(&self) -> anyhow::Result<HashMap<i64, String>> {
         let sql = rusqlite::Connection::open(&self.path)?;
         let mut statement = sql.prepare(
-            "SELECT entity_id, increment_id FROM sales_order ORDER BY entity_id DESC LIMIT 200000",
+            "SELECT entity_id, increment_id FROM sales_order WHERE store_id IS NOT NULL ORDER BY entity_id DESC LIMIT 200000",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -238,12 +266,16 @@ impl LiveShop {
 
 /// The shop of which [`shop`] makes the file, before its history.
 fn made(orders: usize) -> (Shop, Span) {
-    let span = Span {
+    (Shop::new(ShopOptions::default()), history(orders))
+}
+
+/// So many orders in a year.
+pub fn history(orders: usize) -> Span {
+    Span {
         orders,
         from: NOW.plus_millis(-YEAR_MS),
         to: NOW,
-    };
-    (Shop::new(ShopOptions::default()), span)
+    }
 }
 
 /// The file of a shop with so many orders.
@@ -258,7 +290,7 @@ fn shop(orders: usize) -> anyhow::Result<PathBuf> {
     let mut file = EmbeddedShop::open(&partial)?;
     let (mut shop, span) = made(orders);
     file.commit(&shop.open_statements())?;
-    for batch in history::batches(&mut shop, span) {
+    for batch in batches(&mut shop, span) {
         file.commit(&batch)?;
     }
     drop(file);

@@ -16,7 +16,7 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
     let rig = Rig::new(args.orders, args.batch_events)?;
     let edge = rig.start_edge(0)?;
     let first = rig.start_daemon(&edge)?;
-    let events = wait(&rig, |seen| seen.valid && seen.pending == 0)?;
+    let events = wait(&rig, &first, |seen| seen.valid && seen.pending == 0)?;
     drop(first);
     let mut shop = rig.open_shop(args.orders)?;
     let (daemon, ready) = rig.start_until_ready(&edge)?;
@@ -28,7 +28,7 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
     for _ in 0..PLACED {
         shop.place()?;
     }
-    wait(&rig, |seen| {
+    wait(&rig, &daemon, |seen| {
         seen.pending == 0 && seen.delivered >= events + u64::from(PLACED)
     })?;
     let changed = daemon.usage()?;
