@@ -186,9 +186,12 @@ async fn where_there_is_no_terminal_there_is_neither_bar_nor_escape() {
     eventually("it stands", || house.installation.pending() == events as u64);
     edge.reset();
     eventually("everything arrives", || house.is_served(&edge, events));
+    eventually("the ends of the first syncs", || {
+        let log = house.installation.log();
+        log.matches("The first sync is complete").count() == 4
+    });
     assert_eq!(daemon.stop(), Some(0));
     let log = house.installation.log();
-    assert!(log.contains("The first sync is complete"), "{log}");
     assert!(
         !log.contains('\u{1b}') && !log.contains('\r') && !log.contains(BAR),
         "{log}"
