@@ -2,7 +2,7 @@
 //! from it loses nothing and repeats with the same bytes.
 
 use std::collections::HashSet;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -268,4 +268,35 @@ fn a_copy_that_does_not_fit_leaves_nothing() {
         "a copy on the store's own disk leaves its reserve: {ran:?}"
     );
     assert!(ran.stderr.contains("store.disk_reserve"), "{ran:?}");
+}
+
+#[test]
+fn what_root_makes_beside_the_store_belongs_to_the_daemons_user() {
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        say("skipped: only root can give files away");
+        return;
+    }
+    let house = ShopHouse::new("http://127.0.0.1:9", 5);
+    let (installation, copy) = (&house.installation, house.installation.path("copy.db"));
+    std::fs::create_dir(installation.path("state")).unwrap();
+    std::os::unix::fs::chown(installation.path("state"), Some(NOBODY), Some(NOBODY)).unwrap();
+    installation.layer("path", "[store]\npath = \"state/orderfeed.db\"\n");
+    let foreign = || -> Vec<_> {
+        let files = std::fs::read_dir(installation.path("state")).unwrap();
+        let files = files.map(Result::unwrap);
+        let foreign = files.filter(|file| file.metadata().unwrap().uid() != NOBODY);
+        foreign.map(|file| file.file_name()).collect()
+    };
+    installation.run(&["indexer:reindex"]).ok();
+    assert_eq!(foreign(), Vec::<std::ffi::OsString>::new(), "a store that is new");
+    let path = copy.to_str().unwrap();
+    installation.run(&["backup", path]).ok();
+    assert_eq!(std::fs::metadata(&copy).unwrap().uid(), 0, "a copy is root's");
+    installation.run(&["restore", path]).ok();
+    assert_eq!(
+        foreign(),
+        Vec::<std::ffi::OsString>::new(),
+        "a store that was restored"
+    );
 }

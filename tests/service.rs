@@ -2,5 +2,7 @@
 //! admin endpoint, and a unit that is confined.
 
 mod daemon;
+mod journal;
 mod life;
+mod reload;
 mod unit;

@@ -14,7 +14,6 @@ use crate::support::oracle;
 use orderfeed::demo::history::Span;
 use orderfeed::demo::shop::{Shop, ShopOptions};
 use orderfeed::emulator::EmulatorHandle;
-use orderfeed::store::cron::CronRun;
 
 /// Stops the shop's triggers from telling: what is written then is written behind the capture's back.
 fn behind_the_back(house: &ShopHouse, sql: &str) {
@@ -40,13 +39,18 @@ fn verify(installation: &Installation, args: &[&str]) -> (Option<i32>, Value) {
     (ran.code, report)
 }
 
-/// A job that never ran is due at once: what follows comes after that.
-fn after_the_first_night(installation: &Installation) {
-    eventually("the first night", || {
-        let history = installation.look(|reader| reader.cron_history(Some("verify_source"), 1));
-        let ended = |run: &CronRun| run.status != "running";
-        history.is_some_and(|runs| runs.iter().any(ended))
-    });
+/// A new store has nothing to catch up: the nightly job waits for its night.
+fn no_night_yet(installation: &Installation) {
+    let history = installation.look(|reader| reader.cron_history(Some("verify_source"), 1));
+    assert_eq!(history, Some(Vec::new()));
+    let jobs: Value = serde_json::from_str(&installation.run(&["cron", "list", "--json"]).ok()).unwrap();
+    let job = jobs
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["job"] == "verify_source");
+    let job = job.unwrap();
+    assert!(job["last"].is_null() && job["next"].is_string(), "{job}");
 }
 
 fn store_sql(installation: &Installation, sql: &str) -> usize {
@@ -74,7 +78,7 @@ async fn every_way_to_differ_is_found_told_and_mended_beside_a_daemon() {
     let daemon = house.installation.start();
     let expected = house.expected();
     eventually("the first sync", || house.is_served(&edge, expected.len()));
-    after_the_first_night(&house.installation);
+    no_night_yet(&house.installation);
     let (code, report) = verify(&house.installation, &[]);
     assert_eq!(code, Some(0), "{report:#}");
     assert_eq!(number(&report, "/orders"), 200);
@@ -161,7 +165,6 @@ async fn live_traffic_is_no_alarm_and_does_not_wait() {
     let daemon = house.installation.start();
     let expected = house.expected().len();
     eventually("the first sync", || house.is_served(&edge, expected));
-    after_the_first_night(&house.installation);
     let mut verifying = house
         .installation
         .command(&["verify", "--json"])
@@ -194,7 +197,6 @@ async fn without_a_daemon_what_it_would_still_capture_is_no_difference() {
     let daemon = house.installation.start();
     let expected = house.expected().len();
     eventually("the first sync", || house.is_served(&edge, expected));
-    after_the_first_night(&house.installation);
     assert_eq!(daemon.stop(), Some(0));
     let placed = house.place();
     let (code, report) = verify(&house.installation, &[]);
@@ -238,7 +240,6 @@ async fn a_late_commit_beyond_the_overlap_is_found_by_the_nightly_job_and_delive
     eventually("the first sync", || {
         edge.unique_ids() >= before.len() && installation.is_settled()
     });
-    after_the_first_night(&installation);
 
     // A transaction that began an hour ago commits now: its rows carry the time at which they were written.
     database
@@ -294,11 +295,6 @@ async fn the_sweep_covers_all_of_history_night_after_night() {
     let daemon = house.installation.start();
     let expected = house.expected().len();
     eventually("the first sync", || house.is_served(&edge, expected));
-    after_the_first_night(&house.installation);
-    store_sql(
-        &house.installation,
-        "DELETE FROM meta WHERE key = 'verify_sweep_below'",
-    );
     let oldest = "(SELECT min(entity_id) FROM sales_order)";
     behind_the_back(
         &house,
@@ -341,7 +337,6 @@ async fn a_source_that_is_down_fails_the_night_and_the_next_one_goes_on() {
     let installation = in_front_of(&database.url(&database.read_only_account().await), &edge);
     let daemon = installation.start();
     eventually("the first sync", || installation.is_settled());
-    after_the_first_night(&installation);
     server.stop();
     let ran = installation.run(&["cron", "run", "verify_source"]);
     assert_eq!(ran.code, Some(69), "{ran:?}");

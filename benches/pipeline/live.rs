@@ -161,19 +161,39 @@ impl Scene {
                 bail!("{missing} of {} live orders never came", expected.len());
             }
             millis.sort_unstable();
-            let at = |part: f64| {
-                millis
-                    .get(((millis.len() as f64 * part) as usize).min(millis.len() - 1))
-                    .copied()
-            };
             return Ok(Figures {
                 count: millis.len(),
-                p50: at(0.5).unwrap_or_default(),
-                p99: at(0.99).unwrap_or_default(),
-                p999: at(0.999).unwrap_or_default(),
-                max: millis.last().copied().unwrap_or_default(),
+                p50: part(&millis, 0.5),
+                p99: part(&millis, 0.99),
+                p999: part(&millis, 0.999),
+                max: part(&millis, 1.0),
             });
         }
+    }
+
+    /// Where the time of these orders went, from stage to stage: what the middle one and the slowest hundredth waited.
+    fn stages(&self, from: usize, to: usize) -> anyhow::Result<String> {
+        let (numbers, arrived, kept) = (self.shop.numbers()?, self.arrivals(), self.rig.moments()?);
+        let mut waited = [const { Vec::new() }; 4];
+        for (order, committed) in &self.placed[from..to] {
+            let (Some(at), Some(arrived)) = (
+                kept.get(order),
+                numbers.get(order).and_then(|number| arrived.get(number)),
+            ) else {
+                continue;
+            };
+            let ends = [at.captured, at.indexed, at.sent, *arrived];
+            let begins = [*committed, at.captured, at.indexed, at.sent];
+            for (stage, (end, begin)) in waited.iter_mut().zip(ends.iter().zip(begins)) {
+                stage.push(end.millis_since(begin));
+            }
+        }
+        let words = ["captured", "indexed", "sent", "accepted"];
+        let stages = words.iter().zip(&mut waited).map(|(word, millis)| {
+            millis.sort_unstable();
+            format!("{word} {}/{}", part(millis, 0.5), part(millis, 0.99))
+        });
+        Ok(stages.collect::<Vec<_>>().join(", "))
     }
 
     /// When the first event of each order number came.
@@ -187,6 +207,13 @@ impl Scene {
         }
         first
     }
+}
+
+/// The value below which this part of the sorted ones lies.
+fn part(sorted: &[i64], part: f64) -> i64 {
+    let index = (sorted.len() as f64 * part) as usize;
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(index.min(last)).copied().unwrap_or_default()
 }
 
 fn settings(mode: &str, history: &str) -> String {
@@ -240,6 +267,11 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
         ("afterwards", scene.figures(third, scene.placed.len())?),
     ];
     let usage = daemon.usage()?;
+    say(&format!(
+        "  median/p99 of the stages after it: {}; afterwards: {}",
+        scene.stages(second, third)?,
+        scene.stages(third, scene.placed.len())?
+    ))?;
     say(&format!(
         "first sync of {total} orders beside {} changes a second: {:.1} s with a kill -9 at {before} orders, after which it \
          went on at {after}; peak {} MiB",

@@ -84,6 +84,17 @@ impl Process {
         Ok(stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
     }
 
+    /// The time on a core of all threads that live now, in nanoseconds as the scheduler counted them: an idle daemon
+    /// wakes for less than the tick by which [`Self::usage`] is counted.
+    pub fn threads_ns(&self) -> anyhow::Result<u64> {
+        let mut sum = 0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            sum += text.split_whitespace().next().map_or(Ok(0), str::parse::<u64>)?;
+        }
+        Ok(sum)
+    }
+
     /// What it used so far.
     pub fn usage(&self) -> anyhow::Result<Usage> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;

@@ -22,8 +22,9 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
     let (daemon, ready) = rig.start_until_ready(&edge)?;
     // What a start brings with it is over.
     sleep(Duration::from_secs(5));
-    let begun = daemon.usage()?;
+    let begun = daemon.threads_ns()?;
     sleep(WATCHED);
+    let watched = daemon.threads_ns()?.saturating_sub(begun);
     let idle = daemon.usage()?;
     for _ in 0..PLACED {
         shop.place()?;
@@ -42,7 +43,7 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
     say(&format!(
         "  ready after {} ms (budget 200), idle {:.2} % of a core (budget 0.2) and {} MiB (budget 32)",
         ready.as_millis(),
-        (idle.cpu_s - begun.cpu_s) * 100.0 / WATCHED.as_secs_f64(),
+        watched as f64 * 100.0 / WATCHED.as_nanos() as f64,
         idle.now_kib >> 10,
     ))?;
     say(&format!(

@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::ops::sentence::sentence;
+use crate::ops::stderr::Stderr;
 
 /// Why nothing more can be printed.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +90,9 @@ pub fn talks_to_a_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Says why a command failed.
+/// Says why a command failed; an error also to the journal, if that is where stderr goes.
 pub fn failure(error: &anyhow::Error) {
-    talk(&format!("orderfeed: {}", sentence(error)));
+    talk(&Stderr::look().complaint(&format!("orderfeed: {}", sentence(error))));
 }
 
 /// Prints what clap has to say: help and version to stdout, complaints to stderr.
@@ -99,5 +100,10 @@ pub fn failure(error: &anyhow::Error) {
 /// # Errors
 /// As [`data`].
 pub fn clap(error: &clap::Error) -> Result<(), OutputError> {
+    let stderr = Stderr::look();
+    if error.use_stderr() && stderr.is_the_journal() {
+        talk(&stderr.complaint(&error.to_string()));
+        return Ok(());
+    }
     Ok(error.print()?)
 }

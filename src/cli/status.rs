@@ -120,7 +120,7 @@ impl Block {
         let daemon = &snapshot.daemon;
         let command = daemon.command.as_deref().unwrap_or("another process");
         let state = match (daemon.running, daemon.pid) {
-            (false, _) => "not running; start it with `orderfeed run`".to_owned(),
+            (false, _) => "not running; start it with `systemctl start orderfeed`".to_owned(),
             (true, Some(pid)) => format!("running: {command} (process {pid})"),
             (true, None) => format!("running: {command}"),
         };

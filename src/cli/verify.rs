@@ -167,6 +167,10 @@ fn verdict(report: &VerifyReport) -> String {
         false => String::new(),
     };
     let verdict = match (found, report.repaired, report.left()) {
+        (0, ..) if !report.unknown.is_empty() => format!(
+            "Nothing else differs; {} of the named orders could not be found.",
+            report.unknown.len()
+        ),
         (0, ..) => "Nothing differs.".to_owned(),
         (found, 0, _) => format!(
             "{found} orders differ.{listed} `orderfeed verify --repair` with the same options has them indexed again."
@@ -243,6 +247,9 @@ mod tests {
             verdict(&report).contains("1 are in the changelog and are indexed next; 1 cannot be understood")
         );
         report.differing = crate::indexer::Differing::default();
+        report.unknown = vec!["000000009".to_owned()];
+        assert!(verdict(&report).contains("1 of the named orders could not be found"));
+        report.unknown.clear();
         report.complete = false;
         assert!(verdict(&report).starts_with("Nothing differs.") && verdict(&report).contains("ended early"));
     }

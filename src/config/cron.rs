@@ -4,7 +4,8 @@
 //!
 //! * A job is due when a slot of its expression lies after its last run and not after now. However many slots were
 //!   missed (a stop, a long run, a suspended machine), the latest one runs, once.
-//! * A job that never ran is due at once.
+//! * A job without a last run is due at once. A job that has nothing to do on a new store is given the moment at which
+//!   it was first looked at instead, and begins with its next slot.
 //! * Where the clocks skip an hour, a slot of that hour moves to its end; where they repeat one, a job that follows
 //!   the hour (`30 * * * *`) runs in both.
 //! * When the wall clock is set back, no slot runs a second time: the job waits until the clock has passed its last

@@ -258,7 +258,7 @@ pub struct JobRun {
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Nobody listens on the socket.
-    #[error("no daemon is running on this store; start one with `orderfeed run`")]
+    #[error("no daemon is running on this store; start it with `systemctl start orderfeed`")]
     NoDaemon,
     /// The daemon belongs to somebody else.
     #[error("{} may not be used by this user; run the command as the daemon's user or as root", path.display())]

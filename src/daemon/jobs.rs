@@ -60,6 +60,15 @@ impl Job {
         Self::ALL.into_iter().find(|job| job.as_str() == name)
     }
 
+    /// Whether there may be something to do before its first slot: a new store is to be filled at once, and there is nothing
+    /// in it yet to clean or to verify.
+    pub const fn begins_at_once(self) -> bool {
+        match self {
+            Self::UpdateAllViews | Self::ReindexAllInvalid | Self::ResendFailedItems => true,
+            Self::CleanAllChangelogs | Self::CleanupDeliveredEvents | Self::VerifySource => false,
+        }
+    }
+
     /// When it runs.
     pub fn schedule(self, config: &Config) -> &CronExpr {
         let cron = &config.cron;

@@ -109,15 +109,22 @@ pub(super) async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<O
     let (mut found, mut unknown) = (Vec::new(), 0);
     for name in names {
         let by_number = jobs.indexer.source().find_by_number(name.trim()).await?;
-        match (by_number.is_empty(), name.trim().parse::<OrderId>()) {
+        match (by_number.is_empty(), entity_id(name)) {
             (false, _) => found.extend(by_number),
-            (true, Ok(id)) if !jobs.indexer.source().read_orders(&[id]).await?.is_empty() => found.push(id),
+            (true, Some(id)) if !jobs.indexer.source().read_orders(&[id]).await?.is_empty() => found.push(id),
             (true, _) => unknown += 1,
         }
     }
     found.sort_unstable();
     found.dedup();
     Ok((found, unknown))
+}
+
+/// The entity id that a name may be. Zeros before it make it an order number: one that does not exist must not stand for
+/// the order with that id.
+pub(super) fn entity_id(name: &str) -> Option<OrderId> {
+    let id: OrderId = name.trim().parse().ok()?;
+    (id.to_string() == name.trim()).then_some(id)
 }
 
 /// What failed and needed a decision is tried once more: that is the decision.
@@ -203,4 +210,17 @@ fn standing_still(backlog: Backlog) -> Option<StandingStill> {
         events: backlog.events,
         reason,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_number_with_leading_zeros_is_no_entity_id() {
+        assert_eq!(entity_id(" 101 "), Some(101));
+        for number in ["000000101", "+101", "B2-101", ""] {
+            assert_eq!(entity_id(number), None, "{number}");
+        }
+    }
 }

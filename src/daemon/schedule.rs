@@ -1,7 +1,8 @@
 //! The schedules. `tokio-cron-scheduler` only ticks, once a second, in UTC; what is due is decided by a pure function
 //! over the persisted last slot ([`crate::config::cron::due`]), because the crate freezes time zones when a job is
 //! made, lets jobs overlap, and forgets everything at a restart. A job never overlaps itself; slots that pass while it
-//! runs, or while the daemon is down, are caught up once.
+//! runs, or while the daemon is down, are caught up once. A job that never ran has nothing to catch up: what a new store
+//! needs runs at once ([`Job::begins_at_once`]), the rest at its first slot after the daemon first knew of the job.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,11 +15,12 @@ use tokio_cron_scheduler::{JobBuilder, JobScheduler};
 use super::jobs::{Job, JobResult, Jobs};
 use super::vitals::Vitals;
 use crate::clock::UtcMillis;
+use crate::config::Config;
 use crate::config::cron::{Slot, due};
 use crate::indexer::IndexError;
 use crate::ops::voice::{Line, Voice};
 use crate::store::cron::CronRun;
-use crate::store::{Durability, Reader, StoreError};
+use crate::store::{Durability, StoreError, Writer};
 
 /// A run that takes longer gets a row while it runs.
 const WORTH_A_ROW: Duration = Duration::from_secs(1);
@@ -96,16 +98,37 @@ async fn start_ticker(tick: &Arc<Notify>) -> Result<JobScheduler, ScheduleError>
 struct Place {
     last: Option<UtcMillis>,
     saved: Option<UtcMillis>,
-    /// Nothing is due before this; looked at again earlier if the clock goes back.
+    /// Nothing is due before this; looked at again earlier if the clock goes back, or the configuration changes.
     next: Option<UtcMillis>,
+    /// Whether it ever did, so that `last` is a slot of its.
+    ran: bool,
     running: bool,
     voice: Voice,
+}
+
+impl Place {
+    /// `last` is the slot it last ran for, `first_seen` when a job that waits for its first slot became known.
+    fn of(last: Option<UtcMillis>, first_seen: Option<UtcMillis>) -> Self {
+        Self {
+            last: last.or(first_seen),
+            saved: last,
+            ran: last.is_some(),
+            ..Self::default()
+        }
+    }
+}
+
+/// `meta`: when a job was first looked at that had never run.
+fn first_seen_key(job: Job) -> String {
+    format!("cron_first_seen/{}", job.as_str())
 }
 
 struct Schedule {
     jobs: Jobs,
     places: HashMap<Job, Place>,
     looked_at: UtcMillis,
+    /// What the places' next slots were planned with.
+    planned: Arc<Config>,
     vitals: Arc<Vitals>,
 }
 
@@ -113,24 +136,18 @@ type Ended = (Job, Result<(), StoreError>, Option<IndexError>);
 
 impl Schedule {
     async fn load(jobs: Jobs, vitals: Arc<Vitals>) -> Result<Self, StoreError> {
-        let read = |reader: &Reader<'_>| {
-            Job::ALL
-                .into_iter()
-                .map(|job| Ok((job, reader.last_slot(job.as_str())?)))
-                .collect::<Result<Vec<_>, _>>()
-        };
-        let last = jobs.indexer.store().read(read).await?;
-        let place = |last: Option<UtcMillis>| Place {
-            last,
-            saved: last,
-            ..Place::default()
-        };
-        let places = last.into_iter().map(|(job, last)| (job, place(last))).collect();
         let looked_at = jobs.clock.now();
+        let load = move |writer: &mut Writer<'_>| {
+            let place = |job| Ok((job, place_of(writer, job, looked_at)?));
+            Job::ALL.into_iter().map(place).collect::<Result<_, _>>()
+        };
+        let places = jobs.indexer.store().write(Durability::Relaxed, load).await?;
+        let planned = jobs.config.borrow().clone();
         Ok(Self {
             jobs,
             places,
             looked_at,
+            planned,
             vitals,
         })
     }
@@ -141,18 +158,20 @@ impl Schedule {
         let went_back = now < self.looked_at;
         self.looked_at = now;
         let config = self.jobs.config.borrow().clone();
+        let is_planned = Arc::ptr_eq(&config, &self.planned) && !went_back;
+        self.planned = config.clone();
         for job in Job::ALL {
             let Some(place) = self.places.get_mut(&job) else {
                 continue;
             };
-            if place.running || (!went_back && place.next.is_some_and(|next| now < next)) {
+            if place.running || (is_planned && place.next.is_some_and(|next| now < next)) {
                 continue;
             }
             let found = due(job.schedule(&config), config.cron.time_zone, place.last, now);
             place.last = found.last_run;
             place.next = found.next;
             if let Some(slot) = found.slot {
-                place.running = true;
+                (place.running, place.ran) = (true, true);
                 let save = place.last.filter(|last| {
                     place
                         .saved
@@ -181,15 +200,31 @@ impl Schedule {
         let slots: Vec<_> = self
             .places
             .iter()
+            .filter(|(_, place)| place.ran)
             .filter_map(|(job, place)| Some((*job, place.last?)))
             .collect();
-        let save = move |writer: &mut crate::store::Writer<'_>| {
+        let save = move |writer: &mut Writer<'_>| {
             slots
                 .iter()
                 .try_for_each(|(job, last)| writer.set_last_slot(job.as_str(), *last))
         };
         Ok(self.jobs.indexer.store().write(Durability::Relaxed, save).await?)
     }
+}
+
+/// Where a job is, from the store. Remembered at the first look, so that a restart before the first slot does not lose it.
+fn place_of(writer: &mut Writer<'_>, job: Job, now: UtcMillis) -> Result<Place, StoreError> {
+    let last = writer.reader().last_slot(job.as_str())?;
+    if last.is_some() || job.begins_at_once() {
+        return Ok(Place::of(last, None));
+    }
+    let key = first_seen_key(job);
+    let seen = writer.reader().meta(&key)?;
+    if let Some(seen) = seen.and_then(|millis| millis.parse().ok()) {
+        return Ok(Place::of(None, Some(UtcMillis(seen))));
+    }
+    writer.set_meta(&key, &now.0.to_string())?;
+    Ok(Place::of(None, Some(now)))
 }
 
 /// Runs a job and keeps what is worth keeping of it.
@@ -246,7 +281,7 @@ async fn keep(
     let job = row.job.clone();
     row.finished_at = Some(now);
     (row.status, row.message) = (status.to_owned(), message);
-    let write = move |writer: &mut crate::store::Writer<'_>| {
+    let write = move |writer: &mut Writer<'_>| {
         if slot.missed_earlier {
             let why = "earlier slots passed while the daemon was down or the job was busy; this run stands for them";
             writer.record_missed_slot(&job, slot.scheduled_for, why)?;
@@ -289,5 +324,40 @@ fn say(job: Job, voice: &mut Voice, failure: Option<&IndexError>, now: UtcMillis
             );
         }
         Some(Line::Recovered { .. }) | None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing;
+
+    const DAY_MS: i64 = 86_400_000;
+    /// 2026-11-22, five in the morning.
+    const INSTALLED: UtcMillis = UtcMillis::from_secs(1_795_323_600);
+
+    async fn slot(store: &crate::store::Store, job: Job, loaded: UtcMillis, now: UtcMillis) -> Option<Slot> {
+        let load = move |writer: &mut Writer<'_>| place_of(writer, job, loaded);
+        let place = store.write(Durability::Relaxed, load).await.unwrap();
+        let config = Config::default();
+        due(job.schedule(&config), config.cron.time_zone, place.last, now).slot
+    }
+
+    #[tokio::test]
+    async fn a_first_start_fills_the_store_at_once_and_verifies_it_at_night() {
+        let (_dir, store) = testing::fresh();
+        for job in Job::ALL {
+            let due = slot(&store, job, INSTALLED, INSTALLED).await;
+            assert_eq!(due.is_some(), job.begins_at_once(), "{job:?}");
+        }
+        let job = Job::VerifySource;
+        let restarted = INSTALLED.plus_millis(DAY_MS);
+        let found = slot(&store, job, restarted, restarted).await;
+        assert!(
+            found.is_some_and(|slot| !slot.missed_earlier),
+            "the night that was slept through is caught up: {found:?}"
+        );
+        let last = store.read(move |reader| reader.last_slot(job.as_str())).await;
+        assert_eq!(last.unwrap(), None, "it is not said to have run");
     }
 }

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::control::Progress;
 use super::jobs::Jobs;
-use super::resync_work::find;
+use super::resync_work::{entity_id, find};
 use super::verify::VerifyOptions;
 use super::walk_reply::{refused, report_to};
 use crate::commerce::order::OrderId;
@@ -61,7 +61,7 @@ async fn named(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, V
         found.extend(of_source);
         let known = jobs.indexer.store().read(move |reader: &Reader<'_>| {
             let mut orders = reader.orders_by_number(&number)?;
-            if let (true, Ok(id)) = (orders.is_empty(), number.parse::<OrderId>()) {
+            if let (true, Some(id)) = (orders.is_empty(), entity_id(&number)) {
                 orders.extend(reader.feed_row(id)?.map(|_| id));
             }
             Ok(orders)

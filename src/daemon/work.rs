@@ -66,7 +66,9 @@ pub enum RequestError {
         holder: String,
     },
     /// The store has no index yet.
-    #[error("the index has no state yet; start `orderfeed run` once, or run `orderfeed indexer:reindex`")]
+    #[error(
+        "the index has no state yet; start the daemon once (`systemctl start orderfeed`), or run `orderfeed indexer:reindex`"
+    )]
     NeverStarted,
     /// No website of this code was ever seen.
     #[error("there is no website {code:?} in the store; known: {known}")]

@@ -1,4 +1,7 @@
 //! Exact numbers with four decimal places, the precision of Commerce's money and quantities. No floats.
+//!
+//! Not `commerce::amount`: the shop is what tests hold the reader against, so it shares nothing with it; and what it needs
+//! beside sums (products, shares, rounding to a currency's unit) nothing else does.
 
 use std::fmt;
 use std::iter::Sum;

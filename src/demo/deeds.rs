@@ -221,12 +221,7 @@ fn cancel(pen: &mut Pen<'_>, order: &mut Order) {
     if !order.payment.voided && order.payment.authorization.is_some() {
         void(pen, order);
     } else {
-        pen.update(
-            "sales_order_payment",
-            "entity_id",
-            order.payment.id,
-            rows::moving_payment(order),
-        );
+        rows::write_payment(pen, order);
     }
     order.enter(State::Canceled);
 }
@@ -280,12 +275,7 @@ fn void(pen: &mut Pen<'_>, order: &mut Order) {
     let authorization = order.payment.authorization.clone();
     placing::transaction(pen, order, "void", authorization.as_ref());
     order.payment.voided = true;
-    pen.update(
-        "sales_order_payment",
-        "entity_id",
-        order.payment.id,
-        rows::moving_payment(order),
-    );
+    rows::write_payment(pen, order);
 }
 
 fn comment(pen: &mut Pen<'_>, order: &Order) {

@@ -2,7 +2,7 @@
 
 use crate::demo::amount::Amount;
 use crate::demo::catalog::ProductKind;
-use crate::demo::model::{Cost, Item, Money, Order};
+use crate::demo::model::{Cost, Item, Order};
 use crate::demo::pen::{Cells, Pen, both};
 use crate::demo::rows;
 use crate::demo::stores::WEBSITES;
@@ -105,24 +105,6 @@ pub(crate) fn document_cells(pen: &mut Pen<'_>, order: &Order, table: &'static s
         cells.push(("base_to_order_rate", order.store.rate.into()));
     }
     cells
-}
-
-/// The money of a whole document.
-pub(crate) fn cost_cells(cells: &mut Cells, cost: Cost, grand: Money) {
-    both(cells, ["base_subtotal", "subtotal"], cost.subtotal);
-    both(
-        cells,
-        ["base_discount_amount", "discount_amount"],
-        cost.discount.negated(),
-    );
-    both(cells, ["base_tax_amount", "tax_amount"], cost.tax);
-    both(cells, ["base_shipping_amount", "shipping_amount"], cost.shipping);
-    both(
-        cells,
-        ["base_shipping_tax_amount", "shipping_tax_amount"],
-        cost.shipping_tax,
-    );
-    both(cells, ["base_grand_total", "grand_total"], grand);
 }
 
 /// Which item, and how many of it.

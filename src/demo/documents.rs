@@ -4,7 +4,7 @@
 use crate::demo::amount::Amount;
 use crate::demo::catalog::ProductKind;
 use crate::demo::document_rows::{
-    cost_cells, document_cells, item_cells, pick, settle, total, with_children, write_items,
+    document_cells, item_cells, pick, settle, total, with_children, write_items,
 };
 use crate::demo::model::{Cost, Invoice, Money, Order, State};
 use crate::demo::pen::Pen;
@@ -47,7 +47,7 @@ pub(crate) fn invoice(pen: &mut Pen<'_>, order: &mut Order, everything: bool) {
         ("is_used_for_refund", Value::Null),
         ("base_total_refunded", Value::Null),
     ]);
-    cost_cells(&mut cells, cost, grand);
+    rows::cost_cells(&mut cells, cost, grand);
     pen.insert("sales_invoice", cells);
     write_items(pen, "sales_invoice_item", id, items);
     order.invoiced += cost;
@@ -169,12 +169,7 @@ fn capture(pen: &mut Pen<'_>, order: &mut Order) -> Option<String> {
 fn receive(pen: &mut Pen<'_>, order: &mut Order, sum: Money) {
     order.paid += sum;
     order.payment.paid += sum;
-    pen.update(
-        "sales_order_payment",
-        "entity_id",
-        order.payment.id,
-        rows::moving_payment(order),
-    );
+    rows::write_payment(pen, order);
     if order.state == State::New {
         order.touched = true;
     }

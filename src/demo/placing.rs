@@ -50,12 +50,7 @@ pub(crate) fn authorize(pen: &mut Pen<'_>, order: &mut Order) {
     let text = transaction(pen, order, "authorization", None);
     order.payment.authorized = order.cost.grand_total();
     order.payment.authorization = text;
-    pen.update(
-        "sales_order_payment",
-        "entity_id",
-        order.payment.id,
-        rows::moving_payment(order),
-    );
+    rows::write_payment(pen, order);
 }
 
 /// Writes a payment transaction and makes it the payment's last; returns its ids.

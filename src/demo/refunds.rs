@@ -1,9 +1,7 @@
 //! Credit memos: items, shipping, goodwill and fees, never more than was paid.
 
 use crate::demo::amount::Amount;
-use crate::demo::document_rows::{
-    ItemRow, Picked, cost_cells, document_cells, pick, settle, total, write_items,
-};
+use crate::demo::document_rows::{ItemRow, Picked, document_cells, pick, settle, total, write_items};
 use crate::demo::model::{Cost, Money, Order};
 use crate::demo::pen::{Pen, both};
 use crate::demo::placing::transaction;
@@ -44,12 +42,7 @@ pub(crate) fn refund(pen: &mut Pen<'_>, order: &mut Order) {
     order.adjustment_negative += minus;
     order.payment.refunded += grand;
     order.enter(order.resolved_state());
-    pen.update(
-        "sales_order_payment",
-        "entity_id",
-        order.payment.id,
-        rows::moving_payment(order),
-    );
+    rows::write_payment(pen, order);
 }
 
 /// What a credit memo adds as goodwill and withholds as a fee, so that no more goes back than is there.
@@ -112,7 +105,7 @@ fn write_creditmemo(
         minus,
     );
     both(&mut cells, ["base_adjustment", "adjustment"], plus - minus);
-    cost_cells(&mut cells, cost, grand);
+    rows::cost_cells(&mut cells, cost, grand);
     pen.insert("sales_creditmemo", cells);
     write_items(pen, "sales_creditmemo_item", id, items);
     for _ in 0..pen.one_of(&[0, 0, 1, 2]) {

@@ -4,8 +4,8 @@
 use crate::clock::UtcMillis;
 use crate::demo::amount::Amount;
 use crate::demo::catalog::ProductKind;
-use crate::demo::model::{Item, Money, Order};
-use crate::demo::pen::{Cells, both, or_null};
+use crate::demo::model::{Cost, Item, Money, Order};
+use crate::demo::pen::{Cells, Pen, both, or_null};
 use crate::demo::people::Place;
 use crate::demo::sql::Value;
 use crate::demo::stores::WEBSITES;
@@ -272,8 +272,18 @@ pub(crate) fn payment_cells(order: &Order) -> Cells {
     cells
 }
 
+/// What happened to the money, in the payment's row.
+pub(crate) fn write_payment(pen: &mut Pen<'_>, order: &Order) {
+    pen.update(
+        "sales_order_payment",
+        "entity_id",
+        order.payment.id,
+        moving_payment(order),
+    );
+}
+
 /// What deeds change about a payment.
-pub(crate) fn moving_payment(order: &Order) -> Cells {
+fn moving_payment(order: &Order) -> Cells {
     let payment = &order.payment;
     let online = |amount: Amount| payment.online.then_some(amount);
     let mut cells = vec![
@@ -332,6 +342,22 @@ fn order_totals(cells: &mut Cells, order: &Order) {
     let discounted = cost.discount != Money::default();
     cells.push(("coupon_code", discounted.then_some("SUMMER").into()));
     cells.push(("discount_description", discounted.then_some("SUMMER").into()));
+    cost_cells(cells, cost, cost.grand_total());
+    both(
+        cells,
+        ["base_shipping_incl_tax", "shipping_incl_tax"],
+        cost.shipping + cost.shipping_tax,
+    );
+    let item_tax = cost.tax - cost.shipping_tax;
+    both(
+        cells,
+        ["base_subtotal_incl_tax", "subtotal_incl_tax"],
+        cost.subtotal + item_tax,
+    );
+}
+
+/// The money of a whole document: an order, an invoice, a credit memo.
+pub(crate) fn cost_cells(cells: &mut Cells, cost: Cost, grand: Money) {
     both(cells, ["base_subtotal", "subtotal"], cost.subtotal);
     both(
         cells,
@@ -345,16 +371,5 @@ fn order_totals(cells: &mut Cells, order: &Order) {
         ["base_shipping_tax_amount", "shipping_tax_amount"],
         cost.shipping_tax,
     );
-    both(
-        cells,
-        ["base_shipping_incl_tax", "shipping_incl_tax"],
-        cost.shipping + cost.shipping_tax,
-    );
-    let item_tax = cost.tax - cost.shipping_tax;
-    both(
-        cells,
-        ["base_subtotal_incl_tax", "subtotal_incl_tax"],
-        cost.subtotal + item_tax,
-    );
-    both(cells, ["base_grand_total", "grand_total"], cost.grand_total());
+    both(cells, ["base_grand_total", "grand_total"], grand);
 }

@@ -17,6 +17,8 @@ pub struct Facts {
     pub holder: Option<Holder>,
     /// Why that could not be found out.
     pub unseen: Option<String>,
+    /// Who keeps the database locked, if that is not the daemon: then none can start.
+    pub locked_by: Option<String>,
     /// What the control socket answered: the daemon's version.
     pub answer: Option<Result<String, Silence>>,
     /// What `/healthz` said: status and text. `Err` says why it was not asked.
@@ -63,11 +65,7 @@ pub fn verdict(facts: &Facts) -> Vec<Finding> {
         );
     }
     let Some(holder) = &facts.holder else {
-        let mut findings = vec![Finding::problem(
-            Check::Running,
-            "no daemon is running on this store: changes wait in the source, events in the outbox",
-            "systemctl start orderfeed; if it does not stay up, `journalctl -u orderfeed -n 20` ends with the reason",
-        )];
+        let mut findings = vec![nobody(facts.locked_by.as_deref())];
         let why = "no daemon is running";
         findings.extend(crate::doctor::finding::all_skipped(
             &[Check::Answers, Check::Healthy, Check::Limits],
@@ -100,6 +98,25 @@ pub fn verdict(facts: &Facts) -> Vec<Finding> {
         healthy(facts),
         limits(facts),
     ]
+}
+
+/// A start would be in vain while somebody keeps the database locked.
+fn nobody(locked_by: Option<&str>) -> Finding {
+    let (why, remedy) = match locked_by {
+        Some(who) => (
+            format!(", and none can start: {who} keeps the database locked"),
+            "first what store.locked says, then `systemctl start orderfeed`",
+        ),
+        None => (
+            String::new(),
+            "systemctl start orderfeed; if it does not stay up, `journalctl -u orderfeed -n 20` ends with the reason",
+        ),
+    };
+    Finding::problem(
+        Check::Running,
+        format!("no daemon is running on this store{why}; changes wait in the source, events in the outbox"),
+        remedy,
+    )
 }
 
 fn answers(facts: &Facts) -> Finding {
@@ -191,6 +208,16 @@ mod tests {
     fn a_daemon_that_works_is_fine_and_none_is_a_problem() {
         assert_eq!(verdicts(&running()), [Fine; 4]);
         assert_eq!(verdicts(&Facts::default()), [Problem, Skipped, Skipped, Skipped]);
+        let locked = Facts {
+            locked_by: Some("process 12 (sqlite3 orderfeed.db)".into()),
+            ..Facts::default()
+        };
+        let finding = verdict(&locked).remove(0);
+        assert!(
+            finding.message.contains("none can start: process 12 (sqlite3"),
+            "{finding:?}"
+        );
+        assert!(finding.remedy.unwrap().contains("store.locked"));
         let unseen = Facts {
             unseen: Some("Permission denied".into()),
             ..Facts::default()

@@ -32,6 +32,16 @@ pub struct Writer {
     pub watched_ms: i64,
 }
 
+impl Writer {
+    /// Who it is, in words.
+    pub fn who(&self) -> String {
+        match self.pid {
+            0 => "a process that cannot be named from here (another container?)".to_owned(),
+            pid => format!("process {pid} ({})", self.command),
+        }
+    }
+}
+
 /// Judges it.
 pub fn verdict(facts: &Facts) -> Vec<Finding> {
     let locked = locked(facts.writer.as_ref());
@@ -97,20 +107,15 @@ fn locked(writer: Option<&Writer>) -> Finding {
     let Some(writer) = writer else {
         return Finding::ok(Check::Locked, "no other process keeps SQLite's locks");
     };
-    let (who, remedy) = match writer.pid {
-        0 => (
-            "a process that cannot be named from here (another container?)".to_owned(),
-            "find it on the host: `fuser -v` on the store's files".to_owned(),
-        ),
-        pid => (
-            format!("process {pid} ({})", writer.command),
-            format!("end it, or let it finish: `ps -fp {pid}`, then `kill {pid}`"),
-        ),
+    let remedy = match writer.pid {
+        0 => "find it on the host: `fuser -v` on the store's files".to_owned(),
+        pid => format!("end it, or let it finish: `ps -fp {pid}`, then `kill {pid}`"),
     };
     Finding::problem(
         Check::Locked,
         format!(
-            "{who} keeps the store's database locked, for {} ms so far: the daemon cannot write",
+            "{} keeps the store's database locked, for {} ms so far: the daemon cannot write",
+            writer.who(),
             writer.watched_ms
         ),
         remedy,

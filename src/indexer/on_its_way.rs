@@ -19,32 +19,58 @@ use crate::store::{Reader, StoreError};
 const MARGIN: Duration = Duration::from_millis(500);
 /// A source that is looked at rarely does not hold up a verification for longer than this.
 const LONGEST_MOMENT: Duration = Duration::from_secs(30);
+/// Nor do returns that are looked at rarely: for longer than this.
+const LONGEST_FOR_RETURNS: Duration = Duration::from_secs(90);
 
 /// How long a change takes to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settling {
     /// Until an ordinary change is in the changelog.
     pub(super) moment: Duration,
+    /// The same for a change of a return alone.
+    pub(super) returns: Duration,
     /// Until one is that looks exactly like an earlier one, or committed late; in milliseconds.
     pub(super) overlap_ms: i64,
 }
 
+impl Settling {
+    /// When to look again at an order that differs.
+    pub(super) fn of(&self, one: &Compared) -> Duration {
+        match one.finding {
+            Some(Finding::Stale) if one.has_returns => self.returns,
+            _ => self.moment,
+        }
+    }
+}
+
 /// How long a change takes to be seen, with this source.
 pub(super) fn settling(config: &Config) -> Settling {
-    let (interval, overlap) = match config.source.kind {
-        SourceKind::Sqlite => (config.source.sqlite.poll_interval.get(), Duration::ZERO),
-        SourceKind::Mysql => {
-            let mysql = &config.source.mysql;
-            let overlap = match mysql.capture {
+    let mysql = &config.source.mysql;
+    let (interval, overlap, returns) = match (config.source.kind, mysql.capture) {
+        (SourceKind::Sqlite, _) => (
+            config.source.sqlite.poll_interval.get(),
+            Duration::ZERO,
+            Duration::ZERO,
+        ),
+        (SourceKind::Mysql, capture) => {
+            let overlap = match capture {
                 Capture::Poll => mysql.poll_overlap.get(),
                 Capture::Changelog | Capture::Triggers => Duration::ZERO,
             };
-            (mysql.poll_interval.get(), overlap)
+            // Only our triggers tell of returns.
+            let returns = match capture {
+                Capture::Poll | Capture::Changelog => mysql.returns_interval.get(),
+                Capture::Triggers => Duration::ZERO,
+            };
+            (mysql.poll_interval.get(), overlap, returns)
         }
     };
     let moment = (interval * 2 + MARGIN).min(LONGEST_MOMENT);
-    let overlap_ms = i64::try_from((overlap + moment).as_millis()).unwrap_or(i64::MAX);
-    Settling { moment, overlap_ms }
+    Settling {
+        moment,
+        returns: (returns + moment).min(LONGEST_FOR_RETURNS),
+        overlap_ms: i64::try_from((overlap + moment).as_millis()).unwrap_or(i64::MAX),
+    }
 }
 
 /// What is on its way, at one moment.
@@ -139,6 +165,7 @@ mod tests {
             in_feed: true,
             exported: Exported::Yes,
             updated_at: Some(updated_at),
+            has_returns: false,
             events: Vec::new(),
             finding: Some(Finding::Stale),
             detail: String::new(),
@@ -149,6 +176,7 @@ mod tests {
     fn what_capture_or_a_walk_will_still_meet_waits() {
         let settling = Settling {
             moment: Duration::ZERO,
+            returns: Duration::ZERO,
             overlap_ms: 120_000,
         };
         let old = UtcMillis(0);
@@ -182,5 +210,26 @@ mod tests {
         assert_eq!(polling.overlap_ms, 124_500);
         config.source.mysql.capture = Capture::Triggers;
         assert_eq!(settling(&config).overlap_ms, 4_500);
+    }
+
+    #[test]
+    fn a_change_of_a_return_alone_has_the_time_until_polling_looks_at_returns() {
+        let mut config = Config::default();
+        let plain = stale(7, NOW);
+        let returned = Compared {
+            has_returns: true,
+            ..stale(7, NOW)
+        };
+        let polling = settling(&config);
+        assert_eq!(polling.of(&plain), Duration::from_millis(4_500));
+        assert_eq!(polling.of(&returned), Duration::from_millis(64_500));
+        let lost = Compared {
+            finding: Some(Finding::MissingEvent),
+            has_returns: true,
+            ..stale(7, NOW)
+        };
+        assert_eq!(polling.of(&lost), polling.moment);
+        config.source.mysql.capture = Capture::Triggers;
+        assert_eq!(settling(&config).of(&returned), polling.moment);
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Compared {
     pub(super) exported: Exported,
     /// When the source says that it last changed.
     pub(super) updated_at: Option<UtcMillis>,
+    /// Whether it has returns: polling looks at those more rarely.
+    pub(super) has_returns: bool,
     /// The events that it calls for, and how each stands; `None` if the outbox does not know it.
     pub(super) events: Vec<(EventKey, Option<EventState>)>,
     pub(super) finding: Option<Finding>,
@@ -83,6 +85,7 @@ fn absent(id: OrderId, prior: &Prior, finding: Finding, detail: String) -> Compa
         in_feed: feed.is_some(),
         exported: Exported::Yes,
         updated_at: None,
+        has_returns: false,
         events: Vec::new(),
         finding: Some(finding),
         detail,
@@ -128,6 +131,7 @@ fn compare_one(
         in_feed: feed.is_some(),
         exported,
         updated_at: Some(order.updated_at),
+        has_returns: !order.returns.is_empty(),
         events,
         finding,
         detail: String::new(),

@@ -102,7 +102,7 @@ impl Indexer {
                 ..VerifyReport::default()
             },
             suspects: Vec::new(),
-            suspected_at: Instant::now(),
+            look_again_at: Instant::now(),
             is_stuck: false,
             task,
         };
@@ -122,8 +122,8 @@ struct Verification<'a> {
     report: VerifyReport,
     /// Orders that differed at the first look.
     suspects: Vec<OrderId>,
-    /// When the last of them was found.
-    suspected_at: Instant,
+    /// When a capture has had the time to see all of them.
+    look_again_at: Instant,
     /// Nobody works on the changelog.
     is_stuck: bool,
 }
@@ -208,15 +208,15 @@ impl Verification<'_> {
         for one in self.compared(ids).await? {
             match one.finding {
                 None => self.count(&one, Unknown::Missing),
-                Some(_) => self.suspect(one.id),
+                Some(_) => self.suspect(one.id, self.settling.of(&one)),
             }
         }
         Ok(())
     }
 
-    fn suspect(&mut self, order: OrderId) {
+    fn suspect(&mut self, order: OrderId, moment: Duration) {
         self.suspects.push(order);
-        self.suspected_at = Instant::now();
+        self.look_again_at = self.look_again_at.max(Instant::now() + moment);
     }
 
     /// Feed rows from `low` up to `above` whose order does not exist. Only where the filter says which ids it covers.
@@ -228,7 +228,7 @@ impl Verification<'_> {
         let mut low = low.max(filter.lowest.unwrap_or(0));
         while let Some((gone, next)) = self.indexer.gone_from(low, above, PAGE).await? {
             for order in gone {
-                self.suspect(order);
+                self.suspect(order, self.settling.moment);
             }
             if self.suspects.len() >= MOST_SUSPECTS {
                 self.recheck().await?;
@@ -254,7 +254,7 @@ impl Verification<'_> {
         if suspects.is_empty() {
             return Ok(());
         }
-        tokio::time::sleep_until(self.suspected_at + self.settling.moment).await;
+        tokio::time::sleep_until(self.look_again_at).await;
         for ids in suspects.chunks(PAGE) {
             self.judge(ids).await?;
         }

@@ -22,6 +22,7 @@ use crate::config::{Log, LogFormat};
 use crate::ops::journal::{self, Journal};
 use crate::ops::line::{self, Style};
 use crate::ops::screen::Screen;
+use crate::ops::stderr::Stderr;
 
 /// Libraries that talk too much, or about things that are not theirs to tell, at `info` and below.
 const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,mysql_async=warn,\
@@ -81,43 +82,6 @@ pub fn init(log: &Log, clock: Clock) -> Result<LogHandle, LoggingError> {
     Ok(LogHandle { filter: handle })
 }
 
-/// What decides the form of the log.
-#[derive(Clone, Debug, Default)]
-struct Stderr {
-    /// `JOURNAL_STREAM`, as systemd sets it: `device:inode` of the stream to the journal.
-    journal_stream: Option<String>,
-    device: u64,
-    inode: u64,
-    terminal: bool,
-    no_color: bool,
-}
-
-impl Stderr {
-    fn look() -> Self {
-        let (device, inode) = match rustix::fs::fstat(io::stderr()) {
-            Ok(stat) => (stat.st_dev, stat.st_ino),
-            Err(_) => (0, 0),
-        };
-        Self {
-            journal_stream: std::env::var("JOURNAL_STREAM").ok(),
-            device,
-            inode,
-            terminal: io::stderr().is_terminal(),
-            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
-        }
-    }
-
-    /// Whether stderr is the very stream that systemd connected to the journal. The variable alone says nothing: it is
-    /// inherited by everything that a service starts, also with its stderr in a file.
-    fn is_the_journal(&self) -> bool {
-        let stream = self.journal_stream.as_deref().and_then(|text| {
-            let (device, inode) = text.split_once(':')?;
-            Some((device.parse::<u64>().ok()?, inode.parse::<u64>().ok()?))
-        });
-        stream == Some((self.device, self.inode)) && self.inode != 0
-    }
-}
-
 /// What is written where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
@@ -126,14 +90,14 @@ enum Form {
 }
 
 fn choose(wanted: LogFormat, stderr: &Stderr) -> Form {
-    let colour = stderr.terminal && !stderr.no_color;
+    let colour = stderr.takes_colour();
     match wanted {
         LogFormat::Journald => Form::Journal,
         LogFormat::Json => Form::Lines(Style::Json),
         LogFormat::Logfmt => Form::Lines(Style::Logfmt),
         LogFormat::Pretty => Form::Lines(Style::Pretty { colour }),
         LogFormat::Auto if stderr.is_the_journal() => Form::Journal,
-        LogFormat::Auto if stderr.terminal => Form::Lines(Style::Pretty { colour }),
+        LogFormat::Auto if stderr.is_a_terminal() => Form::Lines(Style::Pretty { colour }),
         LogFormat::Auto => Form::Lines(Style::Logfmt),
     }
 }
@@ -169,61 +133,26 @@ fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn stderr(journal_stream: Option<&str>) -> Stderr {
-        Stderr {
-            journal_stream: journal_stream.map(str::to_owned),
-            device: 8,
-            inode: 4711,
-            ..Stderr::default()
-        }
-    }
+    use crate::ops::stderr::tests::{stderr, terminal};
 
     #[test]
     fn auto_takes_the_journal_only_where_stderr_is_that_very_stream() {
         let auto = |stream| choose(LogFormat::Auto, &stderr(stream));
         assert_eq!(auto(Some("8:4711")), Form::Journal);
-        for other in [
-            None,
-            Some("8:4712"),
-            Some("9:4711"),
-            Some(""),
-            Some("8"),
-            Some("8:4711:1"),
-            Some("x:y"),
-        ] {
-            assert_eq!(auto(other), Form::Lines(Style::Logfmt), "{other:?}");
-        }
-        let unknown = Stderr {
-            journal_stream: Some("0:0".into()),
-            ..Stderr::default()
-        };
-        assert_eq!(choose(LogFormat::Auto, &unknown), Form::Lines(Style::Logfmt));
+        assert_eq!(auto(Some("8:4712")), Form::Lines(Style::Logfmt));
+        assert_eq!(auto(None), Form::Lines(Style::Logfmt));
     }
 
     #[test]
     fn a_terminal_gets_the_form_for_people_and_colour_unless_it_is_unwanted() {
-        let terminal = Stderr {
-            terminal: true,
-            ..stderr(None)
-        };
-        let plain = Stderr {
-            no_color: true,
-            ..terminal.clone()
-        };
+        let pretty = |colour| Form::Lines(Style::Pretty { colour });
+        assert_eq!(choose(LogFormat::Auto, &terminal(false)), pretty(true));
+        assert_eq!(choose(LogFormat::Auto, &terminal(true)), pretty(false));
+        assert_eq!(choose(LogFormat::Pretty, &stderr(None)), pretty(false));
         assert_eq!(
-            choose(LogFormat::Auto, &terminal),
-            Form::Lines(Style::Pretty { colour: true })
+            choose(LogFormat::Json, &terminal(false)),
+            Form::Lines(Style::Json)
         );
-        assert_eq!(
-            choose(LogFormat::Auto, &plain),
-            Form::Lines(Style::Pretty { colour: false })
-        );
-        assert_eq!(
-            choose(LogFormat::Pretty, &stderr(None)),
-            Form::Lines(Style::Pretty { colour: false })
-        );
-        assert_eq!(choose(LogFormat::Json, &terminal), Form::Lines(Style::Json));
     }
 
     #[test]

@@ -8,5 +8,6 @@ pub mod openmetrics;
 pub mod screen;
 pub mod sentence;
 pub mod status;
+pub mod stderr;
 pub mod systemd;
 pub mod voice;

@@ -16,10 +16,10 @@
 
 mod error;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub use error::BackupError;
 
 use super::changelog::VersionId;
 use super::error::StoreError;
+use super::owner::{give, open_scratch};
 use super::space::{directory_of, free_bytes};
 use super::{Reader, migrations};
 
@@ -141,9 +142,7 @@ impl Partial {
     fn begin(to: &Path, contents: Contents) -> Result<Self, BackupError> {
         let path = beside(to, ".partial");
         let failed = |cause| of_file(&path, cause);
-        let mut options = OpenOptions::new();
-        let opened = options.read(true).write(true).create(true).truncate(false);
-        let file = opened.mode(0o600).open(&path).map_err(failed)?;
+        let file = open_scratch(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(BackupError::InUse { path }),
@@ -202,6 +201,12 @@ impl Partial {
         }
         target.close().map_err(|(_, cause)| failed(cause))?;
         self.file.sync_all().map_err(|cause| of_file(&self.path, cause))
+    }
+
+    /// As a store and not a copy for somebody to keep: it belongs to whoever has the directory.
+    pub(super) fn for_service(self) -> Result<Self, BackupError> {
+        give(&self.file, &self.path).map_err(|cause| of_file(&self.path, cause))?;
+        Ok(self)
     }
 
     /// Gives the copy its name, in one step.

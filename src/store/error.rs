@@ -54,7 +54,9 @@ pub enum StoreError {
         cause: String,
     },
     /// There is no store yet.
-    #[error("there is no store at {path} yet; start `orderfeed run` first, or check store.path")]
+    #[error(
+        "there is no store at {path} yet; start the daemon first (`systemctl start orderfeed`), or check store.path"
+    )]
     Missing {
         /// Where it was looked for.
         path: PathBuf,

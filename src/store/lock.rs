@@ -1,9 +1,8 @@
 //! The lock file: `flock` on `<store>.lock` is the truth about who runs. The kernel frees it when its holder dies,
 //! however it dies, so there is nothing to clean up by hand. Its content only names the holder for others to read.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,14 +30,7 @@ impl StoreLock {
             path: path.clone(),
             cause: cause.to_string(),
         };
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let mut file = options.open(&path).map_err(failed)?;
+        let mut file = super::owner::open_private(&path).map_err(failed)?;
         match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

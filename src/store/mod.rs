@@ -51,6 +51,7 @@ pub mod meta;
 mod migrations;
 mod open;
 pub mod outbox;
+mod owner;
 pub mod restore;
 pub mod space;
 pub mod suppression;

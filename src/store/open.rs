@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use super::Reader;
 use super::damage;
 use super::error::StoreError;
 use super::migrations;
+use super::owner::open_private;
+use super::space::directory_of;
 use super::views::VIEW_ID;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,14 +108,7 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
         cause: cause.to_string(),
     };
     create_private_dir(path)?;
-    let mut options = fs::OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
-    let file = options.open(path).map_err(|cause| failed(path, cause))?;
+    let file = open_private(path).map_err(|cause| failed(path, cause))?;
     let mode = file
         .metadata()
         .map_err(|cause| failed(path, cause))?
@@ -132,10 +127,7 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
 
 /// Makes the directory of `path`, if it is missing.
 pub(super) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = directory_of(path);
     if parent.exists() {
         return Ok(());
     }

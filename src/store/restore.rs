@@ -35,7 +35,7 @@ pub async fn restore(
     at: UtcMillis,
     progress: impl FnMut(u64, u64),
 ) -> Result<Restored, BackupError> {
-    let partial = write(open_copy(from)?, store, 0, progress)?;
+    let partial = write(open_copy(from)?, store, 0, progress)?.for_service()?;
     let contents = partial.contents.clone();
     let kept = match store.exists() {
         true => Some(put_aside(store, at)?),

@@ -2,15 +2,40 @@
 
 use std::path::Path;
 
-/// Free bytes for us on the file system of `path`, which need not exist; `None` if its directory cannot be asked.
+/// Free bytes for us on the file system of `path`, or on the one where it would be made; `None` if that cannot be asked.
 pub fn free_bytes(path: &Path) -> Option<u64> {
-    let found = rustix::fs::statvfs(directory_of(path)).ok()?;
+    let mut directories = directory_of(path).ancestors().map(or_here);
+    let existing = directories.find(|directory| directory.exists())?;
+    let found = rustix::fs::statvfs(existing).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// The directory that `path` is in.
-pub(super) fn directory_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+pub fn directory_of(path: &Path) -> &Path {
+    or_here(path.parent().unwrap_or(path))
+}
+
+/// A relative path begins here.
+fn or_here(path: &Path) -> &Path {
+    match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_does_not_exist_yet_has_the_space_of_where_it_would_be_made() {
+        for path in [
+            "Cargo.toml",
+            "none",
+            "none/such/orderfeed.db",
+            "/none/such/orderfeed.db",
+        ] {
+            assert!(free_bytes(Path::new(path)).is_some_and(|free| free > 0), "{path}");
+        }
+    }
 }

@@ -57,7 +57,7 @@ async fn status_says_who_runs_and_what_waits() {
     let place = Place::with_store().await;
     let idle = place.run(&["status"]).ok();
     assert!(
-        idle.contains("not running; start it with `orderfeed run`"),
+        idle.contains("not running; start it with `systemctl start orderfeed`"),
         "{idle}"
     );
     let _daemon = StoreLock::acquire(&place.store(), "orderfeed run").unwrap();
@@ -87,7 +87,7 @@ fn before_the_first_start_there_is_nothing_to_show() {
         &["indexer:reset"],
     ] {
         let complaint = place.run(args).failed(69);
-        assert!(complaint.contains("start `orderfeed run` first"), "{complaint}");
+        assert!(complaint.contains("start the daemon first"), "{complaint}");
     }
     assert!(!place.store().exists(), "looking makes no store");
     assert!(

@@ -128,6 +128,12 @@ async fn a_store_that_nobody_else_may_even_read_is_named_with_who_keeps_it() {
         &["is held by another process"],
         &["find the other process"],
     );
+    visit.finds(
+        "daemon.running",
+        "problem",
+        &["none can start", &format!("process {}", std::process::id())],
+        &["first what store.locked says"],
+    );
     visit.finds("index.status", "skipped", &["the store cannot be read"], &[]);
     visit.finds("edge.datastream", "ok", &[], &[]);
 }

@@ -1,8 +1,7 @@
 //! The real daemon between an embedded shop and the emulator, with everything that a test looks at.
 
-use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::demo::embedded::EmbeddedShop;
@@ -14,10 +13,10 @@ use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::{Reader, StoreError, StoreView};
 use rustix::process::{Pid, Signal, kill_process};
 
+pub use crate::support::daemon::{binary, eventually, say};
 use crate::support::leaks;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
-const PATIENCE: Duration = Duration::from_secs(120);
 const PAST_MS: i64 = 60 * 86_400_000;
 
 /// A datastream that the edge does not know: its website's sender halts.
@@ -111,11 +110,7 @@ impl Rig {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
-        let ours = |name: &str| name.starts_with("ORDERFEED") || name == "JOURNAL_STREAM";
-        for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
-            command.env_remove(name);
-        }
+        let mut command = binary();
         command
             .args(args)
             .arg("--config")
@@ -208,7 +203,7 @@ impl Drop for Rig {
         if std::thread::panicking() {
             let lines: Vec<&str> = log.lines().collect();
             let tail = lines[lines.len().saturating_sub(40)..].join("\n");
-            let _ = writeln!(std::io::stderr(), "--- end of the log\n{tail}");
+            say(&format!("--- end of the log\n{tail}"));
         } else {
             leaks::assert_none("the log", &log);
         }
@@ -233,24 +228,6 @@ fn edge(latency_ms: u64) -> EmulatorConfig {
         latency_ms,
         ..EmulatorConfig::default()
     }
-}
-
-/// Waits until `condition` holds; `what` completes "… did not happen".
-#[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(
-            Instant::now() < deadline,
-            "{what}: did not happen within {PATIENCE:?}"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Figures, for whoever runs with `--nocapture`.
-pub fn say(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Places orders, twenty a second, while `go_on` says so; from commit to accepted at the edge, in milliseconds.

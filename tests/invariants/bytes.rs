@@ -41,17 +41,7 @@ async fn what_is_sent_again_keeps_its_bytes_when_the_order_has_changed() {
     eventually("everything was sent again", || {
         edge.totals().duplicates >= expected.len() as u64 && house.installation.is_settled()
     });
-    let said = house
-        .installation
-        .run(&[
-            "saas:resync",
-            "--feed",
-            "orders",
-            "--force",
-            "--cleanup-feed",
-            "--wait",
-        ])
-        .ok();
+    let said = house.installation.send_all_again();
     assert!(
         said.contains(&format!("{} of them again", expected.len())),
         "{said}"

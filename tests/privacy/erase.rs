@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use crate::privacy::rig::{
-    FORCE, JANE, MARK, become_janes, everything_waits, expected_apart, hash, json, keeping_edge, states,
-    with_jane,
+    JANE, MARK, become_janes, everything_waits, expected_apart, hash, json, keeping_edge, states, with_jane,
 };
 use crate::support::daemon::{Installation, eventually};
 use crate::support::embedded::ShopHouse;
@@ -168,7 +167,7 @@ async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice()
 
     // Nothing makes them again: neither what the shop still has nor a forced resend, nor a restart.
     let requests = edge.totals().duplicates;
-    house.installation.run(&FORCE).ok();
+    house.installation.send_all_again();
     assert_eq!(
         edge.totals().duplicates - requests,
         (expected.len() - own.len()) as u64

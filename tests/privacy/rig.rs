@@ -121,16 +121,6 @@ pub(super) fn assert_nothing_of_jane(edge: &EmulatorHandle) {
     }
 }
 
-/// Looks at every order again and sends again what was delivered.
-pub(super) const FORCE: [&str; 6] = [
-    "saas:resync",
-    "--feed",
-    "orders",
-    "--force",
-    "--cleanup-feed",
-    "--wait",
-];
-
 /// Everything is captured and indexed, nothing was sent, and no daemon runs.
 pub(super) struct Waiting {
     pub(super) edge: EmulatorHandle,

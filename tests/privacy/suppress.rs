@@ -6,7 +6,7 @@ use orderfeed::events::person;
 use orderfeed::store::{Durability, Store};
 
 use crate::privacy::rig::{
-    FORCE, JANE, MARK, Waiting, assert_nothing_of_jane, become_janes, everything_waits, expected_apart,
+    JANE, MARK, Waiting, assert_nothing_of_jane, become_janes, everything_waits, expected_apart,
     give_to_jane, hash, json, keeping_edge, states, with_jane,
 };
 use crate::support::daemon::{eventually, now};
@@ -50,13 +50,13 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
     assert_eq!(suppressed, own.len() as u64, "{status:#}");
 
     // What was suppressed stays so, whatever is asked for.
-    house.installation.run(&FORCE).ok();
+    house.installation.send_all_again();
     let told = house
         .installation
         .run(&["suppress", "remove", "--sha256", &hash()])
         .ok();
     assert!(told.contains("1 persons removed"), "{told}");
-    house.installation.run(&FORCE).ok();
+    house.installation.send_all_again();
     for (state, _) in states(&house, janes[0]) {
         assert_eq!(state, "suppressed");
     }

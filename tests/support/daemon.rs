@@ -120,13 +120,16 @@ impl Installation {
         }
     }
 
+    /// Makes and sends everything again, also what was delivered, and waits for it; what the command says.
+    pub fn send_all_again(&self) -> String {
+        let feed = ["saas:resync", "--feed", "orders"];
+        let all = ["--force", "--cleanup-feed", "--wait"];
+        self.run(&[feed, all].concat()).ok()
+    }
+
     /// The binary with the configuration, in an environment that says nothing else.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
-        let ours = |name: &str| name.starts_with("ORDERFEED") || name == "JOURNAL_STREAM";
-        for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
-            command.env_remove(name);
-        }
+        let mut command = binary();
         command
             .args(args)
             .arg("--config")
@@ -235,6 +238,16 @@ impl Drop for Daemon {
             say(&format!("--- end of {}\n{}", self.log.display(), tail(&self.log)));
         }
     }
+}
+
+/// The binary, in an environment that tells it nothing.
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
+    let ours = |name: &str| name.starts_with("ORDERFEED") || name == "JOURNAL_STREAM";
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Waits until `condition` holds; `what` completes "… did not happen".

@@ -201,7 +201,7 @@ impl Page<'_> {
 
     fn delivery(&mut self, order: &OrderLife) {
         if !self.explanation.daemon.running {
-            self.put("Daemon", "not running; start it with `orderfeed run`");
+            self.put("Daemon", "not running; start it with `systemctl start orderfeed`");
         }
         let Some(sender) = &order.sender else { return };
         let state = match sender.state {

@@ -36,6 +36,11 @@ use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
 
+/// From so many orders on, a page of history is read in two halves.
+const HALVED: usize = 50;
+/// Connections that a page of history leaves to capture and to live changes.
+const SPARE_CONNECTIONS: usize = 2;
+
 /// A MySQL or MariaDB database as a [`Source`].
 #[derive(Debug)]
 pub struct MysqlSource {
@@ -91,6 +96,17 @@ impl MysqlSource {
         }
         session.execute("COMMIT").await?;
         Ok(assembly.finish())
+    }
+
+    /// Two halves over two connections: the server works on one while the rows of the other are taken in.
+    async fn read_in_halves(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
+        if ids.len() < HALVED || self.settings.max_connections < SPARE_CONNECTIONS + 2 {
+            return self.read(ids).await;
+        }
+        let (newer, older) = ids.split_at(ids.len() / 2);
+        let (mut orders, mut rest) = futures_util::try_join!(self.read(newer), self.read(older))?;
+        orders.append(&mut rest);
+        Ok(orders)
     }
 
     async fn ids(
@@ -223,6 +239,10 @@ impl Source for MysqlSource {
 
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
         Box::pin(async move { self.forget_schema_on(self.read(ids).await) })
+    }
+
+    fn read_history<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+        Box::pin(async move { self.forget_schema_on(self.read_in_halves(ids).await) })
     }
 
     fn order_ids<'a>(

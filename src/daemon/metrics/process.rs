@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::clock::UtcMillis;
 use crate::ops::openmetrics::{Exposition, Kind};
+use crate::store::space::free_bytes;
 
 /// What the system says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,10 +18,9 @@ pub(in crate::daemon) struct Process {
 impl Process {
     /// Asks the system about this process and the disk of `store`.
     pub(in crate::daemon) fn measure(store: &Path) -> Self {
-        let disk = rustix::fs::statvfs(store).ok();
         Self {
             resident_bytes: resident_bytes(),
-            free_bytes: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+            free_bytes: free_bytes(store),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::doctor::daemon::Holder;
 use crate::doctor::files::{Entry, Facts};
 use crate::doctor::look::detached::detached;
+use crate::store::space::{directory_of, free_bytes};
 
 const LIMIT: Duration = Duration::from_secs(5);
 /// The user that the package makes.
@@ -21,7 +22,7 @@ const SUFFIXES: [&str; 5] = ["", "-wal", "-shm", ".lock", ".sock"];
 
 pub(super) async fn look(config: &Config) -> Facts {
     let (path, reserve) = (config.store.path.clone(), config.store.disk_reserve.0);
-    let directory = directory_of(&path);
+    let directory = directory_of(&path).to_owned();
     let hung = Facts {
         entry: Some(Err("no answer from the file system within 5 s".to_owned())),
         directory: directory.clone(),
@@ -59,7 +60,7 @@ fn facts(store: &Path, directory: PathBuf, reserve: u64) -> Facts {
     };
     let is_root = rustix::process::geteuid().is_root();
     Facts {
-        free: free_bytes(&directory),
+        free: free_bytes(store),
         refused: refused.map(|error| io::Error::from(error).to_string()),
         service: if is_root { service() } else { None },
         files: files(store),
@@ -68,11 +69,6 @@ fn facts(store: &Path, directory: PathBuf, reserve: u64) -> Facts {
         entry,
         directory,
     }
-}
-
-fn directory_of(store: &Path) -> PathBuf {
-    let parent = store.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 fn entry(metadata: &fs::Metadata) -> Entry {
@@ -101,13 +97,6 @@ fn files(store: &Path) -> Vec<(PathBuf, Entry)> {
 
 fn size(store: &Path, suffix: &str) -> u64 {
     fs::metadata(beside(store, suffix)).map_or(0, |file| file.len())
-}
-
-/// Of the file system of the directory, or of where it would be made.
-fn free_bytes(directory: &Path) -> Option<u64> {
-    let existing = directory.ancestors().find(|path| path.exists())?;
-    let found = rustix::fs::statvfs(existing).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// The daemon's user: name, user and group, if the package made one.

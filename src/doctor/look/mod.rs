@@ -42,12 +42,13 @@ pub async fn examine(loaded: Result<Loaded, ConfigErrors>, clock: &Clock, only: 
 }
 
 async fn look(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Vec<Finding> {
-    let (files, daemon, edge, (opened, integrity, source)) = tokio::join!(
+    let (files, mut daemon, edge, (opened, integrity, source)) = tokio::join!(
         files::look(&config),
         daemon::look(&config, clock),
         edge::look(&config, clock, only),
         store_and_source(&config, clock),
     );
+    daemon.locked_by = opened.locked_by();
     let running_since = daemon
         .holder
         .as_ref()

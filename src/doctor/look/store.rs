@@ -63,6 +63,11 @@ impl Opened {
         self.result.is_ok()
     }
 
+    /// Who keeps SQLite's locks, if it is not the daemon.
+    pub(super) fn locked_by(&self) -> Option<String> {
+        self.writer.as_ref().map(Writer::who)
+    }
+
     pub(super) fn facts(self, integrity: Option<IntegrityResult>, config: &Config) -> Facts {
         let contents = self.contents.as_ref();
         let configured = config.data_space_id().to_string();

@@ -313,7 +313,9 @@ fn pending_notes(life: &EventLife, batch: &BatchLife, around: &Surroundings<'_>)
 /// What holds up everything that the website sends.
 fn held_up(around: &Surroundings<'_>) -> Option<String> {
     if !around.daemon_runs {
-        return Some("no daemon runs, so nothing is sent; start it with `orderfeed run`".to_owned());
+        return Some(
+            "no daemon runs, so nothing is sent; start it with `systemctl start orderfeed`".to_owned(),
+        );
     }
     if !around.has_destination {
         return Some(format!(

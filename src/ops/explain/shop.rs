@@ -134,6 +134,6 @@ fn why_missing(
 fn starting(daemon_runs: bool) -> &'static str {
     match daemon_runs {
         true => "",
-        false => "; no daemon runs, start it with `orderfeed run`",
+        false => "; no daemon runs, start it with `systemctl start orderfeed`",
     }
 }

@@ -30,6 +30,11 @@ pub struct PendingBatch {
     pub changed_at: UtcMillis,
 }
 
+/// Table of contents, compressed events, and how long they are uncompressed.
+const BODY: &str =
+    "SELECT o.contents, o.body, b.bytes FROM outbox_body o JOIN outbox_batch b ON b.id = o.batch_id
+                    WHERE o.batch_id = ?1";
+
 impl Reader<'_> {
     /// Batches of `website` that may be sent at `now`: due, waiting for no other, not among `in_flight`; live ones first,
     /// then in the order in which they entered.
@@ -92,10 +97,7 @@ impl Reader<'_> {
         id: BatchId,
         payload: &mut Vec<u8>,
     ) -> Result<Option<Vec<(KindCode, u64)>>, StoreError> {
-        let sql =
-            "SELECT o.contents, o.body, b.bytes FROM outbox_body o JOIN outbox_batch b ON b.id = o.batch_id
-                   WHERE o.batch_id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(BODY)?;
         let row = statement.query_row([id], |row| {
             let bytes = usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
             let (contents, body) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
@@ -109,10 +111,7 @@ impl Reader<'_> {
     /// # Errors
     /// If the store cannot be read or the batch is damaged.
     pub fn batch_body(&self, id: BatchId) -> Result<Option<BatchBody>, StoreError> {
-        let sql =
-            "SELECT o.contents, o.body, b.bytes FROM outbox_body o JOIN outbox_batch b ON b.id = o.batch_id
-                   WHERE o.batch_id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(BODY)?;
         let row = statement.query_row([id], |row| {
             let bytes = usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
             Ok(BatchBody::decode(

@@ -151,6 +151,8 @@ impl Writer<'_> {
     /// Removes a batch of which no event is left, with everything that hangs on it.
     fn remove_batch(&mut self, id: BatchId) -> Result<(), StoreError> {
         for sql in [
+            // Or the database refuses: what has events and was not delivered must not go.
+            "UPDATE outbox_batch SET events = 0 WHERE id = ?1",
             "DELETE FROM outbox_dependency WHERE after_id = ?1",
             "DELETE FROM outbox_dependency WHERE batch_id = ?1",
             "DELETE FROM outbox_body WHERE batch_id = ?1",

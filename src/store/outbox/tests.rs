@@ -6,6 +6,7 @@ use super::super::{Durability, Store, StoreError, Writer, testing};
 use super::*;
 use crate::clock::UtcMillis;
 
+mod guard;
 mod history;
 mod privacy;
 mod waiting;

@@ -1,0 +1,122 @@
+//! Where stderr goes: a terminal, the journal, or anything else. Decides the form of the log and of a command's last words.
+
+use std::io::{self, IsTerminal};
+
+/// What stderr is.
+#[derive(Clone, Debug, Default)]
+pub struct Stderr {
+    /// `JOURNAL_STREAM`, as systemd sets it: `device:inode` of the stream to the journal.
+    journal_stream: Option<String>,
+    device: u64,
+    inode: u64,
+    terminal: bool,
+    no_color: bool,
+}
+
+impl Stderr {
+    /// Asks environment and kernel.
+    pub fn look() -> Self {
+        let (device, inode) = match rustix::fs::fstat(io::stderr()) {
+            Ok(stat) => (stat.st_dev, stat.st_ino),
+            Err(_) => (0, 0),
+        };
+        Self {
+            journal_stream: std::env::var("JOURNAL_STREAM").ok(),
+            device,
+            inode,
+            terminal: io::stderr().is_terminal(),
+            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        }
+    }
+
+    /// Whether it is the very stream that systemd connected to the journal. The variable alone says nothing: it is
+    /// inherited by everything that a service starts, also with its stderr in a file.
+    pub fn is_the_journal(&self) -> bool {
+        let stream = self.journal_stream.as_deref().and_then(|text| {
+            let (device, inode) = text.split_once(':')?;
+            Some((device.parse::<u64>().ok()?, inode.parse::<u64>().ok()?))
+        });
+        stream == Some((self.device, self.inode)) && self.inode != 0
+    }
+
+    /// Whether a person looks.
+    pub fn is_a_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether it may carry colour.
+    pub fn takes_colour(&self) -> bool {
+        self.terminal && !self.no_color
+    }
+
+    /// A complaint as it is to be written. The journal takes what comes without a priority for information, and reads
+    /// `<3>` at the beginning of a line as "error" (sd-daemon(3)); nobody else would.
+    pub fn complaint(&self, text: &str) -> String {
+        if !self.is_the_journal() {
+            return text.to_owned();
+        }
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        lines
+            .map(|line| format!("<3>{line}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Device 8, inode 4711, no terminal.
+    pub(in crate::ops) fn stderr(journal_stream: Option<&str>) -> Stderr {
+        Stderr {
+            journal_stream: journal_stream.map(str::to_owned),
+            device: 8,
+            inode: 4711,
+            ..Stderr::default()
+        }
+    }
+
+    /// A terminal with colours, or one whose owner wants none.
+    pub(in crate::ops) fn terminal(no_color: bool) -> Stderr {
+        Stderr {
+            terminal: true,
+            no_color,
+            ..stderr(None)
+        }
+    }
+
+    #[test]
+    fn it_is_the_journal_only_as_that_very_stream() {
+        assert!(stderr(Some("8:4711")).is_the_journal());
+        for other in [
+            None,
+            Some("8:4712"),
+            Some("9:4711"),
+            Some(""),
+            Some("8"),
+            Some("8:4711:1"),
+            Some("x:y"),
+        ] {
+            assert!(!stderr(other).is_the_journal(), "{other:?}");
+        }
+        let unknown = Stderr {
+            journal_stream: Some("0:0".into()),
+            ..Stderr::default()
+        };
+        assert!(!unknown.is_the_journal());
+    }
+
+    #[test]
+    fn complaints_have_a_priority_in_the_journal_and_nowhere_else() {
+        let text = "orderfeed: it cannot be\n\nUsage: orderfeed";
+        let journal = stderr(Some("8:4711"));
+        assert_eq!(
+            journal.complaint(text),
+            "<3>orderfeed: it cannot be\n<3>Usage: orderfeed"
+        );
+        for other in [stderr(None), stderr(Some("8:1")), terminal(false)] {
+            assert_eq!(other.complaint(text), text);
+        }
+    }
+}
