@@ -1,9 +1,11 @@
 //! Answers of the edge through the real daemon: where the event ends in the store, and when, with what and with which
-//! token the next request comes. [`rows`] is the whole table, a website for each row; here are the answers that need a
-//! daemon of their own.
+//! token the next request comes. [`rows`] is the whole table, a website for each row; [`tokens`] has the answers of the
+//! token service, [`lines`] what happens before there is an answer; here are the answers that need a daemon of their own.
 
+mod lines;
 mod rows;
 mod table;
+mod tokens;
 
 use std::collections::HashMap;
 
@@ -79,14 +81,22 @@ impl Met {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_row_of_the_response_table_through_one_daemon() {
     let rows = rows::rows();
-    let edge = table::Run::start(&rows).await.play(&rows);
+    let edge = table::Run::start(&rows, "").await.play(&rows);
     assert_eq!(edge.totals().tokens_issued, 1, "{:?}", table::by_status(&edge));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_token_is_replaced_once_and_then_halts() {
     let rows = rows::token_rows();
-    table::Run::start(&rows).await.play(&rows);
+    table::Run::start(&rows, "").await.play(&rows);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_does_not_come_in_time_is_not_waited_for() {
+    let rows = rows::slow_rows();
+    let impatient = "[delivery]\ntimeout = \"2s\"\nconnect_timeout = \"2s\"\n";
+    let edge = table::Run::start(&rows, impatient).await.play(&rows);
+    assert!(edge::unanswered(&edge) > 0, "{:?}", table::by_status(&edge));
 }
 
 #[test]

@@ -110,6 +110,52 @@ async fn a_resync_without_a_daemon_queues_and_the_next_daemon_sends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_is_filled_in_by_ranges_that_may_overlap_beside_live_changes() {
+    let edge = edge::start().await;
+    let mut house = ShopHouse::new(&edge.server_url(), 90);
+    let from_now_on = "[first_sync]\nhistory = \"none\"\n[index]\nmode = \"realtime\"\n";
+    house.installation.layer("none", from_now_on);
+    let daemon = house.installation.start();
+    eventually("the index", || house.installation.is_settled());
+    assert_eq!(edge.totals().events, 0, "no history");
+    let quarter = |part: i64| -> String {
+        let sql = "SELECT created_at FROM sales_order ORDER BY created_at LIMIT 1 OFFSET ?1";
+        house
+            .sql()
+            .query_row(sql, [90 * part / 4], |row| row.get(0))
+            .unwrap()
+    };
+    let quarters = [quarter(1), quarter(2), quarter(3)];
+    let resync = |house: &ShopHouse, range: &[&str]| {
+        let args = [&["saas:resync", "--feed", "orders", "--wait"], range].concat();
+        house.installation.run(&args).ok()
+    };
+    resync(&house, &["--from", &quarters[0], "--to", &quarters[2]]);
+    let live = house.place();
+    resync(&house, &["--from", &quarters[1]]);
+    let said = resync(&house, &["--from", &quarters[1], "--to", &quarters[2]]);
+    assert!(said.contains(": 0 events were queued"), "{said}");
+    let old: Vec<i64> = {
+        let conn = house.sql();
+        let mut statement = conn
+            .prepare("SELECT entity_id FROM sales_order WHERE created_at < ?1")
+            .unwrap();
+        let rows = statement.query_map([&quarters[0]], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let mut expected = house.expected();
+    expected.retain(|one| !old.contains(&one.order_id));
+    assert!(!old.is_empty() && expected.iter().any(|one| one.order_id == live));
+    eventually("the ranges and the live order", || {
+        house.is_served(&edge, expected.len())
+    });
+    assert_eq!(daemon.stop(), Some(0));
+    edge::assert_holds(&edge, &expected);
+    edge::assert_promises(&edge);
+    assert_eq!(edge.totals().duplicates, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resync_of_some_orders_touches_those_alone() {
     let edge = edge::start().await;
     let house = ShopHouse::new(&edge.server_url(), 90);

@@ -3,12 +3,13 @@
 //!
 //! `STORM_EVENTS` sets the size (about so many events); the default suits a debug build beside other tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use orderfeed::emulator::{EmulatorHandle, FaultMix, FaultStep, Match, RandomFaults};
 use orderfeed::events::EventKind;
 use orderfeed::store::outbox::{EventKey, ParkedEvent, ParkedFilter};
+use serde_json::{Value, json};
 
 use crate::support::daemon::{eventually_within, say};
 use crate::support::edge;
@@ -39,6 +40,7 @@ async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
     let house = ShopHouse::new(&edge.server_url(), events / EVENTS_PER_ORDER);
     let timeouts = "[delivery]\nconnect_timeout = \"2s\"\ntimeout = \"2s\"\n";
     house.installation.layer("short", timeouts);
+    house.installation.layer("told", edge::TELL_REQUESTS);
     let expected = house.expected();
     let (poison, fine) = poisoned(&edge, &house, expected);
     edge.configure(|config| {
@@ -64,8 +66,9 @@ async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
 
     edge::assert_holds(&edge, &fine);
     edge::assert_promises(&edge);
-    edge::assert_pauses_kept(&edge);
+    edge::assert_pauses_kept(&edge, &house.installation.log());
     assert_parked(&house, &poison);
+    assert_explained(&house, &edge, &fine, &poison);
     let totals = edge.totals();
     say(&format!(
         "storm: {} events loaded in {loaded:.1?}, settled in {took:.1?} by {} requests; faults {:?}, {} hangs, {} repeats, {} \
@@ -93,6 +96,74 @@ async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
         totals.duplicates > 0,
         "no recorded event was sent again: this proves little"
     );
+}
+
+/// So many orders of the storm are explained, beside the poisoned ones.
+const EXPLAINED: usize = 30;
+
+/// `explain` tells every event of an order with its end, and every attempt with what came of it.
+#[track_caller]
+fn assert_explained(
+    house: &ShopHouse,
+    edge: &EmulatorHandle,
+    fine: &BTreeSet<Expected>,
+    poison: &BTreeSet<Expected>,
+) {
+    let rows = edge.requests().into_iter();
+    let asked: HashSet<String> = rows.filter_map(|row| row.request_id).collect();
+    let orders: BTreeSet<i64> = fine.iter().map(|one| one.order_id).collect();
+    let some = orders.iter().step_by(orders.len() / EXPLAINED);
+    let poisoned: BTreeSet<i64> = poison.iter().map(|one| one.order_id).collect();
+    let mut repeated = 0;
+    for order in some.chain(&poisoned) {
+        let life = life_of(house, *order);
+        assert_eq!(life["missing"], json!([]), "{life:#}");
+        let events = life["events"].as_array().unwrap();
+        let wanted = fine.iter().chain(poison).filter(|one| one.order_id == *order);
+        assert_eq!(events.len(), wanted.count(), "{life:#}");
+        for event in events {
+            let attempts = event["attempts"].as_array().unwrap();
+            let (status, last) = (&event["export_status"], attempts.last().unwrap());
+            match poisoned.contains(order) {
+                true => assert_eq!(
+                    (status, &last["code"]),
+                    (&json!("Failed, requires attention"), &json!("EXEG-0102-400")),
+                    "{event:#}"
+                ),
+                false => assert_eq!(
+                    (status, &last["accepted"]),
+                    (&json!("Submitted"), &json!(true)),
+                    "{event:#}"
+                ),
+            }
+            for attempt in attempts {
+                let ours = attempt["request_id"]
+                    .as_str()
+                    .and_then(|id| id.get(..36))
+                    .unwrap();
+                let answered = attempt["status"].is_u64();
+                assert!(!answered || asked.contains(ours), "{event:#}");
+                assert!(answered || attempt["code"].is_string(), "{event:#}");
+            }
+            repeated += usize::from(attempts.len() > 1);
+        }
+    }
+    assert!(repeated > 0, "no event that is explained was sent again");
+}
+
+fn life_of(house: &ShopHouse, order: i64) -> Value {
+    let number: String = house
+        .sql()
+        .query_row(
+            "SELECT increment_id FROM sales_order WHERE entity_id = ?1",
+            [order],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let told = house.installation.run(&["explain", &number, "--json"]).ok();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let mut lives = told["orders"].as_array().unwrap().iter();
+    lives.find(|life| life["entity_id"] == order).unwrap().clone()
 }
 
 /// Makes the edge refuse all events of three orders, early, in the middle and late; what is to be parked, and the rest.

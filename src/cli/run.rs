@@ -68,11 +68,13 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         notifier: notifier.clone(),
     };
     let store = loaded.config.store.path.clone();
-    let drawing = output::talks_to_a_terminal()
-        .then(|| tokio::spawn(bar::follow(store, context.clock.clone())).abort_handle());
+    let drawing =
+        output::talks_to_a_terminal().then(|| tokio::spawn(bar::follow(store, context.clock.clone())));
     let ended = run::run(loaded.config, options).await;
     if let Some(drawing) = drawing {
         drawing.abort();
+        // Until it has ended, it may draw once more.
+        let _ = drawing.await;
         screen::set_bar("");
     }
     if let Err(error) = &ended {

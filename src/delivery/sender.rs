@@ -290,7 +290,8 @@ impl Sender {
     /// Writes down what we do, where it changed.
     async fn report(&mut self) -> Result<(), DeliveryError> {
         self.report_asked_pause().await?;
-        let row = self.health.row(self.website);
+        let mut row = self.health.row(self.website);
+        row.reason = speech::about(&self.code, &row.reason);
         let same = (row.state, &row.code, row.until)
             == (self.reported.state, &self.reported.code, self.reported.until);
         if same || self.health.is_paused() {

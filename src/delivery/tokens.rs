@@ -46,7 +46,7 @@ impl Token {
 /// Why there is no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoToken {
-    /// IMS does not know us; a person must mend it.
+    /// IMS does not know us, or we do not trust it; a person must mend it.
     Refused(Halt),
     /// IMS cannot right now.
     Unavailable {
@@ -249,12 +249,19 @@ impl Tokens {
 
 fn unanswered(nothing: NoReply) -> NoToken {
     tracing::debug!(error = nothing.words, "No answer from the token service");
-    let code = match nothing.cause {
-        NoReplyCause::Certificate => "ims_tls",
-        NoReplyCause::Timeout | NoReplyCause::Connect | NoReplyCause::Network => "ims_network",
-    };
+    if nothing.cause == NoReplyCause::Certificate {
+        return NoToken::Refused(Halt {
+            code: "tls".to_owned(),
+            reason: format!(
+                "the token service's certificate is not trusted: {}",
+                nothing.words
+            ),
+            remedy: "check edge.oauth.token_url, edge.ca_file, the system's certificate authorities and the clock",
+            inferred: false,
+        });
+    }
     NoToken::Unavailable {
-        code: code.to_owned(),
+        code: "ims_network".to_owned(),
         cause: Some(nothing.words),
         after: None,
     }

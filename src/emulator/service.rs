@@ -187,7 +187,7 @@ fn scripted(inbound: &Inbound<'_>, step: &FaultStep, status: u16) -> Answer {
     };
     Answer {
         content_type: step.ctype.clone().or(answer.content_type),
-        retry_after: step.retry_after.clone(),
+        retry_after: step.retry_after(inbound.received_at),
         location: step.to.clone(),
         ..answer
     }

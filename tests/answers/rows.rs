@@ -29,6 +29,13 @@ impl Script {
             Self::Once(step) | Self::Poison(step) => step,
         }
     }
+
+    /// Whether the answer has a `Retry-After` that means something.
+    pub(super) fn asks_for_a_pause(&self) -> bool {
+        ["retry_after", "retry_after_date_s"]
+            .iter()
+            .any(|name| self.step().get(name).is_some())
+    }
 }
 
 /// Where the events end.
@@ -149,6 +156,12 @@ fn not_now() -> Vec<Row> {
             json!({"status": 429, "retry_after": "2"}),
             2_000,
         ),
+        // A date has whole seconds: the pause is up to one shorter.
+        again(
+            "5 429 with a date",
+            json!({"status": 429, "retry_after_date_s": 3}),
+            2_000,
+        ),
         again("5 429", json!({"status": 429}), 0),
         again(
             "5 429 with nonsense",
@@ -158,6 +171,11 @@ fn not_now() -> Vec<Row> {
         again(
             "6 0000-503 with seconds",
             json!({"code": "0000-503", "retry_after": "3"}),
+            3_000,
+        ),
+        again(
+            "6 0000-503 with a date",
+            json!({"code": "0000-503", "retry_after_date_s": 4}),
             3_000,
         ),
         again("6 0000-503", json!({"code": "0000-503"}), 0),
@@ -183,10 +201,26 @@ fn not_now() -> Vec<Row> {
         again("14 reset before reading", json!({"close": "before_read"}), 0),
         again("14 reset after recording", json!({"close": "after_record"}), 0),
         again("14 reset in the answer", json!({"close": "mid_response"}), 0),
-        again("14 no answer in time", json!({"hang_ms": 6_000}), 0),
         again(
             "18 503, 5 MB of body",
             json!({"status": 503, "body_bytes": 5_000_000}),
+            0,
+        ),
+    ]
+}
+
+/// What takes longer than a request may. Where that is short, a busy machine makes more of them: a run of their own.
+pub(super) fn slow_rows() -> Vec<Row> {
+    vec![
+        again("14 no answer in time", json!({"hang_ms": 600_000}), 0),
+        again(
+            "14 no answer in time, but recorded",
+            json!({"hang_ms": 600_000, "record": true}),
+            0,
+        ),
+        again(
+            "14 an answer that does not end",
+            json!({"status": 503, "body_bytes": 100_000, "slow_bps": 1}),
             0,
         ),
     ]

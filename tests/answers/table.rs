@@ -38,8 +38,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Lays out the websites and the script, and starts the daemon.
-    pub(super) async fn start(rows: &[Row]) -> Self {
+    /// Lays out the websites and the script, and starts the daemon, with `config` over its configuration.
+    pub(super) async fn start(rows: &[Row], config: &str) -> Self {
         let mut settings = edge::settings();
         let datastreams: Vec<String> = (0..rows.len())
             .map(|row| format!("ab1e0000-0000-4000-8000-{row:012}"))
@@ -54,10 +54,7 @@ impl Run {
         }
         let edge = orderfeed::emulator::Emulator::start(settings).await.unwrap();
         let mut house = ShopHouse::new(&edge.server_url(), 0);
-        let mut config =
-            "[delivery]\nrequest_units_per_second = 0\ntimeout = \"2s\"\nconnect_timeout = \"2s\"\n\
-                          [index]\nmode = \"realtime\"\nbatch_size = 2000\n"
-                .to_owned();
+        let mut config = format!("{config}[index]\nmode = \"realtime\"\nbatch_size = 2000\n");
         let places = places(&mut house, datastreams);
         for place in &places {
             let (code, id) = (&place.code, &place.datastream);
@@ -66,6 +63,7 @@ impl Run {
             ));
         }
         house.installation.layer("answers", &config);
+        house.installation.layer("told", edge::TELL_REQUESTS);
         for (row, place) in rows.iter().zip(&places) {
             edge.script_json(script(row, place, &edge)).unwrap();
         }
@@ -80,13 +78,14 @@ impl Run {
 
     /// Sees all rows to their ends.
     pub(super) fn play(mut self, rows: &[Row]) -> EmulatorHandle {
-        let met = |run: &Self, place: &Place| !run.requests(place).is_empty();
-        eventually("the first requests", || {
-            self.places.iter().all(|place| met(&self, place))
+        // A change that comes earlier could be under way already when the answer begins to hold things up.
+        eventually("what the first answers call for", || {
+            self.have_all_met_an_answer()
         });
         self.change_something();
         eventually("an answer for every event", || {
-            self.house.installation.pending() == 0 && self.places.iter().all(|place| self.is_over(place))
+            // In this order: what is there at the first look is final at the second.
+            self.places.iter().all(|place| self.is_there(place)) && self.house.installation.pending() == 0
         });
         let stopped = self.daemon.take().map(Daemon::stop);
         assert_eq!(stopped, Some(Some(0)));
@@ -107,9 +106,26 @@ impl Run {
             failures.len(),
             failures.join("\n")
         );
-        edge::assert_pauses_kept(&self.edge);
+        edge::assert_pauses_kept(&self.edge, &self.house.installation.log());
         edge::assert_promises(&self.edge);
         self.edge
+    }
+
+    /// Whether each website's sender has taken an answer to heart: what comes of it is then in the store.
+    fn have_all_met_an_answer(&self) -> bool {
+        let met = self.house.installation.look(|reader| {
+            for place in &self.places {
+                let known = reader.events_of(place.orders[0])?;
+                let Some(event) = known.first() else {
+                    return Ok(false);
+                };
+                if event.state == EventState::Pending && reader.attempts_of(event.batch)?.is_empty() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        });
+        met == Some(true)
     }
 
     /// A change of each website, while the answer to the first request holds it up or not.
@@ -121,7 +137,7 @@ impl Run {
         }
     }
 
-    fn is_over(&self, place: &Place) -> bool {
+    fn is_there(&self, place: &Place) -> bool {
         let all = place.orders.iter().chain([&place.next]);
         all.copied().all(|order| self.state(order).is_some())
     }
@@ -207,13 +223,21 @@ impl Run {
 
 /// The time between the last answer of the script and the next request.
 fn judge_time(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
+    let least = match row.ends {
+        Ends::Halted(_) => row.pause_ms.max(LONGEST_MS),
+        _ => row.pause_ms,
+    };
+    // What is refused for good is not sent again, and may be the last that its website has to say.
+    if least == 0 {
+        return Ok(());
+    }
     let last = requests
         .iter()
         .rposition(|one| one.fault.is_some())
         .unwrap_or_default();
     let (last, later) = (&requests[last], &requests[last + 1..]);
     // A halt and a Retry-After hold up everything; any other failure holds up its own request.
-    let holds_all = matches!(row.ends, Ends::Halted(_)) || row.script.step().get("retry_after").is_some();
+    let holds_all = matches!(row.ends, Ends::Halted(_)) || row.script.asks_for_a_pause();
     let same = later.iter().find(|one| one.body_hash == last.body_hash);
     let Some(next) = (if holds_all {
         later.first()
@@ -221,10 +245,6 @@ fn judge_time(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
         same.or(later.first())
     }) else {
         return Err("nothing came after the last scripted answer".to_owned());
-    };
-    let least = match row.ends {
-        Ends::Halted(_) => row.pause_ms.max(LONGEST_MS),
-        _ => row.pause_ms,
     };
     let waited = next.received_at.millis_since(last.received_at);
     // Both moments are whole milliseconds.

@@ -126,10 +126,20 @@ async fn an_event_of_the_future_leaves_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn the_rate_gate_spreads_requests_over_time() {
-    let rig = Rig::with(|_| {}, |config| config.delivery.request_units_per_second = 40).await;
-    rig.enqueue_as("base", &(1..=1600).collect::<Vec<_>>(), &[1], Class::History)
-        .await;
+async fn the_rate_gate_spreads_the_requests_of_all_websites_together_over_time() {
+    let rig = Rig::with(
+        |_| {},
+        |config| {
+            config.delivery.request_units_per_second = 40;
+            let same = config.websites["base"].clone();
+            config.websites.insert("second".to_owned(), same);
+        },
+    )
+    .await;
+    for (website, orders) in [("base", 1..=800), ("second", 801..=1600)] {
+        rig.enqueue_as(website, &orders.collect::<Vec<_>>(), &[1], Class::History)
+            .await;
+    }
     let running = rig.run();
     let begun = tokio::time::Instant::now();
     rig.until_nothing_is_pending().await;

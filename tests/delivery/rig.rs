@@ -20,7 +20,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::delivery::line::Line;
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The edge, the outbox, and a configuration with short pauses.
 pub(crate) struct Rig {
@@ -28,6 +30,9 @@ pub(crate) struct Rig {
     pub(crate) store: Store,
     pub(crate) config: watch::Sender<Arc<Config>>,
     pub(crate) stats: Arc<DeliveryStats>,
+    /// Delivery's; the emulator keeps the machine's.
+    pub(crate) clock: Clock,
+    pub(crate) line: Line,
     stop: CancellationToken,
     pub(crate) abort: CancellationToken,
     dir: tempfile::TempDir,
@@ -59,6 +64,8 @@ impl Rig {
             store: Store::open(&dir.path().join("orderfeed.db")).unwrap(),
             config: watch::channel(Arc::new(configured)).0,
             stats: Arc::default(),
+            clock: Clock::System,
+            line: Line::default(),
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             dir,
@@ -69,13 +76,13 @@ impl Rig {
     pub(crate) fn run(&self) -> Running {
         let parts = DeliveryParts {
             store: self.store.clone(),
-            clock: Clock::System,
+            clock: self.clock.clone(),
             config: self.config.subscribe(),
             stop: self.stop.clone(),
             abort: self.abort.clone(),
             observer: Arc::clone(&self.stats),
         };
-        Running(tokio::spawn(delivery::run(parts)))
+        Running(tokio::spawn(delivery::run_over(parts, self.line.connector())))
     }
 
     pub(crate) async fn stop(&self, running: Running) -> Drained {
@@ -97,6 +104,11 @@ impl Rig {
 
     pub(crate) fn request_stop(&self) {
         self.stop.cancel();
+    }
+
+    /// After a stop, it can run again.
+    pub(crate) fn revive(&mut self) {
+        self.stop = CancellationToken::new();
     }
 
     /// The path of the store, for a second life after a kill.
@@ -126,9 +138,9 @@ impl Rig {
 
     pub(crate) async fn enqueue_as(&self, website: &str, orders: &[i64], kinds: &[u8], class: Class) {
         let (website, orders, kinds) = (website.to_owned(), orders.to_vec(), kinds.to_vec());
+        let now = self.clock.now();
         self.write(move |writer| {
             let website = writer.website_id(&website)?;
-            let now = Clock::System.now();
             let events = |order: i64| {
                 let new = |kind: &u8| NewEvent {
                     kind: *kind,

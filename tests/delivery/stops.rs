@@ -13,13 +13,15 @@ use crate::delivery::rig::{Rig, id};
 #[tokio::test]
 async fn a_stop_lets_requests_in_flight_finish_and_starts_no_others() {
     let rig = Rig::with(|_| {}, |config| config.delivery.lanes = 1).await;
-    rig.script(json!([{"hang_ms": 150}]));
+    rig.line.close();
     rig.enqueue("base", &[1], &[1]).await;
     let running = rig.run();
     rig.eventually("the request is under way", async || !rig.requests().is_empty())
         .await;
     rig.enqueue("base", &[2], &[1]).await;
-    let drained = rig.stop(running).await;
+    rig.request_stop();
+    rig.line.open();
+    let drained = rig.wait(running).await;
     assert_eq!(
         (
             drained.finished_requests,

@@ -5,7 +5,6 @@ use orderfeed::emulator::RandomFaults;
 use serde_json::json;
 
 use crate::delivery::rig::{Rig, id};
-use crate::support::edge::assert_pauses_kept;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_faults_loses_nothing_and_keeps_every_promise() {
@@ -47,5 +46,5 @@ async fn a_storm_of_faults_loses_nothing_and_keeps_every_promise() {
     parked.sort();
     assert_eq!(parked, poison);
     assert_eq!(rig.emulator.unique_ids() + parked.len(), 40 * 80 + 14 * 5);
-    assert_pauses_kept(&rig.emulator);
+    rig.line.assert_pauses_kept();
 }

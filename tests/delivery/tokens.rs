@@ -1,5 +1,7 @@
 //! One token a life, fetched when it is needed, replaced when the edge says so.
 
+use orderfeed::clock::Clock;
+use orderfeed::emulator::RequestRow;
 use orderfeed::store::outbox::{EventState, SenderState};
 use serde_json::json;
 
@@ -37,20 +39,28 @@ async fn an_expired_token_is_replaced_once_for_all_lanes() {
 
 #[tokio::test]
 async fn a_token_is_renewed_at_four_fifths_of_its_life() {
-    let rig = Rig::with(|edge| edge.token_ttl_s = 1, |_| {}).await;
+    let (rig, clock) = with_a_clock().await;
     let running = rig.run();
-    for order in 1.. {
+    let tokens = || rig.emulator.totals().tokens_issued;
+    for (order, passed_s, issued) in [(1, 0, 1), (2, 79, 1), (3, 1, 2), (4, 79, 2), (5, 1, 3)] {
+        clock.set(clock.now().plus_millis(passed_s * 1000));
         rig.enqueue("base", &[order], &[1]).await;
         rig.until(&[order], EventState::Delivered).await;
-        if rig.emulator.totals().tokens_issued >= 3 {
-            break;
-        }
+        assert_eq!(tokens(), issued, "order {order}");
     }
     rig.stop(running).await;
     assert!(
         !rig.emulator.totals().by_status.contains_key(&401),
         "never an expired one"
     );
+}
+
+/// Tokens live for a hundred seconds of delivery's clock, which stands still until it is set.
+async fn with_a_clock() -> (Rig, Clock) {
+    let mut rig = Rig::with(|edge| edge.token_ttl_s = 100, |_| {}).await;
+    rig.clock = Clock::manual(Clock::System.now());
+    let clock = rig.clock.clone();
+    (rig, clock)
 }
 
 #[tokio::test]
@@ -86,26 +96,28 @@ async fn a_token_service_that_is_down_is_waited_for() {
 
 #[tokio::test]
 async fn while_a_token_is_valid_a_broken_token_service_disturbs_nobody() {
-    let rig = Rig::with(|edge| edge.token_ttl_s = 4, |_| {}).await;
+    let (rig, clock) = with_a_clock().await;
     let running = rig.run();
     rig.enqueue("base", &[1], &[1]).await;
     rig.until(&[1], EventState::Delivered).await;
     rig.script(json!([{"status": 503, "times": 0, "match": {"path": "/ims/token"}}]));
-    let begun = tokio::time::Instant::now();
-    for order in 2.. {
+    let failed = || {
+        let rows = rig.emulator.requests();
+        let failed = |row: &&RequestRow| row.path.contains("/ims/") && row.status == 503;
+        rows.iter().filter(failed).count()
+    };
+    // Renewal is due at 80 s; then it is tried again every 30 s, and not at every request.
+    let passing = [(2, 79, 0), (3, 1, 1), (4, 0, 1), (5, 10, 1)];
+    for (order, passed_s, tries) in passing {
+        clock.set(clock.now().plus_millis(passed_s * 1000));
         rig.enqueue("base", &[order], &[1]).await;
         rig.until(&[order], EventState::Delivered).await;
-        // Renewal is due at 3.2 s of 4.
-        if begun.elapsed().as_millis() > 3_500 {
-            break;
-        }
+        assert_eq!(failed(), tries, "order {order}");
     }
+    // It is expired now, and there is no other: waiting begins.
+    clock.set(clock.now().plus_millis(10_000));
+    rig.enqueue("base", &[6], &[1]).await;
+    rig.eventually("another try", async || failed() > 1).await;
+    assert_eq!(rig.states(6).await, [EventState::Pending]);
     rig.stop(running).await;
-    let failed = rig
-        .emulator
-        .requests()
-        .iter()
-        .filter(|row| row.path.contains("/ims/") && row.status == 503)
-        .count();
-    assert_eq!(failed, 1, "it was tried once and not again at every request");
 }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use orderfeed::clock::UtcMillis;
 use orderfeed::emulator::{DEFAULT_CLIENT, Emulator, EmulatorConfig, RandomFaults};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,6 +48,17 @@ async fn a_retry_after_may_be_nonsense() {
         let got = rig.collect(ids(&["a"])).await;
         assert_eq!((got.status, got.header("retry-after")), (429, Some(text)));
     }
+}
+
+#[tokio::test]
+async fn a_retry_after_may_be_a_date_counted_from_the_request() {
+    let rig = Rig::start().await;
+    rig.emulator
+        .set_clock(UtcMillis::parse_rfc3339("2026-11-22T07:00:00.900Z").unwrap());
+    rig.script(json!([{ "retry_after_date_s": 3 }]));
+    let got = rig.collect(ids(&["a"])).await;
+    let date = Some("Sun, 22 Nov 2026 07:00:03 GMT");
+    assert_eq!((got.status, got.header("retry-after")), (429, date));
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use orderfeed::emulator::EmulatorConfig;
-
-use crate::privacy::{MARK, become_janes, expected_apart, hash, json, keeping_edge, states, with_jane};
+use crate::privacy::rig::{
+    JANE, MARK, become_janes, everything_waits, expected_apart, hash, json, keeping_edge, states, with_jane,
+};
 use crate::support::daemon::{Installation, eventually};
 use crate::support::embedded::ShopHouse;
 
@@ -181,18 +181,8 @@ async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_or_needs_a_decision_is_erased_without_a_daemon_and_the_list_is_left_out_if_wanted() {
-    let edge = keeping_edge().await;
-    let house = ShopHouse::new(&edge.server_url(), 30);
-    house
-        .installation
-        .layer("full", "[privacy]\nprofile = \"full\"\n");
-    let janes = become_janes(&house, 3);
-    let (own, others) = expected_apart(&house, &janes);
-    let all = (own.len() + others.len()) as u64;
-    edge.configure(|config: &mut EmulatorConfig| config.latency_ms = 600_000);
-    let daemon = house.installation.start_and_wait();
-    eventually("everything waits", || house.installation.pending() == all);
-    daemon.kill();
+    let waiting = everything_waits(30, 3, "[privacy]\nprofile = \"full\"\n", |_| {}).await;
+    let house = &waiting.house;
     let erase = [
         "privacy",
         "erase",
@@ -204,25 +194,19 @@ async fn what_waits_or_needs_a_decision_is_erased_without_a_daemon_and_the_list_
     let done = json(&with_jane(&house.installation, &erase).ok());
     assert_eq!(
         (&done["waiting"], &done["listed"]),
-        (&own.len().into(), &0.into()),
+        (&waiting.own.len().into(), &0.into()),
         "{done}"
     );
     assert_eq!(traces(&house.installation), Vec::<String>::new());
-    let binary = orderfeed::events::person(super::JANE).unwrap();
+    let binary = orderfeed::events::person(JANE).unwrap();
     let store = std::fs::read(house.installation.path("orderfeed.db")).unwrap();
     assert!(!contains(&store, &binary), "she is on no list");
     assert!(
-        states(&house, janes[0])
+        states(house, waiting.janes[0])
             .iter()
             .all(|(state, _)| state == "suppressed")
     );
-    edge.configure(|config| config.latency_ms = 0);
-    edge.reset();
-    let daemon = house.installation.start_and_wait();
-    eventually("the others arrive", || house.is_served(&edge, others.len()));
-    crate::support::edge::assert_holds(&edge, &others);
-    super::assert_nothing_of_jane(&edge);
-    assert_eq!(daemon.stop(), Some(0));
+    waiting.only_the_others_arrive(house.installation.start_and_wait());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use orderfeed::events::person;
 use orderfeed::store::{Durability, Store};
 
-use crate::privacy::{
-    JANE, MARK, assert_nothing_of_jane, become_janes, expected_apart, give_to_jane, hash, json, keeping_edge,
-    states, with_jane,
+use crate::privacy::rig::{
+    JANE, MARK, Waiting, assert_nothing_of_jane, become_janes, everything_waits, expected_apart,
+    give_to_jane, hash, json, keeping_edge, states, with_jane,
 };
 use crate::support::daemon::{eventually, now};
 use crate::support::edge;
@@ -79,60 +79,36 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_is_suppressed_at_once_and_a_kill_in_the_middle_changes_nothing() {
-    let edge = keeping_edge().await;
-    let house = ShopHouse::new(&edge.server_url(), 60);
-    house
-        .installation
-        .layer("full", "[privacy]\nprofile = \"full\"\n");
-    let janes = become_janes(&house, 4);
-    // An edge that nobody reaches: everything is captured and indexed, and waits.
-    edge.configure(|config| config.latency_ms = 600_000);
-    let daemon = house.installation.start_and_wait();
-    let (own, others) = expected_apart(&house, &janes);
-    let all = (own.len() + others.len()) as u64;
-    eventually("everything waits", || {
-        house.installation.pending() == all
-            && house.installation.index().is_some_and(|index| index.backlog == 0)
-    });
-    house.installation.run(&["delivery", "pause"]).ok();
-    daemon.kill();
-    edge.configure(|config| config.latency_ms = 0);
-    edge.reset();
-
+    let pause = |house: &ShopHouse| drop(house.installation.run(&["delivery", "pause"]).ok());
+    let waiting = everything_waits(60, 4, "[privacy]\nprofile = \"full\"\n", pause).await;
+    let house = &waiting.house;
     let daemon = house.installation.start_and_wait();
     let added = json(&with_jane(&house.installation, &["suppress", "add", "-", "--json"]).ok());
-    assert_eq!(added["events"], own.len() as u64, "{added}");
-    assert_eq!(house.installation.pending(), others.len() as u64);
-    for order in &janes {
-        assert!(
-            states(&house, *order)
-                .iter()
-                .all(|(state, _)| state == "suppressed")
-        );
-    }
+    assert_eq!(added["events"], waiting.own.len() as u64, "{added}");
+    assert_eq!(house.installation.pending(), waiting.others.len() as u64);
+    assert_all_suppressed(&waiting);
     daemon.kill();
     let daemon = house.installation.start_and_wait();
     house.installation.run(&["delivery", "resume"]).ok();
-    eventually("the others arrive", || house.is_served(&edge, others.len()));
-    edge::assert_holds(&edge, &others);
-    assert_nothing_of_jane(&edge);
-    assert_eq!(daemon.stop(), Some(0));
-    assert_eq!(edge.bytes_changed(), Vec::<String>::new());
+    waiting.only_the_others_arrive(daemon);
+    assert_eq!(waiting.edge.bytes_changed(), Vec::<String>::new());
+}
+
+#[track_caller]
+fn assert_all_suppressed(waiting: &Waiting) {
+    for order in &waiting.janes {
+        let states = states(&waiting.house, *order);
+        assert!(
+            states.iter().all(|(state, _)| state == "suppressed"),
+            "{states:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_was_killed_before_it_went_through_what_waits_is_made_up_for_by_the_sender() {
-    let edge = keeping_edge().await;
-    let house = ShopHouse::new(&edge.server_url(), 60);
-    let janes = become_janes(&house, 4);
-    let (own, others) = expected_apart(&house, &janes);
-    edge.configure(|config| config.latency_ms = 600_000);
-    let daemon = house.installation.start_and_wait();
-    let all = (own.len() + others.len()) as u64;
-    eventually("everything waits", || house.installation.pending() == all);
-    daemon.kill();
-    edge.configure(|config| config.latency_ms = 0);
-    edge.reset();
+    let waiting = everything_waits(60, 4, "", |_| {}).await;
+    let house = &waiting.house;
     // All that such a command leaves: she is on the list, and her events wait as before.
     let store = Store::open(&house.installation.path("orderfeed.db")).unwrap();
     let jane = person(JANE).unwrap();
@@ -141,19 +117,9 @@ async fn a_command_that_was_killed_before_it_went_through_what_waits_is_made_up_
     });
     assert_eq!(listed.await.unwrap(), 1);
     drop(store);
-    assert_eq!(house.installation.pending(), all);
-    let daemon = house.installation.start_and_wait();
-    eventually("the others arrive", || house.is_served(&edge, others.len()));
-    edge::assert_holds(&edge, &others);
-    assert_nothing_of_jane(&edge);
-    for order in &janes {
-        assert!(
-            states(&house, *order)
-                .iter()
-                .all(|(state, _)| state == "suppressed")
-        );
-    }
-    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(house.installation.pending(), waiting.all());
+    waiting.only_the_others_arrive(house.installation.start_and_wait());
+    assert_all_suppressed(&waiting);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

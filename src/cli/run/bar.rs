@@ -12,8 +12,8 @@ use crate::store::first_sync::SyncState;
 
 /// Between two drawings.
 const DRAW: Duration = Duration::from_millis(500);
-/// Between two looks while no first sync is under way: one may begin with a reload.
-const LOOK: Duration = Duration::from_secs(5);
+/// Between two looks while no first sync is under way: one begins soon after the first start, or with a reload.
+const LOOK: Duration = Duration::from_secs(1);
 const WIDTH: usize = 20;
 
 /// Draws until it is dropped.

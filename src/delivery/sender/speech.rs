@@ -13,6 +13,11 @@ const REMARKS_PER_MINUTE: u32 = 10;
 /// Trouble that lasts so long is an error, no longer a warning.
 const ALARMING_MS: i64 = 900_000;
 
+/// Words for any website, as words for this one.
+pub(super) fn about(website: &str, words: &str) -> String {
+    words.replace("websites.CODE", &format!("websites.{website}"))
+}
+
 /// The voice of one sender.
 #[derive(Debug)]
 pub(super) struct Speech {
@@ -80,9 +85,7 @@ impl Speech {
                 website = &*self.website,
                 code = halt.code,
                 reason = halt.reason,
-                remedy = halt
-                    .remedy
-                    .replace("websites.CODE", &format!("websites.{}", self.website)),
+                remedy = about(&self.website, halt.remedy),
                 "Delivery halted, events wait; a probe now and then resumes it by itself",
             );
         }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::clock::UtcMillis;
 use crate::emulator::problem;
 
 /// One step of the script. At least one of its effects must be given.
@@ -22,6 +23,10 @@ pub struct FaultStep {
     /// `Retry-After`, word for word: seconds, a date, or nonsense.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_number")]
     pub retry_after: Option<String>,
+    /// `Retry-After` as a date, so many seconds after the request came; HTTP's dates have whole seconds, so the pause is up
+    /// to one shorter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_date_s: Option<u32>,
     /// The body, word for word; `plain` means the status's own phrase as text/plain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
@@ -149,11 +154,19 @@ impl FaultStep {
         let implied = || match self {
             _ if !self.errors.is_empty() => Some(207),
             _ if !self.warnings.is_empty() => Some(200),
-            _ if self.retry_after.is_some() => Some(429),
+            _ if self.retry_after.is_some() || self.retry_after_date_s.is_some() => Some(429),
             _ if self.body.is_some() || self.body_bytes.is_some() => Some(503),
             _ => None,
         };
         self.status.or(self.redirect).or_else(named).or_else(implied)
+    }
+
+    /// The `Retry-After` of the answer to a request that came at `received_at`.
+    pub(crate) fn retry_after(&self, received_at: UtcMillis) -> Option<String> {
+        let date = |seconds: u32| received_at.plus_millis(i64::from(seconds) * 1000).http_date();
+        self.retry_after
+            .clone()
+            .or_else(|| self.retry_after_date_s.map(date))
     }
 
     /// Whether the request is processed although the answer is scripted.

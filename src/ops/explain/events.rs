@@ -22,6 +22,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) now: UtcMillis,
     pub(super) data_space: Uuid,
     pub(super) daemon_runs: bool,
+    /// The website's code, if it is known.
+    pub(super) website: Option<&'a str>,
     /// Whether the website's events have somewhere to go.
     pub(super) has_destination: bool,
     pub(super) sender: Option<&'a SenderStatus>,
@@ -316,10 +318,10 @@ fn held_up(around: &Surroundings<'_>) -> Option<String> {
         );
     }
     if !around.has_destination {
-        return Some(
-            "the configuration names no datastream for its website, so nothing sends it; set websites.CODE.datastream_id"
-                .to_owned(),
-        );
+        return Some(format!(
+            "the configuration names no datastream for its website, so nothing sends it; set websites.{}.datastream_id",
+            around.website.unwrap_or("CODE")
+        ));
     }
     let sender = around
         .sender

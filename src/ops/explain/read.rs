@@ -71,6 +71,7 @@ fn order_life(
         now: question.now,
         data_space: question.data_space,
         daemon_runs,
+        website: website.as_deref(),
         has_destination: website
             .as_ref()
             .is_some_and(|code| question.sending.contains(code)),

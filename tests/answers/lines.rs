@@ -1,0 +1,249 @@
+//! No answer, because there is no line: nobody listens, or whoever does is not to be trusted.
+
+use std::net::SocketAddr;
+
+use orderfeed::emulator::{Emulator, EmulatorConfig, EmulatorHandle, RequestRow};
+use orderfeed::store::outbox::{Attempt, EventState, SenderState};
+use serde_json::json;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::daemon::eventually;
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+
+/// A port that is ours and refuses connections until it is opened.
+struct Line {
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+impl Line {
+    fn reserve() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        Self { socket, address }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on it leads to `edge`.
+    fn open(self, edge: &EmulatorHandle) {
+        let server: SocketAddr = edge.server_url().trim_start_matches("http://").parse().unwrap();
+        let listener = self.socket.listen(64).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(server).await?;
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await
+                });
+            }
+        });
+    }
+}
+
+fn states(house: &ShopHouse, order: i64) -> Vec<EventState> {
+    let known = house.installation.look(|reader| reader.events_of(order));
+    known
+        .unwrap_or_default()
+        .iter()
+        .map(|event| event.state)
+        .collect()
+}
+
+fn is_delivered(house: &ShopHouse, order: i64) -> bool {
+    let states = states(house, order);
+    !states.is_empty() && states.iter().all(|state| *state == EventState::Delivered)
+}
+
+/// What is on record of sending an order's events, which travel together.
+fn attempts(house: &ShopHouse, order: i64) -> Vec<Attempt> {
+    let attempts = house
+        .installation
+        .look(|reader| match reader.events_of(order)?.first() {
+            Some(event) => reader.attempts_of(event.batch),
+            None => Ok(Vec::new()),
+        });
+    attempts.unwrap_or_default()
+}
+
+fn collected(edge: &EmulatorHandle) -> Vec<RequestRow> {
+    let mut rows = edge.requests();
+    rows.retain(|row| row.path.ends_with("/collect"));
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_refused_are_tried_again_first_for_a_token_and_then_for_the_events() {
+    let edge = edge::start().await;
+    let (to_edge, to_tokens) = (Line::reserve(), Line::reserve());
+    let mut house = ShopHouse::new(&to_edge.url(), 0);
+    let lines = format!(
+        "[edge.oauth]\ntoken_url = \"{}/ims/token/v3\"\n[index]\nmode = \"realtime\"\n",
+        to_tokens.url()
+    );
+    house.installation.layer("lines", &lines);
+    let daemon = house.installation.start();
+    let order = house.place();
+    eventually("the first line about it", || {
+        house.installation.log().contains("code=ims_network")
+    });
+    assert_eq!(attempts(&house, order), [], "nothing is tried without a token");
+    to_tokens.open(&edge);
+    let codes = |order| -> Vec<_> {
+        let attempts = attempts(&house, order).into_iter();
+        attempts.map(|attempt| (attempt.status, attempt.code)).collect()
+    };
+    let refused = (None, Some("connect".to_owned()));
+    eventually("a refusal on record", || codes(order).contains(&refused));
+    assert!(states(&house, order).contains(&EventState::Pending));
+    assert_eq!((edge.totals().tokens_issued, collected(&edge)), (1, vec![]));
+    to_edge.open(&edge);
+    eventually("the delivery", || is_delivered(&house, order));
+    let mut codes = codes(order);
+    assert_eq!(codes.pop(), Some((Some(202), None)));
+    assert!(codes.iter().all(|code| *code == refused), "{codes:?}");
+    let next = house.place();
+    eventually("the next order", || is_delivered(&house, next));
+    assert_eq!(daemon.stop(), Some(0));
+    let rows = collected(&edge);
+    assert_eq!(rows.len(), 2, "each order once: {rows:#?}");
+    assert!(
+        rows.iter().all(|row| row.authorized && row.status == 202),
+        "{rows:#?}"
+    );
+    assert_eq!(edge.totals().tokens_issued, 1);
+    assert_eq!(
+        house
+            .installation
+            .log()
+            .matches("msg=\"Delivery recovered\"")
+            .count(),
+        1
+    );
+    edge::assert_holds(&edge, &house.expected());
+    edge::assert_promises(&edge);
+}
+
+/// Two hosts, because each connection of the one is spoilt: `plain` as it should be, `tls` with a certificate that nobody
+/// trusts until it is reset. Neither knows the other's tokens, and the edge's second host asks for none.
+async fn hosts() -> (EmulatorHandle, EmulatorHandle) {
+    let tls = EmulatorConfig {
+        tls: true,
+        ..edge::settings()
+    };
+    let tls = Emulator::start(tls).await.unwrap();
+    tls.script_json(json!([{"tls": "bad_cert", "times": 0}])).unwrap();
+    (edge::start().await, tls)
+}
+
+fn house(edge: &str, tokens: &str, tls: &EmulatorHandle) -> ShopHouse {
+    let house = ShopHouse::new(edge, 0);
+    let config = format!(
+        "[edge]\nca_file = \"ca.pem\"\n[edge.oauth]\ntoken_url = \"{tokens}\"\n[index]\nmode = \"realtime\"\n"
+    );
+    house.installation.layer("tls", &config);
+    house.installation.write("ca.pem", tls.ca_pem().unwrap());
+    house
+}
+
+/// Every website that has something waiting is halted because of the certificate.
+fn all_halted(house: &ShopHouse) -> bool {
+    let halted = house.installation.look(|reader| {
+        let senders = reader.senders()?;
+        let stands = |website| {
+            let halted = (SenderState::Halted, "tls");
+            senders
+                .iter()
+                .any(|row| row.website == website && (row.state, row.code.as_str()) == halted)
+        };
+        let waiting = reader.pending_by_website()?;
+        Ok(!waiting.is_empty()
+            && waiting
+                .iter()
+                .all(|(website, events)| *events == 0 || stands(*website)))
+    });
+    halted == Some(true)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edge_with_an_untrusted_certificate_halts_and_gets_everything_once_it_is_mended() {
+    let (plain, tls) = hosts().await;
+    let mut house = house(&tls.edge_url(), &plain.ims_url(), &tls);
+    let daemon = house.installation.start();
+    let orders: Vec<i64> = (0..3).map(|_| house.place()).collect();
+    eventually("an attempt for each, and a halt", || {
+        orders.iter().any(|order| !attempts(&house, *order).is_empty()) && all_halted(&house)
+    });
+    for order in &orders {
+        assert!(
+            states(&house, *order)
+                .iter()
+                .all(|state| *state == EventState::Pending)
+        );
+    }
+    assert_eq!(tls.requests(), [], "nothing crosses such a line");
+    tls.reset();
+    eventually("everything arrives by itself", || {
+        orders.iter().all(|order| is_delivered(&house, *order))
+    });
+    let next = house.place();
+    eventually("the next order", || is_delivered(&house, next));
+    assert_eq!(daemon.stop(), Some(0));
+    let log = house.installation.log();
+    assert!(
+        log.contains("msg=\"Delivery halted") && log.contains("code=tls"),
+        "{log}"
+    );
+    for order in orders {
+        let attempts = attempts(&house, order);
+        let (last, refused) = attempts.split_last().unwrap();
+        assert!(last.accepted, "{attempts:#?}");
+        assert!(
+            refused
+                .iter()
+                .all(|one| one.status.is_none() && one.code.as_deref() == Some("tls"))
+        );
+        // Probes come a second apart with this configuration, whoever's turn it is.
+        let apart = attempts
+            .windows(2)
+            .all(|two| two[1].at.millis_since(two[0].at) >= 999);
+        assert!(apart, "{attempts:#?}");
+    }
+    let tokens: std::collections::HashSet<_> = collected(&tls).iter().map(|row| row.token_hash).collect();
+    assert_eq!((tokens.len(), plain.totals().tokens_issued), (1, 1));
+    edge::assert_holds(&tls, &house.expected());
+    edge::assert_promises(&tls);
+    assert_eq!(tls.totals().duplicates, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_service_with_an_untrusted_certificate_halts_and_no_secret_crosses_the_line() {
+    let (plain, tls) = hosts().await;
+    let mut house = house(&plain.edge_url(), &tls.ims_url(), &tls);
+    let daemon = house.installation.start();
+    let order = house.place();
+    eventually("the halt", || all_halted(&house));
+    assert_eq!(
+        (
+            attempts(&house, order),
+            states(&house, order).contains(&EventState::Pending)
+        ),
+        (vec![], true)
+    );
+    assert_eq!((tls.requests(), collected(&plain)), (vec![], vec![]));
+    tls.reset();
+    eventually("the order arrives by itself", || is_delivered(&house, order));
+    assert_eq!(daemon.stop(), Some(0));
+    let log = house.installation.log();
+    assert!(
+        log.contains("the token service's certificate is not trusted"),
+        "{log}"
+    );
+    assert_eq!(tls.totals().tokens_issued, 1);
+    assert!(collected(&plain).iter().all(|row| row.authorized));
+    edge::assert_holds(&plain, &house.expected());
+    edge::assert_promises(&plain);
+}

@@ -1,0 +1,112 @@
+//! HTTP that remembers when delivery began a request and when it had its answer (what it could know at which moment),
+//! and that can keep answers back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use orderfeed::delivery::client;
+use orderfeed::delivery::transport::{Call, Connector, Exchange, Transport};
+use tokio::sync::watch;
+
+/// Between having an answer and heeding it lie a few instructions without a wait, and on a busy machine another thread's
+/// turn.
+const HEEDED_WITHIN: Duration = Duration::from_millis(400);
+
+/// The line to the edge.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    memory: Arc<Mutex<Memory>>,
+    /// Whether answers are kept back.
+    closed: watch::Sender<bool>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            memory: Arc::default(),
+            closed: watch::Sender::new(false),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    /// When each request of a datastream began.
+    began: HashMap<String, Vec<Instant>>,
+    /// When an answer that asked for a pause in seconds was there, and for how long.
+    asked: Vec<(String, Instant, Duration)>,
+}
+
+#[derive(Debug)]
+struct Remembering {
+    http: reqwest::Client,
+    line: Line,
+}
+
+impl Line {
+    /// A transport over this line.
+    pub(crate) fn connector(&self) -> Connector {
+        let line = self.clone();
+        Connector::new(move |config| {
+            let http = client(config)?;
+            let line = line.clone();
+            Ok(Arc::new(Remembering { http, line }))
+        })
+    }
+
+    /// Keeps all answers back from now on.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Lets them through.
+    pub(crate) fn open(&self) {
+        self.closed.send_replace(false);
+    }
+
+    /// No request to a datastream began within a pause whose answer delivery had read before. The pauses must be a second
+    /// long.
+    #[track_caller]
+    pub(crate) fn assert_pauses_kept(&self) {
+        let memory = self.memory.lock().unwrap();
+        assert!(!memory.asked.is_empty(), "no answer asked for a pause");
+        for (datastream, at, pause) in &memory.asked {
+            let within = |began: &&Instant| **began > *at + HEEDED_WITHIN && **began < *at + *pause;
+            let early: Vec<_> = memory.began[datastream].iter().filter(within).collect();
+            assert!(
+                early.is_empty(),
+                "asked at {at:?} for {pause:?}, requests at {early:?}"
+            );
+        }
+    }
+}
+
+impl Transport for Remembering {
+    fn exchange(&self, call: Call) -> Exchange<'_> {
+        Box::pin(async move {
+            let datastream = call
+                .url
+                .query_pairs()
+                .find_map(|(name, value)| (name == "datastreamId").then(|| value.into_owned()));
+            let Some(datastream) = datastream else {
+                return self.http.exchange(call).await;
+            };
+            let began = Instant::now();
+            let times = |memory: &mut Memory| memory.began.entry(datastream.clone()).or_default().push(began);
+            times(&mut self.line.memory.lock().unwrap());
+            let reply = self.http.exchange(call).await;
+            let mut closed = self.line.closed.subscribe();
+            let _ = closed.wait_for(|closed| !closed).await;
+            let seconds = reply
+                .as_ref()
+                .ok()
+                .and_then(|reply| reply.retry_after.as_ref()?.parse().ok());
+            if let Some(seconds) = seconds {
+                let asked = (datastream, Instant::now(), Duration::from_secs(seconds));
+                self.line.memory.lock().unwrap().asked.push(asked);
+            }
+            reply
+        })
+    }
+}

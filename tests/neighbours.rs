@@ -1,0 +1,279 @@
+//! One website's trouble is not another's: while one stands, with thousands of events waiting or with every lane in a
+//! request that nobody answers, the other's events leave as they always did. And whoever waits for all of them is told which
+//! one stands, and what to do.
+
+use orderfeed::emulator::{EmulatorHandle, RequestRow};
+use orderfeed::store::outbox::{SenderRow, SenderState};
+use serde_json::json;
+
+use crate::support::daemon::{Daemon, eventually, now, say};
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+
+/// The website that gets into trouble, and the one that must not notice; both by code and by the index of its datastream.
+const TROUBLED: (&str, usize) = ("base", 0);
+const CALM: (&str, usize) = ("eu", 1);
+/// Orders by which the latency of the calm one is measured, each time.
+const MEASURED: usize = 30;
+/// A store view of a website that is not configured: its orders have no events until they are moved.
+const NOWHERE: i64 = 999;
+/// What the latency may vary by on a busy machine: a factor, and milliseconds (the source is polled every 50).
+const FACTOR: i64 = 3;
+const SLACK_MS: i64 = 50;
+
+struct Street {
+    edge: EmulatorHandle,
+    house: ShopHouse,
+    shop: rusqlite::Connection,
+    /// Orders that were not moved yet.
+    spare: Vec<i64>,
+    /// Order numbers that were moved to the calm website, in order.
+    moved: Vec<String>,
+}
+
+impl Street {
+    /// A shop with `orders` orders, all of a website that is not configured.
+    async fn new(orders: usize) -> Self {
+        let edge = edge::start().await;
+        let house = ShopHouse::new(&edge.server_url(), orders);
+        house
+            .installation
+            .layer("live", "[index]\nmode = \"realtime\"\nbatch_size = 500\n");
+        let shop = house.sql();
+        shop.execute_batch(&format!(
+            "INSERT INTO store_website (website_id, code, name, sort_order, is_default) VALUES ({NOWHERE}, 'no', 'no', 9, 0);
+             INSERT INTO store (store_id, code, website_id, group_id, name, is_active) VALUES ({NOWHERE}, 'no', {NOWHERE}, 1, 'no', 1);
+             UPDATE sales_order SET store_id = {NOWHERE}, increment_id = 900000000 + entity_id;"
+        ))
+        .unwrap();
+        let mut statement = shop
+            .prepare("SELECT entity_id FROM sales_order ORDER BY entity_id")
+            .unwrap();
+        let spare = statement.query_map([], |row| row.get(0)).unwrap();
+        let spare = spare.map(Result::unwrap).collect();
+        drop(statement);
+        Self {
+            edge,
+            house,
+            shop,
+            spare,
+            moved: Vec::new(),
+        }
+    }
+
+    /// Gives the next `orders` orders to a website, in one transaction: a live change of each.
+    fn give(&mut self, orders: usize, website: &str) -> Vec<i64> {
+        let given = self.spare.split_off(self.spare.len() - orders);
+        let sql = "UPDATE sales_order SET store_id = (SELECT min(store_id) FROM store JOIN store_website USING (website_id)
+                   WHERE store_website.code = ?1) WHERE entity_id = ?2";
+        let change = self.shop.unchecked_transaction().unwrap();
+        for order in &given {
+            change.execute(sql, rusqlite::params![website, order]).unwrap();
+        }
+        change.commit().unwrap();
+        given
+    }
+
+    fn requests(&self, website: (&str, usize)) -> Vec<RequestRow> {
+        let datastream = edge::datastream(website.1);
+        let mut rows = self.edge.requests();
+        rows.retain(|row| row.datastream.as_ref() == Some(&datastream));
+        rows
+    }
+
+    fn pending(&self, website: &str) -> u64 {
+        let pending = self.house.installation.look(|reader| {
+            let id = reader.websites()?.into_iter().find(|(_, code)| code == website);
+            let all = reader.pending_by_website()?;
+            Ok(all
+                .iter()
+                .find(|(one, _)| Some(*one) == id.as_ref().map(|(id, _)| *id))
+                .map_or(0, |(_, events)| *events))
+        });
+        pending.unwrap_or_default()
+    }
+
+    /// Gives one order to the calm website and waits until it has arrived, as one request that is taken at once: from commit
+    /// to arrival, in milliseconds.
+    fn measure(&mut self) -> i64 {
+        let before = self.requests(CALM).len();
+        let changed = now();
+        let order = self.give(1, CALM.0)[0];
+        self.moved.push((900_000_000 + order).to_string());
+        let mut arrived = None;
+        eventually("its arrival", || {
+            let row = self.requests(CALM).get(before).cloned();
+            arrived = row.filter(|row| row.status != 0);
+            arrived.is_some()
+        });
+        let arrived = arrived.unwrap();
+        assert_eq!(arrived.status, 202, "{arrived:#?}");
+        eventually("its answer on record", || self.pending(CALM.0) == 0);
+        assert_eq!(self.requests(CALM).len(), before + 1, "one request for an order");
+        arrived.received_at.millis_since(changed)
+    }
+
+    /// The calm website's orders reached the edge in the order in which they changed.
+    #[track_caller]
+    fn assert_calm_kept_order(&self) {
+        let datastream = edge::datastream(CALM.1);
+        let mut seen: Vec<String> = Vec::new();
+        for event in self
+            .edge
+            .events()
+            .into_iter()
+            .filter(|event| event.datastream == datastream)
+        {
+            let number = event.purchase_id.unwrap();
+            if seen.last() != Some(&number) {
+                seen.push(number);
+            }
+        }
+        assert_eq!(seen, self.moved);
+    }
+}
+
+fn state(house: &ShopHouse, website: &str) -> Option<SenderState> {
+    let state = house.installation.look(|reader| {
+        let id = reader.websites()?.into_iter().find(|(_, code)| code == website);
+        let senders = reader.senders()?.into_iter();
+        let own = |row: &SenderRow| Some(row.website) == id.as_ref().map(|(id, _)| *id);
+        Ok(senders.filter(own).map(|row| row.state).next())
+    });
+    state.flatten()
+}
+
+/// In turns here and where all is well, so that whatever else the machine does slows both: the median of each.
+fn side_by_side(street: &mut Street, well: &mut Street) -> [i64; 2] {
+    let mut millis = [Vec::new(), Vec::new()];
+    for _ in 0..MEASURED {
+        drop(well.give(1, TROUBLED.0));
+        millis[0].push(street.measure());
+        millis[1].push(well.measure());
+    }
+    millis.map(|mut millis| {
+        millis.sort_unstable();
+        millis[MEASURED / 2]
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_website_that_is_halted_or_hangs_does_not_change_the_latency_of_another() {
+    let mut street = Street::new(800).await;
+    // A twin, where nothing ever happens.
+    let mut well = Street::new(150).await;
+    let daemons = [&street, &well].map(|street| street.house.installation.start());
+    for street in [&street, &well] {
+        eventually("the index", || street.house.installation.is_settled());
+    }
+
+    let troubled = edge::datastream(TROUBLED.1);
+    let enable = |street: &Street, enabled| {
+        let id = troubled.clone();
+        let change = move |config: &mut orderfeed::emulator::EmulatorConfig| {
+            config.datastreams.get_mut(&id).unwrap().enabled = enabled;
+        };
+        street.edge.configure(change);
+    };
+    enable(&street, false);
+    street.give(600, TROUBLED.0);
+    let waits = |street: &Street| {
+        let indexed = street
+            .house
+            .installation
+            .index()
+            .is_some_and(|index| index.backlog == 0);
+        indexed && state(&street.house, TROUBLED.0) == Some(SenderState::Halted)
+    };
+    eventually("a halt with a backlog", || waits(&street));
+    let backlog = street.pending(TROUBLED.0);
+    assert!(backlog > 2_000, "{backlog} events wait");
+    let halted = side_by_side(&mut street, &mut well);
+    assert_eq!(street.pending(TROUBLED.0), backlog, "it stood all the while");
+    assert_eq!(state(&street.house, TROUBLED.0), Some(SenderState::Halted));
+
+    // Now it takes requests and answers none.
+    let of_troubled = format!("\"websiteCode\":\"{}\"", TROUBLED.0);
+    let hang = json!([{"hang_ms": 600_000, "times": 0, "match": {"contains_id": of_troubled}}]);
+    street.edge.script_json(hang).unwrap();
+    let answered = street.requests(TROUBLED).len();
+    enable(&street, true);
+    eventually("a request that hangs", || {
+        street.requests(TROUBLED).len() > answered
+    });
+    let hung = side_by_side(&mut street, &mut well);
+    let unanswered = street.requests(TROUBLED).split_off(answered);
+    assert!(
+        unanswered.iter().all(|row| row.status == 0 || row.status == 422),
+        "{unanswered:#?}"
+    );
+    assert_eq!(street.pending(TROUBLED.0), backlog, "nothing of it was taken");
+
+    say(&format!(
+        "neighbours, median in ms and beside it the twin's: of a halted one {halted:?}, of one that hangs {hung:?}"
+    ));
+    for [beside, alone] in [halted, hung] {
+        assert!(
+            beside <= FACTOR * alone + SLACK_MS,
+            "{beside} ms, the twin {alone} ms"
+        );
+    }
+    daemons.into_iter().for_each(Daemon::kill);
+    for street in [&street, &well] {
+        street.assert_calm_kept_order();
+        edge::assert_promises(&street.edge);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resync_that_waits_says_which_websites_stand_and_ends_with_69() {
+    let edge = edge::start().await;
+    let house = ShopHouse::new(&edge.server_url(), 60);
+    let expected = house.expected();
+    edge.configure(|config| config.datastreams.get_mut(&edge::datastream(0)).unwrap().enabled = false);
+    let resync = || {
+        house
+            .installation
+            .run(&["saas:resync", "--feed", "orders", "--wait"])
+    };
+    let daemon = house.installation.start_and_wait();
+    house
+        .installation
+        .run(&["delivery", "pause", "--website", "eu"])
+        .ok();
+    eventually("the halt", || state(&house, "base") == Some(SenderState::Halted));
+
+    let ran = resync();
+    assert_eq!(ran.code, Some(69), "{ran:?}");
+    assert!(ran.stdout.contains("orders in"), "{ran:?}");
+    let about = |website: &str| -> Vec<&str> {
+        let of = format!(" events of website {website} wait and were not waited for: ");
+        ran.stderr.lines().filter(|line| line.contains(&of)).collect()
+    };
+    let (halted, paused) = (about("base"), about("eu"));
+    assert!(
+        halted.len() == 1
+            && halted[0].contains("halted (EXEG-0004-422): ")
+            && halted[0].contains("check websites.base.datastream_id"),
+        "{ran:?}"
+    );
+    assert!(
+        paused.len() == 1 && paused[0].contains("`orderfeed delivery resume --website eu` ends it"),
+        "{ran:?}"
+    );
+    assert_eq!((about("jp"), about("uk")), (vec![], vec![]), "{ran:?}");
+    // The others' events were waited for.
+    let waiting: u64 = [halted[0], paused[0]]
+        .iter()
+        .map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(edge.unique_ids() as u64 + waiting, expected.len() as u64);
+
+    edge.configure(|config| config.datastreams.get_mut(&edge::datastream(0)).unwrap().enabled = true);
+    house.installation.run(&["delivery", "resume"]).ok();
+    let ran = resync();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    edge::assert_holds(&edge, &expected);
+    assert_eq!(daemon.stop(), Some(0));
+    edge::assert_promises(&edge);
+}

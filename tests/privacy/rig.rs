@@ -1,0 +1,187 @@
+//! The shop in which some orders are Jane's, an edge that keeps what it gets, and the states in which several tests begin.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::Stdio;
+
+use orderfeed::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
+use orderfeed::events::identity_hash;
+use serde_json::Value;
+
+use crate::support::daemon::{Daemon, Installation, Ran, eventually};
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+use crate::support::oracle::Expected;
+
+/// A shopper whose data can be told from everybody else's.
+pub(super) const JANE: &str = "Jane.Unm1stakable@example.com";
+/// In every personal column of Jane's orders.
+pub(super) const MARK: &str = "unm1stakable";
+
+pub(super) fn hash() -> String {
+    identity_hash(JANE).unwrap()
+}
+
+/// An edge that keeps what it gets.
+pub(super) async fn keeping_edge() -> EmulatorHandle {
+    let settings = EmulatorConfig {
+        keep_bodies: true,
+        ..edge::settings()
+    };
+    Emulator::start(settings).await.unwrap()
+}
+
+/// Makes some orders of the shop Jane's; their entity ids.
+pub(super) fn become_janes(house: &ShopHouse, orders: i64) -> Vec<i64> {
+    let conn = house.sql();
+    let sql = "SELECT entity_id FROM sales_order WHERE store_id IS NOT NULL ORDER BY entity_id LIMIT ?1";
+    let mut statement = conn.prepare(sql).unwrap();
+    let ids = statement.query_map([orders], |row| row.get(0)).unwrap();
+    let ids: Vec<i64> = ids.map(Result::unwrap).collect();
+    for id in &ids {
+        give_to_jane(house, *id);
+    }
+    ids
+}
+
+pub(super) fn give_to_jane(house: &ShopHouse, order: i64) {
+    let conn = house.sql();
+    conn.execute(
+        "UPDATE sales_order SET customer_email = ?2, customer_firstname = ?3, customer_lastname = ?3 WHERE entity_id = ?1",
+        rusqlite::params![order, JANE, MARK],
+    )
+    .unwrap();
+    conn.execute(
+        "UPDATE sales_order_address SET email = ?2, firstname = ?3, lastname = ?3, street = ?3 || ' street 7',
+         city = ?3, telephone = ?3 WHERE parent_id = ?1",
+        rusqlite::params![order, JANE, MARK],
+    )
+    .unwrap();
+}
+
+/// What the shop calls for, Jane's orders apart from the others'.
+pub(super) fn expected_apart(house: &ShopHouse, janes: &[i64]) -> (BTreeSet<Expected>, BTreeSet<Expected>) {
+    house
+        .expected()
+        .into_iter()
+        .partition(|one| janes.contains(&one.order_id))
+}
+
+/// Runs a command that reads Jane's address from stdin.
+pub(super) fn with_jane(installation: &Installation, args: &[&str]) -> Ran {
+    let mut command = installation.command(args);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(format!("# by letter\n\n  {JANE}\r\n").as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+pub(super) fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Every event of an order by its state, as `explain` tells.
+pub(super) fn states(house: &ShopHouse, order: i64) -> Vec<(String, String)> {
+    let sql = "SELECT increment_id FROM sales_order WHERE entity_id = ?1";
+    let number: String = house.sql().query_row(sql, [order], |row| row.get(0)).unwrap();
+    let told = json(&house.installation.run(&["explain", &number, "--json"]).ok());
+    let lives = told["orders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|life| life["entity_id"] == order);
+    lives
+        .flat_map(|life| life["events"].as_array().unwrap().clone())
+        .map(|event| {
+            let notes = event["notes"].to_string();
+            (event["state"].as_str().unwrap().to_owned(), notes)
+        })
+        .collect()
+}
+
+/// Whether nothing that arrived is Jane's.
+#[track_caller]
+pub(super) fn assert_nothing_of_jane(edge: &EmulatorHandle) {
+    for id in edge.ids() {
+        let body = String::from_utf8(edge.body(&id).unwrap().to_vec()).unwrap();
+        assert!(!body.contains(&hash()) && !body.contains(MARK), "{body}");
+    }
+}
+
+/// Everything is captured and indexed, nothing was sent, and no daemon runs.
+pub(super) struct Waiting {
+    pub(super) edge: EmulatorHandle,
+    pub(super) house: ShopHouse,
+    /// Jane's orders.
+    pub(super) janes: Vec<i64>,
+    /// The events of Jane's orders.
+    pub(super) own: BTreeSet<Expected>,
+    /// All others.
+    pub(super) others: BTreeSet<Expected>,
+}
+
+impl Waiting {
+    /// All events.
+    pub(super) fn all(&self) -> u64 {
+        (self.own.len() + self.others.len()) as u64
+    }
+
+    /// Waits until everybody else's events are at the edge, and nothing of Jane's is; the daemon ends well.
+    #[track_caller]
+    pub(super) fn only_the_others_arrive(&self, daemon: Daemon) {
+        eventually("the others arrive", || {
+            self.house.is_served(&self.edge, self.others.len())
+        });
+        edge::assert_holds(&self.edge, &self.others);
+        assert_nothing_of_jane(&self.edge);
+        assert_eq!(daemon.stop(), Some(0));
+    }
+}
+
+/// A shop of `orders` orders, some of them Jane's, with `config` over its configuration. The daemon is killed while everything
+/// waits; `before` that, something may be done beside it. Afterwards the edge answers.
+pub(super) async fn everything_waits(
+    orders: usize,
+    janes: i64,
+    config: &str,
+    before: impl FnOnce(&ShopHouse),
+) -> Waiting {
+    let edge = keeping_edge().await;
+    let house = ShopHouse::new(&edge.server_url(), orders);
+    house.installation.layer("waiting", config);
+    let janes = become_janes(&house, janes);
+    let (own, others) = expected_apart(&house, &janes);
+    let waiting = Waiting {
+        edge,
+        house,
+        janes,
+        own,
+        others,
+    };
+    // An edge that nobody reaches.
+    waiting.edge.configure(|config| config.latency_ms = 600_000);
+    let daemon = waiting.house.installation.start_and_wait();
+    eventually("everything waits", || {
+        let installation = &waiting.house.installation;
+        installation.pending() == waiting.all()
+            && installation.index().is_some_and(|index| index.backlog == 0)
+    });
+    before(&waiting.house);
+    daemon.kill();
+    waiting.edge.configure(|config| config.latency_ms = 0);
+    waiting.edge.reset();
+    waiting
+}

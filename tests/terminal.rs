@@ -1,0 +1,199 @@
+//! `orderfeed run` in the foreground: on a terminal, the first sync is a bar below the log that goes away when it is over;
+//! elsewhere there is no trace of it.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use orderfeed::emulator::EmulatorHandle;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::json;
+
+use crate::support::daemon::eventually;
+use crate::support::edge;
+use crate::support::embedded::ShopHouse;
+use crate::support::leaks;
+
+/// What the bar begins with.
+const BAR: &str = "First sync of 4 websites [";
+
+/// A terminal that remembers everything that was written to it.
+struct Terminal {
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    /// With the side that a program writes to.
+    fn open() -> (Self, OwnedFd) {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let terminal = Self {
+            written: Arc::clone(&written),
+        };
+        std::thread::spawn(move || {
+            let (mut master, mut chunk) = (File::from(master), [0; 4096]);
+            // It ends with an error when the last writer is gone.
+            while let Ok(read @ 1..) = master.read(&mut chunk) {
+                written.lock().unwrap().extend_from_slice(&chunk[..read]);
+            }
+        });
+        (terminal, slave.into())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
+    }
+
+    /// The lines that a person sees, without colours.
+    fn screen(&self) -> Vec<String> {
+        let mut lines = vec![String::new()];
+        let plain = without_colours(&self.text());
+        let mut rest = plain.as_str();
+        while let Some(c) = rest.chars().next() {
+            let line = lines.last_mut().unwrap();
+            // The bar begins anew with these two; nothing else goes back.
+            if let Some(after) = rest.strip_prefix("\r\u{1b}[K") {
+                line.clear();
+                rest = after;
+                continue;
+            }
+            match c {
+                '\n' => lines.push(String::new()),
+                '\r' => {}
+                c => line.push(c),
+            }
+            rest = &rest[c.len_utf8()..];
+        }
+        lines
+    }
+}
+
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once('m') {
+            Some((code, rest)) if code.bytes().all(|byte| byte.is_ascii_digit() || byte == b';') => {
+                plain.push_str(rest)
+            }
+            _ => {
+                plain.push_str("\u{1b}[");
+                plain.push_str(part);
+            }
+        }
+    }
+    plain
+}
+
+/// Orders and events of every bar that was drawn: done and in all.
+fn drawn(text: &str) -> Vec<[u64; 4]> {
+    let bars = text
+        .split(BAR)
+        .skip(1)
+        .filter_map(|bar| bar.split_once("] ")?.1.split_once(" events sent"));
+    let numbers = |(bar, _): (&str, &str)| {
+        let (orders, events) = bar.split_once(" orders, ")?;
+        let ((done, total), (sent, events)) = (orders.split_once('/')?, events.split_once('/')?);
+        let [done, total, sent, events] = [done, total, sent, events].map(|number| number.parse().ok());
+        Some([done?, total?, sent?, events?])
+    };
+    bars.filter_map(numbers).collect()
+}
+
+/// A first sync that stands until it is let go: the edge is not there for anybody.
+async fn standing() -> (EmulatorHandle, ShopHouse, usize) {
+    let edge = edge::start().await;
+    let house = ShopHouse::new(&edge.server_url(), 120);
+    house.installation.layer("auto", "[log]\nformat = \"auto\"\n");
+    edge.script_json(json!([{"status": 503, "times": 0}])).unwrap();
+    let events = house.expected().len();
+    (edge, house, events)
+}
+
+async fn on_a_terminal(environment: impl FnOnce(&mut Command)) -> Terminal {
+    let (edge, house, events) = standing().await;
+    let (terminal, slave) = Terminal::open();
+    let daemon = house.installation.start_with(|command| {
+        command.stderr(slave).env("TERM", "xterm").env_remove("NO_COLOR");
+        environment(command);
+    });
+    eventually("the bar", || {
+        drawn(&terminal.text())
+            .iter()
+            .any(|[done, total, _, all]| done == total && *all as usize == events)
+    });
+    edge.reset();
+    eventually("everything arrives", || house.is_served(&edge, events));
+    eventually("the bar is taken away", || {
+        let screen = terminal.screen();
+        screen
+            .iter()
+            .filter(|line| line.contains("The first sync is complete"))
+            .count()
+            == 4
+            && !screen.iter().any(|line| line.contains(BAR))
+    });
+    assert_eq!(daemon.stop(), Some(0));
+    eventually("the last line", || terminal.text().contains("The daemon ended"));
+    let screen = terminal.screen();
+    assert_eq!(screen.last().map(String::as_str), Some(""), "{screen:#?}");
+    // The log goes by above the bar, line by line.
+    let is_of_the_log = |line: &&String| line.get(2..3) == Some(":") && line.get(5..6) == Some(":");
+    let strange: Vec<_> = screen
+        .iter()
+        .filter(|line| !line.is_empty() && !is_of_the_log(line))
+        .collect();
+    assert!(strange.is_empty(), "{strange:#?}");
+    let bars = drawn(&terminal.text());
+    assert!(
+        bars.is_sorted_by(|one, later| one[0] <= later[0] && one[2] <= later[2]),
+        "{bars:?}"
+    );
+    leaks::assert_none("the terminal", &terminal.text());
+    terminal
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_sync_is_a_bar_below_the_log_and_goes_away() {
+    let terminal = on_a_terminal(|_| {}).await;
+    assert!(terminal.text().contains("\u{1b}[32m"), "levels are coloured");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_colour_there_is_a_bar_and_no_colour() {
+    let terminal = on_a_terminal(|command| {
+        command.env("NO_COLOR", "1");
+    })
+    .await;
+    let text = terminal.text();
+    assert_eq!(without_colours(&text), text, "no colour is left to take away");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_is_no_terminal_there_is_neither_bar_nor_escape() {
+    let (edge, house, events) = standing().await;
+    let daemon = house.installation.start();
+    eventually("it stands", || house.installation.pending() == events as u64);
+    edge.reset();
+    eventually("everything arrives", || house.is_served(&edge, events));
+    eventually("the ends of the first syncs", || {
+        let log = house.installation.log();
+        log.matches("The first sync is complete").count() == 4
+    });
+    assert_eq!(daemon.stop(), Some(0));
+    let log = house.installation.log();
+    assert!(
+        !log.contains('\u{1b}') && !log.contains('\r') && !log.contains(BAR),
+        "{log}"
+    );
+}
