@@ -26,7 +26,9 @@ use crate::store::walk::{Walk, WalkId, WalkStep};
 use crate::store::{Durability, Reader, Writer};
 
 /// Orders that a walk reads at once, and writes in one transaction, beside live changes.
-const BESIDE_LIVE: usize = 100;
+const BESIDE_LIVE: usize = 50;
+/// Longest rest of a walk after such a piece.
+const LONGEST_REST: Duration = Duration::from_millis(20);
 /// For so long after a live change, another one is expected.
 const LIVE_MS: i64 = 10_000;
 /// Pause between two looks for room.
@@ -288,7 +290,9 @@ impl Indexer {
             orders.into_iter().map(|order| (order.id(), order)).collect();
         let mut rest = page.ids.as_slice();
         while !rest.is_empty() {
-            let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
+            let begun = Instant::now();
+            let live = self.is_live();
+            let size = if live { BESIDE_LIVE } else { rest.len() };
             let (slice, later) = rest.split_at(size.min(rest.len()));
             rest = later;
             let step = WalkStep {
@@ -313,6 +317,10 @@ impl Indexer {
             let commit = self.prepare(batch).await?;
             let sent = ready.send(Ok(Prepared { commit, step })).await;
             sent.map_err(|_| IndexError::Stopped)?;
+            if live {
+                // As long as the piece took, within reason: a change that comes in now finds a free core.
+                tokio::time::sleep(begun.elapsed().min(LONGEST_REST)).await;
+            }
         }
         // Waiting until the commits take more is part of it.
         self.pace.applied(free.elapsed());
