@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use orderfeed::commerce::grants::grants;
@@ -23,6 +23,10 @@ use crate::support::oracle::{self, Expected};
 const ORDERS: usize = 20_000;
 const LIVE_CHANGES: usize = 2_000;
 const KILLS: usize = 20;
+/// How long the daemon lives at most, where it is not killed in the middle of delivering.
+const LIFE_MS: u64 = 2_500;
+/// The same for the long form.
+const SHORT_LIFE_MS: u64 = 800;
 /// Live changes a second.
 const PACE: u64 = 50;
 /// How far back the shop's history goes, in milliseconds.
@@ -85,8 +89,9 @@ async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_throug
     });
     let started = Instant::now();
     let live = Live::begin(&database, shop);
-    let in_delivery = kill_again_and_again(&installation, &edge);
-    live.end().await;
+    let kills = kills();
+    let in_delivery = kill_again_and_again(&installation, &edge, kills);
+    let changes = live.end().await;
     let daemon = installation.start();
     let expected = self::expected(&database).await;
     served(&installation, &edge, &expected);
@@ -102,7 +107,7 @@ async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_throug
         "no kill fell between an answer and its commit: this proves little"
     );
     say(&format!(
-        "main job: {LIVE_CHANGES} changes, {KILLS} kills ({in_delivery} with requests in flight) in {:.1?}; {} events in \
+        "main job: {changes} changes, {kills} kills ({in_delivery} with requests in flight) in {:.1?}; {} events in \
          all, {} repeats, faults {:?}",
         started.elapsed(),
         expected.len(),
@@ -146,11 +151,18 @@ fn served(installation: &Installation, edge: &EmulatorHandle, expected: &BTreeSe
     });
 }
 
+/// `ORDERFEED_KILLS=2000` is the long form.
+fn kills() -> usize {
+    std::env::var("ORDERFEED_KILLS")
+        .map_or(KILLS, |kills| kills.parse().expect("ORDERFEED_KILLS is a number"))
+}
+
 /// Kills the daemon, every other time in the middle of delivering; returns how often requests were in flight.
-fn kill_again_and_again(installation: &Installation, edge: &EmulatorHandle) -> usize {
+fn kill_again_and_again(installation: &Installation, edge: &EmulatorHandle, kills: usize) -> usize {
+    let life = if kills > KILLS { SHORT_LIFE_MS } else { LIFE_MS };
     let mut random = fastrand::Rng::with_seed(9);
     let mut in_delivery = 0;
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         // Requests whose client was killed are never answered: they are no longer in flight.
         let (before, orphaned) = (edge.totals().requests, edge::unanswered(edge));
         let mut daemon = installation.start();
@@ -160,38 +172,48 @@ fn kill_again_and_again(installation: &Installation, edge: &EmulatorHandle) -> u
                 edge.totals().requests >= before + some
             });
         } else {
-            std::thread::sleep(Duration::from_millis(random.u64(0..2_500)));
+            std::thread::sleep(Duration::from_millis(random.u64(0..life)));
         }
         assert!(daemon.is_running(), "the daemon ended by itself");
         in_delivery += usize::from(edge::unanswered(edge) > orphaned);
         Daemon::kill(daemon);
+        if kill % 100 == 99 {
+            say(&format!(
+                "main job: {} kills, {} events at the edge",
+                kill + 1,
+                edge.unique_ids()
+            ));
+        }
     }
     in_delivery
 }
 
-/// Shoppers and merchants at work, at a steady pace.
+/// Shoppers and merchants at work, at a steady pace, until they may stop.
 struct Live {
-    done: Arc<AtomicUsize>,
-    task: tokio::task::JoinHandle<()>,
+    may_stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<usize>,
 }
 
 impl Live {
     fn begin(database: &Arc<Database>, mut shop: Shop) -> Self {
-        let done = Arc::new(AtomicUsize::new(0));
-        let (database, counter) = (Arc::clone(database), Arc::clone(&done));
+        let may_stop = Arc::new(AtomicBool::new(false));
+        let (database, is_over) = (Arc::clone(database), Arc::clone(&may_stop));
         let task = tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_millis(1000 / PACE));
-            for _ in 0..LIVE_CHANGES {
+            let mut done = 0;
+            while done < LIVE_CHANGES || !is_over.load(Ordering::Relaxed) {
                 tick.tick().await;
                 database.apply(&shop.next_action(now())).await;
-                counter.fetch_add(1, Ordering::Relaxed);
+                done += 1;
             }
+            done
         });
-        Self { done, task }
+        Self { may_stop, task }
     }
 
-    async fn end(self) {
-        self.task.await.unwrap();
-        assert_eq!(self.done.load(Ordering::Relaxed), LIVE_CHANGES);
+    /// Ends it; returns how many changes there were, at least [`LIVE_CHANGES`].
+    async fn end(self) -> usize {
+        self.may_stop.store(true, Ordering::Relaxed);
+        self.task.await.unwrap()
     }
 }

@@ -68,6 +68,8 @@ impl Brake {
 pub(crate) struct Trip {
     pub(crate) batches: Vec<PendingBatch>,
     pub(crate) epoch: u64,
+    /// Where it went: another one may be in force by now.
+    pub(crate) destination: Arc<Destination>,
     pub(crate) end: End,
     /// Whether this trip pulled the brake.
     pub(crate) braked: bool,
@@ -102,6 +104,7 @@ pub(crate) async fn travel(kit: LaneKit, mut batches: Vec<PendingBatch>, epoch: 
     Trip {
         batches,
         epoch,
+        destination: kit.destination,
         end,
         braked,
     }

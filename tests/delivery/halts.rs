@@ -130,6 +130,40 @@ async fn a_relevant_change_of_configuration_resumes_at_once() {
 }
 
 #[tokio::test]
+async fn what_stopped_the_old_destination_does_not_halt_the_new_one() {
+    let rig = Rig::with(
+        |_| {},
+        |config| {
+            config.delivery.retry.max = orderfeed::config::HumanDuration::from_secs(300);
+            config
+                .websites
+                .insert("base".to_owned(), Website::sending_to(SECOND.parse().unwrap()));
+        },
+    )
+    .await;
+    rig.line.close();
+    rig.enqueue("base", &[1], &[1]).await;
+    let running = rig.run();
+    rig.eventually("it is asked", async || rig.requests().len() == 1)
+        .await;
+    rig.change_config(|config| {
+        config.delivery.lanes = 1;
+        config.websites.insert(
+            "base".to_owned(),
+            Website::sending_to(DEFAULT_DATASTREAM.parse().unwrap()),
+        );
+    });
+    let limit = || rig.stats.snapshot().lanes.first().map(|(_, _, limit)| *limit);
+    rig.eventually("the new configuration is in force", async || limit() == Some(1))
+        .await;
+    rig.line.open();
+    // A halted sender would wait for five minutes.
+    rig.until(&[1], EventState::Delivered).await;
+    rig.stop(running).await;
+    assert_eq!(rig.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn one_websites_halt_is_not_anothers() {
     let rig = Rig::with(
         |edge| {

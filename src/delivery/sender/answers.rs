@@ -1,5 +1,6 @@
 //! A trip is over: what that means for its events, for the sender, and for the next request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinError;
@@ -28,7 +29,14 @@ impl Sender {
         self.shared.stats.progressed(now);
         let braked = trip.braked;
         self.in_flight.ended(&trip.batches);
+        // The configuration changed meanwhile: what stopped the old destination says nothing of this one.
+        let is_past = !Arc::ptr_eq(&trip.destination, &self.kit.destination);
         match trip.end {
+            End::NoToken(NoToken::Refused(_)) if is_past => self.release(&trip.batches),
+            End::Sent(attempt, _) if is_past && halts(&attempt.decision) => {
+                self.finished += 1;
+                self.failed(&trip.batches, now, answer_of(&attempt, now));
+            }
             End::Sent(attempt, kinds) => {
                 self.finished += 1;
                 self.answered(trip.batches, kinds, *attempt, trip.epoch, now);
@@ -75,15 +83,7 @@ impl Sender {
         epoch: u64,
         now: UtcMillis,
     ) {
-        let answer = Answer {
-            at: now,
-            status: attempt.status,
-            request_id: Some(attempt.request_id),
-            code: attempt.code,
-            note: attempt.note,
-            title: attempt.title,
-            duration_ms: Some(u64::try_from(attempt.latency.as_millis()).unwrap_or(u64::MAX)),
-        };
+        let answer = answer_of(&attempt, now);
         match attempt.decision {
             Decision::Delivered(accepted) => {
                 self.lanes.answered(attempt.latency, self.trips.len() + 1);
@@ -305,6 +305,22 @@ impl Sender {
         );
         pause_millis(pause)
     }
+}
+
+fn answer_of(attempt: &Attempt, now: UtcMillis) -> Answer {
+    Answer {
+        at: now,
+        status: attempt.status,
+        request_id: Some(attempt.request_id.clone()),
+        code: attempt.code.clone(),
+        note: attempt.note.clone(),
+        title: attempt.title.clone(),
+        duration_ms: Some(u64::try_from(attempt.latency.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn halts(decision: &Decision) -> bool {
+    matches!(decision, Decision::Halt(_) | Decision::Reauthenticate(_))
 }
 
 fn everything_refused(refused: &Refused) -> Halt {
