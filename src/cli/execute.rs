@@ -186,7 +186,7 @@ async fn here(
     }
     if needs_index(request) {
         output::talk(
-            "No daemon is running: the work is done here, and what it queues is sent by the next `orderfeed run`",
+            "No daemon is running: the work is done here, and what it queues is sent once the daemon runs: `systemctl start orderfeed`",
         );
     }
     let index: Arc<dyn IndexWork> = match needs_index(request) {

@@ -119,10 +119,11 @@ impl Night<'_> {
             listed: NAMED,
         };
         let stop = || self.stop.is_cancelled() || self.clock.now() >= deadline;
-        let report = self.indexer.verify(task, stop, |_| {}).await?;
-        match self.stop.is_cancelled() {
-            true => Err(IndexError::Stopped),
-            false => Ok(report),
+        tokio::select! {
+            biased;
+            // At once: a verification may wait for a minute before it looks again, and repairs only what it is sure of.
+            () = self.stop.cancelled() => Err(IndexError::Stopped),
+            report = self.indexer.verify(task, stop, |_| {}) => report,
         }
     }
 

@@ -16,7 +16,7 @@ use super::jobs::{Job, JobResult, Jobs};
 use super::vitals::Vitals;
 use crate::clock::UtcMillis;
 use crate::config::Config;
-use crate::config::cron::{Slot, due};
+use crate::config::cron::{Due, Slot, due};
 use crate::indexer::IndexError;
 use crate::ops::voice::{Line, Voice};
 use crate::store::cron::CronRun;
@@ -158,8 +158,8 @@ impl Schedule {
         let went_back = now < self.looked_at;
         self.looked_at = now;
         let config = self.jobs.config.borrow().clone();
-        let is_planned = Arc::ptr_eq(&config, &self.planned) && !went_back;
-        self.planned = config.clone();
+        let planned = std::mem::replace(&mut self.planned, config.clone());
+        let is_planned = Arc::ptr_eq(&config, &planned) && !went_back;
         for job in Job::ALL {
             let Some(place) = self.places.get_mut(&job) else {
                 continue;
@@ -167,7 +167,7 @@ impl Schedule {
             if place.running || (is_planned && place.next.is_some_and(|next| now < next)) {
                 continue;
             }
-            let found = due(job.schedule(&config), config.cron.time_zone, place.last, now);
+            let found = plan(job, &planned, &config, place.last, now);
             place.last = found.last_run;
             place.next = found.next;
             if let Some(slot) = found.slot {
@@ -212,6 +212,20 @@ impl Schedule {
     }
 }
 
+/// What is due by a configuration that may have replaced another one. A new schedule begins now: its slots of before were
+/// never there to be missed. What the old one has just called for is run.
+fn plan(job: Job, old: &Config, new: &Config, last: Option<UtcMillis>, now: UtcMillis) -> Due {
+    let by = |config: &Config, last| due(job.schedule(config), config.cron.time_zone, last, now);
+    if job.schedule(old) == job.schedule(new) && old.cron.time_zone == new.cron.time_zone {
+        return by(new, last);
+    }
+    let found = by(old, last);
+    match found.slot {
+        Some(_) => found,
+        None => by(new, found.last_run.max(Some(now))),
+    }
+}
+
 /// Where a job is, from the store. Remembered at the first look, so that a restart before the first slot does not lose it.
 fn place_of(writer: &mut Writer<'_>, job: Job, now: UtcMillis) -> Result<Place, StoreError> {
     let last = writer.reader().last_slot(job.as_str())?;
@@ -220,8 +234,10 @@ fn place_of(writer: &mut Writer<'_>, job: Job, now: UtcMillis) -> Result<Place, 
     }
     let key = first_seen_key(job);
     let seen = writer.reader().meta(&key)?;
-    if let Some(seen) = seen.and_then(|millis| millis.parse().ok()) {
-        return Ok(Place::of(None, Some(UtcMillis(seen))));
+    let seen = seen.and_then(|millis| millis.parse().ok()).map(UtcMillis);
+    // A moment of the future comes from a clock that was wrong then.
+    if let Some(seen) = seen.filter(|seen| *seen <= now) {
+        return Ok(Place::of(None, Some(seen)));
     }
     writer.set_meta(&key, &now.0.to_string())?;
     Ok(Place::of(None, Some(now)))
@@ -341,6 +357,30 @@ mod tests {
         let place = store.write(Durability::Relaxed, load).await.unwrap();
         let config = Config::default();
         due(job.schedule(&config), config.cron.time_zone, place.last, now).slot
+    }
+
+    #[test]
+    fn a_new_schedule_begins_with_its_next_slot() {
+        let by = |verify: &str| {
+            let mut config = Config::default();
+            config.cron.verify_source = verify.parse().unwrap();
+            config
+        };
+        // 2026-11-22: verified at two, the configuration is read again at noon.
+        let hour = |hour: i64| INSTALLED.plus_millis((hour - 5) * 3_600_000);
+        let found = |old, new| plan(Job::VerifySource, &by(old), &by(new), Some(hour(2)), hour(12));
+        let later = found("0 2 * * *", "0 3 * * *");
+        assert_eq!((later.slot, later.next), (None, Some(hour(27))));
+        let often = found("0 2 * * *", "*/5 * * * *");
+        assert_eq!(
+            (often.slot, often.next),
+            (None, Some(hour(12).plus_millis(300_000)))
+        );
+        let due_by_the_old_one = found("0 12 * * *", "0 3 * * *");
+        assert_eq!(
+            due_by_the_old_one.slot.map(|slot| slot.scheduled_for),
+            Some(hour(12))
+        );
     }
 
     #[tokio::test]

@@ -328,6 +328,7 @@ impl Sender {
         self.lanes.set_most(wiring.config.delivery.lanes);
         if !same_destination(&self.wiring.config, &wiring.config, &self.code) {
             self.learned_bytes = None;
+            self.suspicion = Suspicion::default();
             if self.health.is_halted() {
                 self.health.resume(self.shared.clock.now());
                 tracing::info!(

@@ -289,6 +289,7 @@ impl Indexer {
         let mut orders: HashMap<OrderId, ReadOrder> =
             orders.into_iter().map(|order| (order.id(), order)).collect();
         let mut rest = page.ids.as_slice();
+        let mut rested = Duration::ZERO;
         while !rest.is_empty() {
             let begun = Instant::now();
             let live = self.is_live();
@@ -319,11 +320,13 @@ impl Indexer {
             sent.map_err(|_| IndexError::Stopped)?;
             if live {
                 // As long as the piece took, within reason: a change that comes in now finds a free core.
-                tokio::time::sleep(begun.elapsed().min(LONGEST_REST)).await;
+                let pause = begun.elapsed().min(LONGEST_REST);
+                tokio::time::sleep(pause).await;
+                rested += pause;
             }
         }
         // Waiting until the commits take more is part of it.
-        self.pace.applied(free.elapsed());
+        self.pace.applied(free.elapsed().saturating_sub(rested));
         Ok(())
     }
 

@@ -230,16 +230,31 @@ impl Readers {
         let Some(thread) = threads.min_by_key(|thread| thread.busy.load(Ordering::Relaxed)) else {
             return Err(StoreError::Closed);
         };
-        let busy = Arc::clone(&thread.busy);
-        busy.fetch_add(1, Ordering::Relaxed);
+        let busy = Busy::count(&thread.busy);
         let job: ReadJob = Box::new(move |connection| {
             let read = AssertUnwindSafe(|| read_in_snapshot(connection, job));
             let result = catch_unwind(read).unwrap_or_else(|_| Err(panicked()));
-            busy.fetch_sub(1, Ordering::Relaxed);
+            drop(busy);
             let _ = answer.send(result);
         });
         thread.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// A job that a reader has not finished; also one whose caller went before the reader took it ends here.
+struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    fn count(jobs: &Arc<AtomicUsize>) -> Self {
+        jobs.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(jobs))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

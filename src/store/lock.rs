@@ -30,7 +30,7 @@ impl StoreLock {
             path: path.clone(),
             cause: cause.to_string(),
         };
-        let mut file = super::owner::open_private(&path).map_err(failed)?;
+        let mut file = super::owner::open_lock(&path).map_err(failed)?;
         match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -15,11 +15,22 @@ use super::space::directory_of;
 /// Opens a file to read and write that others cannot read; made if it is missing. Only what is new here is given away: what
 /// a link leads to is its owner's choice.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
+    open_or_make(path, OFlags::empty())
+}
+
+/// The same for the lock file, whose contents are replaced: a link is never followed.
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+    open_or_make(path, OFlags::NOFOLLOW)
+}
+
+fn open_or_make(path: &Path, flags: OFlags) -> io::Result<File> {
     let mut options = OpenOptions::new();
+    options.custom_flags(flags.bits().cast_signed());
     options.read(true).write(true).mode(0o600);
     match options.clone().create_new(true).open(path) {
         Ok(file) => {
-            give(&file, path)?;
+            // One with the wrong owner must not look like somebody's choice at the next start.
+            give(&file, path).inspect_err(|_| drop(fs::remove_file(path)))?;
             Ok(file)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -60,6 +71,7 @@ mod tests {
         fs::write(&target, "precious").unwrap();
         std::os::unix::fs::symlink(&target, &link).unwrap();
         open_scratch(&link).unwrap_err();
+        open_lock(&link).unwrap_err();
         open_private(&link).unwrap();
         open_scratch(&dir.path().join("new")).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious");

@@ -36,7 +36,7 @@ use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
 
-/// From so many orders on, a page of history is read in two halves.
+/// A page of more orders is read in two halves: beside live changes the pieces are no larger.
 const HALVED: usize = 50;
 /// Connections that a page of history leaves to capture and to live changes.
 const SPARE_CONNECTIONS: usize = 2;
@@ -100,7 +100,7 @@ impl MysqlSource {
 
     /// Two halves over two connections: the server works on one while the rows of the other are taken in.
     async fn read_in_halves(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
-        if ids.len() < HALVED || self.settings.max_connections < SPARE_CONNECTIONS + 2 {
+        if ids.len() <= HALVED || self.settings.max_connections < SPARE_CONNECTIONS + 2 {
             return self.read(ids).await;
         }
         let (newer, older) = ids.split_at(ids.len() / 2);

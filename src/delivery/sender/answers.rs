@@ -29,11 +29,11 @@ impl Sender {
         self.shared.stats.progressed(now);
         let braked = trip.braked;
         self.in_flight.ended(&trip.batches);
-        // The configuration changed meanwhile: what stopped the old destination says nothing of this one.
+        // The configuration changed meanwhile: what the old destination refused says nothing of this one.
         let is_past = !Arc::ptr_eq(&trip.destination, &self.kit.destination);
         match trip.end {
             End::NoToken(NoToken::Refused(_)) if is_past => self.release(&trip.batches),
-            End::Sent(attempt, _) if is_past && halts(&attempt.decision) => {
+            End::Sent(attempt, _) if is_past && refuses(&attempt.decision) => {
                 self.finished += 1;
                 self.failed(&trip.batches, now, answer_of(&attempt, now));
             }
@@ -319,8 +319,12 @@ fn answer_of(attempt: &Attempt, now: UtcMillis) -> Answer {
     }
 }
 
-fn halts(decision: &Decision) -> bool {
-    matches!(decision, Decision::Halt(_) | Decision::Reauthenticate(_))
+/// Not "later": a pause that the edge asks for counts, whatever changed meanwhile.
+fn refuses(decision: &Decision) -> bool {
+    match decision {
+        Decision::Halt(_) | Decision::Reauthenticate(_) | Decision::Split(..) | Decision::Park(_) => true,
+        Decision::Delivered(_) | Decision::Retry(_) => false,
+    }
 }
 
 fn everything_refused(refused: &Refused) -> Halt {

@@ -26,6 +26,7 @@ pub(super) struct Speech {
     halt: Voice,
     /// The halt that was announced: another one is news.
     halt_code: String,
+    halt_remedy: &'static str,
     parked: Ration,
     remarks: Ration,
     /// A "still failing" that wants the backlog, which only the store knows.
@@ -48,6 +49,7 @@ impl Speech {
             trouble: Voice::default(),
             halt: Voice::default(),
             halt_code: String::new(),
+            halt_remedy: "",
             parked: Ration::new(PARKED_PER_MINUTE),
             remarks: Ration::new(REMARKS_PER_MINUTE),
             repeat: None,
@@ -73,9 +75,11 @@ impl Speech {
 
     /// Nothing gets through.
     pub(super) fn halts(&mut self, halt: &Halt, now: UtcMillis) {
-        if self.halt_code != halt.code {
+        // The same code may be another trouble: the certificate of the edge or of the token service.
+        if (self.halt_code.as_str(), self.halt_remedy) != (halt.code.as_str(), halt.remedy) {
             self.halt = Voice::default();
             self.halt_code.clone_from(&halt.code);
+            self.halt_remedy = halt.remedy;
         }
         let line = self.halt.failed(now);
         self.still(line, &halt.code, true);
