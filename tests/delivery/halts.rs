@@ -1,6 +1,6 @@
 //! What no waiting can mend halts one website, loses nothing, and resumes by itself.
 
-use orderfeed::config::Website;
+use orderfeed::config::{Config, HumanDuration, Website};
 use orderfeed::emulator::{DEFAULT_DATASTREAM, DatastreamConfig};
 use orderfeed::store::outbox::{EventState, SenderRow, SenderState};
 use serde_json::{Value, json};
@@ -97,18 +97,19 @@ async fn a_refusal_that_nobody_described_halts_at_the_third_event_in_a_row() {
     assert_eq!((rig.emulator.unique_ids(), rig.parked().await.len()), (4, 2));
 }
 
+/// A halted sender probes every five minutes.
+async fn with_a_wrong_datastream() -> Rig {
+    let set = |config: &mut Config| {
+        config.delivery.retry.max = HumanDuration::from_secs(300);
+        let wrong = Website::sending_to(SECOND.parse().unwrap());
+        config.websites.insert("base".to_owned(), wrong);
+    };
+    Rig::with(|_| {}, set).await
+}
+
 #[tokio::test]
 async fn a_relevant_change_of_configuration_resumes_at_once() {
-    let rig = Rig::with(
-        |_| {},
-        |config| {
-            config.delivery.retry.max = orderfeed::config::HumanDuration::from_secs(300);
-            config
-                .websites
-                .insert("base".to_owned(), Website::sending_to(SECOND.parse().unwrap()));
-        },
-    )
-    .await;
+    let rig = with_a_wrong_datastream().await;
     rig.enqueue("base", &[1], &[1]).await;
     let running = rig.run();
     let row = rig.until_sender("base", SenderState::Halted).await;
@@ -131,16 +132,7 @@ async fn a_relevant_change_of_configuration_resumes_at_once() {
 
 #[tokio::test]
 async fn what_stopped_the_old_destination_does_not_halt_the_new_one() {
-    let rig = Rig::with(
-        |_| {},
-        |config| {
-            config.delivery.retry.max = orderfeed::config::HumanDuration::from_secs(300);
-            config
-                .websites
-                .insert("base".to_owned(), Website::sending_to(SECOND.parse().unwrap()));
-        },
-    )
-    .await;
+    let rig = with_a_wrong_datastream().await;
     rig.line.close();
     rig.enqueue("base", &[1], &[1]).await;
     let running = rig.run();
@@ -157,7 +149,6 @@ async fn what_stopped_the_old_destination_does_not_halt_the_new_one() {
     rig.eventually("the new configuration is in force", async || limit() == Some(1))
         .await;
     rig.line.open();
-    // A halted sender would wait for five minutes.
     rig.until(&[1], EventState::Delivered).await;
     rig.stop(running).await;
     assert_eq!(rig.requests().len(), 2);
@@ -227,7 +218,7 @@ async fn an_operators_pause_is_respected_until_the_resume() {
 async fn an_operator_resumes_a_halted_sender_at_once() {
     let rig = Rig::with(
         |_| {},
-        |config| config.delivery.retry.max = orderfeed::config::HumanDuration::from_secs(300),
+        |config| config.delivery.retry.max = HumanDuration::from_secs(300),
     )
     .await;
     rig.script(json!([{"code": "0004-422"}]));
