@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod reach;
+mod repeats;
 
 use super::*;
 use crate::clock::UtcMillis;

@@ -1,5 +1,6 @@
 //! The changelog is drained: Commerce's `View::update()`, with a checkpoint after each batch.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -10,7 +11,8 @@ use super::intake::Flow;
 use super::report::Indexed;
 use super::walk_options::Reach;
 use super::{IndexError, Indexer};
-use crate::store::changelog::Window;
+use crate::commerce::order::OrderId;
+use crate::store::changelog::{VersionId, Window};
 use crate::store::outbox::Class;
 use crate::store::views::{ViewState, ViewStatus};
 use crate::store::{Durability, Reader};
@@ -19,6 +21,38 @@ use crate::store::{Durability, Reader};
 const UPDATE_LEASE: &str = "feed_update_orders";
 /// Rows looked at for one batch: changes of the same few orders do not make a batch small.
 const ROWS_PER_ORDER: usize = 20;
+
+/// Orders whose reading is remembered within a drain.
+const REMEMBERED: usize = 200_000;
+
+/// A piece of the changelog, and where its end was when the piece was read.
+struct Piece {
+    window: Window,
+    head: VersionId,
+}
+
+/// What a drain has read already. A row of the changelog is older than any reading of its order that began after it was
+/// there: a long backlog of the same few orders (a daemon that starts again and again looks at the same minutes of the
+/// source each time) costs one reading of each.
+#[derive(Default)]
+struct Readings(HashMap<OrderId, VersionId>);
+
+impl Readings {
+    /// The orders of the piece that must be read for it.
+    fn unread(&self, piece: &Piece) -> Vec<OrderId> {
+        let is_covered = |order: &OrderId| self.0.get(order).is_some_and(|head| *head >= piece.window.upto);
+        let orders = piece.window.orders.iter().copied();
+        orders.filter(|order| !is_covered(order)).collect()
+    }
+
+    /// These were read after the changelog had grown up to `head`.
+    fn note(&mut self, orders: &[OrderId], head: VersionId) {
+        if self.0.len() + orders.len() > REMEMBERED {
+            self.0.clear();
+        }
+        self.0.extend(orders.iter().map(|order| (*order, head)));
+    }
+}
 
 /// What a drain did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +75,7 @@ impl Indexer {
         let begun = Instant::now();
         let mut update = ViewUpdate::default();
         let mut marked = false;
+        let mut readings = Readings::default();
         let result = loop {
             let config = self.config();
             match self.intake.look(&self.store, &config, &self.clock).await {
@@ -48,14 +83,15 @@ impl Indexer {
                 Ok(Flow::Open | Flow::HistoryWaits) => {}
                 Err(error) => break Err(error.into()),
             }
-            match self.next_window().await {
-                Ok(Some((window, last))) => {
+            match self.next_piece().await {
+                Ok(Some(piece)) => {
+                    let last = piece.window.upto >= piece.head;
                     // Only a drain that takes several batches is worth two more transactions to be seen.
                     if !last && !marked {
                         self.mark_view(ViewStatus::Working).await?;
                         marked = true;
                     }
-                    match self.apply_window(window).await {
+                    match self.apply_piece(piece, &mut readings).await {
                         Ok(indexed) => update.add(indexed),
                         Err(error) => break Err(error),
                     }
@@ -76,28 +112,31 @@ impl Indexer {
         result.map(|()| update)
     }
 
-    /// The next piece of the changelog, and whether it is the last for now. `None` if there is nothing to do.
-    async fn next_window(&self) -> Result<Option<(Window, bool)>, IndexError> {
+    /// The next piece of the changelog; `None` if there is nothing to do.
+    async fn next_piece(&self) -> Result<Option<Piece>, IndexError> {
         let orders = self.config().index.batch_size as usize;
         let read = move |reader: &Reader<'_>| {
             let view = reader.view_state()?;
             let version = view.map_or(0, |view: ViewState| view.version);
             let window = reader.changelog_window(version, orders, orders.saturating_mul(ROWS_PER_ORDER))?;
-            let last = window.upto >= reader.changelog_head()?;
-            Ok((view, window, last))
+            let head = reader.changelog_head()?;
+            Ok((view, Piece { window, head }))
         };
-        let (view, window, last) = self.store.read(read).await?;
+        let (view, piece) = self.store.read(read).await?;
         if view.is_some_and(|view| view.status == ViewStatus::Suspended) {
             return Err(IndexError::Suspended);
         }
-        Ok((!window.orders.is_empty()).then_some((window, last)))
+        Ok((!piece.window.orders.is_empty()).then_some(piece))
     }
 
-    async fn apply_window(&self, window: Window) -> Result<Indexed, IndexError> {
+    async fn apply_piece(&self, piece: Piece, readings: &mut Readings) -> Result<Indexed, IndexError> {
         self.live_at.store(self.clock.now().0, Ordering::Relaxed);
-        let orders = self.source.read_orders(&window.orders).await?;
+        let asked = readings.unread(&piece);
+        let orders = self.source.read_orders(&asked).await?;
+        readings.note(&asked, piece.head);
+        let window = piece.window;
         let batch = Batch {
-            asked: window.orders,
+            asked,
             orders,
             vanished: Vec::new(),
             class: Class::Live,
@@ -135,5 +174,26 @@ impl ViewUpdate {
     fn add(&mut self, indexed: Indexed) {
         self.indexed.add(indexed);
         self.batches += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_came_after_the_reading_is_read_again() {
+        let piece = |upto, head| Piece {
+            window: Window {
+                orders: vec![7],
+                upto,
+                ..Window::default()
+            },
+            head,
+        };
+        let mut readings = Readings::default();
+        readings.note(&[7], 10);
+        assert_eq!(readings.unread(&piece(10, 12)), [0; 0]);
+        assert_eq!(readings.unread(&piece(11, 12)), [7]);
     }
 }
