@@ -10,7 +10,7 @@ use orderfeed::demo::shop::Shop;
 use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::views::IndexerStatus;
 
-use rig::{Rig, UNKNOWN, datastream, eventually, latencies, say};
+use rig::{Rig, UNKNOWN, datastream, eventually};
 
 const IN_WEBSITES: &str = "SELECT count(*) FROM sales_order WHERE store_id IS NOT NULL";
 
@@ -329,38 +329,4 @@ async fn delivered_bodies_go_after_their_retention_and_their_events_stay_known()
         0,
         "nothing is sent twice"
     );
-}
-
-/// `cargo test -- --ignored --nocapture live_latency` prints what a first sync costs live changes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement, not a promise"]
-async fn live_latency_beside_a_first_sync() {
-    let orders = std::env::var("LATENCY_ORDERS").map_or(8_000, |text| text.parse().unwrap());
-    let mut rig = Rig::new(orders, 5).await;
-    let (base, eu) = (datastream("base"), datastream("eu"));
-    rig.configure(
-        &[("base", &base)],
-        "[first_sync]\nhistory = \"none\"\n[index]\nmode = \"realtime\"\n[delivery]\nrequest_units_per_second = 0",
-    );
-    rig.start();
-    eventually("an index", || {
-        let valid = rig.look(|reader| reader.indexer_state()).flatten();
-        valid.is_some_and(|state| state.status == IndexerStatus::Valid) && rig.is_complete(&["base"])
-    });
-    let idle = latencies(&mut rig, &base, |_, placed| placed < 200);
-    rig.configure(
-        &[("base", &base), ("eu", &eu)],
-        "[first_sync]\nhistory = \"all\"\n[index]\nmode = \"realtime\"\n[delivery]\nrequest_units_per_second = 0",
-    );
-    rig.reload();
-    eventually("its start", || {
-        rig.sync("eu").is_some_and(|sync| sync.done_orders > 0)
-    });
-    let busy = latencies(&mut rig, &base, |rig, _| !rig.is_complete(&["eu"]));
-    let sync = rig.sync("eu").unwrap();
-    let took = sync.completed_at.unwrap().millis_since(sync.started_at);
-    say(&format!(
-        "idle {idle}\nbusy {busy}\nfirst sync: {} orders in {took} ms\n",
-        sync.done_orders
-    ));
 }

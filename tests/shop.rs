@@ -2,7 +2,6 @@
 //! it what the embedded SQLite file holds.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use mysql_async::prelude::Queryable;
 use orderfeed::clock::UtcMillis;
@@ -146,24 +145,6 @@ async fn a_private_server_survives_a_kill_with_what_it_had_committed_before_a_st
         .await
         .unwrap();
     assert_eq!(orders, Some(30));
-}
-
-/// `cargo test --release -- --ignored --nocapture load_speed` prints how fast a history loads.
-#[tokio::test]
-#[ignore = "a measurement, not a promise"]
-async fn load_speed_of_twenty_thousand_orders() {
-    let server = Server::start();
-    let database = server.database().await;
-    let start = Instant::now();
-    database.load(ShopOptions::default(), span(20_000)).await;
-    let elapsed = start.elapsed();
-    let websites = Shop::website_codes();
-    let expected = oracle::expected_in_mariadb(&mut database.conn().await, "", &websites).await;
-    std::io::Write::write_all(
-        &mut std::io::stderr(),
-        format!("20,000 orders in {elapsed:?}; {:?}\n", oracle::counts(&expected)).as_bytes(),
-    )
-    .unwrap();
 }
 
 /// Writes a shop of 200 orders as SQL for a server, into the file that `ORDERFEED_SHOP_SQL` names. `tests/package/boot`

@@ -13,7 +13,8 @@ use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::{Reader, StoreError, StoreView};
 use rustix::process::{Pid, Signal, kill_process};
 
-pub use crate::support::daemon::{binary, eventually, say};
+use crate::support::daemon::say;
+pub use crate::support::daemon::{binary, eventually};
 use crate::support::leaks;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
@@ -228,40 +229,4 @@ fn edge(latency_ms: u64) -> EmulatorConfig {
         latency_ms,
         ..EmulatorConfig::default()
     }
-}
-
-/// Places orders, twenty a second, while `go_on` says so; from commit to accepted at the edge, in milliseconds.
-pub fn latencies(rig: &mut Rig, datastream: &str, go_on: impl Fn(&Rig, usize) -> bool) -> String {
-    let mut placed = Vec::new();
-    while go_on(rig, placed.len()) {
-        placed.push(rig.place());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let conn = rusqlite::Connection::open(rig.dir.path().join("shop.db")).unwrap();
-    let sql = "SELECT CAST(increment_id AS INTEGER) FROM sales_order WHERE entity_id = ?1";
-    let mut millis = Vec::new();
-    std::thread::sleep(Duration::from_secs(2));
-    let arrived: std::collections::HashMap<i64, UtcMillis> = rig
-        .edge
-        .events()
-        .iter()
-        .rev()
-        .filter(|event| event.datastream == datastream)
-        .filter_map(|event| Some((event.purchase_id.as_ref()?.parse().ok()?, event.received_at)))
-        .collect();
-    for (order, at) in placed {
-        let number: i64 = conn.query_row(sql, [order], |row| row.get(0)).unwrap();
-        // Orders of other websites are not measured.
-        if let Some(arrived) = arrived.get(&number) {
-            millis.push(arrived.millis_since(at));
-        }
-    }
-    millis.sort_unstable();
-    let at = |part: usize| millis[(millis.len() * part / 100).min(millis.len() - 1)];
-    format!(
-        "{} orders: half within {} ms, 99 % within {} ms",
-        millis.len(),
-        at(50),
-        at(99)
-    )
 }
