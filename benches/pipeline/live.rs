@@ -21,6 +21,9 @@ const TAIL: Duration = Duration::from_secs(60);
 /// The daemon looks for changes this often here; what it adds is part of the figures.
 const POLL: &str = "10ms";
 
+/// Changes that come in before a walk knows of the first.
+const FIRST: usize = 20;
+
 /// Runs all parts and prints a table.
 pub fn live(args: &Args) -> anyhow::Result<()> {
     let idle = [
@@ -80,7 +83,7 @@ struct Scene {
 impl Scene {
     fn new(args: &Args, orders: usize) -> anyhow::Result<Self> {
         let rig = Rig::new(orders, args.batch_events)?;
-        let shop = rig.open_shop(orders)?;
+        let shop = rig.open_shop()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -262,6 +265,8 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     let until = Instant::now() + Duration::from_secs(u64::from(args.seconds.min(10)));
     scene.sell_while(args.per_second, |_| Instant::now() < until)?;
     let figures = vec![
+        // They meet a walk that does not know of live changes yet.
+        ("first sync, first changes", scene.figures(0, first.min(FIRST))?),
         ("first sync, until the kill", scene.figures(0, first)?),
         ("first sync, after it", scene.figures(second, third)?),
         ("afterwards", scene.figures(third, scene.placed.len())?),

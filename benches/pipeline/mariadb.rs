@@ -4,7 +4,7 @@ use orderfeed::demo::schema::Edition;
 use orderfeed::demo::shop::ShopOptions;
 use tokio::runtime::Runtime;
 
-use crate::rig::history;
+use crate::rig::year_of;
 use crate::support::database::PASSWORD;
 use crate::support::mariadb::Server;
 
@@ -23,7 +23,7 @@ impl MariaShop {
         let server = Server::start();
         let url = runtime.block_on(async {
             let database = server.database_with(Edition::Full, "").await;
-            database.load(ShopOptions::default(), history(orders)).await;
+            database.load(ShopOptions::default(), year_of(orders)).await;
             let user = database.read_only_account().await;
             database.execute("ANALYZE TABLE sales_order").await;
             database.url(&user)

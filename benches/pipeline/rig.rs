@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::demo::embedded::EmbeddedShop;
-use orderfeed::demo::history::{Span, batches};
+use orderfeed::demo::history::{self, Span};
 use orderfeed::demo::shop::{Shop, ShopOptions};
 use orderfeed::store::StoreView;
 
@@ -20,6 +20,8 @@ const NOW: UtcMillis = UtcMillis::from_secs(1_790_000_000);
 const EMBEDDED: &str = "[source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\n";
 /// The largest shop whose file is kept.
 const KEPT: usize = 1_000_000;
+/// Orders that are written in one transaction when it is made.
+const AT_ONCE: usize = 1_000;
 const YEAR_MS: i64 = 365 * 86_400_000;
 
 /// Everything of one measurement; its directory goes away with it.
@@ -213,14 +215,16 @@ impl Rig {
         self.dir.path().join("orderfeed.db")
     }
 
-    /// Opens the shop to sell more; it must hold the `orders` that it was made with.
-    pub fn open_shop(&self, orders: usize) -> anyhow::Result<LiveShop> {
-        let (mut shop, span) = made(orders);
-        // The model lives through its history once more: it is as its file says then.
-        let _ = shop.open_statements();
-        batches(&mut shop, span).for_each(drop);
+    /// Opens the shop to sell more.
+    pub fn open_shop(&self) -> anyhow::Result<LiveShop> {
         let path = self.dir.path().join("shop.db");
         let file = EmbeddedShop::open(&path)?;
+        let shop = Shop::new(ShopOptions {
+            first_id: file.next_free_id()?,
+            // Each order that is placed has an event.
+            deleted_store_views_per_mille: 0,
+            ..ShopOptions::default()
+        });
         Ok(LiveShop { shop, file, path })
     }
 
@@ -307,13 +311,8 @@ impl LiveShop {
     }
 }
 
-/// The shop of which [`shop`] makes the file, before its history.
-fn made(orders: usize) -> (Shop, Span) {
-    (Shop::new(ShopOptions::default()), history(orders))
-}
-
 /// So many orders in a year.
-pub fn history(orders: usize) -> Span {
+pub fn year_of(orders: usize) -> Span {
     Span {
         orders,
         from: NOW.plus_millis(-YEAR_MS),
@@ -331,10 +330,17 @@ fn shop(orders: usize) -> anyhow::Result<PathBuf> {
     let partial = dir.join(format!("shop-{orders}.partial"));
     let _ = fs::remove_file(&partial);
     let mut file = EmbeddedShop::open(&partial)?;
-    let (mut shop, span) = made(orders);
+    let mut shop = Shop::new(ShopOptions::default());
     file.commit(&shop.open_statements())?;
-    for batch in batches(&mut shop, span) {
-        file.commit(&batch)?;
+    // Row by row: the few statements stay prepared, and nothing is copied for one that inserts hundreds.
+    let mut orders = history::orders(&mut shop, year_of(orders));
+    loop {
+        let rows = orders.by_ref().take(AT_ONCE).flat_map(|order| order.statements);
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() {
+            break;
+        }
+        file.commit(&rows)?;
     }
     drop(file);
     fs::rename(&partial, &path)?;

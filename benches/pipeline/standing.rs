@@ -18,7 +18,7 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
     let first = rig.start_daemon(&edge)?;
     let events = wait(&rig, &first, |seen| seen.valid && seen.pending == 0)?;
     drop(first);
-    let mut shop = rig.open_shop(args.orders)?;
+    let mut shop = rig.open_shop()?;
     let (daemon, ready) = rig.start_until_ready(&edge)?;
     // What a start brings with it is over.
     sleep(Duration::from_secs(5));

@@ -55,6 +55,7 @@ pub fn start(machinery: Machinery) -> JoinSet<PartEnd> {
         source: jobs.indexer.source().clone(),
         clock: jobs.clock.clone(),
         intake: jobs.indexer.intake().clone(),
+        live: jobs.indexer.live().clone(),
         config: jobs.config.clone(),
         interval,
         stop: stop.clone(),

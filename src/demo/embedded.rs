@@ -14,6 +14,9 @@ use crate::demo::tables::TABLES;
 /// How long a write waits for the daemon's capture to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// More than the different statements that a history is written with, so that each is parsed once.
+const STATEMENTS: usize = 128;
+
 /// What can go wrong with the shop's file.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
@@ -52,6 +55,7 @@ impl EmbeddedShop {
         };
         let conn = Connection::open(path).map_err(failed)?;
         conn.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
         // A lost last second is no harm to a simulated shop; a slow one is. The cache (up to 64 MiB) holds the inner pages
         // of a large shop's indexes.
         conn.execute_batch(

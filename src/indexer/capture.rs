@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::IndexError;
 use super::intake::{Flow, Intake};
+use super::live::LiveTraffic;
 use crate::clock::{Clock, UtcMillis};
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
@@ -36,6 +37,8 @@ pub struct CaptureParts {
     pub clock: Clock,
     /// Whether anything may flow in.
     pub intake: Arc<Intake>,
+    /// Told when a change comes in.
+    pub live: Arc<LiveTraffic>,
     /// Its bounds.
     pub config: watch::Receiver<Arc<Config>>,
     /// Pause between two looks.
@@ -49,21 +52,14 @@ pub struct CaptureParts {
 /// # Errors
 /// If the store fails, or the source is another one than the store was filled from.
 pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
-    let CaptureParts {
-        store,
-        source,
-        clock,
-        intake,
-        config,
-        interval,
-        stop,
-    } = parts;
+    let (interval, stop) = (parts.interval, parts.stop);
     let mut capture = Capture {
-        store,
-        source,
-        clock,
-        intake,
-        config,
+        store: parts.store,
+        source: parts.source,
+        clock: parts.clock,
+        intake: parts.intake,
+        live: parts.live,
+        config: parts.config,
         voice: Voice::default(),
         cursors: None,
         saved_at: UtcMillis(0),
@@ -143,6 +139,7 @@ struct Capture {
     source: Arc<dyn Source>,
     clock: Clock,
     intake: Arc<Intake>,
+    live: Arc<LiveTraffic>,
     config: watch::Receiver<Arc<Config>>,
     voice: Voice,
     /// Where to go on; `None` until source and store were looked at (again).
@@ -167,6 +164,9 @@ impl Capture {
         let more = captured.more;
         self.cursors = Some(captured.cursors.clone());
         let now = self.clock.now();
+        if !captured.changes.is_empty() {
+            self.live.note(now);
+        }
         self.note_sign_of_life(now).await?;
         let quiet = captured.changes.is_empty() && now.millis_since(self.saved_at) < QUIET_SAVE_MS;
         if !quiet && (captured.cursors != cursors || !captured.changes.is_empty()) {
@@ -351,6 +351,7 @@ mod tests {
             source: source.clone(),
             clock: Clock::manual(UtcMillis(0)),
             intake: Arc::new(Intake::default()),
+            live: Arc::default(),
             config,
             voice: Voice::default(),
             cursors: None,
@@ -367,6 +368,7 @@ mod tests {
             capture.look().await.unwrap();
             let left = source.left.lock().unwrap().last().cloned();
             assert_eq!(left, Some((look, Some(look.to_string()))), "look {look}");
+            assert!(capture.live.is_on(capture.clock.now()), "walks make way at once");
         }
     }
 

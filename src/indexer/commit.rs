@@ -185,11 +185,7 @@ impl Commit {
 
     /// Orders that were asked for and do not exist.
     fn missing(&self) -> Vec<OrderId> {
-        let id = |derived: &Derived| match derived {
-            Derived::Changed { row, .. } => row.order,
-            Derived::Failed { id, .. } | Derived::Unchanged { id, .. } => *id,
-        };
-        let found: HashSet<OrderId> = self.derived.iter().map(id).collect();
+        let found: HashSet<OrderId> = self.derived.iter().map(Derived::id).collect();
         self.asked
             .iter()
             .copied()

@@ -73,6 +73,16 @@ pub(super) enum Derived {
     },
 }
 
+impl Derived {
+    /// Which order it is.
+    pub(super) fn id(&self) -> OrderId {
+        match self {
+            Self::Changed { row, .. } => row.order,
+            Self::Failed { id, .. } | Self::Unchanged { id, .. } => *id,
+        }
+    }
+}
+
 /// Looks at each order by itself: whatever is wrong with one, even a panic, does not touch the others.
 pub(super) fn derive(
     orders: Vec<ReadOrder>,

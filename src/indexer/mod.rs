@@ -26,11 +26,13 @@ mod feed_hash;
 mod force;
 mod gone;
 pub mod intake;
+pub mod live;
 mod on_its_way;
 mod only;
 mod open_walk;
 pub mod pace;
 mod pause;
+mod prepared;
 mod preview;
 mod reconcile;
 mod report;
@@ -47,7 +49,6 @@ mod walk;
 mod walk_options;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use tokio::sync::{Mutex, watch};
 
@@ -59,6 +60,7 @@ use crate::store::walk::WalkId;
 use crate::store::{Store, StoreError};
 
 use intake::Intake;
+use live::LiveTraffic;
 use pace::{WalkPace, WalkTimes};
 
 pub use apply::batch_limits;
@@ -91,8 +93,7 @@ pub struct Indexer {
     untold: std::sync::Mutex<untold::Untold>,
     intake: Arc<Intake>,
     pace: WalkPace,
-    /// When a live change was last indexed: milliseconds since the epoch.
-    live_at: AtomicI64,
+    live: Arc<LiveTraffic>,
 }
 
 /// Why indexing stopped. Nothing of the current batch was kept.
@@ -146,7 +147,7 @@ impl Indexer {
             untold: std::sync::Mutex::default(),
             intake: Arc::default(),
             pace: WalkPace::default(),
-            live_at: AtomicI64::new(0),
+            live: Arc::default(),
         }
     }
 
@@ -158,6 +159,11 @@ impl Indexer {
     /// The source that it reads.
     pub fn source(&self) -> &Arc<dyn Source> {
         &self.source
+    }
+
+    /// Whether live changes come in.
+    pub fn live(&self) -> &Arc<LiveTraffic> {
+        &self.live
     }
 
     /// What may flow in.

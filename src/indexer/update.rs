@@ -1,7 +1,6 @@
 //! The changelog is drained: Commerce's `View::update()`, with a checkpoint after each batch.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::advance::Advance;
@@ -130,7 +129,7 @@ impl Indexer {
     }
 
     async fn apply_piece(&self, piece: Piece, readings: &mut Readings) -> Result<Indexed, IndexError> {
-        self.live_at.store(self.clock.now().0, Ordering::Relaxed);
+        self.live.note(self.clock.now());
         let asked = readings.unread(&piece);
         let orders = self.source.read_orders(&asked).await?;
         readings.note(&asked, piece.head);

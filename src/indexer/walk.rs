@@ -3,7 +3,6 @@
 //! was.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -11,9 +10,9 @@ use tokio::time::Instant;
 
 use super::advance::Advance;
 use super::apply::Batch;
-use super::commit::Commit;
 use super::export_log;
 use super::intake::Flow;
+use super::prepared::{BESIDE_LIVE, Prepared, rest};
 use super::report::{Progress, WalkReport};
 use super::walk_options::{WalkKind, WalkOptions};
 use super::{FEED_LEASE, IndexError, Indexer};
@@ -25,12 +24,6 @@ use crate::store::views::IndexerStatus;
 use crate::store::walk::{Walk, WalkId, WalkStep};
 use crate::store::{Durability, Reader, Writer};
 
-/// Orders that a walk reads at once, and writes in one transaction, beside live changes.
-const BESIDE_LIVE: usize = 50;
-/// Longest rest of a walk after such a piece.
-const LONGEST_REST: Duration = Duration::from_millis(20);
-/// For so long after a live change, another one is expected.
-const LIVE_MS: i64 = 10_000;
 /// Pause between two looks for room.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -39,12 +32,6 @@ struct Page {
     ids: Vec<OrderId>,
     above: Option<OrderId>,
     orders: Vec<ReadOrder>,
-}
-
-/// Orders that were derived and wait for their transaction.
-struct Prepared {
-    commit: Commit,
-    step: WalkStep,
 }
 
 impl Indexer {
@@ -155,9 +142,16 @@ impl Indexer {
         let mut said = self.clock.now();
         // Owning the receiver, it lets those before it go as soon as it ends.
         let committing = async {
-            let mut prepared = prepared;
-            while let Some(slice) = prepared.recv().await {
-                let Prepared { commit, step } = slice?;
+            let (mut prepared, mut later) = (prepared, None);
+            while let Some(page) = match later.take() {
+                Some(later) => Some(Ok(later)),
+                None => prepared.recv().await,
+            } {
+                let (mut page, begun) = (page?, Instant::now());
+                if self.is_live() {
+                    later = page.split_off(BESIDE_LIVE);
+                }
+                let Prepared { commit, step } = page;
                 let indexed = self.commit(commit).await?;
                 walk.below = Some(step.below);
                 walk.done += step.orders;
@@ -172,6 +166,9 @@ impl Indexer {
                 }
                 if stop() {
                     return Err(IndexError::Stopped);
+                }
+                if later.is_some() {
+                    rest(begun).await;
                 }
             }
             Ok(())
@@ -232,11 +229,11 @@ impl Indexer {
     /// Reads a page: at once while nothing else goes on, in small pieces beside live changes, because a source may
     /// answer one question at a time.
     pub(super) async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
-        let (mut rest, mut orders) = (ids, Vec::with_capacity(ids.len()));
-        while !rest.is_empty() {
-            let size = if self.is_live() { BESIDE_LIVE } else { rest.len() };
-            let (slice, later) = rest.split_at(size.min(rest.len()));
-            rest = later;
+        let (mut left, mut orders) = (ids, Vec::with_capacity(ids.len()));
+        while !left.is_empty() {
+            let size = if self.is_live() { BESIDE_LIVE } else { left.len() };
+            let (slice, later) = left.split_at(size.min(left.len()));
+            left = later;
             orders.append(&mut self.source.read_history(slice).await?);
         }
         Ok(orders)
@@ -288,14 +285,14 @@ impl Indexer {
         let orders = std::mem::take(&mut page.orders);
         let mut orders: HashMap<OrderId, ReadOrder> =
             orders.into_iter().map(|order| (order.id(), order)).collect();
-        let mut rest = page.ids.as_slice();
+        let mut left = page.ids.as_slice();
         let mut rested = Duration::ZERO;
-        while !rest.is_empty() {
+        while !left.is_empty() {
             let begun = Instant::now();
             let live = self.is_live();
-            let size = if live { BESIDE_LIVE } else { rest.len() };
-            let (slice, later) = rest.split_at(size.min(rest.len()));
-            rest = later;
+            let size = if live { BESIDE_LIVE } else { left.len() };
+            let (slice, later) = left.split_at(size.min(left.len()));
+            left = later;
             let step = WalkStep {
                 id: walk,
                 below: slice.iter().min().copied().unwrap_or(lowest),
@@ -304,7 +301,7 @@ impl Indexer {
             let batch = Batch {
                 asked: slice.to_vec(),
                 orders: slice.iter().filter_map(|id| orders.remove(id)).collect(),
-                vanished: match rest.is_empty() {
+                vanished: match left.is_empty() {
                     true => std::mem::take(&mut vanished),
                     false => Vec::new(),
                 },
@@ -319,10 +316,7 @@ impl Indexer {
             let sent = ready.send(Ok(Prepared { commit, step })).await;
             sent.map_err(|_| IndexError::Stopped)?;
             if live {
-                // As long as the piece took, within reason: a change that comes in now finds a free core.
-                let pause = begun.elapsed().min(LONGEST_REST);
-                tokio::time::sleep(pause).await;
-                rested += pause;
+                rested += rest(begun).await;
             }
         }
         // Waiting until the commits take more is part of it.
@@ -330,10 +324,9 @@ impl Indexer {
         Ok(())
     }
 
-    /// Whether a live change was indexed a moment ago.
+    /// Whether a live change came in a moment ago.
     pub(super) fn is_live(&self) -> bool {
-        let last = UtcMillis(self.live_at.load(Ordering::Relaxed));
-        (0..LIVE_MS).contains(&self.clock.now().millis_since(last))
+        self.live.is_on(self.clock.now())
     }
 
     /// Orders of the feed that lie between this page and the one before, and do not exist any more.
