@@ -291,7 +291,8 @@ async fn intake_pauses_while_the_disk_is_nearly_full_and_goes_on_by_itself() {
 async fn a_full_outbox_holds_history_back_and_loses_nothing() {
     let mut rig = Rig::new(800, 0).await;
     let websites = all();
-    let bound = "[delivery]\nmax_pending_events = 1000";
+    // One page is more than twice the bound, and does not hold all orders.
+    let bound = "[delivery]\nmax_pending_events = 1000\n[index]\nmode = \"realtime\"\nbatch_size = 700";
     let unknown: Vec<(&str, &str)> = websites.iter().map(|(code, _)| (*code, UNKNOWN)).collect();
     rig.configure(&unknown, bound);
     rig.start();

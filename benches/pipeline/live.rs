@@ -273,7 +273,8 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     ];
     let usage = daemon.usage()?;
     say(&format!(
-        "  median/p99 of the stages after it: {}; afterwards: {}",
+        "  median/p99 of the stages until the kill: {}; after it: {}; afterwards: {}",
+        scene.stages(0, first)?,
         scene.stages(second, third)?,
         scene.stages(third, scene.placed.len())?
     ))?;

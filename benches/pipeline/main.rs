@@ -88,12 +88,14 @@ fn main() -> anyhow::Result<()> {
         match scenario {
             Scenario::FirstSync => {
                 let rig = Rig::new(args.orders, args.batch_events)?;
-                first_sync(&args, &rig, "embedded store", "15,000 orders/s")?;
+                drop(first_sync(&args, &rig, "embedded store", "15,000 orders/s")?);
             }
             Scenario::FirstSyncMariadb => {
                 let shop = mariadb::MariaShop::new(args.orders)?;
                 let rig = Rig::beside(&shop.source, args.batch_events)?;
-                first_sync(&args, &rig, "MariaDB beside it", "10,000 orders/s")?;
+                let (_edge, daemon) = first_sync(&args, &rig, "MariaDB beside it", "10,000 orders/s")?;
+                let share = standing::idle_share(&daemon)?;
+                say(&format!("  idle then: {share:.2} % of a core (budget 0.2)"))?;
             }
             Scenario::Delivery => delivery(&args)?,
             Scenario::Live => live::live(&args)?,
@@ -104,7 +106,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn first_sync(args: &Args, rig: &Rig, source: &str, budget: &str) -> anyhow::Result<()> {
+fn first_sync(args: &Args, rig: &Rig, source: &str, budget: &str) -> anyhow::Result<(rig::Edge, Process)> {
     let edge = rig.start_edge(args.latency_ms)?;
     let began = Instant::now();
     let daemon = rig.start_daemon(&edge)?;
@@ -125,7 +127,8 @@ fn first_sync(args: &Args, rig: &Rig, source: &str, budget: &str) -> anyhow::Res
         usage.cpu_s * 100_000.0 / events as f64,
         edge.process.usage()?.cpu_s * 100_000.0 / events as f64,
         rig.store_bytes() / events.max(1),
-    ))
+    ))?;
+    Ok((edge, daemon))
 }
 
 fn delivery(args: &Args) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! Child processes and what they used.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -84,15 +86,17 @@ impl Process {
         Ok(stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
     }
 
-    /// The time on a core of all threads that live now, in nanoseconds as the scheduler counted them: an idle daemon
-    /// wakes for less than the tick by which [`Self::usage`] is counted.
-    pub fn threads_ns(&self) -> anyhow::Result<u64> {
-        let mut sum = 0;
+    /// By thread that lives now, its time on a core in nanoseconds as the scheduler counted it: an idle daemon wakes for
+    /// less than the tick by which [`Self::usage`] is counted.
+    pub fn threads_ns(&self) -> anyhow::Result<HashMap<OsString, u64>> {
+        let mut threads = HashMap::new();
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
-            let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-            sum += text.split_whitespace().next().map_or(Ok(0), str::parse::<u64>)?;
+            let thread = thread?;
+            let text = std::fs::read_to_string(thread.path().join("schedstat"))?;
+            let spent = text.split_whitespace().next().map_or(Ok(0), str::parse::<u64>)?;
+            threads.insert(thread.file_name(), spent);
         }
-        Ok(sum)
+        Ok(threads)
     }
 
     /// What it used so far.

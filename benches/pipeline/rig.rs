@@ -63,7 +63,9 @@ impl Rig {
         let dir = tempfile::tempdir()?;
         let (made, here) = (shop(orders)?, dir.path().join("shop.db"));
         if orders <= KEPT {
-            fs::copy(made, here)?;
+            fs::copy(made, &here)?;
+            // Or the system goes on writing it while something is measured.
+            fs::File::open(here)?.sync_all()?;
         } else {
             fs::rename(made, here)?;
         }
@@ -147,11 +149,24 @@ impl Rig {
     }
 
     /// How long a command takes.
-    pub fn time_command(&self, command: &str) -> anyhow::Result<Duration> {
+    pub fn time_command(&self, command: &[&str]) -> anyhow::Result<Duration> {
         let path = self.dir.path().join("orderfeed.toml");
         let began = Instant::now();
-        Process::run(&[command, "--config", path.to_str().context("path")?])?;
+        let config = ["--config", path.to_str().context("path")?];
+        Process::run(&[command, &config].concat())?;
         Ok(began.elapsed())
+    }
+
+    /// Removes the bodies of all delivered events, as if `store.body_retention` had passed. No daemon may run.
+    pub fn let_go_of_bodies(&self) -> anyhow::Result<()> {
+        let path = self.dir.path().join("orderfeed.toml");
+        let text = fs::read_to_string(&path)?;
+        fs::write(
+            &path,
+            text.replace("[store]\n", "[store]\nbody_retention = \"0s\"\n"),
+        )?;
+        self.time_command(&["cron", "run", "cleanup_delivered_events"])?;
+        Ok(())
     }
 
     /// Looks at the store beside the daemon.
@@ -208,6 +223,14 @@ impl Rig {
     pub fn store_bytes(&self) -> u64 {
         let size = |path: PathBuf| fs::metadata(path).map_or(0, |meta| meta.len());
         size(self.store()) + size(self.dir.path().join("orderfeed.db-wal"))
+    }
+
+    /// Bytes of the store that hold something; pages that became free are used again.
+    pub fn used_bytes(&self) -> anyhow::Result<u64> {
+        let sql = rusqlite::Connection::open(self.store())?;
+        let sum = "SELECT (page_count - freelist_count) * page_size
+                   FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+        Ok(sql.query_row(sum, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
     /// The store's file.

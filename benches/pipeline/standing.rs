@@ -3,6 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::process::Process;
 use crate::rig::Rig;
 use crate::{Args, say, wait};
 
@@ -20,11 +21,7 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
     drop(first);
     let mut shop = rig.open_shop()?;
     let (daemon, ready) = rig.start_until_ready(&edge)?;
-    // What a start brings with it is over.
-    sleep(Duration::from_secs(5));
-    let begun = daemon.threads_ns()?;
-    sleep(WATCHED);
-    let watched = daemon.threads_ns()?.saturating_sub(begun);
+    let share = idle_share(&daemon)?;
     let idle = daemon.usage()?;
     for _ in 0..PLACED {
         shop.place()?;
@@ -33,17 +30,19 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
         seen.pending == 0 && seen.delivered >= events + u64::from(PLACED)
     })?;
     let changed = daemon.usage()?;
-    let status = rig.time_command("status")?;
+    let status = rig.time_command(&["status"])?;
+    drop(daemon);
+    let held = rig.used_bytes()? / events.max(1);
+    rig.let_go_of_bodies()?;
     say(&format!(
-        "beside {} orders, {events} events delivered, a store of {} MiB ({} bytes an event):",
+        "beside {} orders, {events} events delivered, {held} bytes of the store for each, and {} once past body retention \
+         (budget 60):",
         args.orders,
-        rig.store_bytes() >> 20,
-        rig.store_bytes() / events.max(1),
+        rig.used_bytes()? / events.max(1),
     ))?;
     say(&format!(
-        "  ready after {} ms (budget 200), idle {:.2} % of a core (budget 0.2) and {} MiB (budget 32)",
+        "  ready after {} ms (budget 200), idle {share:.2} % of a core (budget 0.2) and {} MiB (budget 32)",
         ready.as_millis(),
-        watched as f64 * 100.0 / WATCHED.as_nanos() as f64,
         idle.now_kib >> 10,
     ))?;
     say(&format!(
@@ -52,4 +51,17 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
         changed.peak_kib >> 10,
         status.as_millis(),
     ))
+}
+
+/// What part of a core, in per cent, a daemon uses that has nothing to do.
+pub fn idle_share(daemon: &Process) -> anyhow::Result<f64> {
+    // What a start or a sync brings with it is over.
+    sleep(Duration::from_secs(5));
+    let begun = daemon.threads_ns()?;
+    sleep(WATCHED);
+    // A thread that ended meanwhile had something to do.
+    let ended = daemon.threads_ns()?;
+    let spent = |(thread, spent): (&_, &u64)| spent - begun.get(thread).unwrap_or(&0);
+    let watched: u64 = ended.iter().map(spent).sum();
+    Ok(watched as f64 * 100.0 / WATCHED.as_nanos() as f64)
 }

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::UtcMillis;
 
-/// For so long after a live change, another one is expected.
-const EXPECTED_MS: i64 = 10_000;
+/// For so long after a live change, another one is expected. A shop with fewer of them has its history sent at full
+/// speed: a change that meets a walk then waits for what is under way, not for what waits.
+const EXPECTED_MS: i64 = 2_000;
 
 /// When the last live change was met. Shared by capture, which meets it first, and whoever indexes.
 #[derive(Debug, Default)]

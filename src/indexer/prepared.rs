@@ -13,8 +13,10 @@ use crate::store::walk::WalkStep;
 
 /// Orders that a walk reads at once, and writes in one transaction, beside live changes.
 pub(super) const BESIDE_LIVE: usize = 50;
-/// Longest rest of a walk after such a piece.
-const LONGEST_REST: Duration = Duration::from_millis(20);
+/// A walk rests so many times as long as such a piece took.
+const RESTS: u32 = 2;
+/// Longest rest.
+const LONGEST_REST: Duration = Duration::from_millis(40);
 
 /// A walk's orders that were derived, newest first, and how far the walk is with them.
 pub(super) struct Prepared {
@@ -61,10 +63,9 @@ impl Prepared {
     }
 }
 
-/// After a piece beside live changes that began then, as long as it took, within reason: a change that comes in now
-/// finds a free core. Returns for how long.
+/// After a piece beside live changes that began then: a change that comes in now finds a free core. Returns for how long.
 pub(super) async fn rest(begun: Instant) -> Duration {
-    let pause = begun.elapsed().min(LONGEST_REST);
+    let pause = (begun.elapsed() * RESTS).min(LONGEST_REST);
     tokio::time::sleep(pause).await;
     pause
 }

@@ -94,9 +94,9 @@ fn refused(errors: &ConfigErrors, text: &str) {
 /// Where the mark stands only as the value of a secret, it is nowhere in what is said.
 fn tells_no_secret(said: &str, text: &str) {
     let is_secret = |line: &str| {
-        let key = line.split('=').next().unwrap_or_default().trim();
-        let key = key.rsplit("__").next().unwrap_or_default();
-        SECRETS.iter().any(|secret| key.eq_ignore_ascii_case(secret)) && !key.contains(MARK)
+        let name = line.split('=').next().unwrap_or_default().trim();
+        let key = name.rsplit("__").next().unwrap_or_default();
+        SECRETS.iter().any(|secret| key.eq_ignore_ascii_case(secret)) && !name.contains(MARK)
     };
     let several_lines = text.contains("\"\"\"") || text.contains("'''") || text.contains('\r');
     let only_secret = text.split('\n').filter(|line| line.contains(MARK)).all(is_secret);

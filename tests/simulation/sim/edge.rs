@@ -1,6 +1,7 @@
 //! The edge and the token service: what they answer, what they have on record, and what must never arrive.
 
 mod body;
+pub mod pauses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use fastrand::Rng;
 use orderfeed::delivery::transport::{Call, Exchange, NoReply, Reply, Transport};
 
 use body::{Xdm, fnv, read};
+use pauses::Pauses;
 
 use super::weather::{Fate, Weather, no_reply, problem};
 use super::world::{State, World};
@@ -20,8 +22,8 @@ pub struct Edge {
     /// By event id.
     pub events: BTreeMap<String, Seen>,
     pub weather: BTreeMap<String, Weather>,
-    /// By datastream: until when it asked to be left alone (time that has passed).
-    pub pauses: BTreeMap<String, i64>,
+    /// When it asked to be left alone.
+    pub pauses: Pauses,
     /// Tokens, until when (virtual time) they are good.
     tokens: BTreeMap<String, i64>,
     /// Largest body it takes.
@@ -186,11 +188,9 @@ impl Line {
     fn begin(&self, stream: &str, events: Vec<(Xdm, u64)>) -> Vec<(i64, String)> {
         let world = &self.0;
         let now = world.elapsed();
-        let pause = world.with(|state| state.edge.pauses.get(stream).copied());
-        if let Some(until) = pause.filter(|until| now < *until) {
+        if let Some(left) = world.with(|state| state.edge.pauses.left(stream, now)) {
             world.fail(format!(
-                "a request {} ms before the end of a pause that the edge asked for",
-                until - now
+                "a request {left} ms before the end of a pause that the edge asked for"
             ));
         }
         let mut wrong = Vec::new();
@@ -264,8 +264,7 @@ impl Line {
         self.0.with(|state| {
             let edge = &mut state.edge;
             if let Some(seconds) = asked.filter(|seconds| *seconds > 0 && !accepted && pauses(reply)) {
-                let until = edge.pauses.entry(stream.to_owned()).or_default();
-                *until = (*until).max(now + seconds * 1000);
+                edge.pauses.ask(stream, now, now + seconds * 1000);
             }
             for id in ids {
                 let Some(seen) = edge.events.get_mut(id) else {

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::edge::Line;
+use super::edge::pauses::forget_unheard;
 use super::source::ShopSource;
 use super::weather::Weather;
 use super::world::World;
@@ -79,6 +80,7 @@ pub async fn troubled(world: Arc<World>, config: Config, span_ms: u64, end: End)
         house.stop().await;
     }
     world.note(|| format!("{end:?}"));
+    world.with(|state| state.crashed = end == End::Crash);
     let config = (**house.config.borrow()).clone();
     world.sleep();
     config
@@ -137,6 +139,7 @@ impl House {
         let store = Store::open_paced(&world.path, Some(pace(rng))).map_err(|error| error.to_string())?;
         let clock = world.clock();
         verdict::check_store(world, &store).await;
+        forget_unheard(world, &store).await;
         take_over(&store, &config, &clock, DataSpace::MustMatch)
             .await
             .map_err(|error| error.to_string())?;
@@ -259,7 +262,9 @@ impl House {
         let mut left = Err(String::new());
         let mut step = 1;
         let mut waited = 0;
-        while waited < PATIENCE_S && !self.world.has_failed() {
+        // An event of the future is held until it is due.
+        let patience = PATIENCE_S + self.world.behind().as_secs();
+        while waited < patience && !self.world.has_failed() {
             left = verdict::settled(&self.world, &self.store).await;
             if left.is_ok() {
                 return;

@@ -56,6 +56,8 @@ pub fn must_be_final(world: &World, order: i64, id: &str) {
 /// What the store must say whenever nobody writes: after each crash, and in the end.
 pub async fn check_store(world: &Arc<World>, store: &Store) {
     let orders: Vec<i64> = world.with(|state| state.shop.orders.keys().copied().collect());
+    // Before the store is read: what it is asked about must have left by then.
+    let sent: Vec<String> = world.with(|state| state.edge.events.keys().cloned().collect());
     let read = store.read(move |reader| look(reader, &orders)).await;
     let seen = match read {
         Ok(seen) => seen,
@@ -93,7 +95,7 @@ pub async fn check_store(world: &Arc<World>, store: &Store) {
             }
             held.insert(id);
         }
-        for id in state.edge.events.keys().filter(|id| !held.contains(*id)) {
+        for id in sent.iter().filter(|id| !held.contains(*id)) {
             wrong.push(format!("{id} was sent, and the store does not know it"));
         }
     });

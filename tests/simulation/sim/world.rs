@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use fastrand::Rng;
 use orderfeed::clock::{Clock, UtcMillis};
@@ -23,6 +24,8 @@ pub struct World {
     before: AtomicI64,
     /// How far the wall clock is off, in milliseconds.
     offset: AtomicI64,
+    /// The furthest that it was ahead.
+    furthest: AtomicI64,
     origin: Mutex<Option<Instant>>,
     verbose: bool,
     pub path: PathBuf,
@@ -33,6 +36,8 @@ pub struct State {
     pub shop: Shop,
     pub edge: Edge,
     pub source_down: bool,
+    /// The last life ended by a crash.
+    pub crashed: bool,
     /// No more trouble.
     pub calm: bool,
     /// Events that an operator gave up.
@@ -52,6 +57,7 @@ impl World {
                 shop,
                 edge,
                 source_down: false,
+                crashed: false,
                 calm: false,
                 given_up: BTreeSet::new(),
                 version: 0,
@@ -61,6 +67,7 @@ impl World {
             }),
             before: AtomicI64::new(0),
             offset: AtomicI64::new(0),
+            furthest: AtomicI64::new(0),
             origin: Mutex::new(None),
             verbose,
             path,
@@ -102,13 +109,16 @@ impl World {
 
     /// Somebody sets the wall clock.
     pub fn jump(&self, by: i64) {
-        self.offset.fetch_add(by, Ordering::SeqCst);
-        // What the daemon waits for by a clock that is set forward comes so much earlier.
-        self.with(|state| {
-            let pauses = state.edge.pauses.values_mut();
-            pauses.for_each(|until| *until -= by.max(0));
-        });
+        let before = self.offset.fetch_add(by, Ordering::SeqCst);
+        self.furthest.fetch_max(before + by, Ordering::SeqCst);
+        self.with(|state| state.edge.pauses.come_earlier(by.max(0)));
         self.note(|| format!("the wall clock jumps by {by} ms"));
+    }
+
+    /// How far the wall clock is behind what it showed when it was furthest ahead: documents may be of so far in the future.
+    pub fn behind(&self) -> Duration {
+        let behind = self.furthest.load(Ordering::SeqCst) - self.offset.load(Ordering::SeqCst);
+        Duration::from_millis(behind.unsigned_abs())
     }
 
     pub fn note(&self, what: impl FnOnce() -> String) {
