@@ -3,7 +3,8 @@
 //! A batch costs one statement a table whatever its size; each table is read in the order of its index, and the rows are
 //! joined in memory. For MySQL the ids stand in the text (they are integers of our own making): statements without
 //! parameters need no preparation, so nothing is cached on the server. For SQLite, which parses in our own process, they
-//! are one JSON parameter, and the statement stays prepared.
+//! are one JSON parameter, and the statement stays prepared. Ids that follow one another, as in a page of history, are a
+//! range: it is read in one go, and neither planned nor looked up id by id.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -31,13 +32,19 @@ pub(crate) struct Queries {
     labels: Option<Template>,
 }
 
-/// A statement with a gap for ids.
+/// So many ids in a row are a range.
+const RUN: usize = 3;
+
+/// A statement with a gap for the condition on ids.
 #[derive(Clone, Debug)]
 struct Template {
     head: String,
+    column: String,
     tail: String,
-    /// The same with a parameter in the gap.
-    whole: String,
+    /// The same with a parameter in the gap, a list of ids.
+    listed: String,
+    /// The same with the first and the last id of a range.
+    ranged: String,
 }
 
 /// A statement for some ids.
@@ -50,29 +57,41 @@ pub(crate) struct Statement<'a> {
 }
 
 impl Template {
-    fn new(head: String, tail: String) -> Self {
-        let whole = format!("{head}SELECT value FROM json_each(?1){tail}");
-        Self { head, tail, whole }
+    /// `head` ends where the condition on `column` goes.
+    fn new(head: String, column: String, tail: String) -> Self {
+        let listed = format!("{head}{column} IN (SELECT value FROM json_each(?1)){tail}");
+        let ranged = format!("{head}{column} BETWEEN ?1 ->> 0 AND ?1 ->> 1{tail}");
+        Self {
+            head,
+            column,
+            tail,
+            listed,
+            ranged,
+        }
     }
 
     fn fill(&self, dialect: Dialect, ids: &[i64]) -> Statement<'_> {
-        let mut list = String::with_capacity(self.head.len() + ids.len() * 8 + self.tail.len());
         match dialect {
             Dialect::Mysql => {
-                list.push_str(&self.head);
-                push_ids(&mut list, ids);
-                list.push_str(&self.tail);
+                let mut sql = self.head.clone();
+                push_condition(&mut sql, &self.column, ids);
+                sql.push_str(&self.tail);
                 Statement {
-                    sql: list.into(),
+                    sql: sql.into(),
                     parameter: None,
                 }
             }
             Dialect::Sqlite => {
+                let (sql, ids) = match (runs(ids).count(), ids) {
+                    (1, [first, .., last]) => (&self.ranged, &[*first, *last][..]),
+                    _ => (&self.listed, ids),
+                };
+                let mut list = String::with_capacity(ids.len() * 8);
                 list.push('[');
                 push_ids(&mut list, ids);
                 list.push(']');
                 Statement {
-                    sql: self.whole.as_str().into(),
+                    sql: sql.as_str().into(),
                     parameter: Some(list),
                 }
             }
@@ -204,12 +223,12 @@ fn template(part: Part, prefix: &str, schema: &Schema) -> Option<Template> {
     } else {
         spec.owner
     };
-    head.push_str(&format!(" FROM `{prefix}{}` WHERE `{by}` IN (", spec.table));
+    head.push_str(&format!(" FROM `{prefix}{}` WHERE ", spec.table));
     let tail = match part {
-        Part::Orders => format!(") ORDER BY `{}`", spec.key),
-        _ => format!(") ORDER BY `{by}`, `{}`", spec.key),
+        Part::Orders => format!(" ORDER BY `{}`", spec.key),
+        _ => format!(" ORDER BY `{by}`, `{}`", spec.key),
     };
-    Some(Template::new(head, tail))
+    Some(Template::new(head, format!("`{by}`"), tail))
 }
 
 fn labels(prefix: &str) -> Template {
@@ -217,9 +236,10 @@ fn labels(prefix: &str) -> Template {
         "SELECT v.`entity_id`, a.`attribute_code`, o.`value` FROM `{prefix}magento_rma_item_entity_int` v \
          JOIN `{prefix}eav_attribute` a ON a.`attribute_id` = v.`attribute_id` \
          JOIN `{prefix}eav_attribute_option_value` o ON o.`option_id` = v.`value` AND o.`store_id` = 0 \
-         WHERE a.`attribute_code` IN ('reason', 'condition', 'resolution') AND v.`entity_id` IN ("
+         WHERE a.`attribute_code` IN ('reason', 'condition', 'resolution') AND "
     );
-    Template::new(head, ") ORDER BY v.`entity_id`, o.`value_id`".to_owned())
+    let tail = " ORDER BY v.`entity_id`, o.`value_id`".to_owned();
+    Template::new(head, "v.`entity_id`".to_owned(), tail)
 }
 
 fn conditions(filter: &OrderFilter, stores: Option<&[i64]>) -> Vec<String> {
@@ -259,8 +279,35 @@ fn where_clause(conditions: &[String]) -> String {
     format!(" WHERE {}", conditions.join(" AND "))
 }
 
+/// Ids that follow one another.
+fn runs(ids: &[i64]) -> impl Iterator<Item = &[i64]> {
+    ids.chunk_by(|one, next| one.checked_add(1) == Some(*next))
+}
+
+/// Writes that `column` is one of these ids, which are in ascending order.
+fn push_condition(sql: &mut String, column: &str, ids: &[i64]) {
+    let mut alone = Vec::new();
+    let mut separator = "(";
+    for run in runs(ids) {
+        match run {
+            [first, .., last] if run.len() >= RUN => {
+                // Writing into a String cannot fail.
+                let _ = write!(sql, "{separator}{column} BETWEEN {first} AND {last}");
+                separator = " OR ";
+            }
+            _ => alone.extend_from_slice(run),
+        }
+    }
+    if !alone.is_empty() {
+        let _ = write!(sql, "{separator}{column} IN (");
+        push_ids(sql, &alone);
+        sql.push(')');
+    }
+    sql.push(')');
+}
+
 /// Writes ids separated by commas.
-pub(crate) fn push_ids(sql: &mut String, ids: &[i64]) {
+fn push_ids(sql: &mut String, ids: &[i64]) {
     for (index, id) in ids.iter().enumerate() {
         let separator = if index == 0 { "" } else { "," };
         // Writing into a String cannot fail.
@@ -283,10 +330,28 @@ mod tests {
         assert_eq!(
             queries.part(Part::Transactions, &[7, 9]).unwrap().sql,
             "SELECT `transaction_id`, `order_id`, `txn_id`, NULL, NULL FROM `m2_sales_payment_transaction` \
-             WHERE `order_id` IN (7,9) ORDER BY `order_id`, `transaction_id`"
+             WHERE (`order_id` IN (7,9)) ORDER BY `order_id`, `transaction_id`"
         );
         assert_eq!(queries.part(Part::Transactions, &[]), None);
         assert_eq!(queries.part(Part::Returns, &[7]), None);
+    }
+
+    #[test]
+    fn ids_in_a_row_are_a_range() {
+        let condition = |ids: &[i64]| {
+            let mut sql = String::new();
+            push_condition(&mut sql, "`id`", ids);
+            sql
+        };
+        assert_eq!(condition(&[4, 5, 6, 7]), "(`id` BETWEEN 4 AND 7)");
+        assert_eq!(condition(&[1, 4, 5, 8, 9]), "(`id` IN (1,4,5,8,9))");
+        assert_eq!(
+            condition(&[1, 3, 4, 5, 7, 20, 21, 22, 23, i64::MAX]),
+            format!(
+                "(`id` BETWEEN 3 AND 5 OR `id` BETWEEN 20 AND 23 OR `id` IN (1,7,{}))",
+                i64::MAX
+            )
+        );
     }
 
     #[test]

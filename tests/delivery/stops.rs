@@ -5,7 +5,7 @@ use std::time::Duration;
 use orderfeed::config::HumanDuration;
 use orderfeed::emulator::Emulator;
 use orderfeed::store::Store;
-use orderfeed::store::outbox::EventState;
+use orderfeed::store::outbox::{EventState, SenderState};
 use serde_json::json;
 
 use crate::delivery::rig::{Rig, id};
@@ -60,6 +60,38 @@ async fn a_stop_gives_up_after_its_budget_and_an_abort_at_once() {
     rig.request_stop();
     rig.abort.cancel();
     assert_eq!(rig.wait(running).await.abandoned_requests, 1);
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_during_a_stop_binds_the_next_start() {
+    let rig = Rig::with(
+        |_| {},
+        |config| config.delivery.stop_budget = HumanDuration::from_millis(1_000),
+    )
+    .await;
+    rig.line.close();
+    rig.script(json!([{"hang_ms": 60_000}, {"status": 429, "retry_after": "60"}]));
+    let running = rig.run();
+    for order in [1, 2] {
+        rig.enqueue("base", &[order], &[1]).await;
+        let under_way = usize::try_from(order).unwrap();
+        rig.eventually("it is under way", async || rig.requests().len() == under_way)
+            .await;
+    }
+    rig.request_stop();
+    rig.line.open();
+    assert_eq!(rig.wait(running).await.abandoned_requests, 1);
+    let asked = rig
+        .write(|writer| {
+            let website = writer.website_id("base")?;
+            writer.reader().asked_pause(website)
+        })
+        .await;
+    assert!(asked.is_some());
+    assert_eq!(
+        rig.sender("base").await.map(|row| row.state),
+        Some(SenderState::BackingOff)
+    );
 }
 
 #[test]

@@ -12,41 +12,27 @@ impl Sender {
     /// Waits for requests in flight within the budget, and for the commits of what they brought.
     pub(super) async fn drain(mut self, signals: &Signals) -> Result<Drained, DeliveryError> {
         let (before, deadline) = (self.finished, Instant::now() + self.budget());
+        let mut abandoned = 0;
         loop {
             self.settle();
+            if signals.abort.is_cancelled() {
+                return Ok(self.drained(before, self.trips.len() as u64));
+            }
+            // A pause that an answer asks for even now binds the next start.
+            self.report().await?;
             if self.trips.is_empty() && self.settling.is_none() {
-                break;
+                return Ok(self.drained(before, abandoned));
             }
             tokio::select! {
                 biased;
-                () = signals.abort.cancelled() => break,
+                () = signals.abort.cancelled() => {}
                 () = tokio::time::sleep_until(deadline), if !self.trips.is_empty() => {
-                    let abandoned = self.trips.len() as u64;
-                    self.trips.abort_all();
+                    abandoned = self.trips.len() as u64;
                     self.trips = JoinSet::new();
-                    self.settle_rest().await?;
-                    return Ok(self.drained(before, abandoned));
                 }
                 Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
                 effects = committed(&mut self.settling) => self.committed(effects?),
             }
-        }
-        let abandoned = self.trips.len() as u64;
-        self.trips.abort_all();
-        if !signals.abort.is_cancelled() {
-            self.report().await?;
-        }
-        Ok(self.drained(before, abandoned))
-    }
-
-    async fn settle_rest(&mut self) -> Result<(), DeliveryError> {
-        loop {
-            self.settle();
-            if self.settling.is_none() {
-                return Ok(());
-            }
-            let effects = committed(&mut self.settling).await?;
-            self.committed(effects);
         }
     }
 
