@@ -203,7 +203,8 @@ impl Indexer {
     ) {
         let filter = options.filter();
         let size = self.batch_size(options) as usize;
-        loop {
+        // A place before the page is read: one more that waits is memory, and makes nothing faster.
+        while let Ok(place) = pages.reserve().await {
             let page = async {
                 let ids = self.source.order_ids(&filter, below, size).await?;
                 let orders = self.read_beside_live(&ids).await?;
@@ -220,7 +221,8 @@ impl Indexer {
                 Err(_) => {}
             }
             let failed = page.is_err();
-            if pages.send(page).await.is_err() || failed {
+            place.send(page);
+            if failed {
                 return;
             }
         }

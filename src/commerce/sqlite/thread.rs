@@ -10,9 +10,6 @@ use tokio::sync::oneshot;
 
 use crate::commerce::source::SourceError;
 
-/// Memory for pages, in KiB.
-const CACHE_KIB: i64 = 8_192;
-
 /// Statements that stay prepared: one a table, and a few more.
 const STATEMENTS: usize = 48;
 
@@ -70,10 +67,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, SourceError> {
             message: format!("the embedded store {} cannot be opened: {cause}", path.display()),
             remedy: "check source.sqlite.path; `orderfeed demo` makes such a store".into(),
         })?;
-    // A batch of orders touches pages of some twenty tables and indexes; SQLite's own 2 MB would evict most of them.
-    connection
-        .pragma_update(None, "cache_size", -CACHE_KIB)
-        .map_err(|cause| explain(&cause))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // The shop writes while we read.
     connection
