@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use crate::commerce::source::SourceError;
 
-/// Statements that stay prepared: one a table, and a few more.
-const STATEMENTS: usize = 48;
+/// Statements that stay prepared: two a table, for a list of ids and for a range, and a few more.
+const STATEMENTS: usize = 64;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
