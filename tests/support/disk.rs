@@ -12,14 +12,12 @@ use serde_json::value::RawValue;
 /// Writes within a sector arrive whole or not at all.
 const SECTOR: usize = 512;
 
-/// The library; made once a run.
+/// The library; made once a run, and kept in the target directory, because what is static is never dropped.
 pub fn library() -> &'static Path {
-    static MADE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = MADE.get_or_init(|| {
-        let dir = tempfile::Builder::new()
-            .prefix("orderfeed-it-")
-            .tempdir()
-            .unwrap();
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let dir = tempfile::tempdir_in(kept).unwrap();
         let path = dir.path().join("disk.so");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/disk.c");
         let compiled = Command::new("cc")
@@ -33,9 +31,11 @@ pub fn library() -> &'static Path {
             "{}",
             String::from_utf8_lossy(&compiled.stderr)
         );
-        (dir, path)
-    });
-    path
+        // In one step: another run may be using the one that is there.
+        let library = kept.join("disk.so");
+        std::fs::rename(path, &library).unwrap();
+        library
+    })
 }
 
 /// Something that happened, in order.
