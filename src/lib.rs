@@ -24,15 +24,11 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod cli;
-pub mod clock;
 pub mod commerce;
 pub mod config;
 pub mod daemon;
 pub mod delivery;
-pub mod demo;
 pub mod doctor;
-pub mod emulator;
-pub mod events;
 pub mod first_sync;
 pub mod indexer;
 pub mod ops;

@@ -9,8 +9,8 @@ mod tokens;
 
 use std::collections::HashMap;
 
-use orderfeed::emulator::{EmulatorHandle, RequestRow};
 use orderfeed::store::outbox::{EventState, ParkedFilter, SenderState};
+use orderfeed_emulator::{EmulatorHandle, RequestRow};
 use serde_json::{Value, json};
 
 use crate::support::daemon::{Daemon, eventually};
@@ -102,7 +102,7 @@ async fn an_answer_that_does_not_come_in_time_is_not_waited_for() {
 #[test]
 fn no_code_that_the_edge_may_answer_is_missing_in_the_table() {
     let all: Vec<_> = rows::rows().into_iter().chain(rows::token_rows()).collect();
-    for code in orderfeed::emulator::codes() {
+    for code in orderfeed_emulator::codes() {
         assert!(all.iter().any(|row| row.name.contains(code)), "{code}");
     }
 }

@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use orderfeed::events::{EventKind, event_id};
 use orderfeed::store::StoreLock;
+use orderfeed_events::{EventKind, event_id};
 
 use crate::support::daemon::{Installation, eventually, say};
 use crate::support::edge;

@@ -7,12 +7,12 @@ mod looking;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use orderfeed::clock::UtcMillis;
 use orderfeed::commerce::source::{Change, ChangeOp};
 use orderfeed::store::cron::CronRun;
 use orderfeed::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents, Refusal};
 use orderfeed::store::views::ViewMode;
 use orderfeed::store::{Durability, Store};
+use orderfeed_model::clock::UtcMillis;
 
 use crate::support::leaks;
 
@@ -114,7 +114,7 @@ fn dead_letter(website: i64) -> OrderEvents {
         class: Class::Live,
         changed_at: at(),
         person: None,
-        walk: None,
+        backfill: None,
         events: vec![event],
     }
 }

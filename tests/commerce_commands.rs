@@ -23,7 +23,7 @@ fn row(table: &str) -> Vec<String> {
 #[track_caller]
 fn is_moment(text: &str) {
     assert!(
-        orderfeed::clock::UtcMillis::parse_sql(text).is_some(),
+        orderfeed_model::clock::UtcMillis::parse_sql(text).is_some(),
         "{text:?} is no YYYY-MM-DD HH:MM:SS"
     );
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use orderfeed::emulator::{
+use orderfeed_emulator::{
     DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DEFAULT_SECRET, DatastreamConfig, Emulator,
     EmulatorConfig, EmulatorHandle,
 };

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use orderfeed::clock::Clock;
-use orderfeed::demo::embedded::EmbeddedShop;
-use orderfeed::demo::history::{self, Span};
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::emulator::{DEFAULT_DATASTREAM, Emulator, EmulatorConfig, EmulatorHandle};
 use orderfeed::store::StoreView;
 use orderfeed::store::outbox::ParkedFilter;
+use orderfeed_demo_shop::embedded::EmbeddedShop;
+use orderfeed_demo_shop::history;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_emulator::{DEFAULT_DATASTREAM, Emulator, EmulatorConfig, EmulatorHandle};
+use orderfeed_model::clock::Clock;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 

@@ -6,9 +6,9 @@ mod rig;
 
 use std::collections::HashSet;
 
-use orderfeed::demo::shop::Shop;
 use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::views::IndexerStatus;
+use orderfeed_demo_shop::shop::Shop;
 
 use rig::{Rig, UNKNOWN, datastream, eventually};
 
@@ -26,7 +26,7 @@ fn borrowed<'a>(websites: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_walk_serves_all_websites_newest_first_and_its_progress_is_true() {
+async fn one_backfill_serves_all_websites_newest_first_and_its_progress_is_true() {
     let mut rig = Rig::new(600, 20).await;
     let websites = all();
     rig.configure(&borrowed(&websites), "");

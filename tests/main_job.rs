@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use orderfeed::commerce::grants::grants;
 use orderfeed::commerce::settings::Capture;
-use orderfeed::demo::history::Span;
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::emulator::{EmulatorHandle, RandomFaults};
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_emulator::{EmulatorHandle, RandomFaults};
 
 use crate::support::daemon::{Daemon, Installation, eventually_within, now, say};
 use crate::support::database::{Database, PASSWORD};

@@ -2,8 +2,8 @@
 //! request that nobody answers, the other's events leave as they always did. And whoever waits for all of them is told which
 //! one stands, and what to do.
 
-use orderfeed::emulator::{EmulatorHandle, RequestRow};
 use orderfeed::store::outbox::{SenderRow, SenderState};
+use orderfeed_emulator::{EmulatorHandle, RequestRow};
 use serde_json::json;
 
 use crate::support::daemon::{Daemon, eventually, now, say};
@@ -170,7 +170,7 @@ async fn a_website_that_is_halted_or_hangs_does_not_change_the_latency_of_anothe
     let troubled = edge::datastream(TROUBLED.1);
     let enable = |street: &Street, enabled| {
         let id = troubled.clone();
-        let change = move |config: &mut orderfeed::emulator::EmulatorConfig| {
+        let change = move |config: &mut orderfeed_emulator::EmulatorConfig| {
             config.datastreams.get_mut(&id).unwrap().enabled = enabled;
         };
         street.edge.configure(change);

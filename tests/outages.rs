@@ -7,9 +7,9 @@ mod stores;
 
 use std::time::Duration;
 
-use orderfeed::demo::history::Span;
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::emulator::{Emulator, EmulatorConfig};
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_emulator::{Emulator, EmulatorConfig};
 
 use crate::support::daemon::{Installation, eventually, now};
 use crate::support::database::PASSWORD;
@@ -134,10 +134,10 @@ async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothi
     edge::assert_promises(&edge);
     let log = installation.log();
     assert_eq!(lines(&log, "The source answers again").len(), 2, "{log}");
-    let walks = lines(&log, "A walk over the orders goes on");
+    let backfills = lines(&log, "A walk over the orders goes on");
     assert!(
-        walks.len() <= 4,
-        "a walk that cannot go on is said once: {walks:#?}"
+        backfills.len() <= 4,
+        "a walk that cannot go on is said once: {backfills:#?}"
     );
     let complaints = lines(&log, "level=warn").len() + lines(&log, "level=error").len();
     assert!(complaints <= 8, "{complaints} lines for two outages:\n{log}");

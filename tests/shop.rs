@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 
 use mysql_async::prelude::Queryable;
-use orderfeed::clock::UtcMillis;
-use orderfeed::demo::columns::Table;
-use orderfeed::demo::embedded::EmbeddedShop;
-use orderfeed::demo::history::{self, Span};
-use orderfeed::demo::schema::{self, Dialect, Edition};
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::demo::sql::{Statement, Value};
-use orderfeed::demo::tables::TABLES;
+use orderfeed_demo_shop::embedded::EmbeddedShop;
+use orderfeed_demo_shop::history;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_demo_shop::sql::{Statement, Value};
+use orderfeed_demo_shop::tables::TABLES;
+use orderfeed_demo_shop::tables::columns::Table;
+use orderfeed_demo_shop::tables::schema;
+use orderfeed_demo_shop::tables::schema::{Dialect, Edition};
+use orderfeed_model::clock::UtcMillis;
 
 use crate::support::database::PASSWORD;
 use crate::support::mariadb::Server;

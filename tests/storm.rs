@@ -6,9 +6,9 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
-use orderfeed::emulator::{EmulatorHandle, FaultMix, FaultStep, Match, RandomFaults};
-use orderfeed::events::EventKind;
 use orderfeed::store::outbox::{EventKey, ParkedEvent, ParkedFilter};
+use orderfeed_emulator::{EmulatorHandle, FaultMix, FaultStep, Match, RandomFaults};
+use orderfeed_events::EventKind;
 use serde_json::{Value, json};
 
 use crate::support::daemon::{eventually_within, say};

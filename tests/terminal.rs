@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use orderfeed::emulator::EmulatorHandle;
+use orderfeed_emulator::EmulatorHandle;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 

@@ -11,9 +11,9 @@ use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 use crate::support::mariadb::Server;
 use crate::support::oracle;
-use orderfeed::demo::history::Span;
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::emulator::EmulatorHandle;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_emulator::EmulatorHandle;
 
 /// Stops the shop's triggers from telling: what is written then is written behind the capture's back.
 fn behind_the_back(house: &ShopHouse, sql: &str) {

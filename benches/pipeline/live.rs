@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use orderfeed::clock::{Clock, UtcMillis};
-use orderfeed::emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle};
 use orderfeed::first_sync::report::{SyncReport, reports};
 use orderfeed::store::StoreView;
 use orderfeed::store::first_sync::SyncState;
+use orderfeed_emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle};
+use orderfeed_model::clock::{Clock, UtcMillis};
 
 use crate::process::Process;
 use crate::rig::{LiveShop, ORGANIZATION, Rig, datastream, websites};
@@ -21,7 +21,7 @@ const TAIL: Duration = Duration::from_secs(60);
 /// The daemon looks for changes this often here; what it adds is part of the figures.
 const POLL: &str = "10ms";
 
-/// Changes that come in before a walk knows of the first.
+/// Changes that come in before a backfill knows of the first.
 const FIRST: usize = 20;
 
 /// Runs all parts and prints a table.
@@ -265,7 +265,7 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     let until = Instant::now() + Duration::from_secs(u64::from(args.seconds.min(10)));
     scene.sell_while(args.per_second, |_| Instant::now() < until)?;
     let figures = vec![
-        // They meet a walk that does not know of live changes yet.
+        // They meet a backfill that does not know of live changes yet.
         ("first sync, first changes", scene.figures(0, first.min(FIRST))?),
         ("first sync, until the kill", scene.figures(0, first)?),
         ("first sync, after it", scene.figures(second, third)?),

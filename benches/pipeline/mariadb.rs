@@ -1,7 +1,7 @@
 //! A shop in a real MariaDB, on the same machine.
 
-use orderfeed::demo::schema::Edition;
-use orderfeed::demo::shop::ShopOptions;
+use orderfeed_demo_shop::shop::ShopOptions;
+use orderfeed_demo_shop::tables::schema::Edition;
 use tokio::runtime::Runtime;
 
 use crate::rig::year_of;

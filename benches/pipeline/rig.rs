@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use orderfeed::clock::{Clock, UtcMillis};
-use orderfeed::demo::embedded::EmbeddedShop;
-use orderfeed::demo::history::{self, Span};
-use orderfeed::demo::shop::{Shop, ShopOptions};
 use orderfeed::store::StoreView;
+use orderfeed_demo_shop::embedded::EmbeddedShop;
+use orderfeed_demo_shop::history;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_model::clock::{Clock, UtcMillis};
 
 use crate::process::Process;
 

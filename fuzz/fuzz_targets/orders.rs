@@ -7,7 +7,7 @@ mod check;
 mod feed;
 #[path = "../../tests/fuzz/order_rows.rs"]
 mod order_rows;
-#[path = "../../src/events/schema_test.rs"]
+#[path = "../../crates/events/src/tests/schema.rs"]
 mod xdm_schema;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| check::check(data));

@@ -5,25 +5,25 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::backup::{BackupArgs, RestoreArgs};
-use crate::cli::config::ConfigCommand;
-use crate::cli::cron::CronCommand;
 use crate::cli::delivery::DeliveryCommand;
-use crate::cli::demo::DemoArgs;
-use crate::cli::doctor::DoctorArgs;
-use crate::cli::emulator::EmulatorArgs;
-use crate::cli::explain::ExplainArgs;
-use crate::cli::failed::FailedCommand;
-use crate::cli::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
-use crate::cli::manual::ManualArgs;
+use crate::cli::delivery::failed::FailedCommand;
+use crate::cli::delivery::test_connection::TestConnectionArgs;
+use crate::cli::index::cron::CronCommand;
+use crate::cli::index::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
+use crate::cli::index::resync::ResyncArgs;
+use crate::cli::index::verify::VerifyArgs;
+use crate::cli::inspect::doctor::DoctorArgs;
+use crate::cli::inspect::explain::ExplainArgs;
+use crate::cli::inspect::status::StatusArgs;
 use crate::cli::privacy::PrivacyCommand;
-use crate::cli::resync::ResyncArgs;
+use crate::cli::privacy::suppress::SuppressCommand;
 use crate::cli::run::RunArgs;
-use crate::cli::source::SourceArgs;
-use crate::cli::status::StatusArgs;
-use crate::cli::suppress::SuppressCommand;
-use crate::cli::test_connection::TestConnectionArgs;
-use crate::cli::verify::VerifyArgs;
+use crate::cli::setup::backup::{BackupArgs, RestoreArgs};
+use crate::cli::setup::config::ConfigCommand;
+use crate::cli::setup::manual::ManualArgs;
+use crate::cli::setup::source::SourceArgs;
+use crate::cli::trial::demo::DemoArgs;
+use crate::cli::trial::emulator::EmulatorArgs;
 
 const AFTER_HELP: &str = "\
 Examples:

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, load, process_environment};
 use crate::store::{StoreError, StoreView};
+use orderfeed_model::clock::Clock;
 
 /// Surroundings of a command.
 #[derive(Debug)]

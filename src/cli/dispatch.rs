@@ -4,12 +4,14 @@ use clap::CommandFactory;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
+use crate::cli::delivery::{failed, test_connection};
 use crate::cli::exit::Exit;
+use crate::cli::index::{cron, indexer, resync, verify};
+use crate::cli::inspect::{doctor, explain, status};
 use crate::cli::plug::{self, Elsewhere};
-use crate::cli::{
-    backup, cron, delivery, doctor, explain, failed, indexer, manual, output, privacy, resync, status,
-    suppress, test_connection, verify,
-};
+use crate::cli::privacy::suppress;
+use crate::cli::setup::{backup, manual};
+use crate::cli::{delivery, output, privacy};
 
 /// Runs the command.
 ///

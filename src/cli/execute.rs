@@ -9,19 +9,20 @@ use tokio::time::{Instant, sleep};
 
 use crate::cli::context::Context;
 use crate::cli::output;
+use crate::cli::output::progress::Meter;
 use crate::cli::plug;
-use crate::cli::progress::Meter;
 use crate::config::{Config, Log};
+use crate::daemon::control::socket;
 use crate::daemon::control::{
     ControlError, JobRun, Outcome, Progress, Rebuilt, ReindexOptions, Reply, Request, Resynced,
 };
-use crate::daemon::jobs::Job;
+use crate::daemon::lifecycle::start;
+use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
 use crate::daemon::requests::Requests;
-use crate::daemon::resync::ResyncOptions;
-use crate::daemon::socket;
-use crate::daemon::start::{self, DataSpace, Opened, StartError};
-use crate::daemon::verify::VerifyOptions;
-use crate::daemon::work::{BoxFuture, ControlHandler, IndexWork, RequestError};
+use crate::daemon::requests::resync::ResyncOptions;
+use crate::daemon::requests::verify::VerifyOptions;
+use crate::daemon::requests::work::{BoxFuture, ControlHandler, IndexWork, RequestError};
+use crate::daemon::schedule::jobs::Job;
 use crate::indexer::VerifyReport;
 use crate::ops::logging;
 use crate::store::outbox::BatchLimits;

@@ -16,37 +16,19 @@
 //! | `suppress`, `import`, `persons` | the suppression list; reading whom a command means |
 
 pub mod args;
-pub mod backup;
-pub mod config;
 pub mod context;
-pub mod cron;
 pub mod delivery;
-pub mod demo;
-mod demo_report;
 mod dispatch;
-pub mod doctor;
-pub mod emulator;
 pub mod execute;
 pub mod exit;
-pub mod explain;
-pub mod failed;
-mod import;
-pub mod indexer;
-pub mod manual;
+pub mod index;
+pub mod inspect;
 pub mod output;
-pub mod persons;
 pub mod plug;
 pub mod privacy;
-pub mod progress;
-pub mod resync;
 pub mod run;
-pub mod source;
-pub mod status;
-pub mod suppress;
-pub mod table;
-pub mod test_connection;
-pub mod verify;
-pub mod watch;
+pub mod setup;
+pub mod trial;
 
 use std::ffi::OsString;
 

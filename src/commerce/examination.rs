@@ -1,10 +1,10 @@
 //! What a thorough look at a source found, for `doctor`: everything at once, where capture stops at the first trouble.
 //! Reads only.
 
-use crate::clock::UtcMillis;
-use crate::commerce::parts::{Part, Presence};
-use crate::commerce::schema::Schema;
-use crate::commerce::triggers::TriggerReport;
+use crate::commerce::changes::triggers::TriggerReport;
+use crate::commerce::read::schema::Schema;
+use crate::commerce::read::tables::{Part, Presence};
+use orderfeed_model::clock::UtcMillis;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The rights that an account needs, as the statements that an administrator runs.
 
-use crate::commerce::parts::Part;
+use crate::commerce::changes::watched::{CHANGELOG, LOG};
+use crate::commerce::read::tables::Part;
 use crate::commerce::settings::Capture;
-use crate::commerce::watched::{CHANGELOG, LOG};
 
 /// Tables beside those of the orders: websites and stores, and the labels of return reasons (Adobe Commerce edition).
 pub(crate) const LOOKUPS: [&str; 6] = [

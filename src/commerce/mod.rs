@@ -15,23 +15,12 @@
 //! | `rows` | orders from rows that a test makes up |
 //! | [`fingerprint`] | telling one database from another |
 
-pub mod amount;
-mod assemble;
-mod cells;
-mod decode;
+pub mod changes;
 pub mod examination;
 pub mod fingerprint;
 pub mod grants;
 pub mod mysql;
-pub mod order;
-mod parts;
-mod queries;
-#[doc(hidden)]
-pub mod rows;
-mod schema;
+pub mod read;
 pub mod settings;
 pub mod source;
 pub mod sqlite;
-pub mod triggers;
-mod watched;
-mod window;

@@ -14,7 +14,7 @@ pub enum Capture {
     Poll,
     /// Reads the instance's own `sales_order_data_exporter_v2_cl`.
     Changelog,
-    /// Reads the log that our own triggers write; see [`super::triggers`].
+    /// Reads the log that our own triggers write; see [`crate::commerce::changes::triggers`].
     Triggers,
 }
 

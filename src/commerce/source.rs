@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use super::order::{Order, OrderId};
-use crate::clock::UtcMillis;
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::{Order, OrderId};
 
 /// What a call to a source returns.
 pub type SourceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SourceError>> + Send + 'a>>;
@@ -33,8 +33,8 @@ pub trait Source: Send + Sync {
     /// Reads these orders whole, all from one snapshot. An id that does not exist is absent from the answer.
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>>;
 
-    /// The same for a walk over history, beside live changes: a source that answers one question at a time gives it a
-    /// way of its own, so that a change never waits behind a page of the walk.
+    /// The same for a backfill, beside live changes: a source that answers one question at a time gives it a
+    /// way of its own, so that a change never waits behind a page of the backfill.
     fn read_history<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
         self.read_orders(ids)
     }
@@ -57,7 +57,7 @@ pub trait Source: Send + Sync {
     fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>>;
 }
 
-/// Which orders a walk over history covers. An empty filter covers all.
+/// Which orders a backfill covers. An empty filter covers all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderFilter {
     /// `created_at` at or after this.

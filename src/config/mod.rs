@@ -22,9 +22,8 @@
 //! | `reference` | what does the documentation say of every key |
 //! | `shown` | what an operator may see of it |
 
-pub mod cron;
-
 mod build;
+pub mod cron;
 mod layer;
 mod load;
 mod merge;

@@ -18,42 +18,16 @@
 //! | [`socket`] | the Unix socket beside the store: where it is, making it, the client |
 //! | [`serve`] | the daemon's side of it |
 //! | [`work`] | the seams: who handles requests, and the work on the index that they may need |
-//! | [`requests`], `store_requests`, [`index_work`], `resync_work`, `walk_reply` | doing what was asked |
+//! | [`requests`], `store_requests`, [`index_work`], `resync_work`, `backfill_reply` | doing what was asked |
 //! | [`persons`], `privacy` | the suppression list, and erasing a person |
 //! | [`selection`] | which dead letters are meant |
 
 mod admin;
-mod comeback;
 pub mod control;
 mod first_sync;
-pub mod index_work;
-pub mod jobs;
 pub mod lifecycle;
-mod liveness;
-mod metrics;
-mod nightly;
-mod pages;
-pub mod parts;
-pub mod persons;
-mod privacy;
-mod realtime;
-mod reload;
 pub mod requests;
-pub mod resync;
-mod resync_work;
 pub mod run;
-mod schedule;
-pub mod selection;
-pub mod serve;
-pub mod signals;
-mod snapshots;
-pub mod socket;
+pub mod schedule;
 pub mod sources;
-pub mod start;
-mod store_requests;
-mod supervision;
-pub mod verify;
-mod verify_work;
-pub mod vitals;
-mod walk_reply;
-pub mod work;
+pub mod tasks;

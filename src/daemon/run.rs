@@ -6,30 +6,34 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::index_work::DaemonIndexWork;
-use super::jobs::{Job, Jobs};
 use super::lifecycle::Lifecycle;
-use super::liveness::Liveness;
-use super::pages::Pages;
-use super::parts::{self, Machinery, PartEnd};
 use super::requests::Requests;
-use super::serve::{self, ExitCodeOf};
-use super::signals::Signals;
-use super::snapshots::Snapshots;
-use super::socket::ControlSocket;
-use super::start::{self, DataSpace, Opened, StartError};
-use super::supervision::{Supervision, with_time};
-use super::vitals::Vitals;
-use super::{admin, signals, sources};
-use crate::clock::Clock;
+use super::{admin, sources};
 use crate::commerce::source::SourceError;
 use crate::config::{AdminListen, Config};
-use crate::delivery::transport::Connector;
+use crate::daemon::admin::pages::Pages;
+use crate::daemon::admin::snapshots::Snapshots;
+use crate::daemon::control::serve;
+use crate::daemon::control::serve::ExitCodeOf;
+use crate::daemon::control::socket::ControlSocket;
+use crate::daemon::lifecycle::liveness::Liveness;
+use crate::daemon::lifecycle::signals;
+use crate::daemon::lifecycle::signals::Signals;
+use crate::daemon::lifecycle::start;
+use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
+use crate::daemon::lifecycle::supervision::{Supervision, with_time};
+use crate::daemon::lifecycle::vitals::Vitals;
+use crate::daemon::requests::index_work::DaemonIndexWork;
+use crate::daemon::schedule::jobs::{Job, Jobs};
+use crate::daemon::tasks;
+use crate::daemon::tasks::{Machinery, PartEnd};
+use crate::delivery::http::transport::Connector;
 use crate::delivery::{DeliveryParts, DeliveryStats};
 use crate::indexer::{Indexer, batch_limits};
 use crate::ops::systemd::Notifier;
 use crate::store::views::ViewMode;
 use crate::store::{Reader, Store, StoreError};
+use orderfeed_model::clock::Clock;
 
 /// What the rest of the house gets beyond `delivery.stop_budget` to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
@@ -151,7 +155,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         abort: lifecycle.abort.clone(),
         observer,
     };
-    let mut parts = parts::start(Machinery {
+    let mut parts = tasks::start(Machinery {
         jobs,
         interval,
         vitals,

@@ -9,7 +9,7 @@
 //!
 //! What to do is decided by pure functions over (state, now): [`rules`] reads an answer, `health` says what a sender may
 //! do, `suspicion` whose fault a refusal is, [`lanes`] how much may be in flight, [`gate`] how fast, [`backoff`] and
-//! [`retry_after`] how long to wait, [`crate::ops::voice`] when to speak, `queue` what travels together. Around them lies a thin shell:
+//! [`retry_after`] how long to wait, [`crate::ops::outage_log`] when to speak, `queue` what travels together. Around them lies a thin shell:
 //! `sender` (one task a website), `lane` (one task a request), `attempt` (HTTP), [`transport`] (the line), `tokens` (IMS), `settle` (the store).
 //!
 //! A request holds whole stored batches; what may go is the store's to say (`ready_batches`), so that order and
@@ -21,30 +21,17 @@
 //! answer and before its commit: the same. Killed in a pause: the sender's row and the due times say until when. What is
 //! only in memory (who is under suspicion, what size the edge takes, how many lanes it likes) costs a few more requests.
 
-mod attempt;
-pub mod backoff;
-mod body;
-mod client;
-mod crew;
-pub mod gate;
-mod health;
-mod lane;
-pub mod lanes;
-mod parts;
+pub(crate) mod context;
+pub mod http;
+pub mod limits;
 pub mod probe;
-mod problem;
-mod queue;
-pub mod retry_after;
 pub mod rules;
 mod sender;
-mod settle;
+pub(crate) mod sender_pool;
 mod stats;
-mod suspicion;
-mod tokens;
-pub mod transport;
 mod wiring;
 
-pub use client::{ClientError, USER_AGENT, client};
-pub use crew::{run, run_over};
-pub use parts::{DeliveryError, DeliveryParts, Drained};
+pub use crate::delivery::context::{DeliveryError, DeliveryParts, Drained};
+pub use crate::delivery::http::client::{ClientError, USER_AGENT, client};
+pub use crate::delivery::sender_pool::{run, run_over};
 pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, StatsSnapshot, Times};

@@ -13,14 +13,14 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::clock::Clock;
 use crate::config::{Config, DatastreamId, EdgeAuth};
-use crate::delivery::attempt::{Attempt, Destination, Unsent};
-use crate::delivery::client::{ClientError, client};
+use crate::delivery::http::attempt::{Attempt, Destination, Unsent};
+use crate::delivery::http::client::{ClientError, client};
+use crate::delivery::http::tokens::{NoToken, Tokens};
+use crate::delivery::http::transport::Transport;
 use crate::delivery::rules::{Decision, Refused, RequestShape, Retry};
 use crate::delivery::stats::DeliveryStats;
-use crate::delivery::tokens::{NoToken, Tokens};
-use crate::delivery::transport::Transport;
+use orderfeed_model::clock::Clock;
 
 const NO_EVENTS: &[u8] = br#"{"events":[]}"#;
 /// Refusals of a request's content: they come after datastream and credentials were accepted.

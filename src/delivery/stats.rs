@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::clock::UtcMillis;
+use orderfeed_model::clock::UtcMillis;
 
 /// Upper bounds of the latency histogram, in milliseconds; one more bucket holds the rest.
 pub const LATENCY_BOUNDS_MS: [u64; 15] = [

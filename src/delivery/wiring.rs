@@ -6,16 +6,16 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
 use crate::config::{Config, EdgeAuth};
-use crate::delivery::attempt::Destination;
-use crate::delivery::client::ClientError;
-use crate::delivery::gate::Gate;
+use crate::delivery::http::attempt::Destination;
+use crate::delivery::http::client::ClientError;
+use crate::delivery::http::tokens::Tokens;
+use crate::delivery::http::transport::{Connector, Transport};
+use crate::delivery::limits::rate_limit::Gate;
 use crate::delivery::stats::DeliveryStats;
-use crate::delivery::tokens::Tokens;
-use crate::delivery::transport::{Connector, Transport};
 use crate::store::Store;
 use crate::store::outbox::Class;
+use orderfeed_model::clock::Clock;
 
 /// For the whole run.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! Does a daemon run, does it answer, does it make progress, and may it open enough files?
 
-use crate::clock::UtcMillis;
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::ops::sentence::spoken_duration;
+use orderfeed_model::clock::UtcMillis;
 
 /// Fewer open files than this may run out: one for each request in flight, and the store's.
 const FEW_FILES: u64 = 1024;

@@ -176,10 +176,10 @@ fn switched_off(website: &WebsiteStatus) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::UtcMillis;
     use crate::doctor::finding::Verdict::{self, Ok as Fine, Problem, Warning};
     use crate::ops::status::testing::{snapshot, website};
     use crate::ops::status::{Moment, Pending};
+    use orderfeed_model::clock::UtcMillis;
 
     fn with(change: impl FnOnce(&mut WebsiteStatus)) -> Snapshot {
         let mut snapshot = snapshot();

@@ -1,11 +1,11 @@
 //! Is the index kept up to date, and may anything flow in? From the same snapshot that `status` shows.
 
-use crate::clock::UtcMillis;
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::ops::sentence::spoken_duration;
 use crate::ops::status::{FirstSyncStatus, Moment, Snapshot};
 use crate::store::views::{IndexerStatus, ViewStatus};
+use orderfeed_model::clock::UtcMillis;
 
 /// A change that waits longer should be looked at, and one that waits this long does not move.
 pub(in crate::doctor) const SLOW_MS: i64 = 5 * 60_000;
@@ -55,14 +55,14 @@ fn status(snapshot: &Snapshot) -> Finding {
             false => Finding::warning(check, message, remedy),
         };
     }
-    let walks = !snapshot.walks.is_empty();
+    let backfills = !snapshot.backfills.is_empty();
     match index.status {
         IndexerStatus::Valid => Finding::ok(check, "the index is ready"),
         IndexerStatus::Working => Finding::note(
             check,
             "a full reindex is running; `orderfeed status` shows how far it is",
         ),
-        _ if walks => Finding::note(
+        _ if backfills => Finding::note(
             check,
             "the history is being indexed; `orderfeed status` shows how far it is",
         ),

@@ -17,6 +17,7 @@
 
 pub mod check;
 pub mod clocks;
+pub mod collect;
 pub mod configuration;
 pub mod daemon;
 pub mod delivery;
@@ -24,7 +25,6 @@ pub mod edge;
 pub mod files;
 pub mod finding;
 pub mod index;
-pub mod look;
 pub mod report;
 pub mod schedules;
 pub mod source;

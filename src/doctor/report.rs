@@ -8,9 +8,9 @@
 
 use serde::Serialize;
 
-use crate::clock::UtcMillis;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::ops::status::Moment;
+use orderfeed_model::clock::UtcMillis;
 
 /// The number of the shape; see the module's header.
 pub const SHAPE: u32 = 1;

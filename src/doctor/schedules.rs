@@ -2,13 +2,13 @@
 
 use chrono_tz::Tz;
 
-use crate::clock::UtcMillis;
 use crate::config::CronExpr;
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::ops::sentence::spoken_duration;
 use crate::store::cron::CronRun;
 use crate::store::views::Lease;
+use orderfeed_model::clock::UtcMillis;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;

@@ -1,8 +1,8 @@
 //! What comes next for one website. Pure.
 
 use super::pace::Estimate;
-use crate::clock::UtcMillis;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
+use orderfeed_model::clock::UtcMillis;
 
 /// How often the log says how far it is.
 const PROGRESS_EVERY_MS: i64 = 10_000;
@@ -17,9 +17,9 @@ pub struct Facts {
     pub enabled: bool,
     /// What the index does.
     pub index: IndexFact,
-    /// Its walk.
-    pub walk: WalkFact,
-    /// Events that its walk queued and that are not final.
+    /// Its backfill.
+    pub backfill: BackfillFact,
+    /// Events that its backfill queued and that are not final.
     pub pending: u64,
     /// How it goes; `None` while that cannot be said.
     pub estimate: Option<Estimate>,
@@ -40,9 +40,9 @@ pub enum IndexFact {
     Suspended,
 }
 
-/// What became of the walk.
+/// What became of the backfill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WalkFact {
+pub enum BackfillFact {
     /// There was none.
     None,
     /// It is not complete; whether somebody is at it right now is not known.
@@ -56,15 +56,15 @@ pub enum WalkFact {
 pub enum Plan {
     /// By the full reindex, with all websites.
     Full,
-    /// By a walk over this website's orders.
+    /// By a backfill over this website's orders.
     Own,
 }
 
 /// What to do. Actions are done in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Action {
-    /// See that a walk goes on or begins, unless one does already.
-    Walk(Plan),
+    /// See that a backfill goes on or begins, unless one does already.
+    Backfill(Plan),
     /// The next state.
     Become(SyncState),
     /// It waits until its website is enabled again.
@@ -115,14 +115,14 @@ pub fn decide(row: &FirstSyncRow, facts: &Facts, now: UtcMillis) -> Vec<Action> 
         Some(next) => return vec![Action::Become(next)],
         None => {}
     }
-    let walk = walk(row, facts).map(Action::Walk);
+    let backfill = backfill(row, facts).map(Action::Backfill);
     let lines = lines(row, facts, now).into_iter().map(Action::Say);
-    walk.into_iter().chain(lines).collect()
+    backfill.into_iter().chain(lines).collect()
 }
 
-/// Whether orders are left that no walk may take while the website is switched off. What is queued already still goes.
+/// Whether orders are left that no backfill may take while the website is switched off. What is queued already still goes.
 fn is_left_unread(row: &FirstSyncRow, facts: &Facts) -> bool {
-    row.state < SyncState::Sending && facts.walk != WalkFact::Complete
+    row.state < SyncState::Sending && facts.backfill != BackfillFact::Complete
 }
 
 /// A website that starts "from now" has nothing to read.
@@ -131,28 +131,28 @@ fn from_now(row: &FirstSyncRow) -> bool {
 }
 
 fn begins(row: &FirstSyncRow, facts: &Facts) -> bool {
-    facts.walk != WalkFact::None || from_now(row)
+    facts.backfill != BackfillFact::None || from_now(row)
 }
 
 fn is_read(row: &FirstSyncRow, facts: &Facts) -> bool {
-    match facts.walk {
-        WalkFact::Complete => true,
-        WalkFact::None => from_now(row),
-        WalkFact::Open(_) => false,
+    match facts.backfill {
+        BackfillFact::Complete => true,
+        BackfillFact::None => from_now(row),
+        BackfillFact::Open(_) => false,
     }
 }
 
-/// Which walk is to be under way.
-fn walk(row: &FirstSyncRow, facts: &Facts) -> Option<Plan> {
+/// Which backfill is to be under way.
+fn backfill(row: &FirstSyncRow, facts: &Facts) -> Option<Plan> {
     if row.state > SyncState::Reindexing || facts.index == IndexFact::Suspended {
         return None;
     }
-    match (facts.walk, facts.index) {
-        (WalkFact::Complete, _) => None,
-        (WalkFact::Open(Plan::Full) | WalkFact::None, IndexFact::Busy) => None,
-        (WalkFact::Open(plan), _) => Some(plan),
-        (WalkFact::None, IndexFact::Invalid) => Some(Plan::Full),
-        (WalkFact::None, _) => Some(Plan::Own),
+    match (facts.backfill, facts.index) {
+        (BackfillFact::Complete, _) => None,
+        (BackfillFact::Open(Plan::Full) | BackfillFact::None, IndexFact::Busy) => None,
+        (BackfillFact::Open(plan), _) => Some(plan),
+        (BackfillFact::None, IndexFact::Invalid) => Some(Plan::Full),
+        (BackfillFact::None, _) => Some(Plan::Own),
     }
 }
 

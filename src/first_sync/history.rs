@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::UtcMillis;
 use crate::config::{Config, History};
 use crate::store::first_sync::NewFirstSync;
 use crate::store::{Reader, StoreError};
+use orderfeed_model::clock::UtcMillis;
 
 /// The websites whose back-office events are on, each as it would be enrolled at `now`.
 pub fn candidates(config: &Config, now: UtcMillis) -> Vec<NewFirstSync> {
@@ -22,7 +22,7 @@ pub fn candidates(config: &Config, now: UtcMillis) -> Vec<NewFirstSync> {
         .collect()
 }
 
-/// By website, the creation time below which an order that a walk meets for the first time has no events: what its own
+/// By website, the creation time below which an order that a backfill meets for the first time has no events: what its own
 /// first sync began with, or, where none did, what one would begin with now. Websites without limit are absent.
 ///
 /// # Errors

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::clock::UtcMillis;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
+use orderfeed_model::clock::UtcMillis;
 
 /// Rates are those of the last half minute.
 const SPAN_MS: i64 = 30_000;
@@ -92,11 +92,11 @@ pub struct Sample {
     pub orders: u64,
     /// Events that are final.
     pub sent: u64,
-    /// Time the walk waited for the source, in milliseconds.
+    /// Time the backfill waited for the source, in milliseconds.
     pub reading_ms: u64,
-    /// Time the walk derived and committed.
+    /// Time the backfill derived and committed.
     pub applying_ms: u64,
-    /// Time the walk waited for room.
+    /// Time the backfill waited for room.
     pub waiting_ms: u64,
     /// Requests that the rate gate held back.
     pub gate_waits: u64,
@@ -174,7 +174,7 @@ impl Pace {
     }
 }
 
-/// What a walk spends most of its time with.
+/// What a backfill spends most of its time with.
 fn reading_limit(first: &Sample, last: &Sample) -> Limit {
     let reading = last.reading_ms.saturating_sub(first.reading_ms);
     let applying = last.applying_ms.saturating_sub(first.applying_ms);

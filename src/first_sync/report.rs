@@ -1,9 +1,9 @@
 //! What can be shown of the first syncs: numbers for `status` and metrics, from the store alone.
 
 use super::pace::events_per_order;
-use crate::clock::UtcMillis;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
 use crate::store::{Reader, StoreError};
+use orderfeed_model::clock::UtcMillis;
 
 /// The first sync of one website at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,7 @@ pub fn reports(reader: &Reader<'_>, now: UtcMillis) -> Result<Vec<SyncReport>, S
     for row in reader.first_syncs()? {
         let pending = match row.state {
             SyncState::Complete => 0,
-            _ => reader.pending_of_walks(row.website)?,
+            _ => reader.pending_of_backfills(row.website)?,
         };
         let code = codes.iter().find(|(id, _)| *id == row.website);
         let code = code.map_or_else(|| row.website.to_string(), |(_, code)| code.clone());

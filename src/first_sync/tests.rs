@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::pace::{Estimate, Limit, Pace, Sample, SenderFact};
 use super::*;
-use crate::clock::UtcMillis;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
+use orderfeed_model::clock::UtcMillis;
 
 const WINDOW: i64 = 300_000;
 
@@ -16,7 +16,7 @@ fn row(state: SyncState) -> FirstSyncRow {
         started_at: UtcMillis(0),
         deadline: UtcMillis(WINDOW),
         floor: None,
-        walk: None,
+        backfill: None,
         total_orders: 1000,
         done_orders: 0,
         events: 0,
@@ -29,11 +29,11 @@ fn row(state: SyncState) -> FirstSyncRow {
     }
 }
 
-fn facts(index: IndexFact, walk: WalkFact, pending: u64) -> Facts {
+fn facts(index: IndexFact, backfill: BackfillFact, pending: u64) -> Facts {
     Facts {
         enabled: true,
         index,
-        walk,
+        backfill,
         pending,
         estimate: None,
         said_at: None,
@@ -42,22 +42,22 @@ fn facts(index: IndexFact, walk: WalkFact, pending: u64) -> Facts {
 
 #[test]
 fn each_state_waits_for_its_own_thing() {
+    use BackfillFact::{None, Open};
     use IndexFact::{Busy, Invalid, Suspended, Valid};
     use SyncState::{Complete, NotStarted, Reindexing, Sending};
-    use WalkFact::{None, Open};
     let (full, own) = (Plan::Full, Plan::Own);
-    let (done, walks) = (WalkFact::Complete, |plan| vec![Action::Walk(plan)]);
+    let (done, backfills) = (BackfillFact::Complete, |plan| vec![Action::Backfill(plan)]);
     let becomes = |state| vec![Action::Become(state)];
     let table = [
-        (NotStarted, facts(Invalid, None, 0), walks(full)),
-        (NotStarted, facts(Valid, None, 0), walks(own)),
+        (NotStarted, facts(Invalid, None, 0), backfills(full)),
+        (NotStarted, facts(Valid, None, 0), backfills(own)),
         (NotStarted, facts(Busy, None, 0), vec![]),
         (NotStarted, facts(Suspended, None, 0), vec![]),
         (NotStarted, facts(Invalid, Open(full), 0), becomes(Reindexing)),
-        (Reindexing, facts(Invalid, Open(full), 5), walks(full)),
+        (Reindexing, facts(Invalid, Open(full), 5), backfills(full)),
         (Reindexing, facts(Busy, Open(full), 5), vec![]),
-        (Reindexing, facts(Busy, Open(own), 5), walks(own)),
-        (Reindexing, facts(Valid, Open(own), 0), walks(own)),
+        (Reindexing, facts(Busy, Open(own), 5), backfills(own)),
+        (Reindexing, facts(Valid, Open(own), 0), backfills(own)),
         (Reindexing, facts(Suspended, Open(own), 0), vec![]),
         (Reindexing, facts(Valid, done, 0), becomes(Sending)),
         (Sending, facts(Valid, done, 1), vec![]),
@@ -78,11 +78,11 @@ fn each_state_waits_for_its_own_thing() {
 }
 
 #[test]
-fn a_website_from_now_passes_all_states_without_a_walk() {
+fn a_website_from_now_passes_all_states_without_a_backfill() {
     let mut row = row(SyncState::NotStarted);
     row.floor = Some(row.started_at);
     for expected in [SyncState::Reindexing, SyncState::Sending, SyncState::Complete] {
-        let facts = facts(IndexFact::Invalid, WalkFact::None, 0);
+        let facts = facts(IndexFact::Invalid, BackfillFact::None, 0);
         assert_eq!(decide(&row, &facts, UtcMillis(1))[0], Action::Become(expected));
         row.state = expected;
     }
@@ -90,31 +90,34 @@ fn a_website_from_now_passes_all_states_without_a_walk() {
 
 #[test]
 fn a_website_that_was_switched_off_waits_where_it_is_and_ends_what_is_queued() {
-    let off = |index, walk, pending| Facts {
+    let off = |index, backfill, pending| Facts {
         enabled: false,
-        ..facts(index, walk, pending)
+        ..facts(index, backfill, pending)
     };
     let late = UtcMillis(WINDOW * 2);
     let interrupt = [Action::Interrupt, Action::Say(Line::Interrupted)];
     let mut half = row(SyncState::Reindexing);
-    for walk in [
-        WalkFact::None,
-        WalkFact::Open(Plan::Own),
-        WalkFact::Open(Plan::Full),
+    for backfill in [
+        BackfillFact::None,
+        BackfillFact::Open(Plan::Own),
+        BackfillFact::Open(Plan::Full),
     ] {
-        assert_eq!(decide(&half, &off(IndexFact::Valid, walk, 7), late), interrupt);
+        assert_eq!(
+            decide(&half, &off(IndexFact::Valid, backfill, 7), late),
+            interrupt
+        );
     }
     half.interrupted_at = Some(UtcMillis(1));
-    let open = WalkFact::Open(Plan::Own);
+    let open = BackfillFact::Open(Plan::Own);
     assert_eq!(decide(&half, &off(IndexFact::Valid, open, 7), late), []);
     let again = decide(&half, &facts(IndexFact::Invalid, open, 7), late);
     assert_eq!(again, [Action::Reopen, Action::Say(Line::Reopened)]);
     half.interrupted_at = None;
     let goes_on = decide(&half, &facts(IndexFact::Invalid, open, 7), UtcMillis(1));
-    assert_eq!(goes_on, [Action::Walk(Plan::Own)]);
+    assert_eq!(goes_on, [Action::Backfill(Plan::Own)]);
     let begun = decide(
         &row(SyncState::Reindexing),
-        &off(IndexFact::Valid, WalkFact::Complete, 0),
+        &off(IndexFact::Valid, BackfillFact::Complete, 0),
         late,
     );
     assert_eq!(begun, [Action::Become(SyncState::Sending)]);
@@ -136,7 +139,7 @@ fn warnings_are_said_once_and_not_before_they_are_sure() {
         let facts = Facts {
             estimate: Some(estimate),
             said_at: Some(UtcMillis(at)),
-            ..facts(IndexFact::Valid, WalkFact::Complete, 1)
+            ..facts(IndexFact::Valid, BackfillFact::Complete, 1)
         };
         decide(row, &facts, UtcMillis(at))
     };
@@ -163,7 +166,7 @@ fn progress_is_said_every_ten_seconds() {
             let now = UtcMillis(second * 1000);
             let facts = Facts {
                 said_at,
-                ..facts(IndexFact::Valid, WalkFact::Complete, 1)
+                ..facts(IndexFact::Valid, BackfillFact::Complete, 1)
             };
             if decide(&row, &facts, now).contains(&Action::Say(Line::Progress)) {
                 said_at = Some(now);
@@ -255,7 +258,7 @@ fn the_end_is_when_the_slower_of_reading_and_sending_ends() {
 enum Deed {
     Tick(i64),
     Restart,
-    Walk(bool),
+    Backfill(bool),
     Send,
     Index(u8),
     Enable(bool),
@@ -265,7 +268,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let deed = prop_oneof![
         (0i64..100_000).prop_map(Deed::Tick),
         Just(Deed::Restart),
-        any::<bool>().prop_map(Deed::Walk),
+        any::<bool>().prop_map(Deed::Backfill),
         Just(Deed::Send),
         (0u8..4).prop_map(Deed::Index),
         any::<bool>().prop_map(Deed::Enable),
@@ -274,13 +277,13 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 }
 
 proptest! {
-    /// The states come one by one, a walk that is asked for is the one that is open, each warning comes once, and when
+    /// The states come one by one, a backfill that is asked for is the one that is open, each warning comes once, and when
     /// everything works again it becomes complete, wherever it was interrupted.
     #[test]
     fn it_never_goes_back_never_skips_and_always_ends(deeds in deeds(), from_now in any::<bool>()) {
         let mut row = row(SyncState::NotStarted);
         row.floor = from_now.then_some(row.started_at);
-        let mut seen = facts(IndexFact::Invalid, WalkFact::None, 0);
+        let mut seen = facts(IndexFact::Invalid, BackfillFact::None, 0);
         let (mut now, mut early, mut late) = (UtcMillis(0), 0, 0);
         let mut step = |row: &mut FirstSyncRow, seen: &mut Facts, now: UtcMillis| -> Result<(), TestCaseError> {
             let actions = decide(row, seen, now);
@@ -300,12 +303,12 @@ proptest! {
                         (row.interrupted_at, row.warned_early, row.warned_late) = (None, false, false);
                         (row.started_at, row.deadline, early, late) = (now, now.plus_millis(WINDOW), 0, 0);
                     }
-                    Action::Walk(plan) => {
+                    Action::Backfill(plan) => {
                         prop_assert!(seen.enabled);
-                        prop_assert!(matches!(seen.walk, WalkFact::None) || seen.walk == WalkFact::Open(*plan));
+                        prop_assert!(matches!(seen.backfill, BackfillFact::None) || seen.backfill == BackfillFact::Open(*plan));
                         prop_assert!(row.state <= SyncState::Reindexing);
-                        if seen.walk == WalkFact::None {
-                            (seen.walk, seen.pending) = (WalkFact::Open(*plan), 3);
+                        if seen.backfill == BackfillFact::None {
+                            (seen.backfill, seen.pending) = (BackfillFact::Open(*plan), 3);
                         }
                     }
                     Action::Say(Line::WillMiss(_)) => { row.warned_early = true; early += 1; }
@@ -322,8 +325,8 @@ proptest! {
             match deed {
                 Deed::Tick(ms) => now = now.plus_millis(ms),
                 Deed::Restart => seen.said_at = None,
-                Deed::Walk(true) if matches!(seen.walk, WalkFact::Open(_)) => seen.walk = WalkFact::Complete,
-                Deed::Walk(_) => {}
+                Deed::Backfill(true) if matches!(seen.backfill, BackfillFact::Open(_)) => seen.backfill = BackfillFact::Complete,
+                Deed::Backfill(_) => {}
                 Deed::Send => seen.pending = 0,
                 Deed::Index(index) => {
                     seen.index = [IndexFact::Invalid, IndexFact::Busy, IndexFact::Valid, IndexFact::Suspended][usize::from(index)];
@@ -335,8 +338,8 @@ proptest! {
         (seen.enabled, seen.index) = (true, IndexFact::Invalid);
         for _ in 0..9 {
             step(&mut row, &mut seen, now)?;
-            if matches!(seen.walk, WalkFact::Open(_)) {
-                seen.walk = WalkFact::Complete;
+            if matches!(seen.backfill, BackfillFact::Open(_)) {
+                seen.backfill = BackfillFact::Complete;
             }
             seen.pending = 0;
         }

@@ -2,21 +2,21 @@
 //! that one go on working: the fields `feed`, `operation`, `status` and `elapsed`.
 //! <https://experienceleague.adobe.com/en/docs/commerce/saas-data-export/troubleshooting/logging>
 //!
-//! A walk says `Initialize`, `Progress i/n, processed P, synced S` and `Complete`; i and n are batches, P orders looked
+//! A backfill says `Initialize`, `Progress i/n, processed P, synced S` and `Complete`; i and n are batches, P orders looked
 //! at, S those that were new or had changed. Changes arrive all the time, so what they add up to is said at most every
 //! half minute, which is how often Commerce says how far it is.
 
 use std::sync::{Mutex, PoisonError};
 
-use super::report::{Indexed, Progress, WalkReport};
-use super::untold::Untold;
-use super::walk_options::WalkKind;
-use crate::clock::UtcMillis;
-use crate::store::walk::Walk;
+use super::report::{BackfillReport, Indexed, Progress};
+use crate::indexer::backfill::options::BackfillKind;
+use crate::indexer::update::progress_log::Untold;
+use crate::store::backfill::Backfill;
+use orderfeed_model::clock::UtcMillis;
 
 /// The feed, by Commerce's name.
 const FEED: &str = "orders";
-/// Commerce's word for a walk over history, whoever asked for it.
+/// Commerce's word for a backfill, whoever asked for it.
 const FULL: &str = "full sync";
 /// Its word for indexing what changed.
 const PARTIAL: &str = "partial reindex";
@@ -73,18 +73,18 @@ pub(super) fn say_retried(done: Indexed, took_ms: i64) {
     );
 }
 
-/// A walk begins, or goes on.
-pub(super) fn say_where(kind: WalkKind, walk: &Walk) {
+/// A backfill begins, or goes on.
+pub(super) fn say_where(kind: BackfillKind, backfill: &Backfill) {
     tracing::info!(
         feed = FEED,
         operation = FULL,
         status = "Initialize",
         elapsed = elapsed(0),
-        walk = kind.as_str(),
-        orders = walk.total,
-        done = walk.done,
+        backfill = kind.as_str(),
+        orders = backfill.total,
+        done = backfill.done,
         "{}",
-        if walk.done > 0 {
+        if backfill.done > 0 {
             "A walk over the orders goes on where it was"
         } else {
             "A walk over the orders begins"
@@ -92,15 +92,15 @@ pub(super) fn say_where(kind: WalkKind, walk: &Walk) {
     );
 }
 
-/// How far a walk is; `size` is how many orders its batches have, `indexed` what this run of it did.
-pub(super) fn say_progress(kind: WalkKind, at: Progress, size: u64, indexed: Indexed) {
+/// How far a backfill is; `size` is how many orders its batches have, `indexed` what this run of it did.
+pub(super) fn say_progress(kind: BackfillKind, at: Progress, size: u64, indexed: Indexed) {
     let batches = |orders: u64| orders.div_ceil(size.max(1));
     tracing::info!(
         feed = FEED,
         operation = FULL,
         status = progress(batches(at.done), batches(at.total), at.done, indexed.changed),
         elapsed = elapsed(at.elapsed_ms),
-        walk = kind.as_str(),
+        backfill = kind.as_str(),
         events = at.events,
         orders_per_second = at.rate().round(),
         eta_s = at.eta_s(),
@@ -108,22 +108,22 @@ pub(super) fn say_progress(kind: WalkKind, at: Progress, size: u64, indexed: Ind
     );
 }
 
-/// A walk is complete.
-pub(super) fn say_complete(kind: WalkKind, report: &WalkReport) {
+/// A backfill is complete.
+pub(super) fn say_complete(kind: BackfillKind, report: &BackfillReport) {
     let done = report.indexed;
     tracing::info!(
         feed = FEED,
         operation = FULL,
         status = "Complete",
         elapsed = elapsed(report.elapsed_ms),
-        walk = kind.as_str(),
+        backfill = kind.as_str(),
         orders = done.orders,
         changed = done.changed,
         events = done.events,
         "{}",
         match kind {
-            WalkKind::Reindex => "The index is rebuilt; from now on changes alone are indexed",
-            WalkKind::FirstSync | WalkKind::Resync => "The walk over the orders is complete",
+            BackfillKind::Reindex => "The index is rebuilt; from now on changes alone are indexed",
+            BackfillKind::FirstSync | BackfillKind::Resync => "The walk over the orders is complete",
         },
     );
 }
@@ -131,7 +131,7 @@ pub(super) fn say_complete(kind: WalkKind, report: &WalkReport) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::UtcMillis;
+    use orderfeed_model::clock::UtcMillis;
 
     #[test]
     fn changes_are_told_at_once_and_then_summed_up_for_half_a_minute() {

@@ -4,9 +4,9 @@
 //!
 //! An order is read whole and its events are a pure function of it, so indexing has no memory beside the store: it may
 //! be repeated, interrupted and run twice at once without harm. Each batch of orders is applied in ONE transaction
-//! ([`apply`]): feed rows, new events, and how far the view or the walk has come (I2). A kill repeats one batch.
+//! ([`apply`]): feed rows, new events, and how far the view or the backfill has come (I2). A kill repeats one batch.
 //!
-//! Live changes ([`update`]) and walks over history ([`walk`]) run beside each other; neither holds a lock that the other
+//! Live changes ([`update`]) and backfills ([`backfill`]) run beside each other; neither holds a lock that the other
 //! needs. If both index the same order at once from different snapshots, the outbox takes each event once and orders
 //! what comes later after what is already there; the feed row may then carry the older hash, which costs one more look
 //! at the order and nothing else.
@@ -16,61 +16,43 @@
 //! Killed while reading: nothing happened. Killed before the commit: the same window or page is read again. An order that
 //! cannot be understood is noted and retried alone; the range goes on without it.
 
-mod advance;
 mod apply;
+pub(crate) mod backfill;
 pub mod capture;
-mod commit;
-mod derive;
 mod export_log;
-mod feed_hash;
-mod force;
-mod gone;
 pub mod intake;
-pub mod live;
-mod on_its_way;
-mod only;
-mod open_walk;
-pub mod pace;
-mod pause;
-mod prepared;
-mod preview;
-mod reconcile;
 mod report;
-pub mod retry;
-mod routing;
-pub mod standstill;
-#[cfg(test)]
-mod tests;
-mod untold;
 mod update;
 mod verify;
-mod verify_report;
-mod walk;
-mod walk_options;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, watch};
 
-use crate::clock::Clock;
 use crate::commerce::source::{Source, SourceError};
 use crate::config::{Config, EventNames};
-use crate::events::{EventContext, EventKind, EventTypes, Profile};
-use crate::store::walk::WalkId;
+use crate::store::backfill::BackfillId;
 use crate::store::{Store, StoreError};
+use orderfeed_events::{EventContext, EventKind, EventTypes, Profile};
+use orderfeed_model::clock::Clock;
 
+use crate::indexer::backfill::pace::{BackfillPace, BackfillTimes};
+use crate::indexer::capture::live_traffic::LiveTraffic;
 use intake::Intake;
-use live::LiveTraffic;
-use pace::{WalkPace, WalkTimes};
 
+pub use crate::indexer::apply::routing::exported;
+pub use crate::indexer::backfill::options::{BackfillKind, BackfillOptions, Reach};
+pub use crate::indexer::update::by_ids::OnlyOrders;
+pub use crate::indexer::verify::report::{
+    Difference, Differing, EventTally, Finding, VerifyReport, Withheld,
+};
 pub use apply::batch_limits;
-pub use only::OnlyOrders;
-pub use report::{Indexed, Progress, WalkReport};
-pub use routing::exported;
+pub use report::{BackfillReport, Indexed, Progress};
 pub use update::ViewUpdate;
 pub use verify::{Repair, VerifyTask};
-pub use verify_report::{Difference, Differing, EventTally, Finding, VerifyReport, Withheld};
-pub use walk_options::{Reach, WalkKind, WalkOptions};
 
 /// The name of the lease that says who indexes.
 pub const FEED_LEASE: &str = "feed_sync_orders";
@@ -83,16 +65,16 @@ pub struct Indexer {
     config: watch::Receiver<Arc<Config>>,
     /// One drain of the changelog at a time.
     updating: Mutex<()>,
-    /// One walk at a time.
-    walking: Mutex<()>,
+    /// One backfill at a time.
+    backfilling: Mutex<()>,
     /// One verification at a time.
     verifying: Mutex<()>,
-    /// The walk that was told last, and how far it had come.
-    told: Mutex<Option<(WalkId, u64)>>,
+    /// The backfill that was told last, and how far it had come.
+    told: Mutex<Option<(BackfillId, u64)>>,
     /// What changes did since the log last spoke of them.
-    untold: std::sync::Mutex<untold::Untold>,
+    untold: std::sync::Mutex<crate::indexer::update::progress_log::Untold>,
     intake: Arc<Intake>,
-    pace: WalkPace,
+    pace: BackfillPace,
     live: Arc<LiveTraffic>,
 }
 
@@ -141,12 +123,12 @@ impl Indexer {
             clock,
             config,
             updating: Mutex::new(()),
-            walking: Mutex::new(()),
+            backfilling: Mutex::new(()),
             verifying: Mutex::new(()),
             told: Mutex::new(None),
             untold: std::sync::Mutex::default(),
             intake: Arc::default(),
-            pace: WalkPace::default(),
+            pace: BackfillPace::default(),
             live: Arc::default(),
         }
     }
@@ -171,8 +153,8 @@ impl Indexer {
         &self.intake
     }
 
-    /// Where the time of walks goes.
-    pub fn walk_times(&self) -> WalkTimes {
+    /// Where the time of backfills goes.
+    pub fn backfill_times(&self) -> BackfillTimes {
         self.pace.times()
     }
 

@@ -32,7 +32,7 @@ impl Indexed {
     }
 }
 
-/// How far a walk is.
+/// How far a backfill is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Orders that it covers; an estimate.
@@ -62,10 +62,10 @@ impl Progress {
     }
 }
 
-/// A walk that is complete.
+/// A backfill that is complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WalkReport {
-    /// What this run of it did (a resumed walk's earlier part is not in it).
+pub struct BackfillReport {
+    /// What this run of it did (a resumed backfill's earlier part is not in it).
     pub indexed: Indexed,
     /// From its start to its end, in milliseconds.
     pub elapsed_ms: i64,

@@ -17,12 +17,12 @@ use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-use crate::clock::Clock;
 use crate::config::{Log, LogFormat};
 use crate::ops::journal::{self, Journal};
 use crate::ops::line::{self, Style};
 use crate::ops::screen::Screen;
 use crate::ops::stderr::Stderr;
+use orderfeed_model::clock::Clock;
 
 /// Libraries that talk too much, or about things that are not theirs to tell, at `info` and below.
 const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,mysql_async=warn,\

@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError, Topic, Writer};
-use crate::clock::UtcMillis;
-use crate::commerce::order::OrderId;
 use crate::commerce::source::{Captured, Change, Cursors};
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::OrderId;
 
 /// The position of a row in the changelog.
 pub type VersionId = i64;
@@ -235,9 +235,9 @@ impl Writer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Durability, testing};
     use super::*;
     use crate::commerce::source::ChangeOp;
+    use crate::store::{Durability, testing};
 
     fn change(order: OrderId) -> Change {
         Change {

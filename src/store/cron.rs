@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Reader, StoreError, Writer};
-use crate::clock::UtcMillis;
+use orderfeed_model::clock::UtcMillis;
 
 /// A row of `cron_schedule`.
 #[derive(Clone, Debug, PartialEq, Eq)]

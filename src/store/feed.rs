@@ -5,9 +5,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::meta::WebsiteId;
 use super::{Reader, StoreError, Writer};
-use crate::clock::UtcMillis;
-use crate::commerce::order::OrderId;
 use crate::commerce::source::{Change, ChangeOp};
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::OrderId;
 
 /// Identifies the content of an order together with where it is routed.
 pub type FeedHash = [u8; 16];
@@ -107,7 +107,7 @@ pub struct IndexFailure {
     pub due_at: UtcMillis,
     /// What is wrong.
     pub reason: String,
-    /// Whether `first_sync.history` limits it: it failed in a walk that keeps to it, never as a live change.
+    /// Whether `first_sync.history` limits it: it failed in a backfill that keeps to it, never as a live change.
     pub limited: bool,
 }
 

@@ -1,17 +1,17 @@
 //! The first sync of each website: one row from the moment its back-office events are first enabled, kept for ever, so
-//! that it starts once and survives every restart. What its walk did is counted in the walk's own transactions.
+//! that it starts once and survives every restart. What its backfill did is counted in the backfill's own transactions.
 
 use rusqlite::{Row, params};
 
 use super::meta::WebsiteId;
-use super::walk::WalkId;
 use super::{Reader, StoreError, Writer};
-use crate::clock::UtcMillis;
+use crate::store::backfill::BackfillId;
+use orderfeed_model::clock::UtcMillis;
 
 /// How far a first sync is. It only moves forward, one step at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SyncState {
-    /// Enabled; no walk has begun.
+    /// Enabled; no backfill has begun.
     NotStarted,
     /// Its history is read and its events are queued; they are sent meanwhile.
     Reindexing,
@@ -54,9 +54,9 @@ pub struct FirstSyncRow {
     pub deadline: UtcMillis,
     /// Orders created before this are left out; `None` takes all.
     pub floor: Option<UtcMillis>,
-    /// The walk that reads it, once there is one.
-    pub walk: Option<WalkId>,
-    /// Orders that it covers, as counted when its walk began.
+    /// The backfill that reads it, once there is one.
+    pub backfill: Option<BackfillId>,
+    /// Orders that it covers, as counted when its backfill began.
     pub total_orders: u64,
     /// Orders read.
     pub done_orders: u64,
@@ -87,7 +87,7 @@ pub struct NewFirstSync {
     pub floor: Option<UtcMillis>,
 }
 
-/// What a batch of a walk did for one website.
+/// What a batch of a backfill did for one website.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncStep {
     /// Orders of it that were read.
@@ -111,12 +111,12 @@ impl Reader<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Events of `website` that any walk queued and that are not final: its history may come from several. Reads an
+    /// Events of `website` that any backfill queued and that are not final: its history may come from several. Reads an
     /// index as long as the pending batches.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn pending_of_walks(&self, website: WebsiteId) -> Result<u64, StoreError> {
+    pub fn pending_of_backfills(&self, website: WebsiteId) -> Result<u64, StoreError> {
         let sql = "SELECT coalesce(sum(events), 0) FROM outbox_batch INDEXED BY outbox_batch_pending
                    WHERE website_id = ?1 AND state = 0 AND walk_id IS NOT NULL";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -148,32 +148,37 @@ impl Writer<'_> {
         Ok(new)
     }
 
-    /// `walk` reads the history of this website, which has `total` orders, unless another walk does or did. One that
+    /// `backfill` reads the history of this website, which has `total` orders, unless another backfill does or did. One that
     /// was cancelled did not.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn give_walk(&mut self, website: WebsiteId, walk: WalkId, total: u64) -> Result<(), StoreError> {
+    pub fn give_backfill(
+        &mut self,
+        website: WebsiteId,
+        backfill: BackfillId,
+        total: u64,
+    ) -> Result<(), StoreError> {
         let sql = "UPDATE first_sync SET walk_id = ?2, total_orders = ?3, done_orders = 0
                    WHERE website_id = ?1 AND state IN ('not_started', 'reindexing') AND (walk_id IS NULL
                      OR EXISTS (SELECT 1 FROM walk WHERE id = first_sync.walk_id AND state = 'cancelled'))";
         let total = i64::try_from(total).unwrap_or(i64::MAX);
         self.connection
             .prepare_cached(sql)?
-            .execute(params![website, walk, total])?;
+            .execute(params![website, backfill, total])?;
         Ok(())
     }
 
-    /// This walk is not the website's first sync any more: it passed over orders of it, in this transaction.
+    /// This backfill is not the website's first sync any more: it passed over orders of it, in this transaction.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn take_walk(&mut self, walk: WalkId, code: &str) -> Result<(), StoreError> {
+    pub fn take_backfill(&mut self, backfill: BackfillId, code: &str) -> Result<(), StoreError> {
         let sql = "UPDATE first_sync SET walk_id = NULL WHERE walk_id = ?1 AND state IN ('not_started', 'reindexing')
                    AND website_id = (SELECT id FROM website WHERE code = ?2)";
         self.connection
             .prepare_cached(sql)?
-            .execute(params![walk, code])?;
+            .execute(params![backfill, code])?;
         Ok(())
     }
 
@@ -207,21 +212,21 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Counts what a batch of `walk` did for a website, in that batch's transaction. A walk that is not the website's
+    /// Counts what a batch of `backfill` did for a website, in that batch's transaction. A backfill that is not the website's
     /// first sync counts nothing, unless none is yet: then what it reads need not be sent again.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub fn advance_first_sync(
         &mut self,
-        walk: WalkId,
+        backfill: BackfillId,
         website: WebsiteId,
         step: SyncStep,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE first_sync SET done_orders = done_orders + ?3, events = events + ?4
                    WHERE website_id = ?1 AND coalesce(walk_id, ?2) = ?2 AND state IN ('not_started', 'reindexing')";
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let row = params![website, walk, number(step.orders), number(step.events)];
+        let row = params![website, backfill, number(step.orders), number(step.events)];
         self.connection.prepare_cached(sql)?.execute(row)?;
         Ok(())
     }
@@ -286,7 +291,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<FirstSyncRow> {
         started_at: UtcMillis(row.get(2)?),
         deadline: UtcMillis(row.get(3)?),
         floor: moment(4)?,
-        walk: row.get(5)?,
+        backfill: row.get(5)?,
         total_orders: count(6)?,
         done_orders: count(7)?,
         events: count(8)?,
@@ -301,8 +306,8 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<FirstSyncRow> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Durability, testing};
     use super::*;
+    use crate::store::{Durability, testing};
 
     #[tokio::test]
     async fn a_website_is_enrolled_once_and_its_state_never_goes_back() {
@@ -316,8 +321,8 @@ mod tests {
             let new = w.enroll_first_syncs(std::slice::from_ref(&base), UtcMillis(0))?;
             assert_eq!(new, ["base"]);
             assert!(w.enroll_first_syncs(&[base], UtcMillis(9))?.is_empty());
-            w.give_walk(1, 7, 10)?;
-            w.give_walk(1, 8, 99)?;
+            w.give_backfill(1, 7, 10)?;
+            w.give_backfill(1, 8, 99)?;
             let step = SyncStep { orders: 2, events: 5 };
             w.advance_first_sync(7, 1, step)?;
             w.advance_first_sync(8, 1, step)?;
@@ -328,7 +333,7 @@ mod tests {
             );
             w.advance_first_sync(7, 1, step)?;
             let row = w.reader().first_syncs()?.remove(0);
-            assert_eq!((row.started_at, row.walk), (UtcMillis(0), Some(7)));
+            assert_eq!((row.started_at, row.backfill), (UtcMillis(0), Some(7)));
             assert_eq!((row.total_orders, row.done_orders, row.events), (10, 2, 5));
             Ok(())
         };

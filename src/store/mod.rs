@@ -12,7 +12,7 @@
 //! | [`changelog`] | `sales_order_data_exporter_v2_cl`, `source_cursor` |
 //! | [`views`] | `mview_state`, `indexer_state`, `lease` |
 //! | [`feed`] | `sales_data_exporter_orders_v2`, `index_failure` |
-//! | [`walk`] | `walk` |
+//! | [`backfill`] | `backfill` |
 //! | [`first_sync`] | `first_sync` |
 //! | [`outbox`] | `outbox_*`, `sender` |
 //! | [`suppression`] | `suppression` |
@@ -35,30 +35,21 @@
 //!
 //! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
 
+pub mod backfill;
 pub mod backup;
 pub mod changelog;
-mod check;
 pub mod cron;
-mod damage;
 mod engine;
 mod error;
 pub mod feed;
+pub mod file;
 pub mod first_sync;
-mod group;
-pub mod held;
-mod lock;
 pub mod meta;
 mod migrations;
-mod open;
 pub mod outbox;
-mod owner;
-pub mod restore;
-pub mod space;
 pub mod suppression;
 mod transaction;
-pub mod under_way;
 pub mod views;
-pub mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,12 +58,12 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use check::Integrity;
-use damage::Check;
+pub use crate::store::file::check::Integrity;
+use crate::store::file::damage::Check;
+pub use crate::store::file::lock::StoreLock;
 pub use engine::Pace;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
-pub use lock::StoreLock;
 
 /// `meta`: what may flow in, a word of `indexer::intake::Flow` and since when (milliseconds since the epoch).
 pub const INTAKE: &str = "intake";
@@ -80,8 +71,8 @@ pub const INTAKE: &str = "intake";
 /// How often, and how long, work that others should not wait for looks whether they are through.
 const LOOKS: usize = 20;
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+use crate::store::outbox::in_flight::Claims;
 pub use transaction::{Durability, Reader, Topic, Writer};
-use under_way::Claims;
 
 /// The version of SQLite that is built in.
 pub fn sqlite_version() -> &'static str {
@@ -114,12 +105,15 @@ impl Store {
     /// # Errors
     /// As there.
     pub fn open_paced(path: &Path, pace: Option<Pace>) -> Result<Self, StoreError> {
-        let connection = open::writable(path)?;
+        let connection = crate::store::file::open::writable(path)?;
         let readers = Readers::start(path, pace.as_ref())?;
         let writer = WriterThread::start(connection, pace)?;
-        let check = match damage::is_small(path) {
+        let check = match crate::store::file::damage::is_small(path) {
             true => None,
-            false => Some(Check::start(open::read_only(path)?, writer.announce_fatal())?),
+            false => Some(Check::start(
+                crate::store::file::open::read_only(path)?,
+                writer.announce_fatal(),
+            )?),
         };
         Ok(Self {
             _check: check.map(Arc::new),
@@ -180,7 +174,7 @@ impl Store {
     /// If the files cannot be written.
     pub async fn empty_log(&self) -> Result<bool, StoreError> {
         let path = Arc::clone(&self.path);
-        let work = tokio::task::spawn_blocking(move || open::empty_log(&path));
+        let work = tokio::task::spawn_blocking(move || crate::store::file::open::empty_log(&path));
         work.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -217,7 +211,7 @@ impl StoreView {
     /// # Errors
     /// `Missing` if there is none, `OlderSchema`, `NewerSchema` or `Foreign` if it is not ours as it is now.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        open::read_only(path).map(|connection| Self { connection })
+        crate::store::file::open::read_only(path).map(|connection| Self { connection })
     }
 
     /// Runs `job` on one snapshot.

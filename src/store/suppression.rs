@@ -10,7 +10,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError, Writer};
-use crate::clock::UtcMillis;
+use orderfeed_model::clock::UtcMillis;
 
 /// SHA-256 of a trimmed, lower-case e-mail address.
 pub type Person = [u8; 32];
@@ -121,8 +121,8 @@ impl Writer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Durability, testing};
     use super::*;
+    use crate::store::{Durability, testing};
 
     fn person(number: u8) -> Person {
         [number; 32]

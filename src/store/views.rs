@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::changelog::VersionId;
 use super::{Reader, StoreError, Topic, Writer};
-use crate::clock::UtcMillis;
+use orderfeed_model::clock::UtcMillis;
 
 /// The view and the indexer: Commerce uses the same id for both.
 pub const VIEW_ID: &str = "sales_order_data_exporter_v2";
@@ -186,7 +186,7 @@ impl Writer<'_> {
     }
 
     /// Takes back what a process that died was doing: a working view is idle, a working indexer must reindex (its
-    /// walk goes on where it stopped), no lease is valid.
+    /// backfill goes on where it stopped), no lease is valid.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -311,8 +311,8 @@ fn word<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Durability, testing};
     use super::*;
+    use crate::store::{Durability, testing};
 
     #[tokio::test]
     async fn the_version_cannot_pass_the_changelog_nor_go_back() {

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use orderfeed::emulator::{Emulator, EmulatorConfig, EmulatorHandle, RequestRow};
 use orderfeed::store::outbox::{Attempt, EventState, SenderState};
+use orderfeed_emulator::{Emulator, EmulatorConfig, EmulatorHandle, RequestRow};
 use serde_json::json;
 use tokio::net::{TcpSocket, TcpStream};
 

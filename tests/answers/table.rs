@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use orderfeed::emulator::{DatastreamConfig, EmulatorHandle, RequestRow};
-use orderfeed::events::{EventKind, event_id};
 use orderfeed::store::outbox::EventState;
+use orderfeed_emulator::{DatastreamConfig, EmulatorHandle, RequestRow};
+use orderfeed_events::{EventKind, event_id};
 use serde_json::Value;
 
 use super::rows::{Ends, Row, Script, Token};
@@ -52,7 +52,7 @@ impl Run {
             };
             settings.datastreams.insert(id.clone(), ours);
         }
-        let edge = orderfeed::emulator::Emulator::start(settings).await.unwrap();
+        let edge = orderfeed_emulator::Emulator::start(settings).await.unwrap();
         let mut house = ShopHouse::new(&edge.server_url(), 0);
         let mut config = format!("{config}[index]\nmode = \"realtime\"\nbatch_size = 2000\n");
         let places = places(&mut house, datastreams);

@@ -1,8 +1,8 @@
 //! The token service's answers through the real daemon: each meets a daemon whose token has just expired. Meanwhile nothing
 //! is sent; then the same bytes leave with a new token, not before the pause that was asked for.
 
-use orderfeed::emulator::{EmulatorHandle, RequestRow};
 use orderfeed::store::outbox::{EventState, KnownEvent};
+use orderfeed_emulator::{EmulatorHandle, RequestRow};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use orderfeed::clock::Clock;
+use orderfeed::daemon::control::serve::serve;
+use orderfeed::daemon::control::socket::ControlSocket;
 use orderfeed::daemon::control::{JobRun, Progress, Rebuilt, ReindexOptions, Resynced};
 use orderfeed::daemon::requests::Requests;
-use orderfeed::daemon::resync::ResyncOptions;
-use orderfeed::daemon::serve::serve;
-use orderfeed::daemon::socket::ControlSocket;
-use orderfeed::daemon::verify::VerifyOptions;
-use orderfeed::daemon::work::{BoxFuture, IndexWork, RequestError};
+use orderfeed::daemon::requests::resync::ResyncOptions;
+use orderfeed::daemon::requests::verify::VerifyOptions;
+use orderfeed::daemon::requests::work::{BoxFuture, IndexWork, RequestError};
 use orderfeed::indexer::VerifyReport;
 use orderfeed::store::StoreLock;
+use orderfeed_model::clock::Clock;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,7 @@
 //! The clock is set back while events wait: what is kept as a moment must not become a pause of days.
 
-use orderfeed::clock::Clock;
 use orderfeed::store::outbox::EventState;
+use orderfeed_model::clock::Clock;
 use serde_json::json;
 
 use crate::delivery::rig::{Rig, id};

@@ -1,8 +1,8 @@
 //! What no waiting can mend halts one website, loses nothing, and resumes by itself.
 
 use orderfeed::config::{Config, HumanDuration, Website};
-use orderfeed::emulator::{DEFAULT_DATASTREAM, DatastreamConfig};
 use orderfeed::store::outbox::{EventState, SenderRow, SenderState};
+use orderfeed_emulator::{DEFAULT_DATASTREAM, DatastreamConfig};
 use serde_json::{Value, json};
 
 use crate::delivery::rig::Rig;
@@ -238,7 +238,7 @@ async fn set_sender(rig: &Rig, state: SenderState) {
             state,
             code: String::new(),
             reason: "by an operator".to_owned(),
-            since: orderfeed::clock::Clock::System.now(),
+            since: orderfeed_model::clock::Clock::System.now(),
             until: None,
             failures: 0,
         })

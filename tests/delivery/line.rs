@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use orderfeed::delivery::client;
-use orderfeed::delivery::transport::{Call, Connector, Exchange, Transport};
+use orderfeed::delivery::http::transport::{Call, Connector, Exchange, Transport};
 use tokio::sync::watch;
 
 /// Between having an answer and heeding it lie a few instructions without a wait, and on a busy machine another thread's

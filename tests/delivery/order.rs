@@ -1,8 +1,8 @@
 //! The events of an order arrive in order, whatever happens on the way.
 
-use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::config::Config;
 use orderfeed::store::outbox::{BatchLimits, Class, Entry, EventState, NewEvent, OrderEvents};
+use orderfeed_model::clock::{Clock, UtcMillis};
 use serde_json::json;
 
 use crate::delivery::rig::{Rig, event, id};
@@ -97,7 +97,7 @@ async fn an_event_of_the_future_leaves_when_its_time_has_come() {
         };
         let order = OrderEvents {
             person: None,
-            walk: None,
+            backfill: None,
             order: 1,
             website: writer.website_id("base")?,
             class: Class::Live,

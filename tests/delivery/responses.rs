@@ -184,7 +184,7 @@ async fn too_many_bytes_are_halved_and_the_limit_is_remembered() {
     rig.stop(running).await;
     rig.assert_promises();
     assert_eq!(rig.emulator.unique_ids(), 120);
-    let refused = |row: &orderfeed::emulator::RequestRow| row.status == 413;
+    let refused = |row: &orderfeed_emulator::RequestRow| row.status == 413;
     assert!(rig.requests()[..found_out].iter().any(refused));
     assert!(
         !rig.requests()[found_out..].iter().any(refused),
@@ -235,7 +235,7 @@ async fn retry_after_outlives_a_restart() {
     let store = rig.store.clone();
     let again = orderfeed::delivery::DeliveryParts {
         store,
-        clock: orderfeed::clock::Clock::System,
+        clock: orderfeed_model::clock::Clock::System,
         config: rig.config.subscribe(),
         stop: tokio_util::sync::CancellationToken::new(),
         abort: rig.abort.clone(),

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::config::{Config, EdgeAuth, HumanDuration, Website};
 use orderfeed::delivery::{self, DeliveryError, DeliveryParts, DeliveryStats, Drained};
-use orderfeed::emulator::{
-    DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DEFAULT_SECRET, Emulator, EmulatorConfig,
-    EmulatorHandle, RequestRow,
-};
 use orderfeed::store::outbox::{
     BatchLimits, Class, Entry, EventState, KnownEvent, NewEvent, OrderEvents, ParkedEvent, ParkedFilter,
     SenderRow, SenderState,
 };
 use orderfeed::store::{Durability, Store, Writer};
+use orderfeed_emulator::{
+    DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DEFAULT_SECRET, Emulator, EmulatorConfig,
+    EmulatorHandle, RequestRow,
+};
+use orderfeed_model::clock::{Clock, UtcMillis};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -154,7 +154,7 @@ impl Rig {
                     class,
                     changed_at: now,
                     person: None,
-                    walk: None,
+                    backfill: None,
                     events: kinds.iter().map(new).collect(),
                 }
             };

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use orderfeed::config::HumanDuration;
-use orderfeed::emulator::Emulator;
 use orderfeed::store::Store;
 use orderfeed::store::outbox::{EventState, SenderState};
+use orderfeed_emulator::Emulator;
 use serde_json::json;
 
 use crate::delivery::rig::{Rig, id};
@@ -127,7 +127,7 @@ fn a_kill_between_recording_and_ack_repeats_the_same_bytes() {
 #[tokio::test]
 async fn an_edge_that_is_down_is_waited_for() {
     let rig = Rig::new().await;
-    let gone = Emulator::start(orderfeed::emulator::EmulatorConfig::default())
+    let gone = Emulator::start(orderfeed_emulator::EmulatorConfig::default())
         .await
         .unwrap();
     let url = gone.server_url();

@@ -1,7 +1,7 @@
 //! Everything at once.
 
 use orderfeed::config::HumanDuration;
-use orderfeed::emulator::RandomFaults;
+use orderfeed_emulator::RandomFaults;
 use serde_json::json;
 
 use crate::delivery::rig::{Rig, id};

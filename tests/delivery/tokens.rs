@@ -1,8 +1,8 @@
 //! One token a life, fetched when it is needed, replaced when the edge says so.
 
-use orderfeed::clock::Clock;
-use orderfeed::emulator::RequestRow;
 use orderfeed::store::outbox::{EventState, SenderState};
+use orderfeed_emulator::RequestRow;
+use orderfeed_model::clock::Clock;
 use serde_json::json;
 
 use crate::delivery::rig::Rig;
@@ -77,7 +77,7 @@ async fn a_wrong_secret_halts_and_the_right_one_resumes() {
     assert!(!row.reason.contains("wrong\""), "{}", row.reason);
     assert_eq!(rig.requests().len(), 0, "nothing is sent without a token");
     rig.change_config(|config| {
-        config.edge.oauth.client_secret = orderfeed::emulator::DEFAULT_SECRET.to_owned().into();
+        config.edge.oauth.client_secret = orderfeed_emulator::DEFAULT_SECRET.to_owned().into();
     });
     rig.until(&[1], EventState::Delivered).await;
     rig.stop(running).await;

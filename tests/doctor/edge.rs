@@ -1,8 +1,8 @@
 //! The edge: wrong datastream, expired secret, edge down, one order refused, a clock one hour off.
 
-use orderfeed::demo::shop::Shop;
-use orderfeed::emulator::{ClientConfig, Emulator, EmulatorConfig};
-use orderfeed::events::{EventKind, event_id};
+use orderfeed_demo_shop::shop::Shop;
+use orderfeed_emulator::{ClientConfig, Emulator, EmulatorConfig};
+use orderfeed_events::{EventKind, event_id};
 use serde_json::json;
 
 use super::rig::{examine, examine_with};

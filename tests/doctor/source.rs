@@ -1,7 +1,7 @@
 //! The source, a real MariaDB: down, without a grant, without a trigger; and an embedded one.
 
-use orderfeed::demo::history::Span;
-use orderfeed::demo::shop::ShopOptions;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::ShopOptions;
 
 use super::rig::examine;
 use crate::support::daemon::{Installation, eventually, now};

@@ -135,13 +135,13 @@ async fn the_configuration_is_merged_and_its_secrets_stay() {
         !get(&rig, "config")
             .await
             .text
-            .contains(orderfeed::emulator::DEFAULT_SECRET)
+            .contains(orderfeed_emulator::DEFAULT_SECRET)
     );
     assert_eq!(rig.collect(ids(&["a"])).await.code(), "0112-413");
     let form = format!(
         "grant_type=client_credentials&client_id={}&client_secret={}",
-        orderfeed::emulator::DEFAULT_CLIENT,
-        orderfeed::emulator::DEFAULT_SECRET
+        orderfeed_emulator::DEFAULT_CLIENT,
+        orderfeed_emulator::DEFAULT_SECRET
     );
     assert_eq!(
         got(rig.client.post(rig.emulator.ims_url()).body(form))

@@ -1,6 +1,6 @@
 //! The manual's examples are accepted by what it describes.
 
-use orderfeed::emulator::{EmulatorConfig, FaultStep};
+use orderfeed_emulator::{EmulatorConfig, FaultStep};
 
 const MANUAL: &str = include_str!("../../docs/EMULATOR.md");
 

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use orderfeed::clock::UtcMillis;
-use orderfeed::emulator::{DEFAULT_CLIENT, Emulator, EmulatorConfig, RandomFaults};
+use orderfeed_emulator::{DEFAULT_CLIENT, Emulator, EmulatorConfig, RandomFaults};
+use orderfeed_model::clock::UtcMillis;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -146,7 +146,7 @@ async fn an_ambiguous_commit_keeps_the_events_and_resets_the_connection() {
     let head = format!(
         "POST /ee{path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer {token}\r\n\
          x-api-key: {DEFAULT_CLIENT}\r\nx-gw-ims-org-id: {}\r\ncontent-length: {}\r\n\r\n",
-        orderfeed::emulator::DEFAULT_ORG,
+        orderfeed_emulator::DEFAULT_ORG,
         body.len()
     );
     raw.write_all(format!("{head}{body}").as_bytes()).await.unwrap();

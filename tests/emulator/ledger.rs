@@ -1,6 +1,6 @@
 //! What the ledger can be asked, through real requests.
 
-use orderfeed::emulator::LedgerDetail;
+use orderfeed_emulator::LedgerDetail;
 use serde_json::json;
 
 use crate::emulator::rig::{Rig, batch, event, ids};

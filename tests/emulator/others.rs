@@ -1,6 +1,6 @@
 //! The token endpoint, consent, and the hub's inlets.
 
-use orderfeed::emulator::{
+use orderfeed_emulator::{
     ClientConfig, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DEFAULT_SECRET, InletConfig,
 };
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use orderfeed::emulator::{
+use orderfeed_emulator::{
     DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, Emulator, EmulatorConfig, EmulatorHandle,
 };
 use reqwest::header::HeaderMap;

@@ -1,6 +1,6 @@
 //! Every row of the validation order, and what an accepted request is answered.
 
-use orderfeed::emulator::{Access, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig};
+use orderfeed_emulator::{Access, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig};
 use serde_json::{Value, json};
 
 use crate::emulator::rig::{Rig, batch, event, got, ids};

@@ -1,8 +1,8 @@
 //! A website that is switched off while its history is read: nothing is passed over, and nothing false is said.
 
-use orderfeed::demo::shop::Shop;
 use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::views::IndexerStatus;
+use orderfeed_demo_shop::shop::Shop;
 
 use super::rig::{Rig, datastream, eventually};
 
@@ -21,13 +21,13 @@ fn in_eu(rig: &Rig) -> i64 {
 /// Orders of the website whose first event is at the edge.
 fn placed(rig: &Rig) -> i64 {
     let (eu, kind) = (datastream("eu"), "commerce.backofficeOrderPlaced");
-    let of_eu = |event: &orderfeed::emulator::EventRow| {
+    let of_eu = |event: &orderfeed_emulator::EventRow| {
         event.datastream == eu && event.event_type.as_deref() == Some(kind)
     };
     rig.edge.events().iter().filter(|event| of_eu(event)).count() as i64
 }
 
-/// Switches the second website off in the middle of its walk and on again; its history is complete in the end.
+/// Switches the second website off in the middle of its backfill and on again; its history is complete in the end.
 fn switch_off_and_on(rig: &mut Rig, with: &[(&str, &str)], without: &[(&str, &str)]) {
     eventually("the middle of its walk", || {
         rig.sync("eu").is_some_and(|sync| sync.events > 20)
@@ -65,7 +65,7 @@ fn switch_off_and_on(rig: &mut Rig, with: &[(&str, &str)], without: &[(&str, &st
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_website_that_is_off_in_the_middle_of_its_own_walk_goes_on_where_it_was() {
+async fn a_website_that_is_off_in_the_middle_of_its_own_backfill_goes_on_where_it_was() {
     let mut rig = Rig::new(1500, 20).await;
     let (base, eu) = (datastream("base"), datastream("eu"));
     rig.configure(&[("base", &base)], "[first_sync]\nhistory = \"none\"");
@@ -81,7 +81,7 @@ async fn a_website_that_is_off_in_the_middle_of_its_own_walk_goes_on_where_it_wa
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_website_that_is_off_in_the_middle_of_the_first_walk_of_all_is_completed_as_well() {
+async fn a_website_that_is_off_in_the_middle_of_the_first_backfill_of_all_is_completed_as_well() {
     let mut rig = Rig::new(1500, 20).await;
     let codes = Shop::website_codes();
     let all: Vec<(&str, String)> = codes.iter().map(|code| (*code, datastream(code))).collect();

@@ -3,14 +3,15 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use orderfeed::clock::{Clock, UtcMillis};
-use orderfeed::demo::embedded::EmbeddedShop;
-use orderfeed::demo::history::{self, Span};
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::emulator::{ClientConfig, DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle};
 use orderfeed::first_sync::report::{SyncReport, reports};
 use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::{Reader, StoreError, StoreView};
+use orderfeed_demo_shop::embedded::EmbeddedShop;
+use orderfeed_demo_shop::history;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_emulator::{ClientConfig, DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle};
+use orderfeed_model::clock::{Clock, UtcMillis};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::daemon::say;

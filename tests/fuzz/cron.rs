@@ -2,9 +2,9 @@
 //! never runs a slot twice.
 
 use chrono_tz::{TZ_VARIANTS, Tz};
-use orderfeed::clock::UtcMillis;
 use orderfeed::config::CronExpr;
 use orderfeed::config::cron::due;
+use orderfeed_model::clock::UtcMillis;
 
 use super::feed::Feed;
 

@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use orderfeed::clock::{Clock, UtcMillis};
-use orderfeed::emulator::{DEFAULT_CLIENT, DEFAULT_DATASTREAM, Emulator, EmulatorConfig, EmulatorHandle};
+use orderfeed_emulator::{DEFAULT_CLIENT, DEFAULT_DATASTREAM, Emulator, EmulatorConfig, EmulatorHandle};
+use orderfeed_model::clock::{Clock, UtcMillis};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::Runtime;
 
@@ -117,7 +117,7 @@ impl Rig {
              x-gw-ims-org-id: {}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
             target.replace("DATASTREAM", DEFAULT_DATASTREAM),
             self.token,
-            orderfeed::emulator::DEFAULT_ORG,
+            orderfeed_emulator::DEFAULT_ORG,
             body.len(),
         );
         [head.as_bytes(), body].concat()

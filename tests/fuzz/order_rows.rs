@@ -1,7 +1,7 @@
 //! Rows of Commerce's tables out of bytes: plausible where it matters (ids that meet, kinds that exist), and anything at
 //! all elsewhere. What names or locates a person carries a mark.
 
-use orderfeed::commerce::rows::{Asked, Value};
+use orderfeed::commerce::read::rows::{Asked, Value};
 
 use super::feed::Feed;
 

@@ -2,12 +2,12 @@
 //! XDM takes, with ids that depend on nothing but the document, the same bytes each time, and nobody's name in the
 //! anonymized profile.
 
-use orderfeed::commerce::order::Order;
-use orderfeed::commerce::rows::read_orders;
+use orderfeed::commerce::read::rows::read_orders;
 use orderfeed::commerce::source::ReadOrder;
-use orderfeed::events::{
+use orderfeed_events::{
     EventContext, MAX_EVENT_BYTES, Profile, StatusEvent, Unsendable, facts, person, person_of, status_events,
 };
+use orderfeed_model::order::Order;
 use uuid::{Uuid, uuid};
 
 use super::feed::Feed;

@@ -1,11 +1,11 @@
 //! Any answer to any request becomes a decision: a yes only for a 2xx, less at a time only where there is more than one
 //! event, a refusal only of a single one, and words that are bounded and forge no line.
 
-use orderfeed::clock::UtcMillis;
-use orderfeed::delivery::retry_after;
+use orderfeed::delivery::limits::retry_after;
 use orderfeed::delivery::rules::{
     Accepted, Decision, Halt, Refused, RequestShape, Response, Retry, Split, classify,
 };
+use orderfeed_model::clock::UtcMillis;
 
 use super::feed::Feed;
 

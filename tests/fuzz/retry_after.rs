@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use orderfeed::clock::UtcMillis;
-use orderfeed::delivery::retry_after::{LONGEST, date, parse};
+use orderfeed::delivery::limits::retry_after::{LONGEST, date, parse};
+use orderfeed_model::clock::UtcMillis;
 use reqwest::header::{DATE, HeaderMap, HeaderValue};
 
 use super::feed::Feed;

@@ -92,7 +92,7 @@ const LONGER: [(&str, usize, &str); 3] = [
     ),
     ("src/commerce/sqlite/mod.rs", 420, "all of a small source"),
     (
-        "src/indexer/tests.rs",
+        "src/indexer/tests/mod.rs",
         420,
         "one source in memory for all promises of the indexer",
     ),

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use orderfeed::demo::shop::Shop;
-use orderfeed::emulator::{EmulatorHandle, FaultStep};
 use orderfeed::store::Reader;
+use orderfeed_demo_shop::shop::Shop;
+use orderfeed_emulator::{EmulatorHandle, FaultStep};
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
@@ -41,9 +41,9 @@ fn check_snapshot(store: &Path) -> Option<(i64, i64)> {
         0,
         "events are there without their bytes"
     );
-    let walked = count("SELECT coalesce(max(done), 0) FROM walk").unwrap();
-    assert_eq!(walked, orders, "the walk's position and its feed rows differ");
-    Some((orders, walked))
+    let backfilled = count("SELECT coalesce(max(done), 0) FROM walk").unwrap();
+    assert_eq!(backfilled, orders, "the walk's position and its feed rows differ");
+    Some((orders, backfilled))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! I10: nothing that names or locates a person leaves the house or reaches the log, and no secret either.
 
-use orderfeed::emulator::{Emulator, EmulatorConfig, FaultStep};
+use orderfeed_emulator::{Emulator, EmulatorConfig, FaultStep};
 
 use crate::support::daemon::eventually;
 use crate::support::edge;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use orderfeed::emulator::FaultStep;
+use orderfeed_emulator::FaultStep;
 
 use super::SOON;
 use crate::support::daemon::eventually;

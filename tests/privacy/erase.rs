@@ -198,7 +198,7 @@ async fn what_waits_or_needs_a_decision_is_erased_without_a_daemon_and_the_list_
         "{done}"
     );
     assert_eq!(traces(&house.installation), Vec::<String>::new());
-    let binary = orderfeed::events::person(JANE).unwrap();
+    let binary = orderfeed_events::person(JANE).unwrap();
     let store = std::fs::read(house.installation.path("orderfeed.db")).unwrap();
     assert!(!contains(&store, &binary), "she is on no list");
     assert!(

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 
-use orderfeed::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
-use orderfeed::events::identity_hash;
+use orderfeed_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
+use orderfeed_events::identity_hash;
 use serde_json::Value;
 
 use crate::support::daemon::{Daemon, Installation, Ran, eventually};

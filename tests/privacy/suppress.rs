@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use orderfeed::events::person;
 use orderfeed::store::{Durability, Store};
+use orderfeed_events::person;
 
 use crate::privacy::rig::{
     JANE, MARK, Waiting, assert_nothing_of_jane, become_janes, everything_waits, expected_apart,
@@ -146,7 +146,7 @@ async fn a_sender_in_full_flight_sends_nothing_of_a_person_once_the_command_has_
     assert_eq!(daemon.stop(), Some(0));
 }
 
-fn janes_at(edge: &orderfeed::emulator::EmulatorHandle) -> usize {
+fn janes_at(edge: &orderfeed_emulator::EmulatorHandle) -> usize {
     let hash = hash();
     let hers = |id: &&String| {
         let body = edge.body(id).unwrap().to_vec();

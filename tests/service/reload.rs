@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
-use orderfeed::demo::shop::Shop;
+use orderfeed_demo_shop::shop::Shop;
 
 /// What the client's secret is changed to.
 const ROTATED: &str = "the-secret-of-tomorrow";

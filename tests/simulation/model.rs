@@ -1,4 +1,4 @@
-//! Changelog, indexer and outbox against a pure model: any sequence of captures, indexings, walks, requests, answers,
+//! Changelog, indexer and outbox against a pure model: any sequence of captures, indexings, backfills, requests, answers,
 //! decisions about dead letters and crashes leaves exactly the states that the model says, and nothing is ever ready
 //! before what comes before it. A sequence that fails is shrunk.
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use orderfeed::config::Config;
-use orderfeed::indexer::{Indexer, WalkOptions, batch_limits, capture};
+use orderfeed::indexer::{BackfillOptions, Indexer, batch_limits, capture};
 use orderfeed::store::outbox::{
     Answer, BatchId, EventKey, EventState, EventVerdict, ParkedFilter, PendingBatch, Refusal, Settled,
 };
@@ -71,7 +71,7 @@ impl Rig {
                 .with(|state| state.shop.act(&mut Rng::with_seed(*seed), now.0)),
             Step::Capture(limit) => self.capture(*limit).await?,
             Step::Index => self.index().await?,
-            Step::Reindex | Step::Force => self.walk(matches!(step, Step::Force)).await?,
+            Step::Reindex | Step::Force => self.backfill(matches!(step, Step::Force)).await?,
             Step::Send(website, count) => self.send(*website, *count).await?,
             Step::Accept(which) => {
                 let Some(batch) = self.pick(*which) else {
@@ -146,16 +146,16 @@ impl Rig {
         Ok(())
     }
 
-    async fn walk(&mut self, force: bool) -> Outcome {
-        let options = WalkOptions {
+    async fn backfill(&mut self, force: bool) -> Outcome {
+        let options = BackfillOptions {
             force,
-            ..WalkOptions::default()
+            ..BackfillOptions::default()
         };
-        let walked = match force {
+        let backfilled = match force {
             true => self.indexer.resync(options, || false, |_| {}).await,
             false => self.indexer.reindex(options, || false, |_| {}).await,
         };
-        walked.map_err(wrong)?;
+        backfilled.map_err(wrong)?;
         let orders: Vec<i64> = self
             .world
             .with(|state| state.shop.orders.keys().copied().collect());

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use orderfeed::commerce::mysql::MysqlSource;
 use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{ChangeOp, Cursors, Source, SourceError};
-use orderfeed::demo::shop::ShopOptions;
+use orderfeed_demo_shop::shop::ShopOptions;
 
 use super::{Reader, settings, source, span};
 use crate::support::mariadb::Server;

@@ -6,7 +6,7 @@ use mysql_async::prelude::Queryable;
 use orderfeed::commerce::mysql::MysqlSource;
 use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Change, ChangeOp, Source};
-use orderfeed::demo::shop::ShopOptions;
+use orderfeed_demo_shop::shop::ShopOptions;
 
 use super::{Reader, notes, settings, source, span};
 use crate::support::database::Database;
@@ -210,7 +210,7 @@ async fn log_rows_go_only_when_they_are_settled_and_a_late_one_is_read() {
 #[tokio::test]
 async fn altered_missing_and_foreign_triggers_are_reported_mended_and_removed() {
     let database = Server::shared()
-        .database_with(orderfeed::demo::schema::Edition::Full, "m2_")
+        .database_with(orderfeed_demo_shop::tables::schema::Edition::Full, "m2_")
         .await;
     let source = MysqlSource::new(MysqlSettings {
         table_prefix: "m2_".into(),

@@ -9,12 +9,12 @@ mod trouble;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use orderfeed::clock::UtcMillis;
 use orderfeed::commerce::mysql::MysqlSource;
-use orderfeed::commerce::order::{Order, OrderId};
 use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Change, Cursors, ReadOrder, Source};
-use orderfeed::demo::history::Span;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::{Order, OrderId};
 
 use crate::support::database::{Database, PASSWORD};
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql_async::prelude::Queryable;
-use orderfeed::clock::UtcMillis;
-use orderfeed::commerce::amount::Amount;
-use orderfeed::commerce::order::{Scope, Track};
 use orderfeed::commerce::settings::{Capture, SqliteSettings};
 use orderfeed::commerce::source::{OrderFilter, Source};
 use orderfeed::commerce::sqlite::SqliteSource;
-use orderfeed::demo::embedded::EmbeddedShop;
-use orderfeed::demo::history;
-use orderfeed::demo::schema::Edition;
-use orderfeed::demo::shop::{Shop, ShopOptions};
+use orderfeed_demo_shop::embedded::EmbeddedShop;
+use orderfeed_demo_shop::history;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_demo_shop::tables::schema::Edition;
+use orderfeed_model::amount::Amount;
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::{Scope, Track};
 
 use super::{ids, read, source, span};
 use crate::support::mariadb::Server;
@@ -181,7 +181,7 @@ async fn both_databases_give_the_same_orders_and_pages() {
         website: left[100].scope.as_ref().map(|scope| scope.website.clone()),
         ..OrderFilter::default()
     };
-    let wanted = |order: &&orderfeed::commerce::order::Order| {
+    let wanted = |order: &&orderfeed_model::order::Order| {
         Some(order.created_at) >= filter.created_from
             && Some(order.created_at) < filter.created_before
             && order.scope.as_ref().map(|scope| &scope.website) == filter.website.as_ref()
@@ -276,7 +276,7 @@ async fn moments_do_not_follow_the_servers_time_zone() {
         .await
         .unwrap()
         .database_time
-        .millis_since(orderfeed::clock::Clock::System.now());
+        .millis_since(orderfeed_model::clock::Clock::System.now());
     assert!(off.abs() < 60_000, "{off} ms");
     database.execute("SET GLOBAL time_zone = 'SYSTEM'").await;
 }

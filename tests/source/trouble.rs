@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use orderfeed::commerce::mysql::MysqlSource;
 use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Source, SourceError};
-use orderfeed::demo::shop::ShopOptions;
+use orderfeed_demo_shop::shop::ShopOptions;
 
 use super::{Reader, ids, notes, read, settings, source, span};
 use crate::support::database::PASSWORD;

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use orderfeed::clock::{Clock, UtcMillis};
 use orderfeed::ops::status::IndexSnapshot;
 use orderfeed::store::{Reader, StoreError, StoreView};
+use orderfeed_model::clock::{Clock, UtcMillis};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::leaks;

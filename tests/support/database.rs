@@ -3,11 +3,13 @@
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Params, Pool, Value as MySqlValue};
-use orderfeed::demo::history::{self, Span};
-use orderfeed::demo::mview;
-use orderfeed::demo::schema::{self, Dialect, Edition};
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::demo::sql::{Statement, Transaction, Value};
+use orderfeed_demo_shop::history;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_demo_shop::sql::{Statement, Transaction, Value};
+use orderfeed_demo_shop::tables::mview;
+use orderfeed_demo_shop::tables::schema;
+use orderfeed_demo_shop::tables::schema::{Dialect, Edition};
 
 /// The password of every account that the fixture makes.
 pub const PASSWORD: &str = "pa55word-of-the-reader";

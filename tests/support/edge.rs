@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 
-use orderfeed::clock::UtcMillis;
-use orderfeed::demo::shop::Shop;
-use orderfeed::emulator::{
+use orderfeed_demo_shop::shop::Shop;
+use orderfeed_emulator::{
     ClientConfig, DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, EventStatus,
 };
-use orderfeed::events::{EventKind, event_id};
+use orderfeed_events::{EventKind, event_id};
+use orderfeed_model::clock::UtcMillis;
 use uuid::{Uuid, uuid};
 
 use crate::support::oracle::Expected;

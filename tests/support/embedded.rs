@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use orderfeed::demo::embedded::EmbeddedShop;
-use orderfeed::demo::history::{self, Span};
-use orderfeed::demo::shop::{Shop, ShopOptions};
-use orderfeed::emulator::EmulatorHandle;
+use orderfeed_demo_shop::embedded::EmbeddedShop;
+use orderfeed_demo_shop::history;
+use orderfeed_demo_shop::history::Span;
+use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_emulator::EmulatorHandle;
 
 use crate::support::daemon::{Installation, now};
 use crate::support::edge;

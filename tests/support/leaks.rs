@@ -1,7 +1,7 @@
 //! Nothing secret and nobody's data is in a log: not in one test that looks for it, but in whatever any test makes the
 //! program say. Whoever holds a daemon's log scans it here when the daemon ends.
 
-use orderfeed::emulator::DEFAULT_SECRET;
+use orderfeed_emulator::DEFAULT_SECRET;
 
 use crate::support::database::PASSWORD;
 use crate::support::edge;
@@ -75,7 +75,7 @@ fn hash_in(line: &str) -> Option<String> {
 
 #[test]
 fn what_is_planted_is_found_and_the_demo_still_has_these_shoppers() {
-    let people = include_str!("../../src/demo/people.rs");
+    let people = include_str!("../../crates/demo-shop/src/shop/people.rs");
     for word in SHOPPERS {
         assert!(people.contains(word), "{word} is no shopper's any more");
         assert!(leak(&format!("fine\nmsg=\"x {word} y\"\n")).is_some(), "{word}");

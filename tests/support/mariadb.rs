@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use orderfeed::demo::schema::Edition;
+use orderfeed_demo_shop::tables::schema::Edition;
 
 use crate::support::database::Database;
 

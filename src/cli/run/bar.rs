@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::clock::Clock;
 use crate::first_sync::report::{SyncReport, reports};
 use crate::ops::screen;
 use crate::ops::sentence::spoken_duration;
 use crate::store::StoreView;
 use crate::store::first_sync::SyncState;
+use orderfeed_model::clock::Clock;
 
 /// Between two drawings.
 const DRAW: Duration = Duration::from_millis(500);
@@ -59,7 +59,7 @@ fn bar(syncs: &[SyncReport]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::UtcMillis;
+    use orderfeed_model::clock::UtcMillis;
 
     fn sync(website: &str, state: SyncState) -> SyncReport {
         SyncReport {

@@ -1,6 +1,6 @@
 //! Which orders changed: by polling, from the instance's own changelog, or from our triggers' log.
 //!
-//! All three read tables in the order of marks and share the window of [`crate::commerce::window`], which catches
+//! All three read tables in the order of marks and share the window of [`crate::commerce::changes::window`], which catches
 //! transactions that commit late. The stored cursors are a position per table and `seen`: the database's time at which
 //! something was last found, and a number that changes with every answer that holds changes. If the cursors given are
 //! not those last returned, the caller did not keep what it was told, and everything remembered is forgotten.
@@ -11,14 +11,15 @@
 //! own log if somebody emptied or recreated it. Changes of only an item, address or payment in that time are not
 //! found that way; a full reindex finds them.
 
+use crate::commerce::changes::watched;
+use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, Watched};
+use crate::commerce::changes::window::Span;
 use crate::commerce::mysql::MysqlSource;
 use crate::commerce::mysql::connect::Session;
 use crate::commerce::mysql::inspect::Inspected;
 use crate::commerce::mysql::round::Round;
 use crate::commerce::settings::Capture;
 use crate::commerce::source::{Captured, Cursors, SourceError};
-use crate::commerce::watched::{self, CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, Watched};
-use crate::commerce::window::Span;
 
 /// How many rows of our log one statement deletes.
 const DELETED_AT_ONCE: u64 = 5_000;

@@ -16,8 +16,8 @@ use mysql_async::{
 };
 use secrecy::ExposeSecret;
 
-use crate::commerce::cells::{Cell, Row};
 use crate::commerce::mysql::error::Place;
+use crate::commerce::read::cells::{Cell, Row};
 use crate::commerce::settings::{MysqlSettings, TlsMode};
 use crate::commerce::source::SourceError;
 

@@ -1,8 +1,10 @@
 //! The thorough look of `doctor`: every table, right, trigger and position at once. Reads only; a statement that would
 //! need a right is explained by the server, not executed.
 
-use crate::clock::UtcMillis;
-use crate::commerce::cells::{self, Row};
+use crate::commerce::changes::triggers::TriggerSet;
+use crate::commerce::changes::watched;
+use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, Watched};
+use crate::commerce::changes::window::Span;
 use crate::commerce::examination::{
     Examination, Lack, Missing, Position, TriggerState, lacking_columns, tables,
 };
@@ -10,13 +12,13 @@ use crate::commerce::grants::grant;
 use crate::commerce::mysql::MysqlSource;
 use crate::commerce::mysql::connect::Session;
 use crate::commerce::mysql::inspect::{self, Inspected};
-use crate::commerce::queries::{Dialect, Queries};
-use crate::commerce::schema::Schema;
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::Row;
+use crate::commerce::read::queries::{Dialect, Queries};
+use crate::commerce::read::schema::Schema;
 use crate::commerce::settings::Capture;
 use crate::commerce::source::{Cursors, SourceError};
-use crate::commerce::triggers::TriggerSet;
-use crate::commerce::watched::{self, CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, Watched};
-use crate::commerce::window::Span;
+use orderfeed_model::clock::UtcMillis;
 
 /// "SELECT command denied to user".
 const DENIED: u16 = 1142;

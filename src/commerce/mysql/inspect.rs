@@ -1,10 +1,11 @@
 //! Looking at a database: which tables and columns it has, which server it is, what time it is there.
 
-use crate::commerce::cells::{self, Row};
 use crate::commerce::fingerprint;
 use crate::commerce::mysql::connect::Session;
-use crate::commerce::queries::{Dialect, Queries};
-use crate::commerce::schema::Schema;
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::Row;
+use crate::commerce::read::queries::{Dialect, Queries};
+use crate::commerce::read::schema::Schema;
 use crate::commerce::settings::MysqlSettings;
 use crate::commerce::source::{SourceError, SourceInfo};
 

@@ -24,17 +24,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mysql_async::Params;
 
-use crate::commerce::assemble::Assembly;
-use crate::commerce::cells;
 use crate::commerce::mysql::connect::{Connector, Session};
 use crate::commerce::mysql::inspect::Inspected;
 use crate::commerce::mysql::round::Watch;
-use crate::commerce::order::OrderId;
-use crate::commerce::parts::Part;
+use crate::commerce::read::assemble::Assembly;
+use crate::commerce::read::cells;
+use crate::commerce::read::tables::Part;
 use crate::commerce::settings::MysqlSettings;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
+use orderfeed_model::order::OrderId;
 
 /// A page of more orders is read in two halves: beside live changes the pieces are no larger.
 const HALVED: usize = 50;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::commerce::cells::{self, Row};
-use crate::commerce::order::OrderId;
-use crate::commerce::schema::Schema;
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::Row;
+use crate::commerce::read::schema::Schema;
 use crate::commerce::source::{Change, ChangeOp};
+use orderfeed_model::order::OrderId;
 
 /// How many, the newest first. A shop with more open returns than that has its older ones noticed through their
 /// history alone.

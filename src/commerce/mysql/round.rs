@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock::UtcMillis;
-use crate::commerce::cells::{self, Row};
+use crate::commerce::changes::watched::{CHANGELOG, LOG, TIMED, Watched};
+use crate::commerce::changes::window::{Mark, Sighting, Span, WINDOW_ROWS, Window};
 use crate::commerce::mysql::connect::{Connector, Session};
 use crate::commerce::mysql::inspect::Inspected;
 use crate::commerce::mysql::returns::Returns;
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::Row;
 use crate::commerce::source::{Captured, Change, ChangeOp, Cursors, SourceError};
-use crate::commerce::watched::{CHANGELOG, LOG, TIMED, Watched};
-use crate::commerce::window::{Mark, Sighting, Span, WINDOW_ROWS, Window};
+use orderfeed_model::clock::UtcMillis;
 
 /// The cursor that says when something was last found.
 const SEEN: &str = "seen";

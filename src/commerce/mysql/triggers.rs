@@ -4,14 +4,15 @@
 //! wait is short: on a busy shop, an installation fails with a sentence rather than stopping the checkout, and can be
 //! repeated, since it goes on with what is missing.
 
-use crate::commerce::cells::{self, Row};
+use crate::commerce::changes::triggers::{Found, TriggerReport, TriggerSet};
+use crate::commerce::changes::watched::LOG;
 use crate::commerce::mysql::MysqlSource;
 use crate::commerce::mysql::connect::Session;
 use crate::commerce::mysql::inspect::{self, Inspected};
-use crate::commerce::queries::Dialect;
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::Row;
+use crate::commerce::read::queries::Dialect;
 use crate::commerce::source::SourceError;
-use crate::commerce::triggers::{Found, TriggerReport, TriggerSet};
-use crate::commerce::watched::LOG;
 
 /// Seconds to wait for a table.
 const LOCK_WAIT: u32 = 10;

@@ -3,18 +3,19 @@
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::commerce::cells::{self, Row};
+use crate::commerce::changes::triggers::TriggerSet;
+use crate::commerce::changes::watched::LOG;
 use crate::commerce::examination::{
     Examination, Lack, Missing, Position, TriggerState, lacking_columns, tables,
 };
 use crate::commerce::fingerprint;
-use crate::commerce::queries::{Dialect, Queries};
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::Row;
+use crate::commerce::read::queries::{Dialect, Queries};
 use crate::commerce::settings::SqliteSettings;
 use crate::commerce::source::{Cursors, SourceError};
 use crate::commerce::sqlite::thread::explain;
 use crate::commerce::sqlite::{for_each, found, oldest, position, schema};
-use crate::commerce::triggers::TriggerSet;
-use crate::commerce::watched::LOG;
 
 /// Looks at everything that capture and reading need. Blocks.
 ///

@@ -13,23 +13,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use crate::clock::UtcMillis;
-use crate::commerce::assemble::Assembly;
-use crate::commerce::cells::{self, Row};
+use crate::commerce::changes::triggers::{Found, TriggerReport, TriggerSet};
+use crate::commerce::changes::watched::{LOG, OWN_LOG};
+use crate::commerce::changes::window::Mark;
 use crate::commerce::fingerprint;
-use crate::commerce::order::OrderId;
-use crate::commerce::parts::Part;
-use crate::commerce::queries::{Dialect, Queries, Statement};
-use crate::commerce::schema::Schema;
+use crate::commerce::read::assemble::Assembly;
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::Row;
+use crate::commerce::read::queries::{Dialect, Queries, Statement};
+use crate::commerce::read::schema::Schema;
+use crate::commerce::read::tables::Part;
 use crate::commerce::settings::SqliteSettings;
 use crate::commerce::source::{
     Captured, Change, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
 use crate::commerce::sqlite::rows::{for_each, numbers};
 use crate::commerce::sqlite::thread::{Thread, explain};
-use crate::commerce::triggers::{Found, TriggerReport, TriggerSet};
-use crate::commerce::watched::{LOG, OWN_LOG};
-use crate::commerce::window::Mark;
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::OrderId;
 
 /// How many rows of the log one transaction deletes, so that the shop never waits long.
 const DELETED_AT_ONCE: usize = 5_000;
@@ -37,7 +38,7 @@ const DELETED_AT_ONCE: usize = 5_000;
 /// An embedded database as a [`Source`].
 #[derive(Debug)]
 pub struct SqliteSource {
-    /// For capture and live changes; walks over history have a connection of their own.
+    /// For capture and live changes; backfills have a connection of their own.
     thread: Thread,
     history: Thread,
     shop: Arc<Shop>,

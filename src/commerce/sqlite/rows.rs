@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use crate::commerce::cells::{self, Cell, Row};
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::{Cell, Row};
 
 pub(super) fn numbers(
     connection: &Connection,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::commerce::source::ChangeOp;
-use crate::demo::embedded::EmbeddedShop;
-use crate::demo::shop::{Shop as DemoShop, ShopOptions};
+use orderfeed_demo_shop::embedded::EmbeddedShop;
+use orderfeed_demo_shop::shop::{Shop as DemoShop, ShopOptions};
 
 struct Fixture {
     _dir: tempfile::TempDir,

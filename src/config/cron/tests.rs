@@ -2,8 +2,8 @@
 
 use chrono_tz::Tz;
 
-use crate::clock::UtcMillis;
 use crate::config::cron::{CronExpr, Slot, due, local};
+use orderfeed_model::clock::UtcMillis;
 
 const AMSTERDAM: Tz = Tz::Europe__Amsterdam;
 

@@ -1,6 +1,6 @@
 //! The table: what each code and each status asks for, and the sentences of a halt.
 
-use crate::delivery::problem::Problem;
+use crate::delivery::http::problem::Problem;
 use crate::delivery::rules::decision::Halt;
 
 /// The warning that an event was ignored because its person did not consent; the status behind it varies.

@@ -1,11 +1,11 @@
 //! The edge said yes: nearly always to everything, and then nothing is done event by event.
 
-use crate::clock::UtcMillis;
-use crate::delivery::health::Permit;
 use crate::delivery::rules::Accepted;
 use crate::delivery::sender::Sender;
-use crate::delivery::settle::Settlement;
+use crate::delivery::sender::health::Permit;
+use crate::delivery::sender::settle::Settlement;
 use crate::store::outbox::{Answer, Class, EventVerdict, KindCode, PendingBatch, Settled};
+use orderfeed_model::clock::UtcMillis;
 
 /// A yes is remembered with at most so many remarks.
 const MOST_NOTES: usize = 20;

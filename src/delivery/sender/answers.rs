@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 
-use crate::clock::UtcMillis;
-use crate::delivery::attempt::Attempt;
-use crate::delivery::backoff;
-use crate::delivery::health::Permit;
-use crate::delivery::lane::{End, Trip};
-use crate::delivery::parts::DeliveryError;
+use crate::delivery::context::DeliveryError;
+use crate::delivery::http::attempt::Attempt;
+use crate::delivery::http::tokens::NoToken;
+use crate::delivery::limits::backoff;
 use crate::delivery::rules::{Blame, Decision, Halt, Refused, Retry, Split, Who};
 use crate::delivery::sender::Sender;
-use crate::delivery::settle::Settlement;
-use crate::delivery::suspicion::Verdict;
-use crate::delivery::tokens::NoToken;
+use crate::delivery::sender::health::Permit;
+use crate::delivery::sender::lane::{End, Trip};
+use crate::delivery::sender::poison_isolation::Verdict;
+use crate::delivery::sender::settle::Settlement;
 use crate::store::outbox::{Answer, BatchId, EventVerdict, KindCode, PendingBatch, Refusal};
+use orderfeed_model::clock::UtcMillis;
 
 /// A server error that may be the edge's is not asked about again sooner, where `delivery.retry.max` allows it.
 const LONG_PAUSE: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::delivery::parts::{DeliveryError, Drained};
+use crate::delivery::context::{DeliveryError, Drained};
 use crate::delivery::sender::{Sender, Signals, committed};
 
 impl Sender {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock::UtcMillis;
-use crate::delivery::gate::request_units;
-use crate::delivery::health::Permit;
-use crate::delivery::lane::{failed_before, travel};
-use crate::delivery::queue::{RequestLimits, body_bytes};
+use crate::delivery::limits::rate_limit::request_units;
 use crate::delivery::rules::Split;
 use crate::delivery::sender::Sender;
-use crate::delivery::settle::Settlement;
+use crate::delivery::sender::health::Permit;
+use crate::delivery::sender::lane::{failed_before, travel};
+use crate::delivery::sender::queue::{RequestLimits, body_bytes};
+use crate::delivery::sender::settle::Settlement;
 use crate::store::outbox::{Class, PendingBatch};
+use orderfeed_model::clock::UtcMillis;
 
 /// Answers that may wait for a commit, as a multiple of the lanes: beyond it no request starts.
 const UNSETTLED_PER_LANE: usize = 4;

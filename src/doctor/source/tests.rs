@@ -1,7 +1,7 @@
 //! Tables of facts about a source, and what is made of them.
 
 use super::*;
-use crate::commerce::triggers::TriggerReport;
+use crate::commerce::changes::triggers::TriggerReport;
 use crate::doctor::finding::Verdict::{self, Note, Ok as Fine, Problem, Skipped, Warning};
 
 fn good() -> Examination {

@@ -1,13 +1,13 @@
-//! A walk makes way as soon as a live change comes in.
+//! A backfill makes way as soon as a live change comes in.
 
 use super::*;
 
-/// How far the walk was after each of its transactions, if the first one was followed by a live change or not.
+/// How far the backfill was after each of its transactions, if the first one was followed by a live change or not.
 async fn steps(with_live_change: bool) -> Vec<u64> {
     let house = house(300).await;
-    let options = WalkOptions {
+    let options = BackfillOptions {
         batch_size: Some(100),
-        ..WalkOptions::default()
+        ..BackfillOptions::default()
     };
     let mut steps = Vec::new();
     let progress = |progress: Progress| {

@@ -6,10 +6,10 @@ use crate::store::outbox::{SenderRow, SenderState};
 
 const OTHER: &str = "11111111-0000-4000-8000-000000000001";
 
-fn by_history() -> WalkOptions {
-    WalkOptions {
+fn by_history() -> BackfillOptions {
+    BackfillOptions {
         reach: Reach::History,
-        ..WalkOptions::default()
+        ..BackfillOptions::default()
     }
 }
 
@@ -57,7 +57,7 @@ impl House {
         self.store.read(|r| r.first_syncs()).await.unwrap().remove(0)
     }
 
-    async fn walk_until(&self, stop: impl Fn() -> bool + Sync) -> Result<WalkReport, IndexError> {
+    async fn backfill_until(&self, stop: impl Fn() -> bool + Sync) -> Result<BackfillReport, IndexError> {
         self.indexer.reindex(by_history(), stop, |_| {}).await
     }
 
@@ -89,11 +89,11 @@ impl House {
 }
 
 #[tokio::test]
-async fn a_website_that_joins_a_running_walk_keeps_to_its_own_history() {
+async fn a_website_that_joins_a_running_backfill_keeps_to_its_own_history() {
     let house = house(6).await;
     house.move_to("late", &[1, 2, 3, 4]);
     house.limit_history(UtcMillis(0)).await;
-    let stopped = house.walk_until(|| true).await;
+    let stopped = house.backfill_until(|| true).await;
     assert!(matches!(stopped, Err(IndexError::Stopped)));
     house.add_website("late");
     let new = NewFirstSync {
@@ -106,13 +106,13 @@ async fn a_website_that_joins_a_running_walk_keeps_to_its_own_history() {
         .write(Durability::Durable, move |w| w.enroll_first_syncs(&[new], NOW))
         .await
         .unwrap();
-    house.walk_until(|| false).await.unwrap();
+    house.backfill_until(|| false).await.unwrap();
     assert_eq!(house.exported(2).await, Some(Exported::BeforeHistory));
     assert_eq!((house.events(2).await, house.events(3).await), (0, 1));
 }
 
 #[tokio::test]
-async fn an_order_that_failed_in_a_walk_keeps_to_the_history_and_one_that_failed_live_does_not() {
+async fn an_order_that_failed_in_a_backfill_keeps_to_the_history_and_one_that_failed_live_does_not() {
     let house = house(4).await;
     house.limit_history(UtcMillis::from_secs(4)).await;
     house.source.broken.lock().unwrap().extend([1, 2]);
@@ -126,22 +126,25 @@ async fn an_order_that_failed_in_a_walk_keeps_to_the_history_and_one_that_failed
 }
 
 #[tokio::test]
-async fn a_walk_that_passes_over_a_website_is_not_its_first_sync_any_more() {
+async fn a_backfill_that_passes_over_a_website_is_not_its_first_sync_any_more() {
     let house = house(4).await;
     house.limit_history(UtcMillis(0)).await;
-    let stopped = house.walk_until(|| true).await;
+    let stopped = house.backfill_until(|| true).await;
     assert!(matches!(stopped, Err(IndexError::Stopped)));
-    let walk = house.sync().await.walk;
-    assert!(walk.is_some());
+    let backfill = house.sync().await.backfill;
+    assert!(backfill.is_some());
     house.switch("base", false);
-    house.walk_until(|| false).await.unwrap();
+    house.backfill_until(|| false).await.unwrap();
     let row = house.sync().await;
-    assert_eq!((row.walk, row.done_orders), (None, 2));
+    assert_eq!((row.backfill, row.done_orders), (None, 2));
     assert_eq!((house.events(3).await, house.events(2).await), (1, 0));
     house.switch("base", true);
-    house.walk_until(|| false).await.unwrap();
+    house.backfill_until(|| false).await.unwrap();
     let row = house.sync().await;
-    assert!(row.walk > walk && row.state == SyncState::NotStarted, "{row:?}");
+    assert!(
+        row.backfill > backfill && row.state == SyncState::NotStarted,
+        "{row:?}"
+    );
     assert_eq!((row.done_orders, row.events), (4, 4));
     assert_eq!((house.events(3).await, house.events(2).await), (1, 1));
 }
@@ -150,9 +153,9 @@ async fn a_walk_that_passes_over_a_website_is_not_its_first_sync_any_more() {
 async fn a_first_sync_of_a_website_that_is_off_takes_nothing_and_keeps_its_place() {
     let house = house(4).await;
     house.limit_history(UtcMillis(0)).await;
-    let own = || WalkOptions {
+    let own = || BackfillOptions {
         website: Some("base".to_owned()),
-        ..WalkOptions::default()
+        ..BackfillOptions::default()
     };
     let stopped = house.indexer.first_sync(own(), || true).await;
     assert!(matches!(stopped, Err(IndexError::Stopped)));

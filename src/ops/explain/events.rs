@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::clock::UtcMillis;
-use crate::events::{EventKind, Fact, event_id};
 use crate::ops::explain::remedy::parked_remedy;
 use crate::ops::explain::words::document_of;
 use crate::ops::explain::{AttemptLife, BatchSight, EventLife, ParkedLife, SuppressedLife, WaitLife};
@@ -16,6 +14,8 @@ use crate::store::outbox::{
     SenderState,
 };
 use crate::store::{Reader, StoreError};
+use orderfeed_events::{EventKind, Fact, event_id};
+use orderfeed_model::clock::UtcMillis;
 
 /// What surrounds the events of an order.
 pub(super) struct Surroundings<'a> {

@@ -1,8 +1,8 @@
 //! What to do about a dead letter, by its code. The codes and their meanings are Adobe's (troubleshooting page of the data
 //! collection APIs); the advice is ours.
 
-use crate::events::EventKind;
 use crate::store::outbox::ParkedEvent;
+use orderfeed_events::EventKind;
 
 /// What is wrong and what to do. Our own sentence is told in full; what the edge said may quote the event.
 pub(super) fn parked_remedy(parked: &ParkedEvent, kind: EventKind) -> String {

@@ -1,6 +1,5 @@
 //! The order in the shop, and what should be an event and is none.
 
-use crate::events::{Fact, event_id};
 use crate::ops::explain::words::document_of;
 use crate::ops::explain::{
     ChangeLife, FailureLife, FeedLife, MissingLife, Question, Seen, SeenOrder, ShopLife, Sight,
@@ -8,6 +7,7 @@ use crate::ops::explain::{
 use crate::ops::status::Moment;
 use crate::store::feed::Exported;
 use crate::store::outbox::KnownEvent;
+use orderfeed_events::{Fact, event_id};
 
 impl Seen {
     /// `entity_id`.

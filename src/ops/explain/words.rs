@@ -1,6 +1,6 @@
 //! What documents are called.
 
-use crate::events::EventKind;
+use orderfeed_events::EventKind;
 
 /// `invoice 77`.
 pub(super) fn document_of(kind: EventKind, document: i64) -> String {

@@ -1,9 +1,9 @@
 //! The snapshot in one line, for `systemctl status`. Moments are absolute, so that the line stays true while nothing
 //! happens.
 
-use crate::clock::UtcMillis;
 use crate::ops::status::{Moment, Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
+use orderfeed_model::clock::UtcMillis;
 
 /// Websites that are named before the rest is only counted.
 const NAMED: usize = 3;
@@ -50,15 +50,17 @@ impl Snapshot {
     }
 
     fn history(&self) -> Option<String> {
-        let walk = self.walks.first()?;
-        let name = match walk.kind.as_str() {
+        let backfill = self.backfills.first()?;
+        let name = match backfill.kind.as_str() {
             "first_sync" => "first sync",
             other => other,
         };
-        Some(match (walk.done.min(walk.total) * 100).checked_div(walk.total) {
-            Some(percent) => format!("{name} at {percent} % of {} orders", walk.total),
-            None => format!("{name} at {} orders", walk.done),
-        })
+        Some(
+            match (backfill.done.min(backfill.total) * 100).checked_div(backfill.total) {
+                Some(percent) => format!("{name} at {percent} % of {} orders", backfill.total),
+                None => format!("{name} at {} orders", backfill.done),
+            },
+        )
     }
 
     fn standing_still(&self, state: SenderState, word: &str) -> Option<String> {
@@ -94,7 +96,7 @@ fn since(moment: Option<Moment>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::status::testing::{snapshot, walk, website};
+    use crate::ops::status::testing::{backfill, snapshot, website};
 
     #[test]
     fn an_idle_daemon_says_so_in_a_few_words() {
@@ -106,7 +108,7 @@ mod tests {
         let mut busy = snapshot();
         busy.index.backlog = 7;
         busy.index.oldest_change_at = Some(Moment(UtcMillis(1_000)));
-        busy.walks = vec![walk()];
+        busy.backfills = vec![backfill()];
         busy.websites = ["a", "b", "c", "d"].map(website).into();
         busy.websites[1].sender.state = SenderState::Running;
         let expected = "7 orders to index since 1970-01-01T00:00:01Z; \

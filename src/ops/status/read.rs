@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::clock::UtcMillis;
 use crate::config::Config;
-use crate::events::EventKind;
 use crate::first_sync::report::{self as first_sync, SyncReport};
 use crate::ops::status::{
-    DaemonStatus, ExportStatus, FirstSyncStatus, IndexSnapshot, IntakeStatus, LastRun, Moment, NotExported,
-    Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WalkStatus, WebsiteStatus,
+    BackfillStatus, DaemonStatus, ExportStatus, FirstSyncStatus, IndexSnapshot, IntakeStatus, LastRun,
+    Moment, NotExported, Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WebsiteStatus,
 };
+use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
 use crate::store::outbox::{SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
-use crate::store::walk::Walk;
 use crate::store::{INTAKE, Reader, StoreError, StoreLock};
+use orderfeed_events::EventKind;
+use orderfeed_model::clock::UtcMillis;
 
 /// How many runs are searched for the last one of each job.
 const RUNS: usize = 200;
@@ -53,7 +53,11 @@ impl Snapshot {
                 .into_iter()
                 .map(FirstSyncStatus::of)
                 .collect(),
-            walks: reader.running_walks()?.iter().map(WalkStatus::of).collect(),
+            backfills: reader
+                .running_backfills()?
+                .iter()
+                .map(BackfillStatus::of)
+                .collect(),
             websites: websites(reader, config)?,
             source: source(reader)?,
             cron: last_runs(reader.cron_history(None, RUNS)?),
@@ -149,18 +153,18 @@ impl DaemonStatus {
     }
 }
 
-impl WalkStatus {
-    fn of(walk: &Walk) -> Self {
-        let elapsed = walk.updated_at.millis_since(walk.started_at);
-        let rest = walk.total.saturating_sub(walk.done);
-        let guess = walk.done == 0 || rest == 0 || elapsed <= 0;
+impl BackfillStatus {
+    fn of(backfill: &Backfill) -> Self {
+        let elapsed = backfill.updated_at.millis_since(backfill.started_at);
+        let rest = backfill.total.saturating_sub(backfill.done);
+        let guess = backfill.done == 0 || rest == 0 || elapsed <= 0;
         Self {
-            kind: walk.kind.clone(),
-            total: walk.total,
-            done: walk.done,
-            events: walk.events,
-            started_at: Moment(walk.started_at),
-            remaining_ms: (!guess).then(|| (elapsed as f64 * rest as f64 / walk.done as f64) as i64),
+            kind: backfill.kind.clone(),
+            total: backfill.total,
+            done: backfill.done,
+            events: backfill.events,
+            started_at: Moment(backfill.started_at),
+            remaining_ms: (!guess).then(|| (elapsed as f64 * rest as f64 / backfill.done as f64) as i64),
         }
     }
 }
@@ -314,8 +318,8 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_says_how_long_it_still_takes_once_it_can() {
-        let mut walk = Walk {
+    fn a_backfill_says_how_long_it_still_takes_once_it_can() {
+        let mut backfill = Backfill {
             id: 1,
             kind: "resync".into(),
             options: String::new(),
@@ -328,8 +332,8 @@ mod tests {
             updated_at: UtcMillis(1_000),
             finished_at: None,
         };
-        assert_eq!(WalkStatus::of(&walk).remaining_ms, None);
-        (walk.done, walk.updated_at) = (100, UtcMillis(11_000));
-        assert_eq!(WalkStatus::of(&walk).remaining_ms, Some(30_000));
+        assert_eq!(BackfillStatus::of(&backfill).remaining_ms, None);
+        (backfill.done, backfill.updated_at) = (100, UtcMillis(11_000));
+        assert_eq!(BackfillStatus::of(&backfill).remaining_ms, Some(30_000));
     }
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::params;
 
-use super::super::{StoreError, Topic, Writer};
-use crate::clock::UtcMillis;
+use crate::store::{StoreError, Topic, Writer};
+use orderfeed_model::clock::UtcMillis;
 
 impl Writer<'_> {
     /// Removes up to `limit` batches that were delivered before `before`, with their bodies and attempts. Returns how many went; 0

@@ -6,8 +6,8 @@ use std::io;
 use sha2::{Digest, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::super::{Fault, StoreError};
 use super::{EventKey, KindCode};
+use crate::store::{Fault, StoreError};
 
 /// Fast, and small enough: a batch of fifty events shrinks to about a sixth.
 const ZSTD_LEVEL: i32 = 1;

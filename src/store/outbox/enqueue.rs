@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use rusqlite::params;
 
-use super::super::meta::WebsiteId;
-use super::super::suppression::Person;
-use super::super::walk::WalkId;
-use super::super::{StoreError, Topic, Writer};
 use super::{BatchBody, BatchId, Class, EventKey, KindCode, codec};
-use crate::clock::UtcMillis;
-use crate::commerce::order::OrderId;
+use crate::store::backfill::BackfillId;
+use crate::store::meta::WebsiteId;
+use crate::store::suppression::Person;
+use crate::store::{StoreError, Topic, Writer};
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::OrderId;
 
 /// Due whatever the clock says: one that is set back must not hold up what waits for nothing.
 const AT_ONCE: UtcMillis = UtcMillis(0);
@@ -28,8 +28,8 @@ pub struct OrderEvents {
     pub changed_at: UtcMillis,
     /// Whose order it is, by the e-mail address; without one, no suppression list can name them.
     pub person: Option<Person>,
-    /// The walk that met the order, if one did.
-    pub walk: Option<WalkId>,
+    /// The backfill that met the order, if one did.
+    pub backfill: Option<BackfillId>,
     /// The events.
     pub events: Vec<NewEvent>,
 }
@@ -331,7 +331,7 @@ impl Writer<'_> {
             order.class as i64,
             at.0,
             due.0,
-            order.walk
+            order.backfill
         ])?;
         let id = self.connection.last_insert_rowid();
         Ok(OpenBatch {

@@ -4,10 +4,10 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::suppression::{Person, PersonOf};
-use super::super::{Reader, StoreError, Writer};
 use super::{BatchBody, BatchId, ERASED, EventKey};
-use crate::clock::UtcMillis;
+use crate::store::suppression::{Person, PersonOf};
+use crate::store::{Reader, StoreError, Writer};
+use orderfeed_model::clock::UtcMillis;
 
 /// What was found or removed in one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

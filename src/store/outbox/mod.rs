@@ -34,12 +34,14 @@ mod cleanup;
 mod codec;
 mod enqueue;
 mod erase;
+pub mod in_flight;
 mod parked;
 mod queue;
 mod screen;
 mod sender;
 mod settle;
 mod status;
+
 #[cfg(test)]
 mod tests;
 
@@ -55,7 +57,7 @@ pub use sender::{SenderRow, SenderState};
 pub use settle::{Answer, EventVerdict, Settled};
 pub use status::{EventState, KnownEvent, WebsiteOutbox};
 
-use crate::commerce::order::OrderId;
+use orderfeed_model::order::OrderId;
 
 /// Why an event was suppressed: its person is on the local suppression list.
 pub const LOCAL: &str = "local";

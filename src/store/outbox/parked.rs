@@ -2,12 +2,12 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::meta::WebsiteId;
-use super::super::{Reader, StoreError, Topic, Writer};
 use super::enqueue::{BatchLimits, Entry, NewEvent, OrderEvents, Refusal};
 use super::{BatchId, Class, EventKey};
-use crate::clock::UtcMillis;
-use crate::commerce::order::OrderId;
+use crate::store::meta::WebsiteId;
+use crate::store::{Reader, StoreError, Topic, Writer};
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::OrderId;
 
 /// A dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Writer<'_> {
             changed_at: at,
             // The sender looks into the body before it sends.
             person: None,
-            walk: None,
+            backfill: None,
             events: vec![event],
         };
         self.enqueue(&[order], Entry::IfNew, limits, at)?;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::meta::WebsiteId;
-use super::super::{Reader, StoreError};
 use super::{BatchBody, BatchId, Class, KindCode, codec};
-use crate::clock::UtcMillis;
+use crate::store::meta::WebsiteId;
+use crate::store::{Reader, StoreError};
+use orderfeed_model::clock::UtcMillis;
 
 /// A batch that may be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,12 +10,12 @@
 
 use rusqlite::params;
 
-use super::super::meta::WebsiteId;
-use super::super::suppression::PersonOf;
-use super::super::{Reader, StoreError, Topic, Writer};
 use super::enqueue::{Entry, OrderEvents};
 use super::{BatchBody, BatchId, Class, EventKey, LOCAL};
-use crate::clock::UtcMillis;
+use crate::store::meta::WebsiteId;
+use crate::store::suppression::PersonOf;
+use crate::store::{Reader, StoreError, Topic, Writer};
+use orderfeed_model::clock::UtcMillis;
 
 /// The batch of an event that never was in one; ids begin with 1.
 const NO_BATCH: BatchId = 0;

@@ -2,9 +2,9 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::meta::WebsiteId;
-use super::super::{Reader, StoreError, Topic, Writer};
-use crate::clock::UtcMillis;
+use crate::store::meta::WebsiteId;
+use crate::store::{Reader, StoreError, Topic, Writer};
+use orderfeed_model::clock::UtcMillis;
 
 /// What a sender does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::meta::WebsiteId;
-use super::super::{StoreError, Topic, Writer};
 use super::enqueue::Refusal;
 use super::{BatchBody, BatchId, EventKey, KindCode};
-use crate::clock::UtcMillis;
+use crate::store::meta::WebsiteId;
+use crate::store::{StoreError, Topic, Writer};
+use orderfeed_model::clock::UtcMillis;
 
 /// What came back for a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

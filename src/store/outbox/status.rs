@@ -2,11 +2,11 @@
 
 use rusqlite::params;
 
-use super::super::meta::WebsiteId;
-use super::super::{Reader, StoreError};
 use super::{BatchId, Class, EventKey, KindCode};
-use crate::clock::UtcMillis;
-use crate::commerce::order::OrderId;
+use crate::store::meta::WebsiteId;
+use crate::store::{Reader, StoreError};
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::OrderId;
 
 /// How an event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

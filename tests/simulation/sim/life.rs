@@ -6,16 +6,17 @@ use std::time::Duration;
 use fastrand::Rng;
 use orderfeed::config::Config;
 use orderfeed::daemon::control::{Request, Status};
-use orderfeed::daemon::index_work::index_work;
-use orderfeed::daemon::jobs::Jobs;
 use orderfeed::daemon::lifecycle::Lifecycle;
-use orderfeed::daemon::parts::{self, Machinery, PartEnd};
+use orderfeed::daemon::lifecycle::start::{DataSpace, take_over};
+use orderfeed::daemon::lifecycle::vitals::Vitals;
 use orderfeed::daemon::requests::Requests;
-use orderfeed::daemon::selection::Selection;
-use orderfeed::daemon::start::{DataSpace, take_over};
-use orderfeed::daemon::vitals::Vitals;
+use orderfeed::daemon::requests::index_work::index_work;
+use orderfeed::daemon::requests::selection::Selection;
+use orderfeed::daemon::schedule::jobs::Jobs;
+use orderfeed::daemon::tasks;
+use orderfeed::daemon::tasks::{Machinery, PartEnd};
 use orderfeed::delivery::DeliveryParts;
-use orderfeed::delivery::transport::Connector;
+use orderfeed::delivery::http::transport::Connector;
 use orderfeed::indexer::{Indexer, batch_limits};
 use orderfeed::store::{Pace, Store, StoreError, StoreLock};
 use tokio::sync::{Notify, watch};
@@ -182,7 +183,7 @@ impl House {
             config,
             delivery,
             lifecycle,
-            parts: parts::start(machinery),
+            parts: tasks::start(machinery),
             _lock: lock,
         })
     }

@@ -1,7 +1,7 @@
 //! A deterministic simulation: the daemon's real parts on one thread in virtual time, between a made-up shop and a
 //! made-up edge. The same seed is the same run, step for step.
 //!
-//! What is real: capture, the indexer and its walks, events, the store with its group commit over SQLite, delivery from
+//! What is real: capture, the indexer and its backfills, events, the store with its group commit over SQLite, delivery from
 //! the queue to the rules, tokens, the schedules, the first sync, the operator's requests, the lock. What is made up: the
 //! source, the line to the edge and to the token service, the clock, the dice of the jitter, and the thread of the
 //! writer, which is a task here.

@@ -8,7 +8,7 @@ mod read;
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use orderfeed::clock::UtcMillis;
+use orderfeed_model::clock::UtcMillis;
 
 /// Codes of the kinds, as the store keeps them, with the names that identities are made of and the place among events of
 /// one moment.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orderfeed::commerce::order::OrderId;
 use orderfeed::commerce::source::{
     Captured, Change, ChangeOp, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture,
     SourceInfo,
 };
+use orderfeed_model::order::OrderId;
 
 use super::shop::ShopOrder;
 use super::world::World;

@@ -1,7 +1,7 @@
 //! What the edge answers, drawn by lot: how often what goes wrong depends on the weather, which changes.
 
 use fastrand::Rng;
-use orderfeed::delivery::transport::{NoReply, NoReplyCause, Reply};
+use orderfeed::delivery::http::transport::{NoReply, NoReplyCause, Reply};
 
 /// How the edge fares for a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

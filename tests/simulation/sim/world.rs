@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
-use orderfeed::clock::{Clock, UtcMillis};
+use orderfeed_model::clock::{Clock, UtcMillis};
 use tokio::time::Instant;
 
 use super::edge::Edge;

@@ -1,9 +1,9 @@
 //! What is remembered of attempts.
 
-use crate::clock::UtcMillis;
 use crate::store::outbox::tests::{LIMITS, NOW, deliver, enqueue, order, ready, write};
 use crate::store::outbox::{Answer, BatchId, Class, EventKey, EventVerdict, Refusal};
 use crate::store::{Store, testing};
+use orderfeed_model::clock::UtcMillis;
 
 fn failure(at: i64, code: &str) -> Answer {
     Answer {

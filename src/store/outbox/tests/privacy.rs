@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::super::suppression::Person;
 use super::*;
+use crate::store::suppression::Person;
 
 /// In these tests a body is `{"xdm":"<person>/<anything>"}`.
 fn person_of(json: &[u8]) -> Option<Person> {

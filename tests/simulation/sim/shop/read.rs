@@ -1,8 +1,8 @@
 //! An order of the model as the source hands it out.
 
-use orderfeed::clock::UtcMillis;
-use orderfeed::commerce::amount::Amount;
-use orderfeed::commerce::order::{
+use orderfeed_model::amount::Amount;
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::{
     CreditMemo, DocumentItem, Invoice, Item, Order, Return, Scope, Shipment, StatusChange, Totals,
 };
 

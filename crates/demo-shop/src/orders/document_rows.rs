@@ -1,0 +1,148 @@
+//! What invoices, shipments and credit memos have in common: which items and how many, and their rows.
+
+use crate::amount::Amount;
+use crate::orders::model::{Cost, Item, Order};
+use crate::orders::recorder::{Cells, Pen, both};
+use crate::orders::rows;
+use crate::shop::catalog::ProductKind;
+use crate::shop::stores::WEBSITES;
+
+/// Items by index and how many of each.
+pub(crate) type Picked = Vec<(usize, Amount)>;
+
+/// The two halves of a document item's row: which item, and what about it.
+pub(crate) type ItemRow = (Cells, Cells);
+
+/// Some or all of what is there, at least one of something.
+pub(crate) fn pick(pen: &mut Pen<'_>, order: &Order, there: Picked, everything: bool) -> Picked {
+    let there: Picked = there.into_iter().filter(|(_, qty)| *qty > Amount::ZERO).collect();
+    if everything || pen.chance(45) {
+        return there;
+    }
+    let chosen: Picked = there.iter().copied().filter(|_| pen.chance(65)).collect();
+    let some: Picked = chosen
+        .into_iter()
+        .map(|(i, qty)| (i, portion(pen, order, i, qty)))
+        .collect();
+    if some.is_empty() {
+        there.into_iter().take(1).collect()
+    } else {
+        some
+    }
+}
+
+/// Invoices or refunds what was picked: moves the `counter` of the items and gives what it costs, with the rows of
+/// the document. Lines and their parts both get a row; only the lines cost, the parts of a bundle are in their price.
+pub(crate) fn settle(
+    order: &mut Order,
+    picked: &Picked,
+    counter: fn(&mut Item) -> &mut Amount,
+) -> (Cost, Vec<ItemRow>) {
+    let (mut cost, mut rows) = (Cost::default(), vec![]);
+    for &(line, qty) in picked {
+        for (index, qty) in with_children(order, line, qty) {
+            let item = &mut order.items[index];
+            item.touched = true;
+            let done = *counter(item);
+            *counter(item) += qty;
+            let part = order.cost_of(index, done + qty) - order.cost_of(index, done);
+            if index == line {
+                cost += part;
+            }
+            rows.push(money_item(order, index, qty, part));
+        }
+    }
+    (cost, rows)
+}
+
+fn portion(pen: &mut Pen<'_>, order: &Order, index: usize, qty: Amount) -> Amount {
+    if order.items[index].product.kind == ProductKind::ByWeight {
+        return if pen.chance(60) {
+            qty
+        } else {
+            Amount(pen.rng.i64(1..=qty.0))
+        };
+    }
+    let whole = qty.0 / Amount::whole(1).0;
+    if whole <= 1 || pen.chance(50) {
+        qty
+    } else {
+        Amount::whole(pen.rng.i64(1..=whole))
+    }
+}
+
+/// A line with its parts, each with its own quantity.
+pub(crate) fn with_children(order: &Order, line: usize, qty: Amount) -> Picked {
+    let children = order.children(line).into_iter();
+    std::iter::once((line, qty))
+        .chain(children.map(|child| (child, qty.times(order.items[child].per_parent, Amount(1)))))
+        .collect()
+}
+
+/// The sum of the quantities.
+pub(crate) fn total(picked: &Picked) -> Amount {
+    picked.iter().map(|(_, qty)| *qty).sum()
+}
+
+/// What all three kinds of document start with.
+pub(crate) fn document_cells(pen: &mut Pen<'_>, order: &Order, table: &'static str, id: i64) -> Cells {
+    let number = pen.number(table, order.store);
+    let mut cells = vec![
+        ("entity_id", id.into()),
+        ("store_id", rows::store_id(order)),
+        ("order_id", order.id.into()),
+        ("increment_id", number.into()),
+        ("billing_address_id", order.billing.0.into()),
+        ("created_at", pen.at.into()),
+        ("updated_at", pen.at.into()),
+    ];
+    if table != "sales_shipment" {
+        let site = &WEBSITES[order.store.website];
+        cells.extend([
+            ("base_currency_code", site.currency.into()),
+            ("order_currency_code", order.store.currency.into()),
+        ]);
+        cells.push(("base_to_order_rate", order.store.rate.into()));
+    }
+    cells
+}
+
+/// Which item, and how many of it.
+pub(crate) fn item_cells(order: &Order, index: usize, qty: Amount) -> Cells {
+    let item = &order.items[index];
+    vec![
+        ("order_item_id", item.id.into()),
+        ("product_id", item.product.id.into()),
+        ("sku", rows::sku(order, index).into()),
+        ("name", item.product.name.into()),
+        ("qty", qty.into()),
+    ]
+}
+
+fn money_item(order: &Order, index: usize, qty: Amount, part: Cost) -> ItemRow {
+    let mut money = vec![];
+    both(&mut money, ["base_price", "price"], order.items[index].price);
+    both(&mut money, ["base_row_total", "row_total"], part.subtotal);
+    both(&mut money, ["base_tax_amount", "tax_amount"], part.tax);
+    both(
+        &mut money,
+        ["base_discount_amount", "discount_amount"],
+        part.discount,
+    );
+    both(
+        &mut money,
+        ["base_row_total_incl_tax", "row_total_incl_tax"],
+        part.subtotal + part.tax,
+    );
+    (item_cells(order, index, qty), money)
+}
+
+/// Writes the items of the document `parent`.
+pub(crate) fn write_items(pen: &mut Pen<'_>, table: &'static str, parent: i64, items: Vec<ItemRow>) {
+    for (head, tail) in items {
+        let mut cells = vec![("entity_id", pen.id(table).into()), ("parent_id", parent.into())];
+        cells.extend(head);
+        cells.extend(tail);
+        pen.insert(table, cells);
+    }
+}

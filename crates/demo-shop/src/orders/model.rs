@@ -1,0 +1,363 @@
+//! An order as the shop remembers it, and Commerce's state machine over it. Pure: what is allowed, what it costs,
+//! which state follows. The deeds that use it are in [`crate::orders::actions`].
+//!
+//! Quantities follow Commerce's notion of a dummy: of a bundle whose parts ship separately the children are shipped
+//! and the parent is not, of everything else it is the parent; an invoice or credit memo lists both. Money is shared
+//! out by cumulated quantity (the share of what is invoiced after, less the share before), so that documents add up
+//! to the item exactly, whatever the rounding.
+
+use std::ops::{Add, AddAssign, Sub};
+
+use crate::amount::Amount;
+use crate::shop::catalog::{Product, ProductKind};
+use crate::shop::people::{Person, Place};
+use crate::shop::stores::{Store, WEBSITES};
+
+/// An amount in base and in order currency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Money {
+    pub base: Amount,
+    pub shown: Amount,
+}
+
+impl Money {
+    pub(crate) fn zip(self, other: Self, f: impl Fn(Amount, Amount) -> Amount) -> Self {
+        Self {
+            base: f(self.base, other.base),
+            shown: f(self.shown, other.shown),
+        }
+    }
+
+    pub(crate) fn negated(self) -> Self {
+        Self::default() - self
+    }
+}
+
+impl Add for Money {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        self.zip(other, Amount::add)
+    }
+}
+
+impl Sub for Money {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, Amount::sub)
+    }
+}
+
+impl AddAssign for Money {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// What a row, a document or an order costs. `tax` includes `shipping_tax`; `discount` is positive here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Cost {
+    pub subtotal: Money,
+    pub discount: Money,
+    pub tax: Money,
+    pub shipping: Money,
+    pub shipping_tax: Money,
+}
+
+impl Cost {
+    pub(crate) fn grand_total(self) -> Money {
+        self.subtotal - self.discount + self.tax + self.shipping
+    }
+
+    fn zip(self, other: Self, f: impl Fn(Money, Money) -> Money) -> Self {
+        Self {
+            subtotal: f(self.subtotal, other.subtotal),
+            discount: f(self.discount, other.discount),
+            tax: f(self.tax, other.tax),
+            shipping: f(self.shipping, other.shipping),
+            shipping_tax: f(self.shipping_tax, other.shipping_tax),
+        }
+    }
+}
+
+impl Add for Cost {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        self.zip(other, Money::add)
+    }
+}
+
+impl Sub for Cost {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, Money::sub)
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// Commerce's order states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    New,
+    PendingPayment,
+    PaymentReview,
+    Processing,
+    Complete,
+    Closed,
+    Canceled,
+    Holded,
+}
+
+impl State {
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::PendingPayment => "pending_payment",
+            Self::PaymentReview => "payment_review",
+            Self::Processing => "processing",
+            Self::Complete => "complete",
+            Self::Closed => "closed",
+            Self::Canceled => "canceled",
+            Self::Holded => "holded",
+        }
+    }
+
+    /// The status that a state has unless the merchant chose another.
+    pub(crate) const fn default_status(self) -> &'static str {
+        match self {
+            Self::New => "pending",
+            other => other.code(),
+        }
+    }
+}
+
+/// An order item.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub id: i64,
+    pub parent: Option<usize>,
+    pub product: &'static Product,
+    pub options: Option<String>,
+    /// Of a child: how many in one of the parent.
+    pub per_parent: Amount,
+    pub price: Money,
+    pub row: Cost,
+    pub ordered: Amount,
+    pub invoiced: Amount,
+    pub shipped: Amount,
+    pub refunded: Amount,
+    pub canceled: Amount,
+    pub returned: Amount,
+    pub touched: bool,
+}
+
+/// An invoice, as far as later deeds need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Invoice {
+    pub id: i64,
+    pub total: Money,
+    pub paid: bool,
+    pub refunded: Money,
+}
+
+/// How far a return is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ReturnStage {
+    Pending,
+    Authorized,
+    Received,
+    Over,
+}
+
+/// A return: per item its row id, the index of the order item and the quantity asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Return {
+    pub id: i64,
+    pub stage: ReturnStage,
+    pub items: Vec<(i64, usize, Amount)>,
+}
+
+/// The payment with its transactions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Payment {
+    pub id: i64,
+    pub method: &'static str,
+    pub title: &'static str,
+    pub online: bool,
+    pub po_number: Option<String>,
+    pub last_trans_id: Option<String>,
+    /// Row id and text id of the open authorisation.
+    pub authorization: Option<(i64, String)>,
+    pub authorized: Money,
+    pub paid: Money,
+    pub refunded: Money,
+    pub canceled: Money,
+    pub voided: bool,
+}
+
+/// An order in the shop's memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub id: i64,
+    pub number: String,
+    pub store: &'static Store,
+    /// The store view was deleted afterwards: its id is null in every row.
+    pub store_gone: bool,
+    pub person: Person,
+    pub billing: (i64, Place),
+    pub shipping: Option<(i64, Place)>,
+    pub items: Vec<Item>,
+    pub payment: Payment,
+    pub cost: Cost,
+    pub invoiced: Cost,
+    pub refunded: Cost,
+    pub canceled: Cost,
+    pub paid: Money,
+    pub total_refunded: Money,
+    pub adjustment_positive: Money,
+    pub adjustment_negative: Money,
+    pub state: State,
+    pub status: &'static str,
+    pub before_hold: Option<(State, &'static str)>,
+    pub invoices: Vec<Invoice>,
+    pub shipments: Vec<i64>,
+    pub returns: Vec<Return>,
+    pub touched: bool,
+}
+
+impl Item {
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.product.kind.is_virtual()
+    }
+
+    pub(crate) fn ships_separately(&self) -> bool {
+        self.product.kind == ProductKind::BundleSeparately
+    }
+
+    pub(crate) fn to_invoice(&self) -> Amount {
+        self.ordered - self.invoiced - self.canceled
+    }
+
+    pub(crate) fn to_refund(&self) -> Amount {
+        self.invoiced - self.refunded
+    }
+}
+
+impl Order {
+    /// Indexes of the items without parent.
+    pub(crate) fn lines(&self) -> Vec<usize> {
+        (0..self.items.len())
+            .filter(|&i| self.items[i].parent.is_none())
+            .collect()
+    }
+
+    pub(crate) fn children(&self, parent: usize) -> Vec<usize> {
+        (0..self.items.len())
+            .filter(|&i| self.items[i].parent == Some(parent))
+            .collect()
+    }
+
+    /// What `qty` of an item costs, cumulated from nothing.
+    pub(crate) fn cost_of(&self, index: usize, qty: Amount) -> Cost {
+        let item = &self.items[index];
+        if item.ships_separately() {
+            let parts = self.children(index).into_iter();
+            return parts.fold(Cost::default(), |sum, child| {
+                sum + self.cost_of(child, qty.times(self.items[child].per_parent, Amount(1)))
+            });
+        }
+        let site = &WEBSITES[self.store.website];
+        let share = |money: Money| Money {
+            base: money.base.share(qty, item.ordered, site.unit),
+            shown: money.shown.share(qty, item.ordered, self.store.unit),
+        };
+        Cost {
+            subtotal: share(item.row.subtotal),
+            discount: share(item.row.discount),
+            tax: share(item.row.tax),
+            ..Cost::default()
+        }
+    }
+
+    /// What is left to ship of an item; nothing for what is virtual or counted elsewhere in its bundle.
+    pub(crate) fn to_ship(&self, index: usize) -> Amount {
+        let item = &self.items[index];
+        let counted = match item.parent {
+            Some(parent) => self.items[parent].ships_separately(),
+            None => !item.ships_separately(),
+        };
+        if !counted || item.is_virtual() {
+            return Amount::ZERO;
+        }
+        (item.ordered - item.shipped.max(item.refunded) - item.canceled).max(Amount::ZERO)
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.items.iter().all(Item::is_virtual)
+    }
+
+    pub(crate) fn can_invoice(&self) -> bool {
+        let over = matches!(
+            self.state,
+            State::Canceled | State::Closed | State::Holded | State::PaymentReview
+        );
+        !over && self.has_to_invoice()
+    }
+
+    pub(crate) fn can_ship(&self) -> bool {
+        (0..self.items.len()).any(|i| self.to_ship(i) > Amount::ZERO)
+    }
+
+    /// Something was paid that is not refunded. What never was refunded counts, also an order that cost nothing or
+    /// whose invoice is still open: it is complete, not closed.
+    pub(crate) fn can_refund(&self) -> bool {
+        let owed = self.invoices.iter().any(|invoice| !invoice.paid);
+        owed || self.paid != self.total_refunded || self.total_refunded == Money::default()
+    }
+
+    /// Whether most orders in this state stay as they are: what may follow is a credit memo or a return.
+    pub(crate) fn is_done(&self) -> bool {
+        let over = matches!(self.state, State::Complete | State::Closed | State::Canceled);
+        over && self.returns.iter().all(|one| one.stage == ReturnStage::Over)
+    }
+
+    pub(crate) fn nothing_invoiced_or_shipped(&self) -> bool {
+        self.invoices.is_empty() && self.shipments.is_empty()
+    }
+
+    /// The state that follows from what was invoiced, shipped and refunded.
+    pub(crate) fn resolved_state(&self) -> State {
+        let in_process = !self.invoices.is_empty() || !self.shipments.is_empty();
+        let state = match self.state {
+            State::New | State::PendingPayment if in_process => State::Processing,
+            other => other,
+        };
+        let settled = matches!(state, State::Processing | State::Complete) && !self.has_to_invoice();
+        if !settled || self.can_ship() {
+            return state;
+        }
+        if !self.can_refund() && !self.is_virtual() {
+            return State::Closed;
+        }
+        State::Complete
+    }
+
+    /// Moves to a state with its default status. Staying in a state keeps a custom status.
+    pub(crate) fn enter(&mut self, state: State) {
+        if self.state != state {
+            self.state = state;
+            self.status = state.default_status();
+        }
+        self.touched = true;
+    }
+
+    fn has_to_invoice(&self) -> bool {
+        self.lines()
+            .into_iter()
+            .any(|i| self.items[i].to_invoice() > Amount::ZERO)
+    }
+}

@@ -1,0 +1,395 @@
+//! A shopper places an order: who, where, what, for how much, and how it is paid.
+
+use crate::amount::Amount;
+use crate::orders::model::{Cost, Item, Money, Order, Payment, State};
+use crate::orders::recorder::{Cells, Pen};
+use crate::orders::rows;
+use crate::shop::catalog::{PRODUCTS, Product, ProductKind};
+use crate::shop::people;
+use crate::shop::stores::{STORES, Store, WEBSITES};
+use crate::sql::Value;
+
+/// What the shopper does about payment at the checkout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Checkout {
+    /// Later, outside of the shop.
+    Offline,
+    /// The card is authorised, the capture comes with the invoice.
+    Authorized,
+    /// The card is charged: the invoice follows in the same transaction.
+    Sale,
+    /// The shopper is sent to another site and has to come back.
+    Redirect,
+    /// The provider wants to look at it.
+    Review,
+}
+
+/// How many of a thousand orders are odd in a certain way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Oddities {
+    pub guests_without_email: u32,
+    pub deleted_store_views: u32,
+}
+
+/// Places an order. The second is whether the payment was charged at once, so that an invoice is due.
+pub(crate) fn place(pen: &mut Pen<'_>, oddities: Oddities) -> (Order, bool) {
+    let store = &STORES[pen.one_of(&[0, 0, 0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 7, 8, 9, 9])];
+    let items = basket(pen, store);
+    let mut order = draft(pen, store, items, oddities);
+    price(pen, &mut order);
+    let checkout = choose_payment(pen, &mut order);
+    write(pen, &order);
+    if matches!(checkout, Checkout::Authorized | Checkout::Review) {
+        authorize(pen, &mut order);
+    }
+    (order, checkout == Checkout::Sale)
+}
+
+/// Reserves the whole sum on the shopper's card.
+pub(crate) fn authorize(pen: &mut Pen<'_>, order: &mut Order) {
+    let text = transaction(pen, order, "authorization", None);
+    order.payment.authorized = order.cost.grand_total();
+    order.payment.authorization = text;
+    rows::write_payment(pen, order);
+}
+
+/// Writes a payment transaction and makes it the payment's last; returns its ids.
+pub(crate) fn transaction(
+    pen: &mut Pen<'_>,
+    order: &mut Order,
+    kind: &'static str,
+    parent: Option<&(i64, String)>,
+) -> Option<(i64, String)> {
+    let id = pen.id("sales_payment_transaction");
+    let text = format!("{:08x}{:04x}-{}", pen.rng.u32(..), id & 0xFFFF, &kind[..4]);
+    let cells = vec![
+        ("transaction_id", id.into()),
+        ("parent_id", parent.map(|(id, _)| *id).into()),
+        ("order_id", order.id.into()),
+        ("payment_id", order.payment.id.into()),
+        ("txn_id", text.clone().into()),
+        ("parent_txn_id", parent.map(|(_, text)| text.clone()).into()),
+        ("txn_type", kind.into()),
+        ("is_closed", (kind != "authorization").into()),
+        ("created_at", pen.at.into()),
+    ];
+    pen.insert("sales_payment_transaction", cells);
+    order.payment.last_trans_id = Some(text.clone());
+    Some((id, text))
+}
+
+fn draft(pen: &mut Pen<'_>, store: &'static Store, items: Vec<Item>, oddities: Oddities) -> Order {
+    let site = &WEBSITES[store.website];
+    let person = people::person(pen.rng, oddities.guests_without_email);
+    let billing = (pen.id("sales_order_address"), people::place(pen.rng, site));
+    let physical = items.iter().any(|item| !item.is_virtual());
+    let shipping = physical.then(|| {
+        let elsewhere = pen.chance(25).then(|| people::place(pen.rng, site));
+        (
+            pen.id("sales_order_address"),
+            elsewhere.unwrap_or_else(|| billing.1.clone()),
+        )
+    });
+    Order {
+        id: pen.id("sales_order"),
+        number: pen.number("sales_order", store),
+        store,
+        store_gone: pen.rng.u32(..1000) < oddities.deleted_store_views,
+        person,
+        billing,
+        shipping,
+        items,
+        payment: Payment {
+            id: pen.id("sales_order_payment"),
+            ..Payment::default()
+        },
+        cost: Cost::default(),
+        invoiced: Cost::default(),
+        refunded: Cost::default(),
+        canceled: Cost::default(),
+        paid: Money::default(),
+        total_refunded: Money::default(),
+        adjustment_positive: Money::default(),
+        adjustment_negative: Money::default(),
+        state: State::New,
+        status: State::New.default_status(),
+        before_hold: None,
+        invoices: vec![],
+        shipments: vec![],
+        returns: vec![],
+        touched: false,
+    }
+}
+
+/// One to four different products with their parts.
+fn basket(pen: &mut Pen<'_>, store: &Store) -> Vec<Item> {
+    let mut items = vec![];
+    for _ in 0..pen.one_of(&[1, 1, 1, 2, 2, 3, 4]) {
+        let product = &PRODUCTS[pen.rng.usize(..PRODUCTS.len())];
+        let qty = match product.kind {
+            ProductKind::ByWeight => Amount(pen.rng.i64(500..60_000)),
+            ProductKind::Simple if product.cents < 10 => Amount::whole(pen.rng.i64(1..2_000)),
+            _ => Amount::whole(pen.one_of(&[1, 1, 1, 1, 2, 2, 3, 5])),
+        };
+        let parent = items.len();
+        let options = options(pen, product);
+        items.push(item(pen, product, None, qty, options));
+        for &(part, each) in product.parts {
+            let each = Amount::whole(each);
+            let selection = (product.kind != ProductKind::Configurable).then(|| selection(&PRODUCTS[part]));
+            let mut child = item(
+                pen,
+                &PRODUCTS[part],
+                Some(parent),
+                qty.times(each, Amount(1)),
+                selection,
+            );
+            child.per_parent = each;
+            items.push(child);
+        }
+        set_prices(&mut items, parent, store);
+    }
+    items
+}
+
+fn item(
+    pen: &mut Pen<'_>,
+    product: &'static Product,
+    parent: Option<usize>,
+    ordered: Amount,
+    options: Option<String>,
+) -> Item {
+    Item {
+        id: pen.id("sales_order_item"),
+        parent,
+        product,
+        options,
+        per_parent: Amount::whole(1),
+        price: Money::default(),
+        row: Cost::default(),
+        ordered,
+        invoiced: Amount::ZERO,
+        shipped: Amount::ZERO,
+        refunded: Amount::ZERO,
+        canceled: Amount::ZERO,
+        returned: Amount::ZERO,
+        touched: false,
+    }
+}
+
+/// Prices a line: of a bundle whose parts ship separately the parts cost, of everything else the parent.
+fn set_prices(items: &mut [Item], parent: usize, store: &Store) {
+    let site = &WEBSITES[store.website];
+    let dynamic = items[parent].ships_separately();
+    for item in &mut items[parent..] {
+        if item.parent.is_some() != dynamic {
+            continue;
+        }
+        let base = Amount::hundredths(item.product.cents)
+            .times(site.per_dollar, site.unit)
+            .max(site.unit);
+        let shown = base.times(store.rate, store.unit).max(store.unit);
+        item.price = Money { base, shown };
+        item.row.subtotal = Money {
+            base: base.times(item.ordered, site.unit),
+            shown: shown.times(item.ordered, store.unit),
+        };
+    }
+}
+
+/// Discount, tax and shipping, from the rows up.
+fn price(pen: &mut Pen<'_>, order: &mut Order) {
+    let site = &WEBSITES[order.store.website];
+    let units = Money {
+        base: site.unit,
+        shown: order.store.unit,
+    };
+    let gift = pen.chance(1);
+    let discount = if gift {
+        100
+    } else {
+        pen.one_of(&[0, 0, 0, 0, 0, 10, 15, 33])
+    };
+    let of = |money: Money, percent: Amount| {
+        money.zip(units, |amount, unit| {
+            amount.share(percent, Amount::whole(100), unit)
+        })
+    };
+    for item in &mut order.items {
+        item.row.discount = of(item.row.subtotal, Amount::whole(discount));
+        item.row.tax = of(item.row.subtotal - item.row.discount, site.tax_percent);
+    }
+    for line in order.lines() {
+        if order.items[line].ships_separately() {
+            let parts = order.children(line).into_iter();
+            order.items[line].row = parts.fold(Cost::default(), |sum, child| sum + order.items[child].row);
+            order.items[line].price = unit_price(order, line);
+        }
+        order.cost += order.items[line].row;
+    }
+    if order.shipping.is_some() && !gift && pen.chance(80) {
+        let base = Amount::whole(5).times(site.per_dollar, site.unit);
+        order.cost.shipping = Money {
+            base,
+            shown: base.times(order.store.rate, order.store.unit),
+        };
+        order.cost.shipping_tax = of(order.cost.shipping, site.tax_percent);
+        order.cost.tax += order.cost.shipping_tax;
+    }
+}
+
+/// What one bundle costs: the sum of its parts' prices.
+fn unit_price(order: &Order, line: usize) -> Money {
+    order
+        .children(line)
+        .into_iter()
+        .fold(Money::default(), |sum, child| {
+            let part = &order.items[child];
+            sum + part.price.zip(
+                Money {
+                    base: part.per_parent,
+                    shown: part.per_parent,
+                },
+                |price, each| price.times(each, Amount(1)),
+            )
+        })
+}
+
+fn choose_payment(pen: &mut Pen<'_>, order: &mut Order) -> Checkout {
+    let roll = pen.rng.u32(..100);
+    let (checkout, method, title) = match roll {
+        _ if order.cost.grand_total().base == Amount::ZERO => {
+            (Checkout::Offline, "free", "No Payment Information Required")
+        }
+        0..22 => (Checkout::Offline, "checkmo", "Check / Money order"),
+        22..30 => (Checkout::Offline, "banktransfer", "Bank Transfer Payment"),
+        30..35 => (Checkout::Offline, "purchaseorder", "Purchase Order"),
+        35..70 => (Checkout::Authorized, "braintree", "Credit Card"),
+        70..84 => (Checkout::Sale, "payflowpro", "Credit Card (Payflow)"),
+        84..95 => (Checkout::Redirect, "paypal_express", "PayPal Express Checkout"),
+        _ => (Checkout::Review, "braintree", "Credit Card"),
+    };
+    let payment = &mut order.payment;
+    (payment.method, payment.title) = (method, title);
+    payment.online = checkout != Checkout::Offline;
+    payment.po_number = (method == "purchaseorder").then(|| format!("PO-{}", order.number));
+    order.state = match checkout {
+        Checkout::Offline => State::New,
+        Checkout::Authorized | Checkout::Sale => State::Processing,
+        Checkout::Redirect => State::PendingPayment,
+        Checkout::Review => State::PaymentReview,
+    };
+    let suspected = order.state == State::PaymentReview && pen.chance(40);
+    order.status = if suspected {
+        "fraud"
+    } else {
+        order.state.default_status()
+    };
+    checkout
+}
+
+fn write(pen: &mut Pen<'_>, order: &Order) {
+    let at = pen.at;
+    pen.insert("sales_order", rows::order_cells(order, at));
+    for index in 0..order.items.len() {
+        pen.insert("sales_order_item", rows::item_cells(order, index, at));
+    }
+    pen.insert(
+        "sales_order_address",
+        rows::address_cells(order, &order.billing, "billing"),
+    );
+    if let Some(shipping) = &order.shipping {
+        pen.insert(
+            "sales_order_address",
+            rows::address_cells(order, shipping, "shipping"),
+        );
+    }
+    pen.insert("sales_order_payment", rows::payment_cells(order));
+    write_tax(pen, order);
+    pen.history(order, None, "order");
+    pen.status_change(order);
+}
+
+fn write_tax(pen: &mut Pen<'_>, order: &Order) {
+    if order.cost.tax == Money::default() {
+        return;
+    }
+    let site = &WEBSITES[order.store.website];
+    let tax = pen.id("sales_order_tax");
+    let cells = vec![
+        ("tax_id", tax.into()),
+        ("order_id", order.id.into()),
+        ("code", site.tax_title.into()),
+        ("title", site.tax_title.into()),
+        ("percent", site.tax_percent.into()),
+        ("amount", order.cost.tax.shown.into()),
+        ("base_amount", order.cost.tax.base.into()),
+        ("base_real_amount", order.cost.tax.base.into()),
+        ("priority", Value::Int(0)),
+        ("position", Value::Int(0)),
+    ];
+    pen.insert("sales_order_tax", cells);
+    // A bundle's parts carry its tax where they carry its price.
+    let taxed = |item: &&Item| item.row.tax != Money::default() && !item.ships_separately();
+    for item in order.items.iter().filter(taxed) {
+        tax_item(pen, order, (tax, Some(item.id)), item.row.tax);
+    }
+    if order.cost.shipping_tax != Money::default() {
+        tax_item(pen, order, (tax, None), order.cost.shipping_tax);
+    }
+}
+
+fn tax_item(pen: &mut Pen<'_>, order: &Order, (tax, item): (i64, Option<i64>), amount: Money) {
+    let id = pen.id("sales_order_tax_item");
+    let cells: Cells = vec![
+        ("tax_item_id", id.into()),
+        ("tax_id", tax.into()),
+        ("item_id", item.into()),
+        ("tax_percent", WEBSITES[order.store.website].tax_percent.into()),
+        ("amount", amount.shown.into()),
+        ("base_amount", amount.base.into()),
+        ("real_amount", amount.shown.into()),
+        ("real_base_amount", amount.base.into()),
+        (
+            "taxable_item_type",
+            if item.is_some() { "product" } else { "shipping" }.into(),
+        ),
+    ];
+    pen.insert("sales_order_tax_item", cells);
+}
+
+/// `product_options` as Commerce writes them. Numbers come as numbers or as text, depending on the version.
+fn options(pen: &mut Pen<'_>, product: &Product) -> Option<String> {
+    let text = match product.kind {
+        ProductKind::Configurable => {
+            r#"{"info_buyRequest":{"qty":1,"super_attribute":{"93":"56"}},"attributes_info":[{"label":"Color","value":"Orange","option_id":"93","option_value":"56"},{"label":"Size","value":"XL","option_id":"144","option_value":"170"}],"simple_name":"Chaz Kangeroo Hoodie-XL-Orange","simple_sku":"MH01-XL-Orange","product_calculations":1,"shipment_type":0}"#
+        }
+        ProductKind::BundleTogether => {
+            r#"{"bundle_options":{"1":{"option_id":"1","label":"Body","value":[{"title":"Camera body","qty":1,"price":649}]}},"product_calculations":1,"shipment_type":"0"}"#
+        }
+        ProductKind::BundleSeparately if pen.chance(50) => {
+            r#"{"bundle_options":{"1":{"option_id":"1","label":"Strap","value":[{"title":"Sprite Yoga Strap","qty":2,"price":14}]}},"product_calculations":0,"shipment_type":"1"}"#
+        }
+        ProductKind::BundleSeparately => r#"{"product_calculations":0,"shipment_type":1}"#,
+        ProductKind::Downloadable => {
+            r#"{"info_buyRequest":{"links":["1"]},"links":["1"],"is_downloadable":true,"real_product_type":"downloadable"}"#
+        }
+        ProductKind::Grouped => {
+            r#"{"info_buyRequest":{"qty":1},"super_product_config":{"product_code":"product_type","product_type":"grouped","product_id":"45"}}"#
+        }
+        ProductKind::Simple if pen.chance(20) => {
+            r#"{"info_buyRequest":{"qty":1},"options":[{"label":"Engraving","value":"For Zoë \u2764 from 花子","print_value":"For Zoë \u2764 from 花子","option_id":"7","option_type":"field"}]}"#
+        }
+        ProductKind::Simple if pen.chance(10) => return None,
+        _ => r#"{"info_buyRequest":{"qty":1}}"#,
+    };
+    Some(text.to_owned())
+}
+
+fn selection(part: &Product) -> String {
+    format!(
+        r#"{{"info_buyRequest":{{}},"bundle_selection_attributes":"{{\"price\":{},\"qty\":1,\"option_label\":\"{}\",\"option_id\":\"1\"}}"}}"#,
+        Amount::hundredths(part.cents),
+        part.sku
+    )
+}

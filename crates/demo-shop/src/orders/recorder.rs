@@ -1,0 +1,160 @@
+//! What a deed writes with: the time, the dice, the next free ids, and the list of changes that it makes.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+
+use crate::amount::Amount;
+use crate::orders::model::{Money, Order};
+use crate::shop::stores::Store;
+use crate::sql::{Row, Statement, Value, update};
+use crate::tables::OPTIONAL_TABLES;
+use crate::tables::schema::Edition;
+use orderfeed_model::clock::UtcMillis;
+
+/// Columns with their values.
+pub(crate) type Cells = Vec<(&'static str, Value)>;
+
+/// One thing that a deed does to the database.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Insert(Row),
+    Update {
+        table: &'static str,
+        key: &'static str,
+        id: i64,
+        cells: Cells,
+    },
+}
+
+impl Change {
+    pub(crate) fn statement(self, table_prefix: &str) -> Statement {
+        match self {
+            Self::Insert(row) => row.insert(table_prefix),
+            Self::Update {
+                table,
+                key,
+                id,
+                cells,
+            } => update(table_prefix, table, (key, id), cells),
+        }
+    }
+}
+
+/// The next free ids and document numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Ids {
+    first: i64,
+    rows: BTreeMap<&'static str, i64>,
+    numbers: BTreeMap<(&'static str, i64), i64>,
+}
+
+impl Ids {
+    pub(crate) fn from(first: i64) -> Self {
+        Self {
+            first,
+            rows: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+        }
+    }
+
+    fn row(&mut self, table: &'static str) -> i64 {
+        let next = self.rows.entry(table).or_insert(self.first);
+        *next += 1;
+        *next - 1
+    }
+
+    fn number(&mut self, table: &'static str, store: i64) -> i64 {
+        let next = self.numbers.entry((table, store)).or_insert(self.first);
+        *next += 1;
+        *next - 1
+    }
+}
+
+/// The hand of one deed.
+pub(crate) struct Pen<'a> {
+    pub at: UtcMillis,
+    pub rng: &'a mut Rng,
+    pub ids: &'a mut Ids,
+    pub edition: Edition,
+    pub changes: Vec<Change>,
+}
+
+impl Pen<'_> {
+    /// Whether this happens, in `percent` of all cases.
+    pub(crate) fn chance(&mut self, percent: u32) -> bool {
+        self.rng.u32(..100) < percent
+    }
+
+    /// One of `choices`, which must not be empty.
+    pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.rng.usize(..choices.len())]
+    }
+
+    /// The next id of a table.
+    pub(crate) fn id(&mut self, table: &'static str) -> i64 {
+        self.ids.row(table)
+    }
+
+    /// The next number of a kind of document in the order's store view: `000000012`, `4000000012`.
+    pub(crate) fn number(&mut self, table: &'static str, store: &Store) -> String {
+        format!("{}{:09}", store.number_prefix, self.ids.number(table, store.id))
+    }
+
+    /// Notes a new row, unless the edition lacks its table.
+    pub(crate) fn insert(&mut self, table: &'static str, cells: Cells) {
+        if self.edition == Edition::Full || !OPTIONAL_TABLES.contains(&table) {
+            self.changes.push(Change::Insert(Row::new(table, cells)));
+        }
+    }
+
+    /// Notes new values in a row.
+    pub(crate) fn update(&mut self, table: &'static str, key: &'static str, id: i64, cells: Cells) {
+        self.changes.push(Change::Update {
+            table,
+            key,
+            id,
+            cells,
+        });
+    }
+
+    /// Notes an entry in the order's history.
+    pub(crate) fn history(&mut self, order: &Order, comment: Option<&'static str>, about: &'static str) {
+        let id = self.id("sales_order_status_history");
+        let cells = vec![
+            ("entity_id", id.into()),
+            ("parent_id", order.id.into()),
+            ("is_customer_notified", Value::Int(0)),
+            ("comment", comment.into()),
+            ("status", order.status.into()),
+            ("created_at", self.at.into()),
+            ("entity_name", about.into()),
+        ];
+        self.insert("sales_order_status_history", cells);
+    }
+
+    /// Notes a change of status where Commerce logs them (newest versions).
+    pub(crate) fn status_change(&mut self, order: &Order) {
+        let id = self.id("sales_order_status_change_history");
+        let cells = vec![
+            ("entity_id", id.into()),
+            ("order_id", order.id.into()),
+            ("status", order.status.into()),
+            ("created_at", self.at.into()),
+        ];
+        self.insert("sales_order_status_change_history", cells);
+    }
+}
+
+/// An amount under its base and its order-currency column; nothing stays null, as Commerce leaves it.
+pub(crate) fn or_null(cells: &mut Cells, [base, shown]: [&'static str; 2], money: Money) {
+    let value = |amount: Amount| (amount != Amount::ZERO).then_some(amount).into();
+    cells.push((base, value(money.base)));
+    cells.push((shown, value(money.shown)));
+}
+
+/// The same with zeros written out.
+pub(crate) fn both(cells: &mut Cells, [base, shown]: [&'static str; 2], money: Money) {
+    cells.push((base, money.base.into()));
+    cells.push((shown, money.shown.into()));
+}

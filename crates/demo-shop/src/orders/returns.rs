@@ -1,0 +1,156 @@
+//! Returns (RMA): requested, authorised, received, processed; or denied. The order's own rows stay untouched, and a
+//! return's row has no `updated_at`: only its status and its history tell.
+
+use crate::amount::Amount;
+use crate::orders::model::{Order, Return, ReturnStage, State};
+use crate::orders::recorder::Pen;
+use crate::orders::rows;
+use crate::sql::Value;
+
+/// Whether something was shipped that is not on its way back.
+pub(crate) fn returnable(order: &Order) -> bool {
+    order.state != State::Holded && (0..order.items.len()).any(|i| available(order, i) > Amount::ZERO)
+}
+
+/// The shopper asks to send something back.
+pub(crate) fn request(pen: &mut Pen<'_>, order: &mut Order) {
+    let id = pen.id("magento_rma");
+    let there: Vec<usize> = (0..order.items.len())
+        .filter(|&i| available(order, i) > Amount::ZERO)
+        .collect();
+    let all = pen.chance(40);
+    let picked: Vec<usize> = if all { there } else { vec![pen.one_of(&there)] };
+    let number = pen.number("magento_rma", order.store);
+    let cells = vec![
+        ("entity_id", id.into()),
+        ("status", "pending".into()),
+        ("is_active", Value::Int(1)),
+        ("increment_id", number.into()),
+        ("date_requested", pen.at.into()),
+        ("order_id", order.id.into()),
+        ("order_increment_id", order.number.clone().into()),
+        ("store_id", rows::store_id(order)),
+        ("customer_id", order.person.customer_id.into()),
+        ("customer_custom_email", Value::Null),
+        (
+            "protect_code",
+            format!("{:032x}", id.wrapping_mul(0x9E37_79B9)).into(),
+        ),
+    ];
+    pen.insert("magento_rma", cells);
+    let items = picked
+        .into_iter()
+        .map(|index| {
+            (
+                request_item(pen, order, id, index),
+                index,
+                available(order, index),
+            )
+        })
+        .collect();
+    let opened = Return {
+        id,
+        stage: ReturnStage::Pending,
+        items,
+    };
+    for &(_, index, qty) in &opened.items {
+        order.items[index].returned += qty;
+    }
+    history(pen, id, "pending", Some("We placed your Return request."));
+    order.returns.push(opened);
+}
+
+/// The oldest return that is not over takes its next step.
+pub(crate) fn advance(pen: &mut Pen<'_>, order: &mut Order) {
+    let denied = pen.chance(15);
+    let Some(open) = order
+        .returns
+        .iter_mut()
+        .find(|one| one.stage != ReturnStage::Over)
+    else {
+        return;
+    };
+    let (stage, status, item_status, column) = match open.stage {
+        ReturnStage::Pending if denied => (ReturnStage::Over, "closed", "denied", None),
+        ReturnStage::Pending => (
+            ReturnStage::Authorized,
+            "authorized",
+            "authorized",
+            Some("qty_authorized"),
+        ),
+        ReturnStage::Authorized => (
+            ReturnStage::Received,
+            "received",
+            "received",
+            Some("qty_returned"),
+        ),
+        ReturnStage::Received if denied => (ReturnStage::Over, "closed", "rejected", None),
+        ReturnStage::Received | ReturnStage::Over => (
+            ReturnStage::Over,
+            "processed_closed",
+            "approved",
+            Some("qty_approved"),
+        ),
+    };
+    open.stage = stage;
+    for &(row, _, qty) in &open.items {
+        let mut cells = vec![("status", Value::from(item_status))];
+        cells.extend(column.map(|column| (column, qty.into())));
+        pen.update("magento_rma_item_entity", "entity_id", row, cells);
+    }
+    let id = open.id;
+    pen.update("magento_rma", "entity_id", id, vec![("status", status.into())]);
+    history(pen, id, status, None);
+}
+
+/// What was shipped under this very item and not yet asked back. A bundle's parts come back under whoever shipped.
+fn available(order: &Order, index: usize) -> Amount {
+    let item = &order.items[index];
+    let shipped_here = match item.parent {
+        Some(parent) => order.items[parent].ships_separately(),
+        None => true,
+    };
+    if shipped_here {
+        item.shipped - item.returned
+    } else {
+        Amount::ZERO
+    }
+}
+
+fn request_item(pen: &mut Pen<'_>, order: &Order, rma: i64, index: usize) -> i64 {
+    let id = pen.id("magento_rma_item_entity");
+    let (item, sku) = (&order.items[index], rows::sku(order, index));
+    let cells = vec![
+        ("entity_id", id.into()),
+        ("rma_entity_id", rma.into()),
+        ("is_qty_decimal", (!item.ordered.is_whole()).into()),
+        ("qty_requested", available(order, index).into()),
+        ("qty_authorized", Value::Null),
+        ("qty_returned", Value::Null),
+        ("qty_approved", Value::Null),
+        ("status", "pending".into()),
+        ("order_item_id", item.id.into()),
+        ("product_name", item.product.name.into()),
+        ("product_sku", sku.into()),
+        ("product_admin_name", item.product.name.into()),
+        ("product_admin_sku", sku.into()),
+        ("product_options", item.options.clone().into()),
+    ];
+    pen.insert("magento_rma_item_entity", cells);
+    id
+}
+
+fn history(pen: &mut Pen<'_>, rma: i64, status: &'static str, comment: Option<&'static str>) {
+    let id = pen.id("magento_rma_status_history");
+    let cells = vec![
+        ("entity_id", id.into()),
+        ("rma_entity_id", rma.into()),
+        ("is_customer_notified", Value::Int(0)),
+        ("is_visible_on_front", Value::Int(1)),
+        ("is_admin", Value::Int(1)),
+        ("comment", comment.into()),
+        ("status", status.into()),
+        ("created_at", pen.at.into()),
+    ];
+    pen.insert("magento_rma_status_history", cells);
+}

@@ -1,0 +1,206 @@
+//! Where the simulated shop sells: websites with their currency and tax, groups, store views.
+
+use crate::amount::Amount;
+use crate::sql::{Row, Value};
+
+/// A website: one base currency, one tax.
+#[derive(Debug)]
+pub(crate) struct Website {
+    pub id: i64,
+    pub code: &'static str,
+    pub name: &'static str,
+    pub currency: &'static str,
+    /// Smallest amount of the currency.
+    pub unit: Amount,
+    /// What a dollar costs here; prices are kept in dollars.
+    pub per_dollar: Amount,
+    pub tax_percent: Amount,
+    pub tax_title: &'static str,
+    pub country: &'static str,
+}
+
+/// A store view.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub id: i64,
+    pub code: &'static str,
+    pub name: &'static str,
+    /// (id, code, name) of its group.
+    pub group: (i64, &'static str, &'static str),
+    /// Index into [`WEBSITES`].
+    pub website: usize,
+    /// What the shopper sees and pays in, its smallest amount, and the rate from the base currency.
+    pub currency: &'static str,
+    pub unit: Amount,
+    pub rate: Amount,
+    /// What order numbers start with. Empty twice, so that the same number occurs in two store views.
+    pub number_prefix: &'static str,
+}
+
+const CENT: Amount = Amount::hundredths(1);
+const YEN: Amount = Amount::whole(1);
+
+pub(crate) static WEBSITES: [Website; 4] = [
+    website(
+        1,
+        "base",
+        "Main Website",
+        ("USD", CENT, 100),
+        (825, "US-TX-*-Rate 1"),
+        "US",
+    ),
+    website(2, "eu", "Europa", ("EUR", CENT, 92), (1900, "DE-MwSt 19%"), "DE"),
+    website(3, "jp", "日本", ("JPY", YEN, 15_000), (1000, "消費税 10%"), "JP"),
+    website(
+        4,
+        "uk",
+        "United Kingdom",
+        ("GBP", CENT, 79),
+        (2000, "GB VAT 20%"),
+        "GB",
+    ),
+];
+
+const MAIN: (i64, &str, &str) = (1, "main_website_store", "Main Website Store");
+const OUTLET: (i64, &str, &str) = (2, "outlet", "Outlet");
+const EU: (i64, &str, &str) = (3, "eu_store", "Europäischer Laden");
+const EU_B2B: (i64, &str, &str) = (4, "eu_b2b", "Europe B2B");
+const JP: (i64, &str, &str) = (5, "jp_store", "日本ストア");
+const UK: (i64, &str, &str) = (6, "uk_store", "UK Store");
+
+pub(crate) static STORES: [Store; 10] = [
+    store(
+        1,
+        "default",
+        "Default Store View",
+        MAIN,
+        0,
+        ("USD", CENT, 10_000),
+        "",
+    ),
+    store(2, "es_us", "Español", MAIN, 0, ("USD", CENT, 10_000), "2"),
+    store(3, "outlet_en", "Outlet", OUTLET, 0, ("USD", CENT, 10_000), "3"),
+    store(4, "de", "Deutsch", EU, 1, ("EUR", CENT, 10_000), "4"),
+    store(5, "fr", "Français", EU, 1, ("EUR", CENT, 10_000), "5"),
+    store(
+        6,
+        "ch_de",
+        "Schweiz",
+        EU,
+        1,
+        ("CHF", Amount::hundredths(5), 9_500),
+        "6",
+    ),
+    store(7, "b2b_en", "B2B", EU_B2B, 1, ("EUR", CENT, 10_000), "7"),
+    store(8, "ja", "日本語", JP, 2, ("JPY", YEN, 10_000), ""),
+    store(9, "en_jp", "English (Japan)", JP, 2, ("USD", CENT, 67), "9"),
+    store(10, "en_gb", "English (UK)", UK, 3, ("GBP", CENT, 10_000), "10"),
+];
+
+/// The rows of the websites, groups and store views, the admin store with its id 0 included.
+pub(crate) fn store_rows() -> Vec<Row> {
+    let mut rows = vec![
+        website_row(0, "admin", "Admin", 0),
+        group_row(0, 0, "default", "Default", 0),
+        store_row(0, "admin", "Admin", (0, 0)),
+    ];
+    rows.extend(
+        WEBSITES
+            .iter()
+            .map(|site| website_row(site.id, site.code, site.name, site.id)),
+    );
+    let mut last_group = 0;
+    for store in &STORES {
+        let site = WEBSITES[store.website].id;
+        if store.group.0 != last_group {
+            last_group = store.group.0;
+            rows.push(group_row(
+                store.group.0,
+                site,
+                store.group.1,
+                store.group.2,
+                store.id,
+            ));
+        }
+        rows.push(store_row(store.id, store.code, store.name, (site, store.group.0)));
+    }
+    rows
+}
+
+fn website_row(id: i64, code: &'static str, name: &'static str, order: i64) -> Row {
+    let cells = vec![
+        ("website_id", Value::Int(id)),
+        ("code", code.into()),
+        ("name", name.into()),
+        ("sort_order", order.into()),
+        ("is_default", (id == 1).into()),
+    ];
+    Row::new("store_website", cells)
+}
+
+fn group_row(id: i64, website: i64, code: &'static str, name: &'static str, default_store: i64) -> Row {
+    let cells = vec![
+        ("group_id", Value::Int(id)),
+        ("website_id", website.into()),
+        ("code", code.into()),
+        ("name", name.into()),
+        ("root_category_id", Value::Int(2)),
+        ("default_store_id", default_store.into()),
+    ];
+    Row::new("store_group", cells)
+}
+
+fn store_row(id: i64, code: &'static str, name: &'static str, (website, group): (i64, i64)) -> Row {
+    let cells = vec![
+        ("store_id", Value::Int(id)),
+        ("code", code.into()),
+        ("website_id", website.into()),
+        ("group_id", group.into()),
+        ("name", name.into()),
+        ("is_active", Value::Int(1)),
+    ];
+    Row::new("store", cells)
+}
+
+const fn website(
+    id: i64,
+    code: &'static str,
+    name: &'static str,
+    (currency, unit, cents_per_dollar): (&'static str, Amount, i64),
+    (tax_hundredths, tax_title): (i64, &'static str),
+    country: &'static str,
+) -> Website {
+    Website {
+        id,
+        code,
+        name,
+        currency,
+        unit,
+        per_dollar: Amount::hundredths(cents_per_dollar),
+        tax_percent: Amount::hundredths(tax_hundredths),
+        tax_title,
+        country,
+    }
+}
+
+const fn store(
+    id: i64,
+    code: &'static str,
+    name: &'static str,
+    group: (i64, &'static str, &'static str),
+    website: usize,
+    (currency, unit, rate): (&'static str, Amount, i64),
+    number_prefix: &'static str,
+) -> Store {
+    Store {
+        id,
+        code,
+        name,
+        group,
+        website,
+        currency,
+        unit,
+        rate: Amount(rate),
+        number_prefix,
+    }
+}

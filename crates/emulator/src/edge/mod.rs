@@ -1,0 +1,298 @@
+//! Collect and interact: the rules in their order, and what becomes of the events that pass.
+
+pub(crate) mod auth;
+pub(crate) mod consent;
+pub(crate) mod envelope;
+pub(crate) mod hub;
+pub(crate) mod problem;
+pub(crate) mod rate;
+pub(crate) mod scan;
+pub(crate) mod validate;
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use crate::config::{DatastreamConfig, LedgerDetail};
+use crate::edge::auth::{Credentials, needs_token};
+use crate::edge::envelope::RawEvent;
+use crate::edge::problem::Refusal;
+use crate::edge::rate::{Spend, request_units};
+use crate::edge::scan::Identities;
+use crate::http::reply::Answer;
+use crate::http::request::Inbound;
+use crate::http::route::Route;
+use crate::ledger::fingerprint::{fingerprint, hash};
+use crate::ledger::{Carrier, EventStatus, NewEvent, Verdict, findings};
+use crate::state::Shared;
+use crate::xdm;
+use orderfeed_model::clock::UtcMillis;
+
+/// The most that the profile store takes of one event (Adobe, ingestion guardrails).
+const PROFILE_MAX_BYTES: usize = 10 * 1024;
+
+/// An answer with what the ledger wants to know of it.
+#[derive(Debug, Default)]
+pub(crate) struct Served {
+    /// The answer.
+    pub(crate) answer: Answer,
+    /// Whether the request was accepted.
+    pub(crate) accepted: bool,
+    /// How many events it held, if it came to reading them.
+    pub(crate) n_events: Option<usize>,
+    /// The client whose token was accepted.
+    pub(crate) client: Option<String>,
+    /// Request units.
+    pub(crate) ru: u64,
+}
+
+/// A gate that every request to a datastream passes: rules 2 to 8.
+pub(crate) struct Admitted<'c> {
+    /// Where it goes.
+    pub(crate) datastream: &'c DatastreamConfig,
+    /// Who sent it.
+    pub(crate) client: Option<String>,
+}
+
+/// Serves `collect` and `interact`.
+pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>) -> Served {
+    let mut served = Served::default();
+    let mut n_events = (inbound.length == 0).then_some(0);
+    served.answer = match admit(shared, inbound, &mut served) {
+        Ok(admitted) => match accept(shared, inbound, &admitted, &mut n_events) {
+            Ok(ignored) => {
+                served.accepted = true;
+                success(inbound, &ignored, n_events.unwrap_or_default())
+            }
+            Err(refusal) => refused(inbound, &refusal),
+        },
+        Err(answer) => *answer,
+    };
+    served.n_events = n_events;
+    served
+}
+
+/// Rules 2 to 8.
+pub(crate) fn admit<'c>(
+    shared: &Shared,
+    inbound: &Inbound<'c>,
+    served: &mut Served,
+) -> Result<Admitted<'c>, Box<Answer>> {
+    let config = inbound.config;
+    let id = inbound.query.datastream.as_deref();
+    if let Some(known) = id.and_then(|id| config.datastreams.get(id)) {
+        served.ru = request_units(inbound.length, known.upstreams);
+        let spent = shared
+            .meter()
+            .spend(&known.org, served.ru, config.ru_per_s, inbound.received_at);
+        if spent == Spend::Refused {
+            let wait = Answer {
+                retry_after: Some("1".to_owned()),
+                ..Answer::phrase(429)
+            };
+            return Err(Box::new(wait));
+        }
+    }
+    let checked = validate::content_type(inbound.header("content-type"))
+        .and_then(|()| validate::length(inbound.length, config.max_bytes))
+        .and_then(|()| validate::datastream(config, inbound.route, id))
+        .and_then(|datastream| authenticate(shared, inbound, datastream));
+    let admitted = checked.map_err(|refusal| Box::new(refused(inbound, &refusal)))?;
+    served.client.clone_from(&admitted.client);
+    Ok(admitted)
+}
+
+fn authenticate<'c>(
+    shared: &Shared,
+    inbound: &Inbound<'c>,
+    datastream: &'c DatastreamConfig,
+) -> Result<Admitted<'c>, Refusal> {
+    if !needs_token(inbound.door, datastream.access) {
+        return Ok(Admitted {
+            datastream,
+            client: None,
+        });
+    }
+    let credentials = Credentials::of(inbound);
+    let client = credentials.check(datastream, inbound.config, &shared.tokens(), inbound.received_at)?;
+    Ok(Admitted {
+        datastream,
+        client: Some(client),
+    })
+}
+
+/// A problem+json answer.
+pub(crate) fn refused(inbound: &Inbound<'_>, refusal: &Refusal) -> Answer {
+    let id = inbound.query.datastream.as_deref();
+    let org = id
+        .and_then(|id| inbound.config.datastreams.get(id))
+        .map(|datastream| datastream.org.as_str());
+    let body = refusal.body(&inbound.request_id, org, id);
+    let status = problem::status_of(refusal.code);
+    Answer {
+        request_id: Some(inbound.request_id.clone()),
+        ..Answer::json(status, "application/problem+json", &body)
+    }
+}
+
+/// Rules 9 to 12: reads, checks and records the events; the indices of those ignored for lack of consent.
+fn accept(
+    shared: &Shared,
+    inbound: &Inbound<'_>,
+    admitted: &Admitted<'_>,
+    n_events: &mut Option<usize>,
+) -> Result<Vec<usize>, Refusal> {
+    let mut envelope = envelope::read(&inbound.body).map_err(|why| Refusal::new("0101-400", why))?;
+    let shared_xdm = std::mem::take(&mut envelope.shared);
+    let no_one = Identities::default();
+    let common = shared_xdm.get().map_or(&no_one, |xdm| &xdm.identity_map);
+    *n_events = Some(0);
+    let events = validate::events(envelope, inbound.route)?;
+    *n_events = Some(events.len());
+    for (index, event) in events.iter().enumerate() {
+        validate::event(index, event, common, &admitted.datastream.namespaces)?;
+    }
+    let datastream = inbound.query.datastream.as_deref().unwrap_or_default();
+    let opted_out = shared.opted_out();
+    let judge = Judge {
+        inbound,
+        common,
+        opted_out: &opted_out,
+        datastream,
+    };
+    let rows: Vec<NewEvent<'_>> = events.iter().map(|event| judge.row(event)).collect();
+    let ignored = rows
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| row.verdict == Verdict::Ignored)
+        .map(|(index, _)| index)
+        .collect();
+    let carrier = Carrier {
+        datastream,
+        request_id: &inbound.request_id,
+        at: inbound.received_at,
+    };
+    shared.ledger().record(carrier, rows.into_iter());
+    Ok(ignored)
+}
+
+struct Judge<'j, 'a> {
+    inbound: &'j Inbound<'a>,
+    common: &'j Identities<'j>,
+    opted_out: &'j HashSet<String>,
+    datastream: &'j str,
+}
+
+impl Judge<'_, '_> {
+    fn row<'e>(&self, event: &'e RawEvent<'_>) -> NewEvent<'e> {
+        let xdm = validate::xdm(event);
+        let commerce = xdm.and_then(|xdm| xdm.commerce.get());
+        let scope = commerce.and_then(|commerce| commerce.scope.get());
+        let purchase_id = commerce.and_then(|commerce| commerce.order.get()?.purchase_id.get());
+        let timestamp = xdm.and_then(|xdm| UtcMillis::parse_rfc3339(xdm.timestamp.get()?));
+        let space = scope.map(|scope| (scope.environment_id.get(), scope.store_view.get()));
+        NewEvent {
+            id: xdm.and_then(|xdm| xdm.id.get()),
+            event_type: xdm.and_then(|xdm| xdm.event_type.get()),
+            purchase_id,
+            order_key: hash(&(self.datastream, space, purchase_id)),
+            timestamp,
+            bytes: event.bytes,
+            hash: fingerprint(event.bytes),
+            personal: match self.inbound.config.ledger {
+                LedgerDetail::Full => findings(event.bytes),
+                LedgerDetail::Compact | LedgerDetail::Counts => Vec::new(),
+            },
+            verdict: self.verdict(event, timestamp),
+        }
+    }
+
+    fn verdict(&self, event: &RawEvent<'_>, timestamp: Option<UtcMillis>) -> Verdict {
+        let own = validate::xdm(event)
+            .map(|xdm| xdm.identity_map.list.as_slice())
+            .unwrap_or_default();
+        let opted_out = |id: Option<&str>| id.is_some_and(|id| self.opted_out.contains(id));
+        if !self.opted_out.is_empty()
+            && own
+                .iter()
+                .chain(&self.common.list)
+                .any(|identity| opted_out(identity.id.get()))
+        {
+            return Verdict::Ignored;
+        }
+        if !self.inbound.config.strict_xdm {
+            return Verdict::Recorded;
+        }
+        strictly(event.bytes, timestamp, self.inbound.received_at)
+    }
+}
+
+/// What the asynchronous validation will make of an event.
+fn strictly(bytes: &[u8], timestamp: Option<UtcMillis>, now: UtcMillis) -> Verdict {
+    let mut why = match serde_json::from_slice::<Value>(bytes) {
+        Ok(event) => xdm::validate(&event),
+        Err(error) => vec![error.to_string()],
+    };
+    if timestamp.is_some_and(|at| at > now) {
+        why.push("xdm.timestamp: lies in the future".to_owned());
+    }
+    if !why.is_empty() {
+        return Verdict::Failed {
+            status: EventStatus::FailedBatch,
+            why,
+        };
+    }
+    if bytes.len() > PROFILE_MAX_BYTES {
+        let why = vec![format!(
+            "event: {} bytes are more than a profile store's 10 KB",
+            bytes.len()
+        )];
+        return Verdict::Failed {
+            status: EventStatus::ProfileRejected,
+            why,
+        };
+    }
+    Verdict::Recorded
+}
+
+/// The answer to an accepted request; `ignored` are the events whose person opted out.
+fn success(inbound: &Inbound<'_>, ignored: &[usize], n_events: usize) -> Answer {
+    let request_id = Some(inbound.request_id.clone());
+    let answer = match inbound.route {
+        Route::CollectV1 => Answer::empty(204),
+        Route::CollectV2 if inbound.query.silent => Answer::empty(204),
+        Route::CollectV2 if ignored.is_empty() => Answer::json(
+            202,
+            "application/json",
+            &json!({ "requestId": inbound.request_id }),
+        ),
+        Route::CollectV2 => Answer::json(
+            202,
+            "application/json",
+            &with_warnings(inbound, json!([]), ignored, n_events),
+        ),
+        _ => Answer::json(
+            200,
+            "application/json",
+            &with_warnings(inbound, location_hint(), ignored, n_events),
+        ),
+    };
+    Answer { request_id, ..answer }
+}
+
+fn with_warnings(inbound: &Inbound<'_>, handle: Value, ignored: &[usize], n_events: usize) -> Value {
+    let mut body = json!({ "requestId": inbound.request_id, "handle": handle });
+    if !ignored.is_empty() {
+        let entries = ignored
+            .iter()
+            .map(|index| problem::entry("0301-200", (n_events > 1).then_some(*index)));
+        body["warnings"] = entries.collect();
+    }
+    body
+}
+
+/// The handle that tells a client which edge it reached.
+pub(crate) fn location_hint() -> Value {
+    json!([{ "type": "locationHint:result",
+        "payload": [{ "scope": "EdgeNetwork", "hint": "or2", "ttlSeconds": 1800 }] }])
+}

@@ -1,0 +1,135 @@
+//! Reading the ledger: for tests in the same process, and as JSON for the control interface.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::ledger::{EarlyRequest, EventRow, Ledger, OrderViolation, PiiFinding, RequestRow, Totals};
+
+/// Which part of the ledger to show.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    /// Events after this sequence number.
+    pub(crate) since: u64,
+    /// Requests after this sequence number.
+    pub(crate) since_request: u64,
+    /// At most this many of each.
+    pub(crate) limit: usize,
+}
+
+impl Ledger {
+    /// Event rows in order of arrival.
+    pub(crate) fn events(&self) -> &[EventRow] {
+        &self.events
+    }
+
+    /// Request rows in order of arrival.
+    pub(crate) fn requests(&self) -> &[RequestRow] {
+        &self.requests
+    }
+
+    /// The counters.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// How many different `_id`s were recorded.
+    pub(crate) fn unique_ids(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The `_id`s that were recorded.
+    pub(crate) fn ids(&self) -> HashSet<String> {
+        self.ids.iter().map(|(id, _)| id).collect()
+    }
+
+    /// How often an `_id` was recorded.
+    pub(crate) fn times_recorded(&self, id: &str) -> u32 {
+        self.ids.get(id).map_or(0, |known| known.count)
+    }
+
+    /// `_id`s that came again with other bytes.
+    pub(crate) fn bytes_changed(&self) -> Vec<String> {
+        self.changed.clone()
+    }
+
+    /// Events that overtook one of their own order.
+    pub(crate) fn order_violations(&self) -> Vec<OrderViolation> {
+        self.order.kept.clone()
+    }
+
+    /// Requests that came before `Retry-After` was over.
+    pub(crate) fn early_requests(&self) -> Vec<EarlyRequest> {
+        self.pace.kept.clone()
+    }
+
+    /// Events that hold personal data.
+    pub(crate) fn pii_findings(&self) -> Vec<PiiFinding> {
+        self.pii.clone()
+    }
+
+    /// The bytes of an event's first recording, if bodies are kept.
+    pub(crate) fn body(&self, id: &str) -> Option<Bytes> {
+        self.bodies.get(id).cloned()
+    }
+
+    /// What is known of one `_id`: all that a compact ledger keeps, and the body where bodies are kept.
+    pub(crate) fn one(&self, id: &str) -> Option<Value> {
+        let known = self.ids.get(id)?;
+        let body = self.bodies.get(id).map(|bytes| String::from_utf8_lossy(bytes));
+        Some(json!({
+            "_id": id,
+            "first_seq": known.first_seq,
+            "count": known.count,
+            "hash": known.hash,
+            "changed": known.changed,
+            "body": body,
+        }))
+    }
+
+    /// One page, with the totals and where the next one starts.
+    pub(crate) fn page(&self, page: Page) -> Value {
+        let events = after(&self.events, page.since, page.limit);
+        let requests = after(&self.requests, page.since_request, page.limit);
+        json!({
+            "events": events,
+            "requests": requests,
+            "tokens_issued": self.totals.tokens_issued,
+            "next": {
+                "since": events.last().map_or(page.since, |row| row.seq),
+                "since_request": requests.last().map_or(page.since_request, |row| row.seq),
+            },
+            "total": { "events": self.totals.events, "requests": self.totals.requests },
+        })
+    }
+
+    /// Counters and broken promises.
+    pub(crate) fn summary(&self) -> Value {
+        json!({
+            "detail": self.detail,
+            "totals": self.totals,
+            "unique_ids": self.ids.len(),
+            "bytes_changed": self.changed.len(),
+            "order_violations": self.order.total,
+            "early_requests": self.pace.total,
+        })
+    }
+
+    /// The broken promises, one by one.
+    pub(crate) fn findings(&self) -> Value {
+        json!({
+            "bytes_changed": self.changed,
+            "order_violations": self.order.kept,
+            "early_requests": self.pace.kept,
+            "pii_findings": self.pii,
+        })
+    }
+}
+
+/// Rows after a sequence number; row n stands at index n − 1.
+fn after<T>(rows: &[T], since: u64, limit: usize) -> &[T] {
+    let start = usize::try_from(since).unwrap_or(usize::MAX).min(rows.len());
+    let end = start.saturating_add(limit).min(rows.len());
+    &rows[start..end]
+}

@@ -1,0 +1,36 @@
+//! A local Edge Network and IMS, for trials, demonstrations and tests. It speaks the interfaces that Adobe documents,
+//! can be told to misbehave ([`FaultStep`]), and keeps a ledger against which a client's promises are asserted.
+//! `docs/EMULATOR.md` is its manual and says which behaviour is Adobe's and which is assumed.
+//!
+//! ```text
+//!            data listeners (server, edge)                 control listener
+//!  accept ─▶ [tls] ─▶ service ─▶ fault? ─▶ ims │ edge │ consent │ hub      /__mock/…
+//!                                              └──────┴─▶ ledger ◀─────────────┘
+//! ```
+//!
+//! hyper is used without a framework, because faults need the connection itself: closed before the body is read, reset
+//! after the events are recorded, torn off in the middle of an answer. An accepted event is read once, borrowed from
+//! the request (`envelope`, `scan`), because under load the emulator shares its machine with what it tests.
+
+mod config;
+mod control;
+mod edge;
+mod faults;
+mod handle;
+mod http;
+mod ims;
+mod ledger;
+mod state;
+pub mod xdm;
+
+pub use crate::config::{
+    Access, ClientConfig, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DEFAULT_SECRET, DatastreamConfig,
+    EmulatorConfig, FaultMix, InletConfig, LedgerDetail, RandomFaults,
+};
+pub use crate::edge::problem::codes;
+pub use crate::faults::script::{CloseAt, FaultStep, Match, ScriptedEntry, TlsFault};
+pub use crate::handle::{Emulator, EmulatorError, EmulatorHandle};
+pub use crate::http::tls::TlsError;
+pub use crate::ledger::{
+    EarlyRequest, EventRow, EventStatus, OrderViolation, PiiFinding, RequestRow, Totals,
+};

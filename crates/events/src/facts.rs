@@ -1,0 +1,113 @@
+//! What happened to an order, read from its documents.
+
+use crate::items::families::Families;
+use crate::items::options::ships_separately;
+use crate::kinds::EventKind;
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::{Item, Order, Return, StatusChange};
+
+/// What happened to an order according to its documents: cheap to compute, nothing rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fact {
+    /// What happened.
+    pub kind: EventKind,
+    /// `entity_id` of the document that it happened to: the invoice, shipment, credit memo or return; the order itself
+    /// for placed, shipment_completed and cancelled.
+    pub document_id: i64,
+    /// When it happened.
+    pub at: UtcMillis,
+}
+
+/// Everything that happened to an order, in the order in which it is to be sent: by time, then causes before effects,
+/// then by document id.
+pub fn facts(order: &Order) -> Vec<Fact> {
+    let fact = |kind, document_id, at| Fact {
+        kind,
+        document_id,
+        at,
+    };
+    let mut facts = vec![fact(EventKind::Placed, order.id, order.created_at)];
+    facts.extend(
+        order
+            .invoices
+            .iter()
+            .map(|invoice| fact(EventKind::Invoiced, invoice.id, invoice.created_at)),
+    );
+    facts.extend(
+        order
+            .shipments
+            .iter()
+            .map(|shipment| fact(EventKind::ItemsShipped, shipment.id, shipment.created_at)),
+    );
+    facts.extend(
+        order
+            .credit_memos
+            .iter()
+            .map(|memo| fact(EventKind::Refunded, memo.id, memo.created_at)),
+    );
+    facts.extend(shipment_completed(order).map(|at| fact(EventKind::ShipmentCompleted, order.id, at)));
+    facts.extend(cancelled(order).map(|at| fact(EventKind::Cancelled, order.id, at)));
+    for request in &order.returns {
+        facts.push(fact(EventKind::ReturnInitiated, request.id, request.requested_at));
+        facts.extend(
+            return_completed(order, request).map(|at| fact(EventKind::ReturnCompleted, request.id, at)),
+        );
+    }
+    facts.sort_by_key(|fact| (fact.at, fact.kind.causal_rank(), fact.document_id));
+    facts
+}
+
+/// When the last shipment left, if nothing is left to ship.
+fn shipment_completed(order: &Order) -> Option<UtcMillis> {
+    let last = order.shipments.iter().map(|shipment| shipment.created_at).max()?;
+    if is_cancelled(order) {
+        return None;
+    }
+    let families = Families::of(order);
+    (!families.items().any(|item| waits_for_shipment(&families, item))).then_some(last)
+}
+
+/// A child ships with its parent, and a bundle that ships in parts by its children.
+fn waits_for_shipment(families: &Families<'_>, item: &Item) -> bool {
+    is_open(item)
+        && match item.parent_id {
+            Some(parent) => families.item(parent).is_some_and(ships_separately),
+            None => !ships_separately(item) || families.children(item.id).is_empty(),
+        }
+}
+
+/// Commerce's own rule for what can still be shipped (`Magento\Sales\Model\Order\Item::getSimpleQtyToShip`).
+fn is_open(item: &Item) -> bool {
+    let done = item.qty_shipped.max(item.qty_refunded) + item.qty_canceled;
+    !item.is_virtual && item.qty_ordered > done
+}
+
+fn is_cancelled(order: &Order) -> bool {
+    order.state == "canceled"
+}
+
+fn cancelled(order: &Order) -> Option<UtcMillis> {
+    let is_cancellation = |status: &str| status == "canceled" || order.status.as_deref() == Some(status);
+    is_cancelled(order).then(|| entered(&order.history, is_cancellation).unwrap_or(order.updated_at))
+}
+
+fn return_completed(order: &Order, request: &Return) -> Option<UtcMillis> {
+    let is_closed = |status: &str| matches!(status, "closed" | "processed_closed");
+    let fallback = order.updated_at.max(request.requested_at);
+    request
+        .status
+        .as_deref()
+        .is_some_and(is_closed)
+        .then(|| entered(&request.history, is_closed).unwrap_or(fallback))
+}
+
+/// When the history's last unbroken run of such statuses began: later comments repeat the status.
+fn entered(history: &[StatusChange], matches: impl Fn(&str) -> bool) -> Option<UtcMillis> {
+    let mut known: Vec<_> = history
+        .iter()
+        .filter_map(|change| Some((change.id, change.status.as_deref()?, change.at)))
+        .collect();
+    known.sort_unstable_by_key(|(id, _, _)| *id);
+    let run = known.iter().rev().take_while(|(_, status, _)| matches(status));
+    run.last().map(|(_, _, at)| *at)
+}

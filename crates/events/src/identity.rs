@@ -1,0 +1,183 @@
+//! Who an event is and who the shopper is.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+use uuid::{Uuid, uuid};
+
+use crate::context::EventContext;
+use crate::kinds::EventKind;
+use orderfeed_model::order::Order;
+
+/// The namespace of all our event ids: UUIDv5 of `https://ns.adobe.com/xdm/context/experienceevent` in the URL
+/// namespace. It never changes, or every event would get a second `_id`.
+pub(super) const EVENT_NAMESPACE: Uuid = uuid!("9ed9d373-e1ec-5c18-b1c6-dea86b719ad0");
+
+/// Adobe's namespace for SHA-256 of a trimmed, lower-case e-mail address.
+const EMAIL_NAMESPACE: &str = "Email_LC_SHA256";
+/// How an e-mail identity begins in a rendered event.
+const IDENTITY_OPENING: &str = "\"identityMap\":{\"Email_LC_SHA256\":[{\"id\":\"";
+
+/// An event's `_id`: UUIDv5 of `data space|kind|document id`. It depends on nothing else, so that the same fact has
+/// the same id whenever, wherever and however often it is derived.
+pub fn event_id(data_space_id: &Uuid, kind: EventKind, document_id: i64) -> Uuid {
+    let mut name = String::with_capacity(80);
+    // Writing to a string cannot fail.
+    let _ = write!(name, "{data_space_id}|{kind}|{document_id}");
+    Uuid::new_v5(&EVENT_NAMESPACE, name.as_bytes())
+}
+
+/// The shopper's hash: SHA-256 of the trimmed, lower-case address in hexadecimal, as Adobe's `Email_LC_SHA256` wants
+/// it. `None` for a blank address.
+pub fn identity_hash(email: &str) -> Option<String> {
+    person(email).map(|hash| hex(&hash))
+}
+
+/// The same hash as bytes: what stands for a person outside of events.
+pub fn person(email: &str) -> Option<[u8; 32]> {
+    let email = email.trim();
+    (!email.is_empty()).then(|| Sha256::digest(email.to_lowercase().as_bytes()).into())
+}
+
+/// The person in a rendered event; `None` if it has no e-mail identity. Its quotes cannot be part of a text in JSON, so
+/// no shopper can write something that reads like it.
+pub fn person_of(body: &[u8]) -> Option<[u8; 32]> {
+    let opening = IDENTITY_OPENING.as_bytes();
+    let at = body.windows(opening.len()).position(|bytes| bytes == opening)? + opening.len();
+    from_hex(str::from_utf8(body.get(at..at + 64)?).ok()?)
+}
+
+/// 32 bytes as 64 hexadecimal digits in lower case.
+pub fn hex(bytes: &[u8; 32]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The bytes of 64 hexadecimal digits; `None` if it is anything else.
+pub fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+    }
+    Some(bytes)
+}
+
+/// The one identity that an order's events carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) id: String,
+}
+
+impl<'a> Identity<'a> {
+    /// From the e-mail address; an order without one gets a pseudonym of its own, which is no person's and therefore
+    /// lives in another namespace.
+    pub(super) fn of(order: &Order, context: &'a EventContext) -> Self {
+        match order.email.as_deref().and_then(identity_hash) {
+            Some(id) => Self {
+                namespace: EMAIL_NAMESPACE,
+                id,
+            },
+            None => Self {
+                namespace: &context.guest_namespace,
+                id: sha256_hex(&format!("{}|{}", context.data_space_id, order.id)),
+            },
+        }
+    }
+}
+
+fn sha256_hex(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::fixtures;
+    use crate::{Profile, status_events};
+
+    #[test]
+    fn the_hash_is_adobes() {
+        let hash = "b4c9a289323b21a01c3e940f150eb9b8c542587f1abfd8f0e1cc1ffc5e475514";
+        assert_eq!(identity_hash(" User@Example.com ").as_deref(), Some(hash));
+        assert_eq!(identity_hash("user@example.com").as_deref(), Some(hash));
+        assert_eq!(identity_hash(" \t\n"), None);
+        assert_eq!(identity_hash(""), None);
+    }
+
+    #[test]
+    fn a_person_is_found_in_every_rendered_event_and_cannot_be_forged_by_a_text() {
+        let context = fixtures::context(Profile::Full);
+        let mut order = fixtures::eventful_order();
+        order.email = Some(" Jane@Example.COM".to_owned());
+        order.items[0].name = Some(format!("{IDENTITY_OPENING}{}", "ab".repeat(32)));
+        let bodies = |order: &Order| -> Vec<_> {
+            let events = status_events(order, &context).into_iter();
+            events.map(|event| event.body.unwrap()).collect()
+        };
+        let jane = person("jane@example.com");
+        assert!(bodies(&order).len() > 3);
+        for body in bodies(&order) {
+            assert_eq!(person_of(&body), jane);
+        }
+        order.email = None;
+        for body in bodies(&order) {
+            assert_eq!(person_of(&body), None);
+        }
+        assert_eq!(jane.map(|hash| from_hex(&hex(&hash))), Some(jane));
+        assert_eq!(from_hex(&"+f".repeat(32)), None);
+    }
+
+    #[test]
+    fn the_namespace_is_the_documented_one() {
+        let documented = Uuid::new_v5(
+            &Uuid::NAMESPACE_URL,
+            b"https://ns.adobe.com/xdm/context/experienceevent",
+        );
+        assert_eq!(EVENT_NAMESPACE, documented);
+    }
+
+    #[test]
+    fn an_event_id_is_frozen_for_all_time() {
+        let space = uuid!("2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90");
+        assert_eq!(
+            event_id(&space, EventKind::Placed, 42),
+            Uuid::new_v5(
+                &EVENT_NAMESPACE,
+                b"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90|placed|42"
+            ),
+        );
+        assert_ne!(
+            event_id(&space, EventKind::Placed, 42),
+            event_id(&space, EventKind::Cancelled, 42)
+        );
+    }
+
+    #[test]
+    fn orders_without_an_address_get_a_pseudonym_elsewhere() {
+        let context = EventContext::new(uuid!("2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90"));
+        let guest = |id| {
+            Identity::of(
+                &Order {
+                    id,
+                    email: Some("  ".into()),
+                    ..Order::default()
+                },
+                &context,
+            )
+        };
+        assert_eq!(guest(1).namespace, "commerceOrder");
+        assert_eq!(guest(1), guest(1));
+        assert_ne!(guest(1).id, guest(2).id);
+        assert_eq!(guest(1).id.len(), 64);
+    }
+}

@@ -1,0 +1,267 @@
+//! The XDM ExperienceEvent with Adobe's Commerce Details, as far as we fill it. The structs borrow from the order, and
+//! the order of their fields is the order of the keys on the wire.
+//!
+//! Names and types are those of the XDM schemas (`components/fieldgroups/experience-event/experienceevent-commerce`,
+//! `components/datatypes/productlistitem`, `…/order`, `…/paymentitem`, `…/refunditem`, `…/address`), which win over
+//! the names in the Data Connection tables.
+
+use std::borrow::Cow;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::identity::Identity;
+use crate::text::Moment;
+use orderfeed_model::amount::Amount;
+
+/// A text that is borrowed unless it had to be cleaned.
+pub(super) type Text<'a> = Option<Cow<'a, str>>;
+
+#[derive(Serialize)]
+pub(super) struct Event<'a> {
+    pub(super) xdm: Xdm<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Xdm<'a> {
+    #[serde(rename = "_id")]
+    pub(super) id: Uuid,
+    pub(super) timestamp: Moment,
+    pub(super) event_type: &'a str,
+    pub(super) produced_by: &'static str,
+    pub(super) identity_map: &'a Identity<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) personal_email: Option<PersonalEmail<'a>>,
+    pub(super) commerce: Commerce<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) product_list_items: Vec<Line<'a>>,
+}
+
+impl Serialize for Identity<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let identity = IdentityItem {
+            id: &self.id,
+            authenticated_state: "ambiguous",
+            primary: true,
+        };
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.namespace, &[identity])?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IdentityItem<'a> {
+    id: &'a str,
+    authenticated_state: &'static str,
+    primary: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct PersonalEmail<'a> {
+    pub(super) address: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Commerce<'a> {
+    pub(super) order: OrderDetails<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shipping: Option<Shipping<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) billing: Option<Billing<'a>>,
+    pub(super) commerce_scope: CommerceScope<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CommerceScope<'a> {
+    #[serde(rename = "environmentID")]
+    pub(super) environment_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) website_code: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) store_code: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) store_view_code: Text<'a>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OrderDetails<'a> {
+    #[serde(rename = "purchaseID", skip_serializing_if = "Option::is_none")]
+    pub(super) purchase_id: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) purchase_order_number: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) price_total: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) currency_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tax_amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) discount_amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refund_total: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) created_date: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_updated_date: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cancel_date: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payments: Option<[PaymentItem<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refunds: Option<[RefundItem<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) returns: Option<Returns<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PaymentItem<'a> {
+    #[serde(rename = "transactionID", skip_serializing_if = "Option::is_none")]
+    pub(super) transaction_id: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payment_amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payment_type: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) currency_code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RefundItem<'a> {
+    #[serde(rename = "transactionID", skip_serializing_if = "Option::is_none")]
+    pub(super) transaction_id: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refund_amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refund_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refund_payment_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) currency_code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Returns<'a> {
+    #[serde(rename = "returnID")]
+    pub(super) return_id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_status: Text<'a>,
+    #[serde(rename = "purchaseID", skip_serializing_if = "Option::is_none")]
+    pub(super) purchase_id: Text<'a>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shipping<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shipping_method: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shipping_amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) currency_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ship_date: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<PostalAddress<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tracking_number: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Billing<'a> {
+    pub(super) address: PostalAddress<'a>,
+}
+
+#[derive(Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PostalAddress<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) street1: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) street2: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) street3: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) street4: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) city: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state_province: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) postal_code: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) country: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) country_code: Option<&'a str>,
+}
+
+/// An element of `productListItems`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Line<'a> {
+    #[serde(rename = "_id", skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<IdText>,
+    #[serde(rename = "SKU")]
+    pub(super) sku: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quantity: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) price_total: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) discount_amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) currency_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) selected_options: Vec<SelectedOption<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_item: Option<ReturnItem<'a>>,
+}
+
+/// A number that XDM wants as a string.
+pub(super) struct IdText(pub(super) i64);
+
+impl Serialize for IdText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct SelectedOption<'a> {
+    pub(super) attribute: Cow<'a, str>,
+    pub(super) value: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReturnItem<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_status: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_reason: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_item_condition: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_resolution: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_quantity_requested: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_quantity_authorized: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_quantity_received: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) return_quantity_approved: Option<i32>,
+}

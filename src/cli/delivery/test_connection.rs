@@ -1,0 +1,193 @@
+//! `orderfeed test-connection`: would the edge take events? Sends none.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::cli::output::table::visible;
+use crate::config::{Config, Website};
+use crate::daemon::requests::work::RequestError;
+use crate::delivery::probe::{Check, Probe, Verdict};
+
+/// Options of `test-connection`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TestConnectionArgs {
+    /// Only this website; all that are configured if it is not given
+    #[arg(long, value_name = "CODE")]
+    pub website: Option<String>,
+    /// A JSON object for scripts; its `version` counts the shape
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Everything that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Report {
+    /// 1; as with `status --json`, fields may be added.
+    version: u32,
+    /// The worst of all verdicts.
+    verdict: Verdict,
+    /// Where events go.
+    edge: String,
+    /// What all websites share.
+    shared: Vec<Check>,
+    websites: Vec<WebsiteReport>,
+    /// What cannot be checked from here.
+    notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct WebsiteReport {
+    code: String,
+    checks: Vec<Check>,
+}
+
+/// Runs `test-connection`.
+///
+/// # Errors
+/// If the configuration cannot be used, or the website is not in it.
+pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<Exit> {
+    let config = Arc::new(context.config()?);
+    let codes = codes(&config, args.website.as_deref())?;
+    let probe = Probe::new(Arc::clone(&config), context.clock.clone())?;
+    let shared = probe.shared().await;
+    let let_in = shared
+        .iter()
+        .all(|check| matches!(check.verdict, Verdict::Ok | Verdict::Skipped));
+    let mut websites = Vec::new();
+    for code in codes {
+        let checks = website_checks(&probe, &config, &code, let_in).await;
+        websites.push(WebsiteReport { code, checks });
+    }
+    let report = Report {
+        version: 1,
+        verdict: worst(&shared, &websites),
+        edge: config.edge.url.to_string(),
+        shared,
+        websites,
+        notes: notes(&config),
+    };
+    match args.json {
+        true => output::json(&report)?,
+        false => output::data(&render(&report))?,
+    }
+    Ok(exit_of(report.verdict))
+}
+
+fn codes(config: &Config, wanted: Option<&str>) -> Result<Vec<String>, RequestError> {
+    let all: Vec<String> = config.websites.keys().cloned().collect();
+    match wanted {
+        None => Ok(all),
+        Some(code) if config.websites.contains_key(code) => Ok(vec![code.to_owned()]),
+        Some(code) => Err(RequestError::UnknownWebsite {
+            code: code.to_owned(),
+            known: all.join(", "),
+        }),
+    }
+}
+
+async fn website_checks(probe: &Probe, config: &Config, code: &str, let_in: bool) -> Vec<Check> {
+    let nothing = Website::default();
+    let website = config.websites.get(code).unwrap_or(&nothing);
+    let Some(datastream) = &website.datastream else {
+        let detail = "back-office events are switched off and there is no datastream, so nothing is sent";
+        return vec![Check::new("configuration", Verdict::Skipped, detail)];
+    };
+    let detail = match website.back_office_events {
+        true => format!("back-office events go to datastream {datastream}"),
+        false => format!(
+            "back-office events are switched off; what is in the outbox still goes to datastream {datastream}"
+        ),
+    };
+    let round_trip = match let_in {
+        true => probe.round_trip(code, datastream).await,
+        false => Check::new(
+            "edge",
+            Verdict::Skipped,
+            "not asked, because of what failed above",
+        ),
+    };
+    vec![Check::new("configuration", Verdict::Ok, &detail), round_trip]
+}
+
+/// What must be mended weighs more than what could not be asked.
+fn worst(shared: &[Check], websites: &[WebsiteReport]) -> Verdict {
+    let all = || {
+        let of_websites = websites.iter().flat_map(|website| &website.checks);
+        shared.iter().chain(of_websites).map(|check| check.verdict)
+    };
+    let has = |verdict| all().any(|found| found == verdict);
+    match (has(Verdict::Failed), has(Verdict::Unreachable)) {
+        (true, _) => Verdict::Failed,
+        (false, true) => Verdict::Unreachable,
+        (false, false) => Verdict::Ok,
+    }
+}
+
+fn exit_of(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Ok | Verdict::Skipped => Exit::Ok,
+        Verdict::Failed => Exit::Failed,
+        Verdict::Unreachable => Exit::Unavailable,
+    }
+}
+
+fn notes(config: &Config) -> Vec<String> {
+    let namespace = &config.privacy.guest_namespace;
+    vec![format!(
+        "Orders of guests without an e-mail address are identified in the namespace {namespace}. It must exist at Adobe, in \
+         the sandbox of the datastream; that cannot be seen from here. If it does not, only those events fail."
+    )]
+}
+
+fn render(report: &Report) -> String {
+    let mut text = format!("Edge {}\n", report.edge);
+    for check in &report.shared {
+        put(&mut text, check);
+    }
+    for website in &report.websites {
+        let _ = writeln!(text, "Website {}", visible(&website.code));
+        for check in &website.checks {
+            put(&mut text, check);
+        }
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "Note: {note}");
+    }
+    text.push_str(match report.verdict {
+        Verdict::Ok | Verdict::Skipped => "Verdict: OK, events can be delivered\n",
+        Verdict::Failed => "Verdict: FAILED, something must be mended before events can be delivered\n",
+        Verdict::Unreachable => "Verdict: UNREACHABLE, the question could not be answered now\n",
+    });
+    text
+}
+
+fn put(text: &mut String, check: &Check) {
+    let verdict = match check.verdict {
+        Verdict::Ok => "ok",
+        Verdict::Failed => "FAILED",
+        Verdict::Unreachable => "UNREACHABLE",
+        Verdict::Skipped => "skipped",
+    };
+    let _ = writeln!(
+        text,
+        "  {:<22} {verdict:<11} {}",
+        check.name,
+        visible(&check.detail)
+    );
+    let mut more = Vec::new();
+    more.extend(check.code.as_ref().map(|code| format!("code {code}")));
+    more.extend(check.status.map(|status| format!("HTTP {status}")));
+    more.extend(check.request_id.as_ref().map(|id| format!("request {id}")));
+    if check.verdict != Verdict::Ok && !more.is_empty() {
+        let _ = writeln!(text, "  {:<22} {:<11} {}", "", "", visible(&more.join(", ")));
+    }
+    if let Some(remedy) = &check.remedy {
+        let _ = writeln!(text, "  {:<22} {:<11} remedy: {}", "", "", visible(remedy));
+    }
+}

@@ -1,0 +1,246 @@
+//! How the process ends: one enum over sysexits(3), and the one place where an error becomes an exit code.
+//!
+//! | code | name | when |
+//! |---|---|---|
+//! | 0 | `Ok` | done; also when the reader of our output went away (`\| head`) |
+//! | 1 | `Failed` | the command ran, and the answer is no |
+//! | 2 | `Usage` | the command line is wrong |
+//! | 69 | `Unavailable` | something that is needed is not there: the source, the edge, a store, a daemon; `saas:resync --wait` left events that cannot leave |
+//! | 70 | `Software` | a bug, or a store that contradicts itself |
+//! | 74 | `IoErr` | the disk failed or is full |
+//! | 75 | `TempFail` | somebody else is at it; try again later |
+//! | 77 | `NoPerm` | the operating system does not permit it |
+//! | 78 | `Config` | the configuration, or the path of the store, cannot be used; systemd does not restart on it |
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::cli::output::OutputError;
+use crate::commerce::source::SourceError;
+use crate::config::ConfigErrors;
+use crate::daemon::control::ControlError;
+use crate::daemon::lifecycle::start::StartError;
+use crate::daemon::requests::resync::Contradiction;
+use crate::daemon::requests::selection::BadKey;
+use crate::daemon::requests::work::RequestError;
+use crate::daemon::run::DaemonError;
+use crate::indexer::IndexError;
+use crate::ops::logging::LoggingError;
+use crate::store::backup::BackupError;
+use crate::store::{Fault, StoreError};
+
+/// How the process ends; see the module's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Ok = 0,
+    /// The answer is no.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// `EX_UNAVAILABLE`.
+    Unavailable = 69,
+    /// `EX_SOFTWARE`.
+    Software = 70,
+    /// `EX_IOERR`.
+    IoErr = 74,
+    /// `EX_TEMPFAIL`.
+    TempFail = 75,
+    /// `EX_NOPERM`.
+    NoPerm = 77,
+    /// `EX_CONFIG`.
+    Config = 78,
+}
+
+/// A command line that clap accepts and that still makes no sense; the sentence says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+impl Exit {
+    const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Failed,
+        Self::Usage,
+        Self::Unavailable,
+        Self::Software,
+        Self::IoErr,
+        Self::TempFail,
+        Self::NoPerm,
+        Self::Config,
+    ];
+
+    /// The number that the shell sees.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The exit that an error means: what the first cause that is known says; `Failed` if none is.
+    pub fn of(error: &anyhow::Error) -> Self {
+        error.chain().find_map(of_cause).unwrap_or(Self::Failed)
+    }
+
+    /// The exit with this number, as a daemon sent it; a number that is not in the table is a failure.
+    fn from_code(code: u8) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|exit| exit.code() == code)
+            .unwrap_or(Self::Failed)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// The exit code of an error, for the daemon's answers over the control socket.
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    Exit::of(error).code()
+}
+
+fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+    if let Some(error) = cause.downcast_ref::<OutputError>() {
+        return Some(of_output(error));
+    }
+    if let Some(error) = cause.downcast_ref::<ControlError>() {
+        return Some(of_control(error));
+    }
+    if let Some(error) = cause.downcast_ref::<RequestError>() {
+        return Some(of_request(error));
+    }
+    if let Some(error) = cause.downcast_ref::<DaemonError>() {
+        return Some(of_daemon(error));
+    }
+    if let Some(error) = cause.downcast_ref::<StartError>() {
+        return Some(of_start(error));
+    }
+    if let Some(error) = cause.downcast_ref::<IndexError>() {
+        return Some(of_index(error));
+    }
+    if let Some(error) = cause.downcast_ref::<StoreError>() {
+        return Some(of_store(error));
+    }
+    if let Some(error) = cause.downcast_ref::<SourceError>() {
+        return Some(of_source(error));
+    }
+    if let Some(error) = cause.downcast_ref::<BackupError>() {
+        return Some(of_backup(error));
+    }
+    if cause.is::<ConfigErrors>() || cause.is::<LoggingError>() {
+        return Some(Exit::Config);
+    }
+    if cause.is::<UsageError>() || cause.is::<Contradiction>() || cause.is::<BadKey>() {
+        return Some(Exit::Usage);
+    }
+    cause.downcast_ref::<io::Error>().map(of_io)
+}
+
+fn of_output(error: &OutputError) -> Exit {
+    match error {
+        OutputError::Closed => Exit::Ok,
+        OutputError::Failed(_) => Exit::IoErr,
+    }
+}
+
+fn of_control(error: &ControlError) -> Exit {
+    match error {
+        ControlError::NoDaemon | ControlError::Lost => Exit::Unavailable,
+        ControlError::NotPermitted { .. } => Exit::NoPerm,
+        ControlError::PathTooLong { .. } => Exit::Config,
+        ControlError::Failed { exit, .. } => Exit::from_code(*exit),
+        ControlError::Malformed { .. } => Exit::Software,
+        ControlError::Io { cause, .. } => of_io(cause),
+    }
+}
+
+fn of_request(error: &RequestError) -> Exit {
+    match error {
+        RequestError::Locked { .. } | RequestError::ReindexLocked { .. } => Exit::TempFail,
+        RequestError::NeverStarted => Exit::Unavailable,
+        RequestError::UnknownWebsite { .. }
+        | RequestError::UnknownOrder { .. }
+        | RequestError::UnknownJob { .. } => Exit::Usage,
+    }
+}
+
+// The next three wrap other errors transparently, so that the chain of causes does not show what is inside.
+
+fn of_daemon(error: &DaemonError) -> Exit {
+    match error {
+        DaemonError::Start(error) => of_start(error),
+        DaemonError::Source(error) => of_source(error),
+        DaemonError::Store(error) => of_store(error),
+        DaemonError::StoreFatal(_) => Exit::IoErr,
+        DaemonError::Control(error) => of_control(error),
+        DaemonError::Part { .. } => Exit::Software,
+        DaemonError::Aborted => Exit::Failed,
+    }
+}
+
+fn of_start(error: &StartError) -> Exit {
+    match error {
+        StartError::Store(error) => of_store(error),
+        StartError::OtherDataSpace { .. } => Exit::Config,
+    }
+}
+
+fn of_index(error: &IndexError) -> Exit {
+    match error {
+        IndexError::Source(error) => of_source(error),
+        IndexError::Store(error) => of_store(error),
+        IndexError::Busy(_) | IndexError::Stopped | IndexError::Paused | IndexError::SwitchedOff(_) => {
+            Exit::TempFail
+        }
+        IndexError::Suspended => Exit::Failed,
+        IndexError::Derive(_) => Exit::Software,
+    }
+}
+
+fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Failed { fault, .. } => match fault {
+            Fault::DiskFull | Fault::Corrupt | Fault::Io => Exit::IoErr,
+            Fault::ReadOnly => Exit::NoPerm,
+            Fault::Busy => Exit::TempFail,
+            Fault::Other => Exit::Software,
+        },
+        StoreError::NewerSchema { .. } | StoreError::Foreign { .. } | StoreError::Path { .. } => Exit::Config,
+        StoreError::Missing { .. } | StoreError::OlderSchema { .. } => Exit::Unavailable,
+        StoreError::Locked { .. } => Exit::TempFail,
+        StoreError::Invariant(_) | StoreError::Closed => Exit::Software,
+    }
+}
+
+fn of_backup(error: &BackupError) -> Exit {
+    match error {
+        BackupError::Store(error) => of_store(error),
+        BackupError::File { cause, .. } => of_io(cause),
+        BackupError::InUse { .. } => Exit::TempFail,
+        BackupError::NoSpace { .. } | BackupError::Target { .. } => Exit::IoErr,
+        BackupError::Exists { .. }
+        | BackupError::Itself { .. }
+        | BackupError::Sidecar { .. }
+        | BackupError::Unsound { .. } => Exit::Failed,
+    }
+}
+
+fn of_source(error: &SourceError) -> Exit {
+    match error {
+        SourceError::Unavailable { .. } => Exit::Unavailable,
+        SourceError::Misconfigured { .. } => Exit::Config,
+        SourceError::BadCursor { .. } => Exit::Software,
+    }
+}
+
+fn of_io(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Exit::NoPerm,
+        _ => Exit::IoErr,
+    }
+}
+
+#[cfg(test)]
+mod tests;

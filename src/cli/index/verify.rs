@@ -1,0 +1,256 @@
+//! `verify`: the source against feed and outbox.
+
+use clap::Args;
+
+use crate::cli::context::Context;
+use crate::cli::execute::{another_answer, execute};
+use crate::cli::exit::Exit;
+use crate::cli::index::resync::parse_time;
+use crate::cli::output::table::{AsciiTable, Cell, Tone};
+use crate::cli::output::{self, Paint};
+use crate::daemon::control::{Outcome, Request};
+use crate::daemon::requests::verify::VerifyOptions;
+use crate::indexer::{Difference, VerifyReport};
+use crate::ops::sentence::spoken_duration;
+use crate::store::feed::Exported;
+use orderfeed_model::clock::UtcMillis;
+
+/// `verify`
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// Only these orders: order numbers or entity ids, separated by commas
+    #[arg(long, visible_alias = "by-ids", value_name = "IDS", value_delimiter = ',')]
+    pub orders: Vec<String>,
+    /// Only orders created at or after this: 2026-11-01, "2026-11-01 08:00:00" (UTC) or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub from: Option<UtcMillis>,
+    /// Only orders created before this
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub to: Option<UtcMillis>,
+    /// Only orders of this website
+    #[arg(long, value_name = "CODE")]
+    pub website: Option<String>,
+    /// Put orders that differ into the changelog, so that they are indexed again
+    #[arg(long)]
+    pub repair: bool,
+    /// At most so many orders in each list; counts are complete
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u32,
+    /// The whole report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs `verify`.
+///
+/// # Errors
+/// If the options contradict each other, or as [`execute`].
+pub async fn run(context: &Context, args: VerifyArgs) -> anyhow::Result<Exit> {
+    let options = VerifyOptions {
+        by_ids: args.orders,
+        from: args.from,
+        to: args.to,
+        website: args.website,
+        repair: args.repair,
+        listed: args.limit,
+    };
+    options.validate()?;
+    let outcome = execute(context, Request::Verify(options), "orderfeed verify").await?;
+    let Outcome::Verified(report) = outcome else {
+        return Err(another_answer(&outcome));
+    };
+    match args.json {
+        true => output::json(&report)?,
+        false => output::data(&render(&report, Paint::for_stdout()))?,
+    }
+    let agrees = report.left() == 0 && report.unknown.is_empty() && report.complete;
+    Ok(if agrees { Exit::Ok } else { Exit::Failed })
+}
+
+fn render(report: &VerifyReport, paint: Paint) -> String {
+    let mut text = format!(
+        "Orders in the source: {}, in the feed: {} ({})\n",
+        report.orders,
+        report.in_feed,
+        spoken_duration(report.elapsed_ms),
+    );
+    for (reason, orders) in &report.not_exported {
+        text.push_str(&format!("Not exported: {orders}, {}\n", sentence_of(reason)));
+    }
+    if !report.events.is_empty() {
+        text.push_str(&events(report, paint));
+    }
+    // One by one where somebody asked for them; in a whole shop they are told by their number.
+    if report.orders <= report.withheld.len() as u64 {
+        for one in &report.withheld {
+            let why = sentence_of(&one.reason);
+            text.push_str(&format!(
+                "Order {} ({}) is not exported: {why}\n",
+                one.number, one.order
+            ));
+        }
+    }
+    if !report.differences.is_empty() {
+        text.push_str(&differences(&report.differences, paint));
+    }
+    for name in &report.unknown {
+        text.push_str(&format!(
+            "{name}: neither the source nor the feed knows such an order\n"
+        ));
+    }
+    text.push_str(&verdict(report));
+    text.push('\n');
+    text
+}
+
+fn sentence_of(reason: &str) -> &'static str {
+    let known = Exported::ALL.into_iter().find(|why| why.as_str() == reason);
+    known.map_or("for a reason of another version", Exported::as_sentence)
+}
+
+fn events(report: &VerifyReport, paint: Paint) -> String {
+    let mut table = AsciiTable::new([
+        "Website",
+        "Kind",
+        "Expected",
+        "Delivered",
+        "Pending",
+        "Suppressed",
+        "Parked",
+        "Waiting",
+        "Missing",
+    ]);
+    for row in &report.events {
+        let number = |count: u64| count.to_string();
+        let tone = if row.missing > 0 { Tone::Bad } else { Tone::Plain };
+        table.row([
+            row.website.as_str().into(),
+            row.kind.as_str().into(),
+            number(row.expected).into(),
+            number(row.delivered).into(),
+            number(row.pending).into(),
+            number(row.suppressed).into(),
+            number(row.parked).into(),
+            number(row.waiting).into(),
+            Cell::toned(&number(row.missing), tone),
+        ]);
+    }
+    table.render(paint)
+}
+
+fn differences(differences: &[Difference], paint: Paint) -> String {
+    let mut table = AsciiTable::new(["Order", "Number", "Website", "Difference", "Missing Events"]);
+    for one in differences {
+        let detail = match one.detail.as_str() {
+            "" => one.finding.as_sentence().to_owned(),
+            detail => format!("{}: {detail}", one.finding.as_sentence()),
+        };
+        table.row([
+            one.order.to_string().into(),
+            one.number.as_str().into(),
+            one.website.as_deref().unwrap_or("-").into(),
+            detail.as_str().into(),
+            one.missing_events.join(", ").into(),
+        ]);
+    }
+    table.render(paint)
+}
+
+fn verdict(report: &VerifyReport) -> String {
+    let found = report.differing.total();
+    let waiting = match report.waiting {
+        0 => String::new(),
+        waiting => format!(" {waiting} orders changed and wait to be indexed; that is no difference."),
+    };
+    let listed = match found > report.differences.len() as u64 {
+        true => format!(" The list shows {} of them.", report.differences.len()),
+        false => String::new(),
+    };
+    let verdict = match (found, report.repaired, report.left()) {
+        (0, ..) if !report.unknown.is_empty() => format!(
+            "Nothing else differs; {} of the named orders could not be found.",
+            report.unknown.len()
+        ),
+        (0, ..) => "Nothing differs.".to_owned(),
+        (found, 0, _) => format!(
+            "{found} orders differ.{listed} `orderfeed verify --repair` with the same options has them indexed again."
+        ),
+        (found, _, 0) => format!(
+            "{found} orders differed.{listed} They are in the changelog and are indexed next; what was sent is not sent \
+             again."
+        ),
+        (found, repaired, left) => format!(
+            "{found} orders differ.{listed} {repaired} are in the changelog and are indexed next; {left} cannot be \
+             understood until their rows are mended."
+        ),
+    };
+    let early = match report.complete {
+        true => "",
+        false => " It ended early: not everything was looked at.",
+    };
+    format!("{verdict}{waiting}{early}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::indexer::{EventTally, Finding, Withheld};
+
+    fn report() -> VerifyReport {
+        let mut report = VerifyReport {
+            orders: 1_200,
+            in_feed: 1_199,
+            elapsed_ms: 2_300,
+            waiting: 2,
+            complete: true,
+            events: vec![EventTally {
+                website: "base".to_owned(),
+                kind: "placed".to_owned(),
+                expected: 1_190,
+                delivered: 1_188,
+                pending: 1,
+                missing: 1,
+                ..EventTally::default()
+            }],
+            withheld: vec![Withheld {
+                order: 9,
+                number: "000000009".to_owned(),
+                reason: "website_off".to_owned(),
+            }],
+            ..VerifyReport::default()
+        };
+        report.not_exported.insert("website_off".to_owned(), 10);
+        report.differing.count(Finding::MissingOrder);
+        report.differences.push(Difference {
+            order: 7,
+            number: "000000007".to_owned(),
+            website: Some("base".to_owned()),
+            finding: Finding::MissingOrder,
+            missing_events: vec!["placed:7".to_owned()],
+            detail: String::new(),
+        });
+        report
+    }
+
+    #[test]
+    fn a_difference_is_told_with_its_order_and_remedy() {
+        insta::assert_snapshot!(render(&report(), Paint::Plain));
+    }
+
+    #[test]
+    fn the_verdict_says_what_is_left() {
+        let mut report = report();
+        report.repaired = 1;
+        assert!(verdict(&report).starts_with("1 orders differed. They are in the changelog"));
+        report.differing.count(Finding::Unreadable);
+        assert!(
+            verdict(&report).contains("1 are in the changelog and are indexed next; 1 cannot be understood")
+        );
+        report.differing = crate::indexer::Differing::default();
+        report.unknown = vec!["000000009".to_owned()];
+        assert!(verdict(&report).contains("1 of the named orders could not be found"));
+        report.unknown.clear();
+        report.complete = false;
+        assert!(verdict(&report).starts_with("Nothing differs.") && verdict(&report).contains("ended early"));
+    }
+}

@@ -1,0 +1,376 @@
+//! What `explain` says, life by life.
+
+use crate::cli::inspect::explain::render::render;
+use crate::commerce::source::{Change, ChangeOp};
+use crate::ops::explain::{Explanation, Question, Seen, SeenOrder, Sight};
+use crate::store::feed::{Exported, FeedRow, IndexFailure};
+use crate::store::outbox::{
+    Answer, BatchLimits, Class, Entry, EventVerdict, NewEvent, OrderEvents, Refusal, SenderRow, SenderState,
+    Settled,
+};
+use crate::store::views::ViewMode;
+use crate::store::{Durability, Store, StoreError, StoreLock, Writer, testing};
+use orderfeed_events::{EventKind, Fact};
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::OrderId;
+
+const LIMITS: BatchLimits = BatchLimits {
+    bytes: 60_000,
+    events: 100,
+};
+
+/// 2026-11-22T07:00:00Z and some seconds.
+fn at(seconds: i64) -> UtcMillis {
+    UtcMillis::from_secs(1_795_330_800 + seconds)
+}
+
+/// A store in which order 7, number 000000101, was captured and indexed; a daemon runs.
+struct Life {
+    dir: tempfile::TempDir,
+    store: Store,
+    lock: Option<StoreLock>,
+}
+
+impl Life {
+    async fn new() -> Self {
+        let (dir, store) = testing::fresh();
+        let lock = StoreLock::acquire(&dir.path().join("orderfeed.db"), "orderfeed run").unwrap();
+        let life = Self {
+            dir,
+            store,
+            lock: Some(lock),
+        };
+        life.write(|w| {
+            w.init_view(ViewMode::Schedule, at(0))?;
+            w.website_id("base")?;
+            Ok(())
+        })
+        .await;
+        life
+    }
+
+    async fn indexed(exported: Exported) -> Self {
+        let life = Self::new().await;
+        life.write(move |w| {
+            w.append_changes(&[change(7, "sales_order")], at(0))?;
+            w.upsert_feed(&[feed_row(7, exported)])?;
+            w.advance_view(1, at(1))
+        })
+        .await;
+        life
+    }
+
+    async fn write(&self, job: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError> + Send + 'static) {
+        self.store.write(Durability::Durable, job).await.unwrap();
+    }
+
+    async fn enqueue(&self, order: OrderId, kinds: &'static [EventKind]) {
+        self.write(move |w| {
+            w.enqueue(&[events(order, kinds)], Entry::IfNew, LIMITS, at(1))?;
+            Ok(())
+        })
+        .await;
+    }
+
+    async fn explain(&self, sight: Sight) -> Explanation {
+        let path = self.dir.path().join("orderfeed.db");
+        let question = Question {
+            number: "000000101".to_owned(),
+            now: at(60),
+            data_space: "2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90".parse().unwrap(),
+            sending: vec!["base".to_owned()],
+            sight,
+        };
+        self.store
+            .read(move |reader| Explanation::read(reader, &path, &question))
+            .await
+            .unwrap()
+    }
+
+    async fn told(&self, sight: Sight) -> String {
+        render(&self.explain(sight).await)
+    }
+}
+
+fn change(order: OrderId, table: &'static str) -> Change {
+    Change {
+        order,
+        table,
+        op: ChangeOp::Insert,
+    }
+}
+
+fn feed_row(order: OrderId, exported: Exported) -> FeedRow {
+    FeedRow {
+        order,
+        number: "000000101".to_owned(),
+        website: (exported != Exported::StoreViewGone).then_some(1),
+        hash: Some([0x1a; 16]),
+        exported,
+        modified_at: at(1),
+    }
+}
+
+fn events(order: OrderId, kinds: &[EventKind]) -> OrderEvents {
+    let event = |kind: &EventKind| NewEvent {
+        kind: kind.code(),
+        document: document(order, *kind),
+        not_before: at(0),
+        body: Ok(format!("{{\"xdm\":\"{order}/{kind}\"}}").into_bytes()),
+    };
+    OrderEvents {
+        person: None,
+        backfill: None,
+        order,
+        website: 1,
+        class: Class::Live,
+        changed_at: at(0),
+        events: kinds.iter().map(event).collect(),
+    }
+}
+
+fn document(order: OrderId, kind: EventKind) -> i64 {
+    match kind {
+        EventKind::Invoiced => 77,
+        _ => order,
+    }
+}
+
+fn seen(kinds: &[EventKind], exported: Exported) -> Sight {
+    Sight::Answered(vec![seen_order(7, kinds, exported)])
+}
+
+fn seen_order(order: OrderId, kinds: &[EventKind], exported: Exported) -> Seen {
+    let fact = |kind: &EventKind| Fact {
+        kind: *kind,
+        document_id: document(order, *kind),
+        at: at(-60),
+    };
+    Seen::Whole(SeenOrder {
+        id: order,
+        state: "processing".to_owned(),
+        status: Some("picking".to_owned()),
+        created_at: at(-60),
+        updated_at: at(-10),
+        website: (exported != Exported::StoreViewGone).then(|| "base".to_owned()),
+        scope: (exported != Exported::StoreViewGone).then(|| "base / main / default".to_owned()),
+        exported,
+        facts: kinds.iter().map(fact).collect(),
+    })
+}
+
+fn yes(seconds: i64) -> Answer {
+    Answer {
+        at: at(seconds),
+        status: Some(202),
+        request_id: Some("5b1d-00f1".to_owned()),
+        duration_ms: Some(12),
+        ..Answer::default()
+    }
+}
+
+fn no(seconds: i64, status: u16, code: &str, title: &str) -> Answer {
+    Answer {
+        at: at(seconds),
+        status: Some(status),
+        request_id: Some(format!("0a2c-{seconds:02}")),
+        code: Some(code.to_owned()),
+        note: Some(format!("{code}: {title}, jane@example.com is quoted")),
+        title: Some(title.to_owned()),
+        duration_ms: Some(31),
+    }
+}
+
+fn settled(id: i64, kinds: &[EventKind]) -> Settled {
+    Settled {
+        id,
+        website: 1,
+        kinds: kinds.iter().map(|kind| (kind.code(), 1)).collect(),
+    }
+}
+
+const BOTH: &[EventKind] = &[EventKind::Placed, EventKind::Invoiced];
+const PLACED: &[EventKind] = &[EventKind::Placed];
+
+#[tokio::test]
+async fn delivered() {
+    let life = Life::indexed(Exported::Yes).await;
+    life.enqueue(7, BOTH).await;
+    life.write(|w| w.settle_delivered(&[settled(1, BOTH)], &yes(2)))
+        .await;
+    insta::assert_snapshot!(life.told(seen(BOTH, Exported::Yes)).await);
+}
+
+#[tokio::test]
+async fn delivered_and_past_its_retention() {
+    let life = Life::indexed(Exported::Yes).await;
+    life.enqueue(7, PLACED).await;
+    life.write(|w| {
+        w.settle_delivered(&[settled(1, PLACED)], &yes(2))?;
+        w.remove_delivered(at(50), 10)?;
+        w.clean_changelog(100, 10)?;
+        Ok(())
+    })
+    .await;
+    insta::assert_snapshot!(life.told(seen(PLACED, Exported::Yes)).await);
+}
+
+#[tokio::test]
+async fn pending_with_a_retry_while_the_sender_backs_off() {
+    let life = Life::indexed(Exported::Yes).await;
+    life.enqueue(7, PLACED).await;
+    life.write(|w| {
+        for second in 2..40 {
+            w.record_failure(
+                &[1],
+                at(90),
+                &no(second, 503, "EXEG-0000-503", "Service unavailable"),
+            )?;
+        }
+        w.set_sender(&SenderRow {
+            website: 1,
+            state: SenderState::BackingOff,
+            code: "EXEG-0000-503".to_owned(),
+            reason: "the edge is overloaded".to_owned(),
+            since: at(2),
+            until: Some(at(70)),
+            failures: 38,
+        })
+    })
+    .await;
+    insta::assert_snapshot!(life.told(seen(PLACED, Exported::Yes)).await);
+}
+
+#[tokio::test]
+async fn waiting_for_an_earlier_event() {
+    let life = Life::indexed(Exported::Yes).await;
+    life.enqueue(7, PLACED).await;
+    life.write(|w| w.record_failure(&[1], at(90), &no(2, 429, "http_429", "Too Many Requests")))
+        .await;
+    life.enqueue(7, &[EventKind::Invoiced]).await;
+    insta::assert_snapshot!(life.told(seen(BOTH, Exported::Yes)).await);
+}
+
+#[tokio::test]
+async fn parked_and_suppressed_quote_nothing_of_the_event() {
+    let life = Life::indexed(Exported::Yes).await;
+    life.enqueue(7, BOTH).await;
+    life.write(|w| {
+        let refusal = Refusal {
+            code: "EXEG-0104-422".to_owned(),
+            detail: "jane@example.com is no city".to_owned(),
+        };
+        let verdicts = [
+            (0, EventVerdict::Suppressed("consent".to_owned())),
+            (1, EventVerdict::Parked(refusal)),
+        ];
+        w.settle_each(1, &verdicts, &no(2, 422, "EXEG-0104-422", "Unprocessable entity"))
+    })
+    .await;
+    let told = life.told(seen(BOTH, Exported::Yes)).await;
+    assert!(!told.contains("jane"), "{told}");
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn parked_before_it_was_ever_sent_and_given_up() {
+    let life = Life::indexed(Exported::Yes).await;
+    life.write(|w| {
+        let mut order = events(7, BOTH);
+        for event in &mut order.events {
+            event.body = Err(Refusal {
+                code: "too_large".to_owned(),
+                detail: "the event has 70000 bytes and a request at most 65522".to_owned(),
+            });
+        }
+        w.enqueue(&[order], Entry::IfNew, LIMITS, at(1))?;
+        let key = w.reader().events_of(7)?[1].key;
+        w.discard_parked(key, "agreed with the shop", at(3))?;
+        Ok(())
+    })
+    .await;
+    insta::assert_snapshot!(life.told(seen(BOTH, Exported::Yes)).await);
+}
+
+#[tokio::test]
+async fn withheld_for_each_reason() {
+    let mut told = String::new();
+    for reason in Exported::ALL.into_iter().skip(1) {
+        let life = Life::indexed(reason).await;
+        // A change would lift the first, room the second; for all others the source says the same as the feed.
+        let by_source = match reason {
+            Exported::BeforeHistory | Exported::OutboxFull => Exported::Yes,
+            other => other,
+        };
+        told.push_str(&life.told(seen(PLACED, by_source)).await);
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn not_captured_captured_only_and_not_understood() {
+    let life = Life::new().await;
+    let mut told = life.told(seen(PLACED, Exported::Yes)).await;
+    life.write(|w| w.append_changes(&[change(7, "sales_order")], at(0)))
+        .await;
+    told.push('\n');
+    told.push_str(&life.told(seen(PLACED, Exported::Yes)).await);
+    life.write(|w| {
+        let failure = IndexFailure {
+            order: 7,
+            attempts: 3,
+            due_at: at(120),
+            reason: "sales_order.base_grand_total is no number".to_owned(),
+            limited: false,
+        };
+        w.record_index_failure(&failure, at(5))
+    })
+    .await;
+    told.push('\n');
+    let unreadable = Seen::Unreadable {
+        id: 7,
+        reason: "sales_order.base_grand_total is no number".to_owned(),
+    };
+    told.push_str(&life.told(Sight::Answered(vec![unreadable])).await);
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn without_daemon_and_source_it_says_so() {
+    let mut life = Life::indexed(Exported::Yes).await;
+    life.enqueue(7, PLACED).await;
+    life.lock = None;
+    let silent = || Sight::Silent("the database at 127.0.0.1:3306 refuses the connection".to_owned());
+    insta::assert_snapshot!(life.told(silent()).await);
+}
+
+#[tokio::test]
+async fn an_unknown_number_says_what_that_means() {
+    let life = Life::new().await;
+    let mut told = life.told(Sight::Answered(Vec::new())).await;
+    told.push('\n');
+    told.push_str(&life.told(Sight::Silent("no answer within 10 s".to_owned())).await);
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn two_orders_with_one_number_are_both_told() {
+    let life = Life::indexed(Exported::Yes).await;
+    life.write(|w| w.upsert_feed(&[feed_row(9, Exported::WebsiteOff)]))
+        .await;
+    life.enqueue(7, PLACED).await;
+    let both = vec![seen_order(7, PLACED, Exported::Yes)];
+    insta::assert_snapshot!(life.told(Sight::Answered(both)).await);
+}
+
+#[tokio::test]
+async fn the_shape_for_scripts_is_stable() {
+    let mut life = Life::indexed(Exported::Yes).await;
+    life.enqueue(7, BOTH).await;
+    life.write(|w| w.record_failure(&[1], at(90), &no(2, 503, "EXEG-0000-503", "Service unavailable")))
+        .await;
+    life.lock = None;
+    let json = serde_json::to_string_pretty(&life.explain(seen(PLACED, Exported::Yes)).await).unwrap();
+    insta::assert_snapshot!(json);
+}

@@ -1,0 +1,356 @@
+//! `orderfeed status`: what the daemon does, what waits, what failed. The snapshot is [`crate::ops::status`]; here it
+//! becomes text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::context::{Context, view};
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::cli::output::table::visible;
+use crate::cli::output::watch::{Frames, watch};
+use crate::ops::sentence::{spoken_bytes, spoken_duration};
+use crate::ops::status::{BackfillStatus, ExportStatus, FirstSyncStatus, Moment, Snapshot, WebsiteStatus};
+use crate::store::outbox::SenderState;
+use crate::store::views::{IndexerStatus, TITLE, ViewMode};
+use orderfeed_model::clock::UtcMillis;
+
+/// Options of `status`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct StatusArgs {
+    /// A JSON object for scripts; its `version` counts the shape
+    #[arg(long)]
+    pub json: bool,
+    /// Show it again every so many seconds until Ctrl-C: repainted on a terminal, one after the other on a pipe; with
+    /// --json one object a line
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = seconds)]
+    pub watch: Option<Duration>,
+}
+
+/// Shorter than this would keep the store's disk busy for nobody.
+const SHORTEST_PAUSE: f64 = 0.1;
+const LONGEST_PAUSE: f64 = 86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected seconds from {SHORTEST_PAUSE} to {LONGEST_PAUSE}");
+    let seconds: f64 = text.parse().map_err(|_| expected())?;
+    match (SHORTEST_PAUSE..=LONGEST_PAUSE).contains(&seconds) {
+        true => Ok(Duration::from_secs_f64(seconds)),
+        false => Err(expected()),
+    }
+}
+
+/// Runs `status`.
+///
+/// # Errors
+/// If there is no store, or it cannot be read.
+pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
+    let config = context.config()?;
+    let take = || -> anyhow::Result<Snapshot> {
+        let now = context.clock.now();
+        Ok(view(&config)?.read(|reader| Snapshot::read(reader, &config, now))?)
+    };
+    match (args.watch, args.json) {
+        (None, true) => output::json(&take()?)?,
+        (None, false) => output::data(&render(&take()?))?,
+        (Some(pause), true) => {
+            let line = || Ok(serde_json::to_string(&take()?)? + "\n");
+            watch(Frames::Lines, pause, line).await?;
+        }
+        (Some(pause), false) => {
+            let block = || {
+                let snapshot = take()?;
+                Ok(format!(
+                    "{:<16} {}\n{}",
+                    "Taken at",
+                    snapshot.taken_at.0,
+                    render(&snapshot)
+                ))
+            };
+            watch(Frames::of_text(), pause, block).await?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// The block for people.
+fn render(snapshot: &Snapshot) -> String {
+    let mut block = Block {
+        text: String::new(),
+        now: snapshot.taken_at.0,
+    };
+    block.daemon(snapshot);
+    block.index(snapshot);
+    block.intake(snapshot);
+    for sync in &snapshot.first_syncs {
+        block.first_sync(sync);
+    }
+    for backfill in &snapshot.backfills {
+        block.backfill(backfill);
+    }
+    for website in &snapshot.websites {
+        block.website(website);
+    }
+    if snapshot.websites.is_empty() {
+        block.put("Websites", "none has had an event yet");
+    }
+    block.export(snapshot);
+    block.rest(snapshot);
+    block.text
+}
+
+struct Block {
+    text: String,
+    now: UtcMillis,
+}
+
+impl Block {
+    fn put(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.text, "{name:<16} {}", visible(value));
+    }
+
+    fn age(&self, at: Moment) -> String {
+        spoken_duration(self.now.millis_since(at.0))
+    }
+
+    fn daemon(&mut self, snapshot: &Snapshot) {
+        let daemon = &snapshot.daemon;
+        let command = daemon.command.as_deref().unwrap_or("another process");
+        let state = match (daemon.running, daemon.pid) {
+            (false, _) => "not running; start it with `systemctl start orderfeed`".to_owned(),
+            (true, Some(pid)) => format!("running: {command} (process {pid})"),
+            (true, None) => format!("running: {command}"),
+        };
+        self.put("Daemon", &state);
+    }
+
+    fn index(&mut self, snapshot: &Snapshot) {
+        let index = &snapshot.index;
+        let status = match index.status {
+            IndexerStatus::Valid => "Ready",
+            IndexerStatus::Invalid => "Reindex required",
+            IndexerStatus::Working => "Processing",
+            IndexerStatus::Suspended => "Suspended",
+        };
+        let mode = match index.mode {
+            ViewMode::Schedule => "Update by Schedule",
+            ViewMode::Realtime => "Update on Save",
+        };
+        let view = index.view_status.as_str();
+        self.put("Index", &format!("{TITLE}: {status}, {mode}, {view}"));
+        let waits = match index.oldest_change_at {
+            None => "all indexed".to_owned(),
+            Some(at) => format!(
+                "{} in backlog, the oldest for {}",
+                orders(index.backlog),
+                self.age(at)
+            ),
+        };
+        let changelog = format!("version {} of {}; {waits}", index.version, index.head);
+        self.put("Changelog", &changelog);
+        if snapshot.index_failures > 0 {
+            let failures = orders(snapshot.index_failures);
+            self.put(
+                "Index failures",
+                &format!("{failures} could not be indexed and are retried"),
+            );
+        }
+        for reason in &snapshot.not_exported {
+            self.put(
+                "Not exported",
+                &format!("{}: {}", orders(reason.orders), reason.reason),
+            );
+        }
+    }
+
+    fn intake(&mut self, snapshot: &Snapshot) {
+        let what = match snapshot.intake.flow.as_str() {
+            "history_waits" => "the outbox is full: history waits, live changes go on",
+            "paused_outbox_full" => {
+                "PAUSED: the outbox holds twice delivery.max_pending_events; it goes on once the edge takes events"
+            }
+            "paused_disk_nearly_full" => {
+                "PAUSED: the disk is nearly full; free some space beside store.path, or lower store.disk_reserve"
+            }
+            _ => return,
+        };
+        let since = snapshot.intake.since;
+        let since = since.map_or_else(String::new, |at| format!(" (for {})", self.age(at)));
+        self.put("Intake", &format!("{what}{since}"));
+    }
+
+    /// One that is complete in time is no news after an hour.
+    fn first_sync(&mut self, sync: &FirstSyncStatus) {
+        const NEWS_MS: i64 = 3_600_000;
+        let took = sync.completed_at.map(|at| at.0.millis_since(sync.started_at.0));
+        let is_old = sync
+            .completed_at
+            .is_some_and(|at| self.now.millis_since(at.0) > NEWS_MS);
+        if is_old {
+            return;
+        }
+        let (done, total) = (sync.done_orders, sync.total_orders);
+        let sizes = format!(
+            "{done}/{total} orders, {}/{} events sent",
+            sync.sent_events, sync.events
+        );
+        let window = match (took, sync.missed) {
+            (Some(took), false) => format!("; took {}, within the window", spoken_duration(took)),
+            (Some(took), true) => format!("; took {}, missed the window", spoken_duration(took)),
+            (None, true) => format!("; WINDOW MISSED at {}", sync.deadline.0),
+            (None, false) => {
+                let left = sync.deadline.0.millis_since(self.now);
+                format!("; window ends in {}", spoken_duration(left))
+            }
+        };
+        let eta = sync.eta_ms.map_or_else(String::new, |eta| {
+            format!(", about {} left", spoken_duration(eta))
+        });
+        let limit = match &sync.limited_by {
+            Some(limit) if took.is_none() => format!(", limited by {}", limit.replace('_', " ")),
+            _ => String::new(),
+        };
+        let state = sync.state.replace('_', " ");
+        if let Some(at) = sync.interrupted_at {
+            let waits = format!(
+                "waits for {}: the website is switched off; goes on when it is enabled again ({sizes})",
+                self.age(at)
+            );
+            return self.put(&format!("First sync {}", sync.website), &waits);
+        }
+        self.put(
+            &format!("First sync {}", sync.website),
+            &format!("{state}: {sizes}{eta}{window}{limit}"),
+        );
+    }
+
+    fn backfill(&mut self, backfill: &BackfillStatus) {
+        let percent = match backfill.total {
+            0 => String::new(),
+            total => format!(" ({} %)", backfill.done.min(total) * 100 / total),
+        };
+        let left = backfill.remaining_ms.map_or_else(String::new, |left| {
+            format!(", about {} left", spoken_duration(left))
+        });
+        let (kind, done, total, events) = (&backfill.kind, backfill.done, backfill.total, backfill.events);
+        let since = self.age(backfill.started_at);
+        let line = format!("{kind}: {done}/{total} orders{percent}, {events} events, for {since}{left}");
+        self.put("Running", &line);
+    }
+
+    fn website(&mut self, website: &WebsiteStatus) {
+        let sender = &website.sender;
+        let state = match sender.state {
+            SenderState::Running if !website.exporting => "switched off, or not configured".to_owned(),
+            SenderState::Running => "sending".to_owned(),
+            SenderState::BackingOff => "backing off".to_owned(),
+            SenderState::Halted => "HALTED".to_owned(),
+            SenderState::Paused => "paused".to_owned(),
+        };
+        self.put(&format!("Website {}", website.code), &state);
+        if sender.state != SenderState::Running {
+            let since = sender
+                .since
+                .map_or_else(String::new, |at| format!(" for {}", self.age(at)));
+            let failures = match sender.failures {
+                0 => String::new(),
+                failures => format!(", {failures} failures in a row"),
+            };
+            let until = sender
+                .until
+                .map_or_else(String::new, |at| format!(", next try {}", at.0));
+            self.put(
+                "  reason",
+                &format!("{} ({}){since}{failures}{until}", sender.reason, sender.code),
+            );
+            self.put("  remedy", &sender.remedy);
+        }
+        let pending = &website.pending;
+        let oldest = pending
+            .oldest_change_at
+            .map_or_else(String::new, |at| format!("; the oldest for {}", self.age(at)));
+        self.put(
+            "  pending",
+            &format!("{} live, {} history{oldest}", pending.live, pending.history),
+        );
+        self.put("  delivered", &by_kind(&website.delivered));
+        if !website.suppressed.is_empty() {
+            self.put("  suppressed", &by_kind(&website.suppressed));
+        }
+        if !website.parked.is_empty() {
+            let see = format!("see `orderfeed failed list --website {}`", website.code);
+            self.put("  parked", &format!("{}; {see}", by_kind(&website.parked)));
+        }
+    }
+
+    fn export(&mut self, snapshot: &Snapshot) {
+        let all = snapshot
+            .websites
+            .iter()
+            .fold(ExportStatus::default(), |sum, website| ExportStatus {
+                submitted: sum.submitted + website.export_status.submitted,
+                awaiting_submission: sum.awaiting_submission + website.export_status.awaiting_submission,
+                failed_will_retry: sum.failed_will_retry + website.export_status.failed_will_retry,
+                failed_requires_attention: sum.failed_requires_attention
+                    + website.export_status.failed_requires_attention,
+            });
+        let line = format!(
+            "Submitted: {}; Awaiting submission: {}; Failed, will retry: {}; Failed, requires attention: {}",
+            all.submitted, all.awaiting_submission, all.failed_will_retry, all.failed_requires_attention
+        );
+        self.put("Export status", &line);
+    }
+
+    fn rest(&mut self, snapshot: &Snapshot) {
+        let source = match snapshot.source.checked_at {
+            Some(at) => format!("looked at {} ago", self.age(at)),
+            None if snapshot.source.cursors.is_empty() => "never looked at".to_owned(),
+            None => format!("{} positions kept", snapshot.source.cursors.len()),
+        };
+        self.put("Source", &source);
+        for run in &snapshot.cron {
+            let (age, status, message) = (
+                self.age(run.finished_at.unwrap_or(run.scheduled_at)),
+                &run.status,
+                &run.message,
+            );
+            let line = match message.as_str() {
+                "" => format!("{}: {status}, {age} ago", run.job),
+                message => format!("{}: {status}, {age} ago: {message}", run.job),
+            };
+            self.put("Last run", &line);
+        }
+        let store = &snapshot.store;
+        let (size, wal) = (spoken_bytes(store.database_bytes), spoken_bytes(store.wal_bytes));
+        self.put(
+            "Store",
+            &format!("{} ({size}, write-ahead log {wal})", store.path.display()),
+        );
+    }
+}
+
+fn orders(count: u64) -> String {
+    match count {
+        1 => "1 order".to_owned(),
+        count => format!("{count} orders"),
+    }
+}
+
+/// `12 (placed 10, invoiced 2)`
+fn by_kind(counts: &BTreeMap<String, u64>) -> String {
+    let sum: u64 = counts.values().sum();
+    if counts.is_empty() {
+        return sum.to_string();
+    }
+    let kinds: Vec<String> = counts
+        .iter()
+        .map(|(kind, events)| format!("{kind} {events}"))
+        .collect();
+    format!("{sum} ({})", kinds.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

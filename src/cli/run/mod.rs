@@ -1,0 +1,139 @@
+//! `orderfeed run`: the daemon in the foreground.
+
+mod bar;
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::exit::{self, Exit};
+use super::output;
+use crate::config::{Config, ConfigErrors, load, process_environment};
+use crate::daemon::lifecycle::Lifecycle;
+use crate::daemon::lifecycle::signals::Signals;
+use crate::daemon::lifecycle::start;
+use crate::daemon::lifecycle::start::DataSpace;
+use crate::daemon::run::{self, RunOptions};
+use crate::daemon::sources;
+use crate::delivery::DeliveryStats;
+use crate::indexer::{BackfillOptions, Indexer, Reach};
+use crate::ops::logging;
+use crate::ops::screen;
+use crate::ops::systemd::Notifier;
+use crate::store::{Store, StoreLock};
+use orderfeed_model::clock::Clock;
+
+/// `orderfeed run …`
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct RunArgs {
+    /// Show what would be sent for the orders that are there now; store and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accept another data space than the one that the store was filled for: every event gets a new _id
+    #[arg(long)]
+    pub accept_new_data_space: bool,
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// A configuration that is not valid (78), a store that cannot be used, or what ended the daemon.
+pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
+    let loaded = load(context.config_path(), process_environment()).map_err(ConfigErrors::in_short)?;
+    let log = logging::init(&loaded.config.log, context.clock.clone())?;
+    for warning in &loaded.warnings {
+        tracing::warn!(log_code = "OF01-01", "Configuration: {warning}");
+    }
+    if args.dry_run {
+        return dry_run(loaded.config).await;
+    }
+    let path = context.config_path().to_owned();
+    let read = move || {
+        let config = load(&path, process_environment())?.config;
+        if let Err(error) = log.set_level(&config.log.level) {
+            tracing::error!(log_code = "OF01-03", %error, "The new level of the log is not used");
+        }
+        Ok(config)
+    };
+    let notifier = Notifier::from_environment();
+    let options = RunOptions {
+        clock: Clock::System,
+        data_space: if args.accept_new_data_space {
+            DataSpace::AcceptNew
+        } else {
+            DataSpace::MustMatch
+        },
+        lifecycle: Lifecycle::default(),
+        signals: Signals::Daemon(Box::new(read)),
+        observer: Arc::new(DeliveryStats::default()),
+        exit_code: exit::code_of,
+        notifier: notifier.clone(),
+    };
+    let store = loaded.config.store.path.clone();
+    let drawing =
+        output::talks_to_a_terminal().then(|| tokio::spawn(bar::follow(store, context.clock.clone())));
+    let ended = run::run(loaded.config, options).await;
+    if let Some(drawing) = drawing {
+        drawing.abort();
+        // Until it has ended, it may draw once more.
+        let _ = drawing.await;
+        screen::set_bar("");
+    }
+    if let Err(error) = &ended {
+        notifier.status(&format!("ended: {error}"));
+    }
+    ended?;
+    Ok(Exit::Ok)
+}
+
+/// Derives everything into a store that is thrown away, and counts.
+async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
+    let scratch = Scratch::make()?;
+    let real = config.store.path.clone();
+    config.store.path = scratch.0.join("dry-run.db");
+    if real.exists() && StoreLock::holder(&real).is_none() {
+        tracing::info!(
+            "Nothing that the store holds is taken into account; `saas:resync --dry-run` does that"
+        );
+    }
+    let opened = start::open(
+        &config,
+        &Clock::System,
+        "orderfeed run --dry-run",
+        DataSpace::MustMatch,
+    )
+    .await?;
+    let store: Store = opened.store.clone();
+    let (source, _) = sources::source(&config)?;
+    source.describe().await?;
+    let (_sender, config) = tokio::sync::watch::channel(Arc::new(config));
+    let indexer = Indexer::new(store, source, Clock::System, config);
+    let options = BackfillOptions {
+        reach: Reach::History,
+        ..BackfillOptions::default()
+    };
+    let (found, _) = indexer.preview(&options, None, || false, |_| {}).await?;
+    output::line(&format!(
+        "{} orders would be indexed; {} events would be sent, {} would be parked at once, {} orders cannot be read. \
+         Nothing was stored or sent.",
+        found.orders, found.events, found.parked, found.failed
+    ))?;
+    Ok(Exit::Ok)
+}
+
+/// A private directory that goes away.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn make() -> std::io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        let path = std::env::temp_dir().join(format!("orderfeed-{}", uuid::Uuid::new_v4()));
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

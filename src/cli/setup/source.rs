@@ -1,0 +1,186 @@
+//! `orderfeed source triggers install|remove|check`: what `source.mysql.capture = "triggers"` needs in the shop's
+//! database.
+
+use std::io::Write;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use crate::commerce::changes::triggers::TriggerReport;
+use crate::commerce::mysql::MysqlSource;
+
+/// Work on the shop's database itself.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    #[command(subcommand)]
+    command: SourceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SourceCommand {
+    /// Triggers that log every change of an order, for source.mysql.capture = "triggers"
+    Triggers {
+        #[command(subcommand)]
+        command: TriggersCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TriggersCommand {
+    /// Create the log table and every trigger that is missing or altered
+    #[command(after_help = "Example:\n  orderfeed source triggers install")]
+    Install,
+    /// Drop all triggers of orderfeed, then the log table
+    #[command(after_help = "Example:\n  orderfeed source triggers remove")]
+    Remove,
+    /// Compare the triggers with those that there should be
+    #[command(after_help = "Example:\n  orderfeed source triggers check")]
+    Check,
+}
+
+/// How the database stands afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TriggersState {
+    /// Every change is logged.
+    Complete,
+    /// `check` found that changes are missed; what, has been written.
+    Incomplete,
+    /// There are no triggers of ours any more.
+    Removed,
+}
+
+/// Runs a `source` command against the configured database.
+///
+/// # Errors
+/// What the database refused, with the grant to give; a failed write to `out`.
+pub async fn run(
+    args: &SourceArgs,
+    source: &MysqlSource,
+    out: &mut dyn Write,
+) -> anyhow::Result<TriggersState> {
+    let SourceCommand::Triggers { command } = &args.command;
+    match command {
+        TriggersCommand::Install => install(source, out).await,
+        TriggersCommand::Remove => remove(source, out).await,
+        TriggersCommand::Check => {
+            let report = source
+                .check_triggers()
+                .await
+                .context("the triggers could not be checked")?;
+            write_report(&report, out)?;
+            let complete = report.is_complete();
+            Ok(if complete {
+                TriggersState::Complete
+            } else {
+                TriggersState::Incomplete
+            })
+        }
+    }
+}
+
+async fn install(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<TriggersState> {
+    let created = source
+        .install_triggers()
+        .await
+        .context("the triggers could not be installed; what was created stays, run it again")?;
+    for name in &created {
+        writeln!(out, "created {name}")?;
+    }
+    let report = source
+        .check_triggers()
+        .await
+        .context("the triggers could not be checked")?;
+    write_report(&report, out)?;
+    Ok(if report.is_complete() {
+        TriggersState::Complete
+    } else {
+        TriggersState::Incomplete
+    })
+}
+
+async fn remove(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<TriggersState> {
+    let dropped = source
+        .remove_triggers()
+        .await
+        .context("the triggers could not be removed; run it again")?;
+    for name in &dropped {
+        writeln!(out, "dropped {name}")?;
+    }
+    writeln!(out, "{} triggers and the log table were removed.", dropped.len())?;
+    Ok(TriggersState::Removed)
+}
+
+fn write_report(report: &TriggerReport, out: &mut dyn Write) -> std::io::Result<()> {
+    for (what, names) in [
+        ("missing", &report.missing),
+        ("altered", &report.altered),
+        ("foreign", &report.foreign),
+    ] {
+        for name in names {
+            writeln!(out, "{what} {name}")?;
+        }
+    }
+    if !report.log_exists {
+        writeln!(out, "missing the log table")?;
+    }
+    if report.is_complete() {
+        return writeln!(out, "All {} triggers are in place.", report.expected);
+    }
+    writeln!(
+        out,
+        "Changes are missed; run `orderfeed source triggers install`, then `orderfeed indexer:reindex`."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        source: SourceArgs,
+    }
+
+    #[test]
+    fn the_three_commands_parse() {
+        for command in ["install", "remove", "check"] {
+            assert!(
+                Cli::try_parse_from(["orderfeed", "triggers", command]).is_ok(),
+                "{command}"
+            );
+        }
+        assert!(Cli::try_parse_from(["orderfeed", "triggers"]).is_err());
+        let _ = Cli::try_parse_from(["orderfeed", "triggers", "check"]).map(|cli| cli.source);
+    }
+
+    #[test]
+    fn a_report_says_what_is_wrong_and_what_to_do() {
+        let report = TriggerReport {
+            expected: 54,
+            log_exists: true,
+            missing: vec!["trg_a".into()],
+            altered: vec!["trg_b".into()],
+            foreign: vec!["trg_c".into()],
+        };
+        let mut out = Vec::new();
+        write_report(&report, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.starts_with("missing trg_a\naltered trg_b\nforeign trg_c\nChanges are missed;"),
+            "{text}"
+        );
+        let mut out = Vec::new();
+        write_report(
+            &TriggerReport {
+                expected: 54,
+                log_exists: true,
+                ..TriggerReport::default()
+            },
+            &mut out,
+        )
+        .unwrap();
+        assert_eq!(out, b"All 54 triggers are in place.\n");
+    }
+}

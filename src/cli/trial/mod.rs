@@ -1,0 +1,5 @@
+//! `demo` and `emulator`: trying the daemon without a shop and without Adobe.
+
+pub mod demo;
+pub(crate) mod demo_report;
+pub mod emulator;

@@ -1,0 +1,5 @@
+//! Noticing changes: which tables are watched, the window over late commits, and the triggers. Pure.
+
+pub mod triggers;
+pub(crate) mod watched;
+pub(crate) mod window;

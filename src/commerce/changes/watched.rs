@@ -1,0 +1,284 @@
+//! Which tables are watched for changes, and the SQL that reads them in the order of [`Mark`]s.
+//!
+//! Only indexed columns are read in order. `updated_at` is indexed on orders, invoices, shipments and credit memos
+//! (magento/magento2, `Sales/etc/db_schema.xml`); other tables only grow and are read by key. Items, addresses and
+//! payments have neither, so a change of only those is invisible to polling (`docs/SOURCE.md`).
+
+use crate::commerce::changes::window::{Mark, Sighting};
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::Row;
+use crate::commerce::read::schema::Schema;
+use crate::commerce::read::tables::Part;
+use crate::commerce::source::ChangeOp;
+
+/// The instance's own changelog of the Sales Orders Feed.
+pub(crate) const CHANGELOG: &str = "sales_order_data_exporter_v2_cl";
+/// The log that our triggers write.
+pub(crate) const LOG: &str = "orderfeed_log";
+
+/// A table that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// Its name without prefix.
+    pub(crate) table: &'static str,
+    /// Its primary key.
+    pub(crate) key: &'static str,
+    /// Whether it is read by `updated_at`, rather than by key alone.
+    pub(crate) timed: bool,
+    /// How to find the order.
+    pub(crate) order: OrderOf,
+}
+
+/// How a row leads to its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderOf {
+    /// This column is the order's id.
+    Column(&'static str),
+    /// This column is the key of a row of the other table, which has an `order_id`.
+    Via(&'static str, &'static str),
+}
+
+/// Documents and orders, by `updated_at`.
+pub(crate) const TIMED: [Watched; 4] = [
+    timed("sales_order", "entity_id"),
+    timed("sales_invoice", "order_id"),
+    timed("sales_shipment", "order_id"),
+    timed("sales_creditmemo", "order_id"),
+];
+
+/// Tables that only grow and that the instance's own changelog covers, or that come with a change of the order.
+const GROWING: [Watched; 3] = [
+    keyed(
+        "sales_payment_transaction",
+        "transaction_id",
+        OrderOf::Column("order_id"),
+    ),
+    keyed(
+        "sales_order_status_history",
+        "entity_id",
+        OrderOf::Column("parent_id"),
+    ),
+    keyed(
+        "sales_creditmemo_comment",
+        "entity_id",
+        OrderOf::Via("parent_id", "sales_creditmemo"),
+    ),
+];
+
+/// Tables that only grow and that nothing else covers.
+const UNCOVERED: [Watched; 3] = [
+    keyed("sales_shipment_track", "entity_id", OrderOf::Column("order_id")),
+    keyed("magento_rma", "entity_id", OrderOf::Column("order_id")),
+    keyed(
+        "magento_rma_status_history",
+        "entity_id",
+        OrderOf::Via("rma_entity_id", "magento_rma"),
+    ),
+];
+
+/// The instance's own changelog.
+pub(crate) const OWN_CHANGELOG: Watched = keyed(CHANGELOG, "version_id", OrderOf::Column("entity_id"));
+/// Our triggers' log.
+pub(crate) const OWN_LOG: Watched = keyed(LOG, "version_id", OrderOf::Column("entity_id"));
+
+const fn timed(table: &'static str, order: &'static str) -> Watched {
+    Watched {
+        table,
+        key: "entity_id",
+        timed: true,
+        order: OrderOf::Column(order),
+    }
+}
+
+const fn keyed(table: &'static str, key: &'static str, order: OrderOf) -> Watched {
+    Watched {
+        table,
+        key,
+        timed: false,
+        order,
+    }
+}
+
+/// What polling watches in this schema.
+pub(crate) fn for_poll(schema: &Schema) -> Vec<Watched> {
+    let timed = TIMED.map(|watched| Watched {
+        timed: schema.is_indexed(watched.table, "updated_at"),
+        ..watched
+    });
+    timed
+        .into_iter()
+        .chain(GROWING)
+        .chain(UNCOVERED)
+        .filter(|watched| is_present(watched, schema))
+        .collect()
+}
+
+/// What is watched beside the instance's own changelog.
+pub(crate) fn beside_changelog(schema: &Schema) -> Vec<Watched> {
+    UNCOVERED
+        .into_iter()
+        .filter(|watched| is_present(watched, schema))
+        .collect()
+}
+
+/// Tables whose changes polling cannot see for want of an index, a sentence each.
+pub(crate) fn poll_notes(schema: &Schema) -> Vec<String> {
+    let unindexed = TIMED
+        .iter()
+        .filter(|watched| !schema.is_indexed(watched.table, "updated_at"));
+    unindexed
+        .map(|watched| {
+            format!(
+                "The table {} has no index on updated_at: only its new rows are noticed.",
+                watched.table
+            )
+        })
+        .collect()
+}
+
+fn is_present(watched: &Watched, schema: &Schema) -> bool {
+    let parent = match watched.order {
+        OrderOf::Column(_) => true,
+        OrderOf::Via(_, parent) => schema.has_table(parent),
+    };
+    parent && schema.has(watched.table, watched.key)
+}
+
+impl Watched {
+    /// Rows behind `after`, up to `until` (inclusive), in order. The two ranges of the condition are both ranges of the
+    /// index, which holds the primary key after `updated_at`.
+    pub(crate) fn select(&self, prefix: &str, after: Mark, until: Option<Mark>, limit: usize) -> String {
+        let Self { table, key, .. } = self;
+        let (order, join) = match self.order {
+            OrderOf::Column(column) => (format!("t.`{column}`"), String::new()),
+            OrderOf::Via(column, parent) => (
+                "p.`order_id`".to_owned(),
+                format!(" LEFT JOIN `{prefix}{parent}` p ON p.`entity_id` = t.`{column}`"),
+            ),
+        };
+        let (stamp, sorting) = if self.timed {
+            ("t.`updated_at`", "t.`updated_at`, ")
+        } else {
+            ("NULL", "")
+        };
+        let extra = if *table == LOG {
+            ", t.`source_table`, t.`op`"
+        } else {
+            ""
+        };
+        let mut sql = format!(
+            "SELECT t.`{key}`, {order}, {stamp}{extra} FROM `{prefix}{table}` t{join} WHERE ({})",
+            self.beyond(after)
+        );
+        if let Some(until) = until {
+            sql.push_str(&format!(" AND ({})", self.within(until)));
+        }
+        sql.push_str(&format!(" ORDER BY {sorting}t.`{key}` LIMIT {limit}"));
+        sql
+    }
+
+    /// The highest and the lowest key.
+    pub(crate) fn select_ends(&self, prefix: &str) -> String {
+        format!(
+            "SELECT MAX(`{0}`), MIN(`{0}`) FROM `{prefix}{1}`",
+            self.key, self.table
+        )
+    }
+
+    /// A row of [`Watched::select`].
+    pub(crate) fn sighting(&self, row: &impl Row) -> Option<Sighting> {
+        let id = cells::integer(row.cell(0))?;
+        let at = match row.cell(2) {
+            cells::Cell::Text(text) if self.timed => Some(cells::moment(text)?.0.div_euclid(1000)),
+            _ => None,
+        };
+        let (table, op) = if self.table == LOG {
+            (
+                source_table(&cells::text(row.cell(3)).unwrap_or_default()),
+                op(&cells::text(row.cell(4)).unwrap_or_default()),
+            )
+        } else if self.table == CHANGELOG {
+            ("sales_order", ChangeOp::Upsert)
+        } else {
+            (
+                self.table,
+                if self.timed {
+                    ChangeOp::Upsert
+                } else {
+                    ChangeOp::Insert
+                },
+            )
+        };
+        Some(Sighting {
+            mark: Mark { at, id },
+            order: cells::integer(row.cell(1)),
+            table,
+            op,
+        })
+    }
+
+    fn beyond(&self, after: Mark) -> String {
+        match after.moment() {
+            Some(at) => format!(
+                "t.`updated_at` > '{at}' OR (t.`updated_at` = '{at}' AND t.`{}` > {})",
+                self.key, after.id
+            ),
+            None => format!("t.`{}` > {}", self.key, after.id),
+        }
+    }
+
+    fn within(&self, until: Mark) -> String {
+        match until.moment() {
+            Some(at) => format!(
+                "t.`updated_at` < '{at}' OR (t.`updated_at` = '{at}' AND t.`{}` <= {})",
+                self.key, until.id
+            ),
+            None => format!("t.`{}` <= {}", self.key, until.id),
+        }
+    }
+}
+
+/// The name as it is known here; a log row of a table that we do not know is about an order all the same.
+fn source_table(name: &str) -> &'static str {
+    Part::ALL
+        .iter()
+        .map(|part| part.spec().table)
+        .find(|table| *table == name)
+        .unwrap_or("sales_order")
+}
+
+fn op(word: &str) -> ChangeOp {
+    [ChangeOp::Insert, ChangeOp::Update, ChangeOp::Delete]
+        .into_iter()
+        .find(|op| op.as_str() == word)
+        .unwrap_or(ChangeOp::Upsert)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timed_table_is_read_along_its_index() {
+        let after = Mark {
+            at: Some(1_700_000_000),
+            id: 7,
+        };
+        assert_eq!(
+            TIMED[1].select("m2_", after, None, 5),
+            "SELECT t.`entity_id`, t.`order_id`, t.`updated_at` FROM `m2_sales_invoice` t \
+             WHERE (t.`updated_at` > '2023-11-14 22:13:20' OR (t.`updated_at` = '2023-11-14 22:13:20' AND t.`entity_id` > 7)) \
+             ORDER BY t.`updated_at`, t.`entity_id` LIMIT 5"
+        );
+    }
+
+    #[test]
+    fn a_row_without_an_order_id_finds_it_through_its_document() {
+        assert_eq!(
+            GROWING[2].select("", Mark::of_key(3), Some(Mark::of_key(9)), 5),
+            "SELECT t.`entity_id`, p.`order_id`, NULL FROM `sales_creditmemo_comment` t \
+             LEFT JOIN `sales_creditmemo` p ON p.`entity_id` = t.`parent_id` \
+             WHERE (t.`entity_id` > 3) AND (t.`entity_id` <= 9) ORDER BY t.`entity_id` LIMIT 5"
+        );
+    }
+}

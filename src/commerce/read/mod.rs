@@ -1,0 +1,10 @@
+//! Reading whole orders: tables and columns, the SQL over them, and decoding. One definition serves both databases.
+
+pub(crate) mod assemble;
+pub(crate) mod cells;
+pub(crate) mod decode;
+pub(crate) mod queries;
+#[doc(hidden)]
+pub mod rows;
+pub(crate) mod schema;
+pub(crate) mod tables;

@@ -1,0 +1,392 @@
+//! The SQL that reads orders, written once for both databases.
+//!
+//! A batch costs one statement a table whatever its size; each table is read in the order of its index, and the rows are
+//! joined in memory. For MySQL the ids stand in the text (they are integers of our own making): statements without
+//! parameters need no preparation, so nothing is cached on the server. For SQLite, which parses in our own process, they
+//! are one JSON parameter, and the statement stays prepared. Ids that follow one another, as in a page of history, are a
+//! range: it is read in one go, and neither planned nor looked up id by id.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use crate::commerce::read::schema::Schema;
+use crate::commerce::read::tables::Part;
+use crate::commerce::source::OrderFilter;
+use orderfeed_model::order::OrderId;
+
+/// Which database the SQL is for, where the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// MySQL 8 and MariaDB.
+    Mysql,
+    /// SQLite.
+    Sqlite,
+}
+
+/// All statements for one database: its dialect, its prefix, and what its schema has.
+#[derive(Clone, Debug)]
+pub(crate) struct Queries {
+    dialect: Dialect,
+    prefix: String,
+    parts: Vec<Option<Template>>,
+    labels: Option<Template>,
+}
+
+/// So many ids in a row are a range.
+const RUN: usize = 3;
+
+/// A statement with a gap for the condition on ids.
+#[derive(Clone, Debug)]
+struct Template {
+    head: String,
+    column: String,
+    tail: String,
+    /// The same with a parameter in the gap, a list of ids.
+    listed: String,
+    /// The same with the first and the last id of a range.
+    ranged: String,
+}
+
+/// A statement for some ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Statement<'a> {
+    /// Its text.
+    pub(crate) sql: Cow<'a, str>,
+    /// Its only parameter, if it has one.
+    pub(crate) parameter: Option<String>,
+}
+
+impl Template {
+    /// `head` ends where the condition on `column` goes.
+    fn new(head: String, column: String, tail: String) -> Self {
+        let listed = format!("{head}{column} IN (SELECT value FROM json_each(?1)){tail}");
+        let ranged = format!("{head}{column} BETWEEN ?1 ->> 0 AND ?1 ->> 1{tail}");
+        Self {
+            head,
+            column,
+            tail,
+            listed,
+            ranged,
+        }
+    }
+
+    fn fill(&self, dialect: Dialect, ids: &[i64]) -> Statement<'_> {
+        match dialect {
+            Dialect::Mysql => {
+                let mut sql = self.head.clone();
+                push_condition(&mut sql, &self.column, ids);
+                sql.push_str(&self.tail);
+                Statement {
+                    sql: sql.into(),
+                    parameter: None,
+                }
+            }
+            Dialect::Sqlite => {
+                let (sql, ids) = match (runs(ids).count(), ids) {
+                    (1, [first, .., last]) => (&self.ranged, &[*first, *last][..]),
+                    _ => (&self.listed, ids),
+                };
+                let mut list = String::with_capacity(ids.len() * 8);
+                list.push('[');
+                push_ids(&mut list, ids);
+                list.push(']');
+                Statement {
+                    sql: sql.as_str().into(),
+                    parameter: Some(list),
+                }
+            }
+        }
+    }
+}
+
+impl Queries {
+    /// Prepares the statements for a schema.
+    pub(crate) fn new(dialect: Dialect, prefix: &str, schema: &Schema) -> Self {
+        Self {
+            dialect,
+            prefix: prefix.to_owned(),
+            parts: Part::ALL
+                .iter()
+                .map(|part| template(*part, prefix, schema))
+                .collect(),
+            labels: schema.has_return_labels().then(|| labels(prefix)),
+        }
+    }
+
+    /// Reads a part of the tree for these owners, ordered by owner and key; for [`Part::Orders`] the orders with these
+    /// ids. `None` where there is nothing to read.
+    pub(crate) fn part(&self, part: Part, owners: &[i64]) -> Option<Statement<'_>> {
+        let template = self.parts.get(part as usize)?.as_ref()?;
+        (!owners.is_empty()).then(|| template.fill(self.dialect, owners))
+    }
+
+    /// Website, store and store view by `store_id`; the tables are small and are read whole.
+    pub(crate) fn scopes(&self) -> String {
+        let prefix = &self.prefix;
+        format!(
+            "SELECT s.`store_id`, w.`code`, g.`code`, s.`code` FROM `{prefix}store` s \
+             JOIN `{prefix}store_group` g ON g.`group_id` = s.`group_id` \
+             JOIN `{prefix}store_website` w ON w.`website_id` = s.`website_id`"
+        )
+    }
+
+    /// The labels of reason, condition and resolution of return items: item id, attribute code, label.
+    pub(crate) fn return_labels(&self, items: &[i64]) -> Option<Statement<'_>> {
+        let template = self.labels.as_ref().filter(|_| !items.is_empty())?;
+        Some(template.fill(self.dialect, items))
+    }
+
+    /// The oldest orders, from which the fingerprint is made: id, number, creation, quote.
+    pub(crate) fn oldest_orders(&self, count: usize) -> String {
+        format!(
+            "SELECT `entity_id`, `increment_id`, `created_at`, `store_id` FROM `{}sales_order` ORDER BY `entity_id` LIMIT {count}",
+            self.prefix
+        )
+    }
+
+    /// The ids of a website's store views; `?` is the website's code.
+    pub(crate) fn store_views(&self) -> String {
+        let prefix = &self.prefix;
+        format!(
+            "SELECT s.`store_id` FROM `{prefix}store` s JOIN `{prefix}store_website` w \
+             ON w.`website_id` = s.`website_id` WHERE w.`code` = ? ORDER BY s.`store_id`"
+        )
+    }
+
+    /// The orders with a number; `?` is the number.
+    pub(crate) fn by_number(&self) -> String {
+        format!(
+            "SELECT `entity_id` FROM `{}sales_order` WHERE `increment_id` = ? ORDER BY `entity_id`",
+            self.prefix
+        )
+    }
+
+    /// A page of ids, newest first. It backfills the primary key: an index on `created_at` would sort the whole rest of
+    /// the history for each page. What was updated lately is scattered over all ids: there the sum in the order keeps
+    /// the server off the primary key.
+    pub(crate) fn order_ids(
+        &self,
+        filter: &OrderFilter,
+        stores: Option<&[i64]>,
+        below: Option<OrderId>,
+        limit: usize,
+    ) -> String {
+        let (by_key, order) = match (self.dialect, filter.updated_from) {
+            (_, Some(_)) => ("", "`entity_id` + 0"),
+            (Dialect::Mysql, None) => (" FORCE INDEX (PRIMARY)", "`entity_id`"),
+            (Dialect::Sqlite, None) => (" NOT INDEXED", "`entity_id`"),
+        };
+        let mut conditions = conditions(filter, stores);
+        conditions.extend(below.map(|id| format!("`entity_id` < {id}")));
+        format!(
+            "SELECT `entity_id` FROM `{}sales_order`{by_key}{} ORDER BY {order} DESC LIMIT {limit}",
+            self.prefix,
+            where_clause(&conditions)
+        )
+    }
+
+    /// The lowest and the highest id, a row each.
+    pub(crate) fn id_range(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> String {
+        let (prefix, conditions) = (&self.prefix, where_clause(&conditions(filter, stores)));
+        let end = |which: &str| format!("SELECT {which}(`entity_id`) FROM `{prefix}sales_order`{conditions}");
+        format!("{} UNION ALL {}", end("MIN"), end("MAX"))
+    }
+
+    /// How many orders there are.
+    pub(crate) fn count_orders(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> String {
+        format!(
+            "SELECT COUNT(*) FROM `{}sales_order`{}",
+            self.prefix,
+            where_clause(&conditions(filter, stores))
+        )
+    }
+}
+
+fn template(part: Part, prefix: &str, schema: &Schema) -> Option<Template> {
+    let spec = part.spec();
+    if !schema.has_table(spec.table) {
+        return None;
+    }
+    let mut head = format!("SELECT `{}`, `{}`", spec.key, spec.owner);
+    for column in spec.columns {
+        head.push_str(", ");
+        if schema.has(spec.table, column) {
+            head.push('`');
+            head.push_str(column);
+            head.push('`');
+        } else {
+            head.push_str("NULL");
+        }
+    }
+    let by = if part == Part::Orders {
+        spec.key
+    } else {
+        spec.owner
+    };
+    head.push_str(&format!(" FROM `{prefix}{}` WHERE ", spec.table));
+    let tail = match part {
+        Part::Orders => format!(" ORDER BY `{}`", spec.key),
+        _ => format!(" ORDER BY `{by}`, `{}`", spec.key),
+    };
+    Some(Template::new(head, format!("`{by}`"), tail))
+}
+
+fn labels(prefix: &str) -> Template {
+    let head = format!(
+        "SELECT v.`entity_id`, a.`attribute_code`, o.`value` FROM `{prefix}magento_rma_item_entity_int` v \
+         JOIN `{prefix}eav_attribute` a ON a.`attribute_id` = v.`attribute_id` \
+         JOIN `{prefix}eav_attribute_option_value` o ON o.`option_id` = v.`value` AND o.`store_id` = 0 \
+         WHERE a.`attribute_code` IN ('reason', 'condition', 'resolution') AND "
+    );
+    let tail = " ORDER BY v.`entity_id`, o.`value_id`".to_owned();
+    Template::new(head, "v.`entity_id`".to_owned(), tail)
+}
+
+fn conditions(filter: &OrderFilter, stores: Option<&[i64]>) -> Vec<String> {
+    let mut conditions = Vec::new();
+    conditions.extend(
+        filter
+            .created_from
+            .map(|at| format!("`created_at` >= '{}'", at.sql())),
+    );
+    conditions.extend(
+        filter
+            .created_before
+            .map(|at| format!("`created_at` < '{}'", at.sql())),
+    );
+    conditions.extend(
+        filter
+            .updated_from
+            .map(|at| format!("`updated_at` >= '{}'", at.sql())),
+    );
+    conditions.extend(filter.lowest.map(|id| format!("`entity_id` >= {id}")));
+    conditions.extend(stores.map(|ids| match ids {
+        [] => "1 = 0".to_owned(),
+        ids => {
+            let mut sql = "`store_id` IN (".to_owned();
+            push_ids(&mut sql, ids);
+            sql.push(')');
+            sql
+        }
+    }));
+    conditions
+}
+
+fn where_clause(conditions: &[String]) -> String {
+    if conditions.is_empty() {
+        return String::new();
+    }
+    format!(" WHERE {}", conditions.join(" AND "))
+}
+
+/// Ids that follow one another.
+fn runs(ids: &[i64]) -> impl Iterator<Item = &[i64]> {
+    ids.chunk_by(|one, next| one.checked_add(1) == Some(*next))
+}
+
+/// Writes that `column` is one of these ids, which are in ascending order.
+fn push_condition(sql: &mut String, column: &str, ids: &[i64]) {
+    let mut alone = Vec::new();
+    let mut separator = "(";
+    for run in runs(ids) {
+        match run {
+            [first, .., last] if run.len() >= RUN => {
+                // Writing into a String cannot fail.
+                let _ = write!(sql, "{separator}{column} BETWEEN {first} AND {last}");
+                separator = " OR ";
+            }
+            _ => alone.extend_from_slice(run),
+        }
+    }
+    if !alone.is_empty() {
+        let _ = write!(sql, "{separator}{column} IN (");
+        push_ids(sql, &alone);
+        sql.push(')');
+    }
+    sql.push(')');
+}
+
+/// Writes ids separated by commas.
+fn push_ids(sql: &mut String, ids: &[i64]) {
+    for (index, id) in ids.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "," };
+        // Writing into a String cannot fail.
+        let _ = write!(sql, "{separator}{id}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orderfeed_model::clock::UtcMillis;
+
+    #[test]
+    fn a_column_that_is_missing_is_read_as_null() {
+        let mut schema = Schema::default();
+        for column in ["transaction_id", "order_id", "txn_id"] {
+            schema.add_column("sales_payment_transaction", column);
+        }
+        let queries = Queries::new(Dialect::Mysql, "m2_", &schema);
+        assert_eq!(
+            queries.part(Part::Transactions, &[7, 9]).unwrap().sql,
+            "SELECT `transaction_id`, `order_id`, `txn_id`, NULL, NULL FROM `m2_sales_payment_transaction` \
+             WHERE (`order_id` IN (7,9)) ORDER BY `order_id`, `transaction_id`"
+        );
+        assert_eq!(queries.part(Part::Transactions, &[]), None);
+        assert_eq!(queries.part(Part::Returns, &[7]), None);
+    }
+
+    #[test]
+    fn ids_in_a_row_are_a_range() {
+        let condition = |ids: &[i64]| {
+            let mut sql = String::new();
+            push_condition(&mut sql, "`id`", ids);
+            sql
+        };
+        assert_eq!(condition(&[4, 5, 6, 7]), "(`id` BETWEEN 4 AND 7)");
+        assert_eq!(condition(&[1, 4, 5, 8, 9]), "(`id` IN (1,4,5,8,9))");
+        assert_eq!(
+            condition(&[1, 3, 4, 5, 7, 20, 21, 22, 23, i64::MAX]),
+            format!(
+                "(`id` BETWEEN 3 AND 5 OR `id` BETWEEN 20 AND 23 OR `id` IN (1,7,{}))",
+                i64::MAX
+            )
+        );
+    }
+
+    #[test]
+    fn a_website_without_store_views_has_no_orders() {
+        let queries = Queries::new(Dialect::Sqlite, "", &Schema::default());
+        let filter = OrderFilter {
+            created_from: UtcMillis::parse_sql("2026-01-02 03:04:05"),
+            ..OrderFilter::default()
+        };
+        assert_eq!(
+            queries.count_orders(&filter, Some(&[])),
+            "SELECT COUNT(*) FROM `sales_order` WHERE `created_at` >= '2026-01-02 03:04:05' AND 1 = 0"
+        );
+    }
+
+    #[test]
+    fn what_was_updated_lately_is_not_looked_for_along_the_primary_key() {
+        let queries = Queries::new(Dialect::Mysql, "", &Schema::default());
+        let filter = OrderFilter {
+            updated_from: UtcMillis::parse_sql("2026-01-02 03:04:05"),
+            ..OrderFilter::default()
+        };
+        assert_eq!(
+            queries.order_ids(&filter, None, Some(9), 5),
+            "SELECT `entity_id` FROM `sales_order` WHERE `updated_at` >= '2026-01-02 03:04:05' AND `entity_id` < 9 \
+             ORDER BY `entity_id` + 0 DESC LIMIT 5"
+        );
+        let bounded = OrderFilter {
+            lowest: Some(3),
+            ..OrderFilter::default()
+        };
+        assert_eq!(
+            queries.order_ids(&bounded, None, None, 5),
+            "SELECT `entity_id` FROM `sales_order` FORCE INDEX (PRIMARY) WHERE `entity_id` >= 3 \
+             ORDER BY `entity_id` DESC LIMIT 5"
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! Whole orders from rows that a caller makes up, through the very code that reads a database's rows. For fuzzing and
+//! tests; no part of the program uses it.
+
+use crate::commerce::read::assemble::Assembly;
+use crate::commerce::read::cells;
+use crate::commerce::read::cells::{Cell, Row};
+use crate::commerce::read::tables::Part;
+use crate::commerce::source::ReadOrder;
+use orderfeed_model::order::OrderId;
+
+/// A value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// SQL's NULL.
+    Null,
+    /// An integer.
+    Int(i64),
+    /// A floating-point number, as SQLite keeps decimals.
+    Real(f64),
+    /// Text, or what a database calls text: it need not be UTF-8.
+    Text(Vec<u8>),
+}
+
+/// What is asked for: the rows of a table that hang from these owners.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The table, without prefix.
+    pub table: &'static str,
+    /// Its columns after key and owner, in the order in which a row has them.
+    pub columns: &'static [&'static str],
+    /// The ids of what the rows hang from; the orders' own ids for `sales_order`.
+    pub owners: &'a [i64],
+}
+
+/// Reads orders as a source does: the scopes, then table by table, then the labels of return items. A row is its key, its
+/// owner (the store's id for `sales_order`), and the columns. The labels are asked for as the table `labels` without
+/// columns: item id, attribute code, label.
+pub fn read_orders(
+    ids: &[OrderId],
+    scopes: Vec<Vec<Value>>,
+    mut rows: impl FnMut(Asked<'_>) -> Vec<Vec<Value>>,
+) -> Vec<ReadOrder> {
+    let mut assembly = Assembly::new(ids);
+    scopes.into_iter().for_each(|row| assembly.add_scope(Given(row)));
+    for part in Part::ALL {
+        let owners = assembly.owners(part);
+        let (table, columns) = (part.spec().table, part.spec().columns);
+        let asked = Asked {
+            table,
+            columns,
+            owners: &owners,
+        };
+        rows(asked)
+            .into_iter()
+            .for_each(|row| assembly.add(part, Given(row)));
+    }
+    let items = assembly.return_items();
+    let labels = Asked {
+        table: "labels",
+        columns: &[],
+        owners: &items,
+    };
+    rows(labels)
+        .into_iter()
+        .for_each(|row| assembly.add_label(Given(row)));
+    assembly.finish()
+}
+
+struct Given(Vec<Value>);
+
+impl Row for Given {
+    fn cell(&self, index: usize) -> Cell<'_> {
+        match self.0.get(index) {
+            None | Some(Value::Null) => Cell::Null,
+            Some(Value::Int(value)) => Cell::Int(*value),
+            Some(Value::Real(value)) => Cell::Real(*value),
+            Some(Value::Text(text)) => Cell::Text(text),
+        }
+    }
+
+    fn take_text(&mut self, index: usize) -> Option<String> {
+        cells::text(self.cell(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_given_by_hand_become_a_whole_order() {
+        let text = |text: &str| Value::Text(text.into());
+        let scopes = vec![vec![Value::Int(1), text("base"), text("main"), text("default")]];
+        let read = read_orders(&[7], scopes, |asked| match asked.table {
+            "sales_order" => vec![vec![Value::Int(7), Value::Int(1), text("000000007"), text("NEW")]],
+            "sales_invoice" => vec![vec![
+                Value::Int(3),
+                Value::Int(asked.owners[0]),
+                text("000000003"),
+            ]],
+            _ => Vec::new(),
+        });
+        let [ReadOrder::Whole(order)] = &read[..] else {
+            panic!("{read:?}");
+        };
+        assert_eq!(
+            (order.number.as_str(), order.state.as_str()),
+            ("000000007", "new")
+        );
+        assert_eq!(order.invoices[0].number.as_deref(), Some("000000003"));
+        assert_eq!(order.scope.as_ref().unwrap().website, "base");
+    }
+}

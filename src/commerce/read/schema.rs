@@ -1,0 +1,152 @@
+//! Which tables and columns a database has, and what it means if one is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::commerce::read::tables::{Part, Presence, Spec};
+
+/// The tables and columns that a database has, names without prefix and in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Schema {
+    tables: BTreeMap<String, BTreeSet<String>>,
+    indexed: BTreeSet<(String, String)>,
+}
+
+impl Schema {
+    /// Notes that `table` has `column`.
+    pub(crate) fn add_column(&mut self, table: &str, column: &str) {
+        self.tables
+            .entry(table.to_lowercase())
+            .or_default()
+            .insert(column.to_lowercase());
+    }
+
+    /// Notes that an index of `table` starts with `column`.
+    pub(crate) fn add_index(&mut self, table: &str, column: &str) {
+        self.indexed.insert((table.to_lowercase(), column.to_lowercase()));
+    }
+
+    /// Whether the table exists.
+    pub(crate) fn has_table(&self, table: &str) -> bool {
+        self.tables.contains_key(table)
+    }
+
+    /// Whether the table exists with this column.
+    pub(crate) fn has(&self, table: &str, column: &str) -> bool {
+        self.tables
+            .get(table)
+            .is_some_and(|columns| columns.contains(column))
+    }
+
+    /// Whether looking rows up by this column is cheap.
+    pub(crate) fn is_indexed(&self, table: &str, column: &str) -> bool {
+        self.indexed.contains(&(table.to_owned(), column.to_owned()))
+    }
+
+    /// All columns of a table, in alphabetical order.
+    pub(crate) fn columns(&self, table: &str) -> impl Iterator<Item = &str> {
+        self.tables.get(table).into_iter().flatten().map(String::as_str)
+    }
+
+    /// The core tables that are missing.
+    pub(crate) fn missing_core(&self) -> Vec<&'static str> {
+        let parts = Part::ALL
+            .iter()
+            .map(|part| part.spec())
+            .filter(|spec| spec.presence == Presence::Core);
+        let tables = parts
+            .map(|spec| spec.table)
+            .chain(["store", "store_group", "store_website"]);
+        tables.filter(|table| !self.has_table(table)).collect()
+    }
+
+    /// Whether the labels of reason, condition and resolution of return items can be read.
+    pub(crate) fn has_return_labels(&self) -> bool {
+        self.has("magento_rma_item_entity_int", "value")
+            && self.has("eav_attribute", "attribute_code")
+            && self.has("eav_attribute_option_value", "value")
+    }
+
+    /// What is missing and what is therefore not sent, a sentence each.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for spec in Part::ALL.iter().map(|part| part.spec()) {
+            match spec.presence {
+                Presence::Optional(effect) if !self.has_table(spec.table) => notes.push(format!(
+                    "The table {} does not exist or may not be read by this account: {effect}.",
+                    spec.table
+                )),
+                _ => notes.extend(self.missing_columns(spec)),
+            }
+        }
+        if self.has_table("magento_rma_item_entity") && !self.has_return_labels() {
+            notes.push(
+                "The tables magento_rma_item_entity_int, eav_attribute and eav_attribute_option_value do not all exist or \
+                 may not be read by this account: reason, condition and resolution of returned items are not sent."
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+
+    fn missing_columns(&self, spec: &Spec) -> Option<String> {
+        let missing: Vec<_> = spec
+            .columns
+            .iter()
+            .filter(|column| !self.has(spec.table, column))
+            .copied()
+            .collect();
+        if !self.has_table(spec.table) || missing.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "The table {} has no column {}: read as empty.",
+            spec.table,
+            missing.join(", ")
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole() -> Schema {
+        let mut schema = Schema::default();
+        for spec in Part::ALL.iter().map(|part| part.spec()) {
+            for column in spec.columns.iter().chain([&spec.key, &spec.owner]) {
+                schema.add_column(spec.table, column);
+            }
+        }
+        for table in ["store", "store_group", "store_website"] {
+            schema.add_column(table, "code");
+        }
+        schema.add_column("magento_rma_item_entity_int", "value");
+        schema.add_column("eav_attribute", "attribute_code");
+        schema.add_column("eav_attribute_option_value", "value");
+        schema
+    }
+
+    #[test]
+    fn a_whole_schema_has_nothing_to_say() {
+        assert_eq!(whole().notes(), Vec::<String>::new());
+        assert_eq!(whole().missing_core(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn what_is_missing_is_said_once_with_its_effect() {
+        let mut schema = whole();
+        schema.tables.remove("magento_rma");
+        schema.tables.remove("sales_invoice");
+        if let Some(columns) = schema.tables.get_mut("sales_order") {
+            columns.remove("protect_code");
+        }
+        assert_eq!(schema.missing_core(), ["sales_invoice"]);
+        let notes = schema.notes();
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert_eq!(
+            notes[0],
+            "The table sales_order has no column protect_code: read as empty."
+        );
+        assert!(notes[1].contains("magento_rma does not exist") && notes[1].contains("returns are not sent"));
+    }
+}

@@ -1,0 +1,205 @@
+//! Cron expressions, and the decision when a job is due. Pure: the caller brings the last run and the time.
+//!
+//! Time zones and clocks are where schedulers hurt, so the rules are few and tested:
+//!
+//! * A job is due when a slot of its expression lies after its last run and not after now. However many slots were
+//!   missed (a stop, a long run, a suspended machine), the latest one runs, once.
+//! * A job without a last run is due at once. A job that has nothing to do on a new store is given the moment at which
+//!   it was first looked at instead, and begins with its next slot.
+//! * Where the clocks skip an hour, a slot of that hour moves to its end; where they repeat one, a job that follows
+//!   the hour (`30 * * * *`) runs in both.
+//! * When the wall clock is set back, no slot runs a second time: the job waits until the clock has passed its last
+//!   run. That wait is bounded: if it would exceed one period of the job (one minute, if the period is shorter),
+//!   the old run is taken for a mistake of the clock, and the schedule goes on from now.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeZone};
+use chrono_tz::Tz;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+
+use crate::config::values::Unfit;
+use orderfeed_model::clock::UtcMillis;
+
+/// A cron expression of 5 fields, or 6 with seconds first, together with the text it was written as. Day of month
+/// and day of week are alternatives where both are restricted, as in Vixie cron.
+#[derive(Clone)]
+pub struct CronExpr {
+    text: Arc<str>,
+    cron: Arc<Cron>,
+}
+
+/// What a look at a schedule says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The slot to run now, if there is one.
+    pub slot: Option<Slot>,
+    /// What to keep as the last run, whether or not there is a slot. It differs from what was given where a slot
+    /// is due, and where the clock was set back by more than a period.
+    pub last_run: Option<UtcMillis>,
+    /// The first slot after now; none where the expression has no more.
+    pub next: Option<UtcMillis>,
+}
+
+/// A moment at which a job should run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The moment that the expression names.
+    pub scheduled_for: UtcMillis,
+    /// Whether earlier slots went by without a run; this one stands for them.
+    pub missed_earlier: bool,
+}
+
+/// Shortest time that a job waits after the clock was set back before its schedule starts anew.
+const SHORTEST_HOLD_MILLIS: i64 = 60_000;
+
+/// Decides whether a job is due. `last_run` is what the previous call returned (persisted over restarts), `None` for a
+/// job that never ran.
+pub fn due(expr: &CronExpr, zone: Tz, last_run: Option<UtcMillis>, now: UtcMillis) -> Due {
+    let next = expr.next_after(zone, now);
+    let latest = expr.latest_until(zone, now);
+    let Some(last) = last_run else {
+        let slot = latest.map(|scheduled_for| Slot {
+            scheduled_for,
+            missed_earlier: false,
+        });
+        return Due {
+            slot,
+            last_run: latest,
+            next,
+        };
+    };
+    if last > now {
+        let last_run = if last.millis_since(now) > expr.longest_hold(zone, last) {
+            now
+        } else {
+            last
+        };
+        let next = expr.next_after(zone, last_run);
+        return Due {
+            slot: None,
+            last_run: Some(last_run),
+            next,
+        };
+    }
+    match latest.filter(|latest| *latest > last) {
+        Some(scheduled_for) => {
+            let missed_earlier = expr
+                .next_after(zone, last)
+                .is_some_and(|first| first < scheduled_for);
+            Due {
+                slot: Some(Slot {
+                    scheduled_for,
+                    missed_earlier,
+                }),
+                last_run: Some(scheduled_for),
+                next,
+            }
+        }
+        None => Due {
+            slot: None,
+            last_run: Some(last),
+            next,
+        },
+    }
+}
+
+impl CronExpr {
+    /// The expression as the operator wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The first slot after `at`; none where the expression has no more.
+    pub fn next_after(&self, zone: Tz, at: UtcMillis) -> Option<UtcMillis> {
+        let found = self.cron.find_next_occurrence(&local(zone, at), false).ok()?;
+        Some(UtcMillis(found.timestamp_millis()))
+    }
+
+    /// The last slot at or before `at`.
+    fn latest_until(&self, zone: Tz, at: UtcMillis) -> Option<UtcMillis> {
+        let found = self.cron.find_previous_occurrence(&local(zone, at), true).ok()?;
+        Some(UtcMillis(found.timestamp_millis()))
+    }
+
+    /// One period after `last`, or a minute, whichever is longer.
+    fn longest_hold(&self, zone: Tz, last: UtcMillis) -> i64 {
+        let period = self
+            .next_after(zone, last)
+            .map_or(i64::MAX, |next| next.millis_since(last));
+        period.max(SHORTEST_HOLD_MILLIS)
+    }
+}
+
+/// Slots lie on whole seconds, and so must the time that they are searched from.
+fn local(zone: Tz, at: UtcMillis) -> DateTime<Tz> {
+    let whole_second = UtcMillis(at.0 - at.0.rem_euclid(1000));
+    zone.from_utc_datetime(&whole_second.to_chrono().naive_utc())
+}
+
+impl FromStr for CronExpr {
+    type Err = Unfit;
+
+    fn from_str(text: &str) -> Result<Self, Unfit> {
+        let fields = text.split_whitespace().count();
+        if !(5..=6).contains(&fields) {
+            let expected = "5 fields (minute hour day month weekday), or 6 with seconds first";
+            return Err(Unfit::new(format!("has {fields} fields"), expected));
+        }
+        // The parser takes an empty element for no value at all, and a search for such a slot never ends.
+        if text
+            .split_whitespace()
+            .flat_map(|field| field.split(','))
+            .any(str::is_empty)
+        {
+            let expected = "values between the commas, such as \"0,30 * * * *\"";
+            return Err(Unfit::new("has a list with an empty element", expected));
+        }
+        let parser = CronParser::builder()
+            .seconds(Seconds::Optional)
+            .year(Year::Disallowed)
+            .build();
+        let cron = parser.parse(text).map_err(|error| {
+            let expected = "5 fields such as \"*/5 * * * *\", or 6 with seconds first";
+            Unfit::new(format!("is not a cron expression ({error})"), expected)
+        })?;
+        let expr = Self {
+            text: text.into(),
+            cron: Arc::new(cron),
+        };
+        // A day such as 31 February parses. The search looks thousands of years ahead, so any start will do.
+        match expr.next_after(Tz::UTC, UtcMillis::from_secs(0)) {
+            Some(_) => Ok(expr),
+            None => Err(Unfit::new(
+                "never fires",
+                "a day that exists, such as \"0 0 28 2 *\"",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for CronExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for CronExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CronExpr({:?})", self.text)
+    }
+}
+
+impl PartialEq for CronExpr {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for CronExpr {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The whole text, and whoever names a metric.
+
+use std::collections::BTreeSet;
+
+use crate::daemon::admin::metrics::*;
+use crate::delivery::Times;
+use crate::ops::status::testing::{backfill, first_sync, snapshot, website};
+use crate::ops::status::{FirstSyncStatus, Moment, NotExported};
+
+/// With every family.
+fn scene() -> Scene {
+    let mut seen = snapshot();
+    seen.index.backlog = 7;
+    seen.index.oldest_change_at = Some(Moment(UtcMillis(9_000)));
+    seen.not_exported = vec![NotExported {
+        reason: "its website is not configured",
+        orders: 5,
+    }];
+    seen.source.checked_at = Some(Moment(UtcMillis(9_500)));
+    seen.backfills = vec![backfill(), backfill()];
+    seen.intake.flow = "paused_disk_nearly_full".to_owned();
+    let in_time = FirstSyncStatus {
+        state: "complete",
+        completed_at: Some(Moment(UtcMillis(8_500))),
+        eta_ms: None,
+        missed: false,
+        limited_by: None,
+        ..first_sync("odd\"code")
+    };
+    seen.first_syncs = vec![first_sync("base"), in_time];
+    seen.websites = vec![website("base"), website("odd\"code")];
+    let ran = JobRuns {
+        succeeded: 3,
+        failed: 1,
+        last_success: Some(UtcMillis(8_000)),
+        last_failure: Some(UtcMillis(7_000)),
+    };
+    let times = Times {
+        counts: std::array::from_fn(|bucket| bucket as u64),
+        sum_ms: 123_456,
+    };
+    Scene {
+        now: UtcMillis(10_000),
+        ready: true,
+        snapshot: Some(Arc::new(seen)),
+        delivery: StatsSnapshot {
+            answers: [0, 9, 0, 2, 1],
+            no_answer: 1,
+            delivered: 400,
+            parked: 2,
+            retries: 3,
+            tokens: 1,
+            request_units: 500,
+            body_bytes: 480_000,
+            token_failures: 1,
+            gate_waits: 6,
+            latency: vec![("base".to_owned(), times)],
+            round_trips: times,
+            lanes: vec![("base".to_owned(), 3, 32)],
+            ..StatsSnapshot::default()
+        },
+        jobs: BTreeMap::from([("indexer_update_all_views", ran)]),
+        reloads: Reloads {
+            last_ok: false,
+            in_force_since: UtcMillis(2_000),
+        },
+        started_at: UtcMillis(1_000),
+        queued_writes: 2,
+        units_per_second: 3000,
+        process: Process {
+            resident_bytes: Some(20 << 20),
+            free_bytes: Some(1 << 30),
+        },
+    }
+}
+
+fn families(text: &str) -> BTreeSet<String> {
+    let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    names
+        .filter_map(|rest| Some(rest.split_once(' ')?.0.to_owned()))
+        .collect()
+}
+
+/// The words of `text` that look like a metric of ours.
+fn named(text: &str) -> BTreeSet<String> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("orderfeed_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_text_is_as_it_was() {
+    let text = render(&scene(), Format::OpenMetrics);
+    let text = text.replace(crate::store::sqlite_version(), "[sqlite]");
+    insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "[version]"));
+}
+
+#[test]
+fn every_sample_belongs_to_the_family_above_it_and_is_there_once() {
+    let text = render(&scene(), Format::OpenMetrics);
+    let mut family = "";
+    let mut samples = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            family = rest.split_once(' ').unwrap().0;
+        } else if !line.starts_with('#') {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            assert!(series.starts_with(family), "{line} is not of {family}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+            assert!(samples.insert(series.to_owned()), "twice: {series}");
+        }
+    }
+    assert!(text.ends_with("# EOF\n"));
+    assert_eq!(
+        families(&text).len(),
+        text.matches("# TYPE ").count(),
+        "a family twice"
+    );
+}
+
+#[test]
+fn a_store_that_cannot_be_read_leaves_the_rest() {
+    let mut scene = scene();
+    scene.snapshot = None;
+    let text = render(&scene, Format::OpenMetrics);
+    assert!(
+        text.contains("orderfeed_requests_total{status=\"2xx\"} 9\n") && !text.contains("orderfeed_pending")
+    );
+}
+
+#[test]
+fn the_documentation_lists_every_family_and_no_other() {
+    let table = include_str!("../../../../docs/SERVICE.md");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<String> = rows
+        .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
+        .filter(|name| named(name).len() == 1)
+        .collect();
+    assert_eq!(listed, families(&render(&scene(), Format::OpenMetrics)));
+}
+
+#[test]
+fn rules_and_dashboard_name_only_what_there_is() {
+    let text = render(&scene(), Format::OpenMetrics);
+    let series: BTreeSet<String> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| Some(line.split(['{', ' ']).next()?.to_owned()))
+        .collect();
+    let files = [
+        include_str!("../../../../contrib/prometheus/orderfeed.rules.yml"),
+        include_str!("../../../../contrib/grafana/orderfeed.json"),
+    ];
+    for file in files {
+        let unknown: Vec<_> = named(file)
+            .into_iter()
+            .filter(|name| !series.contains(name))
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:?} are not among {series:?}");
+        assert!(!named(file).is_empty());
+    }
+    serde_json::from_str::<serde_json::Value>(files[1]).unwrap();
+}

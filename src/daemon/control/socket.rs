@@ -1,0 +1,132 @@
+//! The Unix socket beside the store: where it is, how it is made, and the client's side of a conversation.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Mode;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::daemon::control::{ControlError, MAX_LINE, Outcome, Reply, Request};
+use crate::store::StoreLock;
+
+/// Longest path of a socket in bytes. Linux has 108 with the final zero; a little less also fits elsewhere.
+const MAX_PATH: usize = 100;
+
+/// The listening socket. The file goes away with the value.
+#[derive(Debug)]
+pub struct ControlSocket {
+    pub(crate) listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlSocket {
+    /// Listens on the socket of the store at `store`, for its owner alone (0600). One that a killed daemon left behind
+    /// is replaced: whoever holds the lock is the only daemon there is. To be called inside the runtime, before other
+    /// threads make files: the process's umask is narrowed for a moment.
+    ///
+    /// # Errors
+    /// If the path is too long, or the socket cannot be made.
+    pub fn listen(store: &Path, _held: &StoreLock) -> Result<Self, ControlError> {
+        let path = socket_path(store)?;
+        let failed = |cause| of_io(&path, cause);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        // Narrow from the first moment on, not only after a chmod.
+        let umask = rustix::process::umask(Mode::from_bits_truncate(0o177));
+        let listener = UnixListener::bind(&path);
+        rustix::process::umask(umask);
+        let listener = listener.map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Self { listener, path })
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// `<store>.sock`.
+///
+/// # Errors
+/// If the path is too long for a socket.
+pub fn socket_path(store: &Path) -> Result<PathBuf, ControlError> {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".sock");
+    let path = PathBuf::from(path);
+    let length = path.as_os_str().as_bytes().len();
+    match length > MAX_PATH {
+        true => Err(ControlError::PathTooLong {
+            path,
+            length,
+            max: MAX_PATH,
+        }),
+        false => Ok(path),
+    }
+}
+
+/// Asks the daemon of the store at `store`, and waits for its last reply. The others go to `on_reply` as they come.
+///
+/// # Errors
+/// `NoDaemon` if nobody listens, `Failed` if the daemon did not do it, otherwise what became of the conversation.
+pub async fn ask(
+    store: &Path,
+    request: &Request,
+    mut on_reply: impl FnMut(Reply),
+) -> Result<Outcome, ControlError> {
+    let path = socket_path(store)?;
+    let mut stream = connect(&path).await?;
+    let failed = |cause| of_io(&path, cause);
+    let mut line = serde_json::to_vec(request).map_err(|error| malformed(&error))?;
+    line.push(b'\n');
+    stream.write_all(&line).await.map_err(failed)?;
+    let mut replies = BufReader::new(stream);
+    loop {
+        let mut line = Vec::new();
+        let limit = MAX_LINE as u64;
+        let read = (&mut replies).take(limit).read_until(b'\n', &mut line).await;
+        if read.map_err(failed)? == 0 || line.last() != Some(&b'\n') {
+            return Err(ControlError::Lost);
+        }
+        match serde_json::from_slice(&line).map_err(|error| malformed(&error))? {
+            Reply::Done(outcome) => return Ok(outcome),
+            Reply::Failed { message, exit } => return Err(ControlError::Failed { message, exit }),
+            reply @ (Reply::Progress(_) | Reply::Line { .. }) => on_reply(reply),
+        }
+    }
+}
+
+async fn connect(path: &Path) -> Result<UnixStream, ControlError> {
+    UnixStream::connect(path)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NoDaemon,
+            io::ErrorKind::PermissionDenied => ControlError::NotPermitted {
+                path: path.to_owned(),
+            },
+            _ => of_io(path, error),
+        })
+}
+
+fn of_io(path: &Path, cause: io::Error) -> ControlError {
+    match cause.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ControlError::Lost,
+        _ => ControlError::Io {
+            path: path.to_owned(),
+            cause,
+        },
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> ControlError {
+    ControlError::Malformed {
+        cause: error.to_string(),
+    }
+}

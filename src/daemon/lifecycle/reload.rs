@@ -1,0 +1,91 @@
+//! SIGHUP: the configuration is read again. One that is not valid changes nothing; what cannot change while the daemon
+//! runs is named.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::{Config, ConfigErrors};
+
+/// Reads the configuration again and hands it on, if it is valid; says whether it was.
+pub(crate) fn reload(
+    read: &(dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync),
+    config: &watch::Sender<Arc<Config>>,
+) -> bool {
+    let mut new = match read() {
+        Ok(new) => new,
+        Err(errors) => {
+            tracing::error!(
+                log_code = "OF01-02",
+                error = %errors,
+                "The new configuration is not valid; the daemon goes on with the old one",
+            );
+            return false;
+        }
+    };
+    let old = config.borrow().clone();
+    let kept = keep_fixed(&old, &mut new);
+    if !kept.is_empty() {
+        tracing::warn!(
+            log_code = "OF01-04",
+            keys = ?kept,
+            "These settings take effect at the next start; the daemon goes on with the old ones",
+        );
+    }
+    config.send_replace(Arc::new(new));
+    tracing::info!("The configuration was read again and is in force");
+    true
+}
+
+/// Puts back what is bound to open files and connections, and names what differed.
+fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
+    let mut kept = Vec::new();
+    if new.store.path != old.store.path {
+        new.store.path.clone_from(&old.store.path);
+        kept.push("store.path");
+    }
+    if new.data_space_id() != old.data_space_id() {
+        new.services_connector.keys.data_space_id = old.data_space_id();
+        kept.push("services_connector.*.data_space_id");
+    }
+    if format!("{:?}", new.source) != format!("{:?}", old.source) {
+        new.source = old.source.clone();
+        kept.push("source");
+    }
+    if new.admin != old.admin {
+        new.admin = old.admin.clone();
+        kept.push("admin.listen");
+    }
+    if new.log.format != old.log.format {
+        new.log.format = old.log.format;
+        kept.push("log.format");
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_bound_to_the_process_stays_and_is_named() {
+        let old = Config::default();
+        let mut new = Config::default();
+        new.store.path = "/elsewhere.db".into();
+        new.delivery.lanes = 3;
+        assert_eq!(keep_fixed(&old, &mut new), ["store.path"]);
+        assert_eq!((new.store.path, new.delivery.lanes), (old.store.path, 3));
+    }
+
+    #[test]
+    fn the_documentation_names_exactly_what_stays() {
+        let old = Config::default();
+        let mut new = Config::default();
+        new.store.path = "/elsewhere.db".into();
+        new.services_connector.keys.data_space_id = uuid::Uuid::from_u128(7);
+        new.source.mysql.table_prefix = "x_".into();
+        new.admin.listen = crate::config::AdminListen::Off;
+        new.log.format = crate::config::LogFormat::Json;
+        assert_eq!(keep_fixed(&old, &mut new), crate::config::FIXED);
+    }
+}

@@ -1,0 +1,364 @@
+//! The suppression list, and erasing a person. Beside running senders: what they have in their hands is left alone, and
+//! looked at again when they let go of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use crate::daemon::control::{Outcome, Reply};
+use crate::daemon::requests::persons::{
+    EraseOptions, Erased, PersonId, Screening, SuppressOptions, Suppressed,
+};
+use crate::store::outbox::in_flight::Claims;
+use crate::store::outbox::{BatchId, Class, EventKey, Found};
+use crate::store::suppression::Person;
+use crate::store::{Durability, Store, StoreError, Writer};
+use orderfeed_events::person_of;
+use orderfeed_model::clock::Clock;
+use orderfeed_model::order::OrderId;
+
+/// Batches or dead letters that are looked into at a time, so that writer and readers stay free for the senders.
+const PAGE: usize = 64;
+/// How long a batch on its way is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Between two words about how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+const FIRST: EventKey = EventKey {
+    order: OrderId::MIN,
+    kind: 0,
+    document: i64::MIN,
+};
+
+pub(crate) struct PrivacyRequests {
+    store: Store,
+    clock: Clock,
+}
+
+impl PrivacyRequests {
+    pub(crate) fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    pub(crate) async fn suppress(
+        &self,
+        options: &SuppressOptions,
+        replies: &mpsc::Sender<Reply>,
+    ) -> anyhow::Result<Outcome> {
+        let persons = hashes(&options.persons);
+        let total = persons.len() as u64;
+        let added = self.add(persons, &options.note).await?;
+        let mut suppressed = Suppressed {
+            added,
+            known: total - added,
+            ..Suppressed::default()
+        };
+        if options.screening == Screening::Now {
+            self.screen(&mut suppressed, replies).await?;
+            tracing::info!(
+                persons = added,
+                events = suppressed.events,
+                "The suppression list was changed, what waited of those on it is not sent"
+            );
+        }
+        Ok(Outcome::Suppressed(suppressed))
+    }
+
+    pub(crate) async fn unsuppress(&self, persons: &[PersonId]) -> anyhow::Result<Outcome> {
+        let (persons, total) = (hashes(persons), persons.len() as u64);
+        let removed = self
+            .store
+            .write(Durability::Durable, move |w| w.remove_suppressions(&persons))
+            .await?;
+        Ok(Outcome::Unsuppressed {
+            removed,
+            missing: total - removed,
+        })
+    }
+
+    pub(crate) async fn erase(
+        &self,
+        options: &EraseOptions,
+        replies: &mpsc::Sender<Reply>,
+    ) -> anyhow::Result<Outcome> {
+        let persons = hashes(&options.persons);
+        let mut erasure = Erasure {
+            store: &self.store,
+            clock: &self.clock,
+            report: Erased {
+                dry_run: options.dry_run,
+                ..Erased::default()
+            },
+            orders: BTreeSet::new(),
+            skipped: Vec::new(),
+            voice: Voice::new(replies),
+            persons,
+        };
+        // Listed first: what is indexed from here on is suppressed, what was before is found below.
+        if options.suppress && !options.dry_run {
+            erasure.report.listed = self.add(erasure.persons.clone(), "erased").await?;
+        }
+        erasure.run().await?;
+        if !options.dry_run {
+            erasure.report.log_emptied = self.store.empty_log().await?;
+        }
+        erasure.report.orders = erasure.orders.len() as u64;
+        if !options.dry_run {
+            let Erased {
+                waiting,
+                sent,
+                parked,
+                ..
+            } = erasure.report;
+            tracing::info!(
+                waiting,
+                sent,
+                parked,
+                "Bodies of events were erased at a person's request"
+            );
+        }
+        Ok(Outcome::Erased(erasure.report))
+    }
+
+    async fn add(&self, persons: Vec<Person>, note: &str) -> Result<u64, StoreError> {
+        let (note, at) = (note.to_owned(), self.clock.now());
+        self.store
+            .write(Durability::Durable, move |w| {
+                w.add_suppressions(&persons, &note, at)
+            })
+            .await
+    }
+
+    /// Goes through everything that waits. A batch that becomes live meanwhile is met with the live ones.
+    async fn screen(
+        &self,
+        suppressed: &mut Suppressed,
+        replies: &mpsc::Sender<Reply>,
+    ) -> Result<(), StoreError> {
+        let mut voice = Voice::new(replies);
+        let mut skipped = Vec::new();
+        for (website, _) in self.store.read(|r| r.websites()).await? {
+            for class in [Class::History, Class::Live] {
+                let mut after = 0;
+                loop {
+                    let page = self
+                        .store
+                        .read(move |r| r.pending_ids(website, class, after, PAGE))
+                        .await?;
+                    let Some(last) = page.last() else { break };
+                    after = *last;
+                    voice.went_through(page.len());
+                    suppressed.events += self.screen_page(page, &mut skipped).await?;
+                }
+            }
+        }
+        let (free, held) = when_free(self.store.claims(), skipped).await;
+        suppressed.under_way = held.len() as u64;
+        for page in free.chunks(PAGE) {
+            suppressed.events += self.screen_page(page.to_vec(), &mut Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    async fn screen_page(&self, page: Vec<BatchId>, skipped: &mut Vec<BatchId>) -> Result<u64, StoreError> {
+        let concerned = self
+            .store
+            .read(move |r| {
+                let mut concerned = Vec::new();
+                for id in page {
+                    if let Some(body) = r.batch_body(id)?
+                        && r.suppressed_in(&body, person_of)?
+                    {
+                        concerned.push(id);
+                    }
+                }
+                Ok(concerned)
+            })
+            .await?;
+        if concerned.is_empty() {
+            return Ok(0);
+        }
+        let (claims, at) = (self.store.claims().clone(), self.clock.now());
+        let screened = move |w: &mut Writer<'_>| {
+            let (mut events, mut held) = (0, Vec::new());
+            for id in concerned {
+                match claims.holds(id) {
+                    true => held.push(id),
+                    false => events += w.screen_batch(id, person_of, at)?,
+                }
+            }
+            Ok((events, held))
+        };
+        let (events, held) = self.store.write(Durability::Durable, screened).await?;
+        skipped.extend(held);
+        Ok(events)
+    }
+}
+
+/// One run of `privacy erase`.
+struct Erasure<'a> {
+    store: &'a Store,
+    clock: &'a Clock,
+    persons: Vec<Person>,
+    report: Erased,
+    orders: BTreeSet<OrderId>,
+    skipped: Vec<BatchId>,
+    voice: Voice<'a>,
+}
+
+impl Erasure<'_> {
+    /// Dead letters and batches; once more, as long as a sender held some of them: what it held may be a dead letter or two
+    /// batches when it lets go.
+    async fn run(&mut self) -> Result<(), StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let first = self.skipped.iter().min().map_or(0, |id| id - 1);
+            self.skipped.clear();
+            self.dead_letters().await?;
+            self.bodies(first).await?;
+            if self.skipped.is_empty() || Instant::now() > deadline {
+                break;
+            }
+            when_free(self.store.claims(), self.skipped.clone()).await;
+        }
+        self.report.under_way = self.skipped.len() as u64;
+        Ok(())
+    }
+
+    async fn dead_letters(&mut self) -> Result<(), StoreError> {
+        let mut after = FIRST;
+        loop {
+            let persons = self.persons.clone();
+            let (found, last) = self
+                .store
+                .read(move |r| r.find_in_parked(after, PAGE, &persons, person_of))
+                .await?;
+            let Some(last) = last else { return Ok(()) };
+            after = last;
+            self.orders.extend(found.iter().map(|key| key.order));
+            self.report.parked += match self.report.dry_run {
+                true => found.len() as u64,
+                false => self.erase_letters(found).await?,
+            };
+        }
+    }
+
+    async fn erase_letters(&self, keys: Vec<EventKey>) -> Result<u64, StoreError> {
+        let at = self.clock.now();
+        let erase = move |w: &mut Writer<'_>| {
+            let mut erased = 0;
+            for key in keys {
+                erased += u64::from(w.erase_parked(key, at)?);
+            }
+            Ok(erased)
+        };
+        self.store.write(Durability::Durable, erase).await
+    }
+
+    async fn bodies(&mut self, mut after: BatchId) -> Result<(), StoreError> {
+        loop {
+            let persons = self.persons.clone();
+            let read = move |r: &crate::store::Reader<'_>| {
+                let page = r.kept_bodies(after, PAGE)?;
+                let mut concerned = Vec::new();
+                for id in &page {
+                    let found = r.find_in_batch(*id, &persons, person_of)?;
+                    if !found.events.is_empty() {
+                        concerned.push((*id, found));
+                    }
+                }
+                Ok((page, concerned))
+            };
+            let (page, concerned) = self.store.read(read).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = *last;
+            self.voice.went_through(page.len());
+            match self.report.dry_run {
+                true => concerned.into_iter().for_each(|(_, found)| self.count(&found)),
+                false => {
+                    self.erase_page(concerned.into_iter().map(|(id, _)| id).collect())
+                        .await?
+                }
+            }
+        }
+    }
+
+    async fn erase_page(&mut self, ids: Vec<BatchId>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let (claims, persons, at) = (
+            self.store.claims().clone(),
+            self.persons.clone(),
+            self.clock.now(),
+        );
+        let erase = move |w: &mut Writer<'_>| {
+            let (mut erased, mut held) = (Vec::new(), Vec::new());
+            for id in ids {
+                match claims.holds(id) {
+                    true => held.push(id),
+                    false => erased.push(w.erase_from_batch(id, &persons, person_of, at)?),
+                }
+            }
+            Ok((erased, held))
+        };
+        let (erased, held) = self.store.write(Durability::Durable, erase).await?;
+        self.skipped.extend(held);
+        erased.iter().for_each(|found| self.count(found));
+        Ok(())
+    }
+
+    fn count(&mut self, found: &Found) {
+        let events = found.events.len() as u64;
+        match found.pending {
+            true => self.report.waiting += events,
+            false => self.report.sent += events,
+        }
+        self.report.bytes += found.bytes;
+        self.report.texts += found.texts;
+        self.orders.extend(found.events.iter().map(|key| key.order));
+    }
+}
+
+/// Says now and then how far it is.
+struct Voice<'a> {
+    replies: &'a mpsc::Sender<Reply>,
+    batches: usize,
+    spoke: Instant,
+}
+
+impl<'a> Voice<'a> {
+    fn new(replies: &'a mpsc::Sender<Reply>) -> Self {
+        Self {
+            replies,
+            batches: 0,
+            spoke: Instant::now(),
+        }
+    }
+
+    fn went_through(&mut self, batches: usize) {
+        self.batches += batches;
+        if self.spoke.elapsed() < SAY_EVERY {
+            return;
+        }
+        self.spoke = Instant::now();
+        let text = format!("{} batches were looked into so far", self.batches);
+        // A slow client must not slow the work down.
+        let _ = self.replies.try_send(Reply::Line { text });
+    }
+}
+
+/// Waits until senders let go of these, within bounds: those that are free, and those that are not.
+async fn when_free(claims: &Claims, ids: Vec<BatchId>) -> (Vec<BatchId>, Vec<BatchId>) {
+    let deadline = Instant::now() + PATIENCE;
+    while ids.iter().any(|id| claims.holds(*id)) && Instant::now() < deadline {
+        sleep(LOOK_AGAIN).await;
+    }
+    ids.into_iter().partition(|id| !claims.holds(*id))
+}
+
+fn hashes(persons: &[PersonId]) -> Vec<Person> {
+    persons.iter().map(|person| person.0).collect()
+}

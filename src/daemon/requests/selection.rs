@@ -1,0 +1,104 @@
+//! Which dead letters a command means.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::outbox::EventKey;
+use orderfeed_events::EventKind;
+use orderfeed_model::clock::UtcMillis;
+
+/// Which dead letters. Keys name them one by one; otherwise everything that is given must fit, and nothing given
+/// means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// Exactly these.
+    pub keys: Vec<Key>,
+    /// Of the orders with this number.
+    pub order: Option<String>,
+    /// Of this website, by code.
+    pub website: Option<String>,
+    /// With this code, such as `EXEG-0102-400`.
+    pub code: Option<String>,
+    /// Parked at or after this.
+    pub since: Option<UtcMillis>,
+    /// Parked before this.
+    pub until: Option<UtcMillis>,
+}
+
+/// What names an event on the command line and in the protocol: `order:kind:document`, such as `1042:invoiced:77`
+/// (entity ids, not order numbers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Key(pub EventKey);
+
+/// A text that names no event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} names no event; expected ORDER:KIND:DOCUMENT as `orderfeed failed list` prints it, such as 1042:invoiced:77"
+)]
+pub struct BadKey(String);
+
+impl FromStr for Key {
+    type Err = BadKey;
+
+    fn from_str(text: &str) -> Result<Self, BadKey> {
+        let parsed = || {
+            let mut parts = text.trim().splitn(3, ':');
+            let order = parts.next()?.parse().ok()?;
+            let kind: EventKind = parts.next()?.parse().ok()?;
+            let document = parts.next()?.parse().ok()?;
+            Some(Self(EventKey {
+                order,
+                kind: kind.code(),
+                document,
+            }))
+        };
+        parsed().ok_or_else(|| BadKey(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = BadKey;
+
+    fn try_from(text: String) -> Result<Self, BadKey> {
+        text.parse()
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.to_string()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = EventKind::from_code(self.0.kind).map_or("unknown", EventKind::as_str);
+        f.pad(&format!("{}:{kind}:{}", self.0.order, self.0.document))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back_as_it_is_printed() {
+        let key: Key = "1042:invoiced:77".parse().unwrap();
+        assert_eq!(key.to_string(), "1042:invoiced:77");
+        let wire = serde_json::to_string(&key).unwrap();
+        assert_eq!(wire, "\"1042:invoiced:77\"");
+        assert_eq!(serde_json::from_str::<Key>(&wire).unwrap(), key);
+    }
+
+    #[test]
+    fn what_names_no_event_is_refused_with_an_example() {
+        for text in ["", "1042", "1042:invoiced", "1042:billed:77", "x:placed:1"] {
+            let refusal = text.parse::<Key>().unwrap_err().to_string();
+            assert!(refusal.contains("such as 1042:invoiced:77"), "{refusal}");
+        }
+    }
+}

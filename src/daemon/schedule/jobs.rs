@@ -1,0 +1,272 @@
+//! What each cron job does. A job says in one line what it did, or nothing if there was nothing to do.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, CronExpr};
+use crate::daemon::schedule::nightly::Night;
+use crate::indexer::{BackfillOptions, IndexError, Indexer, Reach};
+use crate::store::views::{IndexerStatus, ViewMode};
+use crate::store::{Durability, Reader, Store, StoreError, Writer};
+use orderfeed_model::clock::Clock;
+
+/// Rows removed in one transaction: short enough that nobody waits for it.
+const CLEAN_AT_ONCE: usize = 5_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// The jobs, by Commerce's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// Indexes what the changelog holds (schedule mode).
+    UpdateAllViews,
+    /// Reindexes in full where the index is invalid.
+    ReindexAllInvalid,
+    /// Removes changelog rows that the view has passed, and old histories.
+    CleanAllChangelogs,
+    /// Tries again what failed.
+    ResendFailedItems,
+    /// Lets go of delivered bodies past their retention.
+    CleanupDeliveredEvents,
+    /// Compares the source with feed and outbox, and mends what differs.
+    VerifySource,
+}
+
+impl Job {
+    /// All jobs.
+    pub const ALL: [Self; 6] = [
+        Self::UpdateAllViews,
+        Self::ReindexAllInvalid,
+        Self::CleanAllChangelogs,
+        Self::ResendFailedItems,
+        Self::CleanupDeliveredEvents,
+        Self::VerifySource,
+    ];
+
+    /// The name in configuration, log and `cron_schedule`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UpdateAllViews => "indexer_update_all_views",
+            Self::ReindexAllInvalid => "indexer_reindex_all_invalid",
+            Self::CleanAllChangelogs => "indexer_clean_all_changelogs",
+            Self::ResendFailedItems => "resend_failed_items",
+            Self::CleanupDeliveredEvents => "cleanup_delivered_events",
+            Self::VerifySource => "verify_source",
+        }
+    }
+
+    /// The job of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|job| job.as_str() == name)
+    }
+
+    /// Whether there may be something to do before its first slot: a new store is to be filled at once, and there is nothing
+    /// in it yet to clean or to verify.
+    pub const fn begins_at_once(self) -> bool {
+        match self {
+            Self::UpdateAllViews | Self::ReindexAllInvalid | Self::ResendFailedItems => true,
+            Self::CleanAllChangelogs | Self::CleanupDeliveredEvents | Self::VerifySource => false,
+        }
+    }
+
+    /// When it runs.
+    pub fn schedule(self, config: &Config) -> &CronExpr {
+        let cron = &config.cron;
+        match self {
+            Self::UpdateAllViews => &cron.indexer_update_all_views,
+            Self::ReindexAllInvalid => &cron.indexer_reindex_all_invalid,
+            Self::CleanAllChangelogs => &cron.indexer_clean_all_changelogs,
+            Self::ResendFailedItems => &cron.resend_failed_items,
+            Self::CleanupDeliveredEvents => &cron.cleanup_delivered_events,
+            Self::VerifySource => &cron.verify_source,
+        }
+    }
+}
+
+/// What a job did: a line for the history, or `None` if there was nothing to do.
+pub type JobResult = Result<Option<String>, IndexError>;
+
+/// Runs jobs.
+#[derive(Clone)]
+pub struct Jobs {
+    /// The indexer that they work with.
+    pub indexer: Arc<Indexer>,
+    /// Time.
+    pub clock: Clock,
+    /// Retention and limits.
+    pub config: tokio::sync::watch::Receiver<Arc<Config>>,
+    /// Ends a long job between two batches.
+    pub stop: CancellationToken,
+}
+
+impl Jobs {
+    /// Runs a job once.
+    ///
+    /// # Errors
+    /// What stopped it. What it had done stays.
+    pub async fn run(&self, job: Job) -> JobResult {
+        match job {
+            Job::UpdateAllViews => self.update_all_views().await,
+            Job::ReindexAllInvalid => self.reindex_all_invalid().await,
+            Job::CleanAllChangelogs => self.clean_all_changelogs().await,
+            Job::ResendFailedItems => self.resend_failed_items().await,
+            Job::CleanupDeliveredEvents => self.cleanup_delivered_events().await,
+            Job::VerifySource => self.verify_source().await.map(Some),
+        }
+    }
+
+    async fn update_all_views(&self) -> JobResult {
+        let view = self
+            .store()
+            .read(|reader: &Reader<'_>| reader.view_state())
+            .await?;
+        if view.is_some_and(|view| view.mode == ViewMode::Realtime) {
+            return Ok(None);
+        }
+        match self.update_now().await {
+            Err(IndexError::Paused) => Ok(None),
+            other => other,
+        }
+    }
+
+    /// Drains the changelog whatever the mode is.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn update_now(&self) -> JobResult {
+        let update = match self.indexer.update_view(|| self.stop.is_cancelled()).await {
+            Ok(update) => update,
+            Err(IndexError::Suspended) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let done = update.indexed;
+        Ok((done.orders > 0).then(|| {
+            format!(
+                "indexed {} orders ({} changed), {} events queued",
+                done.orders, done.changed, done.events
+            )
+        }))
+    }
+
+    async fn reindex_all_invalid(&self) -> JobResult {
+        let state = self
+            .store()
+            .read(|reader: &Reader<'_>| reader.indexer_state())
+            .await?;
+        if state.is_none_or(|state| state.status != IndexerStatus::Invalid) {
+            return Ok(None);
+        }
+        self.rebuild().await.map(Some)
+    }
+
+    /// A full reindex, or the rest of one; a line for the history.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn rebuild(&self) -> Result<String, IndexError> {
+        let options = BackfillOptions {
+            reach: Reach::History,
+            ..BackfillOptions::default()
+        };
+        let report = self
+            .indexer
+            .reindex(options, || self.stop.is_cancelled(), |_| {})
+            .await?;
+        let done = report.indexed;
+        Ok(format!(
+            "rebuilt the index: {} orders, {} events queued",
+            done.orders, done.events
+        ))
+    }
+
+    async fn clean_all_changelogs(&self) -> JobResult {
+        let version = self
+            .store()
+            .read(|reader: &Reader<'_>| reader.view_version())
+            .await?;
+        let rows = self
+            .repeat(move |writer| writer.clean_changelog(version, CLEAN_AT_ONCE))
+            .await?;
+        let now = self.clock.now();
+        let keep = self.config.borrow().cron.history_retention.millis();
+        self.store()
+            .write(Durability::Relaxed, move |writer| {
+                writer.prune_cron_history(now.plus_millis(-HOUR_MS.min(keep)), now.plus_millis(-keep))?;
+                writer.prune_backfills(now.plus_millis(-keep))
+            })
+            .await?;
+        Ok((rows > 0).then(|| format!("removed {rows} changelog rows")))
+    }
+
+    async fn resend_failed_items(&self) -> JobResult {
+        let released = self
+            .store()
+            .write(Durability::Durable, |writer| {
+                writer.release_orphaned_dependencies()
+            })
+            .await?;
+        if released > 0 {
+            tracing::warn!(
+                log_code = "OF06-06",
+                batches = released,
+                "Batches waited for others that are final; they are let go"
+            );
+        }
+        let retried = self.indexer.retry_failures().await?;
+        Ok((retried.orders > 0).then(|| {
+            format!(
+                "tried {} orders again, {} still fail",
+                retried.orders, retried.failed
+            )
+        }))
+    }
+
+    async fn cleanup_delivered_events(&self) -> JobResult {
+        let before = self
+            .clock
+            .now()
+            .plus_millis(-self.config.borrow().store.body_retention.millis());
+        let batches = self
+            .repeat(move |writer| writer.remove_delivered(before, CLEAN_AT_ONCE / 10))
+            .await?;
+        if batches > 0 {
+            // Or the write-ahead log would keep what the database has forgotten. Readers in the way: the next run does it.
+            self.store().empty_log().await?;
+        }
+        Ok((batches > 0).then(|| format!("let go of {batches} delivered batches")))
+    }
+
+    async fn verify_source(&self) -> Result<String, IndexError> {
+        let config = self.config.borrow().clone();
+        let night = Night {
+            indexer: &self.indexer,
+            clock: &self.clock,
+            config: &config,
+            stop: &self.stop,
+        };
+        night.verify().await
+    }
+
+    /// Small transactions until nothing is left to do.
+    async fn repeat(
+        &self,
+        step: impl Fn(&mut Writer<'_>) -> Result<usize, StoreError> + Copy + Send + 'static,
+    ) -> Result<usize, IndexError> {
+        let mut total = 0;
+        while !self.stop.is_cancelled() {
+            let done = self
+                .store()
+                .write(Durability::Relaxed, move |writer| step(writer))
+                .await?;
+            total += done;
+            if done == 0 {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    fn store(&self) -> &Store {
+        self.indexer.store()
+    }
+}

@@ -1,0 +1,214 @@
+//! The nightly verification: the net under every capture. A change that none saw, such as one that committed later than
+//! the overlap reaches, and an event that somebody lost by hand, are found here and mended through the changelog.
+//!
+//! Each night it looks at what was updated lately, and at a share of everything, from the newest order down, so that all
+//! of history is covered in `verify.nights` nights. How far that sweep has come is kept in the store after each slice: a
+//! stop, a source that is down or a spent budget end the night, and the next one goes on there.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::commerce::source::OrderFilter;
+use crate::config::Config;
+use crate::indexer::{IndexError, Indexer, Repair, VerifyReport, VerifyTask};
+use crate::store::views::IndexerStatus;
+use crate::store::{Durability, Reader, Writer};
+use orderfeed_model::clock::{Clock, UtcMillis};
+use orderfeed_model::order::OrderId;
+
+/// `meta`: the sweep goes on below this id; empty when it begins anew.
+const SWEEP_BELOW: &str = "verify_sweep_below";
+/// `meta`: when a sweep last reached the oldest order, in milliseconds.
+const SWEPT_AT: &str = "verify_swept_at";
+/// Orders of a sweep between two saves of its position.
+const SLICE: u64 = 10_000;
+/// How many orders the warning names.
+const NAMED: usize = 10;
+
+/// What a night is done with.
+pub(crate) struct Night<'a> {
+    pub(crate) indexer: &'a Indexer,
+    pub(crate) clock: &'a Clock,
+    pub(crate) config: &'a Config,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+impl Night<'_> {
+    /// Verifies and repairs; says what it did.
+    ///
+    /// # Errors
+    /// If source or store fail, or the daemon stops; what was verified stays so.
+    pub(crate) async fn verify(&self) -> Result<String, IndexError> {
+        let state = self
+            .indexer
+            .store()
+            .read(|reader: &Reader<'_>| reader.indexer_state());
+        if state
+            .await?
+            .is_none_or(|state| state.status != IndexerStatus::Valid)
+        {
+            return Ok("waits for the next night: the index is not ready".to_owned());
+        }
+        let budget = self.config.verify.budget.millis();
+        let deadline = self.clock.now().plus_millis(budget);
+        let mut sum = self.recent(deadline).await?;
+        self.warn(&sum);
+        let (recent, found) = (sum.orders, sum.differing.total());
+        self.sweep(deadline, &mut sum).await?;
+        if sum.differing.total() > found {
+            self.warn(&sum);
+        }
+        let message = summary(&sum, recent);
+        tracing::info!(
+            orders = sum.orders,
+            recent_orders = recent,
+            differing = sum.differing.total(),
+            repaired = sum.repaired,
+            waiting = sum.waiting,
+            elapsed_ms = sum.elapsed_ms,
+            "The nightly verification compared the source with feed and outbox",
+        );
+        Ok(message)
+    }
+
+    async fn recent(&self, deadline: UtcMillis) -> Result<VerifyReport, IndexError> {
+        let reach = self.config.verify.recent.millis();
+        let filter = OrderFilter {
+            updated_from: Some(self.clock.now().plus_millis(-reach)),
+            ..OrderFilter::default()
+        };
+        self.part(filter, None, None, deadline).await
+    }
+
+    /// Goes on with the sweep for a night's share.
+    async fn sweep(&self, deadline: UtcMillis, sum: &mut VerifyReport) -> Result<(), IndexError> {
+        let all = OrderFilter::default();
+        let total = self.indexer.source().count_orders(&all).await?;
+        let mut share = total.div_ceil(u64::from(self.config.verify.nights.max(1)));
+        let mut below = self.position().await?;
+        while share > 0 && self.clock.now() < deadline {
+            let slice = share.min(SLICE);
+            let report = self.part(all.clone(), below, Some(slice), deadline).await?;
+            let (is_last, complete) = (report.reached_end, report.complete);
+            below = match is_last {
+                true => None,
+                false => report.lowest.or(below),
+            };
+            share = share.saturating_sub(slice);
+            self.save(below, is_last).await?;
+            sum.add(report, NAMED);
+            if is_last || !complete {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn part(
+        &self,
+        filter: OrderFilter,
+        below: Option<OrderId>,
+        most: Option<u64>,
+        deadline: UtcMillis,
+    ) -> Result<VerifyReport, IndexError> {
+        let task = VerifyTask {
+            filter,
+            only: None,
+            below,
+            most,
+            repair: Repair::Yes,
+            listed: NAMED,
+        };
+        let stop = || self.stop.is_cancelled() || self.clock.now() >= deadline;
+        tokio::select! {
+            biased;
+            // At once: a verification may wait for a minute before it looks again, and repairs only what it is sure of.
+            () = self.stop.cancelled() => Err(IndexError::Stopped),
+            report = self.indexer.verify(task, stop, |_| {}) => report,
+        }
+    }
+
+    async fn position(&self) -> Result<Option<OrderId>, IndexError> {
+        let read = |reader: &Reader<'_>| reader.meta(SWEEP_BELOW);
+        let kept = self.indexer.store().read(read).await?;
+        Ok(kept.and_then(|below| below.parse().ok()))
+    }
+
+    async fn save(&self, below: Option<OrderId>, is_last: bool) -> Result<(), IndexError> {
+        let (below, now) = (
+            below.map_or_else(String::new, |below| below.to_string()),
+            self.clock.now(),
+        );
+        let save = move |writer: &mut Writer<'_>| {
+            writer.set_meta(SWEEP_BELOW, &below)?;
+            match is_last {
+                true => writer.set_meta(SWEPT_AT, &now.0.to_string()),
+                false => Ok(()),
+            }
+        };
+        Ok(self.indexer.store().write(Durability::Relaxed, save).await?)
+    }
+
+    fn warn(&self, report: &VerifyReport) {
+        let differing = report.differing;
+        if differing.total() == 0 {
+            return;
+        }
+        let named: Vec<String> = report
+            .differences
+            .iter()
+            .map(|one| one.order.to_string())
+            .collect();
+        tracing::warn!(
+            log_code = "OF05-05",
+            missing_orders = differing.missing_orders,
+            stale_orders = differing.stale,
+            orders_without_events = differing.missing_events,
+            gone_orders = differing.gone,
+            unreadable_orders = differing.unreadable,
+            repaired = report.repaired,
+            orders = named.join(","),
+            "Verification found orders that differ from the source; those that can be mended are indexed again",
+        );
+    }
+}
+
+fn summary(sum: &VerifyReport, recent: u64) -> String {
+    let swept = sum.orders.saturating_sub(recent);
+    let found = match (sum.differing.total(), sum.left()) {
+        (0, _) => "nothing differs".to_owned(),
+        (found, 0) => format!("{found} differ and are indexed again"),
+        (found, left) => format!("{found} differ, {left} of them cannot be understood"),
+    };
+    let budget = match sum.complete {
+        true => "",
+        false => "; verify.budget is spent, the next night goes on",
+    };
+    format!("compared {recent} recent orders and {swept} of all: {found}{budget}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::indexer::Finding;
+
+    #[test]
+    fn the_history_of_jobs_says_what_was_found() {
+        let mut sum = VerifyReport {
+            orders: 30,
+            complete: true,
+            ..VerifyReport::default()
+        };
+        assert_eq!(
+            summary(&sum, 10),
+            "compared 10 recent orders and 20 of all: nothing differs"
+        );
+        sum.differing.count(Finding::Stale);
+        sum.repaired = 1;
+        assert!(summary(&sum, 10).ends_with("1 differ and are indexed again"));
+        sum.differing.count(Finding::Unreadable);
+        sum.complete = false;
+        assert!(summary(&sum, 10).ends_with(
+            "2 differ, 1 of them cannot be understood; verify.budget is spent, the next night goes on"
+        ));
+    }
+}

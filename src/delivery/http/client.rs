@@ -1,0 +1,167 @@
+//! The one place that builds an HTTP client.
+//!
+//! reqwest's defaults are not ours: it follows redirects (and turns a POST into a GET that looks delivered), never times
+//! out, reads proxies from the environment, and keeps idle connections longer than most peers do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, redirect, retry};
+
+use crate::config::Config;
+
+/// Peers close idle connections after 20 s or more; we do so first, so that no request meets a closing one.
+const POOL_IDLE: Duration = Duration::from_secs(15);
+/// Says who calls.
+pub const USER_AGENT: &str = concat!("orderfeed/", env!("CARGO_PKG_VERSION"));
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file cannot be read.
+    #[error("edge.ca_file {path} cannot be read: {cause}; give a PEM file that the daemon's user can read")]
+    CaFile {
+        /// As configured.
+        path: PathBuf,
+        /// The operating system's words.
+        cause: std::io::Error,
+    },
+    /// The file holds no certificates.
+    #[error("edge.ca_file {path} holds no PEM certificate; give the certificate authority's certificate")]
+    CaContent {
+        /// As configured.
+        path: PathBuf,
+    },
+    /// The library refuses.
+    #[error(
+        "no HTTP client: {cause}; install the system's certificate authorities (ca-certificates) or set edge.ca_file"
+    )]
+    Build {
+        /// The library's words.
+        cause: String,
+    },
+}
+
+/// A client for the edge and for IMS, with the limits of `[delivery]` and the trust of `[edge]`.
+///
+/// # Errors
+/// If `edge.ca_file` is no readable PEM file, or there are no certificate authorities where https needs them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that builds a client, with everything that the default lacks"
+)]
+pub fn client(config: &Config) -> Result<Client, ClientError> {
+    // Which provider is installed does not matter as long as there is one; a second call changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let delivery = &config.delivery;
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .http1_only()
+        .tcp_nodelay(true)
+        .connect_timeout(delivery.connect_timeout.get())
+        .timeout(delivery.timeout.get())
+        .pool_idle_timeout(POOL_IDLE)
+        .user_agent(USER_AGENT);
+    if let Some(authorities) = authorities(config)? {
+        builder = builder.tls_certs_only(authorities);
+    }
+    builder.build().map_err(|error| ClientError::Build {
+        cause: describe(&error.without_url()),
+    })
+}
+
+/// Whom to trust instead of the system's authorities. Where nothing speaks https, nobody: then a machine without any
+/// authorities will do.
+fn authorities(config: &Config) -> Result<Option<Vec<Certificate>>, ClientError> {
+    let Some(path) = &config.edge.ca_file else {
+        let https = [&config.edge.url, &config.edge.oauth.token_url]
+            .iter()
+            .any(|url| url.scheme() == "https");
+        return Ok((!https).then(Vec::new));
+    };
+    let pem = std::fs::read(path).map_err(|cause| ClientError::CaFile {
+        path: path.clone(),
+        cause,
+    })?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(Some(found)),
+        _ => Err(ClientError::CaContent { path: path.clone() }),
+    }
+}
+
+/// An error with its causes, which its `Display` hides. The caller has taken the URL out.
+pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
+        cause = error.source();
+    }
+    crate::delivery::http::problem::plain(&words)
+}
+
+/// Whether the peer's certificate is at fault, rather than the line to it. rustls's error lies inside the I/O error of
+/// the connection.
+pub(crate) fn is_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return matches!(
+                tls,
+                rustls::Error::InvalidCertificate(_)
+                    | rustls::Error::NoCertificatesPresented
+                    | rustls::Error::PeerIncompatible(_)
+            );
+        }
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    #[test]
+    fn loopback_needs_no_certificate_authorities() {
+        let mut config = Config::default();
+        config.edge.url = Url::parse("http://127.0.0.1:1").unwrap();
+        config.edge.oauth.token_url = Url::parse("http://127.0.0.1:1/ims/token/v3").unwrap();
+        assert_eq!(authorities(&config).unwrap().map(|list| list.len()), Some(0));
+        assert!(client(&config).is_ok());
+    }
+
+    #[test]
+    fn a_ca_file_without_certificates_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        let mut config = Config::default();
+        config.edge.ca_file = Some(path.clone());
+        assert!(
+            client(&config)
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be read")
+        );
+        std::fs::write(&path, "nothing").unwrap();
+        assert!(
+            client(&config)
+                .unwrap_err()
+                .to_string()
+                .contains("no PEM certificate")
+        );
+    }
+}

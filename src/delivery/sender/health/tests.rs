@@ -1,0 +1,117 @@
+//! When a sender may send, as tables and properties.
+
+use crate::delivery::sender::health::*;
+
+const NOW: UtcMillis = UtcMillis(1_000_000);
+
+fn halt() -> Halt {
+    Halt {
+        code: "EXEG-0003-400".to_owned(),
+        reason: "the edge does not accept the datastream".to_owned(),
+        remedy: "check it",
+        inferred: false,
+    }
+}
+
+#[test]
+fn retry_after_holds_everything_and_is_never_cut_short() {
+    let mut health = Health::default();
+    health.wait(Duration::from_secs(120), "EXEG-0000-503", NOW);
+    health.wait(Duration::from_secs(5), "EXEG-0000-503", NOW);
+    let until = NOW.plus_millis(120_000);
+    assert_eq!(health.permit(NOW), Permit::WaitUntil(until));
+    assert!(!health.accepted(NOW.plus_millis(50)), "it was under way already");
+    let restored = Health::restore(Some(&health.row(1)), None, NOW.plus_millis(60_000));
+    assert_eq!(restored.permit(NOW.plus_millis(60_000)), Permit::WaitUntil(until));
+    assert_eq!(restored.permit(until), Permit::Go);
+}
+
+#[test]
+fn what_the_edge_asked_for_outlives_halts_pauses_and_restarts() {
+    let mut health = Health::default();
+    health.halt(halt(), &Retry::default(), NOW);
+    health.wait_as_asked(Duration::from_secs(120), "EXEG-0000-503", NOW);
+    let until = NOW.plus_millis(120_000);
+    let restored = Health::restore(Some(&health.row(1)), health.asked(), NOW);
+    assert_eq!(
+        restored.permit(NOW),
+        Permit::WaitUntil(until),
+        "a halted one probes no earlier"
+    );
+    let mut row = health.row(1);
+    row.state = SenderState::Paused;
+    health.heed(&row, NOW);
+    row.state = SenderState::Running;
+    health.heed(&row, NOW);
+    assert_eq!(health.permit(NOW), Permit::WaitUntil(until), "resumed");
+    assert_eq!(health.permit(until), Permit::Go);
+}
+
+#[test]
+fn one_failure_among_successes_stops_nothing_and_an_outage_stops_everything() {
+    let mut health = Health::default();
+    let retry = Retry::default();
+    health.stumbled("network", &retry, u64::MAX, NOW);
+    assert_eq!(health.permit(NOW), Permit::Go);
+    health.stumbled("network", &retry, u64::MAX, NOW);
+    let until = NOW.plus_millis(1000);
+    assert_eq!(health.permit(NOW), Permit::WaitUntil(until));
+    assert_eq!(health.permit(until), Permit::Probe);
+    assert!(health.accepted(until));
+    assert_eq!(health.permit(until), Permit::Go);
+}
+
+#[test]
+fn a_halt_probes_every_minute_and_then_ever_more_slowly() {
+    let mut health = Health::default();
+    let retry = Retry::default();
+    let mut now = NOW;
+    let mut gaps = Vec::new();
+    for _ in 0..6 {
+        health.halt(halt(), &retry, now);
+        let Permit::WaitUntil(probe) = health.permit(now) else {
+            panic!("it must wait")
+        };
+        gaps.push(probe.millis_since(now) / 1000);
+        assert_eq!(health.permit(probe), Permit::Probe);
+        now = probe;
+    }
+    assert_eq!(gaps, [60, 120, 240, 480, 900, 900]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_lengthens_no_pause() {
+    let hour = Duration::from_secs(3600);
+    let mut health = Health::default();
+    health.wait(Duration::from_secs(120), "EXEG-0000-503", NOW);
+    health.mind_clock(NOW, hour);
+    assert_eq!(health.permit(NOW), Permit::WaitUntil(NOW.plus_millis(120_000)));
+    let yesterday = NOW.plus_millis(-86_400_000);
+    let mut restored = Health::restore(Some(&health.row(1)), None, yesterday);
+    let mut asked = Health::restore(None, Some(NOW.plus_millis(120_000)), yesterday);
+    for health in [&mut health, &mut restored, &mut asked] {
+        health.mind_clock(yesterday, hour);
+        let until = yesterday.plus_millis(3_600_000);
+        assert_eq!(health.permit(yesterday), Permit::WaitUntil(until));
+        assert_eq!(health.permit(until), Permit::Go);
+    }
+    health.halt(halt(), &Retry::default(), NOW);
+    health.mind_clock(yesterday, hour);
+    let probe = yesterday.plus_millis(3_600_000);
+    assert_eq!(health.permit(yesterday), Permit::WaitUntil(probe));
+}
+
+#[test]
+fn an_operators_pause_outlives_answers_and_only_a_resume_ends_it() {
+    let mut health = Health::default();
+    let mut row = health.row(1);
+    row.state = SenderState::Paused;
+    assert!(health.heed(&row, NOW));
+    assert!(!health.accepted(NOW));
+    health.wait(Duration::from_secs(1), "x", NOW);
+    health.halt(halt(), &Retry::default(), NOW);
+    assert_eq!(health.permit(NOW), Permit::Rest);
+    row.state = SenderState::Running;
+    assert!(health.heed(&row, NOW));
+    assert_eq!(health.permit(NOW), Permit::Go);
+}

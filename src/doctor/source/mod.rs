@@ -1,0 +1,328 @@
+//! Can the source be read, is everything there, does capture notice changes, and is it the right shop?
+
+use std::collections::BTreeMap;
+
+use crate::commerce::examination::{Examination, Lack, Missing, Position, TriggerState};
+use crate::commerce::fingerprint::same_database;
+use crate::doctor::check::Check;
+use crate::doctor::finding::{Finding, all_skipped};
+use crate::doctor::index::STUCK_MS;
+use crate::ops::sentence::spoken_duration;
+use orderfeed_model::clock::UtcMillis;
+
+/// The checks of this file that need the source's answer.
+pub const CHECKS: [Check; 5] = [
+    Check::Schema,
+    Check::Capture,
+    Check::Position,
+    Check::Identity,
+    Check::Websites,
+];
+/// So many rows behind is more than a busy shop makes between two looks.
+const MANY_ROWS: i64 = 50_000;
+/// Names in one message.
+const NAMED: usize = 5;
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What the source said, or why it did not: message and remedy.
+    pub examined: Option<Result<Examination, (String, String)>>,
+    /// The time limit in seconds.
+    pub limit_s: u64,
+    /// The fingerprint that the store keeps.
+    pub stored_fingerprint: Option<String>,
+    /// The configured websites, and whether their events are on.
+    pub websites: BTreeMap<String, bool>,
+    /// Orders without events, because their website is switched off and because it is not configured.
+    pub without_events: (u64, u64),
+    /// Whether a daemon captures.
+    pub captured: bool,
+}
+
+/// Judges it.
+pub fn verdict(facts: &Facts) -> Vec<Finding> {
+    let unreachable = |message: String, remedy: String| {
+        let mut findings = vec![Finding::problem(Check::SourceReachable, message, remedy)];
+        findings.extend(all_skipped(&CHECKS, "the source cannot be asked"));
+        findings
+    };
+    match &facts.examined {
+        None => unreachable(
+            format!("the source does not answer within {} s", facts.limit_s),
+            "look at the database server (load, locks, `SHOW PROCESSLIST`) and the network in between"
+                .to_owned(),
+        ),
+        Some(Err((message, remedy))) => unreachable(message.clone(), remedy.clone()),
+        Some(Ok(found)) => {
+            let mut findings = vec![Finding::ok(
+                Check::SourceReachable,
+                format!("{} answers", found.product),
+            )];
+            findings.extend(schema(found));
+            findings.push(capture(found));
+            findings.extend(positions(found, facts.captured));
+            findings.push(identity(found, facts.stored_fingerprint.as_deref()));
+            findings.extend(websites(found, facts));
+            findings
+        }
+    }
+}
+
+fn schema(found: &Examination) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = found
+        .lacks
+        .iter()
+        .filter(|lack| lack.needed)
+        .map(needed)
+        .collect();
+    // What only costs fields is said once for each effect: three tables of one feature are one note.
+    let mut by_effect: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for lack in found.lacks.iter().filter(|lack| !lack.needed) {
+        by_effect
+            .entry(lack.effect.unwrap_or_default())
+            .or_default()
+            .push(named(lack));
+    }
+    for (effect, names) in by_effect {
+        findings.push(Finding::note(
+            Check::Schema,
+            format!("not there, or not granted: {}; {effect}", names.join(", ")),
+        ));
+    }
+    findings.extend(
+        found
+            .notes
+            .iter()
+            .map(|note| Finding::note(Check::Schema, note.clone())),
+    );
+    if findings.iter().all(|finding| finding.remedy.is_none()) {
+        findings.insert(
+            0,
+            Finding::ok(
+                Check::Schema,
+                "every table, column and right that is needed is there",
+            ),
+        );
+    }
+    findings
+}
+
+fn needed(lack: &Lack) -> Finding {
+    let table = &lack.table;
+    let (message, remedy) = match (&lack.what, &lack.grant) {
+        (Missing::Right(right), Some(grant)) => (
+            format!("the account lacks {right} on the table {table}"),
+            format!("run as an administrator of the database: {grant}"),
+        ),
+        (Missing::Columns(columns), _) => (
+            format!("the table {table} lacks the columns {}, or the account may not read them", columns.join(", ")),
+            "check that this is a Commerce database, and that the account has SELECT on the whole table".to_owned(),
+        ),
+        (_, _) => (
+            format!("there is no table {table}"),
+            "check the database's name in source.mysql.url and source.mysql.table_prefix; for orderfeed_log run `orderfeed \
+             source triggers install`; for a …_cl table run `bin/magento indexer:set-mode schedule \
+             sales_order_data_exporter_v2`"
+                .to_owned(),
+        ),
+    };
+    Finding::problem(Check::Schema, message, remedy).about(table.clone())
+}
+
+fn named(lack: &Lack) -> String {
+    match &lack.what {
+        Missing::Columns(columns) => format!("{}.{}", lack.table, columns.join("/")),
+        Missing::Table | Missing::Right(_) => lack.table.clone(),
+    }
+}
+
+fn capture(found: &Examination) -> Finding {
+    let check = Check::Capture;
+    let install = "run `orderfeed source triggers install` as the account that installs them, then `orderfeed \
+                   indexer:reindex` for what was missed";
+    match &found.triggers {
+        None => Finding::ok(
+            check,
+            "this way of capture needs no triggers that could be looked at",
+        ),
+        Some(TriggerState::Instance(0)) => Finding::problem(
+            check,
+            "no trigger writes the instance's changelog, so changes are missed",
+            "bin/magento indexer:set-mode schedule sales_order_data_exporter_v2, then `orderfeed indexer:reindex`",
+        ),
+        Some(TriggerState::Instance(count)) => {
+            Finding::ok(check, format!("{count} triggers write the instance's changelog"))
+        }
+        Some(TriggerState::Unseen { stale: None }) => Finding::note(
+            check,
+            "this account may not see triggers (it lacks TRIGGER); the log grows along with the orders, as far as can be seen",
+        ),
+        Some(TriggerState::Unseen { stale: Some(changed) }) => Finding::problem(
+            check,
+            format!(
+                "an order changed at {changed} and the log does not know of it: triggers are gone (this account lacks TRIGGER \
+                 and cannot see which)"
+            ),
+            install,
+        ),
+        Some(TriggerState::Ours(report)) if report.is_complete() => {
+            Finding::ok(check, format!("all {} triggers are in place", report.expected))
+        }
+        Some(TriggerState::Ours(report)) => {
+            let mut what = Vec::new();
+            what.extend((!report.log_exists).then(|| "the table orderfeed_log is gone".to_owned()));
+            what.extend(listed("missing", &report.missing));
+            what.extend(listed("altered", &report.altered));
+            Finding::problem(
+                check,
+                format!(
+                    "changes are missed, because triggers are not as they should be: {}",
+                    what.join("; ")
+                ),
+                install,
+            )
+        }
+    }
+}
+
+fn listed(word: &str, names: &[String]) -> Option<String> {
+    let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => None,
+        count if count > NAMED => Some(format!("{word}: {shown} and {} more", count - NAMED)),
+        _ => Some(format!("{word}: {shown}")),
+    }
+}
+
+fn positions(found: &Examination, captured: bool) -> Vec<Finding> {
+    let check = Check::Position;
+    if found.positions.is_empty() {
+        return vec![Finding::skipped(check, "nothing was captured yet")];
+    }
+    let findings: Vec<Finding> = found
+        .positions
+        .iter()
+        .filter_map(|position| astray(position, captured))
+        .collect();
+    match findings.is_empty() {
+        true => vec![Finding::ok(
+            check,
+            "capture is neither ahead of the source nor far behind",
+        )],
+        false => findings,
+    }
+}
+
+fn astray(position: &Position, captured: bool) -> Option<Finding> {
+    let Position {
+        table,
+        read_to,
+        newest,
+        ..
+    } = position;
+    if position.ahead {
+        let message = format!(
+            "capture is at {read_to} in {table}, but its newest row is {newest}: rows were deleted, or the database was \
+             restored, or is a replica that lags"
+        );
+        let remedy = "if it was restored or switched: run `orderfeed indexer:reindex` once it has caught up";
+        return Some(Finding::warning(Check::Position, message, remedy).about(table.clone()));
+    }
+    let late = position.behind_ms.filter(|behind| *behind > STUCK_MS);
+    let rows = position.behind_rows.filter(|behind| *behind > MANY_ROWS);
+    let by = match (late, rows) {
+        (Some(late), _) => spoken_duration(late),
+        (None, Some(rows)) => format!("{rows} rows"),
+        (None, None) => return None,
+    };
+    let message = format!("capture is {by} behind in {table}: at {read_to}, the newest row is {newest}");
+    let remedy = match captured {
+        true => "see index.intake and the log's `The source cannot be read`; it catches up by itself",
+        false => "start the daemon; it catches up by itself",
+    };
+    Some(Finding::warning(Check::Position, message, remedy).about(table.clone()))
+}
+
+fn identity(found: &Examination, stored: Option<&str>) -> Finding {
+    let check = Check::Identity;
+    match stored {
+        _ if found.fingerprint.is_empty() => Finding::skipped(check, "its orders cannot be read"),
+        None => Finding::skipped(check, "the store was not filled from any database yet"),
+        Some(stored) if same_database(stored, &found.fingerprint) => {
+            Finding::ok(check, "it is the database that this store was filled from")
+        }
+        Some(_) => Finding::problem(
+            check,
+            "the source is another database than the one that this store was filled from; it may use the same order ids for \
+             other orders, so the daemon stops",
+            "restore the source or its url, or point store.path to a new file",
+        ),
+    }
+}
+
+fn websites(found: &Examination, facts: &Facts) -> Vec<Finding> {
+    let check = Check::Websites;
+    if found.websites.is_empty() {
+        return vec![Finding::skipped(check, "the shop's websites cannot be read")];
+    }
+    let mut findings = Vec::new();
+    for code in &found.websites {
+        let (off, unknown) = facts.without_events;
+        let (what, orders) = match facts.websites.get(code) {
+            Some(true) => continue,
+            Some(false) => ("its back-office events are switched off", off),
+            None => ("it is not configured", unknown),
+        };
+        let remedy = format!(
+            "if that is not meant: set websites.{code}.datastream_id and back_office_events = true, then reload"
+        );
+        findings.push(
+            match orders {
+                0 => Finding::note(check, format!("{what}, so its orders have no events")),
+                orders => Finding::warning(
+                    check,
+                    format!("{what}, so its orders have no events ({orders} orders of all websites for this reason)"),
+                    remedy,
+                ),
+            }
+            .about(code.clone()),
+        );
+    }
+    for code in facts
+        .websites
+        .keys()
+        .filter(|code| !found.websites.contains(*code))
+    {
+        let message = format!(
+            "the shop has no website {code}; it has {}",
+            found.websites.join(", ")
+        );
+        findings.push(
+            Finding::warning(
+                check,
+                message,
+                format!("correct the table's name [websites.{code}]"),
+            )
+            .about(code.clone()),
+        );
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            check,
+            format!(
+                "all {} websites of the shop are configured and on",
+                found.websites.len()
+            ),
+        ));
+    }
+    findings
+}
+
+/// How far the newest moment lies in the future, for [`crate::doctor::clocks`].
+pub fn ahead_of(now: UtcMillis, moments: impl IntoIterator<Item = UtcMillis>) -> Option<i64> {
+    moments.into_iter().map(|at| at.millis_since(now)).max()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! Where a backfill's time goes: what holds it up can be said only if somebody looked.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Time that backfills of this process spent, in milliseconds. Only grows.
+#[derive(Debug, Default)]
+pub struct BackfillPace {
+    reading: AtomicU64,
+    applying: AtomicU64,
+    waiting: AtomicU64,
+}
+
+/// [`BackfillPace`] at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackfillTimes {
+    /// Waiting for the source to answer.
+    pub reading_ms: u64,
+    /// Deriving and committing.
+    pub applying_ms: u64,
+    /// Waiting for room in the outbox, or on the disk.
+    pub waiting_ms: u64,
+}
+
+impl BackfillPace {
+    /// The times so far.
+    pub fn times(&self) -> BackfillTimes {
+        BackfillTimes {
+            reading_ms: self.reading.load(Ordering::Relaxed),
+            applying_ms: self.applying.load(Ordering::Relaxed),
+            waiting_ms: self.waiting.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn read(&self, time: Duration) {
+        add(&self.reading, time);
+    }
+
+    pub(crate) fn applied(&self, time: Duration) {
+        add(&self.applying, time);
+    }
+
+    pub(crate) fn waited(&self, time: Duration) {
+        add(&self.waiting, time);
+    }
+}
+
+fn add(counter: &AtomicU64, time: Duration) {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    counter.fetch_add(millis, Ordering::Relaxed);
+}

@@ -1,0 +1,259 @@
+//! What an order calls for against what the store holds of it. Pure: the same derivation as indexing, without the events'
+//! bodies.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::commerce::source::ReadOrder;
+use crate::config::Config;
+use crate::indexer::apply::derive::Prior;
+use crate::indexer::apply::feed_hash::feed_hash;
+use crate::indexer::apply::routing::{Route, route};
+use crate::indexer::verify::report::Finding;
+use crate::store::feed::Exported;
+use crate::store::outbox::{EventKey, EventState};
+use orderfeed_events::facts;
+use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::order::{Order, OrderId};
+
+/// An order that was compared.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    pub(crate) id: OrderId,
+    pub(crate) number: String,
+    pub(crate) website: Option<String>,
+    pub(crate) in_source: bool,
+    pub(crate) in_feed: bool,
+    pub(crate) exported: Exported,
+    /// When the source says that it last changed.
+    pub(crate) updated_at: Option<UtcMillis>,
+    /// Whether it has returns: polling looks at those more rarely.
+    pub(crate) has_returns: bool,
+    /// The events that it calls for, and how each stands; `None` if the outbox does not know it.
+    pub(crate) events: Vec<(EventKey, Option<EventState>)>,
+    pub(crate) finding: Option<Finding>,
+    pub(crate) detail: String,
+}
+
+/// Compares what was read of the source with what the store holds. Those of `asked` that neither knows are absent.
+pub(crate) fn compare(
+    asked: &[OrderId],
+    orders: Vec<ReadOrder>,
+    prior: &HashMap<OrderId, Prior>,
+    config: &Config,
+    floors: &BTreeMap<String, UtcMillis>,
+) -> Vec<Compared> {
+    let nothing = Prior::default();
+    let mut read: HashMap<OrderId, ReadOrder> = orders.into_iter().map(|order| (order.id(), order)).collect();
+    let one = |id: &OrderId| {
+        let prior = prior.get(id).unwrap_or(&nothing);
+        match read.remove(id) {
+            None => prior
+                .feed
+                .as_ref()
+                .map(|_| absent(*id, prior, Finding::Gone, String::new())),
+            Some(ReadOrder::Unreadable { id, reason }) => Some(Compared {
+                in_source: true,
+                ..absent(id, prior, Finding::Unreadable, reason)
+            }),
+            Some(ReadOrder::Whole(mut order)) => {
+                let work = AssertUnwindSafe(|| compare_one(&mut order, prior, config, floors));
+                let panicked = |_| Compared {
+                    in_source: true,
+                    ..absent(
+                        *id,
+                        prior,
+                        Finding::Unreadable,
+                        "deriving its events panicked; please report it".to_owned(),
+                    )
+                };
+                Some(catch_unwind(work).unwrap_or_else(panicked))
+            }
+        }
+    };
+    asked.iter().filter_map(one).collect()
+}
+
+/// An order of which there is nothing but what the store knows.
+fn absent(id: OrderId, prior: &Prior, finding: Finding, detail: String) -> Compared {
+    let feed = prior.feed.as_ref();
+    Compared {
+        id,
+        number: feed.map(|row| row.number.clone()).unwrap_or_default(),
+        website: None,
+        in_source: false,
+        in_feed: feed.is_some(),
+        exported: Exported::Yes,
+        updated_at: None,
+        has_returns: false,
+        events: Vec::new(),
+        finding: Some(finding),
+        detail,
+    }
+}
+
+fn compare_one(
+    order: &mut Order,
+    prior: &Prior,
+    config: &Config,
+    floors: &BTreeMap<String, UtcMillis>,
+) -> Compared {
+    let feed = prior.feed.as_ref();
+    let scope = order.scope.as_ref();
+    let floor = match feed.map(|row| row.exported) {
+        // A backfill meets it for the first time: it applies the website's floor.
+        None => scope.and_then(|scope| floors.get(&scope.website).copied()),
+        // A backfill withheld it, and whether that is still all that happened to it, its hash says.
+        Some(Exported::BeforeHistory) => Some(UtcMillis(i64::MAX)),
+        Some(_) => None,
+    };
+    let route = route(order, config, floor);
+    let is_as_seen = feed.is_some_and(|row| row.hash == Some(feed_hash(order, &route)));
+    let exported = route.exported();
+    let events = match &route {
+        Route::Send(_) => standing(order, prior),
+        Route::Withhold(_) => Vec::new(),
+    };
+    let lacks = events.iter().any(|(_, state)| state.is_none());
+    let finding = match feed {
+        // Nothing is owed for it: history does not reach that far.
+        None if exported == Exported::BeforeHistory => None,
+        None => Some(Finding::MissingOrder),
+        Some(_) if !is_as_seen => Some(Finding::Stale),
+        Some(_) if lacks => Some(Finding::MissingEvent),
+        Some(_) => None,
+    };
+    Compared {
+        id: order.id,
+        number: order.number.clone(),
+        website: order.scope.as_ref().map(|scope| scope.website.clone()),
+        in_source: true,
+        in_feed: feed.is_some(),
+        exported,
+        updated_at: Some(order.updated_at),
+        has_returns: !order.returns.is_empty(),
+        events,
+        finding,
+        detail: String::new(),
+    }
+}
+
+fn standing(order: &Order, prior: &Prior) -> Vec<(EventKey, Option<EventState>)> {
+    let stands = |fact: orderfeed_events::Fact| {
+        let key = EventKey {
+            order: order.id,
+            kind: fact.kind.code(),
+            document: fact.document_id,
+        };
+        let known = prior.events.iter().find(|event| event.key == key);
+        (key, known.map(|event| event.state))
+    };
+    facts(order).into_iter().map(stands).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Website;
+    use crate::store::feed::FeedRow;
+    use crate::store::outbox::KnownEvent;
+    use orderfeed_model::order::Scope;
+
+    fn config() -> Config {
+        let mut config = Config::default();
+        let datastream = "ebebf826-a01f-4458-8cec-ef61de241c93".parse().unwrap();
+        config
+            .websites
+            .insert("base".to_owned(), Website::sending_to(datastream));
+        config
+    }
+
+    fn order() -> Order {
+        Order {
+            id: 7,
+            created_at: UtcMillis(10),
+            scope: Some(Scope {
+                website: "base".to_owned(),
+                ..Scope::default()
+            }),
+            ..Order::default()
+        }
+    }
+
+    fn prior(exported: Exported, events: usize) -> Prior {
+        let route = match exported {
+            Exported::Yes => Route::Send("base".to_owned()),
+            why => Route::Withhold(why),
+        };
+        let key = EventKey {
+            order: 7,
+            kind: orderfeed_events::EventKind::Placed.code(),
+            document: 7,
+        };
+        let known = KnownEvent {
+            key,
+            batch: 1,
+            state: EventState::Delivered,
+            body_hash: 0,
+        };
+        Prior {
+            feed: Some(FeedRow {
+                order: 7,
+                number: String::new(),
+                website: None,
+                hash: Some(feed_hash(&mut order(), &route)),
+                exported,
+                modified_at: UtcMillis(0),
+            }),
+            events: vec![known; events],
+            ..Prior::default()
+        }
+    }
+
+    fn found(order: Option<Order>, prior: Option<Prior>) -> Option<Finding> {
+        let orders = order.map(|order| ReadOrder::Whole(Box::new(order)));
+        let prior = prior.map(|prior| (7, prior)).into_iter().collect();
+        let floors = [("base".to_owned(), UtcMillis(100))].into();
+        let compared = compare(&[7], orders.into_iter().collect(), &prior, &config(), &floors);
+        compared.into_iter().next().and_then(|one| one.finding)
+    }
+
+    #[test]
+    fn each_way_to_differ_has_its_name() {
+        let changed = Order {
+            state: "complete".to_owned(),
+            ..order()
+        };
+        let recent = Order {
+            created_at: UtcMillis(100),
+            ..order()
+        };
+        let table = [
+            (Some(order()), Some(prior(Exported::Yes, 1)), None),
+            (Some(recent), None, Some(Finding::MissingOrder)),
+            (
+                Some(changed.clone()),
+                Some(prior(Exported::Yes, 1)),
+                Some(Finding::Stale),
+            ),
+            (
+                Some(order()),
+                Some(prior(Exported::Yes, 0)),
+                Some(Finding::MissingEvent),
+            ),
+            (None, Some(prior(Exported::Yes, 1)), Some(Finding::Gone)),
+            (None, None, None),
+            // History does not reach it, and it did not change since.
+            (Some(order()), None, None),
+            (Some(order()), Some(prior(Exported::BeforeHistory, 0)), None),
+            (
+                Some(changed),
+                Some(prior(Exported::BeforeHistory, 0)),
+                Some(Finding::Stale),
+            ),
+        ];
+        for (index, (order, prior, expected)) in table.into_iter().enumerate() {
+            assert_eq!(found(order, prior), expected, "row {index}");
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Copies of the store: made beside a running daemon, verified, and there as a whole or not at all.
+//!
+//! # Design
+//!
+//! SQLite's backup API copies the pages of ONE snapshot: a read transaction is held over all steps, so the copy is of the
+//! moment at which it began, a writer in another process does not make it start over, and nobody waits for it. `VACUUM
+//! INTO` would do the same with a smaller file, but in one call: without progress, without a pause between two steps, and
+//! with the time that rebuilding every index takes. What both cost is that the write-ahead log cannot shrink meanwhile.
+//!
+//! The copy is written to `FILE.partial` (0600, locked), made a single file without a log of its own, checked like a
+//! patient (integrity, marks, schema, and the counts of the snapshot), brought to the disk, and only then renamed.
+//!
+//! # Crash cases
+//!
+//! A failure removes the partial file. A kill leaves it; nobody takes it for a backup, and the next run writes over it.
+
+mod error;
+pub mod restore;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+pub use error::BackupError;
+
+use super::changelog::VersionId;
+use super::error::StoreError;
+use super::{Reader, migrations};
+use crate::store::file::owner::{give, open_scratch};
+use crate::store::file::space::{directory_of, free_bytes};
+
+/// Pages of one step: 4 MiB with pages of the usual size.
+const STEP: i32 = 1024;
+/// Between two steps, so that the disk has time for others.
+const PAUSE: Duration = Duration::from_millis(2);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What becomes of a file that has the copy's name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and there is no copy.
+    Keep,
+    /// It is replaced, in one step.
+    Replace,
+}
+
+/// What a store holds, as far as two can be compared by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Contents {
+    /// Size of the file without its log, in bytes.
+    pub bytes: u64,
+    /// Version of the schema.
+    pub schema: i64,
+    /// Orders in the feed.
+    pub orders: u64,
+    /// Events that the outbox knows.
+    pub events: u64,
+    /// Of them, those that wait.
+    pub pending_events: u64,
+    /// The highest version of the changelog.
+    pub changelog_version: VersionId,
+    /// The version up to which it is indexed.
+    pub view_version: VersionId,
+}
+
+/// Copies the store at `from` to the file `to`. `reserve` bytes stay free where the copy shares the store's disk.
+/// `progress` is told bytes done and in all.
+///
+/// # Errors
+/// See [`BackupError`]; `to` is then as it was.
+pub fn backup(
+    from: &Path,
+    to: &Path,
+    existing: Existing,
+    reserve: u64,
+    progress: impl FnMut(u64, u64),
+) -> Result<Contents, BackupError> {
+    refuse_name(from, to, existing)?;
+    let source = crate::store::file::open::read_only_any_schema(from)?;
+    let shared = shares_disk(from, to);
+    let partial = write(source, to, if shared { reserve } else { 0 }, progress)?;
+    let contents = partial.contents.clone();
+    partial.publish(to, existing)?;
+    Ok(contents)
+}
+
+/// Checks a copy that was made before, and says what it holds.
+///
+/// # Errors
+/// `Unsound`, or why it cannot be read.
+pub fn check_backup(path: &Path) -> Result<Contents, BackupError> {
+    let connection = open_copy(path)?;
+    check(&connection, path)
+}
+
+/// A copy that is sound and does not have its name yet. Its files go away with it.
+pub(super) struct Partial {
+    path: PathBuf,
+    file: File,
+    pub(super) contents: Contents,
+}
+
+/// Writes and checks a copy beside `to`.
+pub(super) fn write(
+    mut source: Connection,
+    to: &Path,
+    reserve: u64,
+    progress: impl FnMut(u64, u64),
+) -> Result<Partial, BackupError> {
+    let snapshot = source
+        .transaction_with_behavior(TransactionBehavior::Deferred)
+        .map_err(StoreError::from)?;
+    let contents = contents(&snapshot)?;
+    let free = free_bytes(to).unwrap_or(u64::MAX);
+    if free.saturating_sub(reserve) < contents.bytes {
+        return Err(BackupError::NoSpace {
+            path: directory_of(to).to_owned(),
+            needed: contents.bytes,
+            free,
+            reserve,
+        });
+    }
+    let partial = Partial::begin(to, contents)?;
+    partial.copy(snapshot, progress)?;
+    let copied = check(&open_copy(&partial.path)?, &partial.path)?;
+    if copied != partial.contents {
+        return Err(BackupError::Unsound {
+            path: partial.path.clone(),
+            cause: format!("it holds {copied:?}, the store {:?}", partial.contents),
+        });
+    }
+    Ok(partial)
+}
+
+impl Partial {
+    fn begin(to: &Path, contents: Contents) -> Result<Self, BackupError> {
+        let path = beside(to, ".partial");
+        let failed = |cause| of_file(&path, cause);
+        let file = open_scratch(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(BackupError::InUse { path }),
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
+        let partial = Self { path, file, contents };
+        // What a killed run left; its permissions may be another's choice.
+        partial
+            .file
+            .set_len(0)
+            .map_err(|cause| of_file(&partial.path, cause))?;
+        let narrow = fs::Permissions::from_mode(0o600);
+        partial
+            .file
+            .set_permissions(narrow)
+            .map_err(|cause| of_file(&partial.path, cause))?;
+        partial.remove_sidecars();
+        Ok(partial)
+    }
+
+    fn copy(&self, snapshot: Transaction<'_>, mut progress: impl FnMut(u64, u64)) -> Result<(), BackupError> {
+        let failed = |cause| BackupError::Target {
+            path: self.path.clone(),
+            cause,
+        };
+        let mut target = Connection::open(&self.path).map_err(failed)?;
+        // Until it has its name there is nothing to protect: the file is brought to the disk as a whole, at the end.
+        target
+            .execute_batch(
+                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
+            )
+            .map_err(failed)?;
+        let total = self.contents.bytes;
+        let steps = Backup::new(&snapshot, &mut target).map_err(failed)?;
+        loop {
+            let step = steps.step(STEP).map_err(failed)?;
+            let (pages, left) = (steps.progress().pagecount, steps.progress().remaining);
+            let done = total * u64::try_from(pages - left).unwrap_or_default();
+            progress(done / u64::try_from(pages.max(1)).unwrap_or(1), total);
+            if step == StepResult::Done {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        drop(steps);
+        drop(snapshot);
+        // The store keeps a log beside itself; a copy is one file.
+        let mode: String = target
+            .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
+            .map_err(failed)?;
+        if mode != "delete" {
+            return Err(BackupError::Unsound {
+                path: self.path.clone(),
+                cause: format!("it keeps a log of its own (journal mode {mode})"),
+            });
+        }
+        target.close().map_err(|(_, cause)| failed(cause))?;
+        self.file.sync_all().map_err(|cause| of_file(&self.path, cause))
+    }
+
+    /// As a store and not a copy for somebody to keep: it belongs to whoever has the directory.
+    pub(super) fn for_service(self) -> Result<Self, BackupError> {
+        give(&self.file, &self.path).map_err(|cause| of_file(&self.path, cause))?;
+        Ok(self)
+    }
+
+    /// Gives the copy its name, in one step.
+    pub(super) fn publish(self, to: &Path, existing: Existing) -> Result<(), BackupError> {
+        let replaced = || fs::rename(&self.path, to).map_err(|cause| of_file(to, cause));
+        match existing {
+            Existing::Replace => replaced()?,
+            Existing::Keep => match renameat_with(CWD, &self.path, CWD, to, RenameFlags::NOREPLACE) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::EXIST) => {
+                    return Err(BackupError::Exists { path: to.to_owned() });
+                }
+                // A file system that does not know how; the name was free a moment ago.
+                Err(_) => replaced()?,
+            },
+        }
+        let directory = directory_of(to);
+        let synced = File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|cause| of_file(directory, cause))
+    }
+
+    fn remove_sidecars(&self) {
+        for sidecar in SIDECARS {
+            let _ = fs::remove_file(beside(&self.path, sidecar));
+        }
+    }
+}
+
+/// After `publish` there is no file of this name any more.
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+        self.remove_sidecars();
+    }
+}
+
+/// What SQLite keeps beside a database; never read apart from it.
+pub(super) const SIDECARS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+fn refuse_name(from: &Path, to: &Path, existing: Existing) -> Result<(), BackupError> {
+    let same = |one: &Path, other: &Path| match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    };
+    if same(from, to) {
+        return Err(BackupError::Itself { path: to.to_owned() });
+    }
+    let taken = to.is_dir() || fs::symlink_metadata(to).is_ok() && existing == Existing::Keep;
+    if taken {
+        return Err(BackupError::Exists { path: to.to_owned() });
+    }
+    let sidecars = SIDECARS.iter().map(|sidecar| beside(to, sidecar));
+    match sidecars.into_iter().find(|sidecar| sidecar.exists()) {
+        Some(path) => Err(BackupError::Sidecar { path }),
+        None => Ok(()),
+    }
+}
+
+fn shares_disk(from: &Path, to: &Path) -> bool {
+    let disk = |path: &Path| fs::metadata(directory_of(path)).map(|found| found.dev()).ok();
+    disk(from) == disk(to)
+}
+
+/// Opens a copy for reading. One without a log is read as it lies there, also on a disk that cannot be written.
+pub(super) fn open_copy(path: &Path) -> Result<Connection, BackupError> {
+    if !path.is_file() {
+        return Err(of_file(path, io::ErrorKind::NotFound.into()));
+    }
+    let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    if has_log {
+        return Ok(crate::store::file::open::read_only_any_schema(path)?);
+    }
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte))
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri, flags).map_err(StoreError::from)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(StoreError::from)?;
+    migrations::check(&connection, path)?;
+    Ok(connection)
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<Contents, BackupError> {
+    let unsound = |cause: String| BackupError::Unsound {
+        path: path.to_owned(),
+        cause,
+    };
+    let verdict: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(|cause| unsound(cause.to_string()))?;
+    if verdict != "ok" {
+        return Err(unsound(format!("integrity_check says: {verdict}")));
+    }
+    let contents = contents(connection)?;
+    match contents {
+        Contents { schema: 0, .. } => Err(unsound("it is empty".to_owned())),
+        Contents {
+            view_version,
+            changelog_version,
+            ..
+        } if view_version > changelog_version => Err(unsound(format!(
+            "it is indexed up to version {view_version}, but its changelog ends at {changelog_version}"
+        ))),
+        contents => Ok(contents),
+    }
+}
+
+fn contents(connection: &Connection) -> Result<Contents, StoreError> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (pages, page, schema) = (
+        pragma("page_count")?,
+        pragma("page_size")?,
+        pragma("user_version")?,
+    );
+    let bytes = u64::try_from(pages.saturating_mul(page)).unwrap_or_default();
+    if schema == 0 {
+        return Ok(Contents {
+            bytes,
+            ..Contents::default()
+        });
+    }
+    let reader = Reader { connection };
+    let count = |table: &str| {
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+            row.get::<_, i64>(0)
+        })
+    };
+    Ok(Contents {
+        bytes,
+        schema,
+        orders: count("sales_data_exporter_orders_v2")?.unsigned_abs(),
+        events: count("outbox_event")?.unsigned_abs(),
+        pending_events: reader.pending_events()?,
+        changelog_version: reader.changelog_head()?,
+        view_version: reader.view_version()?,
+    })
+}
+
+/// `path` with something at its end.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+pub(super) fn of_file(path: &Path, cause: io::Error) -> BackupError {
+    BackupError::File {
+        path: path.to_owned(),
+        cause,
+    }
+}

@@ -1,0 +1,260 @@
+//! Opening: permissions, pragmas, schema, and what must be true before anything runs.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::store::Reader;
+use crate::store::error::StoreError;
+use crate::store::file::damage;
+use crate::store::file::owner::open_private;
+use crate::store::file::space::directory_of;
+use crate::store::migrations;
+use crate::store::views::VIEW_ID;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How far the WAL file may stay grown after a checkpoint, in bytes.
+const WAL_LIMIT: i64 = 64 << 20;
+/// Memory for pages; negative numbers are KiB. The writer meets the feed and the events in the order of their ids, and the
+/// readers read each batch once: more does not make them faster.
+const WRITER_CACHE: i64 = -8_000;
+const READER_CACHE: i64 = -2_000;
+
+pub(crate) fn writable(path: &Path) -> Result<Connection, StoreError> {
+    prepare_files(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    migrations::check(&connection, path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    // What is deleted is overwritten: a body past its retention, or erased, is not left in a free page for years.
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.set_prepared_statement_cache_capacity(128);
+    keep_plans(&connection)?;
+    migrations::migrate(&mut connection, path)?;
+    check_consistency(&connection, path)?;
+    Ok(connection)
+}
+
+pub(crate) fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    let connection = read_only_any_schema(path)?;
+    let found = migrations::check(&connection, path)?;
+    if found < migrations::CURRENT {
+        return Err(StoreError::OlderSchema {
+            found,
+            known: migrations::CURRENT,
+        });
+    }
+    Ok(connection)
+}
+
+/// Plans do not depend on bound values. Otherwise every statement on a table with a partial index is compiled anew
+/// whenever it is bound: a fifth of all the work of a first sync (SQLite's "query planner stability guarantee").
+fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
+}
+
+/// Also one that an earlier version of this program wrote.
+pub(crate) fn read_only_any_schema(path: &Path) -> Result<Connection, StoreError> {
+    // A directory that may not be entered hides its files: that is no missing store.
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(StoreError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        Err(cause) => {
+            return Err(StoreError::Path {
+                path: path.to_owned(),
+                cause: cause.to_string(),
+            });
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    keep_plans(&connection)?;
+    migrations::check(&connection, path)?;
+    Ok(connection)
+}
+
+/// Checkpoints with a connection of its own, beside the writer; `false` if readers were in the way all the time.
+pub(crate) fn empty_log(path: &Path) -> Result<bool, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
+}
+
+/// Creates what is missing with the narrowest permissions; a wider one that exists is the operator's choice and only
+/// gets a warning.
+fn prepare_files(path: &Path) -> Result<(), StoreError> {
+    let failed = |at: &Path, cause: io::Error| StoreError::Path {
+        path: at.to_owned(),
+        cause: cause.to_string(),
+    };
+    create_private_dir(path)?;
+    let file = open_private(path).map_err(|cause| failed(path, cause))?;
+    let mode = file
+        .metadata()
+        .map_err(|cause| failed(path, cause))?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            log_code = "OF04-01",
+            path = %path.display(),
+            mode = format!("{:o}", mode & 0o777),
+            "The store can be read by others than its owner; chmod 600 it",
+        );
+    }
+    Ok(())
+}
+
+/// Makes the directory of `path`, if it is missing.
+pub(crate) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
+    let parent = directory_of(path);
+    if parent.exists() {
+        return Ok(());
+    }
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+    created.map_err(|cause| StoreError::Path {
+        path: parent.to_owned(),
+        cause: cause.to_string(),
+    })
+}
+
+/// Damage, and the version that is ahead of the changelog (I8): both would make the daemon skip changes in silence.
+fn check_consistency(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    if damage::is_small(path) {
+        damage::damage(connection)?;
+    }
+    let reader = Reader { connection };
+    let (version, head) = (reader.view_version()?, reader.changelog_head()?);
+    if version > head {
+        return Err(StoreError::Invariant(format!(
+            "{VIEW_ID} is indexed up to version {version}, but its changelog ends at {head}"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Durability, testing};
+
+    #[tokio::test]
+    async fn a_view_ahead_of_its_changelog_stops_the_start() {
+        let (dir, store) = testing::fresh();
+        store
+            .write(Durability::Durable, |w| w.force_view_version_for_test(7))
+            .await
+            .unwrap();
+        drop(store);
+        let refused = writable(&dir.path().join("orderfeed.db"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("indexed up to version 7, but its changelog ends at 0"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn files_and_directories_that_are_created_are_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/down/orderfeed.db");
+        writable(&path).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+    }
+
+    #[test]
+    fn an_older_schema_is_brought_up_to_date_by_a_writer_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("older.db");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(
+            read_only(&path),
+            Err(StoreError::OlderSchema { found: 0, .. })
+        ));
+        writable(&path).unwrap();
+        read_only(&path).unwrap();
+    }
+
+    #[test]
+    fn a_newer_schema_and_a_foreign_database_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let newer = dir.path().join("newer.db");
+        writable(&newer)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        assert!(matches!(
+            writable(&newer),
+            Err(StoreError::NewerSchema { found: 99, .. })
+        ));
+        let foreign = dir.path().join("foreign.db");
+        Connection::open(&foreign)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (a)")
+            .unwrap();
+        assert!(matches!(writable(&foreign), Err(StoreError::Foreign { .. })));
+        let text = dir.path().join("text.db");
+        fs::write(&text, "this is not a database, it only has its name ".repeat(40)).unwrap();
+        let refused = writable(&text).unwrap_err();
+        assert!(refused.is_fatal(), "{refused}");
+    }
+
+    #[test]
+    fn statements_beside_partial_indexes_are_compiled_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = writable(&dir.path().join("orderfeed.db")).unwrap();
+        let sql = "SELECT id FROM outbox_batch WHERE website_id = ?1 AND class = ?2 AND state = 0";
+        let mut statement = connection.prepare(sql).unwrap();
+        for website in 1..9 {
+            assert!(!statement.exists([website, 0]).unwrap());
+        }
+        assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn damage_in_a_large_store_is_found_beside_the_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("orderfeed.db");
+        let connection = writable(&path).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE ballast (a); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)
+                 INSERT INTO ballast SELECT zeroblob(8000) FROM n; PRAGMA wal_checkpoint(TRUNCATE)",
+            )
+            .unwrap();
+        drop(connection);
+        assert!(!damage::is_small(&path));
+        // The last pages are ballast; no statement of ours would meet them.
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let end = file.metadata().unwrap().len();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0x5a; 65_536], end - 65_536).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let store = crate::store::Store::open(&path).unwrap();
+        let mut fatal = store.fatal();
+        runtime.block_on(fatal.changed()).unwrap();
+        assert!(fatal.borrow().as_deref().unwrap().contains("restore a backup"));
+    }
+}
