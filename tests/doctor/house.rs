@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use super::rig::{Visit, examine};
 use crate::support::daemon::{Ran, eventually, say};
@@ -153,9 +154,16 @@ fn a_state_directory_that_may_not_be_used_is_named_with_what_mends_it() {
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(house.installation.path(path), open).unwrap();
     }
+    // A copy, because other users cannot enter the build directory of a clone in root's home.
+    let program = house.installation.path("orderfeed");
+    std::fs::copy(env!("CARGO_BIN_EXE_orderfeed"), &program).unwrap();
     let as_nobody = |args: &[&str]| {
-        let mut command = house.installation.command(args);
-        command.uid(65_534).gid(65_534);
+        let own = house.installation.command(args);
+        let mut command = Command::new(&program);
+        command
+            .args(own.get_args())
+            .current_dir(house.installation.path("."));
+        command.env_clear().uid(65_534).gid(65_534);
         let output = command.output().unwrap();
         Ran {
             code: output.status.code(),
