@@ -66,7 +66,7 @@ impl Shared {
         let mut clock = lock(&self.clock);
         match &*clock {
             Clock::Manual(_) => clock.set(at),
-            Clock::System | Clock::Made(_) => *clock = Clock::manual(at),
+            Clock::System | Clock::Virtual(_) => *clock = Clock::manual(at),
         }
     }
 

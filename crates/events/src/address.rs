@@ -1,4 +1,4 @@
-//! Where things go, as far as the profile may say.
+//! Postal addresses, reduced to the fields a privacy profile allows.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,10 @@ use crate::text::{clean, clean_column};
 use crate::xdm::PostalAddress;
 use orderfeed_model::order::Address;
 
-/// The country, and a region where it is certain; with [`Profile::Full`] the rest of the address. Names, company and
-/// telephone are in no profile: Adobe's tables do not list them. `None` if nothing is known.
+/// Converts an address to XDM: the country, and the region if it is certain; with [`Profile::Full`] also street and city.
+/// Returns `None` if no field is left.
+///
+/// Names, company and telephone are in no profile, because Adobe's tables do not list them.
 pub(super) fn postal(address: &Option<Address>, profile: Profile) -> Option<PostalAddress<'_>> {
     let address = address.as_ref()?;
     let coarse = coarse(address);
@@ -40,8 +42,8 @@ fn is_country_code(code: &str) -> bool {
     code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// Commerce keeps regions by name, which shoppers may type themselves. Only one that is written as an ISO 3166-2 code of
-/// the very country is certain.
+/// Returns true if `region` is an ISO 3166-2 code of `country`. Commerce stores regions by name, and shoppers may type
+/// them freely; only a code is safe to send in the anonymized profile.
 fn is_region_of(country: &str, region: &str) -> bool {
     let code = region
         .strip_prefix(country)
@@ -62,6 +64,7 @@ fn with_details<'a>(coarse: PostalAddress<'a>, address: &'a Address) -> PostalAd
         .splitn(4, '\n')
         .map(clean);
     let mut next_line = || street.next().flatten();
+    // XDM has four street fields; the fourth takes all remaining lines.
     PostalAddress {
         street1: next_line(),
         street2: next_line(),

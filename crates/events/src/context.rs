@@ -1,37 +1,35 @@
-//! What the events of an installation have in common.
+//! Settings that all events of an installation share.
 
 use uuid::Uuid;
 
 use crate::kinds::EventKind;
 
-/// How much of a person the events may show.
+/// The privacy profile: the personal data that events may contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Profile {
-    /// Nothing that names or locates a person; the shopper is a hash.
+    /// No field that names or locates a person. The shopper is a hash.
     #[default]
     Anonymized,
-    /// With the personal fields that Adobe's field tables list.
+    /// Includes the personal fields that Adobe's field tables list.
     Full,
 }
 
-/// What rendering needs beside the order.
+/// The inputs of rendering, apart from the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventContext {
     /// `commerce.commerceScope.environmentID`, and part of every event's identity.
     pub data_space_id: Uuid,
-    /// How much of a person the events may show.
     pub profile: Profile,
-    /// Identity namespace for orders without an e-mail address. It must exist at Adobe.
+    /// Identity namespace for orders without an e-mail address. It must be configured at Adobe.
     pub guest_namespace: String,
-    /// `eventType` of each kind.
     pub event_types: EventTypes,
 }
 
 impl EventContext {
-    /// Identity namespace for orders without an e-mail address, unless another is configured.
+    /// Default of [`EventContext::guest_namespace`].
     pub const DEFAULT_GUEST_NAMESPACE: &'static str = "commerceOrder";
 
-    /// The defaults for a data space: anonymized, Adobe's documented names.
+    /// Creates the default context of a data space: anonymized, with the event names Adobe documents.
     pub fn new(data_space_id: Uuid) -> Self {
         Self {
             data_space_id,
@@ -42,25 +40,26 @@ impl EventContext {
     }
 }
 
-/// The XDM `eventType` of each kind. The schema's enum is open, and Adobe's pages and schema disagree on some names,
-/// so they are data.
+/// The XDM `eventType` of each kind.
+///
+/// Configurable, because the schema's enum is open and Adobe's pages and schema disagree on some names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventTypes([String; 8]);
 
 impl EventTypes {
-    /// The name that events of this kind carry.
+    /// Returns the event type of `kind`.
     pub fn get(&self, kind: EventKind) -> &str {
         &self.0[kind.index()]
     }
 
-    /// Gives a kind another name. Bodies that are in the outbox already keep theirs.
+    /// Sets the event type of `kind`. Bodies in the outbox keep the type they were rendered with.
     pub fn set(&mut self, kind: EventKind, name: impl Into<String>) {
         self.0[kind.index()] = name.into();
     }
 }
 
 impl Default for EventTypes {
-    /// The names in Adobe's Data Connection documentation (`help/data-connection/events-backoffice.md`).
+    /// Returns the names in Adobe's Data Connection documentation (`help/data-connection/events-backoffice.md`).
     fn default() -> Self {
         Self(EventKind::ALL.map(|kind| documented_name(kind).to_owned()))
     }

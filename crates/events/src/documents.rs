@@ -1,5 +1,5 @@
-//! What the event of each kind says. Which fields a kind has follows Adobe's Data Connection tables
-//! (`help/data-connection/events-backoffice.md`); how they are named and typed follows XDM.
+//! The content of each kind of event. The set of fields follows Adobe's Data Connection tables
+//! (`help/data-connection/events-backoffice.md`); names and types follow XDM.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::xdm::{Billing, Line, OrderDetails, RefundItem, Returns, Shipping, Tex
 use orderfeed_model::amount::Amount;
 use orderfeed_model::order::{CreditMemo, Invoice, Order, Return, ReturnItem, Shipment};
 
-/// The part of an event that is about its document.
+/// The part of an event that describes its document.
 #[derive(Default)]
 pub(super) struct Content<'a> {
     pub(super) order: OrderDetails<'a>,
@@ -42,7 +42,10 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// What the fact's document says.
+    /// Builds the content of one event.
+    ///
+    /// # Errors
+    /// If the order no longer holds the document.
     pub(super) fn content(&self, fact: &Fact) -> Result<Content<'a>, Unsendable> {
         let gone = || Unsendable::DocumentGone {
             kind: fact.kind,
@@ -88,7 +91,7 @@ impl<'a> Documents<'a> {
             price_total: totals.grand_total,
             currency_code: currency(&self.order.currency),
             tax_amount: totals.tax,
-            // Commerce has a discount as a negative number, XDM as a positive one.
+            // Commerce stores discounts as negative numbers; XDM expects positive ones.
             discount_amount: totals.discount.map(Amount::abs),
             created_date: moment(self.order.created_at),
             payments: order_payment(self.order),
@@ -206,8 +209,8 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Why money went back, where the documents say it: a return was requested before, or the memo adjusts a price
-    /// without taking an item back. Else it may have been anything.
+    /// Returns the reason of a refund where the documents prove it: a return was requested before, or the memo adjusts the
+    /// price without taking an item back. Other refunds have no known reason.
     fn refund_reason(&self, memo: &CreditMemo, lines: &[Line<'_>]) -> Option<&'static str> {
         if self
             .order
@@ -242,7 +245,8 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Every item of a return is a line, whatever its quantities: they tell how far the return is.
+    /// Builds the line of a returned item. Items with zero quantities are included, since the quantities show the progress
+    /// of the return.
     fn return_line(&self, item: &'a ReturnItem, kind: EventKind) -> Line<'a> {
         let item_id = item.order_item_id;
         let ordered = item_id.and_then(|id| self.lines.item(id));
@@ -272,7 +276,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// What every kind says about the order.
+    /// Returns the order fields that all kinds share.
     fn details(&self) -> OrderDetails<'a> {
         OrderDetails {
             purchase_id: self.purchase_id(),
@@ -284,7 +288,7 @@ impl<'a> Documents<'a> {
         clean(&self.order.number)
     }
 
-    /// Free text of the purchaser, which may name a person or a department.
+    /// Returns the purchase order number in the full profile. It is free text and may name a person or a department.
     fn purchase_order_number(&self) -> Text<'a> {
         match self.profile {
             Profile::Anonymized => None,
@@ -296,7 +300,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// How the order is shipped and for how much; `None` for what is never shipped.
+    /// Returns shipping method and amount, or `None` if the order is never shipped.
     fn shipping(&self, amount: Option<Amount>) -> Option<Shipping<'a>> {
         let shipping_method = clean_column(&self.order.shipping_method);
         let shipping_amount = amount.filter(|amount| shipping_method.is_some() || *amount != Amount::ZERO);
@@ -314,8 +318,9 @@ impl<'a> Documents<'a> {
         postal(&self.order.billing_address, self.profile).map(|address| Billing { address })
     }
 
-    /// XDM's tracking number is a number: sent if there is one track, and its number survives being one. It leads to
-    /// somebody's door, so that only the full profile has it.
+    /// Returns the tracking number in the full profile: it leads to a person's door.
+    ///
+    /// XDM types it as a number, so it is sent only if the shipment has a single track whose number keeps all its digits.
     fn tracking_number(&self, shipment: &Shipment) -> Option<u64> {
         const EXACT_IN_A_DOUBLE: u64 = 1 << 53;
         let [track] = shipment.tracks.as_slice() else {
@@ -331,8 +336,8 @@ impl<'a> Documents<'a> {
     }
 }
 
-/// The status in which a return began, where its history tells; an initiated return that is read late would else already
-/// be a closed one.
+/// Returns the status of a return. For `return_initiated` that is its first status in the history: read late, the current
+/// status could already be a closed one.
 fn return_status(request: &Return, kind: EventKind) -> Text<'_> {
     let first = || request.history.iter().min_by_key(|change| change.id);
     match kind {

@@ -1,4 +1,4 @@
-//! What happened to an order, read from its documents.
+//! The events an order calls for, read from its documents.
 
 use crate::items::families::Families;
 use crate::items::options::ships_separately;
@@ -6,20 +6,17 @@ use crate::kinds::EventKind;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Item, Order, Return, StatusChange};
 
-/// What happened to an order according to its documents: cheap to compute, nothing rendered.
+/// One event that an order calls for, not rendered yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fact {
-    /// What happened.
     pub kind: EventKind,
-    /// `entity_id` of the document that it happened to: the invoice, shipment, credit memo or return; the order itself
-    /// for placed, shipment_completed and cancelled.
+    /// `entity_id` of the invoice, shipment, credit memo or return. For placed, shipment_completed and cancelled, that of
+    /// the order.
     pub document_id: i64,
-    /// When it happened.
     pub at: UtcMillis,
 }
 
-/// Everything that happened to an order, in the order in which it is to be sent: by time, then causes before effects,
-/// then by document id.
+/// Lists the events an order calls for, in sending order: by time, then causes before effects, then by document id.
 pub fn facts(order: &Order) -> Vec<Fact> {
     let fact = |kind, document_id, at| Fact {
         kind,
@@ -57,7 +54,7 @@ pub fn facts(order: &Order) -> Vec<Fact> {
     facts
 }
 
-/// When the last shipment left, if nothing is left to ship.
+/// Returns the time of the last shipment, if nothing is left to ship.
 fn shipment_completed(order: &Order) -> Option<UtcMillis> {
     let last = order.shipments.iter().map(|shipment| shipment.created_at).max()?;
     if is_cancelled(order) {
@@ -67,7 +64,8 @@ fn shipment_completed(order: &Order) -> Option<UtcMillis> {
     (!families.items().any(|item| waits_for_shipment(&families, item))).then_some(last)
 }
 
-/// A child ships with its parent, and a bundle that ships in parts by its children.
+/// Returns true if `item` itself still has to be shipped. A child ships with its parent, except that a bundle with
+/// separate shipping ships by its children.
 fn waits_for_shipment(families: &Families<'_>, item: &Item) -> bool {
     is_open(item)
         && match item.parent_id {
@@ -76,7 +74,7 @@ fn waits_for_shipment(families: &Families<'_>, item: &Item) -> bool {
         }
 }
 
-/// Commerce's own rule for what can still be shipped (`Magento\Sales\Model\Order\Item::getSimpleQtyToShip`).
+/// Applies Commerce's rule for what can still be shipped (`Magento\Sales\Model\Order\Item::getSimpleQtyToShip`).
 fn is_open(item: &Item) -> bool {
     let done = item.qty_shipped.max(item.qty_refunded) + item.qty_canceled;
     !item.is_virtual && item.qty_ordered > done
@@ -88,6 +86,7 @@ fn is_cancelled(order: &Order) -> bool {
 
 fn cancelled(order: &Order) -> Option<UtcMillis> {
     let is_cancellation = |status: &str| status == "canceled" || order.status.as_deref() == Some(status);
+    // Shops may define their own cancelled statuses; the order's current status is one by definition.
     is_cancelled(order).then(|| entered(&order.history, is_cancellation).unwrap_or(order.updated_at))
 }
 
@@ -101,7 +100,8 @@ fn return_completed(order: &Order, request: &Return) -> Option<UtcMillis> {
         .then(|| entered(&request.history, is_closed).unwrap_or(fallback))
 }
 
-/// When the history's last unbroken run of such statuses began: later comments repeat the status.
+/// Returns the start of the last unbroken run of matching statuses. Later comments repeat the status, so the newest entry
+/// alone would be too late.
 fn entered(history: &[StatusChange], matches: impl Fn(&str) -> bool) -> Option<UtcMillis> {
     let mut known: Vec<_> = history
         .iter()

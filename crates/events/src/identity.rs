@@ -1,4 +1,4 @@
-//! Who an event is and who the shopper is.
+//! Identity of events and shoppers.
 
 use std::fmt::Write;
 
@@ -9,17 +9,18 @@ use crate::context::EventContext;
 use crate::kinds::EventKind;
 use orderfeed_model::order::Order;
 
-/// The namespace of all our event ids: UUIDv5 of `https://ns.adobe.com/xdm/context/experienceevent` in the URL
-/// namespace. It never changes, or every event would get a second `_id`.
+/// Namespace of all event ids: UUIDv5 of `https://ns.adobe.com/xdm/context/experienceevent` in the URL namespace. It must
+/// never change, or every event would get a second `_id`.
 pub(super) const EVENT_NAMESPACE: Uuid = uuid!("9ed9d373-e1ec-5c18-b1c6-dea86b719ad0");
 
-/// Adobe's namespace for SHA-256 of a trimmed, lower-case e-mail address.
+/// Adobe's identity namespace for the SHA-256 of a trimmed, lower-case e-mail address.
 const EMAIL_NAMESPACE: &str = "Email_LC_SHA256";
-/// How an e-mail identity begins in a rendered event.
+/// Start of an e-mail identity in a rendered event.
 const IDENTITY_OPENING: &str = "\"identityMap\":{\"Email_LC_SHA256\":[{\"id\":\"";
 
-/// An event's `_id`: UUIDv5 of `data space|kind|document id`. It depends on nothing else, so that the same fact has
-/// the same id whenever, wherever and however often it is derived.
+/// Computes the `_id` of an event: the UUIDv5 of `data space|kind|document id`.
+///
+/// It depends on nothing else, so deriving the same event again always yields the same id.
 pub fn event_id(data_space_id: &Uuid, kind: EventKind, document_id: i64) -> Uuid {
     let mut name = String::with_capacity(80);
     // Writing to a string cannot fail.
@@ -27,27 +28,29 @@ pub fn event_id(data_space_id: &Uuid, kind: EventKind, document_id: i64) -> Uuid
     Uuid::new_v5(&EVENT_NAMESPACE, name.as_bytes())
 }
 
-/// The shopper's hash: SHA-256 of the trimmed, lower-case address in hexadecimal, as Adobe's `Email_LC_SHA256` wants
-/// it. `None` for a blank address.
+/// Hashes an e-mail address as Adobe's `Email_LC_SHA256` requires: SHA-256 of the trimmed, lower-case address, in
+/// hexadecimal. Returns `None` for a blank address.
 pub fn identity_hash(email: &str) -> Option<String> {
     person(email).map(|hash| hex(&hash))
 }
 
-/// The same hash as bytes: what stands for a person outside of events.
+/// Computes [`identity_hash`] as bytes, which identify a person outside of events.
 pub fn person(email: &str) -> Option<[u8; 32]> {
     let email = email.trim();
     (!email.is_empty()).then(|| Sha256::digest(email.to_lowercase().as_bytes()).into())
 }
 
-/// The person in a rendered event; `None` if it has no e-mail identity. Its quotes cannot be part of a text in JSON, so
-/// no shopper can write something that reads like it.
+/// Finds the person in a rendered event. Returns `None` if it has no e-mail identity.
+///
+/// The search text contains unescaped quotes, which cannot occur inside a JSON string: no text written by a shopper can
+/// match it.
 pub fn person_of(body: &[u8]) -> Option<[u8; 32]> {
     let opening = IDENTITY_OPENING.as_bytes();
     let at = body.windows(opening.len()).position(|bytes| bytes == opening)? + opening.len();
     from_hex(str::from_utf8(body.get(at..at + 64)?).ok()?)
 }
 
-/// 32 bytes as 64 hexadecimal digits in lower case.
+/// Formats 32 bytes as 64 lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8; 32]) -> String {
     let mut text = String::with_capacity(64);
     for byte in bytes {
@@ -57,7 +60,7 @@ pub fn hex(bytes: &[u8; 32]) -> String {
     text
 }
 
-/// The bytes of 64 hexadecimal digits; `None` if it is anything else.
+/// Parses 64 hexadecimal digits. Returns `None` for any other text.
 pub fn from_hex(text: &str) -> Option<[u8; 32]> {
     let digits = text.as_bytes();
     if digits.len() != 64 {
@@ -71,7 +74,7 @@ pub fn from_hex(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// The one identity that an order's events carry.
+/// The single entry of an event's `identityMap`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity<'a> {
     pub(super) namespace: &'a str,
@@ -79,8 +82,8 @@ pub(super) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// From the e-mail address; an order without one gets a pseudonym of its own, which is no person's and therefore
-    /// lives in another namespace.
+    /// Derives the identity from the e-mail address. An order without one gets a pseudonym of its own, in the guest
+    /// namespace, because it identifies an order and not a person.
     pub(super) fn of(order: &Order, context: &'a EventContext) -> Self {
         match order.email.as_deref().and_then(identity_hash) {
             Some(id) => Self {

@@ -1,33 +1,27 @@
-//! The eight things that can happen to an order.
+//! The eight kinds of order status events.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// What happened. The numbers are what the store keeps; they never change their meaning.
+/// The kind of an order status event. The store holds the numbers, so they never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum EventKind {
-    /// The order exists.
     Placed = 1,
-    /// An invoice was submitted.
     Invoiced = 2,
-    /// A shipment left.
+    /// One shipment was created.
     ItemsShipped = 3,
     /// Nothing is left to ship.
     ShipmentCompleted = 4,
-    /// The order was cancelled.
     Cancelled = 5,
-    /// A credit memo was issued.
     Refunded = 6,
-    /// A return was requested.
     ReturnInitiated = 7,
-    /// A return was closed.
     ReturnCompleted = 8,
 }
 
-/// A name that is no kind's.
+/// The error for a name that is not an event kind.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "`{0}` is no event kind; the kinds are placed, invoiced, items_shipped, shipment_completed, cancelled, refunded, return_initiated, return_completed"
@@ -35,7 +29,7 @@ pub enum EventKind {
 pub struct UnknownKind(String);
 
 impl EventKind {
-    /// All kinds, by code.
+    /// All kinds, sorted by code.
     pub const ALL: [Self; 8] = [
         Self::Placed,
         Self::Invoiced,
@@ -47,17 +41,17 @@ impl EventKind {
         Self::ReturnCompleted,
     ];
 
-    /// The number that the store keeps.
+    /// Returns the number the store holds.
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// The kind with this number.
+    /// Returns the kind with this number, or `None` if there is none.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
-    /// The name that operators see and that the event's identity is made from. It never changes.
+    /// Returns the name of the kind. It is part of the event identity and must never change.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Placed => "placed",
@@ -71,7 +65,8 @@ impl EventKind {
         }
     }
 
-    /// Place among events of one moment: causes before effects. A return's refund lies between its two events.
+    /// Rank among events with the same timestamp: causes before effects. The refund of a return comes between the two
+    /// events of the return.
     pub(super) const fn causal_rank(self) -> u8 {
         match self {
             Self::Placed => 1,
@@ -85,7 +80,7 @@ impl EventKind {
         }
     }
 
-    /// Place in arrays of one value a kind.
+    /// Index into arrays with one value per kind.
     pub(super) const fn index(self) -> usize {
         self as usize - 1
     }

@@ -1,18 +1,21 @@
-//! An order becomes status events: which ones ([`facts`]), who they are ([`event_id`]), and the JSON that is sent
-//! ([`render`]). Pure: no clock, no I/O, no memory of what was sent.
+//! Derives the status events of an order and renders them as XDM. Pure: no clock, no I/O, no memory of earlier calls.
 //!
-//! Each event belongs to a document (order, invoice, shipment, credit memo, return), so that reading an order again
-//! finds the same events with the same `_id`s. What is new is what the outbox does not hold yet; deriving therefore
-//! comes in two steps, a cheap one for all documents and the rendering for those that are new. A body may differ
-//! when it is rendered again from a changed order: whoever sends it keeps the bytes.
+//! [`facts`] lists the events an order calls for, [`event_id`] computes the identity of each, and [`render`] writes its
+//! JSON. Each event belongs to a document (order, invoice, shipment, credit memo, return), so deriving an order again
+//! yields the same events with the same `_id`s. New events are those the outbox does not hold yet. Deriving is therefore
+//! split: `facts` is cheap and runs over every document, rendering runs for new events only.
 //!
-//! `docs/EVENTS.md` says field by field what is sent in which profile and why.
+//! Rendering a changed order again may yield other bytes for the same `_id`. The caller must store the bytes of the first
+//! rendering and send those.
+//!
+//! `docs/EVENTS.md` documents every field, with the profiles that send it.
 
 mod address;
 mod context;
 mod documents;
 mod facts;
 mod identity;
+mod items;
 mod kinds;
 mod limits;
 mod payment;
@@ -20,7 +23,6 @@ mod render;
 mod text;
 mod xdm;
 
-mod items;
 #[cfg(test)]
 mod tests;
 
@@ -36,22 +38,20 @@ use uuid::Uuid;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::Order;
 
-/// An event with everything that is needed to queue it.
+/// A rendered event, ready for the outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusEvent {
-    /// What happened.
     pub kind: EventKind,
-    /// The document that it happened to; see [`Fact::document_id`].
+    /// See [`Fact::document_id`].
     pub document_id: i64,
-    /// The `_id`.
     pub id: Uuid,
-    /// When it happened.
+    /// Time at which the event happened in Commerce.
     pub timestamp: UtcMillis,
-    /// The JSON object `{"xdm":{…}}`, or why there can be none.
+    /// The JSON object `{"xdm":{…}}`, or the reason it cannot be rendered.
     pub body: Result<Vec<u8>, Unsendable>,
 }
 
-/// All events of an order, in the order in which they are to be sent.
+/// Derives and renders all events of an order, in sending order.
 pub fn status_events(order: &Order, context: &EventContext) -> Vec<StatusEvent> {
     let renderer = Renderer::new(order, context);
     facts(order)

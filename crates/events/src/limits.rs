@@ -1,4 +1,4 @@
-//! What can be sent at all, and the words for what cannot.
+//! Size limits of an event, and the reasons an event cannot be sent.
 
 use thiserror::Error;
 
@@ -6,55 +6,39 @@ use crate::kinds::EventKind;
 
 /// Adobe's limit for a request body: 64 KB.
 const MAX_REQUEST_BYTES: usize = 65_536;
-/// What a request with a single event adds to it.
+/// Bytes that a request with a single event adds to it.
 const ENVELOPE: &str = r#"{"events":[]}"#;
 
-/// The largest event that can be sent, in bytes: alone in a request it makes 65,536, Adobe's limit.
+/// Largest event that can be sent, in bytes. Alone in a request it fills Adobe's limit of 65,536 bytes.
 pub const MAX_EVENT_BYTES: usize = MAX_REQUEST_BYTES - ENVELOPE.len();
 
-/// The longest text in an event, in bytes. Commerce's own columns hold 255 characters; what is longer was put there by
-/// something else, is cut at a character's end, and then ends with `…`.
+/// Longest text in an event, in bytes. Commerce's own columns hold 255 characters; longer texts come from extensions. They
+/// are cut at a character boundary and end with `…`.
 pub const MAX_TEXT_BYTES: usize = 512;
 
-/// Why an event cannot be sent, now or ever. It is parked with this sentence.
+/// A reason an event can never be sent. The event is parked with this text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unsendable {
-    /// More bytes than a request may have.
+    /// The event exceeds the size of a request.
     #[error(
         "the event has {bytes} bytes and a request at most {limit}: it has too many item lines to be sent"
     )]
-    TooLarge {
-        /// Size of the event.
-        bytes: usize,
-        /// [`MAX_EVENT_BYTES`].
-        limit: usize,
-    },
-    /// A moment that RFC 3339 cannot write.
+    TooLarge { bytes: usize, limit: usize },
+    /// RFC 3339 cannot represent the document's date.
     #[error(
-        "the document's date, {millis} ms since 1970, lies outside the years 0 to 9999; correct it in Commerce"
+        "the document's date, {millis} ms since 1970, is outside the years 0 to 9999; correct it in Commerce"
     )]
-    Timestamp {
-        /// Milliseconds since 1970.
-        millis: i64,
-    },
-    /// The order does not hold the document any more.
+    Timestamp { millis: i64 },
+    /// The document is no longer part of the order.
     #[error("document {document_id} of the {kind} event is no longer part of the order")]
-    DocumentGone {
-        /// Kind of the event.
-        kind: EventKind,
-        /// Id of the document.
-        document_id: i64,
-    },
-    /// The encoder refused.
+    DocumentGone { kind: EventKind, document_id: i64 },
+    /// JSON encoding failed.
     #[error("the event cannot be written as JSON: {cause}")]
-    Encoding {
-        /// What the encoder said.
-        cause: String,
-    },
+    Encoding { cause: String },
 }
 
 impl Unsendable {
-    /// A stable word for scripts and metrics.
+    /// Returns a stable code for scripts and metrics.
     pub fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "too_large",

@@ -1,4 +1,4 @@
-//! Commerce's payment methods in XDM's words.
+//! Payments: Commerce's payment methods mapped to XDM's payment types.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,14 @@ use crate::xdm::{PaymentItem, Text};
 use orderfeed_model::amount::Amount;
 use orderfeed_model::order::{Order, Payment};
 
-/// How the order was paid or is to be paid. The amount is the one that was ordered, so that it does not depend on when
-/// the order is read.
+/// Returns the payment of an order. It uses the ordered amount, which does not depend on when the order is read.
 pub(super) fn order_payment(order: &Order) -> Option<[PaymentItem<'_>; 1]> {
     let payment = order.payment.as_ref()?;
     let amount = payment.ordered.or(order.totals.grand_total);
     Some(item(order, payment, amount, order_transaction(order, payment)))
 }
 
-/// The payment that an invoice asks for.
+/// Returns the payment an invoice asks for.
 pub(super) fn invoice_payment<'a>(
     order: &'a Order,
     amount: Option<Amount>,
@@ -46,7 +45,7 @@ fn item<'a>(
     }]
 }
 
-/// The first transaction that is no refund or void: it stays the same when later ones come.
+/// Returns the id of the first transaction that pays. Refunds and voids come later and must not change it.
 fn order_transaction<'a>(order: &'a Order, payment: &'a Payment) -> Text<'a> {
     let pays = |kind: &str| matches!(kind, "order" | "authorization" | "capture" | "payment");
     let paying = order
@@ -59,7 +58,7 @@ fn order_transaction<'a>(order: &'a Order, payment: &'a Payment) -> Text<'a> {
         .or_else(|| clean_column(&payment.last_transaction_id))
 }
 
-/// `refundPaymentType`, whose enum is closed.
+/// Returns the `refundPaymentType`. Its enum is closed, so unknown methods become `other`.
 pub(super) fn refund_type(payment: &Payment) -> Option<&'static str> {
     payment
         .method
@@ -67,7 +66,7 @@ pub(super) fn refund_type(payment: &Payment) -> Option<&'static str> {
         .map(|method| known_type(method).unwrap_or("other"))
 }
 
-/// The value of XDM's payment type enum that a method means without doubt.
+/// Maps a method to XDM's payment type enum, if the mapping is unambiguous.
 fn known_type(method: &str) -> Option<&'static str> {
     let method = method.trim();
     match method {

@@ -1,4 +1,4 @@
-//! From a fact to the bytes that are sent.
+//! Renders an event as the bytes that are sent.
 
 use crate::context::{EventContext, Profile};
 use crate::documents::Documents;
@@ -9,15 +9,18 @@ use crate::text::{clean, moment};
 use crate::xdm::{Commerce, CommerceScope, Event, PersonalEmail, Xdm};
 use orderfeed_model::order::Order;
 
-/// Room for a usual event, so that its buffer seldom grows.
+/// Initial buffer size, large enough for most events.
 const USUAL_BYTES: usize = 2048;
 
-/// The event's JSON object `{"xdm":{…}}` exactly as it is sent, frozen from here on.
+/// Renders an event as the JSON object `{"xdm":{…}}`, exactly as it is sent.
+///
+/// # Errors
+/// If the event can never be sent; see [`Unsendable`].
 pub fn render(order: &Order, fact: &Fact, context: &EventContext) -> Result<Vec<u8>, Unsendable> {
     Renderer::new(order, context).render(fact)
 }
 
-/// Renders the events of one order; what they share is computed once.
+/// Renders the events of one order. Data shared by them is computed once.
 #[derive(Debug)]
 pub struct Renderer<'a> {
     order: &'a Order,
@@ -27,7 +30,7 @@ pub struct Renderer<'a> {
 }
 
 impl<'a> Renderer<'a> {
-    /// For the events of this order.
+    /// Prepares the data that all events of `order` share.
     pub fn new(order: &'a Order, context: &'a EventContext) -> Self {
         Self {
             order,
@@ -37,7 +40,10 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// The event's JSON object `{"xdm":{…}}`.
+    /// Renders one event as the JSON object `{"xdm":{…}}`.
+    ///
+    /// # Errors
+    /// If the event can never be sent; see [`Unsendable`].
     pub fn render(&self, fact: &Fact) -> Result<Vec<u8>, Unsendable> {
         let event = self.event(fact)?;
         let mut body = Vec::with_capacity(USUAL_BYTES);
@@ -50,7 +56,7 @@ impl<'a> Renderer<'a> {
                 limit: MAX_EVENT_BYTES,
             });
         }
-        // A page of orders waits in memory with all its events.
+        // A whole page of orders waits in memory with its events, so unused capacity adds up.
         body.shrink_to_fit();
         Ok(body)
     }
@@ -85,7 +91,8 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// XDM checks the form of an address; what has not that form is left out.
+    /// Returns the e-mail address for the full profile. XDM validates its form, and one invalid field fails the whole
+    /// event, so an address of another form is left out.
     fn personal_email(&self) -> Option<PersonalEmail<'a>> {
         let address = self.order.email.as_deref()?.trim();
         let (local, domain) = address.rsplit_once('@')?;

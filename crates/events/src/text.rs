@@ -1,4 +1,5 @@
-//! Texts, dates and codes as XDM can take them. What does not fit is left out rather than risked.
+//! Texts, dates and codes in the forms XDM accepts. A value that does not fit is left out: XDM rejects the whole event for
+//! one invalid field.
 
 use std::borrow::Cow;
 
@@ -7,11 +8,11 @@ use serde::{Serialize, Serializer};
 use crate::limits::MAX_TEXT_BYTES;
 use orderfeed_model::clock::UtcMillis;
 
-/// What a text ends with where it was cut.
+/// Marker at the end of a cut text.
 const CUT: &str = "…";
 
-/// The text without surrounding space and control characters (line breaks and tabs become spaces), at most
-/// [`MAX_TEXT_BYTES`] long. `None` if nothing is left.
+/// Trims a text, removes control characters (line breaks and tabs become spaces), and cuts it to [`MAX_TEXT_BYTES`].
+/// Returns `None` if nothing is left.
 pub(super) fn clean(text: &str) -> Option<Cow<'_, str>> {
     let text = text.trim();
     if text.chars().any(char::is_control) {
@@ -20,7 +21,7 @@ pub(super) fn clean(text: &str) -> Option<Cow<'_, str>> {
     (!text.is_empty()).then(|| cut(text))
 }
 
-/// [`clean`] of a column that may be NULL.
+/// Applies [`clean`] to a column that may be NULL.
 pub(super) fn clean_column(column: &Option<String>) -> Option<Cow<'_, str>> {
     column.as_deref().and_then(clean)
 }
@@ -46,7 +47,7 @@ fn cut(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}{CUT}", &text[..end]))
 }
 
-/// Cleans what was already taken out of its container.
+/// Applies [`clean`] to a text that is already a [`Cow`].
 pub(super) fn clean_cow(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     match text {
         Cow::Borrowed(text) => clean(text),
@@ -54,17 +55,17 @@ pub(super) fn clean_cow(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Three upper-case letters, or nothing: XDM refuses anything else.
+/// Returns the currency code if it is three upper-case letters. XDM rejects anything else.
 pub(super) fn currency(code: &Option<String>) -> Option<&str> {
     code.as_deref()
         .filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
-/// A moment as RFC 3339 with milliseconds.
+/// A time that serializes as RFC 3339 with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment(UtcMillis);
 
-/// `None` outside the years 0 to 9999, which RFC 3339 cannot write.
+/// Returns `None` outside the years 0 to 9999, which RFC 3339 cannot represent.
 pub(super) fn moment(at: UtcMillis) -> Option<Moment> {
     const FIRST: i64 = -62_167_219_200_000;
     const LAST: i64 = 253_402_300_799_999;

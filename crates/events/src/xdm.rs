@@ -1,5 +1,5 @@
-//! The XDM ExperienceEvent with Adobe's Commerce Details, as far as we fill it. The structs borrow from the order, and
-//! the order of their fields is the order of the keys on the wire.
+//! The subset of the XDM ExperienceEvent with Adobe's Commerce Details that events use. The structs borrow from the order;
+//! their field order is the key order in the JSON.
 //!
 //! Names and types are those of the XDM schemas (`components/fieldgroups/experience-event/experienceevent-commerce`,
 //! `components/datatypes/productlistitem`, `…/order`, `…/paymentitem`, `…/refunditem`, `…/address`), which win over
@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::text::Moment;
 use orderfeed_model::amount::Amount;
 
-/// A text that is borrowed unless it had to be cleaned.
+/// A text that is borrowed unless cleaning changed it.
 pub(super) type Text<'a> = Option<Cow<'a, str>>;
 
 #[derive(Serialize)]
@@ -230,7 +230,7 @@ pub(super) struct Line<'a> {
     pub(super) return_item: Option<ReturnItem<'a>>,
 }
 
-/// A number that XDM wants as a string.
+/// A number that XDM types as a string.
 pub(super) struct IdText(pub(super) i64);
 
 impl Serialize for IdText {

@@ -1,4 +1,4 @@
-//! Money and quantities as Commerce stores them: `decimal(20,4)` and `decimal(12,4)`, never floats.
+//! Exact money and quantities, as Commerce stores them in `decimal(20,4)` and `decimal(12,4)` columns.
 
 use std::fmt;
 use std::iter::Sum;
@@ -7,36 +7,33 @@ use std::ops::{Add, Neg, Sub};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// Units of the last decimal place in one.
+/// Ten-thousandths in one unit.
 const SCALE: i128 = 10_000;
-/// Up to this many ten-thousandths, a double's shortest decimal form is the exact value (15 significant digits).
+/// Largest number of ten-thousandths whose shortest decimal form as a double is exact: 15 significant digits.
 const EXACT_AS_DOUBLE: u128 = 999_999_999_999_999;
 
-/// An exact decimal with four places. The whole range of `decimal(20,4)` fits many times over.
+/// An exact decimal with four places. Arithmetic saturates; the range of `decimal(20,4)` fits many times over.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Amount(i128);
 
 impl Amount {
-    /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// From whole units.
     pub const fn from_units(units: i64) -> Self {
         Self(units as i128 * SCALE)
     }
 
-    /// From ten-thousandths.
     pub const fn from_ten_thousandths(value: i128) -> Self {
         Self(value)
     }
 
-    /// In ten-thousandths.
     pub const fn ten_thousandths(self) -> i128 {
         self.0
     }
 
-    /// Parses a decimal such as `-12.5` or `64.0000`. More than four places are rounded half away from zero.
-    /// `None` if it is no plain decimal or has more than 30 digits.
+    /// Parses a plain decimal such as `-12.5` or `64.0000`, and rounds half away from zero after four places.
+    ///
+    /// Returns `None` for exponents, `NaN` and other text, and for more than 30 digits before the point.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (negative, digits) = match text.strip_prefix('-') {
@@ -65,26 +62,24 @@ impl Amount {
         Some(Self(if negative { -value } else { value }))
     }
 
-    /// The value as a whole number, if it is one that fits.
+    /// Returns the value as an integer, or `None` if it has a fraction or does not fit.
     pub fn whole(self) -> Option<i64> {
         (self.0 % SCALE == 0)
             .then(|| i64::try_from(self.0 / SCALE).ok())
             .flatten()
     }
 
-    /// The distance from zero.
     pub const fn abs(self) -> Self {
         Self(self.0.saturating_abs())
     }
 
-    /// Whether this is below zero.
     pub const fn is_negative(self) -> bool {
         self.0 < 0
     }
 }
 
 impl fmt::Display for Amount {
-    /// The shortest exact form with at least one decimal place: `64.0`, `-0.125`.
+    /// Writes the shortest exact form with at least one decimal place: `64.0`, `-0.125`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let (whole, fraction) = (
@@ -108,8 +103,9 @@ impl fmt::Debug for Amount {
 }
 
 impl Serialize for Amount {
-    /// A JSON number with exactly this value: through a double where that is exact, as literal digits beyond.
+    /// Serializes as a JSON number with exactly this value.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A double is the fast path; larger values would lose digits, so they are written literally.
         if self.0.unsigned_abs() <= EXACT_AS_DOUBLE {
             return serializer.serialize_f64(self.0 as f64 / SCALE as f64);
         }

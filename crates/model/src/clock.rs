@@ -1,5 +1,5 @@
-//! Time. The only module that reads the wall clock; everything else is given a [`UtcMillis`] or a [`Clock`], so
-//! that tests decide what time it is.
+//! The clock. No other module reads the wall clock: callers pass a [`UtcMillis`] or a [`Clock`], so that tests and
+//! simulations control time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,18 +8,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z. The store keeps this integer.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z. The store holds this integer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UtcMillis(pub i64);
 
 impl UtcMillis {
-    /// From whole seconds since the epoch.
+    /// Converts whole seconds since the epoch.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs * 1000)
     }
 
-    /// Parses Commerce's `YYYY-MM-DD HH:MM:SS[.ffffff]`, which is UTC without saying so. `0000-00-00` is `None`.
+    /// Parses Commerce's `YYYY-MM-DD HH:MM:SS[.ffffff]`, which is always UTC. Returns `None` for
+    /// `0000-00-00` and other invalid dates.
     pub fn parse_sql(text: &str) -> Option<Self> {
         NaiveDateTime::parse_from_str(text.trim(), "%Y-%m-%d %H:%M:%S%.f")
             .ok()
@@ -33,32 +34,32 @@ impl UtcMillis {
             .map(|at| Self(at.timestamp_millis()))
     }
 
-    /// `2026-11-22T07:00:00.000Z`, the form that goes into events and logs.
+    /// Formats as `2026-11-22T07:00:00.000Z`, the form used in events and logs.
     pub fn rfc3339(self) -> String {
         self.to_chrono().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
-    /// `2026-11-22 07:00:00`, the form that Commerce prints and stores.
+    /// Formats as `2026-11-22 07:00:00`, the form Commerce prints and stores.
     pub fn sql(self) -> String {
         self.to_chrono().format("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    /// `Sun, 22 Nov 2026 07:00:00 GMT`, the form of HTTP's headers.
+    /// Formats as `Sun, 22 Nov 2026 07:00:00 GMT`, the form of HTTP headers.
     pub fn http_date(self) -> String {
         self.to_chrono().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
-    /// As chrono's type; a value beyond its range (year 262,000) becomes the epoch.
+    /// Converts to chrono's type. A value beyond its range (year 262,000) becomes the epoch.
     pub fn to_chrono(self) -> DateTime<Utc> {
         Utc.timestamp_millis_opt(self.0).single().unwrap_or_default()
     }
 
-    /// This moment moved by `millis` (may be negative), saturating.
+    /// Adds `millis`, which may be negative, and saturates.
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// Milliseconds from `earlier` to here; negative if `earlier` is later.
+    /// Returns the milliseconds since `earlier`; negative if `earlier` is later.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -70,40 +71,40 @@ impl fmt::Display for UtcMillis {
     }
 }
 
-/// Where "now" comes from. Cheap to clone.
+/// A source of the current time. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
-    /// The machine's wall clock.
+    /// The wall clock of this machine.
     #[default]
     System,
-    /// A clock that stands still until it is set: the emulator's virtual clock and the tests'.
+    /// A clock that moves only when it is set: the emulator's virtual clock, and tests.
     Manual(Arc<AtomicI64>),
-    /// Another one: a simulation's, which follows the virtual time of its runtime.
-    Made(Made),
+    /// A clock that follows the virtual time of a simulation's runtime.
+    Virtual(VirtualClock),
 }
 
-/// Answers "what time is it".
+/// A function that returns the current virtual time.
 #[derive(Clone)]
-pub struct Made(Arc<dyn Fn() -> UtcMillis + Send + Sync>);
+pub struct VirtualClock(Arc<dyn Fn() -> UtcMillis + Send + Sync>);
 
-impl fmt::Debug for Made {
+impl fmt::Debug for VirtualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Made")
+        f.write_str("VirtualClock")
     }
 }
 
 impl Clock {
-    /// A clock that stands at `at` until [`Clock::set`] moves it.
+    /// Creates a clock that shows `at` until [`Clock::set`] moves it.
     pub fn manual(at: UtcMillis) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(at.0)))
     }
 
-    /// A clock that asks `now`.
-    pub fn made(now: impl Fn() -> UtcMillis + Send + Sync + 'static) -> Self {
-        Self::Made(Made(Arc::new(now)))
+    /// Creates a clock that calls `now`.
+    pub fn virtual_time(now: impl Fn() -> UtcMillis + Send + Sync + 'static) -> Self {
+        Self::Virtual(VirtualClock(Arc::new(now)))
     }
 
-    /// The current time.
+    /// Returns the current time.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the wall clock"
@@ -112,11 +113,11 @@ impl Clock {
         match self {
             Self::System => UtcMillis(Utc::now().timestamp_millis()),
             Self::Manual(at) => UtcMillis(at.load(Ordering::SeqCst)),
-            Self::Made(made) => (made.0)(),
+            Self::Virtual(clock) => (clock.0)(),
         }
     }
 
-    /// Moves a manual clock; others stay as they are.
+    /// Sets a manual clock. Has no effect on the other kinds.
     pub fn set(&self, at: UtcMillis) {
         if let Self::Manual(cell) = self {
             cell.store(at.0, Ordering::SeqCst);

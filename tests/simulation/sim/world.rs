@@ -104,7 +104,7 @@ impl World {
 
     pub fn clock(self: &Arc<Self>) -> Clock {
         let world = Arc::clone(self);
-        Clock::made(move || world.now())
+        Clock::virtual_time(move || world.now())
     }
 
     /// Somebody sets the wall clock.

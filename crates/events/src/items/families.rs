@@ -1,17 +1,17 @@
-//! An order's items by family: an item that the shopper put into the cart, with the parts that Commerce added to it.
+//! Items grouped by family: an item in the shopper's cart (the head), with the parts Commerce added to it.
 
 use orderfeed_model::amount::Amount;
 use orderfeed_model::order::{Item, Order};
 
-/// The items of an order, findable by id and by family, whatever order they came in.
+/// The items of an order, indexed by id and by family.
 #[derive(Debug)]
 pub(crate) struct Families<'a> {
     by_id: Vec<&'a Item>,
-    /// By family, its head first.
+    /// Sorted by family, each head first.
     members: Vec<Member<'a>>,
 }
 
-/// An item and the id of its family's head.
+/// An item with the id of its family's head.
 #[derive(Debug)]
 pub(crate) struct Member<'a> {
     head: i64,
@@ -39,13 +39,12 @@ impl<'a> Families<'a> {
         families
     }
 
-    /// The order item with this id.
     pub(crate) fn item(&self, id: i64) -> Option<&'a Item> {
         let position = self.by_id.binary_search_by_key(&id, |item| item.id).ok()?;
         self.by_id.get(position).copied()
     }
 
-    /// The family's head: the parent, if it exists and is no child itself; else the item.
+    /// Returns the head of the item's family: its parent, if that exists and is not a child itself; otherwise the item.
     pub(crate) fn head_of(&self, id: i64) -> i64 {
         let parent = self
             .item(id)
@@ -56,22 +55,22 @@ impl<'a> Families<'a> {
             .map_or(id, |parent| parent.id)
     }
 
-    /// The parts of the item with this id, by id.
+    /// Returns the parts of a head, sorted by id.
     pub(crate) fn children(&self, head: i64) -> &[Member<'a>] {
         let family = &self.members[self.members.partition_point(|member| member.head < head)..];
         let family = &family[..family.partition_point(|member| member.head == head)];
         family.get(1..).unwrap_or_default()
     }
 
-    /// All items.
     pub(crate) fn items(&self) -> impl Iterator<Item = &'a Item> + '_ {
         self.by_id.iter().copied()
     }
 }
 
-/// The amount of a family: the head's, or where the head has none, that of its parts. Commerce keeps amounts on a
-/// configurable and a fixed-price bundle, but with the parts of a bundle that is priced by them; an order's item of such
-/// a bundle repeats the sum, its documents do not. So nothing counts twice.
+/// Returns the amount of a family: the head's, or that of its parts if the head has none.
+///
+/// Commerce stores amounts on a configurable and on a fixed-price bundle, but on the parts of a bundle priced by its parts.
+/// The order item of such a bundle repeats the sum and its documents do not, so adding both would count twice.
 pub(crate) fn family_amount(
     head: Option<Amount>,
     parts: impl Iterator<Item = Option<Amount>>,

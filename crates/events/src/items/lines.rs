@@ -1,4 +1,4 @@
-//! Item lines: one for each thing the shopper bought, as far as the document is about it.
+//! Item lines: one per product the shopper bought, for the part a document covers.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +20,9 @@ pub(crate) struct Lines<'a> {
     families: Families<'a>,
 }
 
-/// What a document says about an order item. The item is `None` if the order does not hold it any more.
+/// A row of a document about one order item. `item` is `None` if the order no longer holds it.
 #[derive(Clone, Copy, Debug)]
-struct Entry<'a> {
+struct ItemRow<'a> {
     item_id: i64,
     item: Option<&'a Item>,
     qty: Amount,
@@ -39,52 +39,52 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// What was ordered.
+    /// Returns the lines of the order itself.
     pub(crate) fn ordered(&self) -> Vec<Line<'a>> {
-        let entries = self.families.items().map(|item| Entry {
+        let item_rows = self.families.items().map(|item| ItemRow {
             item_id: item.id,
             item: Some(item),
             qty: item.qty_ordered,
             row_total: item.row_total,
             discount: item.discount,
         });
-        self.lines(entries.collect())
+        self.lines(item_rows.collect())
     }
 
-    /// What an invoice or a credit memo holds, with its own amounts.
+    /// Returns the lines of an invoice or a credit memo, which have amounts of their own.
     pub(crate) fn billed(&self, rows: &'a [DocumentItem]) -> Vec<Line<'a>> {
-        let entries = rows.iter().map(|row| Entry {
+        let item_rows = rows.iter().map(|row| ItemRow {
             item_id: row.order_item_id,
             item: self.families.item(row.order_item_id),
             qty: row.qty,
             row_total: row.row_total,
             discount: row.discount,
         });
-        self.lines(entries.collect())
+        self.lines(item_rows.collect())
     }
 
-    /// What the shipment with this id holds. Shipments have no amounts; a line's is the share of the order item's that
-    /// these pieces bring, so that the shipments of an item add up to it.
+    /// Returns the lines of one shipment. Shipments have no amounts: a line gets its share of the order item's amount, so
+    /// that the shipments of an item add up to that amount.
     pub(crate) fn shipped(&self, shipment_id: i64) -> Vec<Line<'a>> {
         let before = self.shipped_up_to(|id| id < shipment_id);
         let after = self.shipped_up_to(|id| id <= shipment_id);
-        let entries = after.iter().map(|(&item_id, &until)| {
+        let item_rows = after.iter().map(|(&item_id, &until)| {
             let from = before.get(&item_id).copied().unwrap_or_default();
             self.shipped_entry(item_id, from, until)
         });
-        self.shipped_lines(entries.collect())
+        self.shipped_lines(item_rows.collect())
     }
 
-    /// What all shipments together hold.
+    /// Returns the lines of all shipments together.
     pub(crate) fn shipped_in_all(&self) -> Vec<Line<'a>> {
         let after = self.shipped_up_to(|_| true);
-        let entries = after
+        let item_rows = after
             .iter()
             .map(|(&item_id, &until)| self.shipped_entry(item_id, Amount::ZERO, until));
-        self.shipped_lines(entries.collect())
+        self.shipped_lines(item_rows.collect())
     }
 
-    /// Pieces of each order item in the shipments whose id qualifies.
+    /// Sums the shipped quantity of each order item, over the shipments whose id qualifies.
     fn shipped_up_to(&self, qualifies: impl Fn(i64) -> bool) -> BTreeMap<i64, Amount> {
         let mut pieces = BTreeMap::new();
         let shipments = self
@@ -99,11 +99,11 @@ impl<'a> Lines<'a> {
         pieces
     }
 
-    fn shipped_entry(&self, item_id: i64, from: Amount, until: Amount) -> Entry<'a> {
+    fn shipped_entry(&self, item_id: i64, from: Amount, until: Amount) -> ItemRow<'a> {
         let item = self.families.item(item_id);
         let part = |total: Option<Amount>| share(total?, item?.qty_ordered, from, until);
         let (row_total, discount) = item.map_or((None, None), |item| self.totals(item));
-        Entry {
+        ItemRow {
             item_id,
             item,
             qty: until - from,
@@ -112,8 +112,8 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Amounts of an order item: with those of its parts if it is a head. A part without amounts belongs to a bundle
-    /// with one price, of which its share is unknown.
+    /// Returns row total and discount of an order item; for a head, including its parts. A part without amounts belongs to
+    /// a bundle with one price, and its share of that price is unknown.
     fn totals(&self, item: &Item) -> (Option<Amount>, Option<Amount>) {
         let children = self.families.children(item.id);
         let amount = |of: fn(&Item) -> Option<Amount>| {
@@ -127,19 +127,19 @@ impl<'a> Lines<'a> {
         (present(row_total), present(discount))
     }
 
-    /// Lines of shipments: of a bundle that ships in parts, the parts are what was shipped; else the head is, and its
-    /// share holds that of the parts.
-    fn shipped_lines(&self, mut entries: Vec<Entry<'a>>) -> Vec<Line<'a>> {
-        entries.retain(|entry| entry.qty > Amount::ZERO);
-        let is_head = |entry: &Entry<'_>| self.families.head_of(entry.item_id) == entry.item_id;
-        let (heads, parts): (Vec<Entry<'a>>, Vec<Entry<'a>>) = entries.into_iter().partition(is_head);
+    /// Builds shipment lines. A bundle with separate shipping is represented by its parts; any other head by itself, and
+    /// its share includes that of the parts.
+    fn shipped_lines(&self, mut item_rows: Vec<ItemRow<'a>>) -> Vec<Line<'a>> {
+        item_rows.retain(|entry| entry.qty > Amount::ZERO);
+        let is_head = |entry: &ItemRow<'_>| self.families.head_of(entry.item_id) == entry.item_id;
+        let (heads, parts): (Vec<ItemRow<'a>>, Vec<ItemRow<'a>>) = item_rows.into_iter().partition(is_head);
         let parted: BTreeSet<i64> = parts
             .iter()
             .map(|part| self.families.head_of(part.item_id))
             .collect();
         let stays =
-            |head: &Entry<'_>| !parted.contains(&head.item_id) || !head.item.is_some_and(ships_separately);
-        let mut shipped: Vec<Entry<'a>> = heads.into_iter().filter(stays).collect();
+            |head: &ItemRow<'_>| !parted.contains(&head.item_id) || !head.item.is_some_and(ships_separately);
+        let mut shipped: Vec<ItemRow<'a>> = heads.into_iter().filter(stays).collect();
         let whole: BTreeSet<i64> = shipped.iter().map(|head| head.item_id).collect();
         shipped.extend(
             parts
@@ -149,20 +149,20 @@ impl<'a> Lines<'a> {
         self.lines(shipped)
     }
 
-    fn lines(&self, mut entries: Vec<Entry<'a>>) -> Vec<Line<'a>> {
-        let key = |entry: &Entry<'_>| {
+    fn lines(&self, mut item_rows: Vec<ItemRow<'a>>) -> Vec<Line<'a>> {
+        let key = |entry: &ItemRow<'_>| {
             let head = self.families.head_of(entry.item_id);
             (head, entry.item_id != head, entry.item_id)
         };
-        entries.sort_by_cached_key(key);
-        let entries = merged(entries);
-        let head_of = |entry: &Entry<'_>| self.families.head_of(entry.item_id);
-        let families = entries.chunk_by(|one, other| head_of(one) == head_of(other));
+        item_rows.sort_by_cached_key(key);
+        let item_rows = merged(item_rows);
+        let head_of = |entry: &ItemRow<'_>| self.families.head_of(entry.item_id);
+        let families = item_rows.chunk_by(|one, other| head_of(one) == head_of(other));
         families.flat_map(|family| self.family_lines(family)).collect()
     }
 
-    /// A family is one line, the head's; without a head in the document, its parts are lines of their own.
-    fn family_lines(&self, family: &[Entry<'a>]) -> Vec<Line<'a>> {
+    /// Returns one line per family, that of the head. If the document has no head, each part is a line.
+    fn family_lines(&self, family: &[ItemRow<'a>]) -> Vec<Line<'a>> {
         let headed = family.split_first().filter(|(head, _)| {
             self.families.head_of(head.item_id) == head.item_id && head.qty > Amount::ZERO
         });
@@ -170,7 +170,7 @@ impl<'a> Lines<'a> {
             let present = family.iter().filter(|entry| entry.qty > Amount::ZERO);
             return present.map(|entry| self.line(entry, Some(entry.qty))).collect();
         };
-        let sum = Entry {
+        let sum = ItemRow {
             row_total: family_amount(head.row_total, parts.iter().map(|part| part.row_total)),
             discount: family_amount(head.discount, parts.iter().map(|part| part.discount)),
             ..*head
@@ -178,9 +178,9 @@ impl<'a> Lines<'a> {
         vec![self.line(&sum, self.family_qty(head, parts))]
     }
 
-    /// How many of a bundle a document holds. Where only the parts carry amounts, Commerce writes the ordered quantity
-    /// into the bundle's row, so that it follows from the parts; a bundle that is there in part has no whole number.
-    fn family_qty(&self, head: &Entry<'_>, parts: &[Entry<'_>]) -> Option<Amount> {
+    /// Returns the number of bundles in a document. If only the parts carry amounts, Commerce writes the ordered quantity
+    /// into the bundle's row, so the number is computed from the parts; an incomplete bundle has no whole number.
+    fn family_qty(&self, head: &ItemRow<'_>, parts: &[ItemRow<'_>]) -> Option<Amount> {
         let counts = |amount: Option<Amount>| amount.is_some_and(|amount| amount != Amount::ZERO);
         if counts(head.row_total) || !parts.iter().any(|part| counts(part.row_total)) {
             return Some(head.qty);
@@ -191,7 +191,7 @@ impl<'a> Lines<'a> {
         (complete && each.all(|other| other == Some(first))).then_some(first)
     }
 
-    fn line(&self, entry: &Entry<'a>, qty: Option<Amount>) -> Line<'a> {
+    fn line(&self, entry: &ItemRow<'a>, qty: Option<Amount>) -> Line<'a> {
         Line {
             id: Some(IdText(entry.item_id)),
             sku: sku(entry.item, entry.item_id),
@@ -205,7 +205,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// What was chosen with an item; a part of a configurable without choices of its own has its head's.
+    /// Returns the options chosen for an item. A part of a configurable without options of its own has those of its head.
     pub(crate) fn options(&self, item_id: i64) -> Vec<SelectedOption<'a>> {
         let of = |id| {
             self.families
@@ -231,10 +231,10 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Rows about the same item become one. They lie side by side.
-fn merged(entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
-    let mut merged: Vec<Entry<'_>> = Vec::with_capacity(entries.len());
-    for entry in entries {
+/// Merges adjacent rows of the same item.
+fn merged(item_rows: Vec<ItemRow<'_>>) -> Vec<ItemRow<'_>> {
+    let mut merged: Vec<ItemRow<'_>> = Vec::with_capacity(item_rows.len());
+    for entry in item_rows {
         match merged.last_mut() {
             Some(last) if last.item_id == entry.item_id => {
                 last.qty = last.qty + entry.qty;
@@ -253,7 +253,7 @@ fn merged(entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     merged
 }
 
-/// How many bundles so many pieces of a part make, if the division leaves nothing.
+/// Returns the number of bundles that `qty` pieces of a part make, if that is a whole number.
 fn bundles(bundle: &Item, part: &Item, qty: Amount) -> Option<Amount> {
     let product = qty
         .ten_thousandths()
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_item_become_one_line_and_a_row_without_an_item_keeps_its_amount() {
+    fn item_rowsof_one_item_become_one_line_and_a_row_without_an_item_keeps_its_amount() {
         assert_eq!(
             billed(&[(2, 1, Some(10)), (2, 1, Some(5))]),
             ["S2 xSome(2) Some(15.0)"]

@@ -1,9 +1,11 @@
-//! `product_options`: the JSON in which Commerce keeps what a shopper chose.
+//! `product_options`: the JSON column in which Commerce stores the options a shopper chose.
 //!
-//! Read are `attributes_info` (the choices of a configurable), `options` (custom options), `bundle_options` and
-//! `shipment_type`. Everything else stays unread, above all `info_buyRequest`, `additional_options` and the gift card
-//! fields, which hold what a shopper wrote. PHP writes a list whose keys have gaps as an object, and numbers as strings
-//! or not, so that the shapes are taken loosely; a part that cannot be read counts as absent and takes no other with it.
+//! Only `attributes_info` (the choices of a configurable), `options` (custom options), `bundle_options` and
+//! `shipment_type` are read. `info_buyRequest`, `additional_options` and the gift card fields are skipped, because they hold
+//! text written by shoppers.
+//!
+//! PHP encodes a list whose keys have gaps as an object, and numbers as numbers or strings. Parsing therefore accepts both
+//! forms. A part that cannot be parsed counts as absent and does not affect the others.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,11 +19,11 @@ use crate::text::clean_cow;
 use crate::xdm::SelectedOption;
 use orderfeed_model::order::Item;
 
-/// Types of custom options whose values are the catalogue's. The others (field, area, file, date, date_time, time, or
-/// an extension's) are what the shopper wrote.
+/// Types of custom options whose values come from the catalogue. All others (field, area, file, date, date_time, time, or
+/// an extension's) hold text written by the shopper.
 const CATALOGUE_TYPES: [&str; 4] = ["drop_down", "radio", "checkbox", "multiple"];
 
-/// What was chosen with an item, as far as the profile may show it.
+/// Returns the options chosen for an item that the profile allows.
 pub(crate) fn selected_options(item: &Item, profile: Profile) -> Vec<SelectedOption<'_>> {
     let mut selected = Vec::new();
     let Some(parts) = parts_with(item, &["attributes_info", "\"options\"", "bundle_options"]) else {
@@ -53,7 +55,7 @@ pub(crate) fn selected_options(item: &Item, profile: Profile) -> Vec<SelectedOpt
     selected
 }
 
-/// Whether the parts of a bundle ship one by one (`shipment_type` 1), so that the bundle itself never ships.
+/// Returns true if the item is a bundle whose parts ship separately (`shipment_type` 1); such a bundle itself never ships.
 pub(crate) fn ships_separately(item: &Item) -> bool {
     let is_bundle = item.product_type.as_deref() == Some("bundle");
     let kind = || {
@@ -70,7 +72,7 @@ fn push<'a>(selected: &mut Vec<SelectedOption<'a>>, label: Loose<'a>, value: Loo
     }
 }
 
-/// Parses only where one of the words occurs: most items have options without any of them.
+/// Parses the options if they contain one of the words. Most do not, and parsing is slow.
 fn parts_with<'a>(item: &'a Item, words: &[&str]) -> Option<Parts<'a>> {
     let json = item.product_options.as_deref()?;
     words
@@ -126,7 +128,7 @@ fn entries(raw: Option<&RawValue>) -> Vec<Choice<'_>> {
     list(raw)
 }
 
-/// The elements of a list, or of an object in the place of one, that have the shape.
+/// Returns the elements of a list, or the values of an object, that deserialize as `T`.
 fn list<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Vec<T> {
     let Some(raw) = raw else { return Vec::new() };
     let mut parser = serde_json::Deserializer::from_str(raw.get());
@@ -171,7 +173,7 @@ impl<'de> Visitor<'de> for RawElements {
     }
 }
 
-/// A string, or a number as one; anything else is absent.
+/// A string, or a number converted to one. Anything else counts as absent.
 #[derive(Default)]
 struct Loose<'a>(Option<Cow<'a, str>>);
 

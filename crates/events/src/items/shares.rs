@@ -1,13 +1,14 @@
-//! Sharing an amount among deliveries so that the shares add up.
+//! Splits an amount over deliveries so that the shares add up.
 
 use orderfeed_model::amount::Amount;
 
 /// Ten-thousandths in a cent.
 const CENT: i128 = 100;
 
-/// The share of `total` that the pieces after `from` up to `until`, of `ordered` in all, bring. Each boundary is rounded
-/// to the cent and the last one is exact, so that consecutive shares add up to `total` without a remainder. `None` if
-/// nothing was ordered, or beyond the range of numbers.
+/// Returns the share of `total` for the pieces after `from` up to `until`, of `ordered` pieces in all.
+///
+/// Each boundary is rounded to the cent and the last one is exact, so consecutive shares add up to `total` without a
+/// remainder. Returns `None` if nothing was ordered or the numbers overflow.
 pub(crate) fn share(total: Amount, ordered: Amount, from: Amount, until: Amount) -> Option<Amount> {
     Some(up_to(total, ordered, until)? - up_to(total, ordered, from)?)
 }

@@ -356,8 +356,8 @@ fn random_invoice(id: i64, items: &[Item], rng: &mut Rng) -> Invoice {
     }
 }
 
-/// What ships is a head, or the parts of a bundle that ships in parts; the bundle's own row then counts for nothing. Parts
-/// that ship with their head may have rows, too.
+/// Generates a shipment of heads, or of the parts of a bundle with separate shipping (the bundle's own row then counts for
+/// nothing). Parts that ship with their head may have rows too.
 fn random_shipment(id: i64, items: &[Item], rng: &mut Rng) -> Shipment {
     let in_parts = |head: i64| items.iter().any(|item| item.id == head && ships_separately(item));
     let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! What holds for every order, however strange.
+//! Properties that hold for every order, however malformed.
 
 use fastrand::Rng;
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use orderfeed_model::amount::Amount;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Item, Order, Scope, Track, Transaction};
 
-/// What a column may hold if nobody looks after it.
+/// Generates column values as unvalidated input may contain them.
 fn hostile_text(rng: &mut Rng) -> Option<String> {
     let texts = [
         "",
@@ -221,7 +221,7 @@ struct Line<'a> {
     quantity: Option<i64>,
 }
 
-/// Sum of what the lines say, exactly as it is written.
+/// Sums the amounts of the lines, exactly as they are written.
 fn line_total(event: &StatusEvent) -> Amount {
     let body: Body<'_> = serde_json::from_slice(event.body.as_ref().unwrap()).unwrap();
     body.xdm

@@ -1,10 +1,10 @@
-//! What XDM's schemas allow of what we send, as a table: unknown keys, wrong types and missing required keys fail.
+//! A table of the XDM fields that events may use: unknown keys, wrong types and missing required keys fail.
 //! From `experienceevent`, `experienceevent-commerce`, `productlistitem`, `order`, `paymentitem`, `refunditem`,
 //! `returnitem`, `shipping`, `address`, `identitymap` and `personal-contact-details` of the public XDM registry.
 
 use serde_json::Value;
 
-/// What a leaf must be.
+/// The type of a leaf.
 enum Kind {
     Text,
     Number,
