@@ -1,11 +1,12 @@
-//! The deliberate bugs of `tests/bugs` still fit: `tests/bugs/run` plants them and takes minutes, this takes none.
+//! The deliberate bugs in `tests/bugs` still apply, and the tests that catch them exist. `tests/bugs/run` plants the
+//! bugs and runs those tests, which takes minutes; this check takes none.
 
 use std::collections::BTreeSet;
 
 use super::tree::text_files;
 
 #[test]
-fn every_invariant_has_a_deliberate_bug_that_fits_and_names_tests_that_exist() {
+fn every_invariant_has_a_deliberate_bug_that_applies_and_names_tests_that_exist() {
     let files = text_files();
     let bugs = || files.iter().filter(|(name, _)| name.starts_with("tests/bugs/I"));
     let invariants: BTreeSet<_> = bugs()
@@ -22,18 +23,16 @@ fn every_invariant_has_a_deliberate_bug_that_fits_and_names_tests_that_exist() {
         .map(|(_, text)| text.as_str())
         .collect();
     for (name, patch) in bugs() {
-        assert!(patch.starts_with("Bug: "), "{name} says what it does");
+        assert!(patch.starts_with("Bug: "), "{name} does not describe its bug");
         for (file, before) in hunks(patch) {
-            assert!(
-                files[&file].contains(&before),
-                "{name} does not fit {file}:\n{before}"
-            );
+            let fits = files.get(&file).is_some_and(|text| text.contains(&before));
+            assert!(fits, "{name} does not apply to {file}:\n{before}");
         }
         let tests: Vec<_> = patch
             .lines()
             .filter_map(|line| line.strip_prefix("Caught by: "))
             .collect();
-        assert!(!tests.is_empty(), "{name} names a test");
+        assert!(!tests.is_empty(), "{name} names no test");
         for test in tests {
             let function = format!("fn {}(", test.rsplit("::").next().unwrap_or_default());
             assert!(
@@ -44,7 +43,7 @@ fn every_invariant_has_a_deliberate_bug_that_fits_and_names_tests_that_exist() {
     }
 }
 
-/// What stands in a file where a hunk is to change it.
+/// Returns, for each hunk of a patch, its file and the text that it changes.
 fn hunks(patch: &str) -> Vec<(String, String)> {
     let (mut file, mut found) = (String::new(), Vec::new());
     for line in patch.lines() {

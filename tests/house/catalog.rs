@@ -1,5 +1,5 @@
-//! `systemd/orderfeed.catalog`: what `journalctl -x` shows below a warning or an error, made from the catalogue in
-//! `docs/OPERATIONS.md`.
+//! `systemd/orderfeed.catalog`, the explanations that `journalctl -x` prints below warnings and errors, is generated
+//! from the catalogue in `docs/OPERATIONS.md`.
 
 use uuid::{Uuid, uuid};
 
@@ -7,12 +7,12 @@ use super::messages::{Row, rows_of};
 use super::tree::text_files;
 use crate::support::golden;
 
-/// As in `src/ops/journal.rs`, where a test freezes it.
+/// Equal to the namespace in `src/ops`, which a test there freezes.
 const MESSAGE_NAMESPACE: Uuid = uuid!("2fcdf397-5db2-5f74-9ef2-8127b855082d");
-const HEAD: &str = "# What `journalctl -x` says of orderfeed's warnings and errors; made from docs/OPERATIONS.md by a test.\n";
+const HEAD: &str = "# Explanations of orderfeed's warnings and errors for `journalctl -x`, generated from docs/OPERATIONS.md by a test.\n";
 
 #[test]
-fn the_catalog_of_the_journal_is_the_one_of_the_documentation() {
+fn the_journal_catalog_is_generated_from_the_documentation() {
     let rows = rows_of(&text_files()["docs/OPERATIONS.md"]);
     let entries: String = rows.iter().map(entry).collect();
     assert!(entries.contains("\n-- 177bc07591375ded876689c92e9f1115\nSubject: OF06-01 Delivery halted"));
@@ -21,16 +21,16 @@ fn the_catalog_of_the_journal_is_the_one_of_the_documentation() {
 
 fn entry(row: &Row) -> String {
     let id = Uuid::new_v5(&MESSAGE_NAMESPACE, row.code.as_bytes()).simple();
-    let told: Vec<String> = row.told.iter().map(|told| folded(&plain(told))).collect();
+    let explanation: Vec<String> = row.explanation.iter().map(|text| folded(&plain(text))).collect();
     format!(
         "\n-- {id}\nSubject: {} {}\nDefined-By: orderfeed\nDocumentation: file:///usr/share/doc/orderfeed/docs/OPERATIONS.md\n\n{}\n",
         row.code,
         row.message,
-        told.join("\n\n"),
+        explanation.join("\n\n"),
     )
 }
 
-/// Without Markdown: code as it stands, a link as its words.
+/// Removes Markdown: backticks, and the targets of links.
 fn plain(text: &str) -> String {
     let mut words = String::new();
     let mut rest = text;
@@ -49,7 +49,7 @@ fn plain(text: &str) -> String {
 fn folded(text: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let last = lines.last_mut().expect("there is one");
+        let last = lines.last_mut().expect("never empty");
         if last.is_empty() {
             last.push_str(word);
         } else if last.chars().count() + word.chars().count() < 80 {

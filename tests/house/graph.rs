@@ -1,20 +1,24 @@
-//! Which file depends on which, and where that goes round in a circle.
+//! The dependency graph of all modules of the workspace, and its cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::parse::{Parsed, parse};
 
-/// Modules by their path (`crate::store::outbox`), each with the modules that it uses.
+/// Modules by their path from the crate (`orderfeed::store::outbox`, `orderfeed_model::clock`), each with the modules
+/// that it uses.
 #[derive(Debug, Default)]
 pub struct Graph {
     edges: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Graph {
-    /// The graph of these modules: path and text of each. Modules that are declared for tests only are left out.
+    /// Builds the graph from the path and text of each module. Modules that are declared for tests only are left out.
     pub fn of(texts: &BTreeMap<String, String>) -> Self {
-        let mut modules: BTreeMap<&str, Parsed> =
-            texts.iter().map(|(m, text)| (m.as_str(), parse(text))).collect();
+        let crates: BTreeSet<&str> = texts.keys().map(|module| crate_of(module)).collect();
+        let parsed = texts
+            .iter()
+            .map(|(module, text)| (module.as_str(), parse(text, &crates)));
+        let mut modules: BTreeMap<&str, Parsed> = parsed.collect();
         let for_tests: Vec<String> = modules
             .iter()
             .flat_map(|(module, parsed)| {
@@ -24,38 +28,40 @@ impl Graph {
                     .map(move |child| format!("{module}::{child}"))
             })
             .collect();
-        modules.retain(|module, _| !for_tests.iter().any(|test| lies_in(module, test)));
-        let edges = modules
-            .iter()
-            .map(|(&module, parsed)| (module.to_owned(), uses(&modules, module, parsed)));
+        modules.retain(|module, _| !for_tests.iter().any(|test| is_within(module, test)));
+        let resolver = Resolver { modules, crates };
+        let edges = resolver
+            .modules
+            .keys()
+            .map(|&module| (module.to_owned(), resolver.uses(module)));
         Self {
             edges: edges.collect(),
         }
     }
 
-    /// Every module with what it uses.
+    /// Every module with the modules it uses.
     pub fn edges(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
         self.edges.iter().map(|(module, uses)| (module.as_str(), uses))
     }
 
-    /// The same graph between the rooms: the first part of each path.
-    pub fn rooms(&self) -> Self {
+    /// The same graph between units: top-level modules of `orderfeed` and the other crates.
+    pub fn units(&self) -> Self {
         let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (module, uses) in self.edges() {
-            let room = room_of(module);
+            let unit = unit_of(module);
             let others = uses
                 .iter()
-                .map(|used| room_of(used))
-                .filter(|other| *other != room);
+                .map(|used| unit_of(used))
+                .filter(|other| *other != unit);
             edges
-                .entry(room.to_owned())
+                .entry(unit.to_owned())
                 .or_default()
                 .extend(others.map(str::to_owned));
         }
         Self { edges }
     }
 
-    /// What these modules use, directly or through others, themselves included.
+    /// All modules that these use, directly or indirectly, including themselves.
     pub fn reachable(&self, from: impl Fn(&str) -> bool) -> BTreeSet<&str> {
         let mut open: Vec<&str> = self
             .edges
@@ -72,30 +78,30 @@ impl Graph {
         reached
     }
 
-    /// A shortest circle for each module that lies on one, without repeating a circle.
-    pub fn cycles(&self) -> Vec<Vec<&str>> {
+    /// A shortest cycle through each module that is part of one, each cycle once, as `a → b → a`.
+    pub fn cycles(&self) -> Vec<String> {
         let mut found: BTreeMap<BTreeSet<&str>, Vec<&str>> = BTreeMap::new();
         for module in self.edges.keys() {
-            if let Some(cycle) = self.way_back(module) {
+            if let Some(cycle) = self.cycle_through(module) {
                 found.entry(cycle.iter().copied().collect()).or_insert(cycle);
             }
         }
-        found.into_values().collect()
+        found.into_values().map(|cycle| cycle.join(" → ")).collect()
     }
 
-    /// The shortest way from a module to itself.
-    fn way_back<'a>(&'a self, start: &'a str) -> Option<Vec<&'a str>> {
-        let mut ways = std::collections::VecDeque::from([vec![start]]);
+    /// The shortest path from a module to itself.
+    fn cycle_through<'a>(&'a self, start: &'a str) -> Option<Vec<&'a str>> {
+        let mut paths = std::collections::VecDeque::from([vec![start]]);
         let mut seen = BTreeSet::new();
-        while let Some(way) = ways.pop_front() {
-            for next in self.edges.get(*way.last()?).into_iter().flatten() {
-                let mut longer = way.clone();
+        while let Some(path) = paths.pop_front() {
+            for next in self.edges.get(*path.last()?).into_iter().flatten() {
+                let mut longer = path.clone();
                 longer.push(next);
                 if next == start {
                     return Some(longer);
                 }
                 if seen.insert(next) {
-                    ways.push_back(longer);
+                    paths.push_back(longer);
                 }
             }
         }
@@ -103,77 +109,100 @@ impl Graph {
     }
 }
 
-/// The top-level module that a module belongs to.
-pub fn room_of(module: &str) -> &str {
-    module.split("::").nth(1).unwrap_or("crate")
+/// The crate that a module belongs to.
+pub fn crate_of(module: &str) -> &str {
+    module.split("::").next().unwrap_or_default()
 }
 
-fn lies_in(module: &str, ancestor: &str) -> bool {
+/// The unit that a module belongs to: for `orderfeed` its top-level module, otherwise its crate.
+pub fn unit_of(module: &str) -> &str {
+    match module.strip_prefix("orderfeed::") {
+        Some(inner) => inner.split("::").next().unwrap_or_default(),
+        None => crate_of(module),
+    }
+}
+
+/// True if the module is `ancestor` or inside it.
+pub fn is_within(module: &str, ancestor: &str) -> bool {
     module
         .strip_prefix(ancestor)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-fn uses(modules: &BTreeMap<&str, Parsed>, module: &str, parsed: &Parsed) -> BTreeSet<String> {
-    let written = parsed.used.iter();
-    // What a file hands on is its business only if it also uses it itself.
-    let handed_on = parsed
-        .handed_on
-        .iter()
-        .filter(|(name, _)| parsed.words.contains(name))
-        .map(|(_, path)| path);
-    let targets = written
-        .chain(handed_on)
-        .map(|path| target(modules, &absolute(module, path), 0));
-    targets.filter(|target| target != module).collect()
+/// Finds the module behind a path.
+struct Resolver<'a> {
+    modules: BTreeMap<&'a str, Parsed>,
+    crates: BTreeSet<&'a str>,
 }
 
-/// A path as seen from the crate's root.
-fn absolute(module: &str, path: &[String]) -> Vec<String> {
-    let mut here: Vec<String> = module.split("::").map(str::to_owned).collect();
-    for (at, part) in path.iter().enumerate() {
-        match part.as_str() {
-            "crate" if at == 0 => here.truncate(1),
-            "self" => {}
-            "super" => {
-                here.pop();
-            }
-            _ => here.push(part.clone()),
-        }
-    }
-    here
-}
-
-/// The module in which what a path names is defined: the longest part of it that is a module, or where that module
-/// has it from.
-fn target(modules: &BTreeMap<&str, Parsed>, path: &[String], hops: usize) -> String {
-    let prefixes = (1..=path.len())
-        .rev()
-        .map(|length| (length, path[..length].join("::")));
-    let found = prefixes
-        .into_iter()
-        .find(|(_, name)| modules.contains_key(name.as_str()));
-    let Some((length, module)) = found else {
-        return "crate".into();
-    };
-    let origin = path.get(length).and_then(|item| {
-        let handed_on = &modules[module.as_str()].handed_on;
-        handed_on
+impl Resolver<'_> {
+    fn uses(&self, module: &str) -> BTreeSet<String> {
+        let parsed = &self.modules[module];
+        // A file depends on what it re-exports only if it also uses it itself.
+        let used_reexports = parsed
+            .reexports
             .iter()
-            .find(|(name, _)| name == item)
-            .map(|(_, path)| path)
-    });
-    match origin {
-        Some(origin) if hops < 8 && is_ours(modules, &module, origin) => {
-            let mut origin = absolute(&module, origin);
-            origin.extend_from_slice(&path[length + 1..]);
-            target(modules, &origin, hops + 1)
-        }
-        _ => module,
+            .filter(|(name, _)| parsed.words.contains(name))
+            .map(|(_, path)| path);
+        let targets = parsed
+            .used
+            .iter()
+            .chain(used_reexports)
+            .map(|path| self.target(&self.absolute(module, path), 0));
+        targets.filter(|target| target != module).collect()
     }
-}
 
-fn is_ours(modules: &BTreeMap<&str, Parsed>, module: &str, path: &[String]) -> bool {
-    let first = path.first().map(String::as_str).unwrap_or_default();
-    matches!(first, "crate" | "self" | "super") || modules[module].children.iter().any(|child| child == first)
+    /// The path from its crate, as written in this module.
+    fn absolute(&self, module: &str, path: &[String]) -> Vec<String> {
+        let mut here: Vec<String> = module.split("::").map(str::to_owned).collect();
+        for (at, part) in path.iter().enumerate() {
+            match part.as_str() {
+                "crate" if at == 0 => here.truncate(1),
+                "self" => {}
+                "super" => {
+                    here.pop();
+                }
+                part if at == 0 && self.crates.contains(part) => here = vec![part.to_owned()],
+                _ => here.push(part.clone()),
+            }
+        }
+        here
+    }
+
+    /// The module that defines the item: the longest prefix of the path that is a module, or the module from which
+    /// that one re-exports the item.
+    fn target(&self, path: &[String], hops: usize) -> String {
+        let prefixes = (1..=path.len())
+            .rev()
+            .map(|length| (length, path[..length].join("::")));
+        let found = prefixes
+            .into_iter()
+            .find(|(_, name)| self.modules.contains_key(name.as_str()));
+        let Some((length, module)) = found else {
+            return path.first().cloned().unwrap_or_default();
+        };
+        let origin = path.get(length).and_then(|item| {
+            let reexports = &self.modules[module.as_str()].reexports;
+            reexports
+                .iter()
+                .find(|(name, _)| name == item)
+                .map(|(_, path)| path)
+        });
+        match origin {
+            Some(origin) if hops < 8 && self.is_local(&module, origin) => {
+                let mut origin = self.absolute(&module, origin);
+                origin.extend_from_slice(&path[length + 1..]);
+                self.target(&origin, hops + 1)
+            }
+            _ => module,
+        }
+    }
+
+    /// True if the path leads to a module of the workspace.
+    fn is_local(&self, module: &str, path: &[String]) -> bool {
+        let first = path.first().map(String::as_str).unwrap_or_default();
+        matches!(first, "crate" | "self" | "super")
+            || self.crates.contains(first)
+            || self.modules[module].children.iter().any(|child| child == first)
+    }
 }

@@ -1,4 +1,4 @@
-//! No link between the documents is dead: the file exists, and the heading that an anchor names stands in it.
+//! Links between documents work: the file exists, and has the heading that the anchor names.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Component, Path, PathBuf};
 use super::tree::{root, text_files};
 
 #[test]
-fn links_between_documents_lead_somewhere() {
+fn links_between_documents_work() {
     let files = text_files();
     let documents: BTreeMap<_, _> = files.iter().filter(|(name, _)| name.ends_with(".md")).collect();
     assert!(documents.contains_key(&"docs/OPERATIONS.md".to_owned()));
     let mut dead = Vec::new();
     for (name, text) in &documents {
         for link in links_of(text) {
-            if !leads_somewhere(name, &link, &files) {
+            if !leads_to_a_file(name, &link, &files) {
                 dead.push(format!("{name}: {link}"));
             }
         }
@@ -21,7 +21,7 @@ fn links_between_documents_lead_somewhere() {
     assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }
 
-/// What is installed below `/usr/share/doc/orderfeed` links only to what is installed there, too.
+/// Documents installed below `/usr/share/doc/orderfeed` link only to documents installed there.
 #[test]
 fn links_of_the_packages_documents_stay_within_the_package() {
     let files = text_files();
@@ -51,7 +51,7 @@ fn links_of_the_packages_documents_stay_within_the_package() {
 }
 
 #[test]
-fn a_dead_link_would_be_found() {
+fn a_dead_link_is_found() {
     let files = BTreeMap::from([
         ("README.md".to_owned(), String::new()),
         (
@@ -59,7 +59,7 @@ fn a_dead_link_would_be_found() {
             "# The `first` one: it's here\n".to_owned(),
         ),
     ]);
-    let leads = |from, link| leads_somewhere(from, link, &files);
+    let leads = |from, link| leads_to_a_file(from, link, &files);
     assert!(leads("README.md", "docs/A.md") && leads("docs/A.md", "../README.md"));
     assert!(
         leads("README.md", "docs/A.md#the-first-one-its-here")
@@ -70,7 +70,7 @@ fn a_dead_link_would_be_found() {
     assert_eq!(links_of(text), ["b.md"]);
 }
 
-/// Targets of links within the repository, in the order in which they stand; none of them is code.
+/// Targets of links within the repository, in order; links inside code are left out.
 fn links_of(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     for prose in text.split("```").step_by(2) {
@@ -85,7 +85,7 @@ fn links_of(text: &str) -> Vec<String> {
     links
 }
 
-fn leads_somewhere(from: &str, link: &str, files: &BTreeMap<String, String>) -> bool {
+fn leads_to_a_file(from: &str, link: &str, files: &BTreeMap<String, String>) -> bool {
     let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
     let target = if path.is_empty() {
         from.to_owned()
@@ -98,7 +98,7 @@ fn leads_somewhere(from: &str, link: &str, files: &BTreeMap<String, String>) -> 
     }
 }
 
-/// `path` as it stands in the file `from`, from the repository's root.
+/// Resolves the relative `path` in the file `from`, from the repository's root.
 fn resolved(from: &str, path: &str) -> String {
     let mut target = PathBuf::new();
     for part in Path::new(from).parent().into_iter().chain([Path::new(path)]) {
@@ -112,7 +112,7 @@ fn resolved(from: &str, path: &str) -> String {
     target.to_string_lossy().into_owned()
 }
 
-/// Headings as GitHub makes anchors of them.
+/// The anchors that GitHub derives from the headings.
 fn anchors_of(text: &str) -> impl Iterator<Item = String> {
     text.lines()
         .filter(|line| line.starts_with('#'))

@@ -1,16 +1,16 @@
-//! Every warning and every error that the log can show has a stable code, and its row in the catalogue of
-//! `docs/OPERATIONS.md`; the catalogue lists nothing that the program does not say.
+//! Every warning and error has a stable log code and a row in the catalogue of `docs/OPERATIONS.md`, and every row of the
+//! catalogue is logged by the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::tree::{rust_files, text_files};
+use super::tree::{CODE, rust_files, text_files};
 
-/// A `warn!` or an `error!` of the program.
+/// A call of `warn!` or `error!` in the program.
 #[derive(Debug, PartialEq)]
-struct Said {
+struct LogCall {
     level: &'static str,
     code: Option<String>,
-    /// The last text in the call: what tracing takes as the message.
+    /// The last string literal in the call, which tracing takes as the message.
     message: String,
 }
 
@@ -20,18 +20,18 @@ pub(super) struct Row {
     pub(super) level: &'static str,
     pub(super) code: String,
     pub(super) message: String,
-    /// Meaning, and what to do.
-    pub(super) told: Vec<String>,
+    /// The meaning, and what to do.
+    pub(super) explanation: Vec<String>,
 }
 
 #[test]
 fn every_warning_and_error_has_a_code() {
-    let said = said_by_the_program();
-    assert!(said.len() > 30, "the messages were not found");
-    let without: Vec<String> = said
+    let calls = log_calls();
+    assert!(calls.len() > 30, "the messages were not found");
+    let without: Vec<String> = calls
         .iter()
-        .filter(|(_, said)| said.code.as_deref().is_none_or(|code| !is_code(code)))
-        .map(|(file, said)| format!("{file}: {}", said.message))
+        .filter(|(_, call)| call.code.as_deref().is_none_or(|code| !is_code(code)))
+        .map(|(file, call)| format!("{file}: {}", call.message))
         .collect();
     assert!(
         without.is_empty(),
@@ -42,73 +42,74 @@ fn every_warning_and_error_has_a_code() {
 }
 
 #[test]
-fn a_code_stands_for_one_message_and_a_message_has_one_code() {
+fn a_code_belongs_to_one_message_and_a_message_to_one_code() {
     let mut by_code: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut by_message: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (_, Said { code, message, .. }) in said_by_the_program() {
+    for (_, LogCall { code, message, .. }) in log_calls() {
         let code = code.unwrap_or_default();
         by_code.entry(code.clone()).or_default().insert(message.clone());
         by_message.entry(message).or_default().insert(code);
     }
     for (one, several) in by_code.iter().chain(&by_message) {
-        assert_eq!(several.len(), 1, "{one:?} stands for all of {several:?}");
+        assert_eq!(several.len(), 1, "{one:?} belongs to all of {several:?}");
     }
 }
 
 #[test]
-fn the_catalogue_lists_what_the_program_says_and_nothing_else() {
+fn the_catalogue_lists_the_messages_of_the_program_and_no_others() {
     let catalogue = &text_files()["docs/OPERATIONS.md"];
-    let said: BTreeSet<(String, String)> = said_by_the_program()
+    let logged: BTreeSet<(String, String)> = log_calls()
         .into_iter()
-        .map(|(_, said)| (said.code.unwrap_or_default(), said.message))
+        .map(|(_, call)| (call.code.unwrap_or_default(), call.message))
         .collect();
     let rows = rows_of(catalogue);
     let listed: BTreeSet<(String, String)> = rows
         .iter()
         .map(|row| (row.code.clone(), row.message.clone()))
         .collect();
-    let missing: Vec<_> = said.difference(&listed).collect();
+    let missing: Vec<_> = logged.difference(&listed).collect();
     assert!(
         missing.is_empty(),
         "these need a row with code and message, word for word: {missing:#?}"
     );
-    let stale: Vec<_> = listed.difference(&said).collect();
+    let stale: Vec<_> = listed.difference(&logged).collect();
     assert!(
         stale.is_empty(),
-        "the program does not say these (a number that is no longer used goes to the retired ones): {stale:#?}"
+        "the program does not log these (move numbers that are no longer used to the retired ones): {stale:#?}"
     );
-    assert_eq!(rows.len(), listed.len(), "a row stands in the catalogue twice");
+    assert_eq!(rows.len(), listed.len(), "a row is in the catalogue twice");
 }
 
 #[test]
-fn each_row_stands_under_its_level_and_tells_the_meaning_and_what_to_do() {
-    let said = said_by_the_program();
+fn each_row_is_below_its_level_and_gives_the_meaning_and_what_to_do() {
+    let calls = log_calls();
     for row in rows_of(&text_files()["docs/OPERATIONS.md"]) {
-        let is_its_level =
-            |(_, said): &(String, Said)| said.code.as_deref() == Some(&row.code) && said.level == row.level;
-        assert!(said.iter().any(is_its_level), "{} is no {}", row.code, row.level);
-        assert_eq!(row.told.len(), 2, "{row:?}");
-        assert!(row.told.iter().all(|told| !told.is_empty()), "{row:?}");
+        let is_its_level = |(_, call): &(String, LogCall)| {
+            call.code.as_deref() == Some(&row.code) && call.level == row.level
+        };
+        assert!(calls.iter().any(is_its_level), "{} is no {}", row.code, row.level);
+        assert_eq!(row.explanation.len(), 2, "{row:?}");
+        assert!(row.explanation.iter().all(|text| !text.is_empty()), "{row:?}");
     }
 }
 
 #[test]
-fn a_number_is_never_used_again() {
+fn a_retired_number_is_not_reused() {
     let catalogue = &text_files()["docs/OPERATIONS.md"];
     let line = catalogue.lines().find(|line| line.starts_with("Retired: "));
-    let retired = line.expect("the catalogue says which numbers are retired");
+    let retired = line.expect("the catalogue lists the retired numbers");
     for row in rows_of(catalogue) {
         assert!(!retired.contains(&row.code), "{} was used before", row.code);
         let group = format!("`{}-`", &row.code[..4]);
         assert!(
             catalogue.contains(&group),
-            "the catalogue does not say what group {group} is"
+            "the catalogue does not describe group {group}"
         );
     }
 }
 
 #[test]
-fn a_message_is_found_wherever_its_fields_stand() {
+fn a_message_is_found_whatever_fields_come_first() {
     let text = r#"
         tracing::warn!(log_code = "OF01-01", order, reason = "not \"this\"", "It failed; \
             it is tried again",);
@@ -116,44 +117,44 @@ fn a_message_is_found_wherever_its_fields_stand() {
         tracing::info!("It works");
         my_warn!("Not this");
     "#;
-    let said = |level, code: Option<&str>, message: &str| Said {
+    let call = |level, code: Option<&str>, message: &str| LogCall {
         level,
         code: code.map(str::to_owned),
         message: message.to_owned(),
     };
     assert_eq!(
-        said_in(text),
+        log_calls_in(text),
         [
-            said("WARN", Some("OF01-01"), "It failed; it is tried again"),
-            said("ERROR", None, "It broke")
+            call("WARN", Some("OF01-01"), "It failed; it is tried again"),
+            call("ERROR", None, "It broke")
         ]
     );
     let rows = rows_of("### WARN: x\n| code | line |\n|---|---|\n| `OF01-02` | It broke | Why. | Do. |\n");
-    let told = vec!["Why.".to_owned(), "Do.".to_owned()];
+    let explanation = vec!["Why.".to_owned(), "Do.".to_owned()];
     let (code, message) = ("OF01-02".to_owned(), "It broke".to_owned());
     let row = Row {
         level: "WARN",
         code,
         message,
-        told,
+        explanation,
     };
     assert_eq!(rows, [row]);
     assert!(is_code("OF01-02") && !is_code("OF1-2") && !is_code("OF01-2x") && !is_code("XY01-02"));
 }
 
-fn said_by_the_program() -> Vec<(String, Said)> {
+fn log_calls() -> Vec<(String, LogCall)> {
     let mut all = Vec::new();
-    for (name, text) in rust_files(&["src/"]) {
+    for (name, text) in rust_files(&CODE) {
         if name.ends_with("tests.rs") || name.contains("/tests/") {
             continue;
         }
         let program = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        all.extend(said_in(program).into_iter().map(|said| (name.clone(), said)));
+        all.extend(log_calls_in(program).into_iter().map(|call| (name.clone(), call)));
     }
     all
 }
 
-fn said_in(text: &str) -> Vec<Said> {
+fn log_calls_in(text: &str) -> Vec<LogCall> {
     let calls = [("warn!(", "WARN"), ("error!(", "ERROR")].into_iter();
     let is_call = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
     let mut found: Vec<(usize, &'static str)> = calls
@@ -161,24 +162,24 @@ fn said_in(text: &str) -> Vec<Said> {
         .filter(|(at, _)| is_call(*at))
         .collect();
     found.sort_unstable();
-    let said = found.into_iter().filter_map(|(at, level)| {
+    let calls = found.into_iter().filter_map(|(at, level)| {
         let call = text[at..].split_once('(')?.1;
-        Some(Said {
+        Some(LogCall {
             level,
             code: code_of(call),
             message: last_text(call)?,
         })
     });
-    said.collect()
+    calls.collect()
 }
 
-/// The code, if it is the first field.
+/// The log code, if it is the first field.
 fn code_of(call: &str) -> Option<String> {
     let value = call.trim_start().strip_prefix("log_code = \"")?;
     Some(value.split_once('"')?.0.to_owned())
 }
 
-/// `OF`, the group, and the number in it.
+/// True for `OF`, two digits for the group, and two for the number in it.
 fn is_code(code: &str) -> bool {
     let is_number = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
     code.strip_prefix("OF")
@@ -206,13 +207,13 @@ pub(super) fn rows_of(catalogue: &str) -> Vec<Row> {
             level,
             code: cells.next().unwrap_or_default().trim_matches('`').to_owned(),
             message: cells.next().unwrap_or_default(),
-            told: cells.collect(),
+            explanation: cells.collect(),
         });
     }
     rows
 }
 
-/// The last text before the parenthesis that closes the call.
+/// The last string literal before the parenthesis that closes the call.
 fn last_text(call: &str) -> Option<String> {
     let mut depth = 1;
     let mut last = None;
@@ -229,7 +230,7 @@ fn last_text(call: &str) -> Option<String> {
     None
 }
 
-/// A text up to its closing quote; a backslash at a line's end joins it with the next line.
+/// Reads a string literal up to its closing quote; a backslash at a line's end joins it with the next line.
 fn read_text(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
     let mut text = String::new();
     while let Some(c) = chars.next() {

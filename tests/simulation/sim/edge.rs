@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use orderfeed::delivery::http::transport::{Call, Exchange, NoReply, Reply, Transport};
+use orderfeed::delivery::http::transport::{Call, Exchange, NoReply, NoReplyCause, Reply, Transport};
 
 use body::{Xdm, fnv, read};
 use pauses::Pauses;
@@ -111,11 +111,7 @@ impl Line {
         });
         tokio::time::sleep(Duration::from_millis(pause)).await;
         match trouble {
-            1 => {
-                return Err(no_reply(
-                    orderfeed::delivery::http::transport::NoReplyCause::Network,
-                ));
-            }
+            1 => return Err(no_reply(NoReplyCause::Network)),
             2 => return Ok(problem(503, "none", Some("3".to_owned()))),
             3 => return Ok(problem(400, "none", None)),
             _ => {}
