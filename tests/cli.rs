@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use orderfeed::commerce::source::{Change, ChangeOp};
 use orderfeed::store::cron::CronRun;
-use orderfeed::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents, Refusal};
+use orderfeed::store::outbox::{BatchLimits, Class, EnqueueMode, NewEvent, OrderEvents, Refusal};
 use orderfeed::store::views::ViewMode;
 use orderfeed::store::{Durability, Store};
 use orderfeed_model::clock::UtcMillis;
@@ -53,7 +53,7 @@ impl Place {
                 w.init_view(ViewMode::Schedule, at())?;
                 w.append_changes(&[7, 7, 8].map(change), at())?;
                 let website = w.website_id("base")?;
-                w.enqueue(&[dead_letter(website)], Entry::IfNew, LIMITS, at())?;
+                w.enqueue(&[dead_letter(website)], EnqueueMode::Insert, LIMITS, at())?;
                 w.record_cron_run(&CronRun {
                     id: 0,
                     job: "resend_failed_items".to_owned(),

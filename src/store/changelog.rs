@@ -18,7 +18,7 @@ pub type VersionId = i64;
 
 /// The next piece of the changelog to index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Window {
+pub struct ChangelogSlice {
     /// The distinct orders in it, in the order of their first change.
     pub orders: Vec<OrderId>,
     /// The version up to which (inclusive) `orders` covers everything.
@@ -42,7 +42,7 @@ pub struct LoggedChange {
 
 /// What waits to be indexed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
+pub struct ChangelogBacklog {
     /// Distinct orders.
     pub orders: u64,
     /// When the oldest change was noticed.
@@ -68,20 +68,20 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn changelog_window(
+    pub fn changelog_slice(
         &self,
         version: VersionId,
         max_orders: usize,
         max_rows: usize,
-    ) -> Result<Window, StoreError> {
+    ) -> Result<ChangelogSlice, StoreError> {
         let sql = "SELECT version_id, entity_id, observed_at FROM sales_order_data_exporter_v2_cl
                    WHERE version_id > ?1 ORDER BY version_id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![version, i64::try_from(max_rows).unwrap_or(i64::MAX)])?;
         let mut seen = HashSet::new();
-        let mut window = Window {
+        let mut window = ChangelogSlice {
             upto: version,
-            ..Window::default()
+            ..ChangelogSlice::default()
         };
         while let Some(row) = rows.next()? {
             let order: OrderId = row.get(1)?;
@@ -103,13 +103,13 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn changelog_backlog(&self, version: VersionId) -> Result<Backlog, StoreError> {
+    pub fn changelog_backlog(&self, version: VersionId) -> Result<ChangelogBacklog, StoreError> {
         let sql = "SELECT count(DISTINCT entity_id), min(observed_at) FROM sales_order_data_exporter_v2_cl
                    WHERE version_id > ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([version], |row| {
             let orders = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
-            Ok(Backlog {
+            Ok(ChangelogBacklog {
                 orders,
                 oldest: row.get::<_, Option<i64>>(1)?.map(UtcMillis),
             })
@@ -257,10 +257,10 @@ mod tests {
             })
             .await
             .unwrap();
-        let window = |after, orders| store.read(move |r| r.changelog_window(after, orders, 100));
+        let window = |after, orders| store.read(move |r| r.changelog_slice(after, orders, 100));
         assert_eq!(
             window(0, 2).await.unwrap(),
-            Window {
+            ChangelogSlice {
                 orders: vec![7, 3],
                 upto: 4,
                 oldest: Some(UtcMillis(5))
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(window(4, 2).await.unwrap().orders, vec![9, 3]);
         assert_eq!(
             window(6, 2).await.unwrap(),
-            Window {
+            ChangelogSlice {
                 orders: vec![],
                 upto: 6,
                 oldest: None

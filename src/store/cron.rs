@@ -123,7 +123,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn void_cron_runs(&mut self, at: UtcMillis) -> Result<usize, StoreError> {
+    pub fn fail_interrupted_runs(&mut self, at: UtcMillis) -> Result<usize, StoreError> {
         let sql = "UPDATE cron_schedule SET status = 'error', messages = 'the daemon ended during this run',
                    finished_at = ?1 WHERE status = 'running'";
         Ok(self.connection.prepare_cached(sql)?.execute([at.0])?)

@@ -153,7 +153,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn give_backfill(
+    pub fn assign_backfill(
         &mut self,
         website: WebsiteId,
         backfill: BackfillId,
@@ -173,7 +173,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn take_backfill(&mut self, backfill: BackfillId, code: &str) -> Result<(), StoreError> {
+    pub fn unassign_backfill(&mut self, backfill: BackfillId, code: &str) -> Result<(), StoreError> {
         let sql = "UPDATE first_sync SET walk_id = NULL WHERE walk_id = ?1 AND state IN ('not_started', 'reindexing')
                    AND website_id = (SELECT id FROM website WHERE code = ?2)";
         self.connection
@@ -260,7 +260,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn note_first_sync(&mut self, row: &FirstSyncRow) -> Result<(), StoreError> {
+    pub fn record_sync_progress(&mut self, row: &FirstSyncRow) -> Result<(), StoreError> {
         let sql =
             "UPDATE first_sync SET sent_events = ?2, warned_early = ?3, warned_late = ?4, limited_by = ?5
                    WHERE website_id = ?1";
@@ -321,8 +321,8 @@ mod tests {
             let new = w.enroll_first_syncs(std::slice::from_ref(&base), UtcMillis(0))?;
             assert_eq!(new, ["base"]);
             assert!(w.enroll_first_syncs(&[base], UtcMillis(9))?.is_empty());
-            w.give_backfill(1, 7, 10)?;
-            w.give_backfill(1, 8, 99)?;
+            w.assign_backfill(1, 7, 10)?;
+            w.assign_backfill(1, 8, 99)?;
             let step = SyncStep { orders: 2, events: 5 };
             w.advance_first_sync(7, 1, step)?;
             w.advance_first_sync(8, 1, step)?;

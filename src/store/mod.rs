@@ -20,7 +20,7 @@
 //! | [`meta`] | `meta`, `website` |
 //! | [`backup`], [`restore`] | copies of the whole file |
 //!
-//! [`held`] says who keeps SQLite's own locks, without taking any.
+//! [`file::sqlite_locks`] says who keeps SQLite's own locks, without taking any.
 //!
 //! # Durability
 //!
@@ -59,9 +59,9 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use crate::store::file::check::Integrity;
-use crate::store::file::damage::Check;
+use crate::store::file::damage::BackgroundCheck;
 pub use crate::store::file::lock::StoreLock;
-pub use engine::Pace;
+pub use engine::SimulatedLatency;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
 
@@ -71,7 +71,7 @@ pub const INTAKE: &str = "intake";
 /// How often, and how long, work that others should not wait for looks whether they are through.
 const LOOKS: usize = 20;
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
-use crate::store::outbox::in_flight::Claims;
+use crate::store::outbox::in_flight::InFlightBatches;
 pub use transaction::{Durability, Reader, Topic, Writer};
 
 /// The version of SQLite that is built in.
@@ -83,11 +83,11 @@ pub fn sqlite_version() -> &'static str {
 #[derive(Clone, Debug)]
 pub struct Store {
     // Dropped first: a check under way does not hold up the end.
-    _check: Option<Arc<Check>>,
+    _check: Option<Arc<BackgroundCheck>>,
     writer: Arc<WriterThread>,
     readers: Arc<Readers>,
     path: Arc<PathBuf>,
-    claims: Claims,
+    in_flight: InFlightBatches,
 }
 
 impl Store {
@@ -104,13 +104,13 @@ impl Store {
     ///
     /// # Errors
     /// As there.
-    pub fn open_paced(path: &Path, pace: Option<Pace>) -> Result<Self, StoreError> {
+    pub fn open_paced(path: &Path, pace: Option<SimulatedLatency>) -> Result<Self, StoreError> {
         let connection = crate::store::file::open::writable(path)?;
         let readers = Readers::start(path, pace.as_ref())?;
         let writer = WriterThread::start(connection, pace)?;
         let check = match crate::store::file::damage::is_small(path) {
             true => None,
-            false => Some(Check::start(
+            false => Some(BackgroundCheck::start(
                 crate::store::file::open::read_only(path)?,
                 writer.announce_fatal(),
             )?),
@@ -120,7 +120,7 @@ impl Store {
             writer: Arc::new(writer),
             readers: Arc::new(readers),
             path: Arc::new(path.to_owned()),
-            claims: Claims::default(),
+            in_flight: InFlightBatches::default(),
         })
     }
 
@@ -141,7 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn write_behind<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
+    pub async fn write_low_priority<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -172,15 +172,15 @@ impl Store {
     ///
     /// # Errors
     /// If the files cannot be written.
-    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+    pub async fn truncate_wal(&self) -> Result<bool, StoreError> {
         let path = Arc::clone(&self.path);
-        let work = tokio::task::spawn_blocking(move || crate::store::file::open::empty_log(&path));
+        let work = tokio::task::spawn_blocking(move || crate::store::file::open::truncate_wal(&path));
         work.await.map_err(|_| StoreError::Closed)?
     }
 
     /// The batches that senders have in their hands.
-    pub fn claims(&self) -> &Claims {
-        &self.claims
+    pub fn in_flight(&self) -> &InFlightBatches {
+        &self.in_flight
     }
 
     /// Transactions that wait for the writer.
@@ -247,7 +247,7 @@ mod tests {
             Ok(())
         });
         let next = store.write(Durability::Relaxed, note("next"));
-        let behind = store.write_behind(Durability::Relaxed, note("behind"));
+        let behind = store.write_low_priority(Durability::Relaxed, note("behind"));
         // The first poll of each hands its job in; only then the writer goes on.
         let go = async { begin.send(()).unwrap() };
         let (busy, next, behind, ()) = tokio::join!(busy, next, behind, go);

@@ -34,7 +34,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn suppresses_anybody(&self) -> Result<bool, StoreError> {
+    pub fn has_suppressions(&self) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM suppression)";
         Ok(self
             .connection
@@ -136,7 +136,7 @@ mod tests {
                 w.add_suppressions(&persons, "by mail", UtcMillis(at))
             })
         };
-        assert!(!store.read(|r| r.suppresses_anybody()).await.unwrap());
+        assert!(!store.read(|r| r.has_suppressions()).await.unwrap());
         assert_eq!(add(vec![person(1), person(2)], 5).await.unwrap(), 2);
         assert_eq!(add(vec![person(2), person(3)], 9).await.unwrap(), 1);
         let page = store.read(|r| r.suppressions(Some(person(1)), 1)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use orderfeed::store::outbox::{Attempt, EventState, SenderState};
+use orderfeed::store::outbox::{AttemptRecord, EventState, SenderState};
 use orderfeed_emulator::{Emulator, EmulatorConfig, EmulatorHandle, RequestRow};
 use serde_json::json;
 use tokio::net::{TcpSocket, TcpStream};
@@ -59,7 +59,7 @@ fn is_delivered(house: &ShopHouse, order: i64) -> bool {
 }
 
 /// What is on record of sending an order's events, which travel together.
-fn attempts(house: &ShopHouse, order: i64) -> Vec<Attempt> {
+fn attempts(house: &ShopHouse, order: i64) -> Vec<AttemptRecord> {
     let attempts = house
         .installation
         .look(|reader| match reader.events_of(order)?.first() {

@@ -51,7 +51,7 @@ async fn due_at(rig: &Rig) -> Option<i64> {
         let known = reader.events_of(1)?;
         let life = known
             .first()
-            .map(|event| reader.batch_life(event.batch))
+            .map(|event| reader.batch_record(event.batch))
             .transpose()?
             .flatten();
         Ok(life.filter(|life| life.attempts > 0).map(|life| life.due_at.0))

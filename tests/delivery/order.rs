@@ -1,7 +1,7 @@
 //! The events of an order arrive in order, whatever happens on the way.
 
 use orderfeed::config::Config;
-use orderfeed::store::outbox::{BatchLimits, Class, Entry, EventState, NewEvent, OrderEvents};
+use orderfeed::store::outbox::{BatchLimits, Class, EnqueueMode, EventState, NewEvent, OrderEvents};
 use orderfeed_model::clock::{Clock, UtcMillis};
 use serde_json::json;
 
@@ -109,7 +109,7 @@ async fn an_event_of_the_future_leaves_when_its_time_has_come() {
             events: 100,
         };
         writer
-            .enqueue(&[order], Entry::IfNew, limits, Clock::System.now())
+            .enqueue(&[order], EnqueueMode::Insert, limits, Clock::System.now())
             .map(drop)
     })
     .await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use orderfeed::config::{Config, EdgeAuth, HumanDuration, Website};
 use orderfeed::delivery::{self, DeliveryError, DeliveryParts, DeliveryStats, Drained};
 use orderfeed::store::outbox::{
-    BatchLimits, Class, Entry, EventState, KnownEvent, NewEvent, OrderEvents, ParkedEvent, ParkedFilter,
-    SenderRow, SenderState,
+    BatchLimits, Class, EnqueueMode, EventState, KnownEvent, NewEvent, OrderEvents, ParkedEvent,
+    ParkedFilter, SenderRow, SenderState,
 };
 use orderfeed::store::{Durability, Store, Writer};
 use orderfeed_emulator::{
@@ -163,7 +163,7 @@ impl Rig {
                 bytes: 60_000 - 13,
                 events: 100,
             };
-            writer.enqueue(&all, Entry::IfNew, limits, now).map(drop)
+            writer.enqueue(&all, EnqueueMode::Insert, limits, now).map(drop)
         })
         .await;
     }

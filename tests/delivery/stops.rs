@@ -84,7 +84,7 @@ async fn a_pause_that_is_asked_for_during_a_stop_binds_the_next_start() {
     let asked = rig
         .write(|writer| {
             let website = writer.website_id("base")?;
-            writer.reader().asked_pause(website)
+            writer.reader().edge_pause(website)
         })
         .await;
     assert!(asked.is_some());

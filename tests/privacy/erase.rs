@@ -224,7 +224,7 @@ async fn after_body_retention_nothing_of_a_full_payload_is_left() {
     eventually("the bodies are let go", || {
         house
             .installation
-            .look(|reader| Ok(reader.kept_bodies(0, 1)?.is_empty()))
+            .look(|reader| Ok(reader.batches_with_body(0, 1)?.is_empty()))
             == Some(true)
     });
     assert_eq!(daemon.stop(), Some(0));

@@ -11,10 +11,10 @@ use fastrand::Rng;
 use orderfeed::config::Config;
 use orderfeed::indexer::{BackfillOptions, Indexer, batch_limits, capture};
 use orderfeed::store::outbox::{
-    Answer, BatchId, EventKey, EventState, EventVerdict, ParkedFilter, PendingBatch, Refusal, Settled,
+    BatchId, EdgeAnswer, EventKey, EventState, EventVerdict, ParkedFilter, PendingBatch, Refusal, Settled,
 };
 use orderfeed::store::views::ViewMode;
-use orderfeed::store::{Durability, Pace, Reader, Store, StoreError, Writer};
+use orderfeed::store::{Durability, Reader, SimulatedLatency, Store, StoreError, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestCaseError};
 use tokio::sync::watch;
@@ -137,7 +137,7 @@ impl Rig {
     async fn index(&mut self) -> Outcome {
         let version = self.read(|r| r.view_version()).await?;
         let window = self
-            .read(move |r| r.changelog_window(version, 10_000, 10_000))
+            .read(move |r| r.changelog_slice(version, 10_000, 10_000))
             .await?;
         self.indexer.update_view(|| false).await.map_err(wrong)?;
         for order in window.orders {
@@ -287,13 +287,13 @@ impl Rig {
         Ok(body.unwrap().events().map(|(key, _)| key).collect())
     }
 
-    fn answer(&mut self, status: u16) -> Answer {
+    fn answer(&mut self, status: u16) -> EdgeAnswer {
         self.requests += 1;
-        Answer {
+        EdgeAnswer {
             at: self.world.now(),
             status: Some(status),
             request_id: Some(format!("request {}", self.requests)),
-            ..Answer::default()
+            ..EdgeAnswer::default()
         }
     }
 
@@ -315,7 +315,7 @@ impl Rig {
 type Opened = (Store, Indexer, watch::Sender<Arc<Config>>);
 
 async fn open(world: &Arc<World>, config: &Config) -> Result<Opened, TestCaseError> {
-    let pace = Pace::new(|| std::time::Duration::ZERO);
+    let pace = SimulatedLatency::new(|| std::time::Duration::ZERO);
     let store = Store::open_paced(&world.path, Some(pace)).map_err(wrong)?;
     let now = world.now();
     store

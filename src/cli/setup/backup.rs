@@ -11,7 +11,7 @@ use crate::cli::output;
 use crate::cli::output::progress::Meter;
 use crate::ops::sentence::{spoken_bytes, spoken_duration};
 use crate::store::backup::restore;
-use crate::store::backup::{self, Contents, Existing};
+use crate::store::backup::{self, Existing, StoreContents};
 use crate::store::{StoreError, StoreLock};
 
 /// `backup`
@@ -45,7 +45,7 @@ pub struct RestoreArgs {
 struct Copied<'a> {
     file: &'a Path,
     #[serde(flatten)]
-    contents: &'a Contents,
+    contents: &'a StoreContents,
     duration_ms: i64,
     /// Where the store that was there before lies.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,8 +156,8 @@ fn stop_first(error: StoreError) -> anyhow::Error {
     }
 }
 
-fn spoken(contents: &Contents) -> String {
-    let Contents {
+fn spoken(contents: &StoreContents) -> String {
+    let StoreContents {
         bytes,
         schema,
         orders,

@@ -182,7 +182,7 @@ impl Driver {
                         self.place(row.website).said_at = Some(now);
                     }
                     let note = noted.clone();
-                    let write = move |w: &mut Writer<'_>| w.note_first_sync(&note);
+                    let write = move |w: &mut Writer<'_>| w.record_sync_progress(&note);
                     self.jobs
                         .indexer
                         .store()

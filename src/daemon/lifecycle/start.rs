@@ -81,7 +81,7 @@ pub async fn take_over(
     let (leases, runs) = store
         .write(Durability::Durable, move |writer: &mut Writer<'_>| {
             writer.init_view(mode, at)?;
-            Ok((writer.void_leases(at)?, writer.void_cron_runs(at)?))
+            Ok((writer.void_leases(at)?, writer.fail_interrupted_runs(at)?))
         })
         .await?;
     if !leases.is_empty() || runs > 0 {

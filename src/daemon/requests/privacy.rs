@@ -11,8 +11,8 @@ use crate::daemon::control::{Outcome, Reply};
 use crate::daemon::requests::persons::{
     EraseOptions, Erased, PersonId, Screening, SuppressOptions, Suppressed,
 };
-use crate::store::outbox::in_flight::Claims;
-use crate::store::outbox::{BatchId, Class, EventKey, Found};
+use crate::store::outbox::in_flight::InFlightBatches;
+use crate::store::outbox::{BatchId, Class, EventKey, PersonEvents};
 use crate::store::suppression::Person;
 use crate::store::{Durability, Store, StoreError, Writer};
 use orderfeed_events::person_of;
@@ -102,7 +102,7 @@ impl PrivacyRequests {
         }
         erasure.run().await?;
         if !options.dry_run {
-            erasure.report.log_emptied = self.store.empty_log().await?;
+            erasure.report.log_emptied = self.store.truncate_wal().await?;
         }
         erasure.report.orders = erasure.orders.len() as u64;
         if !options.dry_run {
@@ -154,7 +154,7 @@ impl PrivacyRequests {
                 }
             }
         }
-        let (free, held) = when_free(self.store.claims(), skipped).await;
+        let (free, held) = when_free(self.store.in_flight(), skipped).await;
         suppressed.under_way = held.len() as u64;
         for page in free.chunks(PAGE) {
             suppressed.events += self.screen_page(page.to_vec(), &mut Vec::new()).await?;
@@ -180,11 +180,11 @@ impl PrivacyRequests {
         if concerned.is_empty() {
             return Ok(0);
         }
-        let (claims, at) = (self.store.claims().clone(), self.clock.now());
+        let (in_flight, at) = (self.store.in_flight().clone(), self.clock.now());
         let screened = move |w: &mut Writer<'_>| {
             let (mut events, mut held) = (0, Vec::new());
             for id in concerned {
-                match claims.holds(id) {
+                match in_flight.contains(id) {
                     true => held.push(id),
                     false => events += w.screen_batch(id, person_of, at)?,
                 }
@@ -221,7 +221,7 @@ impl Erasure<'_> {
             if self.skipped.is_empty() || Instant::now() > deadline {
                 break;
             }
-            when_free(self.store.claims(), self.skipped.clone()).await;
+            when_free(self.store.in_flight(), self.skipped.clone()).await;
         }
         self.report.under_way = self.skipped.len() as u64;
         Ok(())
@@ -261,7 +261,7 @@ impl Erasure<'_> {
         loop {
             let persons = self.persons.clone();
             let read = move |r: &crate::store::Reader<'_>| {
-                let page = r.kept_bodies(after, PAGE)?;
+                let page = r.batches_with_body(after, PAGE)?;
                 let mut concerned = Vec::new();
                 for id in &page {
                     let found = r.find_in_batch(*id, &persons, person_of)?;
@@ -289,15 +289,15 @@ impl Erasure<'_> {
         if ids.is_empty() {
             return Ok(());
         }
-        let (claims, persons, at) = (
-            self.store.claims().clone(),
+        let (in_flight, persons, at) = (
+            self.store.in_flight().clone(),
             self.persons.clone(),
             self.clock.now(),
         );
         let erase = move |w: &mut Writer<'_>| {
             let (mut erased, mut held) = (Vec::new(), Vec::new());
             for id in ids {
-                match claims.holds(id) {
+                match in_flight.contains(id) {
                     true => held.push(id),
                     false => erased.push(w.erase_from_batch(id, &persons, person_of, at)?),
                 }
@@ -310,7 +310,7 @@ impl Erasure<'_> {
         Ok(())
     }
 
-    fn count(&mut self, found: &Found) {
+    fn count(&mut self, found: &PersonEvents) {
         let events = found.events.len() as u64;
         match found.pending {
             true => self.report.waiting += events,
@@ -351,12 +351,12 @@ impl<'a> Voice<'a> {
 }
 
 /// Waits until senders let go of these, within bounds: those that are free, and those that are not.
-async fn when_free(claims: &Claims, ids: Vec<BatchId>) -> (Vec<BatchId>, Vec<BatchId>) {
+async fn when_free(in_flight: &InFlightBatches, ids: Vec<BatchId>) -> (Vec<BatchId>, Vec<BatchId>) {
     let deadline = Instant::now() + PATIENCE;
-    while ids.iter().any(|id| claims.holds(*id)) && Instant::now() < deadline {
+    while ids.iter().any(|id| in_flight.contains(*id)) && Instant::now() < deadline {
         sleep(LOOK_AGAIN).await;
     }
-    ids.into_iter().partition(|id| !claims.holds(*id))
+    ids.into_iter().partition(|id| !in_flight.contains(*id))
 }
 
 fn hashes(persons: &[PersonId]) -> Vec<Person> {

@@ -43,7 +43,7 @@ pub(crate) async fn resync(
     if !options.dry_run {
         result.events += retry_parked(jobs, options).await?;
         store
-            .write(Durability::Durable, |writer| writer.hasten_all())
+            .write(Durability::Durable, |writer| writer.retry_now())
             .await?;
     }
     if options.wait {

@@ -231,7 +231,7 @@ impl Jobs {
             .await?;
         if batches > 0 {
             // Or the write-ahead log would keep what the database has forgotten. Readers in the way: the next run does it.
-            self.store().empty_log().await?;
+            self.store().truncate_wal().await?;
         }
         Ok((batches > 0).then(|| format!("let go of {batches} delivered batches")))
     }

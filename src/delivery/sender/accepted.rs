@@ -4,7 +4,7 @@ use crate::delivery::rules::Accepted;
 use crate::delivery::sender::Sender;
 use crate::delivery::sender::health::Permit;
 use crate::delivery::sender::settle::Settlement;
-use crate::store::outbox::{Answer, Class, EventVerdict, KindCode, PendingBatch, Settled};
+use crate::store::outbox::{Class, EdgeAnswer, EventVerdict, KindCode, PendingBatch, Settled};
 use orderfeed_model::clock::UtcMillis;
 
 /// A yes is remembered with at most so many remarks.
@@ -17,7 +17,7 @@ impl Sender {
         batches: Vec<PendingBatch>,
         kinds: Vec<Vec<(KindCode, u64)>>,
         accepted: Accepted,
-        answer: Answer,
+        answer: EdgeAnswer,
         now: UtcMillis,
     ) {
         self.suspicion.accepted(batches.iter().map(|batch| batch.id));
@@ -55,7 +55,7 @@ impl Sender {
         batches: &[PendingBatch],
         kinds: Vec<Vec<(KindCode, u64)>>,
         accepted: &Accepted,
-        answer: &Answer,
+        answer: &EdgeAnswer,
     ) {
         let mut start = 0;
         for (batch, kinds) in batches.iter().zip(kinds) {
@@ -68,7 +68,7 @@ impl Sender {
             let notes = notes.map(|(event, note)| format!("event {}: {note}", event - start));
             let anomaly = accepted.anomaly.map(str::to_owned);
             let notes: Vec<_> = notes.chain(anomaly).take(MOST_NOTES).collect();
-            let answer = Answer {
+            let answer = EdgeAnswer {
                 note: (!notes.is_empty()).then(|| notes.join("; ")),
                 ..answer.clone()
             };

@@ -15,7 +15,7 @@ use crate::delivery::sender::health::Permit;
 use crate::delivery::sender::lane::{End, Trip};
 use crate::delivery::sender::poison_isolation::Verdict;
 use crate::delivery::sender::settle::Settlement;
-use crate::store::outbox::{Answer, BatchId, EventVerdict, KindCode, PendingBatch, Refusal};
+use crate::store::outbox::{BatchId, EdgeAnswer, EventVerdict, KindCode, PendingBatch, Refusal};
 use orderfeed_model::clock::UtcMillis;
 
 /// A server error that may be the edge's is not asked about again sooner, where `delivery.retry.max` allows it.
@@ -100,7 +100,7 @@ impl Sender {
         &mut self,
         batches: Vec<PendingBatch>,
         retry: &Retry,
-        answer: Answer,
+        answer: EdgeAnswer,
         epoch: u64,
         now: UtcMillis,
     ) {
@@ -147,7 +147,7 @@ impl Sender {
         batches: Vec<PendingBatch>,
         by: Option<Split>,
         refused: &Refused,
-        answer: Answer,
+        answer: EdgeAnswer,
         now: UtcMillis,
     ) {
         self.edge_reached(refused, now);
@@ -176,7 +176,13 @@ impl Sender {
     }
 
     /// An event was refused on its own.
-    fn refused_alone(&mut self, batches: &[PendingBatch], refused: &Refused, answer: Answer, now: UtcMillis) {
+    fn refused_alone(
+        &mut self,
+        batches: &[PendingBatch],
+        refused: &Refused,
+        answer: EdgeAnswer,
+        now: UtcMillis,
+    ) {
         let Some(batch) = batches.first() else {
             return;
         };
@@ -223,7 +229,7 @@ impl Sender {
     }
 
     /// A request of several batches is asked about half by half; they stay as they are in the store.
-    fn halve_request(&mut self, mut batches: Vec<PendingBatch>, answer: Answer, now: UtcMillis) {
+    fn halve_request(&mut self, mut batches: Vec<PendingBatch>, answer: EdgeAnswer, now: UtcMillis) {
         for batch in &mut batches {
             batch.attempts += 1;
             batch.last_status = answer.status;
@@ -236,7 +242,7 @@ impl Sender {
         self.queue.halve(batches);
     }
 
-    fn halted(&mut self, batches: Vec<PendingBatch>, halt: Halt, answer: Answer, now: UtcMillis) {
+    fn halted(&mut self, batches: Vec<PendingBatch>, halt: Halt, answer: EdgeAnswer, now: UtcMillis) {
         let policy = self.retry().clone();
         self.speech.halts(&halt, now);
         self.health.halt(halt, &policy, now);
@@ -279,7 +285,7 @@ impl Sender {
         }
     }
 
-    fn failed(&mut self, batches: &[PendingBatch], due_at: UtcMillis, answer: Answer) {
+    fn failed(&mut self, batches: &[PendingBatch], due_at: UtcMillis, answer: EdgeAnswer) {
         self.unsettled.push(Settlement::Failed {
             ids: ids(batches),
             due_at,
@@ -307,8 +313,8 @@ impl Sender {
     }
 }
 
-fn answer_of(attempt: &Attempt, now: UtcMillis) -> Answer {
-    Answer {
+fn answer_of(attempt: &Attempt, now: UtcMillis) -> EdgeAnswer {
+    EdgeAnswer {
         at: now,
         status: attempt.status,
         request_id: Some(attempt.request_id.clone()),

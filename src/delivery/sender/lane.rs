@@ -142,7 +142,7 @@ async fn read_body(kit: &LaneKit, batches: &[PendingBatch]) -> Result<Option<Loa
     let ids: Vec<_> = batches.iter().map(|batch| batch.id).collect();
     let size = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + OPENING.len() + CLOSING.len();
     let read = kit.store.read(move |reader| {
-        let listed = reader.suppresses_anybody()?;
+        let listed = reader.has_suppressions()?;
         let mut body = Vec::with_capacity(size);
         body.extend_from_slice(OPENING);
         let mut kinds = Vec::with_capacity(ids.len());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::delivery::rules::{Accepted, Halt};
 use crate::ops::outage_log::{Line, Ration, Voice};
-use crate::store::outbox::{Answer, EventKey, SenderRow, SenderState};
+use crate::store::outbox::{EdgeAnswer, EventKey, SenderRow, SenderState};
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
 
@@ -142,7 +142,7 @@ impl Speech {
     }
 
     /// The edge said yes, and something else.
-    pub(crate) fn remarks(&mut self, accepted: &Accepted, answer: &Answer) {
+    pub(crate) fn remarks(&mut self, accepted: &Accepted, answer: &EdgeAnswer) {
         let Some(left_out) = self.remarks.speak(answer.at) else {
             return;
         };

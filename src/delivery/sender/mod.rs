@@ -39,7 +39,7 @@ use crate::delivery::sender::settle::{Effect, Settlement, settle};
 use crate::delivery::stats::LaneGauge;
 use crate::delivery::wiring::{Shared, Wiring, same_destination};
 use crate::store::meta::WebsiteId;
-use crate::store::outbox::in_flight::UnderWay;
+use crate::store::outbox::in_flight::SenderBatches;
 use crate::store::outbox::{BatchId, Class, SenderRow};
 use crate::store::{Durability, Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -66,7 +66,7 @@ pub(crate) struct Sender {
     suspicion: Suspicion,
     queue: Queue,
     /// Batches that must not be taken from the store: on their way, waiting for their commit, or in the queue's groups.
-    under_way: UnderWay,
+    under_way: SenderBatches,
     trips: JoinSet<Trip>,
     /// The same, counted by class.
     in_flight: InFlight,
@@ -109,7 +109,7 @@ impl Sender {
         let Some(destination) = wiring.destination(code, &shared.clock) else {
             return Ok(None);
         };
-        let read = move |reader: &Reader<'_>| Ok((reader.senders()?, reader.asked_pause(website)?));
+        let read = move |reader: &Reader<'_>| Ok((reader.senders()?, reader.edge_pause(website)?));
         let (rows, asked) = shared.store.read(read).await?;
         let row = rows.into_iter().find(|row| row.website == website);
         let health = Health::restore(row.as_ref(), asked, shared.clock.now());
@@ -136,7 +136,7 @@ impl Sender {
             health,
             suspicion: Suspicion::default(),
             queue: Queue::default(),
-            under_way: shared.store.claims().sender(),
+            under_way: shared.store.in_flight().of_sender(),
             trips: JoinSet::new(),
             in_flight: InFlight::default(),
             settling: None,
@@ -214,7 +214,7 @@ impl Sender {
             .read(move |reader| reader.retries_after(website, latest))
             .await?
         {
-            let hasten = move |writer: &mut Writer<'_>| writer.retry_by(website, latest);
+            let hasten = move |writer: &mut Writer<'_>| writer.clamp_retries(website, latest);
             store.write(Durability::Durable, hasten).await?;
         }
         self.stale = true;
@@ -317,7 +317,7 @@ impl Sender {
         let (website, asked) = (self.website, self.health.asked());
         if let Some(until) = asked.filter(|_| asked != self.reported_pause) {
             self.reported_pause = asked;
-            let note = move |writer: &mut Writer<'_>| writer.set_asked_pause(website, until);
+            let note = move |writer: &mut Writer<'_>| writer.set_edge_pause(website, until);
             self.shared.store.write(Durability::Durable, note).await?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::delivery::rules::Split;
-use crate::store::outbox::{Answer, BatchId, EventKey, EventVerdict, Settled};
+use crate::store::outbox::{BatchId, EdgeAnswer, EventKey, EventVerdict, Settled};
 use crate::store::{Durability, Fault, Store, StoreError, Writer};
 use orderfeed_events::person_of;
 use orderfeed_model::clock::UtcMillis;
@@ -17,24 +17,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) enum Settlement {
     /// The edge has these.
-    Delivered(Vec<Settled>, Answer),
+    Delivered(Vec<Settled>, EdgeAnswer),
     /// The edge decided event by event.
     Each {
         id: BatchId,
         verdicts: Vec<(usize, EventVerdict)>,
-        answer: Answer,
+        answer: EdgeAnswer,
     },
     /// Not now.
     Failed {
         ids: Vec<BatchId>,
         due_at: UtcMillis,
-        answer: Answer,
+        answer: EdgeAnswer,
     },
     /// Refused together with others; each half of them is asked for next, so they stay under way.
     Noted {
         ids: Vec<BatchId>,
         at: UtcMillis,
-        answer: Answer,
+        answer: EdgeAnswer,
     },
     /// Not sent: events of persons on the suppression list leave these.
     Screen { ids: Vec<BatchId>, at: UtcMillis },
@@ -42,7 +42,7 @@ pub(crate) enum Settlement {
     Halve {
         id: BatchId,
         by: Split,
-        answer: Option<Answer>,
+        answer: Option<EdgeAnswer>,
         at: UtcMillis,
     },
 }
@@ -87,7 +87,7 @@ pub(crate) async fn settle(store: Store, all: Vec<Settlement>) -> Result<Vec<Eff
 async fn settle_once(store: &Store, all: Arc<Vec<Settlement>>) -> Result<Vec<Effect>, StoreError> {
     store
         .write(Durability::Durable, move |writer| {
-            let delivered: Vec<(&[Settled], &Answer)> =
+            let delivered: Vec<(&[Settled], &EdgeAnswer)> =
                 all.iter().filter_map(Settlement::delivered).collect();
             writer.settle_requests(&delivered)?;
             let mut effects = Vec::with_capacity(all.len());
@@ -100,7 +100,7 @@ async fn settle_once(store: &Store, all: Arc<Vec<Settlement>>) -> Result<Vec<Eff
 }
 
 impl Settlement {
-    fn delivered(&self) -> Option<(&[Settled], &Answer)> {
+    fn delivered(&self) -> Option<(&[Settled], &EdgeAnswer)> {
         match self {
             Self::Delivered(batches, answer) => Some((batches, answer)),
             _ => None,

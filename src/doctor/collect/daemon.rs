@@ -48,7 +48,7 @@ pub(super) async fn look(config: &Config, clock: &Clock) -> Facts {
 }
 
 fn holder(store: &Path) -> Result<Option<Holder>, String> {
-    let Some(holder) = StoreLock::look(store).map_err(|error| error.to_string())? else {
+    let Some(holder) = StoreLock::try_holder(store).map_err(|error| error.to_string())? else {
         return Ok(None);
     };
     let status = DaemonStatus::of(Some(&holder));

@@ -10,7 +10,7 @@
 //!
 //! What blocks (files, SQLite) runs on threads of its own that nobody waits for: a disk that hangs keeps its thread, not
 //! the answer. The kernel is asked for SQLite's locks before the store is opened, and never again, because closing the
-//! files would give up the reader's own locks (see [`crate::store::file::held`]).
+//! files would give up the reader's own locks (see [`crate::store::file::sqlite_locks`]).
 
 mod daemon;
 mod detached;

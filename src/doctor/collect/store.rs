@@ -14,7 +14,7 @@ use crate::doctor::schedules;
 use crate::doctor::store::{Facts, Writer};
 use crate::ops::status::{DaemonStatus, Snapshot};
 use crate::store::cron::CronRun;
-use crate::store::file::held;
+use crate::store::file::sqlite_locks;
 use crate::store::meta::{DATA_SPACE, SOURCE_FINGERPRINT};
 use crate::store::outbox::ParkedFilter;
 use crate::store::views::Lease;
@@ -120,10 +120,10 @@ fn open(config: &Config, now: UtcMillis) -> Opened {
 /// Whoever is not the daemon and had the right to write at every look.
 fn foreign_writer(path: &Path) -> Option<Writer> {
     let daemon = DaemonStatus::of(StoreLock::holder(path).as_deref()).pid;
-    let first = held::writing_process(path).filter(|pid| Some(*pid) != daemon)?;
+    let first = sqlite_locks::writing_process(path).filter(|pid| Some(*pid) != daemon)?;
     for _ in 1..LOOKS {
         std::thread::sleep(BETWEEN_LOOKS);
-        if held::writing_process(path) != Some(first) {
+        if sqlite_locks::writing_process(path) != Some(first) {
             return None;
         }
     }

@@ -9,7 +9,7 @@ use crate::indexer::update::index_backoff::next_attempt;
 use crate::store::feed::{Exported, FeedRow, IndexFailure};
 use crate::store::first_sync::SyncStep;
 use crate::store::meta::WebsiteId;
-use crate::store::outbox::{BatchLimits, Class, Entry, NewEvent, OrderEvents};
+use crate::store::outbox::{BatchLimits, Class, EnqueueMode, NewEvent, OrderEvents};
 use crate::store::suppression::Person;
 use crate::store::{StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -116,7 +116,7 @@ impl Commit {
         record_failures(writer, &self.asked, failed, self.limited, self.at)?;
         if let Some(backfill) = self.advance.backfill() {
             for code in passed_over {
-                writer.take_backfill(backfill, &code)?;
+                writer.unassign_backfill(backfill, &code)?;
             }
         }
         for (code, share) in shares {
@@ -160,15 +160,19 @@ impl Commit {
         indexed: &mut Indexed,
     ) -> Result<(), StoreError> {
         // A forced resend also takes what is new.
-        let entries: &[Entry] = match self.force {
-            true => &[Entry::Again, Entry::IfNew],
-            false => &[Entry::IfNew],
+        let entries: &[EnqueueMode] = match self.force {
+            true => &[EnqueueMode::Resend, EnqueueMode::Insert],
+            false => &[EnqueueMode::Insert],
         };
         let mut queued = 0;
         for entry in entries {
             let entered = writer.enqueue(&share.entering, *entry, self.limits, self.at)?;
             queued += entered.events;
-            indexed.again += if *entry == Entry::Again { entered.events } else { 0 };
+            indexed.again += if *entry == EnqueueMode::Resend {
+                entered.events
+            } else {
+                0
+            };
             indexed.parked += entered.parked;
         }
         indexed.events += queued;

@@ -112,7 +112,9 @@ impl Indexer {
         // Beside live changes each batch of history has a transaction of its own, so that they wait for one at most;
         // otherwise it shares one with whatever else there is.
         let indexed = match class {
-            Class::History if self.is_live() => self.store.write_behind(Durability::Durable, work).await?,
+            Class::History if self.is_live() => {
+                self.store.write_low_priority(Durability::Durable, work).await?
+            }
             _ => self.store.write(Durability::Durable, work).await?,
         };
         Ok(indexed)

@@ -46,7 +46,7 @@ impl Indexer {
             for Adopted { sync, total } in adopted {
                 w.enroll_first_syncs(std::slice::from_ref(&sync), at)?;
                 let website = w.website_id(&sync.code)?;
-                w.give_backfill(website, id, total)?;
+                w.assign_backfill(website, id, total)?;
             }
             w.reader()
                 .backfill(id)?

@@ -350,7 +350,7 @@ async fn a_suspended_view_keeps_its_backlog() {
 
 #[tokio::test]
 async fn a_forced_resync_sends_delivered_events_again_with_their_frozen_bytes() {
-    use crate::store::outbox::{Answer, Settled};
+    use crate::store::outbox::{EdgeAnswer, Settled};
     let house = house(1).await;
     house.reindex(BackfillOptions::default()).await.unwrap();
     let batch = house
@@ -370,7 +370,8 @@ async fn a_forced_resync_sends_delivered_events_again_with_their_frozen_bytes() 
         website: 1,
         kinds: before.kinds(),
     };
-    let settle = move |w: &mut crate::store::Writer<'_>| w.settle_delivered(&[settled], &Answer::default());
+    let settle =
+        move |w: &mut crate::store::Writer<'_>| w.settle_delivered(&[settled], &EdgeAnswer::default());
     house.store.write(Durability::Durable, settle).await.unwrap();
     house.source.orders.lock().unwrap().get_mut(&1).unwrap().email = Some("other@example.com".to_owned());
     let plain = house

@@ -15,7 +15,7 @@ use super::report::Indexed;
 use super::{IndexError, Indexer};
 use crate::indexer::apply::advance::Advance;
 use crate::indexer::backfill::options::Reach;
-use crate::store::changelog::{VersionId, Window};
+use crate::store::changelog::{ChangelogSlice, VersionId};
 use crate::store::outbox::Class;
 use crate::store::views::{ViewState, ViewStatus};
 use crate::store::{Durability, Reader};
@@ -31,7 +31,7 @@ const REMEMBERED: usize = 200_000;
 
 /// A piece of the changelog, and where its end was when the piece was read.
 struct Piece {
-    window: Window,
+    window: ChangelogSlice,
     head: VersionId,
 }
 
@@ -122,7 +122,7 @@ impl Indexer {
         let read = move |reader: &Reader<'_>| {
             let view = reader.view_state()?;
             let version = view.map_or(0, |view: ViewState| view.version);
-            let window = reader.changelog_window(version, orders, orders.saturating_mul(ROWS_PER_ORDER))?;
+            let window = reader.changelog_slice(version, orders, orders.saturating_mul(ROWS_PER_ORDER))?;
             let head = reader.changelog_head()?;
             Ok((view, Piece { window, head }))
         };
@@ -188,10 +188,10 @@ mod tests {
     #[test]
     fn a_change_that_came_after_the_reading_is_read_again() {
         let piece = |upto, head| Piece {
-            window: Window {
+            window: ChangelogSlice {
                 orders: vec![7],
                 upto,
-                ..Window::default()
+                ..ChangelogSlice::default()
             },
             head,
         };

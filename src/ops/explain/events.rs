@@ -10,7 +10,7 @@ use crate::ops::explain::{AttemptLife, BatchSight, EventLife, ParkedLife, Suppre
 use crate::ops::sentence::spoken_duration;
 use crate::ops::status::{Moment, SenderStatus};
 use crate::store::outbox::{
-    Attempt, BatchId, BatchLife, Class, ERASED, EventKey, EventState, KnownEvent, LOCAL, ParkedEvent,
+    AttemptRecord, BatchId, BatchRecord, Class, ERASED, EventKey, EventState, KnownEvent, LOCAL, ParkedEvent,
     SenderState,
 };
 use crate::store::{Reader, StoreError};
@@ -59,7 +59,7 @@ fn event_life(
     let kind = EventKind::from_code(key.kind).ok_or_else(|| {
         StoreError::Invariant(format!("an event of order {} has kind {}", key.order, key.kind))
     })?;
-    let batch = reader.batch_life(event.batch)?;
+    let batch = reader.batch_record(event.batch)?;
     let pending = event.state == EventState::Pending;
     let waits_for = match pending {
         true => waits(reader, key, event.batch)?,
@@ -109,7 +109,7 @@ fn event_life(
 /// What must be final first, in words.
 fn waits(reader: &Reader<'_>, key: EventKey, batch: BatchId) -> Result<Vec<WaitLife>, StoreError> {
     let mut waits = Vec::new();
-    for after in reader.waits_for(batch)? {
+    for after in reader.dependencies_of(batch)? {
         let held: Vec<EventKey> = reader
             .batch_body(after)?
             .map(|body| body.entries.iter().map(|entry| entry.key).collect())
@@ -150,8 +150,8 @@ fn shared_orders(reader: &Reader<'_>, batch: BatchId, held: &[EventKey]) -> Resu
 }
 
 /// A batch whose event was refused holds others that were not: for those the last answer was a yes.
-fn attempts(all: Vec<Attempt>, submitted: bool, batch: Option<&BatchLife>) -> Vec<AttemptLife> {
-    let accepted = |attempt: &Attempt| {
+fn attempts(all: Vec<AttemptRecord>, submitted: bool, batch: Option<&BatchRecord>) -> Vec<AttemptLife> {
+    let accepted = |attempt: &AttemptRecord| {
         let last = batch.is_some_and(|batch| {
             batch.finished_at.is_some() && (batch.id, batch.attempts) == (attempt.batch, attempt.number)
         });
@@ -172,7 +172,7 @@ fn attempts(all: Vec<Attempt>, submitted: bool, batch: Option<&BatchLife>) -> Ve
         .collect()
 }
 
-fn sight_of(batch: &BatchLife) -> BatchSight {
+fn sight_of(batch: &BatchRecord) -> BatchSight {
     BatchSight {
         id: batch.id,
         class: match batch.class {
@@ -209,7 +209,7 @@ fn word(state: EventState) -> &'static str {
 /// Commerce's word. What the edge accepted and did not use was submitted; what an operator gave up was not.
 fn export_status(
     state: EventState,
-    batch: Option<&BatchLife>,
+    batch: Option<&BatchRecord>,
     suppressed: Option<&(String, UtcMillis)>,
 ) -> Option<&'static str> {
     match state {
@@ -227,7 +227,7 @@ fn export_status(
 fn notes(
     life: &EventLife,
     state: EventState,
-    batch: Option<&BatchLife>,
+    batch: Option<&BatchRecord>,
     around: &Surroundings<'_>,
 ) -> Vec<String> {
     match (state, batch) {
@@ -276,7 +276,7 @@ fn erased_note(at: Option<UtcMillis>) -> Option<String> {
     })
 }
 
-fn pending_notes(life: &EventLife, batch: &BatchLife, around: &Surroundings<'_>) -> Vec<String> {
+fn pending_notes(life: &EventLife, batch: &BatchRecord, around: &Surroundings<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     let wait = batch.due_at.millis_since(around.now);
     if batch.attempts > 0 {

@@ -53,7 +53,7 @@ pub enum Existing {
 
 /// What a store holds, as far as two can be compared by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Contents {
+pub struct StoreContents {
     /// Size of the file without its log, in bytes.
     pub bytes: u64,
     /// Version of the schema.
@@ -81,7 +81,7 @@ pub fn backup(
     existing: Existing,
     reserve: u64,
     progress: impl FnMut(u64, u64),
-) -> Result<Contents, BackupError> {
+) -> Result<StoreContents, BackupError> {
     refuse_name(from, to, existing)?;
     let source = crate::store::file::open::read_only_any_schema(from)?;
     let shared = shares_disk(from, to);
@@ -95,7 +95,7 @@ pub fn backup(
 ///
 /// # Errors
 /// `Unsound`, or why it cannot be read.
-pub fn check_backup(path: &Path) -> Result<Contents, BackupError> {
+pub fn check_backup(path: &Path) -> Result<StoreContents, BackupError> {
     let connection = open_copy(path)?;
     check(&connection, path)
 }
@@ -104,7 +104,7 @@ pub fn check_backup(path: &Path) -> Result<Contents, BackupError> {
 pub(super) struct Partial {
     path: PathBuf,
     file: File,
-    pub(super) contents: Contents,
+    pub(super) contents: StoreContents,
 }
 
 /// Writes and checks a copy beside `to`.
@@ -140,7 +140,7 @@ pub(super) fn write(
 }
 
 impl Partial {
-    fn begin(to: &Path, contents: Contents) -> Result<Self, BackupError> {
+    fn begin(to: &Path, contents: StoreContents) -> Result<Self, BackupError> {
         let path = beside(to, ".partial");
         let failed = |cause| of_file(&path, cause);
         let file = open_scratch(&path).map_err(failed)?;
@@ -298,7 +298,7 @@ pub(super) fn open_copy(path: &Path) -> Result<Connection, BackupError> {
     Ok(connection)
 }
 
-fn check(connection: &Connection, path: &Path) -> Result<Contents, BackupError> {
+fn check(connection: &Connection, path: &Path) -> Result<StoreContents, BackupError> {
     let unsound = |cause: String| BackupError::Unsound {
         path: path.to_owned(),
         cause,
@@ -311,8 +311,8 @@ fn check(connection: &Connection, path: &Path) -> Result<Contents, BackupError> 
     }
     let contents = contents(connection)?;
     match contents {
-        Contents { schema: 0, .. } => Err(unsound("it is empty".to_owned())),
-        Contents {
+        StoreContents { schema: 0, .. } => Err(unsound("it is empty".to_owned())),
+        StoreContents {
             view_version,
             changelog_version,
             ..
@@ -323,7 +323,7 @@ fn check(connection: &Connection, path: &Path) -> Result<Contents, BackupError> 
     }
 }
 
-fn contents(connection: &Connection) -> Result<Contents, StoreError> {
+fn contents(connection: &Connection) -> Result<StoreContents, StoreError> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (pages, page, schema) = (
         pragma("page_count")?,
@@ -332,9 +332,9 @@ fn contents(connection: &Connection) -> Result<Contents, StoreError> {
     );
     let bytes = u64::try_from(pages.saturating_mul(page)).unwrap_or_default();
     if schema == 0 {
-        return Ok(Contents {
+        return Ok(StoreContents {
             bytes,
-            ..Contents::default()
+            ..StoreContents::default()
         });
     }
     let reader = Reader { connection };
@@ -343,7 +343,7 @@ fn contents(connection: &Connection) -> Result<Contents, StoreError> {
             row.get::<_, i64>(0)
         })
     };
-    Ok(Contents {
+    Ok(StoreContents {
         bytes,
         schema,
         orders: count("sales_data_exporter_orders_v2")?.unsigned_abs(),

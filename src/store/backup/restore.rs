@@ -9,7 +9,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::store::backup::{BackupError, Contents, Existing, SIDECARS, beside, of_file, open_copy, write};
+use crate::store::backup::{
+    BackupError, Existing, SIDECARS, StoreContents, beside, of_file, open_copy, write,
+};
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, Store, StoreLock};
 use orderfeed_model::clock::UtcMillis;
@@ -18,7 +20,7 @@ use orderfeed_model::clock::UtcMillis;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// What it holds.
-    pub contents: Contents,
+    pub contents: StoreContents,
     /// Where the store that was there before lies, if there was one.
     pub kept: Option<PathBuf>,
 }

@@ -135,14 +135,14 @@ pub(crate) trait WriteJob: Send {
 }
 
 /// A job, and where its answer goes.
-pub(crate) struct Job<F, T> {
+pub(crate) struct QueuedWrite<F, T> {
     pub(crate) durability: Durability,
     pub(crate) work: Option<F>,
     pub(crate) result: Option<Result<T, StoreError>>,
     pub(crate) answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<F, T> WriteJob for Job<F, T>
+impl<F, T> WriteJob for QueuedWrite<F, T>
 where
     T: Send,
     F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send,

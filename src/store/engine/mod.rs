@@ -1,5 +1,5 @@
 //! The writer and the readers: threads of their own in production. In a simulation both are tasks of its one thread
-//! ([`Pace`]), with the same group commit, so that a run can be repeated.
+//! ([`SimulatedLatency`]), with the same group commit, so that a run can be repeated.
 
 pub(crate) mod group;
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::store::engine::group::{Committer, GROUP, Job, Topics, WriteJob, finish, panicked};
+use crate::store::engine::group::{Committer, GROUP, QueuedWrite, Topics, WriteJob, finish, panicked};
 use crate::store::error::{Fault, StoreError};
 use crate::store::file::open;
 use crate::store::transaction::{Durability, Reader, Topic, Writer};
@@ -26,9 +26,9 @@ const READERS: usize = 2;
 /// How long each transaction takes where the store is a task of the current runtime instead of threads: before the work
 /// is done, and once more before the answer.
 #[derive(Clone)]
-pub struct Pace(Arc<dyn Fn() -> Duration + Send + Sync>);
+pub struct SimulatedLatency(Arc<dyn Fn() -> Duration + Send + Sync>);
 
-impl Pace {
+impl SimulatedLatency {
     /// Asked at each step.
     pub fn new(pace: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Arc::new(pace))
@@ -42,9 +42,9 @@ impl Pace {
     }
 }
 
-impl fmt::Debug for Pace {
+impl fmt::Debug for SimulatedLatency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pace")
+        f.write_str("SimulatedLatency")
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) struct WriterThread {
 }
 
 impl WriterThread {
-    pub(super) fn start(connection: Connection, pace: Option<Pace>) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, pace: Option<SimulatedLatency>) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let fatal = watch::Sender::new(None);
         let topics = Topics::default();
@@ -89,7 +89,7 @@ impl WriterThread {
         F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job = Job {
+        let job = QueuedWrite {
             durability,
             work: Some(job),
             result: None,
@@ -154,7 +154,7 @@ fn write(mut committer: Committer, mut queue: WriteQueue) {
         .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-async fn write_paced(mut committer: Committer, mut queue: WriteQueue, pace: Pace) {
+async fn write_paced(mut committer: Committer, mut queue: WriteQueue, pace: SimulatedLatency) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = queue.recv().await {
         group.push(first);
@@ -191,7 +191,7 @@ struct ReaderThread {
 }
 
 impl Readers {
-    pub(super) fn start(path: &Path, pace: Option<&Pace>) -> Result<Self, StoreError> {
+    pub(super) fn start(path: &Path, pace: Option<&SimulatedLatency>) -> Result<Self, StoreError> {
         let mut threads = Vec::with_capacity(READERS);
         for number in 0..READERS {
             let mut connection = open::read_only(path)?;

@@ -33,12 +33,12 @@ pub(crate) fn damage(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// A check beside the work. It ends when this is dropped.
-pub(crate) struct Check {
+pub(crate) struct BackgroundCheck {
     interrupt: InterruptHandle,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl Check {
+impl BackgroundCheck {
     /// Looks through the file behind a connection of its own, and says in `fatal` what is wrong with it.
     pub(crate) fn start(
         connection: Connection,
@@ -64,7 +64,7 @@ impl Check {
     }
 }
 
-impl Drop for Check {
+impl Drop for BackgroundCheck {
     fn drop(&mut self) {
         self.interrupt.interrupt();
         if let Some(thread) = self.thread.take() {
@@ -73,8 +73,8 @@ impl Drop for Check {
     }
 }
 
-impl std::fmt::Debug for Check {
+impl std::fmt::Debug for BackgroundCheck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Check")
+        f.write_str("BackgroundCheck")
     }
 }

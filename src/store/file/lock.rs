@@ -54,14 +54,14 @@ impl StoreLock {
 
     /// Who holds the lock right now, if anybody; nobody also if that may not be seen.
     pub fn holder(store: &Path) -> Option<String> {
-        Self::look(store).ok().flatten()
+        Self::try_holder(store).ok().flatten()
     }
 
     /// The same, and why it cannot be seen.
     ///
     /// # Errors
     /// If the lock file is there and cannot be opened.
-    pub fn look(store: &Path) -> io::Result<Option<String>> {
+    pub fn try_holder(store: &Path) -> io::Result<Option<String>> {
         let mut file = match File::open(lock_path(store)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -74,7 +74,7 @@ impl StoreLock {
     }
 }
 
-/// Tries to take the lock. Whoever looks who has it ([`StoreLock::look`]) shares it for an instant: that must not keep a
+/// Tries to take the lock. Whoever looks who has it ([`StoreLock::try_holder`]) shares it for an instant: that must not keep a
 /// daemon from starting, so a lock that is taken is tried a few times.
 fn try_lock(file: &File) -> Result<(), TryLockError> {
     for _ in 1..TRIES {

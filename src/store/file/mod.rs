@@ -2,8 +2,9 @@
 
 pub(crate) mod check;
 pub(crate) mod damage;
-pub mod held;
+
 pub(crate) mod lock;
 pub(crate) mod open;
 pub(crate) mod owner;
 pub mod space;
+pub mod sqlite_locks;

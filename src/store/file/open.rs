@@ -92,7 +92,7 @@ pub(crate) fn read_only_any_schema(path: &Path) -> Result<Connection, StoreError
 }
 
 /// Checkpoints with a connection of its own, beside the writer; `false` if readers were in the way all the time.
-pub(crate) fn empty_log(path: &Path) -> Result<bool, StoreError> {
+pub(crate) fn truncate_wal(path: &Path) -> Result<bool, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

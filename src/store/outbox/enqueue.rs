@@ -67,11 +67,11 @@ pub struct BatchLimits {
 
 /// What entering an event means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum EnqueueMode {
     /// It enters if the outbox never held it.
-    IfNew,
+    Insert,
     /// A forced resend: one that was delivered is sent once more; others are left alone.
-    Again,
+    Resend,
 }
 
 /// What entered.
@@ -93,13 +93,13 @@ impl Writer<'_> {
     pub fn enqueue(
         &mut self,
         orders: &[OrderEvents],
-        entry: Entry,
+        entry: EnqueueMode,
         limits: BatchLimits,
         at: UtcMillis,
     ) -> Result<Enqueued, StoreError> {
         let mut open = HashMap::new();
         let mut result = Enqueued::default();
-        let listed = self.reader().suppresses_anybody()?;
+        let listed = self.reader().has_suppressions()?;
         for order in orders {
             if listed && self.suppresses(order)? {
                 result.suppressed += self.suppress_order(order, entry, at)?;
@@ -118,7 +118,7 @@ impl Writer<'_> {
     fn enqueue_order(
         &mut self,
         order: &OrderEvents,
-        entry: Entry,
+        entry: EnqueueMode,
         limits: BatchLimits,
         at: UtcMillis,
         open: &mut HashMap<(WebsiteId, Class), OpenBatch>,
@@ -126,7 +126,7 @@ impl Writer<'_> {
     ) -> Result<(), StoreError> {
         let mut waits_for = self.open_batches_of(order.order)?;
         if order.class == Class::Live {
-            self.hurry(&waits_for, at)?;
+            self.promote_to_live(&waits_for, at)?;
         }
         let size: usize = order.events.iter().map(NewEvent::size).sum();
         let plain = waits_for.is_empty()
@@ -190,7 +190,7 @@ impl Writer<'_> {
         &mut self,
         event: &NewEvent,
         order: &OrderEvents,
-        entry: Entry,
+        entry: EnqueueMode,
         batch: &mut OpenBatch,
         at: UtcMillis,
         result: &mut Enqueued,
@@ -201,16 +201,16 @@ impl Writer<'_> {
             document: event.document,
         };
         match (&event.body, entry) {
-            (Ok(json), Entry::IfNew) => {
+            (Ok(json), EnqueueMode::Insert) => {
                 if !self.insert_or_revive(key, batch.id, codec::body_hash(json))? {
                     return Ok(());
                 }
                 batch.body.push(key, json);
             }
-            (Ok(json), Entry::Again) if self.repoint_delivered(key, order.website, batch.id)? => {
+            (Ok(json), EnqueueMode::Resend) if self.repoint_delivered(key, order.website, batch.id)? => {
                 batch.body.push(key, json);
             }
-            (Err(refusal), Entry::IfNew) => {
+            (Err(refusal), EnqueueMode::Insert) => {
                 if self.insert_event(key, batch.id, 2, 0)? {
                     self.insert_parked(key, order.website, refusal, at)?;
                     result.parked += 1;
@@ -219,7 +219,7 @@ impl Writer<'_> {
                 }
                 return Ok(());
             }
-            (_, Entry::Again) => return Ok(()),
+            (_, EnqueueMode::Resend) => return Ok(()),
         }
         batch.changed_at = batch.changed_at.min(order.changed_at);
         result.events += 1;
@@ -296,7 +296,7 @@ impl Writer<'_> {
 
     /// A live change overtakes history, but never its own order's earlier events: so those become live, with all that
     /// they wait for.
-    fn hurry(&mut self, batches: &[BatchId], at: UtcMillis) -> Result<(), StoreError> {
+    fn promote_to_live(&mut self, batches: &[BatchId], at: UtcMillis) -> Result<(), StoreError> {
         let sql = "WITH RECURSIVE earlier (id) AS (
                      SELECT ?1 UNION SELECT d.after_id FROM outbox_dependency d JOIN earlier e ON d.batch_id = e.id)
                    UPDATE outbox_batch SET class = 0, changed_at = ?2

@@ -11,7 +11,7 @@ use orderfeed_model::clock::UtcMillis;
 
 /// What was found or removed in one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct PersonEvents {
     /// The events.
     pub events: Vec<EventKey>,
     /// Their bodies' size in bytes.
@@ -27,7 +27,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn kept_bodies(&self, after: BatchId, limit: usize) -> Result<Vec<BatchId>, StoreError> {
+    pub fn batches_with_body(&self, after: BatchId, limit: usize) -> Result<Vec<BatchId>, StoreError> {
         let sql = "SELECT batch_id FROM outbox_body WHERE batch_id > ?1 ORDER BY batch_id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -44,8 +44,8 @@ impl Reader<'_> {
         id: BatchId,
         persons: &[Person],
         person_of: PersonOf,
-    ) -> Result<Found, StoreError> {
-        let mut found = Found::default();
+    ) -> Result<PersonEvents, StoreError> {
+        let mut found = PersonEvents::default();
         let Some(body) = self.batch_body(id)? else {
             return Ok(found);
         };
@@ -128,7 +128,7 @@ impl Writer<'_> {
         persons: &[Person],
         person_of: PersonOf,
         at: UtcMillis,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<PersonEvents, StoreError> {
         let found = self.reader().find_in_batch(id, persons, person_of)?;
         let body = self.reader().batch_body(id)?.unwrap_or_default();
         if found.events.is_empty() {

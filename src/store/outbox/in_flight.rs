@@ -1,29 +1,29 @@
-//! Which batches are in a sender's hands. Memory of this process alone: nobody sends after its end.
+//! The batches in flight, in memory: after the end of the process nothing is in flight.
 //!
-//! An answer of the edge names events by their place in the request, so the contents of a batch must not change between
-//! the building of a request and the settlement of its answer. A sender claims what it takes, and whoever rewrites
-//! batches of others (`outbox::screen`, `outbox::erase`) leaves claimed ones alone.
+//! An answer of the edge refers to events by their position in the request, so the contents of a batch must not change
+//! between the building of a request and the settlement of its answer. Each sender registers the batches it takes, and
+//! code that rewrites batches (`outbox::screen`, `outbox::erase`) leaves registered ones alone.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::store::outbox::BatchId;
 
-/// All claims on the batches of one store.
+/// The batches in flight of all senders of one store.
 #[derive(Clone, Debug, Default)]
-pub struct Claims(Arc<Mutex<HashSet<BatchId>>>);
+pub struct InFlightBatches(Arc<Mutex<HashSet<BatchId>>>);
 
-impl Claims {
-    /// Whether a sender has it.
-    pub fn holds(&self, id: BatchId) -> bool {
+impl InFlightBatches {
+    /// Returns true if a sender has taken the batch.
+    pub fn contains(&self, id: BatchId) -> bool {
         self.ids().contains(&id)
     }
 
-    /// The hands of one more sender, still empty.
-    pub fn sender(&self) -> UnderWay {
-        UnderWay {
+    /// Returns the register of one more sender, still empty.
+    pub fn of_sender(&self) -> SenderBatches {
+        SenderBatches {
             own: HashSet::new(),
-            claims: self.clone(),
+            all: self.clone(),
         }
     }
 
@@ -32,38 +32,35 @@ impl Claims {
     }
 }
 
-/// What one sender has; everybody can see it. Let go of when it is dropped.
+/// The batches in flight of one sender. Dropping it removes them from [`InFlightBatches`].
 #[derive(Debug)]
-pub struct UnderWay {
+pub struct SenderBatches {
     own: HashSet<BatchId>,
-    claims: Claims,
+    all: InFlightBatches,
 }
 
-impl UnderWay {
-    /// Takes batches.
+impl SenderBatches {
     pub fn extend(&mut self, ids: impl Iterator<Item = BatchId>) {
-        let mut all = self.claims.ids();
+        let mut all = self.all.ids();
         for id in ids {
             self.own.insert(id);
             all.insert(id);
         }
     }
 
-    /// Lets go of one.
     pub fn remove(&mut self, id: BatchId) {
         self.own.remove(&id);
-        self.claims.ids().remove(&id);
+        self.all.ids().remove(&id);
     }
 
-    /// Its own.
     pub fn ids(&self) -> &HashSet<BatchId> {
         &self.own
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for SenderBatches {
     fn drop(&mut self) {
-        let mut all = self.claims.ids();
+        let mut all = self.all.ids();
         for id in &self.own {
             all.remove(id);
         }
@@ -75,15 +72,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_sender_has_is_seen_by_others_until_it_lets_go_or_ends() {
-        let claims = Claims::default();
-        let (mut one, mut other) = (claims.sender(), claims.sender());
+    fn the_batches_of_a_sender_are_in_flight_until_they_are_removed_or_the_sender_ends() {
+        let in_flight = InFlightBatches::default();
+        let (mut one, mut other) = (in_flight.of_sender(), in_flight.of_sender());
         one.extend([1, 2].into_iter());
         other.extend([3].into_iter());
         one.remove(1);
-        assert!(!claims.holds(1) && claims.holds(2) && claims.holds(3));
+        assert!(!in_flight.contains(1) && in_flight.contains(2) && in_flight.contains(3));
         assert_eq!(one.ids(), &HashSet::from([2]));
         drop(one);
-        assert!(!claims.holds(2) && claims.holds(3));
+        assert!(!in_flight.contains(2) && in_flight.contains(3));
     }
 }

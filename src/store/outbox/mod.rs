@@ -45,16 +45,16 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use attempts::{Attempt, BatchLife, KEPT_ATTEMPTS};
+pub use attempts::{AttemptRecord, BatchRecord, KEPT_ATTEMPTS};
 #[doc(hidden)]
 pub use codec::append_payload;
 pub use codec::{BatchBody, EventEntry};
-pub use enqueue::{BatchLimits, Enqueued, Entry, NewEvent, OrderEvents, Refusal};
-pub use erase::Found;
+pub use enqueue::{BatchLimits, EnqueueMode, Enqueued, NewEvent, OrderEvents, Refusal};
+pub use erase::PersonEvents;
 pub use parked::{ParkedEvent, ParkedFilter};
 pub use queue::PendingBatch;
 pub use sender::{SenderRow, SenderState};
-pub use settle::{Answer, EventVerdict, Settled};
+pub use settle::{EdgeAnswer, EventVerdict, Settled};
 pub use status::{EventState, KnownEvent, WebsiteOutbox};
 
 use orderfeed_model::order::OrderId;

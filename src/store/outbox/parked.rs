@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::enqueue::{BatchLimits, Entry, NewEvent, OrderEvents, Refusal};
+use super::enqueue::{BatchLimits, EnqueueMode, NewEvent, OrderEvents, Refusal};
 use super::{BatchId, Class, EventKey};
 use crate::store::meta::WebsiteId;
 use crate::store::{Reader, StoreError, Topic, Writer};
@@ -154,7 +154,7 @@ impl Writer<'_> {
             backfill: None,
             events: vec![event],
         };
-        self.enqueue(&[order], Entry::IfNew, limits, at)?;
+        self.enqueue(&[order], EnqueueMode::Insert, limits, at)?;
         self.continue_history(key, before, at)?;
         self.touch(Topic::Outbox);
         Ok(true)

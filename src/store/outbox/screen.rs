@@ -10,7 +10,7 @@
 
 use rusqlite::params;
 
-use super::enqueue::{Entry, OrderEvents};
+use super::enqueue::{EnqueueMode, OrderEvents};
 use super::{BatchBody, BatchId, Class, EventKey, LOCAL};
 use crate::store::meta::WebsiteId;
 use crate::store::suppression::PersonOf;
@@ -105,11 +105,11 @@ impl Writer<'_> {
     pub(super) fn suppress_order(
         &mut self,
         order: &OrderEvents,
-        entry: Entry,
+        entry: EnqueueMode,
         at: UtcMillis,
     ) -> Result<u64, StoreError> {
         let mut suppressed = 0;
-        for event in order.events.iter().filter(|_| entry == Entry::IfNew) {
+        for event in order.events.iter().filter(|_| entry == EnqueueMode::Insert) {
             let key = EventKey {
                 order: order.order,
                 kind: event.kind,

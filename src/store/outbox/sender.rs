@@ -76,7 +76,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn asked_pause(&self, website: WebsiteId) -> Result<Option<UtcMillis>, StoreError> {
+    pub fn edge_pause(&self, website: WebsiteId) -> Result<Option<UtcMillis>, StoreError> {
         let sql = "SELECT until FROM asked_pause WHERE website_id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let until = statement.query_row([website], |row| row.get(0).map(UtcMillis));
@@ -102,7 +102,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn retry_by(&mut self, website: WebsiteId, latest: UtcMillis) -> Result<usize, StoreError> {
+    pub fn clamp_retries(&mut self, website: WebsiteId, latest: UtcMillis) -> Result<usize, StoreError> {
         let sql = "UPDATE outbox_batch SET due_at = ?2
                    WHERE website_id = ?1 AND state = 0 AND attempts > 0 AND due_at > ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -132,7 +132,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_asked_pause(&mut self, website: WebsiteId, until: UtcMillis) -> Result<(), StoreError> {
+    pub fn set_edge_pause(&mut self, website: WebsiteId, until: UtcMillis) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO asked_pause VALUES (?1, ?2)";
         self.connection
             .prepare_cached(sql)?
@@ -144,7 +144,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn hasten_all(&mut self) -> Result<usize, StoreError> {
+    pub fn retry_now(&mut self) -> Result<usize, StoreError> {
         let sql = "UPDATE outbox_batch SET due_at = last_attempt_at
                    WHERE state = 0 AND attempts > 0 AND due_at > last_attempt_at";
         let hastened = self.connection.prepare_cached(sql)?.execute([])?;

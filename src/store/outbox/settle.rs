@@ -12,7 +12,7 @@ use orderfeed_model::clock::UtcMillis;
 
 /// What came back for a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct EdgeAnswer {
     /// When.
     pub at: UtcMillis,
     /// HTTP status; `None` if there was no answer.
@@ -54,7 +54,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// If the store cannot be written; the batches stay pending and are sent again.
-    pub fn settle_delivered(&mut self, batches: &[Settled], answer: &Answer) -> Result<(), StoreError> {
+    pub fn settle_delivered(&mut self, batches: &[Settled], answer: &EdgeAnswer) -> Result<(), StoreError> {
         self.settle_requests(&[(batches, answer)])
     }
 
@@ -62,7 +62,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// As there.
-    pub fn settle_requests(&mut self, requests: &[(&[Settled], &Answer)]) -> Result<(), StoreError> {
+    pub fn settle_requests(&mut self, requests: &[(&[Settled], &EdgeAnswer)]) -> Result<(), StoreError> {
         let mut counts = BTreeMap::new();
         for (batches, answer) in requests {
             for batch in *batches {
@@ -93,7 +93,7 @@ impl Writer<'_> {
         &mut self,
         id: BatchId,
         verdicts: &[(usize, EventVerdict)],
-        answer: &Answer,
+        answer: &EdgeAnswer,
     ) -> Result<(), StoreError> {
         let Some(body) = self.reader().batch_body(id)? else {
             return Ok(());
@@ -133,7 +133,7 @@ impl Writer<'_> {
         &mut self,
         ids: &[BatchId],
         due_at: UtcMillis,
-        answer: &Answer,
+        answer: &EdgeAnswer,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE outbox_batch SET attempts = attempts + 1, due_at = ?2, last_attempt_at = ?3, last_status = ?4,
                    last_error = ?5, request_id = ?6, duration_ms = ?7 WHERE id = ?1 AND state = 0";
@@ -224,7 +224,7 @@ impl Writer<'_> {
     }
 
     /// Makes a pending batch final and lets go of those that wait for it. `false` if it was final already.
-    fn finish_batch(&mut self, id: BatchId, answer: &Answer) -> Result<bool, StoreError> {
+    fn finish_batch(&mut self, id: BatchId, answer: &EdgeAnswer) -> Result<bool, StoreError> {
         let sql = "UPDATE outbox_batch SET state = 1, attempts = attempts + 1, last_attempt_at = ?2, finished_at = ?2,
                    last_status = ?3, last_error = ?4, request_id = ?5, duration_ms = ?6 WHERE id = ?1 AND state = 0";
         let row = params![
@@ -259,7 +259,7 @@ impl Writer<'_> {
         key: EventKey,
         json: &[u8],
         attempts: u32,
-        answer: &Answer,
+        answer: &EdgeAnswer,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE outbox_parked SET body = ?4, attempts = ?5, status = ?6, request_id = ?7
                    WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
@@ -311,7 +311,7 @@ impl Writer<'_> {
 }
 
 /// SQLite's integers are signed.
-pub(super) fn millis(answer: &Answer) -> Option<i64> {
+pub(super) fn millis(answer: &EdgeAnswer) -> Option<i64> {
     answer
         .duration_ms
         .map(|millis| i64::try_from(millis).unwrap_or(i64::MAX))

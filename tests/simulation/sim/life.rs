@@ -18,7 +18,7 @@ use orderfeed::daemon::tasks::{Machinery, PartEnd};
 use orderfeed::delivery::DeliveryParts;
 use orderfeed::delivery::http::transport::Connector;
 use orderfeed::indexer::{Indexer, batch_limits};
-use orderfeed::store::{Pace, Store, StoreError, StoreLock};
+use orderfeed::store::{SimulatedLatency, Store, StoreError, StoreLock};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -323,9 +323,9 @@ fn ticking() -> Arc<Notify> {
 }
 
 /// Transactions take no time, a little, or far too long.
-fn pace(rng: &mut Rng) -> Pace {
+fn pace(rng: &mut Rng) -> SimulatedLatency {
     let dice = std::sync::Mutex::new(rng.fork());
-    Pace::new(move || {
+    SimulatedLatency::new(move || {
         let mut dice = dice.lock().unwrap();
         Duration::from_millis(match dice.u8(..40) {
             0..=27 => 0,

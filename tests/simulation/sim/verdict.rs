@@ -270,7 +270,7 @@ fn story(path: &Path, fact: &Fact) -> String {
         };
         Ok(format!(
             "{own:?} {:?} {:?}",
-            reader.batch_life(own.batch)?,
+            reader.batch_record(own.batch)?,
             reader.suppression(own.key)?
         ))
     };

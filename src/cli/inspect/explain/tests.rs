@@ -5,8 +5,8 @@ use crate::commerce::source::{Change, ChangeOp};
 use crate::ops::explain::{Explanation, Question, Seen, SeenOrder, Sight};
 use crate::store::feed::{Exported, FeedRow, IndexFailure};
 use crate::store::outbox::{
-    Answer, BatchLimits, Class, Entry, EventVerdict, NewEvent, OrderEvents, Refusal, SenderRow, SenderState,
-    Settled,
+    BatchLimits, Class, EdgeAnswer, EnqueueMode, EventVerdict, NewEvent, OrderEvents, Refusal, SenderRow,
+    SenderState, Settled,
 };
 use crate::store::views::ViewMode;
 use crate::store::{Durability, Store, StoreError, StoreLock, Writer, testing};
@@ -66,7 +66,7 @@ impl Life {
 
     async fn enqueue(&self, order: OrderId, kinds: &'static [EventKind]) {
         self.write(move |w| {
-            w.enqueue(&[events(order, kinds)], Entry::IfNew, LIMITS, at(1))?;
+            w.enqueue(&[events(order, kinds)], EnqueueMode::Insert, LIMITS, at(1))?;
             Ok(())
         })
         .await;
@@ -159,18 +159,18 @@ fn seen_order(order: OrderId, kinds: &[EventKind], exported: Exported) -> Seen {
     })
 }
 
-fn yes(seconds: i64) -> Answer {
-    Answer {
+fn yes(seconds: i64) -> EdgeAnswer {
+    EdgeAnswer {
         at: at(seconds),
         status: Some(202),
         request_id: Some("5b1d-00f1".to_owned()),
         duration_ms: Some(12),
-        ..Answer::default()
+        ..EdgeAnswer::default()
     }
 }
 
-fn no(seconds: i64, status: u16, code: &str, title: &str) -> Answer {
-    Answer {
+fn no(seconds: i64, status: u16, code: &str, title: &str) -> EdgeAnswer {
+    EdgeAnswer {
         at: at(seconds),
         status: Some(status),
         request_id: Some(format!("0a2c-{seconds:02}")),
@@ -283,7 +283,7 @@ async fn parked_before_it_was_ever_sent_and_given_up() {
                 detail: "the event has 70000 bytes and a request at most 65522".to_owned(),
             });
         }
-        w.enqueue(&[order], Entry::IfNew, LIMITS, at(1))?;
+        w.enqueue(&[order], EnqueueMode::Insert, LIMITS, at(1))?;
         let key = w.reader().events_of(7)?[1].key;
         w.discard_parked(key, "agreed with the shop", at(3))?;
         Ok(())

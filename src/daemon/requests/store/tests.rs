@@ -1,7 +1,7 @@
 //! Requests on a real store.
 
 use crate::daemon::requests::store::*;
-use crate::store::outbox::{Class, Entry, EventState, NewEvent, OrderEvents, Refusal};
+use crate::store::outbox::{Class, EnqueueMode, EventState, NewEvent, OrderEvents, Refusal};
 use crate::store::testing;
 
 const NOW: UtcMillis = UtcMillis(1_000_000);
@@ -45,7 +45,7 @@ async fn park(store: &Store, orders: std::ops::Range<i64>) {
         .write(Durability::Durable, move |w| {
             let website = w.website_id("base")?;
             let events: Vec<_> = orders.map(parked(website)).collect();
-            w.enqueue(&events, Entry::IfNew, LIMITS, NOW)
+            w.enqueue(&events, EnqueueMode::Insert, LIMITS, NOW)
         })
         .await
         .unwrap();

@@ -9,7 +9,7 @@ mod tests;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::settle::{Answer, millis};
+use super::settle::{EdgeAnswer, millis};
 use super::{BatchId, Class, EventKey};
 use crate::store::{Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -21,7 +21,7 @@ const MOST_PARENTS: usize = 24;
 
 /// One request that held the events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct AttemptRecord {
     /// The batch that travelled: the event's own, or one that it was in before.
     pub batch: BatchId,
     /// The how manyth of that batch, from 1.
@@ -44,7 +44,7 @@ pub struct Attempt {
 
 /// A batch as its row tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BatchLife {
+pub struct BatchRecord {
     /// Its number.
     pub id: BatchId,
     /// Live or history.
@@ -80,7 +80,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn batch_life(&self, id: BatchId) -> Result<Option<BatchLife>, StoreError> {
+    pub fn batch_record(&self, id: BatchId) -> Result<Option<BatchRecord>, StoreError> {
         let sql = "SELECT id, class, finished_at, events, created_at, changed_at, due_at, attempts, last_attempt_at,
                      last_status, request_id, duration_ms, parent_id, parent_until FROM outbox_batch WHERE id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -91,11 +91,11 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn attempts_of(&self, id: BatchId) -> Result<Vec<Attempt>, StoreError> {
+    pub fn attempts_of(&self, id: BatchId) -> Result<Vec<AttemptRecord>, StoreError> {
         let mut all = Vec::new();
         let (mut next, mut until) = (Some(id), UtcMillis(i64::MAX));
         for _ in 0..MOST_PARENTS {
-            let Some(batch) = next.map(|id| self.batch_life(id)).transpose()?.flatten() else {
+            let Some(batch) = next.map(|id| self.batch_record(id)).transpose()?.flatten() else {
                 break;
             };
             let failures = self.failures_of(batch.id, until)?;
@@ -115,7 +115,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn waits_for(&self, id: BatchId) -> Result<Vec<BatchId>, StoreError> {
+    pub fn dependencies_of(&self, id: BatchId) -> Result<Vec<BatchId>, StoreError> {
         let sql = "SELECT after_id FROM outbox_dependency WHERE batch_id = ?1 ORDER BY after_id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([id], |row| row.get(0))?;
@@ -136,12 +136,12 @@ impl Reader<'_> {
         Ok(row.optional()?)
     }
 
-    fn failures_of(&self, id: BatchId, until: UtcMillis) -> Result<Vec<Attempt>, StoreError> {
+    fn failures_of(&self, id: BatchId, until: UtcMillis) -> Result<Vec<AttemptRecord>, StoreError> {
         let sql = "SELECT attempt, at, status, request_id, code, error, duration_ms FROM outbox_attempt
                    WHERE batch_id = ?1 AND at <= ?2 ORDER BY attempt";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![id, until.0], |row| {
-            Ok(Attempt {
+            Ok(AttemptRecord {
                 batch: id,
                 number: row.get(0)?,
                 at: UtcMillis(row.get(1)?),
@@ -159,7 +159,7 @@ impl Reader<'_> {
 
 impl Writer<'_> {
     /// Remembers a failed attempt; the batch's row counts it already.
-    pub(super) fn note_attempt(&mut self, id: BatchId, answer: &Answer) -> Result<(), StoreError> {
+    pub(super) fn note_attempt(&mut self, id: BatchId, answer: &EdgeAnswer) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO outbox_attempt
                    SELECT id, attempts, ?2, ?3, ?4, ?5, ?6, ?7 FROM outbox_batch WHERE id = ?1";
         self.connection.prepare_cached(sql)?.execute(params![
@@ -207,12 +207,12 @@ impl Writer<'_> {
 }
 
 /// The answer that made a batch final, unless it was a refusal, which is a row of its own.
-fn success_of(batch: &BatchLife, failures: &[Attempt]) -> Option<Attempt> {
+fn success_of(batch: &BatchRecord, failures: &[AttemptRecord]) -> Option<AttemptRecord> {
     let at = batch.finished_at?;
     if failures.iter().any(|failure| failure.number == batch.attempts) {
         return None;
     }
-    Some(Attempt {
+    Some(AttemptRecord {
         batch: batch.id,
         number: batch.attempts,
         at,
@@ -225,9 +225,9 @@ fn success_of(batch: &BatchLife, failures: &[Attempt]) -> Option<Attempt> {
     })
 }
 
-fn read_batch(row: &Row<'_>) -> rusqlite::Result<BatchLife> {
+fn read_batch(row: &Row<'_>) -> rusqlite::Result<BatchRecord> {
     let moment = |at: Option<i64>| at.map(UtcMillis);
-    Ok(BatchLife {
+    Ok(BatchRecord {
         id: row.get(0)?,
         class: Class::from_code(row.get(1)?),
         finished_at: moment(row.get(2)?),

@@ -1,12 +1,12 @@
 //! What is remembered of attempts.
 
 use crate::store::outbox::tests::{LIMITS, NOW, deliver, enqueue, order, ready, write};
-use crate::store::outbox::{Answer, BatchId, Class, EventKey, EventVerdict, Refusal};
+use crate::store::outbox::{BatchId, Class, EdgeAnswer, EventKey, EventVerdict, Refusal};
 use crate::store::{Store, testing};
 use orderfeed_model::clock::UtcMillis;
 
-fn failure(at: i64, code: &str) -> Answer {
-    Answer {
+fn failure(at: i64, code: &str) -> EdgeAnswer {
+    EdgeAnswer {
         at: UtcMillis(at),
         status: Some(503),
         request_id: Some(format!("request-{at}")),
@@ -70,7 +70,7 @@ async fn both_halves_of_a_split_remember_what_the_whole_went_through() {
     .await;
     assert_eq!(attempts(&store, whole).await, [(1, false), (2, false)]);
     assert_eq!(attempts(&store, right).await, [(1, false), (3, false)]);
-    let life = store.read(move |r| r.batch_life(right)).await.unwrap().unwrap();
+    let life = store.read(move |r| r.batch_record(right)).await.unwrap().unwrap();
     assert_eq!((life.parent, life.attempts), (Some(whole), 2));
 }
 

@@ -30,7 +30,7 @@ async fn change(store: &Store, from: OrderId, version: i64) -> Duration {
         enqueue(store, vec![order(id, Class::Live, &[1, 2])]).await;
         store.read(move |r| r.events_of(id)).await.unwrap();
         store
-            .read(move |r| r.changelog_window(version, 100, 2_000))
+            .read(move |r| r.changelog_slice(version, 100, 2_000))
             .await
             .unwrap();
         for batch in ready(store).await {

@@ -40,7 +40,10 @@ pub(super) fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEv
 }
 
 pub(super) async fn enqueue(store: &Store, orders: Vec<OrderEvents>) -> Enqueued {
-    write(store, move |w| w.enqueue(&orders, Entry::IfNew, LIMITS, NOW)).await
+    write(store, move |w| {
+        w.enqueue(&orders, EnqueueMode::Insert, LIMITS, NOW)
+    })
+    .await
 }
 
 pub(super) async fn write<T: Send + 'static>(
@@ -63,10 +66,10 @@ async fn body(store: &Store, id: BatchId) -> BatchBody {
 
 pub(super) async fn deliver(store: &Store, id: BatchId) {
     let kinds = body(store, id).await.kinds();
-    let answer = Answer {
+    let answer = EdgeAnswer {
         at: NOW,
         status: Some(202),
-        ..Answer::default()
+        ..EdgeAnswer::default()
     };
     write(store, move |w| {
         w.settle_delivered(
@@ -148,7 +151,10 @@ async fn orders_stay_whole_in_batches_within_the_limits() {
     let (_dir, store) = testing::fresh();
     let limits = BatchLimits { bytes: 60, events: 3 };
     let orders: Vec<_> = (1..=4).map(|id| order(id, Class::Live, &[1, 2])).collect();
-    write(&store, move |w| w.enqueue(&orders, Entry::IfNew, limits, NOW)).await;
+    write(&store, move |w| {
+        w.enqueue(&orders, EnqueueMode::Insert, limits, NOW)
+    })
+    .await;
     let queue = ready(&store).await;
     assert_eq!(
         queue.iter().map(|batch| batch.events).collect::<Vec<_>>(),
@@ -165,7 +171,10 @@ async fn an_order_larger_than_a_batch_is_chained() {
         events: 2,
     };
     let big = order(1, Class::Live, &[1, 2, 3, 4, 5]);
-    write(&store, move |w| w.enqueue(&[big], Entry::IfNew, limits, NOW)).await;
+    write(&store, move |w| {
+        w.enqueue(&[big], EnqueueMode::Insert, limits, NOW)
+    })
+    .await;
     let mut kinds = Vec::new();
     while let [batch] = ready(&store).await.as_slice() {
         kinds.extend(
@@ -234,10 +243,10 @@ async fn one_bad_event_is_parked_alone_and_can_be_sent_again_with_the_same_bytes
         (1, EventVerdict::Parked(refusal)),
         (2, EventVerdict::Suppressed("consent".to_owned())),
     ];
-    let answer = Answer {
+    let answer = EdgeAnswer {
         at: NOW,
         status: Some(400),
-        ..Answer::default()
+        ..EdgeAnswer::default()
     };
     write(&store, move |w| w.settle_each(id, &verdicts, &answer)).await;
     assert_eq!(states(&store, 1).await, [EventState::Delivered]);
@@ -312,7 +321,7 @@ async fn a_forced_resend_takes_delivered_events_only_and_makes_no_second_one() {
         order(2, Class::History, &[1]),
         order(3, Class::History, &[1]),
     ];
-    let again = write(&store, move |w| w.enqueue(&all, Entry::Again, LIMITS, NOW)).await;
+    let again = write(&store, move |w| w.enqueue(&all, EnqueueMode::Resend, LIMITS, NOW)).await;
     assert_eq!(again.events, 1);
     assert_eq!(states(&store, 1).await, [EventState::Pending]);
     assert_eq!(ready(&store).await.len(), 2);
@@ -337,10 +346,10 @@ async fn answers_that_are_settled_together_are_counted_once_for_each_batch() {
             kinds,
         });
     }
-    let answer = Answer {
+    let answer = EdgeAnswer {
         at: NOW,
         status: Some(202),
-        ..Answer::default()
+        ..EdgeAnswer::default()
     };
     for _ in 0..2 {
         let (settled, answer) = (settled.clone(), answer.clone());

@@ -31,7 +31,7 @@ async fn screen(store: &Store, id: BatchId) -> u64 {
     write(store, move |w| w.screen_batch(id, person_of, NOW)).await
 }
 
-async fn erase(store: &Store, id: BatchId, person: u8) -> Found {
+async fn erase(store: &Store, id: BatchId, person: u8) -> PersonEvents {
     write(store, move |w| {
         w.erase_from_batch(id, &[[person; 32]], person_of, NOW)
     })
@@ -72,7 +72,10 @@ async fn a_forced_resend_leaves_out_who_is_listed_and_what_was_erased() {
     list(&store, b"a").await;
     let found = erase(&store, 1, b'b').await;
     assert_eq!((found.events.len(), found.pending), (1, false));
-    let again = write(&store, move |w| w.enqueue(&orders(), Entry::Again, LIMITS, NOW)).await;
+    let again = write(&store, move |w| {
+        w.enqueue(&orders(), EnqueueMode::Resend, LIMITS, NOW)
+    })
+    .await;
     assert_eq!(again.events, 1);
     let waiting = ready(&store).await;
     assert_eq!(body(&store, waiting[0].id).await.entries[0].key.order, 3);
@@ -96,7 +99,7 @@ async fn a_batch_of_which_nothing_is_left_lets_go_of_those_that_wait_for_it() {
     assert_eq!(screen(&store, 1).await, 1);
     let ready = ready(&store).await;
     assert_eq!(ready.iter().map(|batch| batch.id).collect::<Vec<_>>(), [2]);
-    assert_eq!(store.read(|r| r.batch_life(1)).await.unwrap(), None);
+    assert_eq!(store.read(|r| r.batch_record(1)).await.unwrap(), None);
     assert_eq!(screen(&store, 1).await, 0, "again changes nothing");
     assert_eq!(store.read(|r| r.pending_events()).await.unwrap(), 1);
 }
@@ -115,10 +118,10 @@ async fn an_erased_dead_letter_is_given_up() {
             detail: "quoted".to_owned(),
         })
     };
-    let answer = Answer {
+    let answer = EdgeAnswer {
         at: NOW,
         note: Some("quoted".to_owned()),
-        ..Answer::default()
+        ..EdgeAnswer::default()
     };
     write(&store, move |w| {
         w.settle_each(1, &[(0, refusal()), (1, refusal())], &answer)
@@ -142,7 +145,7 @@ async fn an_erased_dead_letter_is_given_up() {
     assert_eq!((found.events.len(), found.texts), (1, 1));
     assert_eq!(
         erase(&store, 1, b'a').await,
-        Found::default(),
+        PersonEvents::default(),
         "again finds nothing"
     );
 }

@@ -12,7 +12,7 @@ async fn a_chunk_without_anything_new_hands_on_what_it_would_have_waited_for() {
     enqueue(&store, vec![order(1, Class::Live, &[1, 2])]).await;
     let known_and_new = order(1, Class::Live, &[1, 2, 3]);
     write(&store, move |w| {
-        w.enqueue(&[known_and_new], Entry::IfNew, limits, NOW)
+        w.enqueue(&[known_and_new], EnqueueMode::Insert, limits, NOW)
     })
     .await;
     let first = ready(&store).await;

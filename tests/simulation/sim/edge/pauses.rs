@@ -58,7 +58,7 @@ pub async fn forget_unheard(world: &World, store: &Store) {
     }
     let known = |reader: &Reader<'_>| {
         let websites = reader.websites()?.into_iter();
-        let asked = websites.map(|(id, code)| Ok((code, reader.asked_pause(id)?)));
+        let asked = websites.map(|(id, code)| Ok((code, reader.edge_pause(id)?)));
         asked.collect::<Result<BTreeMap<_, _>, _>>()
     };
     let Ok(known) = store.read(known).await else {
