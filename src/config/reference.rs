@@ -215,8 +215,8 @@ mod tests {
     fn a_row_says_type_default_and_what_a_change_needs() {
         let page = reference();
         for row in [
-            "| `lanes` | 1 to 1024 | `32` | reload | Most requests in flight per website; what is used adapts. 1 to 1024. |",
-            "| `poll_interval` | duration, `\"10ms\"` to `\"1h\"` | `\"2s\"` | restart | Pause between two looks for changes.",
+            "| `lanes` | 1 to 1024 | `32` | reload | Most requests in flight per website; the number in use adapts. 1 to 1024. |",
+            "| `poll_interval` | duration, `\"10ms\"` to `\"1h\"` | `\"2s\"` | restart | Interval at which the source is polled for changes.",
             "| `client_secret` | text, secret | none: required | reload | Required with auth = \"oauth\": the client's secret",
             "| `path` | text | `\"/var/lib/orderfeed/orderfeed.db\"` | restart |",
         ] {
