@@ -1,26 +1,31 @@
 //! `orderfeed` delivers the order status events of an Adobe Commerce instance to the Adobe Experience Platform
-//! edge. This is the map of the house; `docs/ARCHITECTURE.md` draws it.
+//! edge. This is a map of its modules; `docs/ARCHITECTURE.md` has the whole picture.
 //!
 //! ```text
 //! source ──capture──▶ changelog ──indexer──▶ outbox ──delivery──▶ edge
 //! ```
 //!
-//! | room | what lives there |
+//! | module | purpose |
 //! |---|---|
-//! | [`clock`] | time: the only reader of the wall clock |
-//! | [`config`] | what an operator may write, in layers, with messages that name the remedy |
-//! | [`commerce`] | what an order is, and where orders come from (MySQL, embedded SQLite) |
-//! | [`events`] | order → status events → XDM; pure |
+//! | [`cli`] | the commands, their help, output and exit codes |
+//! | [`doctor`] | the checks of `orderfeed doctor` |
+//! | [`daemon`] | start, schedules, requests from commands, the admin endpoint, drain and stop |
+//! | [`indexer`] | from the source into the changelog, and from the changelog into feed rows and events |
+//! | [`delivery`] | from the outbox to the edge: requests, response rules, backoff, tokens |
+//! | [`ops`] | logging, the snapshots behind `status` and `explain`, systemd's protocol |
+//! | [`first_sync`] | the first-sync window: next step, pace and warnings; pure |
 //! | [`store`] | the one SQLite database: changelog, feed, outbox, schedules |
-//! | [`first_sync`] | the five-minute window: what comes next, pace and warnings; pure |
-//! | [`indexer`] | capture into the changelog, changelog into feed rows and events |
-//! | [`delivery`] | outbox → edge: requests, response rules, backoff, tokens |
-//! | [`daemon`] | start, schedules, wiring, drain, stop |
-//! | [`ops`] | logging, health, what an on-call person looks at |
-//! | [`emulator`] | a local Edge Network and IMS for trials and tests |
-//! | [`demo`] | an embedded shop with simulated shoppers |
-//! | [`doctor`] | everything an on-call person would check, at once |
-//! | [`cli`] | one file per family of commands |
+//! | [`commerce`] | the sources that orders are read from: MySQL, MariaDB, embedded SQLite |
+//! | [`config`] | the layers of the configuration, their validation, and messages that name the fix |
+//!
+//! The crates below depend on nothing above:
+//!
+//! | crate | purpose |
+//! |---|---|
+//! | `orderfeed_events` | order → status events → XDM; pure |
+//! | `orderfeed_model` | orders, exact amounts, and time: the only reader of the wall clock |
+//! | `orderfeed_emulator` | a local Edge Network and IMS for trials and tests |
+//! | `orderfeed_demo_shop` | a shop in Commerce's tables, with simulated shoppers |
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod cli;

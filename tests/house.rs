@@ -11,6 +11,8 @@ mod layers;
 mod lex;
 mod links;
 mod messages;
+mod module_tables;
+mod pages;
 mod parse;
 mod tables;
 mod tree;

@@ -1,8 +1,9 @@
-//! Every dependency of a crate of the workspace is used.
+//! Dependencies: each is used by the crate that names it, and has one row in `docs/ARCHITECTURE.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::parse::tokens;
+use super::tables::{quoted, section, tables};
 use super::tree::text_files;
 
 /// A crate of the workspace.
@@ -69,6 +70,35 @@ fn a_version_shared_by_the_workspace_is_used_by_a_crate() {
     assert!(
         unused.is_empty(),
         "remove these from [workspace.dependencies]: {unused:?}"
+    );
+}
+
+#[test]
+fn the_documentation_has_one_row_for_each_dependency() {
+    let files = text_files();
+    let page = section(&files["docs/ARCHITECTURE.md"], "Dependencies");
+    let listed: Vec<String> = tables(&page)
+        .iter()
+        .flat_map(|table| &table.rows)
+        .flat_map(|row| quoted(&row.cells[0]))
+        .collect();
+    let unique: BTreeSet<String> = listed.iter().cloned().collect();
+    assert_eq!(
+        listed.len(),
+        unique.len(),
+        "a crate is listed twice under Dependencies"
+    );
+    let used: BTreeSet<String> = members(&files)
+        .into_iter()
+        .flat_map(|member| member.all)
+        .filter(|name| name != "orderfeed" && !name.starts_with("orderfeed-"))
+        .collect();
+    let missing: Vec<_> = used.difference(&unique).collect();
+    let stale: Vec<_> = unique.difference(&used).collect();
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "docs/ARCHITECTURE.md, Dependencies: add a row with the reason for {missing:?}; remove {stale:?}, no crate \
+         depends on them"
     );
 }
 

@@ -19,15 +19,7 @@ impl Graph {
             .iter()
             .map(|(module, text)| (module.as_str(), parse(text, &crates)));
         let mut modules: BTreeMap<&str, Parsed> = parsed.collect();
-        let for_tests: Vec<String> = modules
-            .iter()
-            .flat_map(|(module, parsed)| {
-                parsed
-                    .test_children
-                    .iter()
-                    .map(move |child| format!("{module}::{child}"))
-            })
-            .collect();
+        let for_tests = test_modules(texts);
         modules.retain(|module, _| !for_tests.iter().any(|test| is_within(module, test)));
         let resolver = Resolver { modules, crates };
         let edges = resolver
@@ -107,6 +99,20 @@ impl Graph {
         }
         None
     }
+}
+
+/// The modules that are declared for tests only. Those inside them are not listed.
+pub fn test_modules(texts: &BTreeMap<String, String>) -> Vec<String> {
+    let crates = BTreeSet::new();
+    texts
+        .iter()
+        .flat_map(|(module, text)| {
+            let children = parse(text, &crates).test_children;
+            children
+                .into_iter()
+                .map(move |child| format!("{module}::{child}"))
+        })
+        .collect()
 }
 
 /// The crate that a module belongs to.
