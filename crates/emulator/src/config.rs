@@ -1,22 +1,22 @@
-//! What the emulator can be told at start, and (all but the listeners, TLS and the ledger's detail) while it runs.
+//! Configuration of the emulator. All but the listeners, TLS and the ledger's detail can change while it runs.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that shapes the emulator. `EmulatorConfig::default()` is usable: two listeners on free loopback ports,
-/// one datastream, one OAuth client, no faults.
+/// The emulator's configuration. The default is usable: listeners on free loopback ports, one datastream, one OAuth
+/// client, no faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmulatorConfig {
-    /// Where the listener that plays `server.adobedc.net` (always authenticated) and IMS listens; port 0 = any free.
+    /// Address of the listener that plays `server.adobedc.net` (always authenticated) and IMS. Port 0 picks a free port.
     pub listen_server: SocketAddr,
-    /// Where the listener that plays `edge.adobedc.net` listens.
+    /// Address of the listener that plays `edge.adobedc.net`.
     pub listen_edge: SocketAddr,
-    /// Where the control interface (`/__mock/…`) listens.
+    /// Address of the control interface (`/__mock/…`).
     pub listen_control: SocketAddr,
-    /// Serve the data listeners over HTTPS with a certificate of the emulator's own authority.
+    /// Serves the data listeners over HTTPS, with a certificate of the emulator's own authority.
     pub tls: bool,
     /// Datastreams by id.
     pub datastreams: BTreeMap<String, DatastreamConfig>,
@@ -24,29 +24,30 @@ pub struct EmulatorConfig {
     pub clients: BTreeMap<String, ClientConfig>,
     /// Streaming inlets (`/collection/{id}`) by id.
     pub inlets: BTreeMap<String, InletConfig>,
-    /// Largest request body at the edge, in bytes (Adobe: 64 KB).
+    /// Largest request body the edge accepts, in bytes (Adobe: 64 KB).
     pub max_bytes: u64,
-    /// Request units an organization may spend a second of the virtual clock; 0 = no limit (Adobe: 6000).
+    /// Request units an organization may spend per second of the virtual clock; 0 = no limit (Adobe: 6000).
     pub ru_per_s: u64,
-    /// How long an access token lives, in seconds (Adobe: 86399).
+    /// Lifetime of an access token, in seconds (Adobe: 86399).
     pub token_ttl_s: i64,
     /// Tokens a client may fetch in one minute before IMS answers 429; 0 = no limit.
     pub tokens_per_minute: u32,
-    /// Scopes that a token must carry, or the edge answers `EXEG-0505-401`.
+    /// Scopes a token must carry; without them the edge answers `EXEG-0505-401`.
     pub required_scopes: Vec<String>,
-    /// Identity values that opted out: their events are received and ignored, with warning `EXEG-0301-200`.
+    /// Identities that opted out. Their events are accepted and ignored, with warning `EXEG-0301-200`.
     pub opted_out_ids: Vec<String>,
-    /// Check every event against the XDM schema; what does not fit is accepted and then marked `failed_batch`.
+    /// Checks every event against the XDM schema. An invalid event is accepted and then marked `failed_batch`, as the
+    /// platform's asynchronous validation does.
     pub strict_xdm: bool,
-    /// A round trip's simulated length in milliseconds: half before an event is recorded, half after.
+    /// Simulated round-trip time in milliseconds: half before an event is recorded, half after.
     pub latency_ms: u64,
-    /// Faults at random, reproducible by seed.
+    /// Random faults, reproducible by seed.
     pub faults: Option<RandomFaults>,
-    /// How much the ledger remembers.
+    /// Level of detail of the ledger.
     pub ledger: LedgerDetail,
-    /// Keep the bytes of every event (first recording), so that a test can read them back.
+    /// Keeps the bytes of every event when it is first recorded, so that a test can read them back.
     pub keep_bodies: bool,
-    /// Where the virtual clock stands, as RFC 3339; absent = the machine's clock.
+    /// Time of the virtual clock as RFC 3339. Absent: the machine's clock.
     pub clock: Option<String>,
 }
 
@@ -83,10 +84,10 @@ pub const DEFAULT_DATASTREAM: &str = "ebebf826-a01f-4458-8cec-ef61de241c93";
 pub const DEFAULT_ORG: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 /// The OAuth client of a default configuration.
 pub const DEFAULT_CLIENT: &str = "emulator-client";
-/// The secret of [`DEFAULT_CLIENT`]; it opens nothing but the emulator.
+/// The secret of [`DEFAULT_CLIENT`]. It is valid at the emulator only.
 pub const DEFAULT_SECRET: &str = "emulator-secret";
 
-/// One datastream.
+/// Settings of a datastream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatastreamConfig {
@@ -94,13 +95,12 @@ pub struct DatastreamConfig {
     pub org: String,
     /// A disabled datastream answers `EXEG-0004-422`.
     pub enabled: bool,
-    /// Whether the edge listener asks for a token, too.
     pub access: Access,
-    /// How many upstream services it feeds; multiplies the request units.
+    /// Number of upstream services. Multiplies the request units.
     pub upstreams: u64,
-    /// The sandbox that a client must be allowed to write.
+    /// Sandbox a client needs write access to.
     pub sandbox: String,
-    /// Identity namespaces that exist; any other answers `EXEG-0013-422`.
+    /// Known identity namespaces. Any other is answered with `EXEG-0013-422`.
     pub namespaces: Vec<String>,
 }
 
@@ -125,28 +125,28 @@ impl Default for DatastreamConfig {
     }
 }
 
-/// A datastream's access type (Adobe's words).
+/// Access type of a datastream, in Adobe's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
-    /// Only the server host asks for a token.
+    /// Only the server host requires a token.
     Mixed,
-    /// Both hosts ask for a token.
+    /// Both hosts require a token.
     Authenticated,
 }
 
-/// One OAuth server-to-server client.
+/// An OAuth server-to-server client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientConfig {
-    /// Its secret. Never shown by the control interface.
+    /// The control interface never returns it.
     #[serde(skip_serializing)]
     pub secret: String,
-    /// The organization its tokens belong to.
+    /// Organization that the client's tokens belong to.
     pub org: String,
-    /// Scopes it may ask for; empty = any.
+    /// Scopes the client may request; empty = any.
     pub scopes: Vec<String>,
-    /// Sandboxes it may write, else `EXEG-0506-401`.
+    /// Sandboxes the client may write to; others are answered with `EXEG-0506-401`.
     pub write_sandboxes: Vec<String>,
 }
 
@@ -161,13 +161,13 @@ impl Default for ClientConfig {
     }
 }
 
-/// One inlet of the streaming ingestion endpoint.
+/// An inlet of the streaming ingestion endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InletConfig {
-    /// The organization that messages must name.
+    /// Organization that messages must name.
     pub org: String,
-    /// Whether it asks for a token.
+    /// True if requests need a token.
     pub authenticated: bool,
 }
 
@@ -180,13 +180,13 @@ impl Default for InletConfig {
     }
 }
 
-/// How much the ledger remembers; each step down costs less memory and time.
+/// Level of detail of the ledger. Each level below costs less memory and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LedgerDetail {
-    /// A row for each event and request, and a look for personal data in each event.
+    /// A row per event and request, and a search for personal data in each event.
     Full,
-    /// For each `_id` a hash, a count and the first sequence number (about 60 bytes); requests as totals.
+    /// About 60 bytes per `_id` (hash, count, first sequence number); totals for requests.
     Compact,
     /// Totals only.
     Counts,
@@ -197,18 +197,18 @@ pub enum LedgerDetail {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandomFaults {
-    /// The share of data requests that meet a fault, 0.0 to 1.0.
+    /// Share of data requests that meet a fault, 0.0 to 1.0.
     pub rate: f64,
-    /// The seed: the same seed gives the same sequence of faults.
+    /// Equal seeds give equal sequences of faults.
     #[serde(default)]
     pub seed: u64,
-    /// Which faults they are.
+    /// Relative frequency of each fault.
     #[serde(default)]
     pub mix: FaultMix,
 }
 
 impl RandomFaults {
-    /// The usual mix.
+    /// Creates faults in the default mix.
     pub fn new(rate: f64, seed: u64) -> Self {
         Self {
             rate,
@@ -218,13 +218,13 @@ impl RandomFaults {
     }
 }
 
-/// How often each fault comes, relative to the others; 0 = never.
+/// Relative frequencies of random faults; 0 = never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaultMix {
     /// 503 with `Retry-After: 1`.
     pub busy: u32,
-    /// 503 without it.
+    /// 503 without `Retry-After`.
     pub unavailable: u32,
     /// 429 with `Retry-After: 1`.
     pub too_many: u32,
@@ -232,9 +232,9 @@ pub struct FaultMix {
     pub reset_before: u32,
     /// Connection reset after the events are recorded.
     pub reset_after: u32,
-    /// A hang.
+    /// The request hangs before it is answered.
     pub hang: u32,
-    /// How long a hang lasts, in milliseconds; absent = at random from 50 to 500.
+    /// Length of a hang in milliseconds. Absent: random, from 50 to 500.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hang_ms: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! The control interface (`/__mock/…`) on its own port: never reachable through the data listeners.
+//! The control interface (`/__mock/…`). It has a port of its own and is never reachable through the data listeners.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -25,12 +25,12 @@ use crate::ledger::Page;
 use crate::state::Shared;
 use orderfeed_model::clock::UtcMillis;
 
-/// The longest control request in bytes.
+/// Largest control request, in bytes.
 const MAX_BODY: usize = 4 << 20;
-/// Rows on a page of the ledger unless `limit` says otherwise.
+/// Default number of rows on a page of the ledger.
 const PAGE: usize = 10_000;
 
-/// Serves the control interface until told to stop.
+/// Serves the control interface until it is stopped.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     listener: TcpListener,
@@ -53,11 +53,11 @@ pub(crate) async fn run(
     }
 }
 
-/// Speaks HTTP on a connection until it ends.
+/// Serves HTTP on one connection until it closes.
 pub(crate) async fn http(shared: &Shared, stream: impl AsyncRead + AsyncWrite + Unpin) {
     let service = service_fn(|request| serve(shared, request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // A client that goes away early needs no answer.
+    // A client that closed its connection early needs no answer.
     drop(connection.await);
 }
 
@@ -138,7 +138,7 @@ fn ledger(shared: &Shared, query: &str) -> Handled {
     Ok(ledger.page(page))
 }
 
-/// One step, or a list of them.
+/// A single step, or a list of steps.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Steps {
@@ -163,7 +163,7 @@ fn script(shared: &Shared, body: &Bytes) -> Handled {
     Ok(json!({ "queued": queued }))
 }
 
-/// What may be done to the clock.
+/// A request to change the clock.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClockChange {
@@ -200,7 +200,7 @@ fn clock(shared: &Shared, body: &Bytes) -> Handled {
     Ok(json!({ "now": shared.now().rfc3339() }))
 }
 
-/// Merges into the configuration (RFC 7396: null removes). What was decided at start cannot be changed.
+/// Merges a patch into the configuration (RFC 7396: null removes). Rejects changes to settings that are fixed at start.
 fn configure(shared: &Shared, body: &Bytes) -> Handled {
     let patch = parse::<Value>(body)?;
     let fixed = [
@@ -217,7 +217,7 @@ fn configure(shared: &Shared, body: &Bytes) -> Handled {
     }
     let before = shared.config();
     let mut merged = json!(*before);
-    // Secrets are not shown, so they are put back before the merge.
+    // Serialization omits secrets, so they are restored before the merge.
     for (id, client) in &before.clients {
         merged["clients"][id]["secret"] = json!(client.secret);
     }

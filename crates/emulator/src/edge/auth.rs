@@ -1,4 +1,4 @@
-//! Who may send to a datastream.
+//! Authentication: the credentials of a request, and the access rules of a datastream.
 
 use crate::config::{Access, DatastreamConfig, EmulatorConfig};
 use crate::edge::problem::Refusal;
@@ -6,12 +6,12 @@ use crate::http::request::{Door, Inbound};
 use crate::ims::tokens::TokenStore;
 use orderfeed_model::clock::UtcMillis;
 
-/// Whether a request through this door needs a token (Adobe's access-type matrix).
+/// Returns true if a request to this listener needs a token (Adobe's access-type matrix).
 pub(crate) fn needs_token(door: Door, access: Access) -> bool {
     door == Door::Server || access == Access::Authenticated
 }
 
-/// The headers that authenticate a request, as they stand.
+/// The headers that authenticate a request, unparsed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Credentials<'a> {
     authorization: Option<&'a str>,
@@ -20,7 +20,6 @@ pub(crate) struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Reads a request's headers.
     pub(crate) fn of(inbound: &Inbound<'a>) -> Self {
         Self {
             authorization: inbound.header("authorization"),
@@ -29,14 +28,14 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// The bearer token, if the header has that form.
+    /// Returns the bearer token, if the header has that form.
     pub(crate) fn bearer(&self) -> Option<&'a str> {
         let (scheme, token) = self.authorization?.split_once(' ')?;
         let formed = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ');
         formed.then_some(token)
     }
 
-    /// Checks them for a datastream; the client id on success.
+    /// Checks the credentials for a datastream. Returns the client id.
     pub(crate) fn check(
         &self,
         datastream: &DatastreamConfig,

@@ -1,4 +1,4 @@
-//! `set-consent`: stores who opted out. What it stores is what `collect` and `interact` obey.
+//! `set-consent`: stores which identities opted out. `collect` and `interact` apply it.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::http::reply::Answer;
 use crate::http::request::Inbound;
 use crate::state::Shared;
 
-/// The values of `collect.val` that both the XDM schema and the edge's own list know.
+/// Values of `collect.val` that both the XDM schema and the edge accept.
 const PORTABLE_VALUES: [&str; 4] = ["y", "n", "p", "u"];
 
 /// Serves `POST /ee/v1/privacy/set-consent`.
@@ -51,7 +51,7 @@ enum Choice {
     Undecided,
 }
 
-/// The last entry that decides wins.
+/// Reads the consent choice. If several entries decide, the last one wins.
 fn choice(body: &Value) -> Result<Choice, Refusal> {
     let entries = body["consent"].as_array().filter(|entries| !entries.is_empty());
     let Some(entries) = entries else {

@@ -1,53 +1,52 @@
-//! The request body around the events: one pass that finds each event's exact bytes and scans it on the way.
+//! The request body around the events. One pass finds the exact bytes of each event and scans it.
 //!
-//! serde alone would need two passes (find the raw value, then parse it), and at full load the emulator shares two
-//! cores with what it tests; so the outermost object and array are backfilled here and each event goes to serde once.
+//! serde alone would need two passes: one to find the raw value, one to parse it. Under load the emulator shares its cores
+//! with the program under test, so this module parses the outermost object and array itself and hands each event to serde
+//! once.
 
 use serde::de::{Deserialize, IgnoredAny};
 
 use crate::edge::scan::{EventScan, Identities, Object};
 
-/// A body, taken apart.
+/// A parsed request body.
 #[derive(Debug, Default)]
 pub(crate) struct Envelope<'a> {
-    /// `events`.
     pub(crate) events: Field<Vec<RawEvent<'a>>>,
-    /// `event`.
     pub(crate) event: Field<Box<RawEvent<'a>>>,
-    /// `xdm` beside the events (v1): an identity map there holds for every event.
+    /// `xdm` beside the events (v1). Its identity map applies to every event.
     pub(crate) shared: Object<SharedXdm<'a>>,
 }
 
-/// A field that must have one shape.
+/// A field that is valid in one shape only.
 #[derive(Debug, Default)]
 pub(crate) enum Field<T> {
-    /// The key is absent.
     #[default]
     Absent,
-    /// It has the right shape.
     Here(T),
-    /// It has another shape.
+    /// The field has another shape.
     Other,
 }
 
 /// One event with its bytes.
 #[derive(Debug)]
 pub(crate) struct RawEvent<'a> {
-    /// The JSON text of the event, as sent.
+    /// JSON text of the event, as sent.
     pub(crate) bytes: &'a [u8],
-    /// What was found in it; `None` if it is no object.
+    /// `None` if the event is not an object.
     pub(crate) scan: Option<EventScan<'a>>,
 }
 
-/// v1's shared context.
+/// The context that all events of a v1 request share.
 #[derive(serde::Deserialize, Default, Debug)]
 pub(crate) struct SharedXdm<'a> {
-    /// Whose events these are.
     #[serde(borrow, default, rename = "identityMap")]
     pub(crate) identity_map: Identities<'a>,
 }
 
-/// Reads a request body. The error is the sentence for `EXEG-0101-400`.
+/// Parses a request body.
+///
+/// # Errors
+/// If it is malformed: the detail text of `EXEG-0101-400`.
 pub(crate) fn read(body: &[u8]) -> Result<Envelope<'_>, String> {
     let mut cursor = Cursor { body, at: 0 };
     let mut envelope = Envelope::default();

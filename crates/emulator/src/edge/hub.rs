@@ -1,7 +1,7 @@
 //! Streaming ingestion at the hub: `/collection/{inlet}` for one message, `/collection/batch/{inlet}` for many.
 //!
-//! Not what the daemon uses; it is here so that a client of either interface can be tried. Messages are read as plain
-//! JSON values: this path is not built for load.
+//! The daemon does not use this interface; it lets other clients be tested. Messages are parsed as plain JSON values: this
+//! path is not built for load.
 
 use serde_json::{Value, json};
 
@@ -14,13 +14,12 @@ use crate::ledger::{Carrier, NewEvent, Verdict, findings};
 use crate::state::Shared;
 use orderfeed_model::clock::UtcMillis;
 
-/// The largest request (Adobe, streaming ingestion).
+/// Largest request, in bytes (Adobe, streaming ingestion).
 const MAX_BYTES: u64 = 1 << 20;
 
-/// How many messages a request carries.
+/// The form of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// One.
     Single,
     /// `{"messages":[…]}`.
     Batch,

@@ -1,4 +1,4 @@
-//! Collect and interact: the rules in their order, and what becomes of the events that pass.
+//! `collect` and `interact`: applies the rules in order and records the events that pass.
 
 pub(crate) mod auth;
 pub(crate) mod consent;
@@ -28,29 +28,24 @@ use crate::state::Shared;
 use crate::xdm;
 use orderfeed_model::clock::UtcMillis;
 
-/// The most that the profile store takes of one event (Adobe, ingestion guardrails).
+/// Largest event the profile store takes, in bytes (Adobe, ingestion guardrails).
 const PROFILE_MAX_BYTES: usize = 10 * 1024;
 
-/// An answer with what the ledger wants to know of it.
+/// An answer, with the data the ledger records about it.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
-    /// The answer.
     pub(crate) answer: Answer,
-    /// Whether the request was accepted.
     pub(crate) accepted: bool,
-    /// How many events it held, if it came to reading them.
+    /// Number of events, if the body was parsed.
     pub(crate) n_events: Option<usize>,
-    /// The client whose token was accepted.
+    /// Client whose token was accepted.
     pub(crate) client: Option<String>,
-    /// Request units.
     pub(crate) ru: u64,
 }
 
-/// A gate that every request to a datastream passes: rules 2 to 8.
+/// A request that passed rules 2 to 8, which apply to every request to a datastream.
 pub(crate) struct Admitted<'c> {
-    /// Where it goes.
     pub(crate) datastream: &'c DatastreamConfig,
-    /// Who sent it.
     pub(crate) client: Option<String>,
 }
 
@@ -72,7 +67,7 @@ pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>) -> Served {
     served
 }
 
-/// Rules 2 to 8.
+/// Applies rules 2 to 8.
 pub(crate) fn admit<'c>(
     shared: &Shared,
     inbound: &Inbound<'c>,
@@ -121,7 +116,7 @@ fn authenticate<'c>(
     })
 }
 
-/// A problem+json answer.
+/// Builds a problem+json answer.
 pub(crate) fn refused(inbound: &Inbound<'_>, refusal: &Refusal) -> Answer {
     let id = inbound.query.datastream.as_deref();
     let org = id
@@ -135,7 +130,7 @@ pub(crate) fn refused(inbound: &Inbound<'_>, refusal: &Refusal) -> Answer {
     }
 }
 
-/// Rules 9 to 12: reads, checks and records the events; the indices of those ignored for lack of consent.
+/// Applies rules 9 to 12: parses, checks and records the events. Returns the indices of events ignored for lack of consent.
 fn accept(
     shared: &Shared,
     inbound: &Inbound<'_>,
@@ -227,7 +222,7 @@ impl Judge<'_, '_> {
     }
 }
 
-/// What the asynchronous validation will make of an event.
+/// Predicts the result of the platform's asynchronous validation.
 fn strictly(bytes: &[u8], timestamp: Option<UtcMillis>, now: UtcMillis) -> Verdict {
     let mut why = match serde_json::from_slice::<Value>(bytes) {
         Ok(event) => xdm::validate(&event),
@@ -255,7 +250,7 @@ fn strictly(bytes: &[u8], timestamp: Option<UtcMillis>, now: UtcMillis) -> Verdi
     Verdict::Recorded
 }
 
-/// The answer to an accepted request; `ignored` are the events whose person opted out.
+/// Builds the answer to an accepted request. `ignored` lists the events whose person opted out.
 fn success(inbound: &Inbound<'_>, ignored: &[usize], n_events: usize) -> Answer {
     let request_id = Some(inbound.request_id.clone());
     let answer = match inbound.route {
@@ -291,7 +286,7 @@ fn with_warnings(inbound: &Inbound<'_>, handle: Value, ignored: &[usize], n_even
     body
 }
 
-/// The handle that tells a client which edge it reached.
+/// Builds the handle that names the edge region a client reached.
 pub(crate) fn location_hint() -> Value {
     json!([{ "type": "locationHint:result",
         "payload": [{ "scope": "EdgeNetwork", "hint": "or2", "ttlSeconds": 1800 }] }])

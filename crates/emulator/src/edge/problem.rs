@@ -1,26 +1,25 @@
-//! The edge's error codes and the bodies that carry them: RFC 7807 for what fails a request, `errors[]` and
-//! `warnings[]` for what does not. Codes, statuses and titles are Adobe's (data collection APIs, troubleshooting page);
-//! the `detail` sentences are the emulator's own.
+//! The edge's error codes and the bodies that carry them: RFC 7807 for errors that fail a request, `errors[]` and
+//! `warnings[]` for others. Codes, statuses and titles are Adobe's (data collection APIs, troubleshooting page); the
+//! `detail` texts are the emulator's own.
 
 use serde_json::{Value, json};
 
-/// One code of the list.
+/// An error code of the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code {
-    /// `NNNN-SSS`: SSS is the HTTP status.
+    /// `NNNN-SSS`, where SSS is the HTTP status.
     pub(crate) code: &'static str,
-    /// The title that Adobe's documentation gives it.
+    /// Title in Adobe's documentation.
     pub(crate) title: &'static str,
 }
 
 impl Code {
-    /// The HTTP status at the end of the code.
+    /// Returns the HTTP status at the end of the code.
     pub(crate) fn status(self) -> u16 {
         status_of(self.code)
     }
 }
 
-/// All documented codes.
 pub(crate) const CODES: &[Code] = &[
     code("0000-503", "Service unavailable"),
     code("0001-500", "Unexpected error"),
@@ -70,7 +69,7 @@ pub(crate) const CODES: &[Code] = &[
     code("0506-401", "Missing write permission on sandbox"),
 ];
 
-/// The codes that the edge documents, as `NNNN-SSS`.
+/// Returns the documented codes, as `NNNN-SSS`.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     CODES.iter().map(|known| known.code)
 }
@@ -87,7 +86,7 @@ pub(crate) fn lookup(name: &str) -> Option<Code> {
         .find(|known| known.code == name || (name.len() == 4 && known.code.starts_with(name)))
 }
 
-/// The status at the end of `NNNN-SSS`, 500 if there is none.
+/// Returns the status at the end of `NNNN-SSS`, or 500 if there is none.
 pub(crate) fn status_of(code: &str) -> u16 {
     code.rsplit('-')
         .next()
@@ -95,24 +94,23 @@ pub(crate) fn status_of(code: &str) -> u16 {
         .unwrap_or(500)
 }
 
-/// The URI that names a code in a response.
+/// Returns the URI that names a code in a response.
 pub(crate) fn type_uri(code: &str) -> String {
     format!("https://ns.adobe.com/aep/errors/EXEG-{code}")
 }
 
-/// Why a request is refused: nothing of it is recorded.
+/// A reason to refuse a request. Nothing of a refused request is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// `NNNN-SSS`.
     pub(crate) code: &'static str,
-    /// What is wrong with this very request.
+    /// Explanation for this request.
     pub(crate) detail: String,
-    /// Entries for `report.errors`, for the codes that attach a report.
+    /// Entries of `report.errors`, for codes that attach a report.
     pub(crate) errors: Vec<String>,
 }
 
 impl Refusal {
-    /// A refusal without a list of single errors.
+    /// Creates a refusal without a list of errors.
     pub(crate) fn new(code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -121,7 +119,7 @@ impl Refusal {
         }
     }
 
-    /// The RFC 7807 body.
+    /// Builds the RFC 7807 body.
     pub(crate) fn body(&self, request_id: &str, org: Option<&str>, datastream: Option<&str>) -> Value {
         problem(
             self.code,
@@ -136,13 +134,10 @@ impl Refusal {
     }
 }
 
-/// What a problem says about the request it belongs to.
+/// The request data that a problem body reports.
 pub(crate) struct Report<'a> {
-    /// The id given back to the client.
     pub(crate) request_id: &'a str,
-    /// The organization, once it is known.
     pub(crate) org: Option<&'a str>,
-    /// The datastream, once it is known.
     pub(crate) datastream: Option<&'a str>,
 }
 
@@ -162,7 +157,7 @@ pub(crate) fn problem(code: &str, detail: &str, errors: &[String], report: &Repo
     json!({ "type": type_uri(code), "status": status_of(code), "title": title, "detail": detail, "report": about })
 }
 
-/// One entry of `errors[]` or `warnings[]`. Adobe leaves `eventIndex` out where the request held one event.
+/// Builds an entry of `errors[]` or `warnings[]`. Adobe omits `eventIndex` if the request held one event.
 pub(crate) fn entry(code: &str, event_index: Option<usize>) -> Value {
     let title = lookup(code).map_or("Error", |known| known.title);
     let mut entry = json!({ "type": type_uri(code), "status": status_of(code), "title": title });

@@ -1,17 +1,17 @@
-//! Request units: what an organization may spend a second.
+//! The quota of an organization, in request units per second.
 //!
-//! One unit is up to 8 KB of body for each upstream service (Adobe, Edge Network guardrails).
+//! One unit is up to 8 KB of body per upstream service (Adobe, Edge Network guardrails).
 
 use std::collections::HashMap;
 
 use orderfeed_model::clock::UtcMillis;
 
-/// The units of a request.
+/// Returns the units of a request.
 pub(crate) fn request_units(bytes: u64, upstreams: u64) -> u64 {
     bytes.div_ceil(8192).max(1) * upstreams.max(1)
 }
 
-/// What each organization spent in the current second of the virtual clock.
+/// The units each organization spent in the current second of the virtual clock.
 #[derive(Debug, Default)]
 pub(crate) struct RateMeter {
     spent: HashMap<String, (i64, u64)>,
@@ -41,12 +41,11 @@ impl RateMeter {
     }
 }
 
-/// Whether there was enough left.
+/// The result of [`RateMeter::spend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spend {
-    /// Yes.
     Granted,
-    /// No: 429.
+    /// The quota is used up; the answer is 429.
     Refused,
 }
 

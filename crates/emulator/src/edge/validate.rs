@@ -1,5 +1,5 @@
-//! The rules of the edge for one request, each a function of what was sent. Statuses and titles are Adobe's; the order
-//! in which they are asked, and the use of 0304 and 0308, are assumptions (docs/EMULATOR.md).
+//! The edge's validation rules, each a pure function of the request. Statuses and titles are Adobe's; the order of the
+//! rules and the use of 0304 and 0308 are assumptions (docs/EMULATOR.md).
 
 use crate::config::{DatastreamConfig, EmulatorConfig};
 use crate::edge::envelope::{Envelope, Field, RawEvent};
@@ -8,7 +8,7 @@ use crate::edge::scan::{Identities, Identity, Object, Text, XdmScan};
 use crate::http::route::Route;
 use orderfeed_model::clock::UtcMillis;
 
-/// The content types that the edge names in the text of 0111-415.
+/// Content types that the text of 0111-415 lists.
 const CONTENT_TYPES: [&str; 4] = [
     "application/json",
     "application/x-jackson-smile",
@@ -16,7 +16,7 @@ const CONTENT_TYPES: [&str; 4] = [
     "text/javascript",
 ];
 
-/// Rule 3.
+/// Applies rule 3.
 pub(crate) fn content_type(header: Option<&str>) -> Result<(), Refusal> {
     let Some(header) = header else {
         return Err(Refusal::new("0111-415", "the request has no Content-Type"));
@@ -40,7 +40,7 @@ pub(crate) fn content_type(header: Option<&str>) -> Result<(), Refusal> {
     ))
 }
 
-/// Rules 4 and 5.
+/// Applies rules 4 and 5.
 pub(crate) fn length(length: u64, max: u64) -> Result<(), Refusal> {
     match length {
         0 => Err(Refusal::new("0109-408", "the request has no body")),
@@ -52,7 +52,7 @@ pub(crate) fn length(length: u64, max: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Rules 6 and 7.
+/// Applies rules 6 and 7.
 pub(crate) fn datastream<'c>(
     config: &'c EmulatorConfig,
     route: Route<'_>,
@@ -78,7 +78,7 @@ pub(crate) fn datastream<'c>(
     }
 }
 
-/// Rule 10: the events of a request.
+/// Applies rule 10. Returns the events of a request.
 pub(crate) fn events<'a>(envelope: Envelope<'a>, route: Route<'_>) -> Result<Vec<RawEvent<'a>>, Refusal> {
     let missing = |path: &str| {
         Err(Refusal::new(
@@ -98,7 +98,7 @@ pub(crate) fn events<'a>(envelope: Envelope<'a>, route: Route<'_>) -> Result<Vec
     }
 }
 
-/// Rule 11 for the event at `index`. `shared` is the identity map beside the events (v1).
+/// Applies rule 11 to the event at `index`. `shared` is the identity map beside the events (v1).
 pub(crate) fn event(
     index: usize,
     event: &RawEvent<'_>,
@@ -134,7 +134,7 @@ pub(crate) fn event(
     }
 }
 
-/// The XDM payload of an event, if it is an object.
+/// Returns the XDM payload of an event, if it is an object.
 pub(crate) fn xdm<'e, 'a>(event: &'e RawEvent<'a>) -> Option<&'e XdmScan<'a>> {
     match &event.scan.as_ref()?.xdm {
         Object::Here(xdm) => Some(xdm),
@@ -161,7 +161,7 @@ fn check_identity(index: usize, identity: &Identity<'_>, namespaces: &[String]) 
             format!("the identity namespace '{namespace}' does not exist"),
         ));
     }
-    // An ECID has 38 digits; one that somebody made up is refused, too, but cannot be recognized here.
+    // An ECID has 38 digits. The real edge also refuses invented ones, which cannot be recognized here.
     if namespace == "ECID" && (id.len() != 38 || !id.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err(invalid_identity(index, namespace));
     }

@@ -1,4 +1,4 @@
-//! Faults on purpose: a script for the next requests, and a seeded mix of random ones.
+//! Fault injection: a script for the next requests, and a seeded mix of random faults.
 
 pub(crate) mod random;
 pub(crate) mod script;

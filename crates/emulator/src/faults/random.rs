@@ -1,9 +1,9 @@
-//! The built-in fault profile: what a bad day looks like, drawn from a seed.
+//! Random faults, drawn from a seed.
 
 use crate::config::{FaultMix, RandomFaults};
 use crate::faults::script::{CloseAt, FaultStep};
 
-/// Draws faults. The same seed and the same number of requests give the same faults in the same order.
+/// A generator of faults. Equal seeds give equal faults in equal order.
 #[derive(Debug)]
 pub(crate) struct FaultDice {
     rate: f64,
@@ -12,7 +12,6 @@ pub(crate) struct FaultDice {
 }
 
 impl FaultDice {
-    /// Starts the sequence of `faults.seed`.
     pub(crate) fn new(faults: RandomFaults) -> Self {
         Self {
             rate: faults.rate,
@@ -21,7 +20,7 @@ impl FaultDice {
         }
     }
 
-    /// What the next data request meets.
+    /// Returns the fault of the next data request, if it meets one.
     pub(crate) fn roll(&mut self) -> Option<FaultStep> {
         let hit = self.rng.f64() < self.rate;
         let FaultMix {

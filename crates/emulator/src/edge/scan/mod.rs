@@ -1,84 +1,68 @@
-//! One pass over an event, borrowing from the request body: what the rules and the ledger need, nothing else.
+//! Scans an event in one pass, borrowing from the request body: only the fields that the rules and the ledger need.
 //!
-//! Every field takes whatever JSON holds (a [`Text`] may turn out to be a number), because a wrong type is the edge's
-//! `EXEG-0102-400` for that field, not a syntax error of the request.
+//! Every field accepts any JSON value, because a wrong type is answered with `EXEG-0102-400` for that field and is not a
+//! syntax error of the request.
 
 mod visit;
 
 use std::borrow::Cow;
 
-/// An event as it stands in `events[]`.
+/// An element of `events[]`.
 #[derive(serde::Deserialize, Default, Debug)]
 pub(crate) struct EventScan<'a> {
-    /// The XDM payload.
     #[serde(borrow, default)]
     pub(crate) xdm: Object<XdmScan<'a>>,
 }
 
-/// The parts of the XDM payload that the edge or the ledger looks at.
+/// The fields of the XDM payload that the edge or the ledger reads.
 #[derive(serde::Deserialize, Default, Debug)]
 pub(crate) struct XdmScan<'a> {
-    /// The event's identifier.
     #[serde(borrow, default, rename = "_id")]
     pub(crate) id: Text<'a>,
-    /// What kind of event.
     #[serde(borrow, default, rename = "eventType")]
     pub(crate) event_type: Text<'a>,
-    /// When it happened.
     #[serde(borrow, default)]
     pub(crate) timestamp: Text<'a>,
-    /// Whose event it is.
     #[serde(borrow, default, rename = "identityMap")]
     pub(crate) identity_map: Identities<'a>,
-    /// Order and scope.
     #[serde(borrow, default)]
     pub(crate) commerce: Object<CommerceScan<'a>>,
 }
 
-/// `xdm.commerce`.
 #[derive(serde::Deserialize, Default, Debug)]
 pub(crate) struct CommerceScan<'a> {
-    /// `commerce.order`.
     #[serde(borrow, default)]
     pub(crate) order: Object<OrderScan<'a>>,
-    /// `commerce.commerceScope`.
     #[serde(borrow, default, rename = "commerceScope")]
     pub(crate) scope: Object<ScopeScan<'a>>,
 }
 
-/// `xdm.commerce.order`.
 #[derive(serde::Deserialize, Default, Debug)]
 pub(crate) struct OrderScan<'a> {
-    /// The order's number.
     #[serde(borrow, default, rename = "purchaseID")]
     pub(crate) purchase_id: Text<'a>,
 }
 
-/// `xdm.commerce.commerceScope`.
 #[derive(serde::Deserialize, Default, Debug)]
 pub(crate) struct ScopeScan<'a> {
-    /// The data space.
     #[serde(borrow, default, rename = "environmentID")]
     pub(crate) environment_id: Text<'a>,
-    /// The store view: order numbers are unique only within one.
+    /// Order numbers are unique only within a store view.
     #[serde(borrow, default, rename = "storeViewCode")]
     pub(crate) store_view: Text<'a>,
 }
 
-/// An object, nothing, or something else.
+/// A field that should be an object.
 #[derive(Debug, Default)]
 pub(crate) enum Object<T> {
-    /// The key is absent.
     #[default]
     Absent,
-    /// An object.
     Here(T),
     /// Any other JSON value.
     Other,
 }
 
 impl<T> Object<T> {
-    /// The object, if it is one.
     pub(crate) fn get(&self) -> Option<&T> {
         match self {
             Self::Here(value) => Some(value),
@@ -87,20 +71,18 @@ impl<T> Object<T> {
     }
 }
 
-/// A string, nothing, or something else.
+/// A field that should be a string.
 #[derive(Debug, Default)]
 pub(crate) enum Text<'a> {
-    /// The key is absent.
     #[default]
     Absent,
-    /// A string; borrowed unless it holds escapes.
+    /// Borrowed unless it holds escapes.
     Here(Cow<'a, str>),
     /// Any other JSON value.
     Other,
 }
 
 impl Text<'_> {
-    /// The string, if it is one.
     pub(crate) fn get(&self) -> Option<&str> {
         match self {
             Self::Here(text) => Some(text),
@@ -112,20 +94,19 @@ impl Text<'_> {
 /// The identity map, flattened.
 #[derive(Debug, Default)]
 pub(crate) struct Identities<'a> {
-    /// Each identity with its namespace, in order of appearance.
+    /// Identities in order of appearance.
     pub(crate) list: Vec<Identity<'a>>,
-    /// Namespaces whose value is no array of objects (empty if the map itself is no object).
+    /// Namespaces whose value is not an array of objects. Empty if the map itself is not an object.
     pub(crate) malformed: Vec<String>,
 }
 
-/// One identity.
+/// An identity of the event's person.
 #[derive(Debug)]
 pub(crate) struct Identity<'a> {
-    /// `Email_LC_SHA256`, `ECID`, …
+    /// For example `Email_LC_SHA256` or `ECID`.
     pub(crate) namespace: Cow<'a, str>,
-    /// The value.
     pub(crate) id: Text<'a>,
-    /// Whether it is the primary one. The string `"true"` of Adobe's own samples counts.
+    /// The string `"true"`, as in Adobe's own samples, counts as true.
     pub(crate) primary: bool,
 }
 

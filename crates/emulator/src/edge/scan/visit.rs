@@ -1,4 +1,4 @@
-//! How the scanned types are read: visitors that take any JSON value without a copy where there is one to avoid.
+//! serde visitors of the scanned types. They accept any JSON value and avoid copies.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,7 +20,7 @@ struct IdentityScan<'a> {
 #[derive(Default)]
 struct Flag(bool);
 
-/// The visits that end in "some other JSON value", for scalars.
+/// Implements the visits of scalars that count as "some other JSON value".
 macro_rules! other_scalars {
     ($other:expr) => {
         fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {

@@ -1,7 +1,7 @@
-//! The fault script: what the next requests shall meet instead of, or beside, an honest answer.
+//! The fault script: steps that replace or modify the answers to the next requests.
 //!
-//! A request takes the first step in the list that fits it. A step without a `match` fits every data request, so a list
-//! of such steps is a queue; a step with a `match` waits for its request and holds nobody else up.
+//! A request takes the first step that matches it. A step without `match` matches every data request, so a list of such
+//! steps is a queue. A step with `match` waits for its request and does not delay others.
 
 use std::collections::VecDeque;
 
@@ -10,27 +10,27 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::edge::problem;
 use orderfeed_model::clock::UtcMillis;
 
-/// One step of the script. At least one of its effects must be given.
+/// A step of the script. At least one effect must be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaultStep {
-    /// Answer with this status. Any 1xx–5xx number.
+    /// Answers with this status, 100 to 599.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Answer with this `EXEG` code as problem+json: `NNNN` or `NNNN-SSS`.
+    /// Answers with this `EXEG` code as problem+json: `NNNN` or `NNNN-SSS`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// `Retry-After`, word for word: seconds, a date, or nonsense.
+    /// Value of `Retry-After`, verbatim: seconds, a date, or invalid text.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_number")]
     pub retry_after: Option<String>,
-    /// `Retry-After` as a date, so many seconds after the request came; HTTP's dates have whole seconds, so the pause is up
-    /// to one shorter.
+    /// `Retry-After` as a date, this many seconds after the request arrived. HTTP dates have whole seconds, so the pause is
+    /// up to one second shorter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_date_s: Option<u32>,
-    /// The body, word for word; `plain` means the status's own phrase as text/plain.
+    /// Body of the answer, verbatim. `plain` stands for the status's own phrase as text/plain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// The body's content type.
+    /// Content type of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ctype: Option<String>,
     /// Entries of `errors[]`; without a status the answer is 207.
@@ -39,40 +39,40 @@ pub struct FaultStep {
     /// Entries of `warnings[]`; without a status the answer is 200.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<ScriptedEntry>,
-    /// Whether the request is processed and recorded before the scripted answer; by default only with a 2xx.
+    /// Processes and records the request before the scripted answer. By default only for a 2xx answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<bool>,
-    /// Wait this long, in milliseconds of real time; before recording, or after it where `record` is true.
+    /// Waits this many milliseconds of real time: before recording, or after it if `record` is true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hang_ms: Option<u64>,
-    /// Close the connection instead of answering.
+    /// Closes the connection instead of answering.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close: Option<CloseAt>,
-    /// Send the answer's body at this many bytes a second.
+    /// Sends the body of the answer at this many bytes per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_bps: Option<u64>,
-    /// Spoil the next TLS handshake (not the next request).
+    /// Breaks the next TLS handshake, not the next request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFault>,
-    /// Answer with this redirect status and `to` as the location.
+    /// Answers with this redirect status, and `to` as the location.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect: Option<u16>,
-    /// Where a redirect points.
+    /// Target of the redirect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Let every token that was issued so far expire first.
+    /// Expires every issued token first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub token_expire_now: bool,
-    /// Encode the answer with gzip.
+    /// Encodes the answer with gzip.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub gzip: bool,
-    /// Answer with a body of this many bytes of filler.
+    /// Answers with a body of this many filler bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_bytes: Option<u64>,
-    /// How many requests meet this step; 1 if absent, 0 = every one until a reset.
+    /// Number of requests that take this step. Absent: 1; 0: every request until a reset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// Which requests it waits for.
+    /// Restricts the step to matching requests.
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub only: Option<Match>,
 }
@@ -81,20 +81,20 @@ pub struct FaultStep {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedEntry {
-    /// `NNNN-SSS`.
+    /// Code as `NNNN-SSS`.
     pub code: String,
-    /// Which event of the request; left out of the answer if absent.
+    /// Index of the event in the request. Omitted from the answer if absent.
     #[serde(rename = "eventIndex", default, skip_serializing_if = "Option::is_none")]
     pub event_index: Option<usize>,
 }
 
-/// When a connection is closed.
+/// The moment at which a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseAt {
-    /// After the request's head, before its body is read.
+    /// After the request head, before the body is read.
     BeforeRead,
-    /// After the events are recorded: the client cannot know that they are.
+    /// After the events are recorded. The client cannot know that they are.
     AfterRecord,
     /// In the middle of the answer's body.
     MidResponse,
@@ -110,25 +110,25 @@ impl CloseAt {
     }
 }
 
-/// What may be wrong with a TLS handshake.
+/// A fault of a TLS handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsFault {
-    /// A certificate that the emulator's authority did not sign.
+    /// The certificate is not signed by the emulator's authority.
     BadCert,
 }
 
-/// What a request must have for a step to fit; everything that is given must hold.
+/// Conditions on a request. All that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Match {
-    /// Part of the path. A path that names `/ims/` makes the step fit token requests.
+    /// Part of the path. `/ims/` matches token requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The body holds this text.
+    /// Text that the body contains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contains_id: Option<String>,
-    /// The body has at least this many bytes.
+    /// Smallest body, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_bytes: Option<u64>,
 }
@@ -148,7 +148,7 @@ fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
 }
 
 impl FaultStep {
-    /// The status of the scripted answer; `None` leaves the honest answer in place.
+    /// Returns the status of the scripted answer, or `None` if the regular answer stays.
     pub(crate) fn scripted_status(&self) -> Option<u16> {
         let named = || Some(problem::lookup(self.code.as_deref()?)?.status());
         let implied = || match self {
@@ -161,7 +161,7 @@ impl FaultStep {
         self.status.or(self.redirect).or_else(named).or_else(implied)
     }
 
-    /// The `Retry-After` of the answer to a request that came at `received_at`.
+    /// Returns the `Retry-After` of the answer to a request received at `received_at`.
     pub(crate) fn retry_after(&self, received_at: UtcMillis) -> Option<String> {
         let date = |seconds: u32| received_at.plus_millis(i64::from(seconds) * 1000).http_date();
         self.retry_after
@@ -169,7 +169,7 @@ impl FaultStep {
             .or_else(|| self.retry_after_date_s.map(date))
     }
 
-    /// Whether the request is processed although the answer is scripted.
+    /// Returns true if the request is processed although its answer is scripted.
     pub(crate) fn records(&self) -> bool {
         self.record.unwrap_or_else(|| {
             self.scripted_status()
@@ -177,7 +177,7 @@ impl FaultStep {
         })
     }
 
-    /// A short name for the ledger.
+    /// Returns a short name for the ledger.
     pub(crate) fn label(&self) -> String {
         let mut parts = Vec::new();
         parts.extend(self.close.map(|at| at.label().to_owned()));
@@ -223,34 +223,32 @@ impl FaultStep {
     }
 }
 
-/// What is known of a request when a step is looked for.
+/// The part of a request that steps match against.
 #[derive(Clone, Copy)]
 pub(crate) struct Sighting<'a> {
-    /// The path, without the query.
+    /// Path without the query.
     pub(crate) path: &'a str,
-    /// The body, once it has been read.
+    /// `None` until the body has been read.
     pub(crate) body: Option<&'a [u8]>,
 }
 
-/// What the script has for a request.
+/// The result of [`Script::pick`].
 #[derive(Debug, PartialEq)]
 pub(crate) enum Pick {
-    /// This step.
     Step(Box<FaultStep>),
-    /// It depends on the body.
+    /// The body decides, and has not been read.
     NeedsBody,
-    /// Nothing.
     Nothing,
 }
 
-/// The steps still to come.
+/// The remaining steps.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     steps: VecDeque<FaultStep>,
 }
 
 impl Script {
-    /// Appends steps; all or none. `has_tls` says whether a handshake could be spoiled at all.
+    /// Appends all steps, or none if one is invalid.
     pub(crate) fn push(&mut self, steps: Vec<FaultStep>, tls: TlsOffer) -> Result<usize, String> {
         for (index, step) in steps.iter().enumerate() {
             step.check().map_err(|why| format!("step {index}: {why}"))?;
@@ -264,17 +262,15 @@ impl Script {
         Ok(self.steps.len())
     }
 
-    /// What is left.
     pub(crate) fn steps(&self) -> Vec<FaultStep> {
         self.steps.iter().cloned().collect()
     }
 
-    /// Forgets all steps.
     pub(crate) fn clear(&mut self) {
         self.steps.clear();
     }
 
-    /// Takes the first step that fits.
+    /// Takes the first step that matches.
     pub(crate) fn pick(&mut self, seen: Sighting<'_>) -> Pick {
         for index in 0..self.steps.len() {
             match fits(&self.steps[index], seen) {
@@ -290,13 +286,13 @@ impl Script {
         Pick::Nothing
     }
 
-    /// Takes the next step that is meant for a TLS handshake.
+    /// Takes the next step for a TLS handshake.
     pub(crate) fn pick_tls(&mut self) -> Option<TlsFault> {
         let index = self.steps.iter().position(|step| step.tls.is_some())?;
         self.take(index)?.tls
     }
 
-    /// Whether a handshake is to be spoiled: connections must then not be kept alive.
+    /// Returns true if a step waits for a TLS handshake. Connections must then not be kept alive.
     pub(crate) fn awaits_handshake(&self) -> bool {
         self.steps.iter().any(|step| step.tls.is_some())
     }
@@ -314,16 +310,14 @@ impl Script {
     }
 }
 
-/// Whether handshakes happen at all.
+/// Whether the data listeners use TLS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TlsOffer {
-    /// The data listeners speak HTTPS.
     Present,
-    /// They speak HTTP.
     Absent,
 }
 
-/// Whether a step fits; `None` if the body decides and is not read yet.
+/// Returns true if a step matches, or `None` if that depends on a body that has not been read.
 fn fits(step: &FaultStep, seen: Sighting<'_>) -> Option<bool> {
     if step.tls.is_some() {
         return Some(false);

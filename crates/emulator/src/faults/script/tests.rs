@@ -1,4 +1,4 @@
-//! Which fault comes when.
+//! Tests of the fault script.
 
 use crate::faults::script::*;
 
