@@ -18,7 +18,6 @@ pub struct EmulatorConfig {
     pub listen_control: SocketAddr,
     /// Serves the data listeners over HTTPS, with a certificate of the emulator's own authority.
     pub tls: bool,
-    /// Datastreams by id.
     pub datastreams: BTreeMap<String, DatastreamConfig>,
     /// OAuth clients by client id.
     pub clients: BTreeMap<String, ClientConfig>,
@@ -188,7 +187,6 @@ pub enum LedgerDetail {
     Full,
     /// About 60 bytes per `_id` (hash, count, first sequence number); totals for requests.
     Compact,
-    /// Totals only.
     Counts,
 }
 
@@ -224,7 +222,6 @@ impl RandomFaults {
 pub struct FaultMix {
     /// 503 with `Retry-After: 1`.
     pub busy: u32,
-    /// 503 without `Retry-After`.
     pub unavailable: u32,
     /// 429 with `Retry-After: 1`.
     pub too_many: u32,

@@ -1,4 +1,4 @@
-//! Starting the emulator, and holding it.
+//! Starts the emulator and holds it while it runs.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,27 +25,23 @@ use crate::ledger::{EarlyRequest, EventRow, OrderViolation, Page, PiiFinding, Re
 use crate::state::Shared;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// Why the emulator does not start, or does not do as told.
+/// An error of starting or controlling the emulator.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
-    /// A port is taken, or not ours to take.
+    /// A listener could not bind its address.
     #[error("the emulator cannot start")]
     Listen(#[source] io::Error),
-    /// HTTPS is impossible.
     #[error("the emulator cannot offer HTTPS")]
     Tls(#[from] TlsError),
-    /// The configured clock is no time.
-    #[error("clock = {0:?} is no RFC 3339 date-time such as 2026-11-22T07:00:00Z")]
+    #[error("clock = {0:?} is not an RFC 3339 date-time such as 2026-11-22T07:00:00Z")]
     Clock(String),
-    /// A step of the fault script is impossible.
     #[error("the fault script is refused: {0}")]
     Script(String),
-    /// There is no such OAuth client.
-    #[error("the emulator knows no client {0:?}")]
+    #[error("the emulator has no client {0:?}")]
     UnknownClient(String),
 }
 
-/// The emulator, before it runs.
+/// Starts emulators.
 #[derive(Debug)]
 pub struct Emulator;
 
@@ -53,7 +49,7 @@ impl Emulator {
     /// Starts all listeners on the current tokio runtime.
     ///
     /// # Errors
-    /// When a port cannot be bound, a certificate cannot be made, or the configured clock is no time.
+    /// If a port cannot be bound, a certificate cannot be made, or the configured clock is invalid.
     pub async fn start(config: EmulatorConfig) -> Result<EmulatorHandle, EmulatorError> {
         let clock = match &config.clock {
             None => Clock::System,
@@ -64,7 +60,7 @@ impl Emulator {
         Self::start_with_clock(config, clock).await
     }
 
-    /// Like [`Emulator::start`], with a clock that the caller shares with what it tests.
+    /// Starts the emulator with a clock that the caller shares with the program under test.
     ///
     /// # Errors
     /// As [`Emulator::start`].
@@ -112,7 +108,7 @@ impl Emulator {
     }
 }
 
-/// A running emulator. Dropping it stops it; [`EmulatorHandle::shutdown`] also waits until it has stopped.
+/// A running emulator. Dropping the handle stops it; [`EmulatorHandle::shutdown`] also waits until it has stopped.
 pub struct EmulatorHandle {
     server: SocketAddr,
     edge: SocketAddr,
@@ -124,27 +120,26 @@ pub struct EmulatorHandle {
 }
 
 impl EmulatorHandle {
-    /// Where the always authenticated host answers; no slash at the end.
+    /// Returns the URL of the host that always authenticates, without a trailing slash.
     pub fn server_url(&self) -> String {
         self.data_url(self.server)
     }
 
-    /// Where the other host answers.
+    /// Returns the URL of the other host.
     pub fn edge_url(&self) -> String {
         self.data_url(self.edge)
     }
 
-    /// The token endpoint.
     pub fn ims_url(&self) -> String {
         format!("{}/ims/token/v3", self.server_url())
     }
 
-    /// The control interface; always plain HTTP.
+    /// Returns the URL of the control interface, which is always plain HTTP.
     pub fn control_url(&self) -> String {
         format!("http://{}", self.control)
     }
 
-    /// The authority that signed the HTTPS certificate, as PEM; `None` without TLS.
+    /// Returns the certificate authority as PEM, or `None` without TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.tls.as_deref().map(Tls::ca_pem)
     }
@@ -152,7 +147,7 @@ impl EmulatorHandle {
     /// Appends to the fault script.
     ///
     /// # Errors
-    /// When a step is impossible; then none is appended.
+    /// If a step is invalid. None is appended then.
     pub fn script(&self, steps: Vec<FaultStep>) -> Result<(), EmulatorError> {
         self.shared
             .push_script(steps)
@@ -160,37 +155,36 @@ impl EmulatorHandle {
             .map_err(EmulatorError::Script)
     }
 
-    /// Appends to the fault script, given as JSON: a list of steps (docs/EMULATOR.md).
+    /// Appends a JSON list of steps (docs/EMULATOR.md) to the fault script.
     ///
     /// # Errors
-    /// When it is no list of steps, or a step is impossible.
+    /// If it is not a list of steps, or a step is invalid.
     pub fn script_json(&self, steps: Value) -> Result<(), EmulatorError> {
         let steps =
             serde_json::from_value(steps).map_err(|error| EmulatorError::Script(error.to_string()))?;
         self.script(steps)
     }
 
-    /// Steps that no request has met yet.
+    /// Returns the steps no request has taken yet.
     pub fn pending_script(&self) -> Vec<FaultStep> {
         self.shared.script().steps()
     }
 
-    /// Empties ledger and script; tokens stay valid, the clock stays as it is.
+    /// Clears ledger and script. Tokens stay valid and the clock does not change.
     pub fn reset(&self) {
         self.shared.reset();
     }
 
-    /// The virtual time.
     pub fn now(&self) -> UtcMillis {
         self.shared.now()
     }
 
-    /// Sets the virtual clock; a clock that ran with the machine stands still from here on.
+    /// Sets the virtual clock. It no longer follows the machine's clock afterwards.
     pub fn set_clock(&self, at: UtcMillis) {
         self.shared.set_clock(at);
     }
 
-    /// Lets every token that was issued so far expire.
+    /// Expires every issued token.
     pub fn expire_tokens(&self) {
         self.shared.tokens().expire_all();
     }
@@ -198,7 +192,7 @@ impl EmulatorHandle {
     /// Issues a token without the token endpoint.
     ///
     /// # Errors
-    /// When there is no such client.
+    /// If there is no such client.
     pub fn issue_token(&self, client_id: &str) -> Result<String, EmulatorError> {
         let config = self.shared.config();
         let unknown = || EmulatorError::UnknownClient(client_id.to_owned());
@@ -218,14 +212,14 @@ impl EmulatorHandle {
         self.configure(|config| drop(config.datastreams.insert(id.to_owned(), datastream)));
     }
 
-    /// Changes the configuration while running. Listeners, TLS and the ledger's detail stay as they were.
+    /// Changes the configuration at run time. Listeners, TLS and the ledger's detail do not change.
     pub fn configure(&self, change: impl FnOnce(&mut EmulatorConfig)) {
         let mut config = EmulatorConfig::clone(&self.shared.config());
         change(&mut config);
         self.shared.set_config(config);
     }
 
-    /// What `GET /__mock/ledger` answers, in one page.
+    /// Returns the body of `GET /__mock/ledger`, as one page.
     pub fn ledger(&self) -> Value {
         self.shared.ledger().page(Page {
             since: 0,
@@ -234,86 +228,87 @@ impl EmulatorHandle {
         })
     }
 
-    /// Event rows in order of arrival (only with the full ledger).
+    /// Returns the event rows in order of arrival. Empty unless the ledger is full.
     pub fn events(&self) -> Vec<EventRow> {
         self.shared.ledger().events().to_vec()
     }
 
-    /// Request rows in order of arrival, token requests included (only with the full ledger).
+    /// Returns the request rows in order of arrival, including token requests. Empty unless the ledger is full.
     pub fn requests(&self) -> Vec<RequestRow> {
         self.shared.ledger().requests().to_vec()
     }
 
-    /// Counters since the last reset.
+    /// Returns the counters since the last reset.
     pub fn totals(&self) -> Totals {
         self.shared.ledger().totals().clone()
     }
 
-    /// How many different `_id`s were recorded (0 with a ledger of counts).
+    /// Returns the number of distinct `_id`s recorded. 0 with a ledger of counts.
     pub fn unique_ids(&self) -> usize {
         self.shared.ledger().unique_ids()
     }
 
-    /// The `_id`s that were recorded.
+    /// Returns the `_id`s recorded.
     pub fn ids(&self) -> HashSet<String> {
         self.shared.ledger().ids()
     }
 
-    /// How often an `_id` was recorded.
+    /// Returns the number of times an `_id` was recorded.
     pub fn times_recorded(&self, id: &str) -> u32 {
         self.shared.ledger().times_recorded(id)
     }
 
-    /// `_id`s that came again with other bytes.
+    /// Returns the `_id`s that were received again with other bytes.
     pub fn bytes_changed(&self) -> Vec<String> {
         self.shared.ledger().bytes_changed()
     }
 
-    /// Events that were first recorded after a later one of the same order (by timestamp, within datastream and
+    /// Returns the events first recorded after a later one of the same order (by timestamp, within datastream and
     /// store view).
     pub fn order_violations(&self) -> Vec<OrderViolation> {
         self.shared.ledger().order_violations()
     }
 
-    /// Requests to a datastream before the pause was over that an answer had asked for.
+    /// Returns the requests sent to a datastream before the end of a `Retry-After`.
     pub fn early_requests(&self) -> Vec<EarlyRequest> {
         self.shared.ledger().early_requests()
     }
 
-    /// Events that hold a plain e-mail, `personalEmail` or a street (only with the full ledger).
+    /// Returns the events that contain a plain e-mail address, `personalEmail` or a street. Empty unless the ledger
+    /// is full.
     pub fn pii_findings(&self) -> Vec<PiiFinding> {
         self.shared.ledger().pii_findings()
     }
 
-    /// The bytes of an event's first recording, with `keep_bodies`.
+    /// Returns the bytes of an event's first recording. `None` without `keep_bodies`.
     pub fn body(&self, id: &str) -> Option<Bytes> {
         self.shared.ledger().body(id)
     }
 
-    /// What `GET /__mock/ledger?summary=1` answers.
+    /// Returns the body of `GET /__mock/ledger?summary=1`.
     pub fn summary(&self) -> Value {
         self.shared.ledger().summary()
     }
 
-    /// Serves one connection that the caller brings, as the always authenticated host. For fuzzing.
+    /// Serves the caller's connection as the host that always authenticates. For fuzzing.
     #[doc(hidden)]
     pub async fn converse_as_server(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         listener::http(&self.port(Door::Server), &ConnControl::default(), stream).await;
     }
 
-    /// Serves one connection that the caller brings, as the other host. For fuzzing.
+    /// Serves the caller's connection as the other host. For fuzzing.
     #[doc(hidden)]
     pub async fn converse_as_edge(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         listener::http(&self.port(Door::Edge), &ConnControl::default(), stream).await;
     }
 
-    /// Serves one connection that the caller brings, as the control interface. For fuzzing.
+    /// Serves the caller's connection as the control interface. For fuzzing.
     #[doc(hidden)]
     pub async fn converse_as_control(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         control::http(&self.shared, stream).await;
     }
 
-    /// Stops: open connections are dropped where they are.
+    /// Stops the emulator and drops open connections.
     pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();

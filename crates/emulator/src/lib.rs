@@ -1,6 +1,9 @@
-//! A local Edge Network and IMS, for trials, demonstrations and tests. It speaks the interfaces that Adobe documents,
-//! can be told to misbehave ([`FaultStep`]), and keeps a ledger against which a client's promises are asserted.
-//! `docs/EMULATOR.md` is its manual and says which behaviour is Adobe's and which is assumed.
+//!
+//! A local Edge Network and IMS for trials, demonstrations and tests.
+//!
+//! It implements the interfaces Adobe documents, injects faults on request ([`FaultStep`]), and keeps a ledger for
+//! assertions about a client. `docs/EMULATOR.md` is its manual and states which behaviour is Adobe's and which is
+//! assumed.
 //!
 //! ```text
 //!            data listeners (server, edge)                 control listener
@@ -8,9 +11,10 @@
 //!                                              └──────┴─▶ ledger ◀─────────────┘
 //! ```
 //!
-//! hyper is used without a framework, because faults need the connection itself: closed before the body is read, reset
-//! after the events are recorded, torn off in the middle of an answer. An accepted event is read once, borrowed from
-//! the request (`envelope`, `scan`), because under load the emulator shares its machine with what it tests.
+//! The data listeners use hyper without a framework, because faults need the connection itself: closed before the
+//! body is read, reset after the events are recorded, cut in the middle of an answer. An event is parsed once,
+//! borrowing from the request (`envelope`, `scan`), because under load the emulator shares its machine with the
+//! program under test.
 
 mod config;
 mod control;

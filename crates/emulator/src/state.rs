@@ -1,4 +1,5 @@
-//! What the listeners share, each part behind its own lock. No lock is held across an await, and no two at once.
+//! State shared by the listeners, each part behind a lock of its own. No lock is held across an await, and no task
+//! holds two.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -11,7 +12,6 @@ use crate::ims::tokens::TokenStore;
 use crate::ledger::Ledger;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// See the module.
 pub(crate) struct Shared {
     config: RwLock<Arc<EmulatorConfig>>,
     clock: Mutex<Clock>,
@@ -24,7 +24,6 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The state at start.
     pub(crate) fn new(config: EmulatorConfig, clock: Clock) -> Self {
         Self {
             clock: Mutex::new(clock),
@@ -38,13 +37,13 @@ impl Shared {
         }
     }
 
-    /// The configuration as it is now.
+    /// Returns the current configuration.
     pub(crate) fn config(&self) -> Arc<EmulatorConfig> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the configuration. Random faults start anew where they changed, and the list of opted-out ids where
-    /// it did.
+    /// Replaces the configuration. Random faults and the list of opted-out ids restart only if their settings
+    /// changed.
     pub(crate) fn set_config(&self, config: EmulatorConfig) {
         let before = self.config();
         if before.faults != config.faults {
@@ -56,12 +55,11 @@ impl Shared {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
-    /// The virtual time.
     pub(crate) fn now(&self) -> UtcMillis {
         lock(&self.clock).now()
     }
 
-    /// Sets the virtual clock; a clock that ran with the machine stands still from here on.
+    /// Sets the virtual clock. It no longer follows the machine's clock afterwards.
     pub(crate) fn set_clock(&self, at: UtcMillis) {
         let mut clock = lock(&self.clock);
         match &*clock {
@@ -70,7 +68,7 @@ impl Shared {
         }
     }
 
-    /// Lets the clock run with the machine's.
+    /// Makes the clock follow the machine's clock.
     pub(crate) fn run_clock(&self) {
         *lock(&self.clock) = Clock::System;
     }
@@ -87,12 +85,12 @@ impl Shared {
         lock(&self.ledger)
     }
 
-    /// Who opted out, as of now.
+    /// Returns the identities that opted out.
     pub(crate) fn opted_out(&self) -> Arc<HashSet<String>> {
         Arc::clone(&lock(&self.opted_out))
     }
 
-    /// Changes who opted out.
+    /// Changes the identities that opted out.
     pub(crate) fn change_opted_out(&self, change: impl FnOnce(&mut HashSet<String>)) {
         change(Arc::make_mut(&mut lock(&self.opted_out)));
     }
@@ -111,7 +109,8 @@ impl Shared {
         self.script().push(steps, tls)
     }
 
-    /// What a request meets: a scripted fault, else perhaps a random one (never a token request).
+    /// Returns the fault of a request: a scripted one, or else possibly a random one. Token requests meet scripted
+    /// faults only.
     pub(crate) fn fault_for(&self, seen: Sighting<'_>) -> Pick {
         let scripted = self.script().pick(seen);
         if scripted != Pick::Nothing || seen.path.starts_with("/ims/") {
@@ -121,8 +120,8 @@ impl Shared {
         rolled.map_or(Pick::Nothing, |step| Pick::Step(Box::new(step)))
     }
 
-    /// Back to the start: empty ledger and script, consent as configured, quota unspent, random faults from their
-    /// seed. Tokens stay valid and the clock stays as it is.
+    /// Restores the initial state: empty ledger and script, consent as configured, unused quota, random faults from
+    /// their seed. Tokens stay valid and the clock does not change.
     pub(crate) fn reset(&self) {
         let config = self.config();
         self.ledger().clear();
@@ -133,7 +132,7 @@ impl Shared {
     }
 }
 
-/// A panic while a lock was held leaves counters, not half-made structures: go on with what is there.
+/// Locks a mutex and ignores poisoning: a panic can leave wrong counters behind, but no inconsistent structure.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

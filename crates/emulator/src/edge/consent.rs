@@ -11,7 +11,6 @@ use crate::state::Shared;
 /// Values of `collect.val` that both the XDM schema and the edge accept.
 const PORTABLE_VALUES: [&str; 4] = ["y", "n", "p", "u"];
 
-/// Serves `POST /ee/v1/privacy/set-consent`.
 pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>) -> Served {
     let mut served = Served::default();
     served.answer = match admit(shared, inbound, &mut served) {

@@ -21,7 +21,6 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Single,
-    /// `{"messages":[…]}`.
     Batch,
 }
 

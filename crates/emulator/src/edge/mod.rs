@@ -229,7 +229,7 @@ fn strictly(bytes: &[u8], timestamp: Option<UtcMillis>, now: UtcMillis) -> Verdi
         Err(error) => vec![error.to_string()],
     };
     if timestamp.is_some_and(|at| at > now) {
-        why.push("xdm.timestamp: lies in the future".to_owned());
+        why.push("xdm.timestamp: is in the future".to_owned());
     }
     if !why.is_empty() {
         return Verdict::Failed {

@@ -16,7 +16,6 @@ const CONTENT_TYPES: [&str; 4] = [
     "text/javascript",
 ];
 
-/// Applies rule 3.
 pub(crate) fn content_type(header: Option<&str>) -> Result<(), Refusal> {
     let Some(header) = header else {
         return Err(Refusal::new("0111-415", "the request has no Content-Type"));

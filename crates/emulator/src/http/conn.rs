@@ -1,4 +1,4 @@
-//! A TCP connection whose end a fault can choose: with a reset instead of an orderly close.
+//! A TCP connection that a fault can end with a reset instead of an orderly close.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What a request handler may do to its connection.
+/// A handle with which a request handler controls its connection.
 #[derive(Debug, Default)]
 pub(crate) struct ConnControl {
     reset: AtomicBool,
 }
 
 impl ConnControl {
-    /// Makes the connection end with a reset (RST) once it is dropped.
+    /// Makes the connection send a reset (RST) when it is dropped.
     pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::SeqCst);
     }
@@ -39,7 +39,8 @@ impl FaultStream {
 impl Drop for FaultStream {
     fn drop(&mut self) {
         if self.control.reset.load(Ordering::SeqCst) {
-            // Linger zero turns the close that follows into a reset; failing that, it is an ordinary close.
+            // With a linger time of zero the following close sends a reset. If setting it fails, the close is an
+            // ordinary one.
             self.stream.set_zero_linger().ok();
         }
     }

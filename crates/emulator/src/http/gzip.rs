@@ -1,5 +1,5 @@
-//! Gzip without compression: stored deflate blocks (RFC 1951 §3.2.4) in the RFC 1952 frame. Enough for a client that
-//! must cope with `Content-Encoding: gzip`.
+//! Gzip without compression: stored deflate blocks (RFC 1951 §3.2.4) in an RFC 1952 frame. Enough to test a client's
+//! support of `Content-Encoding: gzip`.
 
 /// Wraps `data` as a gzip member of stored blocks.
 pub(crate) fn gzip_stored(data: &[u8]) -> Vec<u8> {
@@ -20,10 +20,10 @@ pub(crate) fn gzip_stored(data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The most bytes that a stored block may hold.
+/// Largest stored block, in bytes.
 const STORED_MAX: usize = 65_535;
 
-/// CRC-32 (IEEE, reflected), bit by bit: replies are small.
+/// Computes the CRC-32 (IEEE, reflected). Replies are small, so a table would not pay.
 fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {

@@ -1,4 +1,4 @@
-//! Accepting connections on the data listeners, with or without TLS.
+//! Accepts connections on the data listeners, with or without TLS.
 
 use std::io;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::http::service;
 use crate::http::tls::Tls;
 use crate::state::Shared;
 
-/// Longest wait for a handshake.
+/// Time limit of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// What every connection of a listener needs.
+/// The state that all connections of a listener share.
 #[derive(Clone)]
 pub(crate) struct Port {
     pub(crate) shared: Arc<Shared>,
@@ -32,7 +32,7 @@ pub(crate) struct Port {
     pub(crate) tasks: TaskTracker,
 }
 
-/// Accepts until told to stop; connections still open then are dropped where they are.
+/// Accepts connections until it is stopped, and then drops open ones.
 pub(crate) async fn run(port: Port, listener: TcpListener) {
     loop {
         let accepted = tokio::select! {
@@ -50,11 +50,11 @@ pub(crate) async fn run(port: Port, listener: TcpListener) {
                 });
             }
             Err(error) => {
-                // Out of file descriptors, most likely: give connections time to end.
+                // Most likely the process is out of file descriptors: give connections time to close.
                 warn!(
                     log_code = "OF08-01",
                     %error,
-                    "the emulator could not accept a connection; it tries again in 50 ms",
+                    "The emulator could not accept a connection, retrying in 50 ms",
                 );
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -79,7 +79,7 @@ async fn serve(port: &Port, stream: TcpStream) {
     }
 }
 
-/// Speaks HTTP on a connection until it ends.
+/// Serves HTTP on one connection until it closes.
 pub(crate) async fn http<S>(port: &Port, control: &ConnControl, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -93,7 +93,7 @@ where
     }
 }
 
-/// Binds, with the address in the error.
+/// Binds a listener. Errors name the address.
 pub(crate) async fn bind(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
         .await

@@ -1,4 +1,4 @@
-//! Answers, and how they travel: whole, slowly, compressed, endless, or torn off in the middle.
+//! Answers, and the ways to send them: whole, slowly, compressed, padded, or cut in the middle.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,27 +20,22 @@ use crate::http::gzip::gzip_stored;
 /// A response body of any kind.
 pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
 
-/// What is answered, before it is known how it travels.
+/// An answer, independent of the way it is sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
-    /// The HTTP status.
     pub(crate) status: u16,
     /// The body's content type.
     pub(crate) content_type: Option<String>,
-    /// The body.
     pub(crate) body: Bytes,
-    /// `Retry-After`, word for word.
     pub(crate) retry_after: Option<String>,
-    /// `Location`.
     pub(crate) location: Option<String>,
-    /// The id for `x-request-id`; marks an answer of the edge.
+    /// Value of `x-request-id`. Only answers of the edge have one.
     pub(crate) request_id: Option<String>,
-    /// Close the connection after this answer.
+    /// Closes the connection after this answer.
     pub(crate) close: bool,
 }
 
 impl Answer {
-    /// A JSON body.
     pub(crate) fn json(status: u16, content_type: &str, body: &Value) -> Self {
         Self {
             status,
@@ -50,7 +45,6 @@ impl Answer {
         }
     }
 
-    /// A text/plain body.
     pub(crate) fn plain(status: u16, text: &str) -> Self {
         Self {
             status,
@@ -60,7 +54,7 @@ impl Answer {
         }
     }
 
-    /// The status's own phrase as text/plain.
+    /// Creates a text/plain answer with the status's own phrase.
     pub(crate) fn phrase(status: u16) -> Self {
         let phrase = StatusCode::from_u16(status)
             .ok()
@@ -68,7 +62,6 @@ impl Answer {
         Self::plain(status, phrase.unwrap_or("Unknown status"))
     }
 
-    /// No body.
     pub(crate) fn empty(status: u16) -> Self {
         Self {
             status,
@@ -77,16 +70,15 @@ impl Answer {
     }
 }
 
-/// How an answer travels.
+/// The way an answer is sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Travel {
-    /// Compressed.
     pub(crate) gzip: bool,
-    /// This many bytes a second.
+    /// Limit in bytes per second.
     pub(crate) slow_bps: Option<u64>,
-    /// Torn off after half of the body.
+    /// Cuts the connection after half of the body.
     pub(crate) cut: bool,
-    /// With this many bytes of filler as the body.
+    /// Replaces the body by this many filler bytes.
     pub(crate) filler: Option<u64>,
 }
 
@@ -142,7 +134,7 @@ fn never(impossible: Infallible) -> io::Error {
     match impossible {}
 }
 
-/// Half of the body, a moment for it to leave, and then an error, which makes hyper drop the connection.
+/// Sends half of the body, waits until it has left, and fails, which makes hyper drop the connection.
 fn torn(data: Bytes) -> ReplyBody {
     let frames = stream::unfold(Some(data), |rest| async move {
         let data = rest?;
@@ -155,7 +147,7 @@ fn torn(data: Bytes) -> ReplyBody {
     BodyExt::boxed_unsync(StreamBody::new(frames))
 }
 
-/// `bytes` of `x`, in pieces, so that nobody holds them all.
+/// Returns a body of `bytes` times `x`, in pieces, so that it is never in memory as a whole.
 fn filler(bytes: u64) -> ReplyBody {
     const PIECE: u64 = 65_536;
     static PIECE_BYTES: [u8; PIECE as usize] = [b'x'; PIECE as usize];
@@ -167,7 +159,7 @@ fn filler(bytes: u64) -> ReplyBody {
     BodyExt::boxed_unsync(StreamBody::new(frames))
 }
 
-/// The body in pieces of a tenth of a second, at least one byte each.
+/// Splits the body into pieces that take a tenth of a second each.
 fn slow(data: Bytes, bps: u64) -> ReplyBody {
     let piece = usize::try_from((bps / 10).max(1)).unwrap_or(usize::MAX);
     let pause = Duration::from_secs_f64(piece as f64 / bps.max(1) as f64);

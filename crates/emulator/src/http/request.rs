@@ -1,4 +1,4 @@
-//! A request that has been read: what the emulated services need to know of it.
+//! A parsed request, as the emulated services need it.
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -8,60 +8,54 @@ use crate::config::EmulatorConfig;
 use crate::http::route::Route;
 use orderfeed_model::clock::UtcMillis;
 
-/// Which of the two hosts a listener plays.
+/// The host a listener plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
-    /// `server.adobedc.net`: always authenticated.
     Server,
-    /// `edge.adobedc.net`: authenticated only where the datastream says so.
+    /// `edge.adobedc.net`: authenticated only if the datastream requires it.
     Edge,
 }
 
-/// See the module.
 pub(crate) struct Inbound<'a> {
     pub(crate) door: Door,
     pub(crate) route: Route<'a>,
     pub(crate) path: &'a str,
     pub(crate) query: Query,
     pub(crate) headers: &'a HeaderMap,
-    /// The body, cut off beyond what any limit allows.
+    /// Body, truncated beyond the largest limit.
     pub(crate) body: Bytes,
-    /// The body's whole length.
+    /// Length of the whole body.
     pub(crate) length: u64,
     pub(crate) received_at: UtcMillis,
     pub(crate) config: &'a EmulatorConfig,
-    /// The id that the answer carries: what the client gave, with a suffix.
+    /// Id in the answer: the client's id with a suffix.
     pub(crate) request_id: String,
 }
 
 impl<'a> Inbound<'a> {
-    /// A header as text.
     pub(crate) fn header(&self, name: &'static str) -> Option<&'a str> {
         header(self.headers, name)
     }
 }
 
-/// A header as text.
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
     headers.get(HeaderName::from_static(name))?.to_str().ok()
 }
 
-/// The query's parameters that anybody asks for.
+/// The query parameters that the services use.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query {
-    /// `datastreamId`, `dataStreamId` or `configId`, whichever the endpoint takes; an inlet's id
-    /// stands in the path.
+    /// `datastreamId`, `dataStreamId` or `configId`, depending on the endpoint. The id of an inlet is part of the
+    /// path.
     pub(crate) datastream: Option<String>,
-    /// The request id.
     pub(crate) request_id: Option<String>,
-    /// Whether `silent=true` was given.
     pub(crate) silent: bool,
-    /// Whether synchronous validation was asked for.
+    /// True if synchronous validation was requested.
     pub(crate) sync_validation: bool,
 }
 
 impl Query {
-    /// Reads a query string. Older documentation spells `dataStreamId`.
+    /// Parses a query string. Older documentation spells `dataStreamId`.
     pub(crate) fn read(text: &str, route: Route<'_>) -> Self {
         let mut query = match route {
             Route::Inlet(id) | Route::InletBatch(id) => Self {

@@ -1,11 +1,10 @@
-//! Which of the emulated endpoints a request is for.
+//! Routing of requests to the emulated endpoints.
 
 use hyper::Method;
 
-/// The location hints that Adobe documents; any other is an unknown path.
+/// Location hints that Adobe documents. Paths with any other are unknown.
 const HINTS: [&str; 7] = ["or2", "va6", "irl1", "ind1", "jpn3", "sgp3", "aus3"];
 
-/// An endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
     /// `POST /ims/token/v3` and `/v2`.
@@ -18,20 +17,14 @@ pub(crate) enum Route<'a> {
     InteractV2,
     /// `POST /ee[/hint]/v1/interact`: a batch with an answer.
     InteractV1,
-    /// `POST /ee/v1/privacy/set-consent`.
     SetConsent,
-    /// `POST /collection/{id}`.
     Inlet(&'a str),
-    /// `POST /collection/batch/{id}`.
     InletBatch(&'a str),
-    /// A known path with another method.
     WrongMethod,
-    /// Anything else.
     Unknown,
 }
 
 impl<'a> Route<'a> {
-    /// Reads method and path.
     pub(crate) fn of(method: &Method, path: &'a str) -> Self {
         match Self::of_path(path) {
             Self::Unknown => Self::Unknown,
@@ -40,7 +33,7 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// The query parameter that names the datastream.
+    /// Returns the name of the query parameter for the datastream.
     pub(crate) fn datastream_param(self) -> &'static str {
         match self {
             Self::CollectV1 | Self::InteractV1 | Self::SetConsent => "configId",

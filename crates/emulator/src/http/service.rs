@@ -1,4 +1,4 @@
-//! One request from its head to its answer: which fault it meets, which service answers, what the ledger notes.
+//! Handles one request: picks its fault, routes it to a service, and records it in the ledger.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::ledger::fingerprint::{fingerprint, hash};
 use crate::ledger::{Outcome, RequestRow};
 use crate::state::Shared;
 
-/// The connection is to be dropped without an answer.
+/// The error that drops a connection without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is dropped without an answer")]
 pub(crate) struct Hangup;
@@ -133,14 +133,14 @@ async fn attend(
     }
     served.answer.close = shared.script().awaits_handshake();
     let mut response = respond(served.answer, travel(effects));
-    // The peer's clock is the virtual one, in its headers too.
+    // The `Date` header shows the virtual clock as well.
     if let Ok(date) = HeaderValue::from_str(&shared.now().http_date()) {
         response.headers_mut().insert(DATE, date);
     }
     Ok(response)
 }
 
-/// The honest answer, or the scripted one in its place.
+/// Returns the regular answer, or the scripted one in its place.
 fn answer(shared: &Shared, inbound: &Inbound<'_>, step: &FaultStep) -> Served {
     let Some(status) = step.scripted_status() else {
         return dispatch(shared, inbound);
@@ -153,7 +153,7 @@ fn answer(shared: &Shared, inbound: &Inbound<'_>, step: &FaultStep) -> Served {
         };
     }
     let served = dispatch(shared, inbound);
-    // A request that the edge refuses by itself gets its refusal: there was nothing to record.
+    // A request that the edge refuses gets that refusal: nothing was recorded.
     if !served.accepted {
         return served;
     }
@@ -205,7 +205,7 @@ fn scripted_problem(inbound: &Inbound<'_>, code: &str, status: u16) -> Answer {
         org: None,
         datastream: inbound.query.datastream.as_deref(),
     };
-    let mut body = problem::problem(&code, "said so by the fault script", &[], &report);
+    let mut body = problem::problem(&code, "scripted by the fault script", &[], &report);
     body["status"] = json!(status);
     let answer = Answer::json(status, "application/problem+json", &body);
     Answer {
@@ -240,7 +240,7 @@ fn travel(step: &FaultStep) -> Travel {
     }
 }
 
-/// How many events a request holds that nobody processes; only worth a look where rows are kept.
+/// Counts the events of a request that is not processed. Only needed if the ledger keeps rows.
 fn count_events(inbound: &Inbound<'_>) -> Option<usize> {
     if inbound.config.ledger != LedgerDetail::Full {
         return None;
@@ -287,7 +287,7 @@ fn outcome<'a>(
     }
 }
 
-/// Notes a request whose body was never read.
+/// Records a request whose body was never read.
 fn note_unread(shared: &Shared, head: &Parts, route: Route<'_>, step: &FaultStep) {
     let query = Query::read(head.uri.query().unwrap_or_default(), route);
     let row = RequestRow {
@@ -314,7 +314,7 @@ fn note_unread(shared: &Shared, head: &Parts, route: Route<'_>, step: &FaultStep
     );
 }
 
-/// Reads a body: its bytes up to what any endpoint could accept, and its whole length.
+/// Reads a body. Returns its bytes up to the largest limit of any endpoint, and its whole length.
 async fn read_body(mut body: Incoming, headers: &HeaderMap, max: u64) -> Result<(Bytes, u64), hyper::Error> {
     let keep = usize::try_from(max.max(HUB_MAX) + 1).unwrap_or(usize::MAX);
     let announced = headers
@@ -337,10 +337,10 @@ async fn read_body(mut body: Incoming, headers: &HeaderMap, max: u64) -> Result<
     Ok((kept.freeze(), length))
 }
 
-/// The largest body of any endpoint, the hub's.
+/// Largest body of any endpoint, which is the hub's.
 const HUB_MAX: u64 = 1 << 20;
 
-/// Real time, not the virtual clock's: a client has to wait for it.
+/// Sleeps in real time, not on the virtual clock, so that the client has to wait.
 async fn pause(ms: u64) {
     if ms > 0 {
         tokio::time::sleep(Duration::from_millis(ms)).await;

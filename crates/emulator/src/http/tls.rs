@@ -1,5 +1,5 @@
-//! HTTPS for the data listeners: an authority of the emulator's own, made at start, and a second one that nobody
-//! trusts, for the handshake that must fail.
+//! HTTPS for the data listeners. At start it generates a certificate authority, and a second, untrusted one for
+//! handshakes that must fail.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Makes both authorities and a server certificate of each, for `localhost`, 127.0.0.1 and ::1.
+    /// Generates both authorities and a server certificate of each, for `localhost`, 127.0.0.1 and ::1.
     pub(crate) fn generate() -> Result<Self, TlsError> {
         let (good, ca_pem) = identity("orderfeed emulator")?;
         let (bad, _) = identity("orderfeed emulator, untrusted")?;
         Ok(Self { good, bad, ca_pem })
     }
 
-    /// The acceptor for a handshake.
+    /// Returns the acceptor for a handshake.
     pub(crate) fn acceptor(&self, fault: Option<TlsFault>) -> &TlsAcceptor {
         match fault {
             Some(TlsFault::BadCert) => &self.bad,
@@ -34,19 +34,17 @@ impl Tls {
         }
     }
 
-    /// The trusted authority's certificate.
+    /// Returns the certificate of the trusted authority.
     pub(crate) fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 }
 
-/// Why there is no TLS.
+/// An error of setting up TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A certificate could not be made.
     #[error("could not make the emulator's certificates")]
     Certificate(#[from] rcgen::Error),
-    /// The TLS library refused them.
     #[error("could not set up TLS for the emulator")]
     Config(#[from] rustls::Error),
 }

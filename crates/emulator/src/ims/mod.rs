@@ -1,4 +1,4 @@
-//! The emulated IMS: client credentials for an access token.
+//! The emulated IMS: exchanges client credentials for an access token.
 
 pub(crate) mod tokens;
 

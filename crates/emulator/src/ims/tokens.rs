@@ -4,20 +4,18 @@ use std::collections::{HashMap, VecDeque};
 
 use orderfeed_model::clock::UtcMillis;
 
-/// What a token stands for.
+/// The claims of an access token.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     /// The client it was issued to.
     pub(crate) client_id: String,
-    /// The client's organization.
     pub(crate) org: String,
-    /// What was asked for and granted.
     pub(crate) scopes: Vec<String>,
-    /// When it ends, on the virtual clock.
+    /// Expiry on the virtual clock.
     pub(crate) expires_at: UtcMillis,
 }
 
-/// All tokens that were ever issued: an expired one is told apart from one that never was.
+/// All issued tokens. Expired ones are kept, since the edge answers them differently from unknown ones.
 #[derive(Debug, Default)]
 pub(crate) struct TokenStore {
     tokens: HashMap<String, Token>,
@@ -25,7 +23,7 @@ pub(crate) struct TokenStore {
 }
 
 impl TokenStore {
-    /// Issues a token, or `None` if the client fetched `per_minute` already (0 = no limit).
+    /// Issues a token. Returns `None` if the client fetched `per_minute` tokens already (0 = no limit).
     pub(crate) fn issue(&mut self, token: Token, per_minute: u32, now: UtcMillis) -> Option<String> {
         let recent = self.recent.entry(token.client_id.clone()).or_default();
         while recent.front().is_some_and(|at| now.millis_since(*at) >= 60_000) {
@@ -40,12 +38,11 @@ impl TokenStore {
         Some(name)
     }
 
-    /// Looks a token up, expired or not.
+    /// Finds a token, expired or not.
     pub(crate) fn find(&self, name: &str) -> Option<&Token> {
         self.tokens.get(name)
     }
 
-    /// Lets every token expire.
     pub(crate) fn expire_all(&mut self) {
         for token in self.tokens.values_mut() {
             token.expires_at = UtcMillis(i64::MIN);

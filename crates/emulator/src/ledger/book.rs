@@ -1,4 +1,4 @@
-//! Writing into the ledger.
+//! Writes to the ledger.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use crate::ledger::rows::{EventRow, RequestRow, Totals, event_row};
 use crate::ledger::watch::{OrderViolation, OrderWatch, PaceWatch};
 use orderfeed_model::clock::UtcMillis;
 
-/// Most entries of a list of findings; the counters go on.
+/// Most entries of a list of findings. The counters continue beyond it.
 const KEPT: usize = 10_000;
 
-/// The ledger; see the room.
+/// The ledger; see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// Counts the resets, so that an answer to a request from before one is not noted on another's row.
+    /// Number of resets. An answer to a request from before a reset must not be recorded on another request's row.
     epoch: u64,
     pub(super) detail: LedgerDetail,
     pub(super) keep_bodies: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Ledger {
     pub(super) totals: Totals,
 }
 
-/// Stands for a request between its arrival and its answer.
+/// Identifies a request between its arrival and its answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     epoch: u64,
@@ -41,7 +41,6 @@ pub(crate) struct Ticket {
 }
 
 impl Ledger {
-    /// An empty ledger.
     pub(crate) fn new(detail: LedgerDetail, keep_bodies: bool) -> Self {
         Self {
             epoch: 0,
@@ -59,7 +58,6 @@ impl Ledger {
         }
     }
 
-    /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         let epoch = self.epoch + 1;
         *self = Self {
@@ -68,14 +66,14 @@ impl Ledger {
         };
     }
 
-    /// Records accepted events, in their order.
+    /// Records accepted events, in order.
     pub(crate) fn record<'a>(&mut self, carrier: Carrier<'_>, events: impl Iterator<Item = NewEvent<'a>>) {
         for event in events {
             self.record_one(carrier, &event);
         }
     }
 
-    /// Notes that a request arrived; [`Ledger::answered`] takes the ticket.
+    /// Records the arrival of a request. [`Ledger::answered`] takes the ticket.
     pub(crate) fn arrived(&mut self, row: RequestRow) -> Ticket {
         self.totals.requests += 1;
         let seq = self.totals.requests;
@@ -93,7 +91,7 @@ impl Ledger {
         }
     }
 
-    /// Notes the answer to a request.
+    /// Records the answer to a request.
     pub(crate) fn answered(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: UtcMillis) {
         if ticket.epoch != self.epoch {
             return;
@@ -117,7 +115,7 @@ impl Ledger {
         }
     }
 
-    /// Notes an issued token.
+    /// Counts an issued token.
     pub(crate) fn token_issued(&mut self) {
         self.totals.tokens_issued += 1;
     }

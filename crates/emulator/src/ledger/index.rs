@@ -1,45 +1,41 @@
-//! What is remembered of each `_id`, small enough for millions: UUIDs as their 16 bytes, any other text as it is.
+//! The index of recorded `_id`s, compact enough for millions: UUIDs are stored as 16 bytes, other texts as they are.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-/// The memory of one `_id`.
+/// The recordings of one `_id`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
-    /// The hash of the bytes that were recorded first.
+    /// Hash of the bytes recorded first.
     pub(super) hash: u64,
-    /// The sequence number of the first recording.
+    /// Sequence number of the first recording.
     pub(super) first_seq: u64,
-    /// How often it was recorded.
     pub(super) count: u32,
-    /// Whether a later recording differed.
+    /// True if a later recording differed.
     pub(super) changed: bool,
 }
 
-/// All `_id`s seen.
 #[derive(Debug, Default)]
 pub(super) struct IdIndex {
     uuids: HashMap<[u8; 16], Known>,
     texts: HashMap<Box<str>, Known>,
 }
 
-/// What a recording means for its `_id`.
+/// The relation of a recording to earlier ones of its `_id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sighting {
-    /// Never seen before.
     First,
-    /// Seen before, with these bytes.
+    /// Recorded before, with the same bytes.
     Again,
-    /// Seen before, with other bytes; `newly` if that is the first time they differ.
+    /// Recorded before, with other bytes. `newly` is true the first time they differ.
     Changed {
-        /// Whether this `_id` had kept its bytes so far.
         newly: bool,
     },
 }
 
 impl IdIndex {
-    /// Notes a recording and returns what it means, with the number of recordings so far.
+    /// Adds a recording. Returns its relation to earlier ones and the number of recordings.
     pub(super) fn note(&mut self, id: &str, hash: u64, seq: u64) -> (Sighting, u32) {
         let fresh = Known {
             hash,
@@ -62,12 +58,11 @@ impl IdIndex {
         (sighting, known.count)
     }
 
-    /// How many different `_id`s there are.
     pub(super) fn len(&self) -> usize {
         self.uuids.len() + self.texts.len()
     }
 
-    /// Every `_id` with what is known of it.
+    /// Iterates over all `_id`s.
     pub(super) fn iter(&self) -> impl Iterator<Item = (String, Known)> {
         let uuids = self
             .uuids
@@ -77,7 +72,6 @@ impl IdIndex {
         uuids.chain(texts)
     }
 
-    /// What is known of one `_id`.
     pub(super) fn get(&self, id: &str) -> Option<Known> {
         match canonical_uuid(id) {
             Some(bytes) => self.uuids.get(&bytes).copied(),
@@ -86,7 +80,7 @@ impl IdIndex {
     }
 }
 
-/// The bytes of a UUID in its usual form; `_id`s are case-sensitive, so capitals make it a text.
+/// Parses a UUID in canonical form. `_id`s are case-sensitive, so one with capitals is stored as text.
 fn canonical_uuid(id: &str) -> Option<[u8; 16]> {
     if id.len() != 36 || id.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return None;

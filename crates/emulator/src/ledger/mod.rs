@@ -1,7 +1,8 @@
-//! The ledger: what arrived, what became of it, and which promises of the client were broken.
+//! The ledger: records requests and events, and checks the guarantees a client must keep.
 //!
-//! The promises are watched while requests arrive, so that they can be asserted after millions of events without
-//! keeping these: [`LedgerDetail::Compact`](crate::LedgerDetail::Compact) holds a hash and a count for each `_id`, [`LedgerDetail::Counts`](crate::LedgerDetail::Counts) totals.
+//! The guarantees are checked while requests arrive, so they can be asserted after millions of events without keeping
+//! these: [`LedgerDetail::Compact`](crate::LedgerDetail::Compact) holds a hash and a count per `_id`,
+//! [`LedgerDetail::Counts`](crate::LedgerDetail::Counts) totals only.
 
 mod book;
 mod event;

@@ -1,18 +1,17 @@
-//! A look for personal data in an event's bytes: what the default privacy profile must never send.
+//! A search for personal data in an event's bytes, which the default privacy profile must never send.
 
 use serde::Serialize;
 
-/// Something that looks personal.
+/// Possible personal data in an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PiiFinding {
-    /// The event's `_id`.
     pub id: String,
-    /// `email`, `personalEmail` or `street`; never the value itself.
+    /// `email`, `personalEmail` or `street`. Never the value itself.
     pub what: &'static str,
 }
 
-/// What the bytes of one event give away, each kind once. A plain e-mail is `text@text.text` within one JSON string,
-/// except an organization id (`…@AdobeOrg`).
+/// Returns the kinds of personal data in an event, each once. A plain e-mail is `text@text.text` within one JSON
+/// string, except an organization id (`…@AdobeOrg`).
 pub(crate) fn findings(bytes: &[u8]) -> Vec<&'static str> {
     let mut found = Vec::new();
     for (at, byte) in bytes.iter().enumerate() {

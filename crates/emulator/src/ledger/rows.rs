@@ -1,4 +1,4 @@
-//! The ledger's rows and totals, as the control interface shows them.
+//! Rows and totals of the ledger, as the control interface returns them.
 
 use std::collections::BTreeMap;
 
@@ -7,108 +7,97 @@ use serde::Serialize;
 use crate::ledger::event::{Carrier, EventStatus, NewEvent, Verdict};
 use orderfeed_model::clock::UtcMillis;
 
-/// An event as it was received (only with the full ledger).
+/// A received event. Only the full ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventRow {
-    /// 1, 2, … over all events since the last reset.
+    /// Position among all events since the last reset, from 1.
     pub seq: u64,
-    /// `_id`; empty if it had none.
+    /// Empty if the event had no `_id`.
     #[serde(rename = "_id")]
     pub id: String,
-    /// `eventType`.
     #[serde(rename = "eventType")]
     pub event_type: Option<String>,
-    /// The order's number.
     #[serde(rename = "purchaseID")]
     pub purchase_id: Option<String>,
-    /// `timestamp`.
     pub timestamp: Option<UtcMillis>,
     /// The datastream or inlet.
     pub datastream: String,
-    /// The id that the answer carried.
     #[serde(rename = "requestId")]
     pub request_id: String,
-    /// When it came, on the virtual clock.
+    /// Time of arrival on the virtual clock.
     pub received_at: UtcMillis,
-    /// What became of it.
     pub status: EventStatus,
-    /// 1 for the first recording of its `_id`, 2 for the second, …
+    /// Number of recordings of its `_id` so far, including this one.
     pub attempt: u32,
-    /// A hash of its bytes.
     pub hash: u64,
-    /// What the asynchronous validation found (only in strict mode).
+    /// Violations found by asynchronous validation. Empty unless strict mode is on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<String>,
 }
 
-/// A request as it was received (only with the full ledger).
+/// A received request. Only the full ledger keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RequestRow {
-    /// 1, 2, … over all requests (token requests, too) since the last reset.
+    /// Position among all requests since the last reset, from 1. Includes token requests.
     pub seq: u64,
-    /// The path, without the query.
+    /// Path without the query.
     pub path: String,
-    /// The datastream or inlet that the query or path named.
+    /// Datastream or inlet named by query or path.
     pub datastream: Option<String>,
-    /// When it came, on the virtual clock.
+    /// Time of arrival on the virtual clock.
     pub received_at: UtcMillis,
-    /// The length of its body in bytes.
+    /// Length of the body in bytes.
     pub bytes: u64,
-    /// How many events it held; 0 where it could not be read.
+    /// Number of events; 0 if the body could not be parsed.
     pub n_events: usize,
-    /// The client whose token it carried.
+    /// Client whose token was used.
     pub auth_client: Option<String>,
-    /// The HTTP status; 0 = no answer was sent.
+    /// HTTP status; 0 = no answer was sent.
     pub status: u16,
-    /// Its request units.
     pub ru: u64,
-    /// `Retry-After` of the answer.
     pub retry_after: Option<String>,
-    /// The request id that the client gave.
+    /// Request id sent by the client.
     pub request_id: Option<String>,
-    /// Whether it asked for `silent` mode, which hides ignored events.
+    /// True in `silent` mode, which hides ignored events.
     pub silent: bool,
-    /// Whether it carried an `Authorization` header.
+    /// True if the request had an `Authorization` header.
     pub authorized: bool,
-    /// A hash of that header: equal for equal tokens, and nothing else.
+    /// Hash of that header, for comparing tokens.
     pub token_hash: Option<u64>,
-    /// A hash of its body: equal for equal bytes. 0 where the body was not read, or rows are not kept in full.
+    /// Hash of the body. 0 if the body was not read, or the ledger is not full.
     pub body_hash: u64,
-    /// The scripted or random fault it met.
+    /// Scripted or random fault the request met.
     pub fault: Option<String>,
 }
 
-/// Counters over everything since the last reset.
+/// Counters since the last reset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// Events received in accepted requests, repetitions included.
+    /// Events received in accepted requests, including duplicates.
     pub events: u64,
-    /// The same by `eventType`.
     pub by_kind: BTreeMap<String, u64>,
-    /// The same by what became of them.
+    /// Events by result.
     pub by_event_status: BTreeMap<EventStatus, u64>,
-    /// Events whose `_id` was there before (always 0 with a ledger of counts).
+    /// Events whose `_id` was recorded before. Always 0 with a ledger of counts.
     pub duplicates: u64,
-    /// Findings of personal data (only with the full ledger).
+    /// Findings of personal data. Always 0 unless the ledger is full.
     pub personal_data: u64,
-    /// Requests received.
     pub requests: u64,
-    /// Answers by HTTP status; 0 = connection closed instead.
+    /// Answers by HTTP status; 0 = the connection was closed without an answer.
     pub by_status: BTreeMap<u16, u64>,
-    /// Data requests that held no event.
+    /// Data requests without an event.
     pub requests_without_events: u64,
-    /// Requests that asked for `silent` mode.
+    /// Requests in `silent` mode.
     pub silent_requests: u64,
-    /// The longest body in bytes.
+    /// Largest body, in bytes.
     pub largest_request: u64,
-    /// Faults met, by name.
+    /// Faults by name.
     pub faults: BTreeMap<String, u64>,
-    /// Access tokens issued.
     pub tokens_issued: u64,
 }
 
 impl Totals {
-    /// Counts an event of a kind, without a copy of its name where it is known.
+    /// Counts an event of a kind. Copies the name only for the first event of that kind.
     pub(super) fn count_kind(&mut self, kind: &str) {
         match self.by_kind.get_mut(kind) {
             Some(count) => *count += 1,

@@ -1,4 +1,4 @@
-//! What the ledger keeps and tells.
+//! Tests of the ledger.
 
 use crate::config::LedgerDetail;
 use crate::ledger::*;

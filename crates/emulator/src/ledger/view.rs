@@ -1,4 +1,4 @@
-//! Reading the ledger: for tests in the same process, and as JSON for the control interface.
+//! Reads the ledger: directly for tests in the same process, and as JSON for the control interface.
 
 use std::collections::HashSet;
 
@@ -7,74 +7,73 @@ use serde_json::{Value, json};
 
 use crate::ledger::{EarlyRequest, EventRow, Ledger, OrderViolation, PiiFinding, RequestRow, Totals};
 
-/// Which part of the ledger to show.
+/// The part of the ledger to return.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
-    /// Events after this sequence number.
+    /// Returns events after this sequence number.
     pub(crate) since: u64,
-    /// Requests after this sequence number.
+    /// Returns requests after this sequence number.
     pub(crate) since_request: u64,
-    /// At most this many of each.
+    /// Largest number of each.
     pub(crate) limit: usize,
 }
 
 impl Ledger {
-    /// Event rows in order of arrival.
+    /// Returns the event rows in order of arrival.
     pub(crate) fn events(&self) -> &[EventRow] {
         &self.events
     }
 
-    /// Request rows in order of arrival.
+    /// Returns the request rows in order of arrival.
     pub(crate) fn requests(&self) -> &[RequestRow] {
         &self.requests
     }
 
-    /// The counters.
     pub(crate) fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// How many different `_id`s were recorded.
+    /// Returns the number of distinct `_id`s recorded.
     pub(crate) fn unique_ids(&self) -> usize {
         self.ids.len()
     }
 
-    /// The `_id`s that were recorded.
+    /// Returns the `_id`s recorded.
     pub(crate) fn ids(&self) -> HashSet<String> {
         self.ids.iter().map(|(id, _)| id).collect()
     }
 
-    /// How often an `_id` was recorded.
+    /// Returns the number of times an `_id` was recorded.
     pub(crate) fn times_recorded(&self, id: &str) -> u32 {
         self.ids.get(id).map_or(0, |known| known.count)
     }
 
-    /// `_id`s that came again with other bytes.
+    /// Returns the `_id`s that were received again with other bytes.
     pub(crate) fn bytes_changed(&self) -> Vec<String> {
         self.changed.clone()
     }
 
-    /// Events that overtook one of their own order.
+    /// Returns the events that overtook another one of the same order.
     pub(crate) fn order_violations(&self) -> Vec<OrderViolation> {
         self.order.kept.clone()
     }
 
-    /// Requests that came before `Retry-After` was over.
+    /// Returns the requests sent before the end of a `Retry-After`.
     pub(crate) fn early_requests(&self) -> Vec<EarlyRequest> {
         self.pace.kept.clone()
     }
 
-    /// Events that hold personal data.
+    /// Returns the events with personal data.
     pub(crate) fn pii_findings(&self) -> Vec<PiiFinding> {
         self.pii.clone()
     }
 
-    /// The bytes of an event's first recording, if bodies are kept.
+    /// Returns the bytes of an event's first recording, if bodies are kept.
     pub(crate) fn body(&self, id: &str) -> Option<Bytes> {
         self.bodies.get(id).cloned()
     }
 
-    /// What is known of one `_id`: all that a compact ledger keeps, and the body where bodies are kept.
+    /// Returns the data of one `_id`, with its body if bodies are kept.
     pub(crate) fn one(&self, id: &str) -> Option<Value> {
         let known = self.ids.get(id)?;
         let body = self.bodies.get(id).map(|bytes| String::from_utf8_lossy(bytes));
@@ -88,7 +87,7 @@ impl Ledger {
         }))
     }
 
-    /// One page, with the totals and where the next one starts.
+    /// Returns one page, with the totals and the start of the next page.
     pub(crate) fn page(&self, page: Page) -> Value {
         let events = after(&self.events, page.since, page.limit);
         let requests = after(&self.requests, page.since_request, page.limit);
@@ -104,7 +103,7 @@ impl Ledger {
         })
     }
 
-    /// Counters and broken promises.
+    /// Returns the counters and the number of violations.
     pub(crate) fn summary(&self) -> Value {
         json!({
             "detail": self.detail,
@@ -116,7 +115,7 @@ impl Ledger {
         })
     }
 
-    /// The broken promises, one by one.
+    /// Returns the violations one by one.
     pub(crate) fn findings(&self) -> Value {
         json!({
             "bytes_changed": self.changed,
@@ -127,7 +126,7 @@ impl Ledger {
     }
 }
 
-/// Rows after a sequence number; row n stands at index n − 1.
+/// Returns the rows after a sequence number. Row n has index n − 1.
 fn after<T>(rows: &[T], since: u64, limit: usize) -> &[T] {
     let start = usize::try_from(since).unwrap_or(usize::MAX).min(rows.len());
     let end = start.saturating_add(limit).min(rows.len());

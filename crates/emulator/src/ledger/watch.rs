@@ -1,5 +1,5 @@
-//! Two promises that are watched while requests arrive: the events of an order keep their order, and nobody comes back
-//! before `Retry-After` is over.
+//! Two guarantees that are checked while requests arrive: the events of an order are sent in order, and no request is
+//! sent before the end of a `Retry-After`.
 
 use std::collections::HashMap;
 
@@ -8,50 +8,45 @@ use serde::Serialize;
 
 use orderfeed_model::clock::UtcMillis;
 
-/// Most violations of a kind that are kept; the counters go on.
+/// Most violations kept per kind. The counters continue beyond it.
 const KEPT: usize = 10_000;
 
-/// The longest pause that a client must obey; Adobe names no bound, and a client may cap an absurd one at an hour.
+/// Longest `Retry-After` a client must respect. Adobe documents no bound, and a client may cap an absurd one at an
+/// hour.
 const LONGEST_PAUSE_MS: i64 = 3_600_000;
 
 /// An event that was recorded after a later one of the same order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OrderViolation {
-    /// The order's number.
     #[serde(rename = "purchaseID")]
     pub purchase_id: String,
-    /// The event's `_id`.
     pub id: String,
-    /// Its sequence number.
     pub seq: u64,
-    /// Its timestamp.
     pub timestamp: UtcMillis,
-    /// The timestamp of an event of the same order that was recorded before.
+    /// Timestamp of a later event of the same order that was recorded earlier.
     pub recorded_before: UtcMillis,
 }
 
-/// A request that came before it was allowed to.
+/// A request sent before the end of a `Retry-After`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EarlyRequest {
-    /// The request's sequence number.
     pub seq: u64,
-    /// The datastream.
     pub datastream: String,
-    /// When it came, on the virtual clock.
+    /// Time of arrival on the virtual clock.
     pub received_at: UtcMillis,
-    /// When it should have come at the earliest.
+    /// Earliest permitted time.
     pub not_before: UtcMillis,
-    /// When the answer that asked for the pause was given. A request that was under way at that moment is no fault.
+    /// Time of the answer with the `Retry-After`. A request in flight at that time is not a violation.
     pub asked_at: UtcMillis,
-    /// The request whose answer asked for the pause.
+    /// Request whose answer had the `Retry-After`.
     pub asked_by: u64,
 }
 
-/// Says when the last parcel left, but an order may become complete long after that, when what is missing is refunded or
-/// cancelled: then it comes after later events and is in order all the same.
+/// Exempt from the order check. Its timestamp is that of the last shipment, but the order may become complete much
+/// later, when the missing items are refunded or cancelled.
 const KNOWN_LATE: &str = "commerce.backofficeOrderShipmentCompleted";
 
-/// The latest timestamp of every order (and scope, datastream), by hash.
+/// The latest timestamp of every order, by hash of datastream, scope and number.
 #[derive(Debug, Default)]
 pub(super) struct OrderWatch {
     latest: HashMap<u64, UtcMillis>,
@@ -60,7 +55,7 @@ pub(super) struct OrderWatch {
 }
 
 impl OrderWatch {
-    /// Notes a first recording; the violation is built only if there is one.
+    /// Checks a first recording. Builds the violation only if there is one.
     pub(super) fn note(
         &mut self,
         key: u64,
@@ -83,7 +78,7 @@ impl OrderWatch {
     }
 }
 
-/// When each datastream may be called again.
+/// The earliest time of the next request to each datastream.
 #[derive(Debug, Default)]
 pub(super) struct PaceWatch {
     pauses: HashMap<String, Pause>,
@@ -99,7 +94,7 @@ struct Pause {
 }
 
 impl PaceWatch {
-    /// Notes that a request came.
+    /// Checks the arrival of a request.
     pub(super) fn arrived(&mut self, datastream: &str, seq: u64, now: UtcMillis) {
         let Some(pause) = self.pauses.get(datastream) else {
             return;
@@ -121,7 +116,7 @@ impl PaceWatch {
         }
     }
 
-    /// Notes that an answer asked for a pause.
+    /// Records the `Retry-After` of an answer.
     pub(super) fn asked(&mut self, datastream: &str, seq: u64, retry_after: &str, now: UtcMillis) {
         let Some(pause_ms) = pause_ms(retry_after, now) else {
             return;
@@ -142,7 +137,7 @@ impl PaceWatch {
     }
 }
 
-/// How long a `Retry-After` asks to wait; `None` if it is no positive number and no date in the future.
+/// Parses a `Retry-After` in milliseconds. Returns `None` unless it is a positive number or a date in the future.
 fn pause_ms(retry_after: &str, now: UtcMillis) -> Option<i64> {
     if let Ok(seconds) = retry_after.trim().parse::<i64>() {
         return (seconds > 0).then(|| seconds.saturating_mul(1000));

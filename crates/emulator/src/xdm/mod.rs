@@ -1,7 +1,7 @@
-//! A strict check of an event against the XDM schema, as the platform's asynchronous validation does it.
+//! Validates events strictly against the XDM schema, as the platform's asynchronous validation does.
 //!
-//! At Adobe a bad event is accepted (202) and ends in a failed batch of the dataset, which nobody sees; here it is
-//! told which path is wrong.
+//! Adobe accepts an invalid event (202) and drops it in a failed batch of the dataset. This check reports the invalid
+//! path instead.
 
 mod schema;
 
@@ -10,8 +10,7 @@ use serde_json::Value;
 use crate::xdm::schema::{EVENT, Rule, Shape};
 use orderfeed_model::clock::UtcMillis;
 
-/// Checks an entry of `events[]` (an object with the key `xdm`). Returns one sentence a violation, as
-/// `path: message`; none means that the event is valid.
+/// Validates an element of `events[]` (an object with the key `xdm`). Returns one `path: message` per violation.
 pub fn validate(event: &Value) -> Vec<String> {
     let mut found = Vec::new();
     check_object(event, &EVENT, "", &mut found);
@@ -93,7 +92,7 @@ fn check_map(value: &Value, item: &Rule, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// JSON Schema's integer: a number without a fraction, however it is written.
+/// Returns true for an integer in the sense of JSON Schema: a number without a fraction, in any notation.
 fn is_integer(value: &Value) -> bool {
     value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
 }

@@ -1,39 +1,33 @@
-//! The part of the XDM ExperienceEvent schema that Commerce's back-office events use, as data.
+//! The subset of the XDM ExperienceEvent schema that Commerce's back-office events use, as data.
 //!
 //! Facts from the public XDM repository (adobe/xdm, class ExperienceEvent and the field groups Commerce Details,
 //! Personal Contact Details and Reference Keys). Where Commerce's own field tables differ, the schema wins.
 
-/// What a value must be.
+/// The type of a value.
 pub(super) enum Rule {
-    /// A string.
     Text,
-    /// A string that fits; the text names what is expected.
+    /// A string that satisfies a predicate, with a description of valid values.
     Fits(fn(&str) -> bool, &'static str),
-    /// One of these strings.
     OneOf(&'static [&'static str]),
-    /// A JSON number.
     Number,
-    /// A JSON number without a fraction.
     Integer,
-    /// true or false.
     Bool,
     /// An RFC 3339 date-time.
     DateTime,
-    /// An object with these keys and no other.
+    /// An object with exactly these keys.
     Object(&'static Shape),
-    /// An object with free keys whose values fit.
+    /// An object with free keys and values of this type.
     MapOf(&'static Rule),
-    /// An array whose items fit.
+    /// An array of this type.
     ListOf(&'static Rule),
-    /// Anything: field groups that back-office events do not use.
+    /// Any value: used for field groups that back-office events do not use.
     Any,
 }
 
-/// An object's keys.
 pub(super) struct Shape {
-    /// Known keys; any other is extraneous.
+    /// Known keys. Any other is a violation.
     pub(super) fields: &'static [(&'static str, Rule)],
-    /// Keys that must be there.
+    /// Required keys.
     pub(super) required: &'static [&'static str],
 }
 

@@ -1,4 +1,4 @@
-//! What the schema check accepts and refuses.
+//! Tests of the schema check.
 
 use serde_json::{Value, json};
 

@@ -81,7 +81,6 @@ pub struct FaultStep {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedEntry {
-    /// Code as `NNNN-SSS`.
     pub code: String,
     /// Index of the event in the request. Omitted from the answer if absent.
     #[serde(rename = "eventIndex", default, skip_serializing_if = "Option::is_none")]
@@ -241,7 +240,6 @@ pub(crate) enum Pick {
     Nothing,
 }
 
-/// The remaining steps.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     steps: VecDeque<FaultStep>,
@@ -310,7 +308,7 @@ impl Script {
     }
 }
 
-/// Whether the data listeners use TLS.
+/// TLS support of the data listeners.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TlsOffer {
     Present,
