@@ -96,7 +96,7 @@ fn say(snapshot: &Snapshot) {
         index_version = snapshot.index.version,
         changelog_version = snapshot.index.head,
         index_failures = snapshot.index_failures,
-        backfills = snapshot.backfills.len(),
+        walks = snapshot.backfills.len(),
         store_bytes = snapshot.store.database_bytes,
         "Status: {}",
         snapshot.line(),
