@@ -28,7 +28,7 @@ use crate::daemon::schedule::jobs::{Job, Jobs};
 use crate::daemon::tasks;
 use crate::daemon::tasks::{Machinery, PartEnd};
 use crate::delivery::http::transport::Connector;
-use crate::delivery::{DeliveryParts, DeliveryStats};
+use crate::delivery::{DeliveryContext, DeliveryStats};
 use crate::indexer::{Indexer, batch_limits};
 use crate::ops::systemd::Notifier;
 use crate::store::views::ViewMode;
@@ -147,7 +147,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         snapshots,
         stop: stop.clone(),
     };
-    let delivery = DeliveryParts {
+    let delivery = DeliveryContext {
         store: store.clone(),
         clock: clock.clone(),
         config,

@@ -13,7 +13,7 @@ use crate::daemon::schedule::jobs::Jobs;
 use crate::daemon::schedule::realtime;
 use crate::daemon::{first_sync, schedule};
 use crate::delivery::http::transport::Connector;
-use crate::delivery::{self, DeliveryParts};
+use crate::delivery::{self, DeliveryContext};
 use crate::indexer::capture::{self, CaptureParts};
 use crate::store::{Durability, Reader, Store, StoreError};
 use orderfeed_model::clock::Clock;
@@ -30,7 +30,7 @@ pub struct Machinery {
     /// What the parts note about themselves.
     pub vitals: Arc<Vitals>,
     /// Delivery's store, clock, configuration and ends.
-    pub delivery: DeliveryParts,
+    pub delivery: DeliveryContext,
     /// The line to the edge.
     pub connector: Connector,
     /// What ticks the schedules, about once a second; `None` lets `tokio-cron-scheduler` do it.

@@ -13,7 +13,7 @@ use orderfeed_model::clock::Clock;
 
 /// What delivery works with.
 #[derive(Debug)]
-pub struct DeliveryParts {
+pub struct DeliveryContext {
     /// The store with the outbox.
     pub store: Store,
     /// Time for everything that is stored or compared with stored times.

@@ -21,17 +21,17 @@
 //! answer and before its commit: the same. Killed in a pause: the sender's row and the due times say until when. What is
 //! only in memory (who is under suspicion, what size the edge takes, how many lanes it likes) costs a few more requests.
 
+pub mod connection_test;
 pub(crate) mod context;
+mod edge_client;
 pub mod http;
 pub mod limits;
-pub mod probe;
 pub mod rules;
 mod sender;
 pub(crate) mod sender_pool;
 mod stats;
-mod wiring;
 
-pub use crate::delivery::context::{DeliveryError, DeliveryParts, Drained};
+pub use crate::delivery::context::{DeliveryContext, DeliveryError, Drained};
 pub use crate::delivery::http::client::{ClientError, USER_AGENT, client};
 pub use crate::delivery::sender_pool::{run, run_over};
 pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, StatsSnapshot, Times};

@@ -8,10 +8,10 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::delivery::context::{DeliveryError, DeliveryParts, Drained};
+use crate::delivery::context::{DeliveryContext, DeliveryError, Drained};
+use crate::delivery::edge_client::{EdgeClient, Shared};
 use crate::delivery::http::transport::Connector;
 use crate::delivery::sender::{Sender, Signals};
-use crate::delivery::wiring::{Shared, Wiring};
 use crate::store::Durability;
 use crate::store::meta::WebsiteId;
 
@@ -19,7 +19,7 @@ use crate::store::meta::WebsiteId;
 ///
 /// # Errors
 /// If the store fails, or there can be no HTTP client. An edge that is down is no error.
-pub async fn run(parts: DeliveryParts) -> Result<Drained, DeliveryError> {
+pub async fn run(parts: DeliveryContext) -> Result<Drained, DeliveryError> {
     run_over(parts, Connector::http()).await
 }
 
@@ -27,8 +27,8 @@ pub async fn run(parts: DeliveryParts) -> Result<Drained, DeliveryError> {
 ///
 /// # Errors
 /// As there.
-pub async fn run_over(parts: DeliveryParts, connector: Connector) -> Result<Drained, DeliveryError> {
-    let DeliveryParts {
+pub async fn run_over(parts: DeliveryContext, connector: Connector) -> Result<Drained, DeliveryError> {
+    let DeliveryContext {
         store,
         clock,
         mut config,
@@ -39,65 +39,65 @@ pub async fn run_over(parts: DeliveryParts, connector: Connector) -> Result<Drai
     let first = Arc::clone(&config.borrow_and_update());
     let rate = first.delivery.request_units_per_second;
     let shared = Arc::new(Shared::new(store, clock, observer, connector, rate));
-    let wiring = Wiring::new(first, &shared, None)?;
-    let mut crew = Crew {
+    let client = EdgeClient::new(first, &shared, None)?;
+    let mut pool = SenderPool {
         shared,
-        wiring: Arc::new(wiring),
+        client: Arc::new(client),
         signals: Signals { stop, abort },
         senders: BTreeMap::new(),
         tasks: JoinSet::new(),
         total: Drained::default(),
     };
-    crew.reconcile().await?;
-    while !crew.signals.stop.is_cancelled() && !crew.signals.abort.is_cancelled() {
+    pool.reconcile().await?;
+    while !pool.signals.stop.is_cancelled() && !pool.signals.abort.is_cancelled() {
         tokio::select! {
             // In this order, so that a run can be repeated; nothing here comes often enough to starve the rest.
             biased;
-            () = crew.signals.stop.cancelled() => {}
-            () = crew.signals.abort.cancelled() => {}
+            () = pool.signals.stop.cancelled() => {}
+            () = pool.signals.abort.cancelled() => {}
             Ok(()) = config.changed() => {
                 let new = Arc::clone(&config.borrow_and_update());
-                if crew.rewire(new) {
-                    crew.reconcile().await?;
+                if pool.rewire(new) {
+                    pool.reconcile().await?;
                 }
             }
-            Some(ended) = crew.tasks.join_next() => {
-                crew.ended(ended)?;
-                crew.reconcile().await?;
+            Some(ended) = pool.tasks.join_next() => {
+                pool.ended(ended)?;
+                pool.reconcile().await?;
             }
         }
     }
-    crew.drain().await
+    pool.drain().await
 }
 
 /// All senders.
-struct Crew {
+struct SenderPool {
     shared: Arc<Shared>,
-    wiring: Arc<Wiring>,
+    client: Arc<EdgeClient>,
     signals: Signals,
     /// Senders by website code. One that was stopped stays until it has ended: two senders of one website would break the
     /// order of its events.
-    senders: BTreeMap<String, Reins>,
+    senders: BTreeMap<String, SenderHandle>,
     tasks: JoinSet<(String, Result<Drained, DeliveryError>)>,
     total: Drained,
 }
 
 /// What one sender is led by.
-struct Reins {
+struct SenderHandle {
     stop: CancellationToken,
-    wiring: watch::Sender<Arc<Wiring>>,
+    client: watch::Sender<Arc<EdgeClient>>,
 }
 
-impl Crew {
-    /// Publishes the wiring of a new configuration; the old one stays if there can be no transport.
+impl SenderPool {
+    /// Publishes the client of a new configuration; the old one stays if there can be no transport.
     fn rewire(&mut self, config: Arc<Config>) -> bool {
         let rate = config.delivery.request_units_per_second;
-        match Wiring::new(config, &self.shared, Some(&self.wiring)) {
-            Ok(wiring) => {
+        match EdgeClient::new(config, &self.shared, Some(&self.client)) {
+            Ok(client) => {
                 self.shared.set_rate(rate);
-                self.wiring = Arc::new(wiring);
-                for reins in self.senders.values() {
-                    reins.wiring.send_replace(Arc::clone(&self.wiring));
+                self.client = Arc::new(client);
+                for handle in self.senders.values() {
+                    handle.client.send_replace(Arc::clone(&self.client));
                 }
                 true
             }
@@ -115,15 +115,15 @@ impl Crew {
     /// Starts and stops senders so that each website with a datastream has one. A website that was switched off keeps
     /// its sender: what is already in its outbox still goes.
     async fn reconcile(&mut self) -> Result<(), DeliveryError> {
-        let config = Arc::clone(&self.wiring.config);
+        let config = Arc::clone(&self.client.config);
         let wanted = |code: &String| {
             config
                 .websites
                 .get(code)
                 .is_some_and(|website| website.datastream.is_some())
         };
-        for (_, reins) in self.senders.iter().filter(|(code, _)| !wanted(code)) {
-            reins.stop.cancel();
+        for (_, handle) in self.senders.iter().filter(|(code, _)| !wanted(code)) {
+            handle.stop.cancel();
         }
         for (code, website) in &config.websites {
             if !wanted(code) || self.senders.contains_key(code) {
@@ -155,14 +155,15 @@ impl Crew {
 
     async fn start(&mut self, id: WebsiteId, code: &str) -> Result<(), DeliveryError> {
         let stop = self.signals.stop.child_token();
-        let (wiring, wirings) = watch::channel(Arc::clone(&self.wiring));
+        let (client, clients) = watch::channel(Arc::clone(&self.client));
         let shared = Arc::clone(&self.shared);
-        if let Some(sender) = Sender::prepare(id, code, shared, wirings, stop.clone()).await? {
+        if let Some(sender) = Sender::prepare(id, code, shared, clients, stop.clone()).await? {
             let signals = Signals {
                 stop: stop.clone(),
                 abort: self.signals.abort.clone(),
             };
-            self.senders.insert(code.to_owned(), Reins { stop, wiring });
+            self.senders
+                .insert(code.to_owned(), SenderHandle { stop, client });
             let code = code.to_owned();
             self.tasks
                 .spawn(Box::pin(async move { (code, sender.run(signals).await) }));

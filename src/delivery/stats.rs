@@ -25,7 +25,7 @@ pub struct DeliveryStats {
     tokens: AtomicU64,
     token_failures: AtomicU64,
     units: AtomicU64,
-    gate_waits: AtomicU64,
+    rate_limit_waits: AtomicU64,
     body_bytes: AtomicU64,
     progress: AtomicI64,
     begun: Begun,
@@ -101,7 +101,7 @@ pub struct StatsSnapshot {
     /// Request units used.
     pub request_units: u64,
     /// How often the rate gate held a request back.
-    pub gate_waits: u64,
+    pub rate_limit_waits: u64,
     /// Bytes of bodies sent.
     pub body_bytes: u64,
     /// When something was last sent, answered, written down, or found to be empty. Old while nothing is in flight: idle.
@@ -141,7 +141,7 @@ impl DeliveryStats {
             tokens: load(&self.tokens),
             token_failures: load(&self.token_failures),
             request_units: load(&self.units),
-            gate_waits: load(&self.gate_waits),
+            rate_limit_waits: load(&self.rate_limit_waits),
             body_bytes: load(&self.body_bytes),
             progress_at: UtcMillis(self.progress.load(Ordering::Relaxed)),
             since_progress: Duration::from_millis(self.begun.millis().saturating_sub(load(&self.moved))),
@@ -161,7 +161,7 @@ impl DeliveryStats {
     }
 
     pub(crate) fn held_back(&self) {
-        add(&self.gate_waits, 1);
+        add(&self.rate_limit_waits, 1);
     }
 
     /// A request ended after `took`, with an answer if there is a `status`.

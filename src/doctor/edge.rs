@@ -1,6 +1,6 @@
 //! Would the edge take events? The questions are those of `test-connection`, with their answers and remedies.
 
-use crate::delivery::probe;
+use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck};
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 
@@ -10,13 +10,13 @@ pub struct Facts {
     /// Why there is nobody to ask with, such as a CA file that is none.
     pub unusable: Option<String>,
     /// Whether somebody listens at the edge.
-    pub address: Option<probe::Check>,
+    pub address: Option<ConnectionCheck>,
     /// Whether somebody listens at the token service; `Some(None)` if no tokens are needed.
-    pub token_address: Option<Option<probe::Check>>,
+    pub token_address: Option<Option<ConnectionCheck>>,
     /// Whether there is a token.
-    pub token: Option<probe::Check>,
+    pub token: Option<ConnectionCheck>,
     /// The round trip to each website's datastream; `Err` says why it was not made.
-    pub websites: Vec<(String, Result<probe::Check, String>)>,
+    pub websites: Vec<(String, Result<ConnectionCheck, String>)>,
 }
 
 /// The checks of this file that are not about one website.
@@ -55,7 +55,7 @@ pub fn verdict(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn shared(check: Check, asked: Option<&probe::Check>) -> Finding {
+fn shared(check: Check, asked: Option<&ConnectionCheck>) -> Finding {
     match asked {
         Some(found) => judged(check, found),
         None => Finding::problem(
@@ -66,9 +66,9 @@ fn shared(check: Check, asked: Option<&probe::Check>) -> Finding {
     }
 }
 
-fn judged(check: Check, found: &probe::Check) -> Finding {
+fn judged(check: Check, found: &ConnectionCheck) -> Finding {
     let mut message = found.detail.clone();
-    let is_fine = matches!(found.verdict, probe::Verdict::Ok | probe::Verdict::Skipped);
+    let is_fine = matches!(found.verdict, CheckVerdict::Ok | CheckVerdict::Skipped);
     if !is_fine {
         let mut more = Vec::new();
         more.extend(found.code.as_ref().map(|code| format!("code {code}")));
@@ -79,9 +79,9 @@ fn judged(check: Check, found: &probe::Check) -> Finding {
         }
     }
     match found.verdict {
-        probe::Verdict::Ok => Finding::ok(check, message),
-        probe::Verdict::Skipped => Finding::skipped(check, message),
-        probe::Verdict::Failed | probe::Verdict::Unreachable => {
+        CheckVerdict::Ok => Finding::ok(check, message),
+        CheckVerdict::Skipped => Finding::skipped(check, message),
+        CheckVerdict::Failed | CheckVerdict::Unreachable => {
             let remedy = found.remedy.as_deref();
             Finding::problem(
                 check,
@@ -97,22 +97,22 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Verdict;
 
-    fn said(verdict: probe::Verdict) -> probe::Check {
-        probe::Check {
+    fn said(verdict: CheckVerdict) -> ConnectionCheck {
+        ConnectionCheck {
             code: Some("EXEG-0003-400".into()),
             remedy: Some("check websites.base.datastream_id".into()),
-            ..probe::Check::new("edge", verdict, "the edge does not know the datastream")
+            ..ConnectionCheck::new("edge", verdict, "the edge does not know the datastream")
         }
     }
 
     #[test]
     fn what_test_connection_finds_is_found_with_its_remedy() {
         let facts = Facts {
-            address: Some(said(probe::Verdict::Ok)),
+            address: Some(said(CheckVerdict::Ok)),
             token_address: Some(None),
             token: None,
             websites: vec![
-                ("base".into(), Ok(said(probe::Verdict::Failed))),
+                ("base".into(), Ok(said(CheckVerdict::Failed))),
                 ("uk".into(), Err("not asked".into())),
             ],
             ..Facts::default()

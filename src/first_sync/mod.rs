@@ -24,4 +24,4 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Action, BackfillFact, Facts, IndexFact, Line, Plan, decide};
+pub use decide::{BackfillCondition, BackfillPlan, IndexCondition, Notice, Observation, SyncAction, decide};

@@ -14,7 +14,7 @@ const KEEPS_UP_S: f64 = 3.0;
 
 /// What holds a first sync up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub enum Bottleneck {
     /// Orders are read too slowly, or not at all.
     Source,
     /// Events are made durable too slowly.
@@ -29,7 +29,7 @@ pub enum Limit {
     Paused,
 }
 
-impl Limit {
+impl Bottleneck {
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Source,
@@ -71,7 +71,7 @@ impl Limit {
 
 /// What a sender does, as far as it matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SenderFact {
+pub enum SenderCondition {
     /// It sends.
     #[default]
     Running,
@@ -99,7 +99,7 @@ pub struct Sample {
     /// Time the backfill waited for room.
     pub waiting_ms: u64,
     /// Requests that the rate gate held back.
-    pub gate_waits: u64,
+    pub rate_limit_waits: u64,
 }
 
 /// How it goes.
@@ -112,7 +112,7 @@ pub struct Estimate {
     /// When it will be complete at this pace; `None` if nothing moves.
     pub finish_at: Option<UtcMillis>,
     /// What holds it up most.
-    pub limit: Limit,
+    pub bottleneck: Bottleneck,
 }
 
 /// The samples of one website.
@@ -135,7 +135,7 @@ impl Pace {
     }
 
     /// How it goes, once there is enough to say so.
-    pub fn estimate(&self, row: &FirstSyncRow, pending: u64, sender: SenderFact) -> Option<Estimate> {
+    pub fn estimate(&self, row: &FirstSyncRow, pending: u64, sender: SenderCondition) -> Option<Estimate> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let span_ms = last.at.millis_since(first.at);
         if span_ms < LEAST_SPAN_MS {
@@ -157,11 +157,13 @@ impl Pace {
         let keeps_up = pending as f64 <= events_per_second * KEEPS_UP_S;
         let behind = !is_read && (keeps_up || reading > sending);
         let limit = match sender {
-            SenderFact::Running if behind => reading_limit(first, last),
-            SenderFact::Running if last.gate_waits > first.gate_waits => Limit::RateLimit,
-            SenderFact::Throttled => Limit::RateLimit,
-            SenderFact::Running | SenderFact::Failing => Limit::Edge,
-            SenderFact::Paused => Limit::Paused,
+            SenderCondition::Running if behind => reading_limit(first, last),
+            SenderCondition::Running if last.rate_limit_waits > first.rate_limit_waits => {
+                Bottleneck::RateLimit
+            }
+            SenderCondition::Throttled => Bottleneck::RateLimit,
+            SenderCondition::Running | SenderCondition::Failing => Bottleneck::Edge,
+            SenderCondition::Paused => Bottleneck::Paused,
         };
         Some(Estimate {
             orders_per_second,
@@ -169,22 +171,22 @@ impl Pace {
             finish_at: left
                 .is_finite()
                 .then(|| last.at.plus_millis((left * 1000.0) as i64)),
-            limit,
+            bottleneck: limit,
         })
     }
 }
 
 /// What a backfill spends most of its time with.
-fn reading_limit(first: &Sample, last: &Sample) -> Limit {
+fn reading_limit(first: &Sample, last: &Sample) -> Bottleneck {
     let reading = last.reading_ms.saturating_sub(first.reading_ms);
     let applying = last.applying_ms.saturating_sub(first.applying_ms);
     let waiting = last.waiting_ms.saturating_sub(first.waiting_ms);
     if waiting > reading.max(applying) {
-        Limit::OutboxBound
+        Bottleneck::OutboxBound
     } else if applying > reading {
-        Limit::Disk
+        Bottleneck::Disk
     } else {
-        Limit::Source
+        Bottleneck::Source
     }
 }
 

@@ -30,7 +30,7 @@ pub struct SyncReport {
     pub eta_ms: Option<i64>,
     /// Whether the deadline passed before it was complete.
     pub missed: bool,
-    /// What held it up, as last measured: a word of [`super::pace::Limit`].
+    /// What held it up, as last measured: a word of [`super::pace::Bottleneck`].
     pub limited_by: Option<String>,
     /// Since when it waits because its website is switched off, or not configured.
     pub interrupted_at: Option<UtcMillis>,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use orderfeed::delivery::client;
-use orderfeed::delivery::http::transport::{Call, Connector, Exchange, Transport};
+use orderfeed::delivery::http::transport::{Connector, ExchangeFuture, OutboundRequest, Transport};
 use tokio::sync::watch;
 
 /// Between having an answer and heeding it lie a few instructions without a wait, and on a busy machine another thread's
@@ -83,7 +83,7 @@ impl Line {
 }
 
 impl Transport for Remembering {
-    fn exchange(&self, call: Call) -> Exchange<'_> {
+    fn exchange(&self, call: OutboundRequest) -> ExchangeFuture<'_> {
         Box::pin(async move {
             let datastream = call
                 .url

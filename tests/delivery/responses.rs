@@ -233,7 +233,7 @@ async fn retry_after_outlives_a_restart() {
     rig.until_sender("base", SenderState::BackingOff).await;
     rig.stop(running).await;
     let store = rig.store.clone();
-    let again = orderfeed::delivery::DeliveryParts {
+    let again = orderfeed::delivery::DeliveryContext {
         store,
         clock: orderfeed_model::clock::Clock::System,
         config: rig.config.subscribe(),

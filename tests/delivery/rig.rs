@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderfeed::config::{Config, EdgeAuth, HumanDuration, Website};
-use orderfeed::delivery::{self, DeliveryError, DeliveryParts, DeliveryStats, Drained};
+use orderfeed::delivery::{self, DeliveryContext, DeliveryError, DeliveryStats, Drained};
 use orderfeed::store::outbox::{
     BatchLimits, Class, EnqueueMode, EventState, KnownEvent, NewEvent, OrderEvents, ParkedEvent,
     ParkedFilter, SenderRow, SenderState,
@@ -74,7 +74,7 @@ impl Rig {
 
     /// Starts delivery.
     pub(crate) fn run(&self) -> Running {
-        let parts = DeliveryParts {
+        let parts = DeliveryContext {
             store: self.store.clone(),
             clock: self.clock.clone(),
             config: self.config.subscribe(),

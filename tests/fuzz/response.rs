@@ -3,7 +3,7 @@
 
 use orderfeed::delivery::limits::retry_after;
 use orderfeed::delivery::rules::{
-    Accepted, Decision, Halt, Refused, RequestShape, Response, Retry, Split, classify,
+    Accepted, Decision, EdgeRefusal, Halt, RequestShape, Response, Retry, Split, classify,
 };
 use orderfeed_model::clock::UtcMillis;
 
@@ -70,10 +70,10 @@ fn yes_is_sound(accepted: &Accepted, shape: &RequestShape) {
         accepted.suppressed.is_sorted_by(|one, next| one < next),
         "each once"
     );
-    accepted.notes.iter().for_each(|(_, note)| plain(note));
+    accepted.warnings.iter().for_each(|(_, note)| plain(note));
 }
 
-fn words_are_bounded(refused: &Refused) {
+fn words_are_bounded(refused: &EdgeRefusal) {
     [&refused.code, &refused.title, &refused.detail]
         .into_iter()
         .for_each(|text| plain(text));

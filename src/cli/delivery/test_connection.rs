@@ -12,7 +12,7 @@ use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::config::{Config, Website};
 use crate::daemon::requests::work::RequestError;
-use crate::delivery::probe::{Check, Probe, Verdict};
+use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck, ConnectionTest};
 
 /// Options of `test-connection`.
 #[derive(Clone, Debug, Default, Args)]
@@ -31,11 +31,11 @@ struct Report {
     /// 1; as with `status --json`, fields may be added.
     version: u32,
     /// The worst of all verdicts.
-    verdict: Verdict,
+    verdict: CheckVerdict,
     /// Where events go.
     edge: String,
     /// What all websites share.
-    shared: Vec<Check>,
+    shared: Vec<ConnectionCheck>,
     websites: Vec<WebsiteReport>,
     /// What cannot be checked from here.
     notes: Vec<String>,
@@ -44,7 +44,7 @@ struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct WebsiteReport {
     code: String,
-    checks: Vec<Check>,
+    checks: Vec<ConnectionCheck>,
 }
 
 /// Runs `test-connection`.
@@ -54,14 +54,14 @@ struct WebsiteReport {
 pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<Exit> {
     let config = Arc::new(context.config()?);
     let codes = codes(&config, args.website.as_deref())?;
-    let probe = Probe::new(Arc::clone(&config), context.clock.clone())?;
-    let shared = probe.shared().await;
+    let test = ConnectionTest::new(Arc::clone(&config), context.clock.clone())?;
+    let shared = test.shared().await;
     let let_in = shared
         .iter()
-        .all(|check| matches!(check.verdict, Verdict::Ok | Verdict::Skipped));
+        .all(|check| matches!(check.verdict, CheckVerdict::Ok | CheckVerdict::Skipped));
     let mut websites = Vec::new();
     for code in codes {
-        let checks = website_checks(&probe, &config, &code, let_in).await;
+        let checks = website_checks(&test, &config, &code, let_in).await;
         websites.push(WebsiteReport { code, checks });
     }
     let report = Report {
@@ -91,12 +91,21 @@ fn codes(config: &Config, wanted: Option<&str>) -> Result<Vec<String>, RequestEr
     }
 }
 
-async fn website_checks(probe: &Probe, config: &Config, code: &str, let_in: bool) -> Vec<Check> {
+async fn website_checks(
+    test: &ConnectionTest,
+    config: &Config,
+    code: &str,
+    let_in: bool,
+) -> Vec<ConnectionCheck> {
     let nothing = Website::default();
     let website = config.websites.get(code).unwrap_or(&nothing);
     let Some(datastream) = &website.datastream else {
         let detail = "back-office events are switched off and there is no datastream, so nothing is sent";
-        return vec![Check::new("configuration", Verdict::Skipped, detail)];
+        return vec![ConnectionCheck::new(
+            "configuration",
+            CheckVerdict::Skipped,
+            detail,
+        )];
     };
     let detail = match website.back_office_events {
         true => format!("back-office events go to datastream {datastream}"),
@@ -105,35 +114,38 @@ async fn website_checks(probe: &Probe, config: &Config, code: &str, let_in: bool
         ),
     };
     let round_trip = match let_in {
-        true => probe.round_trip(code, datastream).await,
-        false => Check::new(
+        true => test.round_trip(code, datastream).await,
+        false => ConnectionCheck::new(
             "edge",
-            Verdict::Skipped,
+            CheckVerdict::Skipped,
             "not asked, because of what failed above",
         ),
     };
-    vec![Check::new("configuration", Verdict::Ok, &detail), round_trip]
+    vec![
+        ConnectionCheck::new("configuration", CheckVerdict::Ok, &detail),
+        round_trip,
+    ]
 }
 
 /// What must be mended weighs more than what could not be asked.
-fn worst(shared: &[Check], websites: &[WebsiteReport]) -> Verdict {
+fn worst(shared: &[ConnectionCheck], websites: &[WebsiteReport]) -> CheckVerdict {
     let all = || {
         let of_websites = websites.iter().flat_map(|website| &website.checks);
         shared.iter().chain(of_websites).map(|check| check.verdict)
     };
     let has = |verdict| all().any(|found| found == verdict);
-    match (has(Verdict::Failed), has(Verdict::Unreachable)) {
-        (true, _) => Verdict::Failed,
-        (false, true) => Verdict::Unreachable,
-        (false, false) => Verdict::Ok,
+    match (has(CheckVerdict::Failed), has(CheckVerdict::Unreachable)) {
+        (true, _) => CheckVerdict::Failed,
+        (false, true) => CheckVerdict::Unreachable,
+        (false, false) => CheckVerdict::Ok,
     }
 }
 
-fn exit_of(verdict: Verdict) -> Exit {
+fn exit_of(verdict: CheckVerdict) -> Exit {
     match verdict {
-        Verdict::Ok | Verdict::Skipped => Exit::Ok,
-        Verdict::Failed => Exit::Failed,
-        Verdict::Unreachable => Exit::Unavailable,
+        CheckVerdict::Ok | CheckVerdict::Skipped => Exit::Ok,
+        CheckVerdict::Failed => Exit::Failed,
+        CheckVerdict::Unreachable => Exit::Unavailable,
     }
 }
 
@@ -160,19 +172,21 @@ fn render(report: &Report) -> String {
         let _ = writeln!(text, "Note: {note}");
     }
     text.push_str(match report.verdict {
-        Verdict::Ok | Verdict::Skipped => "Verdict: OK, events can be delivered\n",
-        Verdict::Failed => "Verdict: FAILED, something must be mended before events can be delivered\n",
-        Verdict::Unreachable => "Verdict: UNREACHABLE, the question could not be answered now\n",
+        CheckVerdict::Ok | CheckVerdict::Skipped => "CheckVerdict: OK, events can be delivered\n",
+        CheckVerdict::Failed => {
+            "CheckVerdict: FAILED, something must be mended before events can be delivered\n"
+        }
+        CheckVerdict::Unreachable => "CheckVerdict: UNREACHABLE, the question could not be answered now\n",
     });
     text
 }
 
-fn put(text: &mut String, check: &Check) {
+fn put(text: &mut String, check: &ConnectionCheck) {
     let verdict = match check.verdict {
-        Verdict::Ok => "ok",
-        Verdict::Failed => "FAILED",
-        Verdict::Unreachable => "UNREACHABLE",
-        Verdict::Skipped => "skipped",
+        CheckVerdict::Ok => "ok",
+        CheckVerdict::Failed => "FAILED",
+        CheckVerdict::Unreachable => "UNREACHABLE",
+        CheckVerdict::Skipped => "skipped",
     };
     let _ = writeln!(
         text,
@@ -184,7 +198,7 @@ fn put(text: &mut String, check: &Check) {
     more.extend(check.code.as_ref().map(|code| format!("code {code}")));
     more.extend(check.status.map(|status| format!("HTTP {status}")));
     more.extend(check.request_id.as_ref().map(|id| format!("request {id}")));
-    if check.verdict != Verdict::Ok && !more.is_empty() {
+    if check.verdict != CheckVerdict::Ok && !more.is_empty() {
         let _ = writeln!(text, "  {:<22} {:<11} {}", "", "", visible(&more.join(", ")));
     }
     if let Some(remedy) = &check.remedy {

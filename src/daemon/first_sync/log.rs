@@ -1,18 +1,18 @@
 //! What the log says of the first syncs.
 
 use crate::first_sync::pace::Estimate;
-use crate::first_sync::{Facts, Line};
+use crate::first_sync::{Notice, Observation};
 use crate::store::first_sync::FirstSyncRow;
 use orderfeed_model::clock::UtcMillis;
 
 /// Says `line` of a website's first sync.
-pub(crate) fn say(line: Line, website: &str, row: &FirstSyncRow, facts: &Facts, now: UtcMillis) {
+pub(crate) fn say(line: Notice, website: &str, row: &FirstSyncRow, observed: &Observation, now: UtcMillis) {
     let (orders, done, events) = (row.total_orders.max(row.done_orders), row.done_orders, row.events);
-    let sent = events.saturating_sub(facts.pending);
+    let sent = events.saturating_sub(observed.pending);
     let elapsed_s = now.millis_since(row.started_at) / 1000;
-    let rate = |pick: fn(&Estimate) -> f64| facts.estimate.map(|e| pick(&e).round());
+    let rate = |pick: fn(&Estimate) -> f64| observed.estimate.map(|e| pick(&e).round());
     match line {
-        Line::Progress => tracing::info!(
+        Notice::Progress => tracing::info!(
             website,
             state = row.state.as_str(),
             orders_done = done,
@@ -21,14 +21,14 @@ pub(crate) fn say(line: Line, website: &str, row: &FirstSyncRow, facts: &Facts, 
             events_sent = sent,
             orders_per_second = rate(|e| e.orders_per_second),
             events_per_second = rate(|e| e.events_per_second),
-            eta_s = facts
+            eta_s = observed
                 .estimate
                 .and_then(|e| e.finish_at)
                 .map(|at| at.millis_since(now) / 1000),
             deadline = %row.deadline,
             "The first sync goes on",
         ),
-        Line::WillMiss(estimate) => tracing::warn!(
+        Notice::WillMiss(estimate) => tracing::warn!(
             log_code = "OF07-01",
             website,
             orders_done = done,
@@ -36,11 +36,11 @@ pub(crate) fn say(line: Line, website: &str, row: &FirstSyncRow, facts: &Facts, 
             events_sent = sent,
             finish_at = estimate.finish_at.map(|at| at.rfc3339()),
             deadline = %row.deadline,
-            limited_by = estimate.limit.as_str(),
-            remedy = estimate.limit.remedy(),
+            limited_by = estimate.bottleneck.as_str(),
+            remedy = estimate.bottleneck.remedy(),
             "The first sync will miss its window at this pace; it goes on, newest orders first",
         ),
-        Line::Overdue => tracing::warn!(
+        Notice::Overdue => tracing::warn!(
             log_code = "OF07-02",
             website,
             orders_done = done,
@@ -52,20 +52,20 @@ pub(crate) fn say(line: Line, website: &str, row: &FirstSyncRow, facts: &Facts, 
             limited_by = row.limited_by,
             "The first sync missed its window; it goes on, newest orders first, and live changes overtake it",
         ),
-        Line::Interrupted => tracing::info!(
+        Notice::Interrupted => tracing::info!(
             website,
             orders_done = done,
             orders,
             events_queued = events,
             "The website was switched off before its first sync was complete; it goes on when the website is enabled again",
         ),
-        Line::Reopened => tracing::info!(
+        Notice::Reopened => tracing::info!(
             website,
             orders_done = done,
             orders,
             "Back-office events are enabled again: the first sync goes on, in a new window",
         ),
-        Line::Complete => tracing::info!(
+        Notice::Complete => tracing::info!(
             website,
             orders = done,
             events,

@@ -15,8 +15,10 @@ use crate::config::Config;
 use crate::daemon::schedule::jobs::Jobs;
 use crate::delivery::DeliveryStats;
 use crate::first_sync::history::candidates;
-use crate::first_sync::pace::{Limit, Pace, Sample, SenderFact};
-use crate::first_sync::{Action, BackfillFact, Facts, IndexFact, Line, Plan, decide};
+use crate::first_sync::pace::{Bottleneck, Pace, Sample, SenderCondition};
+use crate::first_sync::{
+    BackfillCondition, BackfillPlan, IndexCondition, Notice, Observation, SyncAction, decide,
+};
 use crate::indexer::intake::Flow;
 use crate::indexer::{BackfillKind, BackfillOptions, IndexError};
 use crate::store::first_sync::{FirstSyncRow, SyncState};
@@ -67,7 +69,7 @@ pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError
 #[derive(Debug, Default)]
 struct Place {
     pace: Pace,
-    said_at: Option<UtcMillis>,
+    logged_at: Option<UtcMillis>,
 }
 
 struct Driver {
@@ -84,12 +86,12 @@ struct Seen {
     codes: BTreeMap<WebsiteId, String>,
     syncs: Vec<Sync>,
     senders: Vec<SenderRow>,
-    index: IndexFact,
+    index: IndexCondition,
 }
 
 struct Sync {
     row: FirstSyncRow,
-    backfill: BackfillFact,
+    backfill: BackfillCondition,
     pending: u64,
 }
 
@@ -148,25 +150,27 @@ impl Driver {
         let (config, now) = (self.jobs.config.borrow().clone(), self.jobs.clock.now());
         let unnamed = String::new();
         let code = seen.codes.get(&row.website).unwrap_or(&unnamed);
-        let facts = self.facts(sync, seen, &config, now);
+        let observed = self.observed(sync, seen, &config, now);
         let mut noted = row.clone();
         noted.sent_events = row.events.saturating_sub(sync.pending);
-        noted.limited_by = facts.estimate.map(|estimate| estimate.limit.as_str().to_owned());
+        noted.limited_by = observed
+            .estimate
+            .map(|estimate| estimate.bottleneck.as_str().to_owned());
         let mut changed = false;
-        for action in decide(row, &facts, now) {
+        for action in decide(row, &observed, now) {
             match action {
-                Action::Backfill(plan) => self.backfill(plan, code, row),
-                Action::Become(state) => {
+                SyncAction::Backfill(plan) => self.backfill(plan, code, row),
+                SyncAction::Become(state) => {
                     let website = row.website;
                     let advance = move |w: &mut Writer<'_>| w.advance_sync_state(website, state, now);
                     self.write(advance).await?;
                     changed = true;
                 }
-                Action::Interrupt => {
+                SyncAction::Interrupt => {
                     let website = row.website;
                     self.write(move |w| w.interrupt_first_sync(website, now)).await?;
                 }
-                Action::Reopen => {
+                SyncAction::Reopen => {
                     let website = row.website;
                     let deadline = now.plus_millis(config.first_sync.window.millis());
                     self.write(move |w| w.reopen_first_sync(website, now, deadline))
@@ -174,12 +178,12 @@ impl Driver {
                     self.places.remove(&row.website);
                     changed = true;
                 }
-                Action::Say(line) => {
-                    crate::daemon::first_sync::log::say(line, code, row, &facts, now);
-                    noted.warned_early |= matches!(line, Line::WillMiss(_));
-                    noted.warned_late |= line == Line::Overdue;
-                    if line == Line::Progress {
-                        self.place(row.website).said_at = Some(now);
+                SyncAction::Log(line) => {
+                    crate::daemon::first_sync::log::say(line, code, row, &observed, now);
+                    noted.warned_early |= matches!(line, Notice::WillMiss(_));
+                    noted.warned_late |= line == Notice::Overdue;
+                    if line == Notice::Progress {
+                        self.place(row.website).logged_at = Some(now);
                     }
                     let note = noted.clone();
                     let write = move |w: &mut Writer<'_>| w.record_sync_progress(&note);
@@ -202,7 +206,7 @@ impl Driver {
         store.write(Durability::Durable, work).await
     }
 
-    fn facts(&mut self, sync: &Sync, seen: &Seen, config: &Config, now: UtcMillis) -> Facts {
+    fn observed(&mut self, sync: &Sync, seen: &Seen, config: &Config, now: UtcMillis) -> Observation {
         let row = &sync.row;
         let enabled = seen.codes.get(&row.website).is_some_and(|code| {
             let website = config.websites.get(code);
@@ -216,31 +220,31 @@ impl Driver {
             reading_ms: times.reading_ms,
             applying_ms: times.applying_ms,
             waiting_ms: times.waiting_ms,
-            gate_waits: self.stats.snapshot().gate_waits,
+            rate_limit_waits: self.stats.snapshot().rate_limit_waits,
         };
         let flow = self.jobs.indexer.intake().last();
         let sender = seen.senders.iter().find(|sender| sender.website == row.website);
         let place = self.place(row.website);
         place.pace.add(sample);
-        let mut estimate = place.pace.estimate(row, sync.pending, sender_fact(sender));
+        let mut estimate = place.pace.estimate(row, sync.pending, sender_condition(sender));
         if let Some(estimate) = estimate.as_mut()
             && matches!(flow, Flow::Paused(_))
             && row.state < SyncState::Sending
         {
-            estimate.limit = Limit::OutboxBound;
+            estimate.bottleneck = Bottleneck::OutboxBound;
         }
-        if seen.index == IndexFact::Suspended
+        if seen.index == IndexCondition::Suspended
             && let Some(estimate) = estimate.as_mut()
         {
-            estimate.limit = Limit::Paused;
+            estimate.bottleneck = Bottleneck::Paused;
         }
-        Facts {
+        Observation {
             enabled,
             index: seen.index,
             backfill: sync.backfill,
             pending: sync.pending,
             estimate,
-            said_at: place.said_at,
+            logged_at: place.logged_at,
         }
     }
 
@@ -249,7 +253,7 @@ impl Driver {
     }
 
     /// Starts a backfill, unless one runs; the next look asks again.
-    fn backfill(&mut self, plan: Plan, code: &str, row: &FirstSyncRow) {
+    fn backfill(&mut self, plan: BackfillPlan, code: &str, row: &FirstSyncRow) {
         if !self.backfills.is_empty() || Instant::now() < self.not_before || self.jobs.stop.is_cancelled() {
             return;
         }
@@ -262,8 +266,8 @@ impl Driver {
         self.backfills.spawn(async move {
             let stop = || jobs.stop.is_cancelled();
             match plan {
-                Plan::Full => jobs.rebuild().await.map(drop),
-                Plan::Own => jobs.indexer.first_sync(options, stop).await.map(drop),
+                BackfillPlan::Full => jobs.rebuild().await.map(drop),
+                BackfillPlan::Website => jobs.indexer.first_sync(options, stop).await.map(drop),
             }
         });
     }
@@ -290,11 +294,13 @@ fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
             continue;
         }
         let backfill = match row.backfill {
-            None => BackfillFact::None,
+            None => BackfillCondition::None,
             // Old backfills that are over are forgotten after a while.
-            Some(id) => reader.backfill(id)?.map_or(BackfillFact::Complete, |backfill| {
-                backfill_fact(&backfill.state, &backfill.kind)
-            }),
+            Some(id) => reader
+                .backfill(id)?
+                .map_or(BackfillCondition::Complete, |backfill| {
+                    backfill_condition(&backfill.state, &backfill.kind)
+                }),
         };
         let pending = reader.pending_of_backfills(row.website)?;
         syncs.push(Sync {
@@ -304,10 +310,10 @@ fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
         });
     }
     let index = match reader.indexer_state()?.map(|state| state.status) {
-        None | Some(IndexerStatus::Invalid) => IndexFact::Invalid,
-        Some(IndexerStatus::Working) => IndexFact::Busy,
-        Some(IndexerStatus::Valid) => IndexFact::Valid,
-        Some(IndexerStatus::Suspended) => IndexFact::Suspended,
+        None | Some(IndexerStatus::Invalid) => IndexCondition::Invalid,
+        Some(IndexerStatus::Working) => IndexCondition::Busy,
+        Some(IndexerStatus::Valid) => IndexCondition::Valid,
+        Some(IndexerStatus::Suspended) => IndexCondition::Suspended,
     };
     Ok(Seen {
         codes: reader.websites()?.into_iter().collect(),
@@ -317,24 +323,24 @@ fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
     })
 }
 
-fn backfill_fact(state: &str, kind: &str) -> BackfillFact {
+fn backfill_condition(state: &str, kind: &str) -> BackfillCondition {
     match state {
-        "complete" => BackfillFact::Complete,
-        "running" if kind == BackfillKind::Reindex.as_str() => BackfillFact::Open(Plan::Full),
-        "running" => BackfillFact::Open(Plan::Own),
+        "complete" => BackfillCondition::Complete,
+        "running" if kind == BackfillKind::Reindex.as_str() => BackfillCondition::Open(BackfillPlan::Full),
+        "running" => BackfillCondition::Open(BackfillPlan::Website),
         // A backfill that was given up is begun anew.
-        _ => BackfillFact::None,
+        _ => BackfillCondition::None,
     }
 }
 
-fn sender_fact(sender: Option<&SenderRow>) -> SenderFact {
+fn sender_condition(sender: Option<&SenderRow>) -> SenderCondition {
     match sender {
-        Some(row) if row.state == SenderState::Paused => SenderFact::Paused,
-        Some(row) if row.state == SenderState::Halted => SenderFact::Failing,
+        Some(row) if row.state == SenderState::Paused => SenderCondition::Paused,
+        Some(row) if row.state == SenderState::Halted => SenderCondition::Failing,
         Some(row) if row.state == SenderState::BackingOff && row.code.contains("429") => {
-            SenderFact::Throttled
+            SenderCondition::Throttled
         }
-        Some(row) if row.state == SenderState::BackingOff => SenderFact::Failing,
-        _ => SenderFact::Running,
+        Some(row) if row.state == SenderState::BackingOff => SenderCondition::Failing,
+        _ => SenderCondition::Running,
     }
 }

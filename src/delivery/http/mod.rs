@@ -1,8 +1,8 @@
 //! HTTP to the edge and to the token service.
 
-pub(crate) mod attempt;
 pub(crate) mod body;
 pub(crate) mod client;
+pub(crate) mod destination;
 pub(crate) mod problem;
 pub(crate) mod tokens;
 pub mod transport;

@@ -20,12 +20,12 @@ pub struct Problem {
     /// The request id as the edge returned it.
     pub request_id: Option<String>,
     /// Errors and warnings about single events, in a yes.
-    pub remarks: Vec<Remark>,
+    pub event_problems: Vec<EventProblem>,
 }
 
 /// An error or warning about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
+pub struct EventProblem {
     /// The edge's code; empty if it gave none.
     pub code: String,
     /// Title.
@@ -56,7 +56,7 @@ impl Problem {
         let report = json.get("report");
         let request_id =
             text(json, "requestId").or_else(|| report.and_then(|report| text(report, "requestId")));
-        let remarks = ["errors", "warnings"]
+        let event_problems = ["errors", "warnings"]
             .iter()
             .filter_map(|list| json.get(list)?.as_array());
         Self {
@@ -65,7 +65,7 @@ impl Problem {
             title: text(json, "title").unwrap_or_default(),
             detail: with_report(text(json, "detail").unwrap_or_default(), report),
             request_id,
-            remarks: remarks.flatten().map(Remark::from_json).collect(),
+            event_problems: event_problems.flatten().map(EventProblem::from_json).collect(),
         }
     }
 
@@ -77,7 +77,7 @@ impl Problem {
     }
 }
 
-impl Remark {
+impl EventProblem {
     fn from_json(json: &Value) -> Self {
         let index = json.pointer("/report/eventIndex").and_then(Value::as_u64);
         Self {
@@ -171,10 +171,10 @@ mod tests {
     fn remarks_about_events_are_read_from_errors_and_warnings() {
         let body = br#"{"requestId":"x","handle":[],"errors":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0201-503",
             "title":"t","report":{"eventIndex":2}}],"warnings":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0301-200"}]}"#;
-        let remarks = Problem::parse(body).remarks;
-        assert_eq!(remarks[0].event, Some(2));
+        let event_problems = Problem::parse(body).event_problems;
+        assert_eq!(event_problems[0].event, Some(2));
         assert_eq!(
-            (remarks[1].code.as_str(), remarks[1].event),
+            (event_problems[1].code.as_str(), event_problems[1].event),
             ("EXEG-0301-200", None)
         );
     }

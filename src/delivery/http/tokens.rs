@@ -16,7 +16,7 @@ use url::{Url, form_urlencoded};
 
 use crate::config::OAuth;
 use crate::delivery::http::problem::plain;
-use crate::delivery::http::transport::{Call, NoReply, NoReplyCause, Transport};
+use crate::delivery::http::transport::{OutboundRequest, Transport, TransportError, TransportErrorKind};
 use crate::delivery::limits::retry_after;
 use crate::delivery::rules::Halt;
 use crate::delivery::stats::DeliveryStats;
@@ -45,7 +45,7 @@ impl Token {
 
 /// Why there is no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NoToken {
+pub(crate) enum TokenError {
     /// IMS does not know us, or we do not trust it; a person must mend it.
     Refused(Halt),
     /// IMS cannot right now.
@@ -61,7 +61,7 @@ pub(crate) enum NoToken {
 
 /// The source of tokens for one OAuth client.
 #[derive(Debug)]
-pub(crate) struct Tokens {
+pub(crate) struct TokenSource {
     transport: Arc<dyn Transport>,
     oauth: OAuth,
     clock: Clock,
@@ -76,7 +76,7 @@ pub(crate) struct Tokens {
 
 #[derive(Debug, Default)]
 struct Failures {
-    last: Option<NoToken>,
+    last: Option<TokenError>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +93,7 @@ struct Denied {
     error_description: String,
 }
 
-impl Tokens {
+impl TokenSource {
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
         oauth: OAuth,
@@ -113,7 +113,7 @@ impl Tokens {
     }
 
     /// A token to send with.
-    pub(crate) async fn get(&self) -> Result<Arc<Token>, NoToken> {
+    pub(crate) async fn get(&self) -> Result<Arc<Token>, TokenError> {
         let now = self.clock.now();
         let held = self.held(now);
         match held {
@@ -128,7 +128,7 @@ impl Tokens {
         *self.skew_ms.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The edge does not take this token any more; the next [`Tokens::get`] fetches another, once for all who held it.
+    /// The edge does not take this token any more; the next [`TokenSource::get`] fetches another, once for all who held it.
     pub(crate) fn reject(&self, token: &Arc<Token>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|held| Arc::ptr_eq(held, token)) {
@@ -161,7 +161,7 @@ impl Tokens {
 
     /// Fetches where there is nothing to fall back to. Those who waited while it failed share the failure: thirty lanes
     /// do not ask a broken IMS thirty times.
-    async fn first(&self, now: UtcMillis) -> Result<Arc<Token>, NoToken> {
+    async fn first(&self, now: UtcMillis) -> Result<Arc<Token>, TokenError> {
         use std::sync::atomic::Ordering;
         let before = self.failures.load(Ordering::SeqCst);
         let mut fetching = self.fetching.lock().await;
@@ -189,7 +189,7 @@ impl Tokens {
         token
     }
 
-    async fn fetch(&self) -> Result<Token, NoToken> {
+    async fn fetch(&self) -> Result<Token, TokenError> {
         let token = self.ask().await;
         if token.is_err() {
             self.stats.token_refused();
@@ -197,14 +197,14 @@ impl Tokens {
         token
     }
 
-    async fn ask(&self) -> Result<Token, NoToken> {
+    async fn ask(&self) -> Result<Token, TokenError> {
         let mut headers = HeaderMap::new();
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let call = Call {
+        let call = OutboundRequest {
             url: self.oauth.token_url.clone(),
             headers,
             body: Bytes::from(form(&self.oauth)),
@@ -217,11 +217,11 @@ impl Tokens {
         match status {
             200..=299 => self.granted(&body),
             408 | 429 | 500..=599 => Err(unavailable(&format!("ims_{status}"), after)),
-            _ => Err(NoToken::Refused(refused(status, &body, &self.oauth.token_url))),
+            _ => Err(TokenError::Refused(refused(status, &body, &self.oauth.token_url))),
         }
     }
 
-    fn granted(&self, body: &[u8]) -> Result<Token, NoToken> {
+    fn granted(&self, body: &[u8]) -> Result<Token, TokenError> {
         let unusable = || unavailable("ims_unusable", None);
         let granted: Granted = serde_json::from_slice(body).map_err(|_| unusable())?;
         let mut header =
@@ -247,10 +247,10 @@ impl Tokens {
     }
 }
 
-fn unanswered(nothing: NoReply) -> NoToken {
+fn unanswered(nothing: TransportError) -> TokenError {
     tracing::debug!(error = nothing.words, "No answer from the token service");
-    if nothing.cause == NoReplyCause::Certificate {
-        return NoToken::Refused(Halt {
+    if nothing.cause == TransportErrorKind::Certificate {
+        return TokenError::Refused(Halt {
             code: "tls".to_owned(),
             reason: format!(
                 "the token service's certificate is not trusted: {}",
@@ -260,7 +260,7 @@ fn unanswered(nothing: NoReply) -> NoToken {
             inferred: false,
         });
     }
-    NoToken::Unavailable {
+    TokenError::Unavailable {
         code: "ims_network".to_owned(),
         cause: Some(nothing.words),
         after: None,
@@ -276,8 +276,8 @@ fn form(oauth: &OAuth) -> String {
         .finish()
 }
 
-fn unavailable(code: &str, after: Option<Duration>) -> NoToken {
-    NoToken::Unavailable {
+fn unavailable(code: &str, after: Option<Duration>) -> TokenError {
+    TokenError::Unavailable {
         code: code.to_owned(),
         cause: None,
         after,

@@ -19,7 +19,7 @@ use orderfeed_model::clock::UtcMillis;
 
 /// A POST.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct OutboundRequest {
     /// Where to, with its query.
     pub url: Url,
     /// All headers; the token's is marked as sensitive.
@@ -30,7 +30,7 @@ pub struct Call {
 
 /// What came back, as far as anybody looks at it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reply {
+pub struct RawResponse {
     /// HTTP status.
     pub status: u16,
     /// `Retry-After`, as it was sent.
@@ -45,16 +45,16 @@ pub struct Reply {
 
 /// Why nothing came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoReply {
+pub struct TransportError {
     /// What kind of trouble.
-    pub cause: NoReplyCause,
+    pub cause: TransportErrorKind,
     /// In words, without the address.
     pub words: String,
 }
 
 /// The kinds of trouble that differ in what to do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoReplyCause {
+pub enum TransportErrorKind {
     /// The time for the whole request is over.
     Timeout,
     /// There is no connection.
@@ -66,12 +66,12 @@ pub enum NoReplyCause {
 }
 
 /// An exchange that was begun.
-pub type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Reply, NoReply>> + Send + 'a>>;
+pub type ExchangeFuture<'a> = Pin<Box<dyn Future<Output = Result<RawResponse, TransportError>> + Send + 'a>>;
 
 /// Carries requests.
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends `call` and waits for the whole answer. Dropping it gives the request up, wherever it is.
-    fn exchange(&self, call: Call) -> Exchange<'_>;
+    fn exchange(&self, call: OutboundRequest) -> ExchangeFuture<'_>;
 }
 
 /// Makes the transport that belongs to a configuration.
@@ -107,7 +107,7 @@ impl fmt::Debug for Connector {
 }
 
 impl Transport for Client {
-    fn exchange(&self, call: Call) -> Exchange<'_> {
+    fn exchange(&self, call: OutboundRequest) -> ExchangeFuture<'_> {
         Box::pin(async move {
             let request = self.post(call.url).headers(call.headers).body(call.body);
             let response = request
@@ -119,7 +119,7 @@ impl Transport for Client {
             let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
             let date = retry_after::date(response.headers());
             let read = read_capped(response).await;
-            Ok(Reply {
+            Ok(RawResponse {
                 status,
                 retry_after,
                 date,
@@ -130,14 +130,14 @@ impl Transport for Client {
     }
 }
 
-fn no_reply(error: &reqwest::Error) -> NoReply {
+fn no_reply(error: &reqwest::Error) -> TransportError {
     let cause = match (is_certificate(error), error.is_timeout(), error.is_connect()) {
-        (true, ..) => NoReplyCause::Certificate,
-        (_, true, _) => NoReplyCause::Timeout,
-        (_, _, true) => NoReplyCause::Connect,
-        _ => NoReplyCause::Network,
+        (true, ..) => TransportErrorKind::Certificate,
+        (_, true, _) => TransportErrorKind::Timeout,
+        (_, _, true) => TransportErrorKind::Connect,
+        _ => TransportErrorKind::Network,
     };
-    NoReply {
+    TransportError {
         cause,
         words: describe(error),
     }

@@ -47,7 +47,7 @@ impl Lanes {
     ///
     /// History never takes the last lanes, so that history requests that hang do not hold up a change that just happened.
     /// Nor do those that hang when the limit falls: the lanes kept for live changes are theirs up to the upper bound.
-    pub(crate) fn have_room(&self, class: Class, in_flight: InFlight) -> bool {
+    pub(crate) fn have_capacity(&self, class: Class, in_flight: InFlight) -> bool {
         let (limit, kept) = (self.limit(), self.kept_for_live());
         let total = in_flight.live + in_flight.history;
         match class {
@@ -191,7 +191,7 @@ mod tests {
 
     /// Lets requests of `class` start until there is no room.
     fn fill(lanes: &Lanes, class: Class, mut in_flight: InFlight) -> InFlight {
-        while lanes.have_room(class, in_flight) {
+        while lanes.have_capacity(class, in_flight) {
             match class {
                 Class::Live => in_flight.live += 1,
                 Class::History => in_flight.history += 1,
@@ -217,7 +217,7 @@ mod tests {
         let mut lanes = Lanes::new(32);
         lanes.limit = 4.0;
         let hanging = InFlight { live: 0, history: 20 };
-        assert!(!lanes.have_room(Class::History, hanging));
+        assert!(!lanes.have_capacity(Class::History, hanging));
         assert_eq!(fill(&lanes, Class::Live, hanging).live, 1);
     }
 
@@ -228,8 +228,8 @@ mod tests {
         assert_eq!(fill(&lanes, Class::Live, InFlight::default()).live, 32);
         let single = Lanes::new(1);
         let busy = InFlight { live: 0, history: 1 };
-        assert!(single.have_room(Class::History, InFlight::default()));
-        assert!(!single.have_room(Class::Live, busy));
+        assert!(single.have_capacity(Class::History, InFlight::default()));
+        assert!(!single.have_capacity(Class::Live, busy));
     }
 
     proptest! {

@@ -20,13 +20,13 @@ pub fn request_units(bytes: usize) -> u32 {
 
 /// The bucket.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct RateLimiter {
     per_second: u32,
     level: f64,
     at: Duration,
 }
 
-impl Gate {
+impl RateLimiter {
     /// A full bucket; 0 units a second means no gate.
     pub fn new(per_second: u32) -> Self {
         let mut gate = Self {
@@ -94,17 +94,17 @@ mod tests {
 
     #[test]
     fn without_a_rate_nothing_waits() {
-        let mut gate = Gate::new(0);
+        let mut gate = RateLimiter::new(0);
         assert!((0..100_000).all(|_| gate.try_take(8, Class::History, Duration::ZERO).is_ok()));
     }
 
     #[test]
     fn history_leaves_something_to_live_changes() {
-        let mut gate = Gate::new(3000);
+        let mut gate = RateLimiter::new(3000);
         let history = (0..).take_while(|_| gate.try_take(8, Class::History, Duration::ZERO).is_ok());
         assert_eq!(history.count(), 84, "750 units, a tenth of them kept");
         assert!(gate.try_take(8, Class::Live, Duration::ZERO).is_ok());
-        let mut small = Gate::new(10);
+        let mut small = RateLimiter::new(10);
         assert!(
             small.try_take(8, Class::History, Duration::ZERO).is_ok(),
             "or it would never go"
@@ -116,7 +116,7 @@ mod tests {
         fn no_second_lets_through_more_than_its_rate_and_one_burst(
             rate in 1u32..5000, steps in prop::collection::vec((1u32..9, any::<bool>(), 0u64..5000), 1..400)
         ) {
-            let mut gate = Gate::new(rate);
+            let mut gate = RateLimiter::new(rate);
             let (mut now, mut taken) = (Duration::ZERO, 0.0);
             for (units, live, micros) in steps {
                 let class = if live { Class::Live } else { Class::History };

@@ -29,12 +29,12 @@ pub(super) enum Rule {
     /// The token is at fault.
     Reauthenticate,
     /// No event is at fault, and waiting does not help.
-    Halt(Why),
+    Halt(HaltCause),
 }
 
 /// Families of halts: each has its remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum HaltCause {
     Datastream,
     Sandbox,
     Request,
@@ -48,27 +48,27 @@ pub(super) enum Why {
 pub(super) const CODES: &[(&str, Rule)] = &[
     ("EXEG-0000-503", Rule::Retry),
     ("EXEG-0001-500", Rule::Server),
-    ("EXEG-0002-400", Rule::Halt(Why::Datastream)),
-    ("EXEG-0003-400", Rule::Halt(Why::Datastream)),
-    ("EXEG-0004-422", Rule::Halt(Why::Datastream)),
-    ("EXEG-0010-422", Rule::Halt(Why::Datastream)),
-    ("EXEG-0011-422", Rule::Halt(Why::Sandbox)),
-    ("EXEG-0012-422", Rule::Halt(Why::Sandbox)),
-    ("EXEG-0013-422", Rule::Halt(Why::Sandbox)),
+    ("EXEG-0002-400", Rule::Halt(HaltCause::Datastream)),
+    ("EXEG-0003-400", Rule::Halt(HaltCause::Datastream)),
+    ("EXEG-0004-422", Rule::Halt(HaltCause::Datastream)),
+    ("EXEG-0010-422", Rule::Halt(HaltCause::Datastream)),
+    ("EXEG-0011-422", Rule::Halt(HaltCause::Sandbox)),
+    ("EXEG-0012-422", Rule::Halt(HaltCause::Sandbox)),
+    ("EXEG-0013-422", Rule::Halt(HaltCause::Sandbox)),
     ("EXEG-0100-500", Rule::Refuse),
     ("EXEG-0101-400", Rule::Refuse),
     ("EXEG-0102-400", Rule::Refuse),
     ("EXEG-0103-400", Rule::Refuse),
     ("EXEG-0104-422", Rule::Refuse),
     ("EXEG-0105-400", Rule::Refuse),
-    ("EXEG-0106-400", Rule::Halt(Why::Request)),
-    ("EXEG-0107-400", Rule::Halt(Why::Request)),
-    ("EXEG-0108-400", Rule::Halt(Why::Request)),
+    ("EXEG-0106-400", Rule::Halt(HaltCause::Request)),
+    ("EXEG-0107-400", Rule::Halt(HaltCause::Request)),
+    ("EXEG-0108-400", Rule::Halt(HaltCause::Request)),
     ("EXEG-0109-408", Rule::Refuse),
-    ("EXEG-0110-400", Rule::Halt(Why::Request)),
-    ("EXEG-0111-415", Rule::Halt(Why::Request)),
+    ("EXEG-0110-400", Rule::Halt(HaltCause::Request)),
+    ("EXEG-0111-415", Rule::Halt(HaltCause::Request)),
     ("EXEG-0112-413", Rule::TooLarge),
-    ("EXEG-0113-400", Rule::Halt(Why::Request)),
+    ("EXEG-0113-400", Rule::Halt(HaltCause::Request)),
     ("EXEG-0200-504", Rule::Retry),
     ("EXEG-0201-503", Rule::Retry),
     ("EXEG-0202-502", Rule::RetryBounded),
@@ -81,14 +81,14 @@ pub(super) const CODES: &[(&str, Rule)] = &[
     ("EXEG-0306-400", Rule::Refuse),
     ("EXEG-0307-502", Rule::Retry),
     ("EXEG-0308-400", Rule::Refuse),
-    ("EXEG-0400-403", Rule::Halt(Why::Geography)),
+    ("EXEG-0400-403", Rule::Halt(HaltCause::Geography)),
     ("EXEG-0500-401", Rule::Reauthenticate),
-    ("EXEG-0501-401", Rule::Halt(Why::Token)),
+    ("EXEG-0501-401", Rule::Halt(HaltCause::Token)),
     ("EXEG-0502-401", Rule::Reauthenticate),
     ("EXEG-0503-401", Rule::Reauthenticate),
-    ("EXEG-0504-401", Rule::Halt(Why::Permission)),
-    ("EXEG-0505-401", Rule::Halt(Why::Permission)),
-    ("EXEG-0506-401", Rule::Halt(Why::Permission)),
+    ("EXEG-0504-401", Rule::Halt(HaltCause::Permission)),
+    ("EXEG-0505-401", Rule::Halt(HaltCause::Permission)),
+    ("EXEG-0506-401", Rule::Halt(HaltCause::Permission)),
 ];
 
 /// What a code that we know asks for.
@@ -103,11 +103,11 @@ pub(super) fn rule_for_code(code: &str) -> Option<Rule> {
 /// connection halts: no event could be at fault, and parking them one by one would lose sight of that.
 pub(super) fn rule_for_status(status: u16) -> Rule {
     match status {
-        300..=399 => Rule::Halt(Why::Redirect),
+        300..=399 => Rule::Halt(HaltCause::Redirect),
         401 => Rule::Reauthenticate,
-        403 => Rule::Halt(Why::Permission),
-        404 | 405 | 407 | 410 | 421 => Rule::Halt(Why::Endpoint),
-        415 => Rule::Halt(Why::Request),
+        403 => Rule::Halt(HaltCause::Permission),
+        404 | 405 | 407 | 410 | 421 => Rule::Halt(HaltCause::Endpoint),
+        415 => Rule::Halt(HaltCause::Request),
         408 | 425 => Rule::Retry,
         413 => Rule::TooLarge,
         429 => Rule::Busy,
@@ -118,14 +118,14 @@ pub(super) fn rule_for_status(status: u16) -> Rule {
 }
 
 /// The halt that belongs to a family.
-pub(super) fn halt_of(why: Why, code: String, problem: &Problem) -> Halt {
+pub(super) fn halt_of(why: HaltCause, code: String, problem: &Problem) -> Halt {
     let (reason, remedy) = sentences(why);
     let reason = match problem.title.is_empty() {
         true => reason.to_owned(),
         false => format!("{reason}: {}", problem.title),
     };
     let code = match why {
-        Why::Redirect => "redirect".to_owned(),
+        HaltCause::Redirect => "redirect".to_owned(),
         _ => code,
     };
     Halt {
@@ -136,38 +136,38 @@ pub(super) fn halt_of(why: Why, code: String, problem: &Problem) -> Halt {
     }
 }
 
-fn sentences(why: Why) -> (&'static str, &'static str) {
+fn sentences(why: HaltCause) -> (&'static str, &'static str) {
     match why {
-        Why::Datastream => (
+        HaltCause::Datastream => (
             "the edge does not accept the datastream",
             "check websites.CODE.datastream_id and that the datastream is enabled at Adobe",
         ),
-        Why::Sandbox => (
+        HaltCause::Sandbox => (
             "the datastream's sandbox or identity namespaces cannot be resolved",
             "check the datastream's sandbox and that the identity namespaces exist in it",
         ),
-        Why::Request => (
+        HaltCause::Request => (
             "the edge does not accept the form of the request",
             "check edge.url; if it is right, report this as a bug",
         ),
-        Why::Permission => (
+        HaltCause::Permission => (
             "the edge denies permission",
             "check services_connector.organization_id, the scopes, and that the client's product profile has the \
              datastream's sandbox and Manage Datasets",
         ),
-        Why::Token => (
+        HaltCause::Token => (
             "the edge does not accept the access token",
             "check edge.auth, edge.oauth.client_id and its secret",
         ),
-        Why::Geography => (
+        HaltCause::Geography => (
             "the edge refuses this network's location",
             "send from a permitted country, or ask Adobe",
         ),
-        Why::Redirect => (
+        HaltCause::Redirect => (
             "the edge redirects, which is never followed because it would hand the token on",
             "set edge.url to the address that it moved to, or look for a proxy in between",
         ),
-        Why::Endpoint => (
+        HaltCause::Endpoint => (
             "there is no collect endpoint at this address",
             "check edge.url and proxies in between",
         ),

@@ -32,9 +32,9 @@ pub enum Decision {
     /// The edge has it.
     Delivered(Accepted),
     /// Something in it is refused: find out what, by sending less at a time.
-    Split(Split, Refused),
+    Split(Split, EdgeRefusal),
     /// This one event is refused.
-    Park(Refused),
+    Park(EdgeRefusal),
     /// Later, the same bytes.
     Retry(Retry),
     /// Once more with a fresh token; if that does not help, halt.
@@ -47,7 +47,7 @@ pub enum Decision {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// Remarks by event index, each as `code title`.
-    pub notes: Vec<(usize, String)>,
+    pub warnings: Vec<(usize, String)>,
     /// Events that were accepted and then not used, with the reason.
     pub suppressed: Vec<usize>,
     /// What was odd about the answer as a whole.
@@ -68,7 +68,7 @@ pub enum Split {
 
 /// A refusal of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct EdgeRefusal {
     /// The edge's code, or `http_400` and the like.
     pub code: String,
     /// Title.
@@ -95,21 +95,21 @@ pub enum Blame {
 pub struct Retry {
     /// How long the edge asked to be left alone.
     pub after: Option<Duration>,
-    /// Who is to wait.
-    pub who: Who,
+    /// RetryScope is to wait.
+    pub scope: RetryScope,
     /// The edge's code, or `http_503` and the like.
     pub code: String,
 }
 
-/// Who waits before a later try.
+/// RetryScope waits before a later try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum RetryScope {
     /// The whole datastream: the edge asked for it.
     Datastream,
     /// This request; the datastream too if others fare no better.
     Request,
     /// This request, long enough for the edge to recover if it was the edge.
-    RequestLong,
+    RequestSlow,
 }
 
 /// Why nothing gets through, and what helps.

@@ -13,7 +13,7 @@ mod tests;
 use crate::delivery::http::problem::Problem;
 use crate::delivery::rules::codes::{Rule, halt_of, rule_for_code, rule_for_status};
 pub use crate::delivery::rules::decision::{
-    Accepted, Blame, Decision, Halt, Refused, RequestShape, Response, Retry, Split, Who,
+    Accepted, Blame, Decision, EdgeRefusal, Halt, RequestShape, Response, Retry, RetryScope, Split,
 };
 
 /// Decides about an answer.
@@ -38,7 +38,7 @@ fn apply(rule: Rule, response: &Response<'_>, shape: &RequestShape, problem: Pro
     match rule {
         Rule::Busy => Decision::Retry(Retry {
             after: response.retry_after.filter(|pause| !pause.is_zero()),
-            who: Who::Datastream,
+            scope: RetryScope::Datastream,
             code,
         }),
         Rule::Retry => retry(response, code),
@@ -47,13 +47,13 @@ fn apply(rule: Rule, response: &Response<'_>, shape: &RequestShape, problem: Pro
         Rule::Server if shape.failed_before => refuse(Blame::Server, code, shape, problem),
         Rule::Server => Decision::Retry(Retry {
             after: response.retry_after.filter(|pause| !pause.is_zero()),
-            who: Who::RequestLong,
+            scope: RetryScope::RequestSlow,
             code,
         }),
         Rule::Refuse => refuse(Blame::Event, code, shape, problem),
         Rule::Unknown => refuse(Blame::Unknown, code, shape, problem),
         Rule::TooLarge => too_large(code, shape, problem),
-        Rule::Reauthenticate => Decision::Reauthenticate(halt_of(codes::Why::Token, code, &problem)),
+        Rule::Reauthenticate => Decision::Reauthenticate(halt_of(codes::HaltCause::Token, code, &problem)),
         Rule::Halt(why) => Decision::Halt(halt_of(why, code, &problem)),
     }
 }
@@ -61,16 +61,16 @@ fn apply(rule: Rule, response: &Response<'_>, shape: &RequestShape, problem: Pro
 /// A `Retry-After` that asks for a pause is meant for everyone; "0" is no pause.
 fn retry(response: &Response<'_>, code: String) -> Decision {
     let after = response.retry_after.filter(|pause| !pause.is_zero());
-    let who = if after.is_some() {
-        Who::Datastream
+    let scope = if after.is_some() {
+        RetryScope::Datastream
     } else {
-        Who::Request
+        RetryScope::Request
     };
-    Decision::Retry(Retry { after, who, code })
+    Decision::Retry(Retry { after, scope, code })
 }
 
 fn refuse(blame: Blame, code: String, shape: &RequestShape, problem: Problem) -> Decision {
-    let refused = Refused {
+    let refused = EdgeRefusal {
         code,
         title: problem.title,
         detail: problem.detail,
@@ -84,7 +84,7 @@ fn refuse(blame: Blame, code: String, shape: &RequestShape, problem: Problem) ->
 
 fn too_large(code: String, shape: &RequestShape, problem: Problem) -> Decision {
     let max = problem.max_size();
-    let mut refused = Refused {
+    let mut refused = EdgeRefusal {
         code,
         title: problem.title,
         detail: problem.detail,
@@ -102,19 +102,19 @@ fn accepted(response: &Response<'_>, shape: &RequestShape, problem: &Problem) ->
     if !problem.understood {
         accepted.anomaly = Some("the body of a yes was not JSON");
     }
-    for remark in &problem.remarks {
-        if remark.code.starts_with(codes::CONSENT) {
-            match remark.event {
+    for problem in &problem.event_problems {
+        if problem.code.starts_with(codes::CONSENT) {
+            match problem.event {
                 Some(event) if event < shape.events => accepted.suppressed.push(event),
-                Some(_) => accepted.anomaly = Some("a remark named an event that was not sent"),
+                Some(_) => accepted.anomaly = Some("a problem named an event that was not sent"),
                 None => accepted.suppressed.extend(0..shape.events),
             }
             continue;
         }
-        let note = format!("{} {}", remark.code, remark.title).trim().to_owned();
-        accepted.notes.push((remark.event.unwrap_or(0), note));
+        let note = format!("{} {}", problem.code, problem.title).trim().to_owned();
+        accepted.warnings.push((problem.event.unwrap_or(0), note));
     }
-    if response.status == 207 && problem.remarks.is_empty() {
+    if response.status == 207 && problem.event_problems.is_empty() {
         accepted.anomaly = Some("a partial yes named no event");
     }
     accepted.suppressed.sort_unstable();

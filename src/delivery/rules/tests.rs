@@ -41,10 +41,10 @@ fn word(decision: &Decision) -> &'static str {
         Decision::Split(Split::Events, _) => "split",
         Decision::Split(Split::Bytes { .. }, _) => "split by bytes",
         Decision::Park(_) => "park",
-        Decision::Retry(Retry { who, .. }) => match who {
-            Who::Datastream => "retry all",
-            Who::Request => "retry",
-            Who::RequestLong => "retry late",
+        Decision::Retry(Retry { scope, .. }) => match scope {
+            RetryScope::Datastream => "retry all",
+            RetryScope::Request => "retry",
+            RetryScope::RequestSlow => "retry late",
         },
         Decision::Reauthenticate(_) => "token",
         Decision::Halt(_) => "halt",
@@ -169,14 +169,14 @@ fn retry_after_makes_everyone_wait_and_zero_asks_for_nothing() {
             body: b"",
         };
         match classify(&response, &ONE) {
-            Decision::Retry(retry) => (retry.after.map(|pause| pause.as_secs()), retry.who),
+            Decision::Retry(retry) => (retry.after.map(|pause| pause.as_secs()), retry.scope),
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(with(503, 7), (Some(7), Who::Datastream));
-    assert_eq!(with(503, 0), (None, Who::Request));
-    assert_eq!(with(429, 120), (Some(120), Who::Datastream));
-    assert_eq!(with(429, 0), (None, Who::Datastream));
+    assert_eq!(with(503, 7), (Some(7), RetryScope::Datastream));
+    assert_eq!(with(503, 0), (None, RetryScope::Request));
+    assert_eq!(with(429, 120), (Some(120), RetryScope::Datastream));
+    assert_eq!(with(429, 0), (None, RetryScope::Datastream));
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn remarks_in_a_yes_find_their_events() {
         panic!("207 is a yes")
     };
     let notes: Vec<_> = accepted
-        .notes
+        .warnings
         .iter()
         .map(|(event, note)| (*event, note.as_str()))
         .collect();

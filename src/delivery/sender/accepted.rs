@@ -20,10 +20,10 @@ impl Sender {
         answer: EdgeAnswer,
         now: UtcMillis,
     ) {
-        self.suspicion.accepted(batches.iter().map(|batch| batch.id));
+        self.isolation.accepted(batches.iter().map(|batch| batch.id));
         self.health.accepted(now);
-        if self.health.permit(now) == Permit::Go {
-            self.speech.works(now);
+        if self.health.permit(now) == Permit::Send {
+            self.log.log_recovery(now);
         }
         let events: usize = batches.iter().map(|batch| batch.events).sum();
         self.shared
@@ -45,7 +45,7 @@ impl Sender {
             self.unsettled.push(Settlement::Delivered(settled, answer));
             return;
         }
-        self.speech.remarks(&accepted, &answer);
+        self.log.log_warnings(&accepted, &answer);
         self.delivered_with_remarks(&batches, kinds, &accepted, &answer);
     }
 
@@ -64,7 +64,7 @@ impl Sender {
             let verdicts: Vec<_> = suppressed
                 .map(|event| (event - start, EventVerdict::Suppressed("consent".to_owned())))
                 .collect();
-            let notes = accepted.notes.iter().filter(|(event, _)| own.contains(event));
+            let notes = accepted.warnings.iter().filter(|(event, _)| own.contains(event));
             let notes = notes.map(|(event, note)| format!("event {}: {note}", event - start));
             let anomaly = accepted.anomaly.map(str::to_owned);
             let notes: Vec<_> = notes.chain(anomaly).take(MOST_NOTES).collect();

@@ -1,4 +1,4 @@
-//! A trip is over: what that means for its events, for the sender, and for the next request.
+//! A delivery is over: what that means for its events, for the sender, and for the next request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::task::JoinError;
 
 use crate::delivery::context::DeliveryError;
-use crate::delivery::http::attempt::Attempt;
-use crate::delivery::http::tokens::NoToken;
+use crate::delivery::http::destination::Attempt;
+use crate::delivery::http::tokens::TokenError;
 use crate::delivery::limits::backoff;
-use crate::delivery::rules::{Blame, Decision, Halt, Refused, Retry, Split, Who};
+use crate::delivery::rules::{Blame, Decision, EdgeRefusal, Halt, Retry, RetryScope, Split};
 use crate::delivery::sender::Sender;
 use crate::delivery::sender::health::Permit;
-use crate::delivery::sender::lane::{End, Trip};
-use crate::delivery::sender::poison_isolation::Verdict;
+use crate::delivery::sender::lane::{Delivery, End};
+use crate::delivery::sender::poison_isolation::RefusalAction;
 use crate::delivery::sender::settle::Settlement;
 use crate::store::outbox::{BatchId, EdgeAnswer, EventVerdict, KindCode, PendingBatch, Refusal};
 use orderfeed_model::clock::UtcMillis;
@@ -22,45 +22,48 @@ use orderfeed_model::clock::UtcMillis;
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 
 impl Sender {
-    /// Takes a trip's report to heart.
-    pub(super) async fn arrived(&mut self, trip: Result<Trip, JoinError>) -> Result<(), DeliveryError> {
-        let trip = trip.map_err(|error| DeliveryError::Lane(error.to_string()))?;
+    /// Takes a delivery's report to heart.
+    pub(super) async fn arrived(
+        &mut self,
+        delivery: Result<Delivery, JoinError>,
+    ) -> Result<(), DeliveryError> {
+        let delivery = delivery.map_err(|error| DeliveryError::Lane(error.to_string()))?;
         let now = self.shared.clock.now();
         self.shared.stats.progressed(now);
-        let braked = trip.braked;
-        self.in_flight.ended(&trip.batches);
+        let closed_gate = delivery.closed_gate;
+        self.in_flight.ended(&delivery.batches);
         // The configuration changed meanwhile: what the old destination refused says nothing of this one.
-        let is_past = !Arc::ptr_eq(&trip.destination, &self.kit.destination);
-        match trip.end {
-            End::NoToken(NoToken::Refused(_)) if is_past => self.release(&trip.batches),
+        let is_past = !Arc::ptr_eq(&delivery.destination, &self.context.destination);
+        match delivery.end {
+            End::TokenError(TokenError::Refused(_)) if is_past => self.release(&delivery.batches),
             End::Sent(attempt, _) if is_past && refuses(&attempt.decision) => {
                 self.finished += 1;
-                self.failed(&trip.batches, now, answer_of(&attempt, now));
+                self.failed(&delivery.batches, now, answer_of(&attempt, now));
             }
             End::Sent(attempt, kinds) => {
                 self.finished += 1;
-                self.answered(trip.batches, kinds, *attempt, trip.epoch, now);
+                self.answered(delivery.batches, kinds, *attempt, delivery.epoch, now);
             }
-            End::Held => self.release(&trip.batches),
+            End::Held => self.release(&delivery.batches),
             End::Screen => self.unsettled.push(Settlement::Screen {
-                ids: ids(&trip.batches),
+                ids: ids(&delivery.batches),
                 at: now,
             }),
-            End::NoToken(missing) => {
-                self.release(&trip.batches);
-                self.without_token(missing, trip.epoch, now);
+            End::TokenError(missing) => {
+                self.release(&delivery.batches);
+                self.without_token(missing, delivery.epoch, now);
             }
             End::Store(error) => return Err(error.into()),
         }
-        if braked {
-            self.kit.brake.release();
+        if closed_gate {
+            self.context.gate.release();
         }
         self.repeat(now).await
     }
 
     /// Says that it still fails, with the backlog, if that is due.
     async fn repeat(&mut self, now: UtcMillis) -> Result<(), DeliveryError> {
-        let Some(repeat) = self.speech.take_repeat() else {
+        let Some(repeat) = self.log.take_reminder() else {
             return Ok(());
         };
         let all = self
@@ -71,7 +74,7 @@ impl Sender {
         let own = all.into_iter().find(|outbox| outbox.website == self.website);
         let pending = own.map_or(0, |own| own.pending_live + own.pending_history);
         let next_try = self.health.row(self.website).until.unwrap_or(now);
-        self.speech.repeats(&repeat, pending, next_try, now);
+        self.log.log_reminder(&repeat, pending, next_try, now);
         Ok(())
     }
 
@@ -86,7 +89,7 @@ impl Sender {
         let answer = answer_of(&attempt, now);
         match attempt.decision {
             Decision::Delivered(accepted) => {
-                self.lanes.answered(attempt.latency, self.trips.len() + 1);
+                self.lanes.answered(attempt.latency, self.deliveries.len() + 1);
                 self.delivered(batches, kinds, accepted, answer, now);
             }
             Decision::Retry(retry) => self.later(batches, &retry, answer, epoch, now),
@@ -105,7 +108,7 @@ impl Sender {
         now: UtcMillis,
     ) {
         self.shared.stats.retried();
-        self.speech.fails(&retry.code, answer.note.as_deref(), now);
+        self.log.log_failure(&retry.code, answer.note.as_deref(), now);
         let policy = self.retry().clone();
         let attempts = batches.iter().map(|batch| batch.attempts).max().unwrap_or(0);
         let own = backoff::full_jitter(
@@ -115,28 +118,28 @@ impl Sender {
             fastrand::u64(..),
         );
         let news = self.lanes.overloaded(epoch);
-        let pause = match (retry.after, retry.who) {
+        let pause = match (retry.after, retry.scope) {
             (Some(after), _) => {
                 self.health.wait_as_asked(after, &retry.code, now);
                 after
             }
-            (None, Who::Datastream) if news => {
+            (None, RetryScope::Datastream) if news => {
                 self.health
                     .overloaded(&retry.code, &policy, fastrand::u64(..), now);
                 Duration::ZERO
             }
-            (None, Who::Datastream) => Duration::ZERO,
-            (None, who) => {
+            (None, RetryScope::Datastream) => Duration::ZERO,
+            (None, scope) => {
                 if news {
                     self.health.stumbled(&retry.code, &policy, fastrand::u64(..), now);
                 }
-                match who {
-                    Who::RequestLong => own.max(LONG_PAUSE.min(policy.max.get())),
+                match scope {
+                    RetryScope::RequestSlow => own.max(LONG_PAUSE.min(policy.max.get())),
                     _ => own,
                 }
             }
         };
-        if self.health.permit(now) != Permit::Go {
+        if self.health.permit(now) != Permit::Send {
             self.lanes.collapse();
         }
         self.failed(&batches, now.plus_millis(pause_millis(pause)), answer);
@@ -146,7 +149,7 @@ impl Sender {
         &mut self,
         batches: Vec<PendingBatch>,
         by: Option<Split>,
-        refused: &Refused,
+        refused: &EdgeRefusal,
         answer: EdgeAnswer,
         now: UtcMillis,
     ) {
@@ -161,10 +164,10 @@ impl Sender {
             };
         };
         let verdict = match by {
-            Split::Bytes { .. } => Verdict::Split,
-            Split::Events => self.suspicion.refused(batch.id, batch.events, refused),
+            Split::Bytes { .. } => RefusalAction::Split,
+            Split::Events => self.isolation.refused(batch.id, batch.events, refused),
         };
-        if verdict != Verdict::Split {
+        if verdict != RefusalAction::Split {
             return self.failed(&batches, now.plus_millis(self.jitter(batch.attempts)), answer);
         }
         self.unsettled.push(Settlement::Halve {
@@ -179,16 +182,16 @@ impl Sender {
     fn refused_alone(
         &mut self,
         batches: &[PendingBatch],
-        refused: &Refused,
+        refused: &EdgeRefusal,
         answer: EdgeAnswer,
         now: UtcMillis,
     ) {
         let Some(batch) = batches.first() else {
             return;
         };
-        match self.suspicion.refused(batch.id, 1, refused) {
-            Verdict::Park | Verdict::Split => {
-                self.suspicion.forget(batch.id);
+        match self.isolation.refused(batch.id, 1, refused) {
+            RefusalAction::Park | RefusalAction::Split => {
+                self.isolation.forget(batch.id);
                 let refusal = Refusal {
                     code: refused.code.clone(),
                     detail: [refused.title.as_str(), refused.detail.as_str()]
@@ -202,21 +205,21 @@ impl Sender {
                     answer,
                 });
             }
-            Verdict::Wait => {
+            RefusalAction::Retry => {
                 let due = now.plus_millis(self.jitter(batch.attempts));
                 self.failed(batches, due, answer);
             }
-            Verdict::Halt => self.halted(batches.to_vec(), everything_refused(refused), answer, now),
+            RefusalAction::Halt => self.halted(batches.to_vec(), everything_refused(refused), answer, now),
         }
     }
 
     /// An edge that judges events is there: what held us back before is over. Not so for a server error, nor where we
     /// halted because everything was refused.
-    fn edge_reached(&mut self, refused: &Refused, now: UtcMillis) {
+    fn edge_reached(&mut self, refused: &EdgeRefusal, now: UtcMillis) {
         if self.health.is_halted() {
             if self.health.halted_by_edge() && refused.blame != Blame::Server {
                 self.health.resume(now);
-                self.speech.works(now);
+                self.log.log_recovery(now);
             } else {
                 let policy = self.retry().clone();
                 self.health.still_halted(&policy, now);
@@ -244,21 +247,21 @@ impl Sender {
 
     fn halted(&mut self, batches: Vec<PendingBatch>, halt: Halt, answer: EdgeAnswer, now: UtcMillis) {
         let policy = self.retry().clone();
-        self.speech.halts(&halt, now);
+        self.log.log_halt(&halt, now);
         self.health.halt(halt, &policy, now);
         self.lanes.collapse();
         self.failed(&batches, now, answer);
     }
 
-    fn without_token(&mut self, missing: NoToken, epoch: u64, now: UtcMillis) {
+    fn without_token(&mut self, missing: TokenError, epoch: u64, now: UtcMillis) {
         let policy = self.retry().clone();
         match missing {
-            NoToken::Refused(halt) => {
-                self.speech.halts(&halt, now);
+            TokenError::Refused(halt) => {
+                self.log.log_halt(&halt, now);
                 self.health.halt(halt, &policy, now);
             }
-            NoToken::Unavailable { code, cause, after } => {
-                self.speech.fails(&code, cause.as_deref(), now);
+            TokenError::Unavailable { code, cause, after } => {
+                self.log.log_failure(&code, cause.as_deref(), now);
                 match after {
                     Some(pause) => self.health.wait_as_asked(pause, &code, now),
                     None if self.lanes.overloaded(epoch) => {
@@ -333,7 +336,7 @@ fn refuses(decision: &Decision) -> bool {
     }
 }
 
-fn everything_refused(refused: &Refused) -> Halt {
+fn everything_refused(refused: &EdgeRefusal) -> Halt {
     let said = match refused.title.is_empty() {
         true => String::new(),
         false => format!(" ({})", refused.title),

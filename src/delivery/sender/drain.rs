@@ -16,21 +16,21 @@ impl Sender {
         loop {
             self.settle();
             if signals.abort.is_cancelled() {
-                return Ok(self.drained(before, self.trips.len() as u64));
+                return Ok(self.drained(before, self.deliveries.len() as u64));
             }
             // A pause that an answer asks for even now binds the next start.
             self.report().await?;
-            if self.trips.is_empty() && self.settling.is_none() {
+            if self.deliveries.is_empty() && self.settling.is_none() {
                 return Ok(self.drained(before, abandoned));
             }
             tokio::select! {
                 biased;
                 () = signals.abort.cancelled() => {}
-                () = tokio::time::sleep_until(deadline), if !self.trips.is_empty() => {
-                    abandoned = self.trips.len() as u64;
-                    self.trips = JoinSet::new();
+                () = tokio::time::sleep_until(deadline), if !self.deliveries.is_empty() => {
+                    abandoned = self.deliveries.len() as u64;
+                    self.deliveries = JoinSet::new();
                 }
-                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
+                Some(delivery) = self.deliveries.join_next() => self.arrived(delivery).await?,
                 effects = committed(&mut self.settling) => self.committed(effects?),
             }
         }
@@ -46,6 +46,6 @@ impl Sender {
     }
 
     fn budget(&self) -> Duration {
-        self.wiring.config.delivery.stop_budget.get()
+        self.client.config.delivery.stop_budget.get()
     }
 }

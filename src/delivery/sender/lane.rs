@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::http::attempt::{Attempt, Destination, Unsent};
-use crate::delivery::http::tokens::NoToken;
-use crate::delivery::rules::{Decision, RequestShape, Who};
+use crate::delivery::http::destination::{Attempt, Destination, Unsent};
+use crate::delivery::http::tokens::TokenError;
+use crate::delivery::rules::{Decision, RequestShape, RetryScope};
 use crate::delivery::sender::queue::{CLOSING, OPENING};
 use crate::delivery::stats::DeliveryStats;
 use crate::store::outbox::{BatchId, KindCode, PendingBatch};
@@ -17,30 +17,30 @@ use orderfeed_events::person_of;
 
 /// What a lane needs besides its batches.
 #[derive(Clone, Debug)]
-pub(crate) struct LaneKit {
+pub(crate) struct LaneContext {
     pub(crate) store: Store,
     pub(crate) destination: Arc<Destination>,
     pub(crate) stats: Arc<DeliveryStats>,
-    pub(crate) brake: Arc<Brake>,
+    pub(crate) gate: Arc<PauseGate>,
     pub(crate) stop: CancellationToken,
     pub(crate) website: Arc<str>,
 }
 
-/// Stops requests that are about to leave when an answer has just asked for a pause. A lane pulls it before it reports;
+/// Stops requests that are about to leave when an answer has just asked for a pause. A lane closings it before it reports;
 /// the sender lets go when it has taken the report to heart. Whoever set out before a pull stays held all the same: it
 /// may have been waiting for its body or a token meanwhile, and knows nothing of the pause.
 #[derive(Debug, Default)]
-pub(crate) struct Brake {
+pub(crate) struct PauseGate {
     holding: AtomicUsize,
-    pulls: AtomicU64,
+    closings: AtomicU64,
 }
 
-/// How often the brake had been pulled when a request set out.
+/// How often the gate had been pulled when a request set out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Start(u64);
+pub(crate) struct Ticket(u64);
 
-impl Brake {
-    pub(crate) fn is_pulled(&self) -> bool {
+impl PauseGate {
+    pub(crate) fn is_closed(&self) -> bool {
         self.holding.load(Ordering::SeqCst) > 0
     }
 
@@ -49,69 +49,74 @@ impl Brake {
     }
 
     /// A request sets out.
-    pub(crate) fn start(&self) -> Start {
-        Start(self.pulls.load(Ordering::SeqCst))
+    pub(crate) fn start(&self) -> Ticket {
+        Ticket(self.closings.load(Ordering::SeqCst))
     }
 
-    fn holds(&self, start: Start) -> bool {
-        self.is_pulled() || self.start() != start
+    fn holds(&self, start: Ticket) -> bool {
+        self.is_closed() || self.start() != start
     }
 
-    fn pull(&self) {
+    fn close(&self) {
         self.holding.fetch_add(1, Ordering::SeqCst);
-        self.pulls.fetch_add(1, Ordering::SeqCst);
+        self.closings.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 /// A request and what came of it. Moved by value: it is settled once.
 #[derive(Debug)]
-pub(crate) struct Trip {
+pub(crate) struct Delivery {
     pub(crate) batches: Vec<PendingBatch>,
     pub(crate) epoch: u64,
     /// Where it went: another one may be in force by now.
     pub(crate) destination: Arc<Destination>,
     pub(crate) end: End,
-    /// Whether this trip pulled the brake.
-    pub(crate) braked: bool,
+    /// Whether this delivery pulled the gate.
+    pub(crate) closed_gate: bool,
 }
 
-/// How a trip ended.
+/// How a delivery ended.
 #[derive(Debug)]
 pub(crate) enum End {
     /// Sent; with the events of each batch by kind.
     Sent(Box<Attempt>, Vec<Vec<(KindCode, u64)>>),
-    /// Not sent: the brake was pulled, or a stop came.
+    /// Not sent: the gate was pulled, or a stop came.
     Held,
     /// Not sent: they hold events that must not leave, or are not as they were when they were chosen.
     Screen,
     /// Not sent: there is no token.
-    NoToken(NoToken),
+    TokenError(TokenError),
     /// The store failed.
     Store(StoreError),
 }
 
-/// Makes the trip.
-pub(crate) async fn travel(kit: LaneKit, mut batches: Vec<PendingBatch>, epoch: u64, start: Start) -> Trip {
-    let end = send(&kit, &mut batches, start).await;
-    let braked = match &end {
+/// Makes the delivery.
+pub(crate) async fn deliver(
+    context: LaneContext,
+    mut batches: Vec<PendingBatch>,
+    epoch: u64,
+    start: Ticket,
+) -> Delivery {
+    let end = send(&context, &mut batches, start).await;
+    let closed_gate = match &end {
         End::Sent(attempt, _) => stops_others(&attempt.decision),
-        End::NoToken(_) => true,
+        End::TokenError(_) => true,
         End::Held | End::Screen | End::Store(_) => false,
     };
-    if braked {
-        kit.brake.pull();
+    if closed_gate {
+        context.gate.close();
     }
-    Trip {
+    Delivery {
         batches,
         epoch,
-        destination: kit.destination,
+        destination: context.destination,
         end,
-        braked,
+        closed_gate,
     }
 }
 
-async fn send(kit: &LaneKit, batches: &mut [PendingBatch], start: Start) -> End {
-    let (body, kinds) = match read_body(kit, batches).await {
+async fn send(context: &LaneContext, batches: &mut [PendingBatch], start: Ticket) -> End {
+    let (body, kinds) = match read_body(context, batches).await {
         Ok(Some(read)) => read,
         Ok(None) => return End::Screen,
         Err(error) => return End::Store(error),
@@ -122,15 +127,15 @@ async fn send(kit: &LaneKit, batches: &mut [PendingBatch], start: Start) -> End 
     }
     let shape = shape_of(batches);
     let bytes = body.len();
-    let held = || kit.brake.holds(start) || kit.stop.is_cancelled();
-    match kit.destination.send(body, &shape, held).await {
+    let held = || context.gate.holds(start) || context.stop.is_cancelled();
+    match context.destination.send(body, &shape, held).await {
         Ok(attempt) => {
-            say(kit, &shape, bytes, &attempt);
-            kit.stats.answered(attempt.status, attempt.latency);
+            say(context, &shape, bytes, &attempt);
+            context.stats.answered(attempt.status, attempt.latency);
             End::Sent(Box::new(attempt), kinds)
         }
         Err(Unsent::Held) => End::Held,
-        Err(Unsent::NoToken(missing)) => End::NoToken(missing),
+        Err(Unsent::TokenError(missing)) => End::TokenError(missing),
     }
 }
 
@@ -138,10 +143,10 @@ async fn send(kit: &LaneKit, batches: &mut [PendingBatch], start: Start) -> End 
 type Loaded = (Bytes, Vec<Vec<(KindCode, u64)>>);
 
 /// Reads the body and the suppression list from one snapshot. `None` if not all of it may leave.
-async fn read_body(kit: &LaneKit, batches: &[PendingBatch]) -> Result<Option<Loaded>, StoreError> {
+async fn read_body(context: &LaneContext, batches: &[PendingBatch]) -> Result<Option<Loaded>, StoreError> {
     let ids: Vec<_> = batches.iter().map(|batch| batch.id).collect();
     let size = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + OPENING.len() + CLOSING.len();
-    let read = kit.store.read(move |reader| {
+    let read = context.store.read(move |reader| {
         let listed = reader.has_suppressions()?;
         let mut body = Vec::with_capacity(size);
         body.extend_from_slice(OPENING);
@@ -190,16 +195,16 @@ pub(crate) fn failed_before(batch: &PendingBatch) -> bool {
 
 fn stops_others(decision: &Decision) -> bool {
     match decision {
-        Decision::Retry(retry) => retry.who == Who::Datastream,
+        Decision::Retry(retry) => retry.scope == RetryScope::Datastream,
         Decision::Halt(_) | Decision::Reauthenticate(_) => true,
         Decision::Delivered(_) | Decision::Split(..) | Decision::Park(_) => false,
     }
 }
 
-fn say(kit: &LaneKit, shape: &RequestShape, bytes: usize, attempt: &Attempt) {
+fn say(context: &LaneContext, shape: &RequestShape, bytes: usize, attempt: &Attempt) {
     let duration_ms = u64::try_from(attempt.latency.as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(
-        website = &*kit.website,
+        website = &*context.website,
         request_id = attempt.request_id,
         status = attempt.status,
         batches = shape.batches,
@@ -228,16 +233,16 @@ mod tests {
 
     #[test]
     fn whoever_set_out_before_the_brake_was_pulled_stays_held_after_its_release() {
-        let brake = Brake::default();
-        let early = brake.start();
-        assert!(!brake.holds(early));
-        brake.pull();
-        assert!(brake.is_pulled() && brake.holds(early));
-        brake.release();
+        let gate = PauseGate::default();
+        let early = gate.start();
+        assert!(!gate.holds(early));
+        gate.close();
+        assert!(gate.is_closed() && gate.holds(early));
+        gate.release();
         assert!(
-            !brake.is_pulled() && brake.holds(early),
+            !gate.is_closed() && gate.holds(early),
             "it knows nothing of the pause"
         );
-        assert!(!brake.holds(brake.start()));
+        assert!(!gate.holds(gate.start()));
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn about(website: &str, words: &str) -> String {
 
 /// The voice of one sender.
 #[derive(Debug)]
-pub(crate) struct Speech {
+pub(crate) struct SenderLog {
     website: Arc<str>,
     trouble: Voice,
     halt: Voice,
@@ -30,19 +30,19 @@ pub(crate) struct Speech {
     parked: Ration,
     remarks: Ration,
     /// A "still failing" that wants the backlog, which only the store knows.
-    repeat: Option<Repeat>,
+    repeat: Option<Reminder>,
 }
 
 /// A "still failing" that is due.
 #[derive(Debug)]
-pub(crate) struct Repeat {
+pub(crate) struct Reminder {
     halted: bool,
     code: String,
     failures: u64,
     since: UtcMillis,
 }
 
-impl Speech {
+impl SenderLog {
     pub(crate) fn new(website: Arc<str>) -> Self {
         Self {
             website,
@@ -57,7 +57,7 @@ impl Speech {
     }
 
     /// A request failed and will be repeated.
-    pub(crate) fn fails(&mut self, code: &str, cause: Option<&str>, now: UtcMillis) {
+    pub(crate) fn log_failure(&mut self, code: &str, cause: Option<&str>, now: UtcMillis) {
         let line = self.trouble.failed(now);
         self.still(line, code, false);
         if line == Some(Line::First) {
@@ -74,7 +74,7 @@ impl Speech {
     }
 
     /// Nothing gets through.
-    pub(crate) fn halts(&mut self, halt: &Halt, now: UtcMillis) {
+    pub(crate) fn log_halt(&mut self, halt: &Halt, now: UtcMillis) {
         // The same code may be another trouble: the certificate of the edge or of the token service.
         if (self.halt_code.as_str(), self.halt_remedy) != (halt.code.as_str(), halt.remedy) {
             self.halt = Voice::default();
@@ -96,7 +96,7 @@ impl Speech {
     }
 
     /// Something got through.
-    pub(crate) fn works(&mut self, now: UtcMillis) {
+    pub(crate) fn log_recovery(&mut self, now: UtcMillis) {
         for (voice, what) in [
             (&mut self.trouble, "Delivery recovered"),
             (&mut self.halt, "Delivery resumed after a halt"),
@@ -109,7 +109,7 @@ impl Speech {
     }
 
     /// An operator paused or resumed it.
-    pub(crate) fn heeded(&mut self, row: &SenderRow) {
+    pub(crate) fn log_operator_action(&mut self, row: &SenderRow) {
         let website = &*self.website;
         match row.state {
             SenderState::Paused => tracing::info!(
@@ -122,7 +122,7 @@ impl Speech {
     }
 
     /// A dead letter.
-    pub(crate) fn parked(&mut self, key: EventKey, code: &str, number: Option<&str>, now: UtcMillis) {
+    pub(crate) fn log_parked(&mut self, key: EventKey, code: &str, number: Option<&str>, now: UtcMillis) {
         let Some(left_out) = self.parked.speak(now) else {
             return;
         };
@@ -142,7 +142,7 @@ impl Speech {
     }
 
     /// The edge said yes, and something else.
-    pub(crate) fn remarks(&mut self, accepted: &Accepted, answer: &EdgeAnswer) {
+    pub(crate) fn log_warnings(&mut self, accepted: &Accepted, answer: &EdgeAnswer) {
         let Some(left_out) = self.remarks.speak(answer.at) else {
             return;
         };
@@ -152,8 +152,8 @@ impl Speech {
             status = answer.status,
             request_id = answer.request_id,
             suppressed = accepted.suppressed.len(),
-            notes = accepted.notes.len(),
-            first_note = accepted.notes.first().map(|(_, note)| note.as_str()),
+            notes = accepted.warnings.len(),
+            first_note = accepted.warnings.first().map(|(_, note)| note.as_str()),
             anomaly = accepted.anomaly,
             left_out,
             "The edge accepted events with remarks; they are not sent again",
@@ -161,12 +161,18 @@ impl Speech {
     }
 
     /// A repeat that is due and wants to know the backlog.
-    pub(crate) fn take_repeat(&mut self) -> Option<Repeat> {
+    pub(crate) fn take_reminder(&mut self) -> Option<Reminder> {
         self.repeat.take()
     }
 
     /// It still fails.
-    pub(crate) fn repeats(&self, repeat: &Repeat, pending_events: u64, next_try: UtcMillis, now: UtcMillis) {
+    pub(crate) fn log_reminder(
+        &self,
+        repeat: &Reminder,
+        pending_events: u64,
+        next_try: UtcMillis,
+        now: UtcMillis,
+    ) {
         let (website, code, since) = (&*self.website, &repeat.code, repeat.since);
         let (halted, failures) = (repeat.halted, repeat.failures);
         if now.millis_since(since) >= ALARMING_MS {
@@ -186,7 +192,7 @@ impl Speech {
 
     fn still(&mut self, line: Option<Line>, code: &str, halted: bool) {
         if let Some(Line::Still { failures, since }) = line {
-            self.repeat = Some(Repeat {
+            self.repeat = Some(Reminder {
                 halted,
                 code: code.to_owned(),
                 failures,

@@ -1,6 +1,6 @@
 //! The sender of one website: takes what is ready from the outbox, keeps the lanes busy, and settles the answers.
 //!
-//! One task owns the state; lanes are tasks that make a trip each and report. Acks are pipelined: a lane is free as soon
+//! One task owns the state; lanes are tasks that make a delivery each and report. Acks are pipelined: a lane is free as soon
 //! as its answer is there, and all answers that come in while a commit is under way are settled by the next one. That is
 //! safe because a batch is kept out of the queue until its own commit is done, and because whatever depends on it only
 //! becomes ready by that commit.
@@ -28,16 +28,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Retry;
 use crate::delivery::context::{DeliveryError, Drained};
+use crate::delivery::edge_client::{EdgeClient, Shared, same_destination};
 use crate::delivery::limits::lanes::{InFlight, Lanes};
 use crate::delivery::limits::retry_after;
 use crate::delivery::sender::health::{Health, Permit};
-use crate::delivery::sender::lane::{Brake, LaneKit, Trip};
-use crate::delivery::sender::log::Speech;
-use crate::delivery::sender::poison_isolation::Suspicion;
+use crate::delivery::sender::lane::{Delivery, LaneContext, PauseGate};
+use crate::delivery::sender::log::SenderLog;
+use crate::delivery::sender::poison_isolation::PoisonIsolation;
 use crate::delivery::sender::queue::Queue;
 use crate::delivery::sender::settle::{Effect, Settlement, settle};
 use crate::delivery::stats::LaneGauge;
-use crate::delivery::wiring::{Shared, Wiring, same_destination};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::in_flight::SenderBatches;
 use crate::store::outbox::{BatchId, Class, SenderRow};
@@ -54,20 +54,20 @@ pub(crate) struct Sender {
     website: WebsiteId,
     code: Arc<str>,
     shared: Arc<Shared>,
-    wirings: watch::Receiver<Arc<Wiring>>,
-    wiring: Arc<Wiring>,
-    kit: LaneKit,
+    clients: watch::Receiver<Arc<EdgeClient>>,
+    client: Arc<EdgeClient>,
+    context: LaneContext,
     health: Health,
     /// What the store says about us, as far as we know.
     reported: SenderRow,
     reported_pause: Option<UtcMillis>,
     lanes: Lanes,
     gauge: Arc<LaneGauge>,
-    suspicion: Suspicion,
+    isolation: PoisonIsolation,
     queue: Queue,
     /// Batches that must not be taken from the store: on their way, waiting for their commit, or in the queue's groups.
     under_way: SenderBatches,
-    trips: JoinSet<Trip>,
+    deliveries: JoinSet<Delivery>,
     /// The same, counted by class.
     in_flight: InFlight,
     settling: Option<Settling>,
@@ -80,7 +80,7 @@ pub(crate) struct Sender {
     seen_at: UtcMillis,
     /// Largest body that the edge takes, if it told us.
     learned_bytes: Option<usize>,
-    speech: Speech,
+    log: SenderLog,
     finished: u64,
 }
 
@@ -102,11 +102,11 @@ impl Sender {
         website: WebsiteId,
         code: &str,
         shared: Arc<Shared>,
-        wirings: watch::Receiver<Arc<Wiring>>,
+        clients: watch::Receiver<Arc<EdgeClient>>,
         stop: CancellationToken,
     ) -> Result<Option<Self>, DeliveryError> {
-        let wiring = Arc::clone(&wirings.borrow());
-        let Some(destination) = wiring.destination(code, &shared.clock) else {
+        let client = Arc::clone(&clients.borrow());
+        let Some(destination) = client.destination(code, &shared.clock) else {
             return Ok(None);
         };
         let read = move |reader: &Reader<'_>| Ok((reader.senders()?, reader.edge_pause(website)?));
@@ -114,11 +114,11 @@ impl Sender {
         let row = rows.into_iter().find(|row| row.website == website);
         let health = Health::restore(row.as_ref(), asked, shared.clock.now());
         let code: Arc<str> = code.into();
-        let kit = LaneKit {
+        let context = LaneContext {
             store: shared.store.clone(),
             destination: Arc::new(destination),
             stats: Arc::clone(&shared.stats),
-            brake: Arc::new(Brake::default()),
+            gate: Arc::new(PauseGate::default()),
             stop,
             website: Arc::clone(&code),
         };
@@ -126,18 +126,18 @@ impl Sender {
             website,
             reported: row.unwrap_or_else(|| health.row(website)),
             reported_pause: asked,
-            lanes: Lanes::new(wiring.config.delivery.lanes),
+            lanes: Lanes::new(client.config.delivery.lanes),
             gauge: shared.stats.gauge(&code),
-            speech: Speech::new(Arc::clone(&code)),
+            log: SenderLog::new(Arc::clone(&code)),
             code,
-            wirings,
-            wiring,
-            kit,
+            clients,
+            client,
+            context,
             health,
-            suspicion: Suspicion::default(),
+            isolation: PoisonIsolation::default(),
             queue: Queue::default(),
             under_way: shared.store.in_flight().of_sender(),
-            trips: JoinSet::new(),
+            deliveries: JoinSet::new(),
             in_flight: InFlight::default(),
             settling: None,
             unsettled: Vec::new(),
@@ -165,14 +165,14 @@ impl Sender {
             let wake = self.work().await?;
             tokio::select! {
                 // In this order, so that a run can be repeated. Nothing starves: a commit brings no other one without a
-                // trip, trips end when answers wait for too many commits, and what the last two tell is looked at by
+                // delivery, deliveries end when answers wait for too many commits, and what the last two tell is looked at by
                 // `work` in every round.
                 biased;
                 () = signals.abort.cancelled() => {}
                 () = signals.stop.cancelled() => {}
-                Ok(()) = self.wirings.changed() => self.rewire(),
+                Ok(()) = self.clients.changed() => self.rewire(),
                 effects = committed(&mut self.settling) => self.committed(effects?),
-                Some(trip) = self.trips.join_next() => self.arrived(trip).await?,
+                Some(delivery) = self.deliveries.join_next() => self.arrived(delivery).await?,
                 Ok(()) = topic.changed() => self.stale = true,
                 () = sleep_until(wake) => {}
             }
@@ -183,23 +183,23 @@ impl Sender {
     /// Everything that can be done without waiting for somebody. Returns when there is more to do.
     async fn work(&mut self) -> Result<Option<Instant>, DeliveryError> {
         self.gauge.begin();
-        self.mind_clock().await?;
+        self.clamp_to_clock().await?;
         self.report().await?;
         let wake = loop {
             self.refill().await?;
             let wake = self.start_requests();
             // Many small batches in one request can use up a page at once.
-            if !self.stale || !self.has_room(Class::Live) || wake.is_some() {
+            if !self.stale || !self.has_capacity(Class::Live) || wake.is_some() {
                 break wake;
             }
         };
         self.settle();
-        self.gauge.set(self.trips.len(), self.lanes.limit());
+        self.gauge.set(self.deliveries.len(), self.lanes.limit());
         Ok(wake)
     }
 
     /// No pause is longer than the longest that there is, after a start and when the clock was set back.
-    async fn mind_clock(&mut self) -> Result<(), DeliveryError> {
+    async fn clamp_to_clock(&mut self) -> Result<(), DeliveryError> {
         let now = self.shared.clock.now();
         let was_set_back = now < self.seen_at;
         self.seen_at = now;
@@ -207,7 +207,7 @@ impl Sender {
             return Ok(());
         }
         let longest = retry_after::LONGEST.max(self.retry().max.get());
-        self.health.mind_clock(now, longest);
+        self.health.clamp_to_clock(now, longest);
         let (website, latest) = (self.website, now.plus_millis(health::millis(longest)));
         let store = &self.shared.store;
         if store
@@ -229,10 +229,10 @@ impl Sender {
 
     /// Reads what is ready, if the queue may be behind and somebody could make use of it.
     async fn refill(&mut self) -> Result<(), DeliveryError> {
-        let page = 2 * self.wiring.config.delivery.lanes;
+        let page = 2 * self.client.config.delivery.lanes;
         let now = self.shared.clock.now();
-        let open = self.health.permit(now) == Permit::Go;
-        if !self.stale || (open && !self.has_room(Class::Live)) {
+        let open = self.health.permit(now) == Permit::Send;
+        if !self.stale || (open && !self.has_capacity(Class::Live)) {
             return Ok(());
         }
         let (website, under_way) = (self.website, self.under_way.ids().clone());
@@ -250,8 +250,8 @@ impl Sender {
         if let Some(row) = senders.into_iter().find(|row| row.website == self.website)
             && row.state != self.reported.state
         {
-            if self.health.heed(&row, now) {
-                self.speech.heeded(&row);
+            if self.health.apply_operator_state(&row, now) {
+                self.log.log_operator_action(&row);
             }
             self.reported = row;
         }
@@ -281,12 +281,12 @@ impl Sender {
                 Effect::Suppressed(events) => self.shared.stats.suppressed(events),
                 Effect::Halved(whole, half) => {
                     self.under_way.remove(whole);
-                    self.suspicion.split(whole, half);
+                    self.isolation.split(whole, half);
                     self.stale = true;
                 }
                 Effect::Parked { key, code, number } => {
                     self.shared.stats.parked();
-                    self.speech.parked(key, &code, number.as_deref(), now);
+                    self.log.log_parked(key, &code, number.as_deref(), now);
                 }
             }
         }
@@ -325,15 +325,15 @@ impl Sender {
 
     /// The configuration changed. What is in flight goes on as it began.
     fn rewire(&mut self) {
-        let wiring = Arc::clone(&self.wirings.borrow_and_update());
-        let Some(destination) = wiring.destination(&self.code, &self.shared.clock) else {
+        let client = Arc::clone(&self.clients.borrow_and_update());
+        let Some(destination) = client.destination(&self.code, &self.shared.clock) else {
             return;
         };
-        self.kit.destination = Arc::new(destination);
-        self.lanes.set_most(wiring.config.delivery.lanes);
-        if !same_destination(&self.wiring.config, &wiring.config, &self.code) {
+        self.context.destination = Arc::new(destination);
+        self.lanes.set_most(client.config.delivery.lanes);
+        if !same_destination(&self.client.config, &client.config, &self.code) {
             self.learned_bytes = None;
-            self.suspicion = Suspicion::default();
+            self.isolation = PoisonIsolation::default();
             if self.health.is_halted() {
                 self.health.resume(self.shared.clock.now());
                 tracing::info!(
@@ -342,7 +342,7 @@ impl Sender {
                 );
             }
         }
-        self.wiring = wiring;
+        self.client = client;
         self.stale = true;
     }
 
@@ -353,7 +353,7 @@ impl Sender {
     }
 
     fn retry(&self) -> &Retry {
-        &self.wiring.config.delivery.retry
+        &self.client.config.delivery.retry
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::delivery::rules::{Blame, Refused};
+use crate::delivery::rules::{Blame, EdgeRefusal};
 use crate::store::outbox::BatchId;
 
 /// Events that failed alone with a server error, without a success in between, before it is the edge.
@@ -16,20 +16,20 @@ const KNOWN_IN_A_ROW: u32 = 100;
 
 /// What to do about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RefusalAction {
     /// Send less at a time.
     Split,
     /// Give the event up.
     Park,
     /// Not enough is known: later.
-    Wait,
+    Retry,
     /// It is not about events.
     Halt,
 }
 
 /// What a sender remembers between answers. Forgotten by a restart, which costs a few more requests.
 #[derive(Clone, Debug, Default)]
-pub struct Suspicion {
+pub struct PoisonIsolation {
     successes: u64,
     /// Batches that are to travel alone, with the count of successes when they became suspect.
     suspects: HashMap<BatchId, u64>,
@@ -37,7 +37,7 @@ pub struct Suspicion {
     row: Option<(String, u32)>,
 }
 
-impl Suspicion {
+impl PoisonIsolation {
     /// Something got through.
     pub fn accepted(&mut self, batches: impl IntoIterator<Item = BatchId>) {
         self.successes += 1;
@@ -67,19 +67,19 @@ impl Suspicion {
     }
 
     /// A batch was refused that holds so many events.
-    pub fn refused(&mut self, batch: BatchId, events: usize, refused: &Refused) -> Verdict {
+    pub fn refused(&mut self, batch: BatchId, events: usize, refused: &EdgeRefusal) -> RefusalAction {
         match refused.blame {
             Blame::Server => self.server_error(batch, events),
             _ if events > 1 => {
                 self.suspects.entry(batch).or_insert(self.successes);
-                Verdict::Split
+                RefusalAction::Split
             }
             Blame::Event => self.in_a_row(&refused.code, KNOWN_IN_A_ROW),
             Blame::Unknown => self.in_a_row(&refused.code, UNKNOWN_IN_A_ROW),
         }
     }
 
-    fn server_error(&mut self, batch: BatchId, events: usize) -> Verdict {
+    fn server_error(&mut self, batch: BatchId, events: usize) -> RefusalAction {
         let known = self.suspects.contains_key(&batch);
         let others_suspect = !self.suspects.is_empty() && !known;
         let since = *self.suspects.entry(batch).or_insert(self.successes);
@@ -88,21 +88,21 @@ impl Suspicion {
             // While nothing gets through, one batch is taken apart and the others stay whole.
             if others_suspect && self.lone_failures > 0 {
                 self.suspects.remove(&batch);
-                return Verdict::Wait;
+                return RefusalAction::Retry;
             }
-            return Verdict::Split;
+            return RefusalAction::Split;
         }
         if edge_works {
-            return Verdict::Park;
+            return RefusalAction::Park;
         }
         self.lone_failures += 1;
         match self.lone_failures >= LONE_FAILURES {
-            true => Verdict::Halt,
-            false => Verdict::Wait,
+            true => RefusalAction::Halt,
+            false => RefusalAction::Retry,
         }
     }
 
-    fn in_a_row(&mut self, code: &str, most: u32) -> Verdict {
+    fn in_a_row(&mut self, code: &str, most: u32) -> RefusalAction {
         let count = match &mut self.row {
             Some((same, count)) if same == code => {
                 *count = count.saturating_add(1);
@@ -114,8 +114,8 @@ impl Suspicion {
             }
         };
         match count >= most {
-            true => Verdict::Halt,
-            false => Verdict::Park,
+            true => RefusalAction::Halt,
+            false => RefusalAction::Park,
         }
     }
 }
@@ -124,8 +124,8 @@ impl Suspicion {
 mod tests {
     use super::*;
 
-    fn refused(blame: Blame) -> Refused {
-        Refused {
+    fn refused(blame: Blame) -> EdgeRefusal {
+        EdgeRefusal {
             code: "http_418".to_owned(),
             title: String::new(),
             detail: String::new(),
@@ -135,40 +135,43 @@ mod tests {
 
     #[test]
     fn a_server_error_is_blamed_on_an_event_only_while_others_get_through() {
-        let mut suspicion = Suspicion::default();
+        let mut isolation = PoisonIsolation::default();
         let server = refused(Blame::Server);
-        assert_eq!(suspicion.refused(1, 4, &server), Verdict::Split);
-        suspicion.split(1, 2);
-        assert_eq!(suspicion.refused(1, 1, &server), Verdict::Wait);
-        suspicion.accepted([2]);
-        assert_eq!(suspicion.refused(1, 1, &server), Verdict::Park);
+        assert_eq!(isolation.refused(1, 4, &server), RefusalAction::Split);
+        isolation.split(1, 2);
+        assert_eq!(isolation.refused(1, 1, &server), RefusalAction::Retry);
+        isolation.accepted([2]);
+        assert_eq!(isolation.refused(1, 1, &server), RefusalAction::Park);
     }
 
     #[test]
     fn when_everything_fails_alone_it_is_the_edge() {
-        let mut suspicion = Suspicion::default();
+        let mut isolation = PoisonIsolation::default();
         let verdicts: Vec<_> = (1..=3)
-            .map(|id| suspicion.refused(id, 1, &refused(Blame::Server)))
+            .map(|id| isolation.refused(id, 1, &refused(Blame::Server)))
             .collect();
-        assert_eq!(verdicts, [Verdict::Wait, Verdict::Wait, Verdict::Halt]);
+        assert_eq!(
+            verdicts,
+            [RefusalAction::Retry, RefusalAction::Retry, RefusalAction::Halt]
+        );
     }
 
     #[test]
     fn a_third_event_in_a_row_with_the_same_unknown_refusal_halts() {
-        let mut suspicion = Suspicion::default();
+        let mut isolation = PoisonIsolation::default();
         let unknown = refused(Blame::Unknown);
-        assert_eq!(suspicion.refused(1, 1, &unknown), Verdict::Park);
-        assert_eq!(suspicion.refused(2, 1, &unknown), Verdict::Park);
-        assert_eq!(suspicion.refused(3, 1, &unknown), Verdict::Halt);
-        suspicion.accepted([4]);
-        assert_eq!(suspicion.refused(3, 1, &unknown), Verdict::Park);
+        assert_eq!(isolation.refused(1, 1, &unknown), RefusalAction::Park);
+        assert_eq!(isolation.refused(2, 1, &unknown), RefusalAction::Park);
+        assert_eq!(isolation.refused(3, 1, &unknown), RefusalAction::Halt);
+        isolation.accepted([4]);
+        assert_eq!(isolation.refused(3, 1, &unknown), RefusalAction::Park);
     }
 
     #[test]
     fn many_events_that_the_edge_describes_as_bad_are_parked() {
-        let mut suspicion = Suspicion::default();
+        let mut isolation = PoisonIsolation::default();
         let known = refused(Blame::Event);
-        assert!((0..99).all(|id| suspicion.refused(id, 1, &known) == Verdict::Park));
-        assert_eq!(suspicion.refused(99, 1, &known), Verdict::Halt);
+        assert!((0..99).all(|id| isolation.refused(id, 1, &known) == RefusalAction::Park));
+        assert_eq!(isolation.refused(99, 1, &known), RefusalAction::Halt);
     }
 }

@@ -1,7 +1,7 @@
 //! Which stored batches travel in the next request. Pure.
 //!
 //! A request carries one batch or several small ones of the same class that are ready at the same moment: nothing waits
-//! for company. A batch that is under suspicion travels alone, and so does one whose last answer was a server error.
+//! for company. A batch that is under isolation travels alone, and so does one whose last answer was a server error.
 
 use std::collections::VecDeque;
 

@@ -30,7 +30,7 @@ pub(crate) enum Settlement {
         due_at: UtcMillis,
         answer: EdgeAnswer,
     },
-    /// Refused together with others; each half of them is asked for next, so they stay under way.
+    /// EdgeRefusal together with others; each half of them is asked for next, so they stay under way.
     Noted {
         ids: Vec<BatchId>,
         at: UtcMillis,
@@ -38,7 +38,7 @@ pub(crate) enum Settlement {
     },
     /// Not sent: events of persons on the suppression list leave these.
     Screen { ids: Vec<BatchId>, at: UtcMillis },
-    /// Refused as a whole; its halves are asked for one by one. Without an answer, because it would be refused.
+    /// EdgeRefusal as a whole; its halves are asked for one by one. Without an answer, because it would be refused.
     Halve {
         id: BatchId,
         by: Split,

@@ -1,4 +1,4 @@
-//! Which request leaves next, and whether it may: health, lanes by class, the brake, the rate gate.
+//! Which request leaves next, and whether it may: health, lanes by class, the gate, the rate gate.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::delivery::limits::rate_limit::request_units;
 use crate::delivery::rules::Split;
 use crate::delivery::sender::Sender;
 use crate::delivery::sender::health::Permit;
-use crate::delivery::sender::lane::{failed_before, travel};
+use crate::delivery::sender::lane::{deliver, failed_before};
 use crate::delivery::sender::queue::{RequestLimits, body_bytes};
 use crate::delivery::sender::settle::Settlement;
 use crate::store::outbox::{Class, PendingBatch};
@@ -23,13 +23,13 @@ impl Sender {
         loop {
             let now = self.shared.clock.now();
             let (free, probing) = match self.health.permit(now) {
-                Permit::Go => (self.has_room(Class::Live), false),
-                Permit::Probe => (self.trips.is_empty(), true),
+                Permit::Send => (self.has_capacity(Class::Live), false),
+                Permit::Probe => (self.deliveries.is_empty(), true),
                 Permit::WaitUntil(until) => return Some(self.instant_of(until)),
-                Permit::Rest => return None,
+                Permit::Paused => return None,
             };
             if !free
-                || self.kit.brake.is_pulled()
+                || self.context.gate.is_closed()
                 || self.unsettled.len() > UNSETTLED_PER_LANE * self.lanes.limit().max(8)
             {
                 return None;
@@ -50,24 +50,24 @@ impl Sender {
     fn next_request(&mut self, probing: bool) -> Option<Vec<PendingBatch>> {
         let limits = RequestLimits {
             bytes: self.most_bytes(),
-            events: self.wiring.config.delivery.max_batch_events,
+            events: self.client.config.delivery.max_batch_events,
         };
         if probing && self.health.is_halted() {
             let probe = self.queue.take_probe(self.last_probe)?;
             self.last_probe = probe.first().map(|batch| batch.id);
             return Some(probe);
         }
-        let (suspicion, lanes, in_flight) = (&self.suspicion, &self.lanes, self.in_flight);
-        let room = |class| probing || lanes.have_room(class, in_flight);
+        let (isolation, lanes, in_flight) = (&self.isolation, &self.lanes, self.in_flight);
+        let room = |class| probing || lanes.have_capacity(class, in_flight);
         let request = self.queue.take(limits, room, |batch| {
-            suspicion.suspects(batch.id) || failed_before(batch)
+            isolation.suspects(batch.id) || failed_before(batch)
         });
         self.stale |= self.queue.wants_more();
         request
     }
 
     fn most_bytes(&self) -> usize {
-        let configured = self.wiring.config.delivery.max_batch_bytes;
+        let configured = self.client.config.delivery.max_batch_bytes;
         self.learned_bytes
             .map_or(configured, |learned| learned.min(configured))
     }
@@ -93,7 +93,7 @@ impl Sender {
         let bytes = batches.iter().map(|batch| batch.bytes + 1).sum::<usize>() + 12;
         let units = request_units(bytes);
         let class = batches.first().map_or(Class::Live, |batch| batch.class);
-        if let Err(wait) = self.shared.pass_gate(units, class) {
+        if let Err(wait) = self.shared.take_units(units, class) {
             self.queue.put_back(batches);
             self.shared.stats.held_back();
             return Err(wait);
@@ -101,13 +101,14 @@ impl Sender {
         self.shared.stats.sent(units, bytes);
         self.shared.stats.progressed(now);
         self.in_flight.started(&batches);
-        let (kit, start) = (self.kit.clone(), self.kit.brake.start());
-        self.trips.spawn(travel(kit, batches, self.lanes.epoch(), start));
+        let (context, start) = (self.context.clone(), self.context.gate.start());
+        self.deliveries
+            .spawn(deliver(context, batches, self.lanes.epoch(), start));
         Ok(())
     }
 
     /// Whether a request of `class` may start now; where a live one may not, none may.
-    pub(super) fn has_room(&self, class: Class) -> bool {
-        self.lanes.have_room(class, self.in_flight)
+    pub(super) fn has_capacity(&self, class: Class) -> bool {
+        self.lanes.have_capacity(class, self.in_flight)
     }
 }

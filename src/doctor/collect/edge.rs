@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::delivery::probe::{Check, Probe, Verdict};
+use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck, ConnectionTest};
 use crate::doctor::edge::Facts;
 use orderfeed_model::clock::Clock;
 
@@ -16,8 +16,8 @@ use orderfeed_model::clock::Clock;
 const LIMIT: Duration = Duration::from_secs(7);
 
 pub(super) async fn look(config: &Arc<Config>, clock: &Clock, only: Option<&str>) -> Facts {
-    let probe = match Probe::new(Arc::clone(config), clock.clone()) {
-        Ok(probe) => Arc::new(probe),
+    let test = match ConnectionTest::new(Arc::clone(config), clock.clone()) {
+        Ok(test) => Arc::new(test),
         Err(error) => {
             return Facts {
                 unusable: Some(error.to_string()),
@@ -26,11 +26,11 @@ pub(super) async fn look(config: &Arc<Config>, clock: &Clock, only: Option<&str>
         }
     };
     let (address, token_address, token) = tokio::join!(
-        within(probe.edge_address()),
-        within(probe.token_address()),
-        within(probe.token()),
+        within(test.edge_address()),
+        within(test.token_address()),
+        within(test.token()),
     );
-    let websites = round_trips(&probe, config, only, refusal(address.as_ref(), token.as_ref())).await;
+    let websites = round_trips(&test, config, only, refusal(address.as_ref(), token.as_ref())).await;
     Facts {
         unusable: None,
         address,
@@ -45,9 +45,9 @@ async fn within<T>(question: impl Future<Output = T>) -> Option<T> {
 }
 
 /// Why no website is asked for, if that is so.
-fn refusal(address: Option<&Check>, token: Option<&Check>) -> Option<&'static str> {
-    let failed = |check: Option<&Check>| {
-        check.is_none_or(|check| matches!(check.verdict, Verdict::Failed | Verdict::Unreachable))
+fn refusal(address: Option<&ConnectionCheck>, token: Option<&ConnectionCheck>) -> Option<&'static str> {
+    let failed = |check: Option<&ConnectionCheck>| {
+        check.is_none_or(|check| matches!(check.verdict, CheckVerdict::Failed | CheckVerdict::Unreachable))
     };
     match (failed(address), failed(token)) {
         (true, _) => Some("not asked, because the edge cannot be reached"),
@@ -57,11 +57,11 @@ fn refusal(address: Option<&Check>, token: Option<&Check>) -> Option<&'static st
 }
 
 async fn round_trips(
-    probe: &Arc<Probe>,
+    test: &Arc<ConnectionTest>,
     config: &Config,
     only: Option<&str>,
     refusal: Option<&'static str>,
-) -> Vec<(String, Result<Check, String>)> {
+) -> Vec<(String, Result<ConnectionCheck, String>)> {
     let mut websites = Vec::new();
     let mut asked = JoinSet::new();
     let chosen = config
@@ -77,13 +77,13 @@ async fn round_trips(
             }
             (Some(_), Some(why)) => websites.push((code.clone(), Err(why.to_owned()))),
             (Some(datastream), None) => {
-                let (probe, code, datastream) = (Arc::clone(probe), code.clone(), datastream.clone());
+                let (test, code, datastream) = (Arc::clone(test), code.clone(), datastream.clone());
                 asked.spawn(async move {
-                    let answer = within(probe.round_trip(&code, &datastream)).await;
+                    let answer = within(test.round_trip(&code, &datastream)).await;
                     let late = || format!("no answer within {} s", LIMIT.as_secs());
-                    let silent = || Check {
+                    let silent = || ConnectionCheck {
                         remedy: Some("check edge.url, the network and proxies in between".to_owned()),
-                        ..Check::new("edge", Verdict::Unreachable, &late())
+                        ..ConnectionCheck::new("edge", CheckVerdict::Unreachable, &late())
                     };
                     (code, Ok(answer.unwrap_or_else(silent)))
                 });

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use orderfeed::delivery::http::transport::{Call, Exchange, NoReply, NoReplyCause, Reply, Transport};
+use orderfeed::delivery::http::transport::{
+    ExchangeFuture, OutboundRequest, RawResponse, Transport, TransportError, TransportErrorKind,
+};
 
 use body::{Xdm, fnv, read};
 use pauses::Pauses;
@@ -94,7 +96,7 @@ impl Edge {
 }
 
 impl Transport for Line {
-    fn exchange(&self, call: Call) -> Exchange<'_> {
+    fn exchange(&self, call: OutboundRequest) -> ExchangeFuture<'_> {
         if call.url.path().ends_with("/collect") {
             return Box::pin(self.collect(call));
         }
@@ -103,7 +105,7 @@ impl Transport for Line {
 }
 
 impl Line {
-    async fn token(&self) -> Result<Reply, NoReply> {
+    async fn token(&self) -> Result<RawResponse, TransportError> {
         let world = &self.0;
         let (pause, trouble, life) = world.with(|state| {
             let trouble = if state.calm { 0 } else { state.rng.u8(..12) };
@@ -111,7 +113,7 @@ impl Line {
         });
         tokio::time::sleep(Duration::from_millis(pause)).await;
         match trouble {
-            1 => return Err(no_reply(NoReplyCause::Network)),
+            1 => return Err(no_reply(TransportErrorKind::Network)),
             2 => return Ok(problem(503, "none", Some("3".to_owned()))),
             3 => return Ok(problem(400, "none", None)),
             _ => {}
@@ -121,15 +123,15 @@ impl Line {
         world.with(|state| state.edge.tokens.insert(token.clone(), until));
         world.note(|| format!("a token for {life} s"));
         let body = format!(r#"{{"access_token":"{token}","expires_in":{life}}}"#);
-        Ok(Reply {
+        Ok(RawResponse {
             status: 200,
             body: body.into_bytes(),
             complete: true,
-            ..Reply::default()
+            ..RawResponse::default()
         })
     }
 
-    async fn collect(&self, call: Call) -> Result<Reply, NoReply> {
+    async fn collect(&self, call: OutboundRequest) -> Result<RawResponse, TransportError> {
         let world = &self.0;
         let stream = call
             .url
@@ -236,13 +238,13 @@ impl Line {
     }
 
     /// The edge has the request before it and decides.
-    fn serve(&self, call: &Call, fate: &Fate, ids: &[String]) -> Reply {
+    fn serve(&self, call: &OutboundRequest, fate: &Fate, ids: &[String]) -> RawResponse {
         let now = self.0.elapsed();
         self.0.with(|state| {
             let refusal = state.edge.refusal(call, ids, now);
             match (fate, refusal) {
                 (Fate::Refused(reply), _) => reply.clone(),
-                (Fate::Lost { recorded: false, .. }, _) => Reply::default(),
+                (Fate::Lost { recorded: false, .. }, _) => RawResponse::default(),
                 (_, Some(reply)) => reply,
                 _ => {
                     state.edge.record(ids);
@@ -253,7 +255,7 @@ impl Line {
     }
 
     /// The answer is there.
-    fn answered(&self, stream: &str, ids: &[String], reply: &Reply) {
+    fn answered(&self, stream: &str, ids: &[String], reply: &RawResponse) {
         let now = self.0.elapsed();
         let asked = reply
             .retry_after
@@ -285,7 +287,7 @@ impl Line {
 }
 
 /// The `Retry-After` of these answers is heeded; what may be an event's fault asks for nothing in the end.
-fn pauses(reply: &Reply) -> bool {
+fn pauses(reply: &RawResponse) -> bool {
     matches!(reply.status, 408 | 429 | 502..=504)
         && !String::from_utf8_lossy(&reply.body).contains("EXEG-0202-502")
 }
@@ -322,7 +324,7 @@ impl Edge {
             .collect()
     }
 
-    fn refusal(&mut self, call: &Call, ids: &[String], now: i64) -> Option<Reply> {
+    fn refusal(&mut self, call: &OutboundRequest, ids: &[String], now: i64) -> Option<RawResponse> {
         let bearer = call
             .headers
             .get("authorization")
@@ -367,7 +369,7 @@ impl Drop for UnderWay {
     }
 }
 
-fn yes(fate: &Fate, ids: &[String], state: &mut State) -> Reply {
+fn yes(fate: &Fate, ids: &[String], state: &mut State) -> RawResponse {
     let status = [200, 202, 204][state.rng.usize(..3)];
     let body = match fate {
         Fate::Remarked { consent: true } => {
@@ -387,7 +389,7 @@ fn yes(fate: &Fate, ids: &[String], state: &mut State) -> Reply {
         Fate::Remarked { .. } => 207,
         _ => status,
     };
-    Reply {
+    RawResponse {
         status,
         retry_after: None,
         date: None,

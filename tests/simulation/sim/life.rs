@@ -15,7 +15,7 @@ use orderfeed::daemon::requests::selection::Selection;
 use orderfeed::daemon::schedule::jobs::Jobs;
 use orderfeed::daemon::tasks;
 use orderfeed::daemon::tasks::{Machinery, PartEnd};
-use orderfeed::delivery::DeliveryParts;
+use orderfeed::delivery::DeliveryContext;
 use orderfeed::delivery::http::transport::Connector;
 use orderfeed::indexer::{Indexer, batch_limits};
 use orderfeed::store::{SimulatedLatency, Store, StoreError, StoreLock};
@@ -164,7 +164,7 @@ impl House {
             jobs,
             interval: world.with(|state| if state.calm { CALM_LOOKS } else { LOOKS }),
             vitals: Vitals::new(clock.now()),
-            delivery: DeliveryParts {
+            delivery: DeliveryContext {
                 store: store.clone(),
                 clock,
                 config: delivery_config,

@@ -1,7 +1,7 @@
 //! What the edge answers, drawn by lot: how often what goes wrong depends on the weather, which changes.
 
 use fastrand::Rng;
-use orderfeed::delivery::http::transport::{NoReply, NoReplyCause, Reply};
+use orderfeed::delivery::http::transport::{RawResponse, TransportError, TransportErrorKind};
 
 /// How the edge fares for a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,11 +39,11 @@ pub enum Fate {
     /// It reads it, and notes something about one event.
     Remarked { consent: bool },
     /// It answers this without looking at the events.
-    Refused(Reply),
+    Refused(RawResponse),
     /// No answer; whether the edge had it on record by then.
     Lost {
         recorded: bool,
-        cause: NoReplyCause,
+        cause: TransportErrorKind,
         after_ms: u64,
     },
     /// A yes that breaks off.
@@ -85,11 +85,11 @@ impl Fate {
 
     fn lost(rng: &mut Rng) -> Self {
         let (cause, after_ms) = match rng.u8(..3) {
-            0 => (NoReplyCause::Connect, rng.u64(1..20)),
-            1 => (NoReplyCause::Network, rng.u64(1..2_000)),
-            _ => (NoReplyCause::Timeout, 30_000),
+            0 => (TransportErrorKind::Connect, rng.u64(1..20)),
+            1 => (TransportErrorKind::Network, rng.u64(1..2_000)),
+            _ => (TransportErrorKind::Timeout, 30_000),
         };
-        let recorded = cause != NoReplyCause::Connect && rng.bool();
+        let recorded = cause != TransportErrorKind::Connect && rng.bool();
         Self::Lost {
             recorded,
             cause,
@@ -99,19 +99,19 @@ impl Fate {
 }
 
 /// No answer, in words.
-pub fn no_reply(cause: NoReplyCause) -> NoReply {
-    NoReply {
+pub fn no_reply(cause: TransportErrorKind) -> TransportError {
+    TransportError {
         cause,
         words: format!("made up: {cause:?}"),
     }
 }
 
 /// An answer with a problem in its body.
-pub fn problem(status: u16, code: &str, retry_after: Option<String>) -> Reply {
+pub fn problem(status: u16, code: &str, retry_after: Option<String>) -> RawResponse {
     let body = format!(
         r#"{{"type":"https://ns.adobe.com/aep/errors/{code}","status":{status},"title":"Made up","detail":"by lot"}}"#
     );
-    Reply {
+    RawResponse {
         status,
         retry_after,
         date: None,
@@ -120,7 +120,7 @@ pub fn problem(status: u16, code: &str, retry_after: Option<String>) -> Reply {
     }
 }
 
-fn busy(rng: &mut Rng) -> Reply {
+fn busy(rng: &mut Rng) -> RawResponse {
     let (status, code) = match rng.bool() {
         true => (429, "EXEG-0000-429"),
         false => (503, "EXEG-0000-503"),
@@ -134,7 +134,7 @@ fn busy(rng: &mut Rng) -> Reply {
     problem(status, code, retry_after)
 }
 
-fn shut(rng: &mut Rng) -> Reply {
+fn shut(rng: &mut Rng) -> RawResponse {
     match rng.u8(..5) {
         0 => problem(400, "EXEG-0003-400", None),
         1 => problem(403, "EXEG-0504-401", None),
@@ -144,7 +144,7 @@ fn shut(rng: &mut Rng) -> Reply {
     }
 }
 
-fn broken(rng: &mut Rng) -> Reply {
+fn broken(rng: &mut Rng) -> RawResponse {
     let retry_after = (rng.u8(..4) == 0).then(|| rng.u32(1..40).to_string());
     match rng.u8(..6) {
         0 => problem(500, "EXEG-0001-500", retry_after),
@@ -157,10 +157,10 @@ fn broken(rng: &mut Rng) -> Reply {
 }
 
 /// What nobody described.
-fn odd(rng: &mut Rng) -> Reply {
+fn odd(rng: &mut Rng) -> RawResponse {
     let mut body = vec![0; rng.usize(..60)];
     rng.fill(&mut body);
-    Reply {
+    RawResponse {
         status: [418, 451, 599, 413, 409][rng.usize(..5)],
         retry_after: None,
         date: None,

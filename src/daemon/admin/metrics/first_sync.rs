@@ -1,6 +1,6 @@
 //! The first sync of each website: where it stands, and whether its window holds.
 
-use crate::first_sync::pace::Limit;
+use crate::first_sync::pace::Bottleneck;
 use crate::ops::openmetrics::{Exposition, Kind};
 use crate::ops::status::{FirstSyncStatus, Moment};
 use crate::store::first_sync::SyncState;
@@ -122,7 +122,7 @@ fn window(text: &mut Exposition, syncs: &[FirstSyncStatus], now: UtcMillis) {
         "1 for what holds the first sync up, all 0 where nothing was found.",
     );
     for sync in syncs {
-        for factor in Limit::ALL.map(Limit::as_str) {
+        for factor in Bottleneck::ALL.map(Bottleneck::as_str) {
             let is_it = sync.completed_at.is_none() && sync.limited_by.as_deref() == Some(factor);
             limited.count(
                 &[("website", &sync.website), ("factor", factor)],

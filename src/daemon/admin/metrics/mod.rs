@@ -179,7 +179,7 @@ fn requests(text: &mut Exposition, scene: &Scene) {
         (
             "orderfeed_rate_gate_waits",
             "Times that the rate gate held a request back.",
-            delivery.gate_waits,
+            delivery.rate_limit_waits,
         ),
     ];
     for (name, help, value) in counters {

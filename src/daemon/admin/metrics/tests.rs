@@ -53,7 +53,7 @@ fn scene() -> Scene {
             request_units: 500,
             body_bytes: 480_000,
             token_failures: 1,
-            gate_waits: 6,
+            rate_limit_waits: 6,
             latency: vec![("base".to_owned(), times)],
             round_trips: times,
             lanes: vec![("base".to_owned(), 3, 32)],

@@ -16,13 +16,13 @@ const SLOWEST_PROBE: Duration = Duration::from_secs(900);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
     /// Requests, as many as lanes allow.
-    Go,
+    Send,
     /// One small request that finds out whether it works again.
     Probe,
     /// Nothing before this.
     WaitUntil(UtcMillis),
     /// Nothing until somebody resumes it.
-    Rest,
+    Paused,
 }
 
 /// The state of one sender.
@@ -93,7 +93,7 @@ impl Health {
 
     /// Moments are kept as such, so a clock that was set back would make a pause too long: none is longer than
     /// `longest`, counted from now.
-    pub fn mind_clock(&mut self, now: UtcMillis, longest: Duration) {
+    pub fn clamp_to_clock(&mut self, now: UtcMillis, longest: Duration) {
         let latest = now.plus_millis(millis(longest));
         self.asked = self.asked.map(|until| latest.min(until));
         match &mut self.state {
@@ -106,11 +106,11 @@ impl Health {
     /// What is permitted at `now`.
     pub fn permit(&self, now: UtcMillis) -> Permit {
         match &self.state {
-            State::Paused { .. } => Permit::Rest,
+            State::Paused { .. } => Permit::Paused,
             _ if self.asked.is_some_and(|until| now < until) => Permit::WaitUntil(self.asked.unwrap_or(now)),
-            State::Running => Permit::Go,
+            State::Running => Permit::Send,
             State::Waiting { until, .. } if now < *until => Permit::WaitUntil(*until),
-            State::Waiting { .. } if self.level == 0 => Permit::Go,
+            State::Waiting { .. } if self.level == 0 => Permit::Send,
             State::Waiting { .. } => Permit::Probe,
             State::Halted { probe_at, .. } if now < *probe_at => Permit::WaitUntil(*probe_at),
             State::Halted { .. } => Permit::Probe,
@@ -232,7 +232,7 @@ impl Health {
     }
 
     /// The store says something else than we wrote: an operator was there. Whether it changed the state.
-    pub fn heed(&mut self, row: &SenderRow, now: UtcMillis) -> bool {
+    pub fn apply_operator_state(&mut self, row: &SenderRow, now: UtcMillis) -> bool {
         match (row.state, &self.state) {
             (SenderState::Paused, State::Paused { .. }) => false,
             (SenderState::Paused, _) => {

@@ -23,7 +23,7 @@ fn retry_after_holds_everything_and_is_never_cut_short() {
     assert!(!health.accepted(NOW.plus_millis(50)), "it was under way already");
     let restored = Health::restore(Some(&health.row(1)), None, NOW.plus_millis(60_000));
     assert_eq!(restored.permit(NOW.plus_millis(60_000)), Permit::WaitUntil(until));
-    assert_eq!(restored.permit(until), Permit::Go);
+    assert_eq!(restored.permit(until), Permit::Send);
 }
 
 #[test]
@@ -40,11 +40,11 @@ fn what_the_edge_asked_for_outlives_halts_pauses_and_restarts() {
     );
     let mut row = health.row(1);
     row.state = SenderState::Paused;
-    health.heed(&row, NOW);
+    health.apply_operator_state(&row, NOW);
     row.state = SenderState::Running;
-    health.heed(&row, NOW);
+    health.apply_operator_state(&row, NOW);
     assert_eq!(health.permit(NOW), Permit::WaitUntil(until), "resumed");
-    assert_eq!(health.permit(until), Permit::Go);
+    assert_eq!(health.permit(until), Permit::Send);
 }
 
 #[test]
@@ -52,13 +52,13 @@ fn one_failure_among_successes_stops_nothing_and_an_outage_stops_everything() {
     let mut health = Health::default();
     let retry = Retry::default();
     health.stumbled("network", &retry, u64::MAX, NOW);
-    assert_eq!(health.permit(NOW), Permit::Go);
+    assert_eq!(health.permit(NOW), Permit::Send);
     health.stumbled("network", &retry, u64::MAX, NOW);
     let until = NOW.plus_millis(1000);
     assert_eq!(health.permit(NOW), Permit::WaitUntil(until));
     assert_eq!(health.permit(until), Permit::Probe);
     assert!(health.accepted(until));
-    assert_eq!(health.permit(until), Permit::Go);
+    assert_eq!(health.permit(until), Permit::Send);
 }
 
 #[test]
@@ -84,19 +84,19 @@ fn a_clock_that_was_set_back_lengthens_no_pause() {
     let hour = Duration::from_secs(3600);
     let mut health = Health::default();
     health.wait(Duration::from_secs(120), "EXEG-0000-503", NOW);
-    health.mind_clock(NOW, hour);
+    health.clamp_to_clock(NOW, hour);
     assert_eq!(health.permit(NOW), Permit::WaitUntil(NOW.plus_millis(120_000)));
     let yesterday = NOW.plus_millis(-86_400_000);
     let mut restored = Health::restore(Some(&health.row(1)), None, yesterday);
     let mut asked = Health::restore(None, Some(NOW.plus_millis(120_000)), yesterday);
     for health in [&mut health, &mut restored, &mut asked] {
-        health.mind_clock(yesterday, hour);
+        health.clamp_to_clock(yesterday, hour);
         let until = yesterday.plus_millis(3_600_000);
         assert_eq!(health.permit(yesterday), Permit::WaitUntil(until));
-        assert_eq!(health.permit(until), Permit::Go);
+        assert_eq!(health.permit(until), Permit::Send);
     }
     health.halt(halt(), &Retry::default(), NOW);
-    health.mind_clock(yesterday, hour);
+    health.clamp_to_clock(yesterday, hour);
     let probe = yesterday.plus_millis(3_600_000);
     assert_eq!(health.permit(yesterday), Permit::WaitUntil(probe));
 }
@@ -106,12 +106,12 @@ fn an_operators_pause_outlives_answers_and_only_a_resume_ends_it() {
     let mut health = Health::default();
     let mut row = health.row(1);
     row.state = SenderState::Paused;
-    assert!(health.heed(&row, NOW));
+    assert!(health.apply_operator_state(&row, NOW));
     assert!(!health.accepted(NOW));
     health.wait(Duration::from_secs(1), "x", NOW);
     health.halt(halt(), &Retry::default(), NOW);
-    assert_eq!(health.permit(NOW), Permit::Rest);
+    assert_eq!(health.permit(NOW), Permit::Paused);
     row.state = SenderState::Running;
-    assert!(health.heed(&row, NOW));
-    assert_eq!(health.permit(NOW), Permit::Go);
+    assert!(health.apply_operator_state(&row, NOW));
+    assert_eq!(health.permit(NOW), Permit::Send);
 }

@@ -7,11 +7,11 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use crate::config::{Config, EdgeAuth};
-use crate::delivery::http::attempt::Destination;
 use crate::delivery::http::client::ClientError;
-use crate::delivery::http::tokens::Tokens;
+use crate::delivery::http::destination::Destination;
+use crate::delivery::http::tokens::TokenSource;
 use crate::delivery::http::transport::{Connector, Transport};
-use crate::delivery::limits::rate_limit::Gate;
+use crate::delivery::limits::rate_limit::RateLimiter;
 use crate::delivery::stats::DeliveryStats;
 use crate::store::Store;
 use crate::store::outbox::Class;
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) stats: Arc<DeliveryStats>,
     connector: Connector,
-    gate: Mutex<Gate>,
+    gate: Mutex<RateLimiter>,
     begun: Instant,
 }
 
@@ -41,13 +41,13 @@ impl Shared {
             clock,
             stats,
             connector,
-            gate: Mutex::new(Gate::new(units_per_second)),
+            gate: Mutex::new(RateLimiter::new(units_per_second)),
             begun: Instant::now(),
         }
     }
 
     /// Takes request units, or says how long to wait.
-    pub(crate) fn pass_gate(&self, units: u32, class: Class) -> Result<(), Duration> {
+    pub(crate) fn take_units(&self, units: u32, class: Class) -> Result<(), Duration> {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         gate.try_take(units, class, self.begun.elapsed())
     }
@@ -62,13 +62,13 @@ impl Shared {
 
 /// For as long as a configuration is in force.
 #[derive(Debug)]
-pub(crate) struct Wiring {
+pub(crate) struct EdgeClient {
     pub(crate) config: Arc<Config>,
     transport: Arc<dyn Transport>,
-    tokens: Option<Arc<Tokens>>,
+    tokens: Option<Arc<TokenSource>>,
 }
 
-impl Wiring {
+impl EdgeClient {
     /// # Errors
     /// If there can be no client.
     pub(crate) fn new(
@@ -84,7 +84,7 @@ impl Wiring {
             {
                 before.tokens.clone()
             }
-            (EdgeAuth::Oauth, _) => Some(Arc::new(Tokens::new(
+            (EdgeAuth::Oauth, _) => Some(Arc::new(TokenSource::new(
                 Arc::clone(&transport),
                 config.edge.oauth.clone(),
                 shared.clock.clone(),

@@ -14,11 +14,11 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::config::{Config, DatastreamId, EdgeAuth};
-use crate::delivery::http::attempt::{Attempt, Destination, Unsent};
 use crate::delivery::http::client::{ClientError, client};
-use crate::delivery::http::tokens::{NoToken, Tokens};
+use crate::delivery::http::destination::{Attempt, Destination, Unsent};
+use crate::delivery::http::tokens::{TokenError, TokenSource};
 use crate::delivery::http::transport::Transport;
-use crate::delivery::rules::{Decision, Refused, RequestShape, Retry};
+use crate::delivery::rules::{Decision, EdgeRefusal, RequestShape, Retry};
 use crate::delivery::stats::DeliveryStats;
 use orderfeed_model::clock::Clock;
 
@@ -34,11 +34,11 @@ const CONTENT: [&str; 5] = [
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub struct ConnectionCheck {
     /// What: `edge address`, `token service address`, `token`, `configuration`, `edge`.
     pub name: &'static str,
     /// How it stands.
-    pub verdict: Verdict,
+    pub verdict: CheckVerdict,
     /// A sentence.
     pub detail: String,
     /// What to do; null if nothing is to be done.
@@ -59,7 +59,7 @@ pub struct Check {
 /// How a check stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// As it should be.
     Ok,
     /// Something must be mended.
@@ -72,14 +72,14 @@ pub enum Verdict {
 
 /// Looks at things; keeps the one token that it fetches.
 #[derive(Debug)]
-pub struct Probe {
+pub struct ConnectionTest {
     config: Arc<Config>,
     transport: Arc<dyn Transport>,
-    tokens: Option<Arc<Tokens>>,
+    tokens: Option<Arc<TokenSource>>,
     clock: Clock,
 }
 
-impl Probe {
+impl ConnectionTest {
     /// With the client that delivery would use.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Probe {
         let transport: Arc<dyn Transport> = Arc::new(client(&config)?);
         let oauth = || {
             let (transport, oauth) = (Arc::clone(&transport), config.edge.oauth.clone());
-            Arc::new(Tokens::new(
+            Arc::new(TokenSource::new(
                 transport,
                 oauth,
                 clock.clone(),
@@ -105,7 +105,7 @@ impl Probe {
     }
 
     /// What all websites share: the addresses and the token, each as far as the one before allows.
-    pub async fn shared(&self) -> Vec<Check> {
+    pub async fn shared(&self) -> Vec<ConnectionCheck> {
         let mut checks = vec![self.edge_address().await];
         checks.extend(self.token_address().await);
         checks.push(self.token().await);
@@ -113,13 +113,13 @@ impl Probe {
     }
 
     /// Whether somebody listens where the events go.
-    pub async fn edge_address(&self) -> Check {
+    pub async fn edge_address(&self) -> ConnectionCheck {
         let url = &self.config.edge.url;
         self.reach("edge address", "edge.url", url).await
     }
 
     /// Whether somebody listens where tokens come from; `None` if none are needed.
-    pub async fn token_address(&self) -> Option<Check> {
+    pub async fn token_address(&self) -> Option<ConnectionCheck> {
         self.tokens.as_ref()?;
         let url = &self.config.edge.oauth.token_url;
         Some(
@@ -129,7 +129,7 @@ impl Probe {
     }
 
     /// The round trip to a website's datastream.
-    pub async fn round_trip(&self, website: &str, datastream: &DatastreamId) -> Check {
+    pub async fn round_trip(&self, website: &str, datastream: &DatastreamId) -> ConnectionCheck {
         let destination = Destination::new(
             &self.config,
             datastream,
@@ -149,16 +149,16 @@ impl Probe {
             .await
         {
             Ok(attempt) => judge(&attempt, website),
-            Err(Unsent::NoToken(missing)) => Check {
+            Err(Unsent::TokenError(missing)) => ConnectionCheck {
                 name: "edge",
                 ..no_token(&missing)
             },
-            Err(Unsent::Held) => Check::new("edge", Verdict::Skipped, "not asked"),
+            Err(Unsent::Held) => ConnectionCheck::new("edge", CheckVerdict::Skipped, "not asked"),
         }
     }
 
     /// DNS and a connection; what is spoken over it is another check's business.
-    async fn reach(&self, name: &'static str, key: &str, url: &Url) -> Check {
+    async fn reach(&self, name: &'static str, key: &str, url: &Url) -> ConnectionCheck {
         let begun = Instant::now();
         let limit = self.config.delivery.connect_timeout.get();
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -171,28 +171,36 @@ impl Probe {
             )),
         };
         let check = match found {
-            Ok(address) => Check::new(name, Verdict::Ok, &format!("{host}:{port} is there ({address})")),
-            Err(words) => Check {
+            Ok(address) => ConnectionCheck::new(
+                name,
+                CheckVerdict::Ok,
+                &format!("{host}:{port} is there ({address})"),
+            ),
+            Err(words) => ConnectionCheck {
                 remedy: Some(format!(
                     "check {key}, the machine's DNS, and firewalls in between; proxies of the environment are not used"
                 )),
                 code: Some("connect".to_owned()),
-                ..Check::new(name, Verdict::Unreachable, &words)
+                ..ConnectionCheck::new(name, CheckVerdict::Unreachable, &words)
             },
         };
         check.took(begun.elapsed())
     }
 
     /// Whether the token service gives a token. The one that it gave serves the round trips.
-    pub async fn token(&self) -> Check {
+    pub async fn token(&self) -> ConnectionCheck {
         let begun = Instant::now();
         let Some(tokens) = &self.tokens else {
-            return Check::new("token", Verdict::Skipped, "edge.auth is none, so none is needed");
+            return ConnectionCheck::new(
+                "token",
+                CheckVerdict::Skipped,
+                "edge.auth is none, so none is needed",
+            );
         };
         let check = match tokens.get().await {
-            Ok(_) => Check::new(
+            Ok(_) => ConnectionCheck::new(
                 "token",
-                Verdict::Ok,
+                CheckVerdict::Ok,
                 &format!(
                     "the token service issued one for client {}",
                     self.config.edge.oauth.client_id
@@ -200,7 +208,7 @@ impl Probe {
             ),
             Err(missing) => no_token(&missing),
         };
-        Check {
+        ConnectionCheck {
             skew_ms: tokens.skew_ms(),
             ..check
         }
@@ -208,9 +216,9 @@ impl Probe {
     }
 }
 
-impl Check {
+impl ConnectionCheck {
     /// A check without more than a sentence.
-    pub fn new(name: &'static str, verdict: Verdict, detail: &str) -> Self {
+    pub fn new(name: &'static str, verdict: CheckVerdict, detail: &str) -> Self {
         Self {
             name,
             verdict,
@@ -244,34 +252,34 @@ async fn connect(host: &str, port: u16) -> Result<String, String> {
     Err(last)
 }
 
-fn no_token(missing: &NoToken) -> Check {
+fn no_token(missing: &TokenError) -> ConnectionCheck {
     match missing {
-        NoToken::Refused(halt) => Check {
+        TokenError::Refused(halt) => ConnectionCheck {
             code: Some(halt.code.clone()),
             remedy: Some(halt.remedy.to_owned()),
-            ..Check::new("token", Verdict::Failed, &halt.reason)
+            ..ConnectionCheck::new("token", CheckVerdict::Failed, &halt.reason)
         },
-        NoToken::Unavailable { code, cause, .. } => {
+        TokenError::Unavailable { code, cause, .. } => {
             let cause = cause.as_deref().unwrap_or(code);
             let words = format!("the token service gives no token right now: {cause}");
-            Check {
+            ConnectionCheck {
                 code: Some(code.clone()),
                 remedy: Some("check edge.oauth.token_url and try again later".to_owned()),
-                ..Check::new("token", Verdict::Unreachable, &words)
+                ..ConnectionCheck::new("token", CheckVerdict::Unreachable, &words)
             }
         }
     }
 }
 
 /// What the answer to a request without events says about the website.
-fn judge(attempt: &Attempt, website: &str) -> Check {
-    let said = |verdict, detail: &str, remedy: Option<&str>| Check {
+fn judge(attempt: &Attempt, website: &str) -> ConnectionCheck {
+    let said = |verdict, detail: &str, remedy: Option<&str>| ConnectionCheck {
         remedy: remedy.map(|remedy| remedy.replace("websites.CODE", &format!("websites.{website}"))),
-        ..Check::new("edge", verdict, detail)
+        ..ConnectionCheck::new("edge", verdict, detail)
     };
     let check = match &attempt.decision {
         Decision::Delivered(_) => said(
-            Verdict::Ok,
+            CheckVerdict::Ok,
             "datastream and credentials are accepted (it even accepted a request without events)",
             None,
         ),
@@ -280,15 +288,15 @@ fn judge(attempt: &Attempt, website: &str) -> Check {
             said(verdict, &detail, remedy)
         }
         Decision::Halt(halt) | Decision::Reauthenticate(halt) => {
-            said(Verdict::Failed, &halt.reason, Some(halt.remedy))
+            said(CheckVerdict::Failed, &halt.reason, Some(halt.remedy))
         }
         Decision::Retry(retry) => {
             let (detail, remedy) = busy(attempt, retry);
-            said(Verdict::Unreachable, &detail, Some(remedy))
+            said(CheckVerdict::Unreachable, &detail, Some(remedy))
         }
     };
-    Check {
-        code: attempt.code.clone().filter(|_| check.verdict != Verdict::Ok),
+    ConnectionCheck {
+        code: attempt.code.clone().filter(|_| check.verdict != CheckVerdict::Ok),
         status: attempt.status,
         request_id: attempt.status.map(|_| attempt.request_id.clone()),
         skew_ms: attempt.skew_ms,
@@ -297,16 +305,16 @@ fn judge(attempt: &Attempt, website: &str) -> Check {
     .took(attempt.latency)
 }
 
-fn content(refused: &Refused) -> (Verdict, String, Option<&'static str>) {
+fn content(refused: &EdgeRefusal) -> (CheckVerdict, String, Option<&'static str>) {
     if CONTENT.contains(&refused.code.as_str()) {
         let detail = format!(
             "datastream and credentials are accepted ({} for a request without events, as it should be)",
             refused.code
         );
-        return (Verdict::Ok, detail, None);
+        return (CheckVerdict::Ok, detail, None);
     }
     (
-        Verdict::Failed,
+        CheckVerdict::Failed,
         format!(
             "an unexpected answer, {}: {}; it may not be the Edge Network that answers",
             refused.code, refused.title

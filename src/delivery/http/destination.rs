@@ -11,10 +11,12 @@ use uuid::Uuid;
 
 use crate::config::{Config, DatastreamId, EdgeAuth};
 use crate::delivery::http::problem::Problem;
-use crate::delivery::http::tokens::{NoToken, Token, Tokens};
-use crate::delivery::http::transport::{Call, NoReply, NoReplyCause, Reply, Transport};
+use crate::delivery::http::tokens::{Token, TokenError, TokenSource};
+use crate::delivery::http::transport::{
+    OutboundRequest, RawResponse, Transport, TransportError, TransportErrorKind,
+};
 use crate::delivery::limits::retry_after;
-use crate::delivery::rules::{self, Decision, Halt, RequestShape, Retry, Who};
+use crate::delivery::rules::{self, Decision, Halt, RequestShape, Retry, RetryScope};
 use orderfeed_model::clock::Clock;
 
 const COLLECT: &str = "/ee/v2/collect";
@@ -25,7 +27,7 @@ pub(crate) struct Destination {
     transport: Arc<dyn Transport>,
     url: Url,
     headers: HeaderMap,
-    tokens: Option<Arc<Tokens>>,
+    tokens: Option<Arc<TokenSource>>,
     clock: Clock,
 }
 
@@ -55,12 +57,12 @@ pub(crate) enum Unsent {
     /// Meanwhile nothing may be sent.
     Held,
     /// There is no token.
-    NoToken(NoToken),
+    TokenError(TokenError),
 }
 
-impl From<NoToken> for Unsent {
-    fn from(missing: NoToken) -> Self {
-        Self::NoToken(missing)
+impl From<TokenError> for Unsent {
+    fn from(missing: TokenError) -> Self {
+        Self::TokenError(missing)
     }
 }
 
@@ -69,7 +71,7 @@ impl Destination {
         config: &Config,
         datastream: &DatastreamId,
         transport: Arc<dyn Transport>,
-        tokens: Option<Arc<Tokens>>,
+        tokens: Option<Arc<TokenSource>>,
         clock: Clock,
     ) -> Self {
         let mut url = config.edge.url.clone();
@@ -123,7 +125,7 @@ impl Destination {
         Ok(settled(self.attempt(body, fresh.as_deref(), shape).await))
     }
 
-    async fn token(&self) -> Result<Option<Arc<Token>>, NoToken> {
+    async fn token(&self) -> Result<Option<Arc<Token>>, TokenError> {
         match &self.tokens {
             Some(tokens) => tokens.get().await.map(Some),
             None => Ok(None),
@@ -139,14 +141,20 @@ impl Destination {
             headers.insert(AUTHORIZATION, token.header());
         }
         let begun = Instant::now();
-        let exchange = self.transport.exchange(Call { url, headers, body });
+        let exchange = self.transport.exchange(OutboundRequest { url, headers, body });
         match exchange.await {
             Ok(reply) => self.answered(&reply, ours, begun.elapsed(), shape),
             Err(nothing) => unanswered(nothing, ours, begun.elapsed()),
         }
     }
 
-    fn answered(&self, reply: &Reply, ours: String, latency: Duration, shape: &RequestShape) -> Attempt {
+    fn answered(
+        &self,
+        reply: &RawResponse,
+        ours: String,
+        latency: Duration,
+        shape: &RequestShape,
+    ) -> Attempt {
         let (status, now) = (reply.status, self.clock.now());
         let header = reply.retry_after.as_deref();
         let retry_after = header.and_then(|value| retry_after::parse(value, now));
@@ -208,10 +216,10 @@ fn settled(mut attempt: Attempt) -> Attempt {
     attempt
 }
 
-fn unanswered(nothing: NoReply, ours: String, latency: Duration) -> Attempt {
+fn unanswered(nothing: TransportError, ours: String, latency: Duration) -> Attempt {
     let words = nothing.words;
     let code = match nothing.cause {
-        NoReplyCause::Certificate => {
+        TransportErrorKind::Certificate => {
             let halt = Halt {
                 code: "tls".to_owned(),
                 reason: format!("the edge's certificate is not trusted: {words}"),
@@ -223,9 +231,9 @@ fn unanswered(nothing: NoReply, ours: String, latency: Duration) -> Attempt {
                 ..no_answer("tls", &words, ours, latency)
             };
         }
-        NoReplyCause::Timeout => "timeout",
-        NoReplyCause::Connect => "connect",
-        NoReplyCause::Network => "network",
+        TransportErrorKind::Timeout => "timeout",
+        TransportErrorKind::Connect => "connect",
+        TransportErrorKind::Network => "network",
     };
     no_answer(code, &words, ours, latency)
 }
@@ -234,7 +242,7 @@ fn no_answer(code: &str, words: &str, ours: String, latency: Duration) -> Attemp
     Attempt {
         decision: Decision::Retry(Retry {
             after: None,
-            who: Who::Request,
+            scope: RetryScope::Request,
             code: code.to_owned(),
         }),
         status: None,
