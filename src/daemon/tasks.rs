@@ -14,7 +14,7 @@ use crate::daemon::schedule::realtime;
 use crate::daemon::{first_sync, schedule};
 use crate::delivery::http::transport::Connector;
 use crate::delivery::{self, DeliveryContext};
-use crate::indexer::capture::{self, CaptureParts};
+use crate::indexer::capture::{self, CaptureContext};
 use crate::store::{Durability, Reader, Store, StoreError};
 use orderfeed_model::clock::Clock;
 
@@ -51,7 +51,7 @@ pub fn start(machinery: Machinery) -> JoinSet<PartEnd> {
         tick,
     } = machinery;
     let (store, stop) = (jobs.indexer.store().clone(), jobs.stop.clone());
-    let capture = CaptureParts {
+    let capture = CaptureContext {
         store: store.clone(),
         source: jobs.indexer.source().clone(),
         clock: jobs.clock.clone(),

@@ -2,7 +2,7 @@
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, Verdict};
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 
 /// A difference that somebody should look at, and one at which things go wrong: milliseconds.
 const NOTICEABLE_MS: i64 = 10_000;
@@ -63,7 +63,7 @@ fn compared(
         return Finding::ok(check, format!("this machine's clock agrees with {whose}"));
     }
     let direction = if skew > 0 { "behind" } else { "ahead of" };
-    let by = spoken_duration(skew.abs());
+    let by = human_duration(skew.abs());
     // The edge agrees with us: then it is the other one that is wrong.
     let is_theirs = outside.is_some_and(|outside| outside.abs() < NOTICEABLE_MS);
     let blame = match is_theirs {
@@ -92,7 +92,7 @@ fn store(ahead: &Result<i64, String>) -> Finding {
             check,
             format!(
                 "the store holds moments that are {} in the future: this machine's clock was set back, or was wrong before",
-                spoken_duration(*ahead)
+                human_duration(*ahead)
             ),
             format!(
                 "on this machine: {REMEDY}; schedules wait until the clock has passed their last run, at most one period"

@@ -2,7 +2,7 @@
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 use orderfeed_model::clock::UtcMillis;
 
 /// Fewer open files than this may run out: one for each request in flight, and the store's.
@@ -78,7 +78,7 @@ pub fn verdict(facts: &Facts) -> Vec<Finding> {
         None => holder.command.clone(),
     };
     let since = holder.since.map_or_else(String::new, |since| {
-        format!(", for {}", spoken_duration(facts.now.millis_since(since)))
+        format!(", for {}", human_duration(facts.now.millis_since(since)))
     });
     if !holder.is_daemon() {
         let mut findings = vec![Finding::warning(

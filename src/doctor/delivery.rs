@@ -3,7 +3,7 @@
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::index::{SLOW_MS, STUCK_MS};
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 use crate::ops::status::{Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
 
@@ -62,7 +62,7 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
     let lasts = sender
         .since
         .map_or(0, |since| snapshot.taken_at.0.millis_since(since.0));
-    let since = spoken_duration(lasts);
+    let since = human_duration(lasts);
     let reason = format!("{} ({})", sender.reason, sender.code);
     let waiting = website.pending.live + website.pending.history;
     match sender.state {
@@ -110,7 +110,7 @@ fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
         "{} live and {} history events wait, the oldest for {}",
         pending.live,
         pending.history,
-        spoken_duration(waits)
+        human_duration(waits)
     );
     if pending.live == 0 || !website.exporting {
         return Finding::note(check, message);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
-use crate::ops::sentence::spoken_bytes;
+use crate::ops::sentence::human_bytes;
 
 /// A write-ahead log larger than this is not cleared any more: somebody reads for very long.
 const LARGE_WAL: u64 = 512 << 20;
@@ -162,8 +162,8 @@ fn disk(facts: &Facts) -> Finding {
     let (database, wal) = facts.sizes;
     let store = format!(
         "store {}, write-ahead log {}",
-        spoken_bytes(database),
-        spoken_bytes(wal)
+        human_bytes(database),
+        human_bytes(wal)
     );
     let Some(free) = facts.free else {
         return Finding::skipped(Check::Disk, format!("free space cannot be measured; {store}"));
@@ -171,8 +171,8 @@ fn disk(facts: &Facts) -> Finding {
     let reserve = facts.reserve;
     let space = format!(
         "{} free, store.disk_reserve {}; {store}",
-        spoken_bytes(free),
-        spoken_bytes(reserve)
+        human_bytes(free),
+        human_bytes(reserve)
     );
     let place = facts.directory.display();
     if free < reserve {

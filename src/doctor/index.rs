@@ -2,7 +2,7 @@
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 use crate::ops::status::{FirstSyncStatus, Moment, Snapshot};
 use crate::store::views::{IndexerStatus, ViewStatus};
 use orderfeed_model::clock::UtcMillis;
@@ -81,7 +81,7 @@ fn lag(snapshot: &Snapshot) -> Finding {
         backlog => format!(
             "{} in backlog, the oldest waits for {}",
             orders(backlog),
-            spoken_duration(waits)
+            human_duration(waits)
         ),
     };
     let remedy = "see index.status, index.intake, daemon.running and schedules.last_run; now: orderfeed cron run \
@@ -112,7 +112,7 @@ fn failures(snapshot: &Snapshot, failure: Option<&str>) -> Finding {
 fn intake(snapshot: &Snapshot) -> Finding {
     let (check, intake) = (Check::Intake, &snapshot.intake);
     let since = intake.since.map_or_else(String::new, |at| {
-        format!(", for {}", spoken_duration(age(snapshot, at)))
+        format!(", for {}", human_duration(age(snapshot, at)))
     });
     match intake.flow.as_str() {
         "paused_disk_nearly_full" => Finding::problem(
@@ -155,7 +155,7 @@ fn first_sync(sync: &FirstSyncStatus, now: UtcMillis) -> Finding {
         sync.done_orders, sync.total_orders, sync.sent_events, sync.events
     );
     if !sync.missed {
-        let left = spoken_duration(sync.deadline.0.millis_since(now));
+        let left = human_duration(sync.deadline.0.millis_since(now));
         return Finding::note(
             check,
             format!("the first sync runs, its window ends in {left}: {sizes}"),

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use crate::config::CronExpr;
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 use crate::store::cron::CronRun;
 use crate::store::views::Lease;
 use orderfeed_model::clock::UtcMillis;
@@ -68,7 +68,7 @@ pub fn expressions(facts: &Facts) -> Vec<Finding> {
                 format!(
                     "{key} = \"{}\" fires next in {}",
                     job.expression,
-                    spoken_duration(wait)
+                    human_duration(wait)
                 )
             }
             Some(_) => return None,
@@ -103,7 +103,7 @@ fn last_runs(facts: &Facts) -> Vec<Finding> {
             let message = format!(
                 "the last run of {} failed {} ago: {}",
                 job.name,
-                spoken_duration(age),
+                human_duration(age),
                 run.message
             );
             let remedy = format!(
@@ -136,7 +136,7 @@ fn overdue(facts: &Facts, job: &Job) -> Option<Finding> {
     let message = format!(
         "{} was due {} ago ({}) and did not run",
         job.name,
-        spoken_duration(late),
+        human_duration(late),
         job.expression
     );
     let remedy = format!(
@@ -153,7 +153,7 @@ fn stuck(facts: &Facts) -> Vec<Finding> {
         let began = run.executed_at.unwrap_or(run.scheduled_at);
         let lasts = facts.now.millis_since(began);
         if run.status == "running" && facts.running_since.is_some() && lasts > LONG_RUN_MS {
-            let message = format!("{} has been running for {}", run.job, spoken_duration(lasts));
+            let message = format!("{} has been running for {}", run.job, human_duration(lasts));
             let remedy = "see `orderfeed status` for its progress; if there is none, `systemctl restart orderfeed` is safe";
             findings.push(Finding::warning(check, message, remedy).about(run.job.clone()));
         }
@@ -177,7 +177,7 @@ fn silent(facts: &Facts, lease: &Lease) -> Option<Finding> {
     (age > SILENT_LEASE_MS).then(|| {
         Finding::problem(
             Check::Stuck,
-            format!("{who}, without a sign of life for {}", spoken_duration(age)),
+            format!("{who}, without a sign of life for {}", human_duration(age)),
             "`systemctl restart orderfeed` is safe: it goes on from there",
         )
         .about(lease.name.clone())

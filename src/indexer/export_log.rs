@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::report::{BackfillReport, Indexed, Progress};
 use crate::indexer::backfill::options::BackfillKind;
-use crate::indexer::update::progress_log::Untold;
+use crate::indexer::update::progress_log::ProgressLog;
 use crate::store::backfill::Backfill;
 use orderfeed_model::clock::UtcMillis;
 
@@ -35,18 +35,18 @@ fn elapsed(millis: i64) -> String {
 
 /// Notes changes that were indexed, and says what has come together once it is time. Nothing new is a time to look, too.
 pub(super) fn note_changes(
-    untold: &Mutex<Untold>,
+    progress_log: &Mutex<ProgressLog>,
     done: Indexed,
     batches: u64,
     took_ms: i64,
     now: UtcMillis,
 ) {
-    let mut untold = untold.lock().unwrap_or_else(PoisonError::into_inner);
-    untold.add(done, batches, took_ms);
-    let Some((done, batches, took_ms)) = untold.take(now) else {
+    let mut progress_log = progress_log.lock().unwrap_or_else(PoisonError::into_inner);
+    progress_log.add(done, batches, took_ms);
+    let Some((done, batches, took_ms)) = progress_log.take(now) else {
         return;
     };
-    drop(untold);
+    drop(progress_log);
     tracing::info!(
         feed = FEED,
         operation = PARTIAL,
@@ -60,7 +60,7 @@ pub(super) fn note_changes(
 }
 
 /// Orders that could not be indexed were tried again.
-pub(super) fn say_retried(done: Indexed, took_ms: i64) {
+pub(super) fn log_retried(done: Indexed, took_ms: i64) {
     tracing::info!(
         feed = FEED,
         operation = RETRY,
@@ -74,7 +74,7 @@ pub(super) fn say_retried(done: Indexed, took_ms: i64) {
 }
 
 /// A backfill begins, or goes on.
-pub(super) fn say_where(kind: BackfillKind, backfill: &Backfill) {
+pub(super) fn log_start(kind: BackfillKind, backfill: &Backfill) {
     tracing::info!(
         feed = FEED,
         operation = FULL,
@@ -93,7 +93,7 @@ pub(super) fn say_where(kind: BackfillKind, backfill: &Backfill) {
 }
 
 /// How far a backfill is; `size` is how many orders its batches have, `indexed` what this run of it did.
-pub(super) fn say_progress(kind: BackfillKind, at: Progress, size: u64, indexed: Indexed) {
+pub(super) fn log_progress(kind: BackfillKind, at: Progress, size: u64, indexed: Indexed) {
     let batches = |orders: u64| orders.div_ceil(size.max(1));
     tracing::info!(
         feed = FEED,
@@ -109,7 +109,7 @@ pub(super) fn say_progress(kind: BackfillKind, at: Progress, size: u64, indexed:
 }
 
 /// A backfill is complete.
-pub(super) fn say_complete(kind: BackfillKind, report: &BackfillReport) {
+pub(super) fn log_complete(kind: BackfillKind, report: &BackfillReport) {
     let done = report.indexed;
     tracing::info!(
         feed = FEED,
@@ -140,21 +140,24 @@ mod tests {
             changed: 1,
             ..Indexed::default()
         };
-        let mut untold = Untold::default();
-        assert_eq!(untold.take(UtcMillis(0)), None, "there is nothing to tell");
-        untold.add(some(3), 1, 7);
-        assert_eq!(untold.take(UtcMillis(1)), Some((some(3), 1, 7)));
-        untold.add(some(2), 1, 5);
-        untold.add(some(2), 2, 5);
-        assert_eq!(untold.take(UtcMillis(29_999)), None);
+        let mut progress_log = ProgressLog::default();
+        assert_eq!(progress_log.take(UtcMillis(0)), None, "there is nothing to tell");
+        progress_log.add(some(3), 1, 7);
+        assert_eq!(progress_log.take(UtcMillis(1)), Some((some(3), 1, 7)));
+        progress_log.add(some(2), 1, 5);
+        progress_log.add(some(2), 2, 5);
+        assert_eq!(progress_log.take(UtcMillis(29_999)), None);
         let both = Indexed {
             orders: 4,
             changed: 2,
             ..Indexed::default()
         };
-        assert_eq!(untold.take(UtcMillis(30_001)), Some((both, 3, 10)));
-        untold.add(some(1), 1, 1);
-        assert!(untold.take(UtcMillis(0)).is_some(), "the clock was set back");
+        assert_eq!(progress_log.take(UtcMillis(30_001)), Some((both, 3, 10)));
+        progress_log.add(some(1), 1, 1);
+        assert!(
+            progress_log.take(UtcMillis(0)).is_some(),
+            "the clock was set back"
+        );
     }
 
     #[test]

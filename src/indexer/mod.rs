@@ -45,7 +45,7 @@ use intake::Intake;
 
 pub use crate::indexer::apply::routing::exported;
 pub use crate::indexer::backfill::options::{BackfillKind, BackfillOptions, Reach};
-pub use crate::indexer::update::by_ids::OnlyOrders;
+pub use crate::indexer::update::by_ids::OrdersById;
 pub use crate::indexer::verify::report::{
     Difference, Differing, EventTally, Finding, VerifyReport, Withheld,
 };
@@ -72,7 +72,7 @@ pub struct Indexer {
     /// The backfill that was told last, and how far it had come.
     told: Mutex<Option<(BackfillId, u64)>>,
     /// What changes did since the log last spoke of them.
-    untold: std::sync::Mutex<crate::indexer::update::progress_log::Untold>,
+    progress_log: std::sync::Mutex<crate::indexer::update::progress_log::ProgressLog>,
     intake: Arc<Intake>,
     pace: BackfillPace,
     live: Arc<LiveTraffic>,
@@ -126,7 +126,7 @@ impl Indexer {
             backfilling: Mutex::new(()),
             verifying: Mutex::new(()),
             told: Mutex::new(None),
-            untold: std::sync::Mutex::default(),
+            progress_log: std::sync::Mutex::default(),
             intake: Arc::default(),
             pace: BackfillPace::default(),
             live: Arc::default(),

@@ -10,7 +10,7 @@ pub struct Indexed {
     /// Events that entered the outbox.
     pub events: u64,
     /// Of them, those that had been delivered before (a forced resend).
-    pub again: u64,
+    pub resent: u64,
     /// Events that were parked at once.
     pub parked: u64,
     /// Orders that could not be indexed and are retried alone.
@@ -25,7 +25,7 @@ impl Indexed {
         self.orders += other.orders;
         self.changed += other.changed;
         self.events += other.events;
-        self.again += other.again;
+        self.resent += other.resent;
         self.parked += other.parked;
         self.failed += other.failed;
         self.deleted += other.deleted;

@@ -68,7 +68,7 @@ impl<'a> MakeWriter<'a> for Journal {
 }
 
 /// What the program itself says about an entry.
-pub(super) struct Entry<'a> {
+pub(super) struct EntryHeader<'a> {
     pub level: &'a Level,
     pub target: &'a str,
     /// Its code in the catalogue of `docs/OPERATIONS.md`.
@@ -77,7 +77,7 @@ pub(super) struct Entry<'a> {
 
 /// An entry. `line` is the whole sentence, `fields` are names and values; all of it without line breaks.
 pub(super) fn entry<'a>(
-    about: &Entry<'_>,
+    about: &EntryHeader<'_>,
     line: &str,
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> String {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_entry_reads_by_itself_and_has_its_fields() {
-        let about = Entry {
+        let about = EntryHeader {
             level: &Level::WARN,
             target: "orderfeed::x",
             code: None,
@@ -145,7 +145,7 @@ mod tests {
             MESSAGE_NAMESPACE,
             Uuid::new_v5(&Uuid::NAMESPACE_URL, b"urn:orderfeed:log-code")
         );
-        let about = Entry {
+        let about = EntryHeader {
             level: &Level::ERROR,
             target: "x",
             code: Some("OF06-01"),

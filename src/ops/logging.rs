@@ -76,7 +76,7 @@ impl LogHandle {
 /// If the level is not one, or the journal was asked for and is not there.
 pub fn init(log: &Log, clock: Clock) -> Result<LogHandle, LoggingError> {
     let (filter, handle) = reload::Layer::new(filter(&log.level)?);
-    let output = output(choose(log.format, &Stderr::look()), log.format, clock)?;
+    let output = output(choose(log.format, &Stderr::detect()), log.format, clock)?;
     let registry = tracing_subscriber::registry().with(filter).with(output);
     registry.try_init().map_err(|_| LoggingError::Twice)?;
     Ok(LogHandle { filter: handle })
@@ -90,14 +90,14 @@ enum Form {
 }
 
 fn choose(wanted: LogFormat, stderr: &Stderr) -> Form {
-    let colour = stderr.takes_colour();
+    let colour = stderr.allows_colour();
     match wanted {
         LogFormat::Journald => Form::Journal,
         LogFormat::Json => Form::Lines(Style::Json),
         LogFormat::Logfmt => Form::Lines(Style::Logfmt),
         LogFormat::Pretty => Form::Lines(Style::Pretty { colour }),
-        LogFormat::Auto if stderr.is_the_journal() => Form::Journal,
-        LogFormat::Auto if stderr.is_a_terminal() => Form::Lines(Style::Pretty { colour }),
+        LogFormat::Auto if stderr.is_journal() => Form::Journal,
+        LogFormat::Auto if stderr.is_terminal() => Form::Lines(Style::Pretty { colour }),
         LogFormat::Auto => Form::Lines(Style::Logfmt),
     }
 }

@@ -17,7 +17,7 @@ pub fn sentence(error: &anyhow::Error) -> String {
 }
 
 /// Milliseconds as people say them, with at most two units: `850ms`, `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
-pub fn spoken_duration(millis: i64) -> String {
+pub fn human_duration(millis: i64) -> String {
     let millis = millis.max(0);
     let secs = millis / 1000;
     match secs {
@@ -30,7 +30,7 @@ pub fn spoken_duration(millis: i64) -> String {
 }
 
 /// Bytes as people say them: `512 B`, `1.5 KiB`, `12.0 MiB`.
-pub fn spoken_bytes(bytes: u64) -> String {
+pub fn human_bytes(bytes: u64) -> String {
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.iter().find(|(_, factor)| bytes >= *factor) {
         Some((unit, factor)) => format!("{:.1} {unit}", bytes as f64 / *factor as f64),
@@ -54,11 +54,11 @@ mod tests {
 
     #[test]
     fn lengths_and_sizes_are_short() {
-        let spoken = [0, 850, 12_000, 185_000, 7_800_000, 356_400_000].map(spoken_duration);
+        let spoken = [0, 850, 12_000, 185_000, 7_800_000, 356_400_000].map(human_duration);
         assert_eq!(spoken, ["0ms", "850ms", "12s", "3m 5s", "2h 10m", "4d 3h"]);
-        assert_eq!(spoken_duration(-5), "0ms");
+        assert_eq!(human_duration(-5), "0ms");
         assert_eq!(
-            [512, 1536, 12 << 20].map(spoken_bytes),
+            [512, 1536, 12 << 20].map(human_bytes),
             ["512 B", "1.5 KiB", "12.0 MiB"]
         );
     }

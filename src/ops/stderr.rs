@@ -15,7 +15,7 @@ pub struct Stderr {
 
 impl Stderr {
     /// Asks environment and kernel.
-    pub fn look() -> Self {
+    pub fn detect() -> Self {
         let (device, inode) = match rustix::fs::fstat(io::stderr()) {
             Ok(stat) => (stat.st_dev, stat.st_ino),
             Err(_) => (0, 0),
@@ -31,7 +31,7 @@ impl Stderr {
 
     /// Whether it is the very stream that systemd connected to the journal. The variable alone says nothing: it is
     /// inherited by everything that a service starts, also with its stderr in a file.
-    pub fn is_the_journal(&self) -> bool {
+    pub fn is_journal(&self) -> bool {
         let stream = self.journal_stream.as_deref().and_then(|text| {
             let (device, inode) = text.split_once(':')?;
             Some((device.parse::<u64>().ok()?, inode.parse::<u64>().ok()?))
@@ -40,19 +40,19 @@ impl Stderr {
     }
 
     /// Whether a person looks.
-    pub fn is_a_terminal(&self) -> bool {
+    pub fn is_terminal(&self) -> bool {
         self.terminal
     }
 
     /// Whether it may carry colour.
-    pub fn takes_colour(&self) -> bool {
+    pub fn allows_colour(&self) -> bool {
         self.terminal && !self.no_color
     }
 
     /// A complaint as it is to be written. The journal takes what comes without a priority for information, and reads
     /// `<3>` at the beginning of a line as "error" (sd-daemon(3)); nobody else would.
-    pub fn complaint(&self, text: &str) -> String {
-        if !self.is_the_journal() {
+    pub fn with_priority(&self, text: &str) -> String {
+        if !self.is_journal() {
             return text.to_owned();
         }
         let lines = text.lines().filter(|line| !line.trim().is_empty());
@@ -87,8 +87,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn it_is_the_journal_only_as_that_very_stream() {
-        assert!(stderr(Some("8:4711")).is_the_journal());
+    fn it_is_journal_only_as_that_very_stream() {
+        assert!(stderr(Some("8:4711")).is_journal());
         for other in [
             None,
             Some("8:4712"),
@@ -98,13 +98,13 @@ pub(super) mod tests {
             Some("8:4711:1"),
             Some("x:y"),
         ] {
-            assert!(!stderr(other).is_the_journal(), "{other:?}");
+            assert!(!stderr(other).is_journal(), "{other:?}");
         }
         let unknown = Stderr {
             journal_stream: Some("0:0".into()),
             ..Stderr::default()
         };
-        assert!(!unknown.is_the_journal());
+        assert!(!unknown.is_journal());
     }
 
     #[test]
@@ -112,11 +112,11 @@ pub(super) mod tests {
         let text = "orderfeed: it cannot be\n\nUsage: orderfeed";
         let journal = stderr(Some("8:4711"));
         assert_eq!(
-            journal.complaint(text),
+            journal.with_priority(text),
             "<3>orderfeed: it cannot be\n<3>Usage: orderfeed"
         );
         for other in [stderr(None), stderr(Some("8:1")), terminal(false)] {
-            assert_eq!(other.complaint(text), text);
+            assert_eq!(other.with_priority(text), text);
         }
     }
 }

@@ -43,7 +43,7 @@ impl Notifier {
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
         let for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC").filter(|usec| *usec > 0 && for_us);
-        Self::to(&address, watchdog.map(Duration::from_micros)).unwrap_or_else(|error| {
+        Self::connect(&address, watchdog.map(Duration::from_micros)).unwrap_or_else(|error| {
             tracing::warn!(
                 log_code = "OF02-11",
                 %error,
@@ -57,7 +57,7 @@ impl Notifier {
     ///
     /// # Errors
     /// If it is neither, or there can be no socket.
-    pub fn to(address: &OsStr, watchdog: Option<Duration>) -> io::Result<Self> {
+    pub fn connect(address: &OsStr, watchdog: Option<Duration>) -> io::Result<Self> {
         let address = match address.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             [b'/', ..] => SocketAddr::from_pathname(Path::new(address))?,
@@ -82,7 +82,7 @@ impl Notifier {
     }
 
     /// Whether anybody listens.
-    pub fn is_heard(&self) -> bool {
+    pub fn is_connected(&self) -> bool {
         self.manager.is_some()
     }
 
@@ -109,7 +109,7 @@ impl Notifier {
     }
 
     /// A sign of life.
-    pub fn alive(&self) {
+    pub fn watchdog_ping(&self) {
         self.send("WATCHDOG=1");
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
-        let notifier = Notifier::to(path.as_os_str(), None).unwrap();
+        let notifier = Notifier::connect(path.as_os_str(), None).unwrap();
         notifier.status("all is\nwell");
         notifier.status("all is\nwell");
         notifier.reloading();
@@ -170,11 +170,11 @@ mod tests {
         let name = format!("orderfeed-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let manager = UnixDatagram::bind_addr(&address).unwrap();
-        let notifier = Notifier::to(OsStr::new(&format!("@{name}")), None).unwrap();
+        let notifier = Notifier::connect(OsStr::new(&format!("@{name}")), None).unwrap();
         notifier.ready();
         let mut buffer = [0; 20];
         assert_eq!(manager.recv(&mut buffer).unwrap(), "READY=1".len());
-        assert!(Notifier::to(OsStr::new("notify"), None).is_err());
+        assert!(Notifier::connect(OsStr::new("notify"), None).is_err());
     }
 
     #[test]
@@ -182,6 +182,6 @@ mod tests {
         let notifier = Notifier::default();
         notifier.ready();
         notifier.status("unheard");
-        assert!(!notifier.is_heard() && notifier.watchdog().is_none());
+        assert!(!notifier.is_connected() && notifier.watchdog().is_none());
     }
 }

@@ -148,7 +148,7 @@ impl Rig {
 
     async fn backfill(&mut self, force: bool) -> Outcome {
         let options = BackfillOptions {
-            force,
+            resend: force,
             ..BackfillOptions::default()
         };
         let backfilled = match force {

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::daemon::control::{Outcome, Request};
 use crate::daemon::requests::work::RequestError;
 use crate::daemon::schedule::jobs::Job;
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 use crate::store::cron::CronRun;
 use crate::store::{Reader, StoreError, StoreView};
 use orderfeed_model::clock::UtcMillis;
@@ -119,7 +119,7 @@ async fn run_job(context: &Context, job: String) -> anyhow::Result<Exit> {
     let Outcome::JobRan(ran) = &outcome else {
         return Err(another_answer(&outcome));
     };
-    let took = spoken_duration(i64::try_from(ran.duration_ms).unwrap_or(i64::MAX));
+    let took = human_duration(i64::try_from(ran.duration_ms).unwrap_or(i64::MAX));
     let message = match ran.message.as_str() {
         "" => "nothing to do",
         message => message,
@@ -230,7 +230,7 @@ fn render_history(runs: &[CronRun], paint: Paint) -> String {
             Cell::toned(&run.status, tone(&run.status)),
             run.scheduled_at.sql().into(),
             executed.into(),
-            took(run).map_or_else(|| "-".to_owned(), spoken_duration).into(),
+            took(run).map_or_else(|| "-".to_owned(), human_duration).into(),
             run.message.as_str().into(),
         ]);
     }

@@ -11,7 +11,7 @@ use crate::cli::output::{self, Paint};
 use crate::daemon::control::{Outcome, Request};
 use crate::daemon::requests::verify::VerifyOptions;
 use crate::indexer::{Difference, VerifyReport};
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 use crate::store::feed::Exported;
 use orderfeed_model::clock::UtcMillis;
 
@@ -72,7 +72,7 @@ fn render(report: &VerifyReport, paint: Paint) -> String {
         "Orders in the source: {}, in the feed: {} ({})\n",
         report.orders,
         report.in_feed,
-        spoken_duration(report.elapsed_ms),
+        human_duration(report.elapsed_ms),
     );
     for (reason, orders) in &report.not_exported {
         text.push_str(&format!("Not exported: {orders}, {}\n", sentence_of(reason)));

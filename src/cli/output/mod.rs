@@ -96,7 +96,7 @@ pub fn talks_to_a_terminal() -> bool {
 
 /// Says why a command failed; an error also to the journal, if that is where stderr goes.
 pub fn failure(error: &anyhow::Error) {
-    talk(&Stderr::look().complaint(&format!("orderfeed: {}", sentence(error))));
+    talk(&Stderr::detect().with_priority(&format!("orderfeed: {}", sentence(error))));
 }
 
 /// Prints what clap has to say: help and version to stdout, complaints to stderr.
@@ -104,9 +104,9 @@ pub fn failure(error: &anyhow::Error) {
 /// # Errors
 /// As [`data`].
 pub fn clap(error: &clap::Error) -> Result<(), OutputError> {
-    let stderr = Stderr::look();
-    if error.use_stderr() && stderr.is_the_journal() {
-        talk(&stderr.complaint(&error.to_string()));
+    let stderr = Stderr::detect();
+    if error.use_stderr() && stderr.is_journal() {
+        talk(&stderr.with_priority(&error.to_string()));
         return Ok(());
     }
     Ok(error.print()?)

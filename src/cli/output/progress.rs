@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::output;
 use crate::daemon::control::Progress;
-use crate::ops::sentence::{spoken_bytes, spoken_duration};
+use crate::ops::sentence::{human_bytes, human_duration};
 
 /// Between two lines where no terminal shows a bar.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -110,8 +110,8 @@ fn bytes_sentence(done: u64, total: u64, elapsed: Duration) -> String {
     let left = remaining(done, total, elapsed);
     format!(
         "{} of {} ({percent} %){left}",
-        spoken_bytes(done),
-        spoken_bytes(total)
+        human_bytes(done),
+        human_bytes(total)
     )
 }
 
@@ -122,7 +122,7 @@ fn remaining(done: u64, total: u64, elapsed: Duration) -> String {
     }
     let left = elapsed.mul_f64((total - done) as f64 / done as f64);
     let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
-    format!(", about {} left", spoken_duration(left))
+    format!(", about {} left", human_duration(left))
 }
 
 #[cfg(test)]

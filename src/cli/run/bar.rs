@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::first_sync::report::{SyncReport, reports};
 use crate::ops::screen;
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 use crate::store::StoreView;
 use crate::store::first_sync::SyncState;
 use orderfeed_model::clock::Clock;
@@ -50,7 +50,7 @@ fn bar(syncs: &[SyncReport]) -> Option<String> {
     let filled = (part(done, total) * part(sent, events) * WIDTH as f64) as usize;
     let (hashes, rest) = ("#".repeat(filled), " ".repeat(WIDTH - filled));
     let left = open.iter().filter_map(|sync| sync.eta_ms).max();
-    let left = left.map_or_else(String::new, |left| format!(", {} left", spoken_duration(left)));
+    let left = left.map_or_else(String::new, |left| format!(", {} left", human_duration(left)));
     Some(format!(
         "First sync {who} [{hashes}{rest}] {done}/{total} orders, {sent}/{events} events sent{left}"
     ))

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output;
 use crate::cli::output::progress::Meter;
-use crate::ops::sentence::{spoken_bytes, spoken_duration};
+use crate::ops::sentence::{human_bytes, human_duration};
 use crate::store::backup::restore;
 use crate::store::backup::{self, Existing, StoreContents};
 use crate::store::{StoreError, StoreLock};
@@ -98,7 +98,7 @@ pub fn backup(context: &Context, args: &BackupArgs) -> anyhow::Result<Exit> {
         output::line(&format!(
             "{} {verb} in {}: {}",
             args.file.display(),
-            spoken_duration(copied.duration_ms),
+            human_duration(copied.duration_ms),
             spoken(&contents)
         ))?;
     }
@@ -169,6 +169,6 @@ fn spoken(contents: &StoreContents) -> String {
     format!(
         "{}, {orders} orders, {events} events ({pending_events} pending), changelog version {changelog_version}, schema \
          {schema}",
-        spoken_bytes(*bytes)
+        human_bytes(*bytes)
     )
 }

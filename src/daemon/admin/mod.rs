@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 use crate::config::AdminListen;
 use crate::daemon::admin::pages::Pages;
 use crate::ops::openmetrics::Format;
-use crate::ops::outage_log::{Line, Voice};
+use crate::ops::outage_log::{OutageLine, OutageLog};
 use orderfeed_model::clock::Clock;
 
 /// Connections at the same time; more wait.
@@ -44,7 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves `pages` at `listen` until it is dropped.
 pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) {
-    let mut voice = Voice::default();
+    let mut outage = OutageLog::default();
     loop {
         let bound = match &listen {
             AdminListen::Off => return,
@@ -56,27 +56,27 @@ pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) 
                 tracing::info!(listen = %listen, "The admin endpoint answers");
                 answer_all(door, &pages).await;
             }
-            Err(error) => complain(&mut voice, &listen, &error, &clock),
+            Err(error) => complain(&mut outage, &listen, &error, &clock),
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
-fn complain(voice: &mut Voice, listen: &AdminListen, error: &io::Error, clock: &Clock) {
-    match voice.failed(clock.now()) {
-        Some(Line::First) => tracing::warn!(
+fn complain(outage: &mut OutageLog, listen: &AdminListen, error: &io::Error, clock: &Clock) {
+    match outage.failed(clock.now()) {
+        Some(OutageLine::Start) => tracing::warn!(
             log_code = "OF02-09",
             listen = %listen, %error,
             "The admin endpoint has no address; the daemon works without it and tries again each minute",
         ),
-        Some(Line::Still { failures, .. }) => {
+        Some(OutageLine::Reminder { failures, .. }) => {
             tracing::warn!(
                 log_code = "OF02-10",
                 listen = %listen, failures, %error,
                 "The admin endpoint still has no address",
             );
         }
-        Some(Line::Recovered { .. }) | None => {}
+        Some(OutageLine::Recovery { .. }) | None => {}
     }
 }
 

@@ -56,7 +56,7 @@ impl Supervision {
     }
 
     async fn show_status(&self) {
-        if !self.notifier.is_heard() {
+        if !self.notifier.is_connected() {
             return;
         }
         let store = &self.liveness.store;
@@ -95,7 +95,7 @@ impl Supervision {
                 .await
                 .filter(|_| !self.stop.is_cancelled());
             match hangs {
-                None => self.notifier.alive(),
+                None => self.notifier.watchdog_ping(),
                 Some(what) if !complained => tracing::error!(
                     log_code = "OF02-05",
                     what,

@@ -9,8 +9,8 @@ use crate::daemon::requests::backfill_reply::{refused, report_to};
 use crate::daemon::requests::resync::ResyncOptions;
 use crate::daemon::schedule::jobs::Jobs;
 use crate::indexer::intake::blocked_websites;
-use crate::indexer::intake::blocked_websites::{Backlog, Way};
-use crate::indexer::{BackfillKind, BackfillOptions, Indexed, OnlyOrders, Reach};
+use crate::indexer::intake::blocked_websites::{Deliverability, WebsitePending};
+use crate::indexer::{BackfillKind, BackfillOptions, Indexed, OrdersById, Reach};
 use crate::store::outbox::ParkedFilter;
 use crate::store::{Durability, Reader, Store, Topic, Writer};
 use orderfeed_model::order::OrderId;
@@ -70,7 +70,7 @@ async fn index(
         created_before: options.to,
         website: None,
         reach,
-        force: options.force,
+        resend: options.force,
         batch_size: options.batch_size,
         read_ahead: options.thread_count,
     };
@@ -92,13 +92,13 @@ async fn index(
         return preview.map_err(refused);
     }
     if let Some((found, unknown)) = orders {
-        let only = OnlyOrders {
+        let by_id = OrdersById {
             orders: found,
-            force: options.force,
+            resend: options.force,
         };
-        let mut indexed = indexer.index_orders(only).await.map_err(refused)?;
+        let mut indexed = indexer.index_orders(by_id).await.map_err(refused)?;
         indexed.failed += unknown;
-        return Ok((indexed, indexed.again));
+        return Ok((indexed, indexed.resent));
     }
     if !options.continue_resync {
         indexer
@@ -110,7 +110,7 @@ async fn index(
         .resync(backfill, stop, report_to(progress))
         .await
         .map_err(refused)?;
-    Ok((report.indexed, report.indexed.again))
+    Ok((report.indexed, report.indexed.resent))
 }
 
 /// The entity ids behind what was named: order numbers first, because that is what people see; then entity ids.
@@ -190,11 +190,11 @@ async fn wait_until_sent(
     loop {
         outbox.borrow_and_update();
         let config = jobs.config.borrow().clone();
-        let backlogs = store
-            .read(move |reader: &Reader<'_>| blocked_websites::backlogs(reader, &config))
+        let websites = store
+            .read(move |reader: &Reader<'_>| blocked_websites::pending_by_website(reader, &config))
             .await?;
-        let leaves = |backlog: &&Backlog| backlog.way == Way::Open;
-        let pending: u64 = backlogs.iter().filter(leaves).map(|backlog| backlog.events).sum();
+        let leaves = |website: &&WebsitePending| website.deliverability == Deliverability::Deliverable;
+        let pending: u64 = websites.iter().filter(leaves).map(|website| website.events).sum();
         total = total.max(pending);
         let _ = progress.try_send(Progress {
             done: total - pending,
@@ -202,21 +202,21 @@ async fn wait_until_sent(
             events: total - pending,
         });
         if pending == 0 || jobs.stop.is_cancelled() || progress.is_closed() {
-            return Ok(backlogs.into_iter().filter_map(standing_still).collect());
+            return Ok(websites.into_iter().filter_map(standing_still).collect());
         }
         let _ = tokio::time::timeout(LOOK_AGAIN, outbox.changed()).await;
     }
 }
 
-fn standing_still(backlog: Backlog) -> Option<StandingStill> {
-    let reason = match backlog.way {
-        Way::Open => return None,
-        Way::Shut(reason) => reason,
-        Way::Gone => "it has no datastream; configure the website again".to_owned(),
+fn standing_still(pending: WebsitePending) -> Option<StandingStill> {
+    let reason = match pending.deliverability {
+        Deliverability::Deliverable => return None,
+        Deliverability::Blocked(reason) => reason,
+        Deliverability::NoDatastream => "it has no datastream; configure the website again".to_owned(),
     };
-    (backlog.events > 0).then_some(StandingStill {
-        website: backlog.website,
-        events: backlog.events,
+    (pending.events > 0).then_some(StandingStill {
+        website: pending.website,
+        events: pending.events,
         reason,
     })
 }

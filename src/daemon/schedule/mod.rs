@@ -21,7 +21,7 @@ use crate::config::cron::{Due, Slot, due};
 use crate::daemon::lifecycle::vitals::Vitals;
 use crate::daemon::schedule::jobs::{Job, JobResult, Jobs};
 use crate::indexer::IndexError;
-use crate::ops::outage_log::{Line, Voice};
+use crate::ops::outage_log::{OutageLine, OutageLog};
 use crate::store::cron::CronRun;
 use crate::store::{Durability, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -107,7 +107,7 @@ struct Place {
     /// Whether it ever did, so that `last` is a slot of its.
     ran: bool,
     running: bool,
-    voice: Voice,
+    outage: OutageLog,
 }
 
 impl Place {
@@ -195,7 +195,7 @@ impl Schedule {
             // A slot may have passed meanwhile.
             place.next = None;
             self.vitals.job_ended(job.as_str(), failure.is_none(), now);
-            say(job, &mut place.voice, failure.as_ref(), now);
+            say(job, &mut place.outage, failure.as_ref(), now);
         }
         Ok(stored?)
     }
@@ -318,32 +318,32 @@ async fn keep(
 
 /// A job that fails every five seconds is told in three lines, like every outage. A source that is down is told by
 /// capture already.
-fn say(job: Job, voice: &mut Voice, failure: Option<&IndexError>, now: UtcMillis) {
+fn say(job: Job, outage: &mut OutageLog, failure: Option<&IndexError>, now: UtcMillis) {
     let Some(error) = failure else {
-        if let Some(Line::Recovered { failures, .. }) = voice.recovered(now) {
+        if let Some(OutageLine::Recovery { failures, .. }) = outage.recovered(now) {
             tracing::info!(job = job.as_str(), failures, "The job works again");
         }
         return;
     };
-    match voice.failed(now) {
-        Some(Line::First) if matches!(error, IndexError::Source(_)) => {
+    match outage.failed(now) {
+        Some(OutageLine::Start) if matches!(error, IndexError::Source(_)) => {
             tracing::debug!(job = job.as_str(), error = %error, "The job waits for the source");
         }
-        Some(Line::First) => {
+        Some(OutageLine::Start) => {
             tracing::warn!(
                 log_code = "OF02-06",
                 job = job.as_str(), error = %error,
                 "The job failed; it runs again at its next slot",
             );
         }
-        Some(Line::Still { failures, .. }) => {
+        Some(OutageLine::Reminder { failures, .. }) => {
             tracing::warn!(
                 log_code = "OF02-07",
                 job = job.as_str(), failures, error = %error,
                 "The job still fails",
             );
         }
-        Some(Line::Recovered { .. }) | None => {}
+        Some(OutageLine::Recovery { .. }) | None => {}
     }
 }
 

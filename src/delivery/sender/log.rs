@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::delivery::rules::{Accepted, Halt};
-use crate::ops::outage_log::{Line, Ration, Voice};
+use crate::ops::outage_log::{LogRateLimit, OutageLine, OutageLog};
 use crate::store::outbox::{EdgeAnswer, EventKey, SenderRow, SenderState};
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
@@ -22,13 +22,13 @@ pub(crate) fn about(website: &str, words: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct SenderLog {
     website: Arc<str>,
-    trouble: Voice,
-    halt: Voice,
+    trouble: OutageLog,
+    halt: OutageLog,
     /// The halt that was announced: another one is news.
     halt_code: String,
     halt_remedy: &'static str,
-    parked: Ration,
-    remarks: Ration,
+    parked: LogRateLimit,
+    remarks: LogRateLimit,
     /// A "still failing" that wants the backlog, which only the store knows.
     repeat: Option<Reminder>,
 }
@@ -46,12 +46,12 @@ impl SenderLog {
     pub(crate) fn new(website: Arc<str>) -> Self {
         Self {
             website,
-            trouble: Voice::default(),
-            halt: Voice::default(),
+            trouble: OutageLog::default(),
+            halt: OutageLog::default(),
             halt_code: String::new(),
             halt_remedy: "",
-            parked: Ration::new(PARKED_PER_MINUTE),
-            remarks: Ration::new(REMARKS_PER_MINUTE),
+            parked: LogRateLimit::new(PARKED_PER_MINUTE),
+            remarks: LogRateLimit::new(REMARKS_PER_MINUTE),
             repeat: None,
         }
     }
@@ -60,7 +60,7 @@ impl SenderLog {
     pub(crate) fn log_failure(&mut self, code: &str, cause: Option<&str>, now: UtcMillis) {
         let line = self.trouble.failed(now);
         self.still(line, code, false);
-        if line == Some(Line::First) {
+        if line == Some(OutageLine::Start) {
             // A peer's own words may quote the request; only what we wrote ourselves goes into the log.
             let cause = cause.filter(|_| !code.starts_with("EXEG") && !code.starts_with("http_"));
             tracing::warn!(
@@ -77,13 +77,13 @@ impl SenderLog {
     pub(crate) fn log_halt(&mut self, halt: &Halt, now: UtcMillis) {
         // The same code may be another trouble: the certificate of the edge or of the token service.
         if (self.halt_code.as_str(), self.halt_remedy) != (halt.code.as_str(), halt.remedy) {
-            self.halt = Voice::default();
+            self.halt = OutageLog::default();
             self.halt_code.clone_from(&halt.code);
             self.halt_remedy = halt.remedy;
         }
         let line = self.halt.failed(now);
         self.still(line, &halt.code, true);
-        if line == Some(Line::First) {
+        if line == Some(OutageLine::Start) {
             tracing::error!(
                 log_code = "OF06-01",
                 website = &*self.website,
@@ -101,7 +101,7 @@ impl SenderLog {
             (&mut self.trouble, "Delivery recovered"),
             (&mut self.halt, "Delivery resumed after a halt"),
         ] {
-            if let Some(Line::Recovered { failures, lasted_ms }) = voice.recovered(now) {
+            if let Some(OutageLine::Recovery { failures, lasted_ms }) = voice.recovered(now) {
                 tracing::info!(website = &*self.website, failures, lasted_ms, "{what}");
             }
         }
@@ -123,7 +123,7 @@ impl SenderLog {
 
     /// A dead letter.
     pub(crate) fn log_parked(&mut self, key: EventKey, code: &str, number: Option<&str>, now: UtcMillis) {
-        let Some(left_out) = self.parked.speak(now) else {
+        let Some(left_out) = self.parked.admit(now) else {
             return;
         };
         let kind = EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str);
@@ -143,7 +143,7 @@ impl SenderLog {
 
     /// The edge said yes, and something else.
     pub(crate) fn log_warnings(&mut self, accepted: &Accepted, answer: &EdgeAnswer) {
-        let Some(left_out) = self.remarks.speak(answer.at) else {
+        let Some(left_out) = self.remarks.admit(answer.at) else {
             return;
         };
         tracing::warn!(
@@ -190,8 +190,8 @@ impl SenderLog {
         }
     }
 
-    fn still(&mut self, line: Option<Line>, code: &str, halted: bool) {
-        if let Some(Line::Still { failures, since }) = line {
+    fn still(&mut self, line: Option<OutageLine>, code: &str, halted: bool) {
+        if let Some(OutageLine::Reminder { failures, since }) = line {
             self.repeat = Some(Reminder {
                 halted,
                 code: code.to_owned(),

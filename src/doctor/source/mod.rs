@@ -7,7 +7,7 @@ use crate::commerce::fingerprint::same_database;
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, all_skipped};
 use crate::doctor::index::STUCK_MS;
-use crate::ops::sentence::spoken_duration;
+use crate::ops::sentence::human_duration;
 use orderfeed_model::clock::UtcMillis;
 
 /// The checks of this file that need the source's answer.
@@ -232,7 +232,7 @@ fn astray(position: &Position, captured: bool) -> Option<Finding> {
     let late = position.behind_ms.filter(|behind| *behind > STUCK_MS);
     let rows = position.behind_rows.filter(|behind| *behind > MANY_ROWS);
     let by = match (late, rows) {
-        (Some(late), _) => spoken_duration(late),
+        (Some(late), _) => human_duration(late),
         (None, Some(rows)) => format!("{rows} rows"),
         (None, None) => return None,
     };

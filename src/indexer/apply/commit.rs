@@ -27,7 +27,7 @@ pub(crate) struct Commit {
     pub(crate) class: Class,
     pub(crate) changed_at: UtcMillis,
     pub(crate) advance: Advance,
-    pub(crate) force: bool,
+    pub(crate) resend: bool,
     /// Whether `first_sync.history` limits what failed here.
     pub(crate) limited: bool,
     pub(crate) limits: BatchLimits,
@@ -160,7 +160,7 @@ impl Commit {
         indexed: &mut Indexed,
     ) -> Result<(), StoreError> {
         // A forced resend also takes what is new.
-        let entries: &[EnqueueMode] = match self.force {
+        let entries: &[EnqueueMode] = match self.resend {
             true => &[EnqueueMode::Resend, EnqueueMode::Insert],
             false => &[EnqueueMode::Insert],
         };
@@ -168,7 +168,7 @@ impl Commit {
         for entry in entries {
             let entered = writer.enqueue(&share.entering, *entry, self.limits, self.at)?;
             queued += entered.events;
-            indexed.again += if *entry == EnqueueMode::Resend {
+            indexed.resent += if *entry == EnqueueMode::Resend {
                 entered.events
             } else {
                 0

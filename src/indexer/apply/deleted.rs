@@ -13,7 +13,7 @@ impl Indexer {
     ///
     /// # Errors
     /// If source or store fail.
-    pub(crate) async fn gone_from(
+    pub(crate) async fn deleted_from(
         &self,
         low: OrderId,
         above: Option<OrderId>,

@@ -28,14 +28,14 @@ pub(crate) struct Prior {
 
 /// How orders are looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct DeriveContext {
     pub(crate) context: EventContext,
     /// By website, how old an order may be that is met for the first time; live changes have no limit.
     pub(crate) floors: BTreeMap<String, UtcMillis>,
     /// Websites for which nothing more is taken right now.
     pub(crate) full: Arc<BTreeSet<String>>,
     /// Send again what was delivered.
-    pub(crate) force: bool,
+    pub(crate) resend: bool,
     pub(crate) now: UtcMillis,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn derive(
     orders: Vec<ReadOrder>,
     prior: &HashMap<OrderId, Prior>,
     config: &Config,
-    look: &Look,
+    look: &DeriveContext,
 ) -> Vec<Derived> {
     let nothing = Prior::default();
     let one = |order: ReadOrder| match order {
@@ -107,7 +107,7 @@ pub(crate) fn derive(
     orders.into_iter().map(one).collect()
 }
 
-fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &Look) -> Derived {
+fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &DeriveContext) -> Derived {
     // What had to wait for room passed this check when it came; it may have been a live change.
     let is_known = prior
         .feed
@@ -120,7 +120,7 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &Look) ->
     let unchanged = prior.feed.as_ref().is_some_and(|row| row.hash == Some(hash));
     // The website is kept for orders that are withheld as well: `status` counts them by website.
     let website = order.scope.as_ref().map(|scope| scope.website.clone());
-    if unchanged && !look.force {
+    if unchanged && !look.resend {
         return Derived::Unchanged {
             id: order.id,
             website,
@@ -148,7 +148,7 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &Look) ->
     }
 }
 
-fn new_events(order: &Order, prior: &Prior, look: &Look) -> (Vec<NewEvent>, u64) {
+fn new_events(order: &Order, prior: &Prior, look: &DeriveContext) -> (Vec<NewEvent>, u64) {
     let renderer = Renderer::new(order, &look.context);
     let mut rerendered = 0;
     let mut events = Vec::new();
@@ -161,7 +161,7 @@ fn new_events(order: &Order, prior: &Prior, look: &Look) -> (Vec<NewEvent>, u64)
         let known = prior.events.iter().find(|event| event.key == key);
         let frozen = match known.map(|event| event.state) {
             None => None,
-            Some(EventState::Delivered) if look.force => {
+            Some(EventState::Delivered) if look.resend => {
                 rerendered += u64::from(!prior.frozen.contains_key(&key));
                 prior.frozen.get(&key).cloned()
             }

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::first_sync::history;
 use crate::indexer::apply::advance::Advance;
 use crate::indexer::apply::commit::Commit;
-use crate::indexer::apply::derive::{Derived, Look, Prior, derive};
+use crate::indexer::apply::derive::{DeriveContext, Derived, Prior, derive};
 use crate::indexer::backfill::options::Reach;
 use crate::store::outbox::{BatchLimits, Class, EventState};
 use crate::store::{Durability, Reader, StoreError, Writer};
@@ -31,7 +31,7 @@ use orderfeed_model::order::OrderId;
 const ENVELOPE: usize = 13;
 
 /// Orders that were read together, and what their commit moves.
-pub(super) struct Batch {
+pub(super) struct OrderBatch {
     /// What was asked for.
     pub(super) asked: Vec<OrderId>,
     /// What the source answered.
@@ -47,45 +47,45 @@ pub(super) struct Batch {
     /// The website that all orders are of, if they must not be passed over while it is switched off.
     pub(super) only_for: Option<String>,
     /// Send again what was delivered.
-    pub(super) force: bool,
+    pub(super) resend: bool,
     /// What moves with the commit.
     pub(super) advance: Advance,
 }
 
 impl Indexer {
     /// Derives and commits a batch (I2).
-    pub(super) async fn apply(&self, batch: Batch) -> Result<Indexed, IndexError> {
+    pub(super) async fn apply(&self, batch: OrderBatch) -> Result<Indexed, IndexError> {
         let commit = self.prepare(batch).await?;
         self.commit(commit).await
     }
 
     /// Derives a batch: all that can be done before its transaction.
-    pub(super) async fn prepare(&self, batch: Batch) -> Result<Commit, IndexError> {
+    pub(super) async fn prepare(&self, batch: OrderBatch) -> Result<Commit, IndexError> {
         let config = self.config();
         let off = |code: &str| config.sending_website(code).is_none();
         if let Some(website) = batch.only_for.as_ref().filter(|code| off(code)) {
             return Err(IndexError::SwitchedOff(website.clone()));
         }
         let at = self.clock.now();
-        let look = Look {
+        let look = DeriveContext {
             context: event_context(&config),
             floors: self.floors(batch.reach, &config, at).await?,
             full: self.intake.full_websites(),
-            force: batch.force,
+            resend: batch.resend,
             now: at,
         };
         let mut prior = self.prior(batch.asked.clone()).await?;
-        if batch.force {
+        if batch.resend {
             resend::add_frozen_bodies(&self.store, &mut prior).await?;
         }
-        let Batch {
+        let OrderBatch {
             asked,
             orders,
             vanished,
             class,
             changed_at,
             advance,
-            force,
+            resend,
             reach,
             ..
         } = batch;
@@ -98,7 +98,7 @@ impl Indexer {
             class,
             changed_at,
             advance,
-            force,
+            resend,
             limited: reach == Reach::History,
             limits,
             at,
@@ -180,7 +180,7 @@ pub(super) async fn derive_aside(
     orders: Vec<ReadOrder>,
     prior: HashMap<OrderId, Prior>,
     config: Arc<Config>,
-    look: Look,
+    look: DeriveContext,
 ) -> Result<Vec<Derived>, IndexError> {
     let work = move || derive(orders, &prior, &config, &look);
     // A runtime of one thread has nobody to disturb but itself, and a simulation wants one step after the other.

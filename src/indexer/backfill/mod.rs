@@ -15,10 +15,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::commerce::source::ReadOrder;
-use crate::indexer::apply::Batch;
+use crate::indexer::apply::OrderBatch;
 use crate::indexer::apply::advance::Advance;
 use crate::indexer::backfill::options::{BackfillKind, BackfillOptions};
-use crate::indexer::backfill::prepared_page::{BESIDE_LIVE, Prepared, rest};
+use crate::indexer::backfill::prepared_page::{BESIDE_LIVE, PreparedPage, rest};
 use crate::indexer::export_log;
 use crate::indexer::intake::Flow;
 use crate::indexer::report::{BackfillReport, Progress};
@@ -30,11 +30,10 @@ use crate::store::{Durability, Reader, Writer};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// Pause between two looks for room.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const ROOM_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A page of orders that was read ahead.
-struct Page {
+struct SourcePage {
     ids: Vec<OrderId>,
     above: Option<OrderId>,
     orders: Vec<ReadOrder>,
@@ -160,7 +159,7 @@ impl Indexer {
                 if self.is_live() {
                     later = page.split_off(BESIDE_LIVE);
                 }
-                let Prepared { commit, step } = page;
+                let PreparedPage { commit, step } = page;
                 let indexed = self.commit(commit).await?;
                 backfill.below = Some(step.below);
                 backfill.done += step.orders;
@@ -171,7 +170,7 @@ impl Indexer {
                 progress(so_far);
                 if now.millis_since(said) >= progress_every_ms(kind) {
                     said = now;
-                    export_log::say_progress(kind, so_far, size, report.indexed);
+                    export_log::log_progress(kind, so_far, size, report.indexed);
                 }
                 if stop() {
                     return Err(IndexError::Stopped);
@@ -208,7 +207,7 @@ impl Indexer {
         &self,
         options: &BackfillOptions,
         mut below: Option<OrderId>,
-        pages: mpsc::Sender<Result<Page, IndexError>>,
+        pages: mpsc::Sender<Result<SourcePage, IndexError>>,
     ) {
         let filter = options.filter();
         let size = self.batch_size(options) as usize;
@@ -217,7 +216,7 @@ impl Indexer {
             let page = async {
                 let ids = self.source.order_ids(&filter, below, size).await?;
                 let orders = self.read_beside_live(&ids).await?;
-                Ok(Page {
+                Ok(SourcePage {
                     ids,
                     above: below,
                     orders,
@@ -256,8 +255,8 @@ impl Indexer {
         options: &BackfillOptions,
         backfill: BackfillId,
         stop: &(impl Fn() -> bool + Sync),
-        mut pages: mpsc::Receiver<Result<Page, IndexError>>,
-        ready: mpsc::Sender<Result<Prepared, IndexError>>,
+        mut pages: mpsc::Receiver<Result<SourcePage, IndexError>>,
+        ready: mpsc::Sender<Result<PreparedPage, IndexError>>,
     ) {
         loop {
             let begun = Instant::now();
@@ -280,8 +279,8 @@ impl Indexer {
         options: &BackfillOptions,
         backfill: BackfillId,
         stop: &(impl Fn() -> bool + Sync),
-        page: Result<Page, IndexError>,
-        ready: &mpsc::Sender<Result<Prepared, IndexError>>,
+        page: Result<SourcePage, IndexError>,
+        ready: &mpsc::Sender<Result<PreparedPage, IndexError>>,
     ) -> Result<(), IndexError> {
         let mut page = page?;
         let got = Instant::now();
@@ -309,7 +308,7 @@ impl Indexer {
                 below: slice.iter().min().copied().unwrap_or(lowest),
                 orders: slice.len() as u64,
             };
-            let batch = Batch {
+            let batch = OrderBatch {
                 asked: slice.to_vec(),
                 orders: slice.iter().filter_map(|id| orders.remove(id)).collect(),
                 vanished: match left.is_empty() {
@@ -320,11 +319,11 @@ impl Indexer {
                 changed_at: self.clock.now(),
                 reach: options.reach,
                 only_for: options.website.clone(),
-                force: options.force,
+                resend: options.resend,
                 advance: Advance::Backfill(step),
             };
             let commit = self.prepare(batch).await?;
-            let sent = ready.send(Ok(Prepared { commit, step })).await;
+            let sent = ready.send(Ok(PreparedPage { commit, step })).await;
             sent.map_err(|_| IndexError::Stopped)?;
             if live {
                 rested += rest(begun).await;
@@ -341,7 +340,7 @@ impl Indexer {
     }
 
     /// Orders of the feed that lie between this page and the one before, and do not exist any more.
-    async fn vanished(&self, page: &Page, below: OrderId) -> Result<Vec<OrderId>, IndexError> {
+    async fn vanished(&self, page: &SourcePage, below: OrderId) -> Result<Vec<OrderId>, IndexError> {
         let above = page.above;
         let known = self
             .store
@@ -370,7 +369,7 @@ impl Indexer {
             if stop() {
                 return Err(IndexError::Stopped);
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(ROOM_POLL_INTERVAL).await;
         }
     }
 }
@@ -380,7 +379,7 @@ fn told(
     kind: BackfillKind,
     result: Result<BackfillReport, IndexError>,
 ) -> Result<BackfillReport, IndexError> {
-    result.inspect(|report| export_log::say_complete(kind, report))
+    result.inspect(|report| export_log::log_complete(kind, report))
 }
 
 /// How often a backfill says how far it is. The first sync of a website has a line of its own every ten seconds.

@@ -53,17 +53,17 @@ impl Indexer {
                 .ok_or_else(|| StoreError::Invariant(format!("walk {id} vanished")))
         };
         let backfill = self.store.write(Durability::Durable, open).await?;
-        self.say_where(kind, &backfill).await;
+        self.log_start(kind, &backfill).await;
         Ok(backfill)
     }
 
     /// A source that is down ends a backfill at once, again and again; where it stands is said once.
-    async fn say_where(&self, kind: BackfillKind, backfill: &Backfill) {
+    async fn log_start(&self, kind: BackfillKind, backfill: &Backfill) {
         let place = (backfill.id, backfill.done);
         if self.told.lock().await.replace(place) == Some(place) {
             return;
         }
-        export_log::say_where(kind, backfill);
+        export_log::log_start(kind, backfill);
     }
 
     /// The first syncs that a backfill of this kind is: a full one of every website that is on and had none, one of its

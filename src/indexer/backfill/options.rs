@@ -60,8 +60,9 @@ pub struct BackfillOptions {
     pub website: Option<String>,
     /// How far back events reach.
     pub reach: Reach,
-    /// Send again what was delivered.
-    pub force: bool,
+    /// Sends delivered events again. Stored under its older name.
+    #[serde(rename = "force")]
+    pub resend: bool,
     /// Orders in a batch; `None` takes `index.batch_size`.
     pub batch_size: Option<u32>,
     /// Batches read ahead while one is applied; `None` means one.

@@ -19,12 +19,12 @@ const RESTS: u32 = 2;
 const LONGEST_REST: Duration = Duration::from_millis(40);
 
 /// A backfill's orders that were derived, newest first, and how far the backfill is with them.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedPage {
     pub(crate) commit: Commit,
     pub(crate) step: BackfillStep,
 }
 
-impl Prepared {
+impl PreparedPage {
     /// Keeps the first `size` orders, and returns the rest, if there is one. What vanished goes with the rest: it lies
     /// anywhere between the page's ends.
     pub(crate) fn split_off(&mut self, size: usize) -> Option<Self> {
@@ -84,13 +84,13 @@ mod tests {
         }
     }
 
-    fn page(asked: Vec<OrderId>, derived: Vec<OrderId>, vanished: Vec<OrderId>) -> Prepared {
+    fn page(asked: Vec<OrderId>, derived: Vec<OrderId>, vanished: Vec<OrderId>) -> PreparedPage {
         let step = BackfillStep {
             id: 7,
             below: asked.iter().min().copied().unwrap(),
             orders: asked.len() as u64,
         };
-        Prepared {
+        PreparedPage {
             step,
             commit: Commit {
                 asked,
@@ -99,7 +99,7 @@ mod tests {
                 class: Class::History,
                 changed_at: UtcMillis(1),
                 advance: Advance::Backfill(step),
-                force: false,
+                resend: false,
                 limited: true,
                 limits: BatchLimits { bytes: 1, events: 1 },
                 at: UtcMillis(2),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::indexer::apply::derive::{Derived, Look};
+use crate::indexer::apply::derive::{DeriveContext, Derived};
 use crate::indexer::apply::derive_aside;
 use crate::indexer::backfill::options::BackfillOptions;
 use crate::indexer::report::{Indexed, Progress};
@@ -54,7 +54,7 @@ impl Indexer {
                 elapsed_ms,
             });
         }
-        Ok((sum, sum.again))
+        Ok((sum, sum.resent))
     }
 
     async fn preview_page(
@@ -64,11 +64,11 @@ impl Indexer {
     ) -> Result<Indexed, IndexError> {
         let config = self.config();
         let now = self.clock.now();
-        let look = Look {
+        let look = DeriveContext {
             context: event_context(&config),
             floors: self.floors(options.reach, &config, now).await?,
             full: Arc::default(),
-            force: options.force,
+            resend: options.resend,
             now,
         };
         let mut indexed = Indexed {
@@ -101,7 +101,7 @@ impl Indexer {
                             kind,
                             document,
                         };
-                        indexed.again += u64::from(delivered.contains(&key));
+                        indexed.resent += u64::from(delivered.contains(&key));
                         match event.body {
                             Ok(_) => indexed.events += 1,
                             Err(_) => indexed.parked += 1,

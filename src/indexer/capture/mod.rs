@@ -15,7 +15,7 @@ use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
 use crate::config::Config;
 use crate::indexer::capture::live_traffic::LiveTraffic;
-use crate::ops::outage_log::{Line, Voice};
+use crate::ops::outage_log::{OutageLine, OutageLog};
 use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_FINGERPRINT};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -30,7 +30,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What capture works with.
-pub struct CaptureParts {
+pub struct CaptureContext {
     /// Where changes go.
     pub store: Store,
     /// Where they come from.
@@ -53,7 +53,7 @@ pub struct CaptureParts {
 ///
 /// # Errors
 /// If the store fails, or the source is another one than the store was filled from.
-pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
+pub async fn run(parts: CaptureContext) -> Result<(), IndexError> {
     let (interval, stop) = (parts.interval, parts.stop);
     let mut capture = Capture {
         store: parts.store,
@@ -62,7 +62,7 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
         intake: parts.intake,
         live: parts.live,
         config: parts.config,
-        voice: Voice::default(),
+        outage: OutageLog::default(),
         cursors: None,
         saved_at: UtcMillis(0),
         noted_at: UtcMillis(0),
@@ -75,7 +75,7 @@ pub async fn run(parts: CaptureParts) -> Result<(), IndexError> {
                 if more { Duration::ZERO } else { interval }
             }
             Err(IndexError::Source(error)) => {
-                capture.say_failure(&error, pause);
+                capture.log_failure(&error, pause);
                 let wait = pause;
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 capture.cursors = None;
@@ -143,7 +143,7 @@ struct Capture {
     intake: Arc<Intake>,
     live: Arc<LiveTraffic>,
     config: watch::Receiver<Arc<Config>>,
-    voice: Voice,
+    outage: OutageLog,
     /// Where to go on; `None` until source and store were looked at (again).
     cursors: Option<Cursors>,
     saved_at: UtcMillis,
@@ -162,7 +162,7 @@ impl Capture {
             None => self.connect().await?,
         };
         let captured = self.source.changes(&cursors, AT_ONCE).await?;
-        self.say_recovery();
+        self.log_recovery();
         let more = captured.more;
         self.cursors = Some(captured.cursors.clone());
         let now = self.clock.now();
@@ -213,16 +213,16 @@ impl Capture {
         ensure_cursors(&self.store, self.source.as_ref()).await
     }
 
-    fn say_failure(&mut self, error: &SourceError, pause: Duration) {
+    fn log_failure(&mut self, error: &SourceError, pause: Duration) {
         let now = self.clock.now();
-        match self.voice.failed(now) {
-            Some(Line::First) => tracing::warn!(
+        match self.outage.failed(now) {
+            Some(OutageLine::Start) => tracing::warn!(
                 log_code = "OF03-01",
                 retry_in_s = pause.as_secs(),
                 error = %error,
                 "The source cannot be read; it is tried again until it answers, nothing is lost meanwhile",
             ),
-            Some(Line::Still { failures, since }) => tracing::warn!(
+            Some(OutageLine::Reminder { failures, since }) => tracing::warn!(
                 log_code = "OF03-02",
                 failures,
                 for_s = now.millis_since(since) / 1000,
@@ -230,12 +230,12 @@ impl Capture {
                 error = %error,
                 "The source still cannot be read",
             ),
-            Some(Line::Recovered { .. }) | None => {}
+            Some(OutageLine::Recovery { .. }) | None => {}
         }
     }
 
-    fn say_recovery(&mut self) {
-        if let Some(Line::Recovered { failures, lasted_ms }) = self.voice.recovered(self.clock.now()) {
+    fn log_recovery(&mut self) {
+        if let Some(OutageLine::Recovery { failures, lasted_ms }) = self.outage.recovered(self.clock.now()) {
             tracing::info!(
                 failures,
                 after_s = lasted_ms / 1000,
@@ -355,7 +355,7 @@ mod tests {
             intake: Arc::new(Intake::default()),
             live: Arc::default(),
             config,
-            voice: Voice::default(),
+            outage: OutageLog::default(),
             cursors: None,
             saved_at: UtcMillis(0),
             noted_at: UtcMillis(0),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Config;
-use crate::ops::outage_log::{Line, Voice};
+use crate::ops::outage_log::{OutageLine, OutageLog};
 use crate::store::file::space::free_bytes;
 use crate::store::{Durability, INTAKE, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -120,7 +120,7 @@ struct State {
     measured_at: Option<UtcMillis>,
     /// What the last lines were about.
     said: Flow,
-    voice: Voice,
+    outage: OutageLog,
     last_trouble: UtcMillis,
 }
 
@@ -137,16 +137,16 @@ impl Intake {
         let settings = config.clone();
         let read = move |reader: &Reader<'_>| {
             Ok((
-                blocked_websites::backlogs(reader, &settings)?,
-                blocked_websites::noted(reader)?,
+                blocked_websites::pending_by_website(reader, &settings)?,
+                blocked_websites::stored_full_websites(reader)?,
             ))
         };
-        let (backlogs, noted) = store.read(read).await?;
+        let (pending, noted) = store.read(read).await?;
         let bound = config.delivery.max_pending_events;
-        let full = blocked_websites::full(&noted, &backlogs, bound);
+        let full = blocked_websites::full_websites(&noted, &pending, bound);
         self.hold(store, noted, full, now).await?;
         let levels = Levels {
-            pending: blocked_websites::flowing(&backlogs),
+            pending: blocked_websites::counted_events(&pending),
             bound,
             free: free_bytes(&config.store.path),
             reserve: config.store.disk_reserve.0,
@@ -181,9 +181,9 @@ impl Intake {
         if *self.full_websites() == full && before == full {
             return Ok(());
         }
-        let write = move |writer: &mut Writer<'_>| blocked_websites::note(writer, full, now);
+        let write = move |writer: &mut Writer<'_>| blocked_websites::store_full_websites(writer, full, now);
         let holds = store.write(Durability::Durable, write).await?;
-        say_full(&before, &holds);
+        log_full(&before, &holds);
         *self.full.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(holds);
         Ok(())
     }
@@ -214,7 +214,8 @@ impl State {
     fn speak(&mut self, levels: Levels, now: UtcMillis) {
         if self.flow == Flow::Open {
             let calm = now.millis_since(self.last_trouble) >= CALM_MS || matches!(self.said, Flow::Paused(_));
-            if let Some(Line::Recovered { lasted_ms, .. }) = calm.then(|| self.voice.recovered(now)).flatten()
+            if let Some(OutageLine::Recovery { lasted_ms, .. }) =
+                calm.then(|| self.outage.recovered(now)).flatten()
             {
                 tracing::info!(
                     after_s = lasted_ms / 1000,
@@ -227,12 +228,12 @@ impl State {
         }
         self.last_trouble = now;
         if self.said != self.flow {
-            (self.said, self.voice) = (self.flow, Voice::default());
+            (self.said, self.outage) = (self.flow, OutageLog::default());
         }
-        let for_s = match self.voice.failed(now) {
-            Some(Line::First) => 0,
-            Some(Line::Still { since, .. }) => now.millis_since(since) / 1000,
-            Some(Line::Recovered { .. }) | None => return,
+        let for_s = match self.outage.failed(now) {
+            Some(OutageLine::Start) => 0,
+            Some(OutageLine::Reminder { since, .. }) => now.millis_since(since) / 1000,
+            Some(OutageLine::Recovery { .. }) | None => return,
         };
         let (pending_events, free_bytes) = (levels.pending, levels.free);
         match self.flow {
@@ -263,7 +264,7 @@ impl State {
     }
 }
 
-fn say_full(before: &BTreeSet<String>, full: &BTreeSet<String>) {
+fn log_full(before: &BTreeSet<String>, full: &BTreeSet<String>) {
     for website in full.difference(before) {
         tracing::warn!(
             log_code = "OF05-04",

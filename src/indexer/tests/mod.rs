@@ -384,7 +384,7 @@ async fn a_forced_resync_sends_delivered_events_again_with_their_frozen_bytes() 
         "a plain resync sends nothing that was delivered"
     );
     let forced = BackfillOptions {
-        force: true,
+        resend: true,
         ..BackfillOptions::default()
     };
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Single orders, at once: by command.
 
-use crate::indexer::apply::Batch;
+use crate::indexer::apply::OrderBatch;
 use crate::indexer::apply::advance::Advance;
 use crate::indexer::backfill::options::{BackfillKind, Reach};
 use crate::indexer::report::Indexed;
@@ -14,11 +14,11 @@ const FORGOTTEN_AT_ONCE: usize = 5_000;
 
 /// Orders that were named one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OnlyOrders {
+pub struct OrdersById {
     /// Their ids.
     pub orders: Vec<OrderId>,
     /// Send again what was delivered.
-    pub force: bool,
+    pub resend: bool,
 }
 
 impl Indexer {
@@ -26,12 +26,12 @@ impl Indexer {
     ///
     /// # Errors
     /// If source or store fail.
-    pub async fn index_orders(&self, only: OnlyOrders) -> Result<Indexed, IndexError> {
+    pub async fn index_orders(&self, only: OrdersById) -> Result<Indexed, IndexError> {
         let mut sum = Indexed::default();
         let size = self.config().index.batch_size.max(1) as usize;
         for ids in only.orders.chunks(size) {
             let orders = self.source.read_orders(ids).await?;
-            let batch = Batch {
+            let batch = OrderBatch {
                 asked: ids.to_vec(),
                 orders,
                 vanished: Vec::new(),
@@ -39,7 +39,7 @@ impl Indexer {
                 changed_at: self.clock.now(),
                 reach: Reach::Everything,
                 only_for: None,
-                force: only.force,
+                resend: only.resend,
                 advance: Advance::Nothing,
             };
             sum.add(self.apply(batch).await?);

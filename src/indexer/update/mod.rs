@@ -8,7 +8,7 @@ pub mod retry;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::apply::Batch;
+use super::apply::OrderBatch;
 use super::export_log;
 use super::intake::Flow;
 use super::report::Indexed;
@@ -112,7 +112,7 @@ impl Indexer {
         }
         let took_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
         let now = self.clock.now();
-        export_log::note_changes(&self.untold, update.indexed, update.batches, took_ms, now);
+        export_log::note_changes(&self.progress_log, update.indexed, update.batches, took_ms, now);
         result.map(|()| update)
     }
 
@@ -139,7 +139,7 @@ impl Indexer {
         let orders = self.source.read_orders(&asked).await?;
         readings.note(&asked, piece.head);
         let window = piece.window;
-        let batch = Batch {
+        let batch = OrderBatch {
             asked,
             orders,
             vanished: Vec::new(),
@@ -147,7 +147,7 @@ impl Indexer {
             changed_at: window.oldest.unwrap_or_else(|| self.clock.now()),
             reach: Reach::Everything,
             only_for: None,
-            force: false,
+            resend: false,
             advance: Advance::View(window.upto),
         };
         self.apply(batch).await

@@ -4,18 +4,18 @@ use crate::indexer::report::Indexed;
 use orderfeed_model::clock::UtcMillis;
 
 /// Changes are summed up for so long.
-const SAY_EVERY_MS: i64 = 30_000;
+const LOG_EVERY_MS: i64 = 30_000;
 
 /// Changes that were indexed and not yet told.
 #[derive(Debug, Default)]
-pub(crate) struct Untold {
+pub(crate) struct ProgressLog {
     done: Indexed,
     batches: u64,
     took_ms: i64,
-    said_at: Option<UtcMillis>,
+    logged_at: Option<UtcMillis>,
 }
 
-impl Untold {
+impl ProgressLog {
     pub(crate) fn add(&mut self, done: Indexed, batches: u64, took_ms: i64) {
         self.done.add(done);
         self.batches += batches;
@@ -25,14 +25,14 @@ impl Untold {
     /// What is to be told now; it begins anew.
     pub(crate) fn take(&mut self, now: UtcMillis) -> Option<(Indexed, u64, i64)> {
         let silent = self
-            .said_at
-            .is_some_and(|at| (0..SAY_EVERY_MS).contains(&now.millis_since(at)));
+            .logged_at
+            .is_some_and(|at| (0..LOG_EVERY_MS).contains(&now.millis_since(at)));
         if silent || self.done.orders == 0 {
             return None;
         }
         let told = (self.done, self.batches, self.took_ms);
         *self = Self {
-            said_at: Some(now),
+            logged_at: Some(now),
             ..Self::default()
         };
         Some(told)

@@ -1,7 +1,7 @@
 //! Orders that could not be indexed are tried again, alone, with growing pauses, for ever: they are few, and giving one
 //! up would lose its events.
 
-use crate::indexer::apply::Batch;
+use crate::indexer::apply::OrderBatch;
 use crate::indexer::apply::advance::Advance;
 use crate::indexer::backfill::options::Reach;
 use crate::indexer::export_log;
@@ -22,7 +22,7 @@ impl Indexer {
     pub async fn retry_failures(&self) -> Result<Indexed, IndexError> {
         let now = self.clock.now();
         // Realtime indexing has no slots of its own in which the rest of what it did could be told.
-        export_log::note_changes(&self.untold, Indexed::default(), 0, 0, now);
+        export_log::note_changes(&self.progress_log, Indexed::default(), 0, 0, now);
         let due = self
             .store
             .read(move |reader: &Reader<'_>| reader.index_failures_due(now, AT_ONCE))
@@ -41,7 +41,7 @@ impl Indexer {
         }
         let began = self.clock.now();
         let orders = self.source.read_orders(&asked).await?;
-        let batch = Batch {
+        let batch = OrderBatch {
             asked,
             orders,
             vanished: Vec::new(),
@@ -49,11 +49,11 @@ impl Indexer {
             changed_at: began,
             reach,
             only_for: None,
-            force: false,
+            resend: false,
             advance: Advance::Nothing,
         };
         let done = self.apply(batch).await?;
-        export_log::say_retried(done, self.clock.now().millis_since(began));
+        export_log::log_retried(done, self.clock.now().millis_since(began));
         Ok(done)
     }
 }

@@ -25,7 +25,7 @@ use super::{IndexError, Indexer};
 use crate::commerce::source::OrderFilter;
 use crate::config::Config;
 use crate::first_sync::history;
-use crate::indexer::verify::pending::{OnItsWay, Settling, settling};
+use crate::indexer::verify::pending::{PendingChanges, Settling, settling};
 use crate::indexer::verify::reconcile::{Compared, compare};
 use crate::indexer::verify::report::{Difference, Finding, VerifyReport, Withheld};
 use crate::store::feed::Exported;
@@ -157,12 +157,12 @@ impl Verification<'_> {
             let size = PAGE.min(usize::try_from(most).unwrap_or(PAGE));
             let ids = self.next_ids(below, size).await?;
             let Some(lowest) = ids.iter().min().copied() else {
-                self.look_for_gone(0, below).await?;
+                self.find_deleted(0, below).await?;
                 self.report.reached_end = true;
                 break;
             };
             self.look(&ids).await?;
-            self.look_for_gone(lowest, below).await?;
+            self.find_deleted(lowest, below).await?;
             looked += ids.len() as u64;
             below = Some(lowest);
             self.report.lowest = below;
@@ -224,13 +224,13 @@ impl Verification<'_> {
     }
 
     /// Feed rows from `low` up to `above` whose order does not exist. Only where the filter says which ids it covers.
-    async fn look_for_gone(&mut self, low: OrderId, above: Option<OrderId>) -> Result<(), IndexError> {
+    async fn find_deleted(&mut self, low: OrderId, above: Option<OrderId>) -> Result<(), IndexError> {
         let filter = &self.task.filter;
         if self.task.only.is_some() || filter.updated_from.is_some() || filter.website.is_some() {
             return Ok(());
         }
         let mut low = low.max(filter.lowest.unwrap_or(0));
-        while let Some((gone, next)) = self.indexer.gone_from(low, above, PAGE).await? {
+        while let Some((gone, next)) = self.indexer.deleted_from(low, above, PAGE).await? {
             for order in gone {
                 self.suspect(order, self.settling.moment);
             }
@@ -272,7 +272,7 @@ impl Verification<'_> {
         let compared = self.compared(ids).await?;
         let asked: HashSet<OrderId> = ids.iter().copied().collect();
         let way = store
-            .read(move |reader: &Reader<'_>| OnItsWay::read(reader, version, &asked))
+            .read(move |reader: &Reader<'_>| PendingChanges::read(reader, version, &asked))
             .await?;
         let now = self.indexer.clock.now();
         let mut repairable = Vec::new();

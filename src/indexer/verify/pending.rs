@@ -75,7 +75,7 @@ pub(crate) fn settling(config: &Config) -> Settling {
 
 /// What is on its way, at one moment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OnItsWay {
+pub(crate) struct PendingChanges {
     /// Changed since the look before.
     changed: HashSet<OrderId>,
     reindex: Reindex,
@@ -92,7 +92,7 @@ enum Reindex {
     Below(OrderId),
 }
 
-impl OnItsWay {
+impl PendingChanges {
     /// Looks at the changelog after `version`, and at the backfills.
     pub(crate) fn read(
         reader: &Reader<'_>,
@@ -184,10 +184,10 @@ mod tests {
             overlap_ms: 120_000,
         };
         let old = UtcMillis(0);
-        let nothing = OnItsWay::default();
+        let nothing = PendingChanges::default();
         assert!(!nothing.holds(&stale(7, old), settling, NOW));
         assert!(nothing.holds(&stale(7, NOW.plus_millis(-119_999)), settling, NOW));
-        let mut way = OnItsWay {
+        let mut way = PendingChanges {
             changed: [8].into(),
             reindex: Reindex::Below(7),
             syncing: BTreeSet::new(),

@@ -6,8 +6,10 @@ use uuid::Uuid;
 
 use crate::ops::explain::remedy::parked_remedy;
 use crate::ops::explain::words::document_of;
-use crate::ops::explain::{AttemptLife, BatchSight, EventLife, ParkedLife, SuppressedLife, WaitLife};
-use crate::ops::sentence::spoken_duration;
+use crate::ops::explain::{
+    ExplainedAttempt, ExplainedBatch, ExplainedEvent, ExplainedParking, ExplainedSuppression, ExplainedWait,
+};
+use crate::ops::sentence::human_duration;
 use crate::ops::status::{Moment, SenderStatus};
 use crate::store::outbox::{
     AttemptRecord, BatchId, BatchRecord, Class, ERASED, EventKey, EventState, KnownEvent, LOCAL, ParkedEvent,
@@ -18,7 +20,7 @@ use orderfeed_events::{EventKind, Fact, event_id};
 use orderfeed_model::clock::UtcMillis;
 
 /// What surrounds the events of an order.
-pub(super) struct Surroundings<'a> {
+pub(super) struct OrderContext<'a> {
     pub(super) now: UtcMillis,
     pub(super) data_space: Uuid,
     pub(super) daemon_runs: bool,
@@ -32,16 +34,16 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// The lives of these events, in the order in which they are sent as far as that is known.
-pub(super) fn event_lives(
+pub(super) fn explain_events(
     reader: &Reader<'_>,
     known: &[KnownEvent],
-    around: &Surroundings<'_>,
-) -> Result<Vec<EventLife>, StoreError> {
+    around: &OrderContext<'_>,
+) -> Result<Vec<ExplainedEvent>, StoreError> {
     let mut known = known.to_vec();
     known.sort_by_key(|event| place(event.key, around.facts));
     known
         .iter()
-        .map(|event| event_life(reader, event, around))
+        .map(|event| explain_event(reader, event, around))
         .collect()
 }
 
@@ -50,11 +52,11 @@ fn place(key: EventKey, facts: &[Fact]) -> usize {
     facts.iter().position(same).unwrap_or(usize::MAX)
 }
 
-fn event_life(
+fn explain_event(
     reader: &Reader<'_>,
     event: &KnownEvent,
-    around: &Surroundings<'_>,
-) -> Result<EventLife, StoreError> {
+    around: &OrderContext<'_>,
+) -> Result<ExplainedEvent, StoreError> {
     let key = event.key;
     let kind = EventKind::from_code(key.kind).ok_or_else(|| {
         StoreError::Invariant(format!("an event of order {} has kind {}", key.order, key.kind))
@@ -76,7 +78,7 @@ fn event_life(
     let export_status = export_status(event.state, batch.as_ref(), suppressed.as_ref());
     let submitted = export_status == Some("Submitted");
     let attempts = attempts(reader.attempts_of(event.batch)?, submitted, batch.as_ref());
-    let mut life = EventLife {
+    let mut life = ExplainedEvent {
         key: format!("{}:{kind}:{}", key.order, key.document),
         kind: kind.to_string(),
         id: event_id(&around.data_space, kind, key.document),
@@ -92,11 +94,11 @@ fn event_life(
             .as_ref()
             .filter(|batch| pending && batch.attempts > 0)
             .map(|batch| Moment(batch.due_at)),
-        batch: batch.as_ref().map(sight_of),
+        batch: batch.as_ref().map(explain_batch),
         waits_for,
         attempts,
-        parked: parked.as_ref().map(|parked| parked_life(parked, kind)),
-        suppressed: suppressed.map(|(reason, at)| SuppressedLife {
+        parked: parked.as_ref().map(|parked| explain_parked(parked, kind)),
+        suppressed: suppressed.map(|(reason, at)| ExplainedSuppression {
             reason,
             at: Moment(at),
         }),
@@ -107,7 +109,7 @@ fn event_life(
 }
 
 /// What must be final first, in words.
-fn waits(reader: &Reader<'_>, key: EventKey, batch: BatchId) -> Result<Vec<WaitLife>, StoreError> {
+fn waits(reader: &Reader<'_>, key: EventKey, batch: BatchId) -> Result<Vec<ExplainedWait>, StoreError> {
     let mut waits = Vec::new();
     for after in reader.dependencies_of(batch)? {
         let held: Vec<EventKey> = reader
@@ -126,7 +128,7 @@ fn waits(reader: &Reader<'_>, key: EventKey, batch: BatchId) -> Result<Vec<WaitL
             false => format!("{} of this order", own.join(", ")),
             true => shared_orders(reader, batch, &held)?,
         };
-        waits.push(WaitLife { batch: after, holds });
+        waits.push(ExplainedWait { batch: after, holds });
     }
     Ok(waits)
 }
@@ -150,7 +152,7 @@ fn shared_orders(reader: &Reader<'_>, batch: BatchId, held: &[EventKey]) -> Resu
 }
 
 /// A batch whose event was refused holds others that were not: for those the last answer was a yes.
-fn attempts(all: Vec<AttemptRecord>, submitted: bool, batch: Option<&BatchRecord>) -> Vec<AttemptLife> {
+fn attempts(all: Vec<AttemptRecord>, submitted: bool, batch: Option<&BatchRecord>) -> Vec<ExplainedAttempt> {
     let accepted = |attempt: &AttemptRecord| {
         let last = batch.is_some_and(|batch| {
             batch.finished_at.is_some() && (batch.id, batch.attempts) == (attempt.batch, attempt.number)
@@ -158,7 +160,7 @@ fn attempts(all: Vec<AttemptRecord>, submitted: bool, batch: Option<&BatchRecord
         attempt.accepted || (last && submitted)
     };
     all.into_iter()
-        .map(|attempt| AttemptLife {
+        .map(|attempt| ExplainedAttempt {
             accepted: accepted(&attempt),
             batch: attempt.batch,
             number: attempt.number,
@@ -172,8 +174,8 @@ fn attempts(all: Vec<AttemptRecord>, submitted: bool, batch: Option<&BatchRecord
         .collect()
 }
 
-fn sight_of(batch: &BatchRecord) -> BatchSight {
-    BatchSight {
+fn explain_batch(batch: &BatchRecord) -> ExplainedBatch {
+    ExplainedBatch {
         id: batch.id,
         class: match batch.class {
             Class::Live => "live",
@@ -187,8 +189,8 @@ fn sight_of(batch: &BatchRecord) -> BatchSight {
     }
 }
 
-fn parked_life(parked: &ParkedEvent, kind: EventKind) -> ParkedLife {
-    ParkedLife {
+fn explain_parked(parked: &ParkedEvent, kind: EventKind) -> ExplainedParking {
+    ExplainedParking {
         code: parked.code.clone(),
         parked_at: Moment(parked.parked_at),
         status: parked.status,
@@ -225,10 +227,10 @@ fn export_status(
 
 /// Why the event is where it is, and what to do.
 fn notes(
-    life: &EventLife,
+    life: &ExplainedEvent,
     state: EventState,
     batch: Option<&BatchRecord>,
-    around: &Surroundings<'_>,
+    around: &OrderContext<'_>,
 ) -> Vec<String> {
     match (state, batch) {
         (EventState::Pending, Some(batch)) => pending_notes(life, batch, around),
@@ -276,7 +278,7 @@ fn erased_note(at: Option<UtcMillis>) -> Option<String> {
     })
 }
 
-fn pending_notes(life: &EventLife, batch: &BatchRecord, around: &Surroundings<'_>) -> Vec<String> {
+fn pending_notes(life: &ExplainedEvent, batch: &BatchRecord, around: &OrderContext<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     let wait = batch.due_at.millis_since(around.now);
     if batch.attempts > 0 {
@@ -286,7 +288,7 @@ fn pending_notes(life: &EventLife, batch: &BatchRecord, around: &Surroundings<'_
             true => format!(
                 "the last attempt failed{code}; the same bytes are sent again at {}, in {}",
                 batch.due_at,
-                spoken_duration(wait)
+                human_duration(wait)
             ),
             false => format!("the last attempt failed{code}; the same bytes are due to be sent again"),
         });
@@ -294,7 +296,7 @@ fn pending_notes(life: &EventLife, batch: &BatchRecord, around: &Surroundings<'_
         notes.push(format!(
             "held back until {}, in {}: it is dated in the future, so the shop's clock is ahead",
             batch.due_at,
-            spoken_duration(wait)
+            human_duration(wait)
         ));
     }
     for earlier in &life.waits_for {
@@ -311,7 +313,7 @@ fn pending_notes(life: &EventLife, batch: &BatchRecord, around: &Surroundings<'_
 }
 
 /// What holds up everything that the website sends.
-fn held_up(around: &Surroundings<'_>) -> Option<String> {
+fn held_up(around: &OrderContext<'_>) -> Option<String> {
     if !around.daemon_runs {
         return Some(
             "no daemon runs, so nothing is sent; start it with `systemctl start orderfeed`".to_owned(),

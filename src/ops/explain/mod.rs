@@ -29,7 +29,7 @@ pub const SHAPE: u32 = 1;
 
 /// What is asked for, and what the snapshot needs to know besides the store.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct ExplainRequest {
     /// The order number.
     pub number: String,
     /// The time.
@@ -39,23 +39,23 @@ pub struct Question {
     /// Codes of the websites whose events have somewhere to go.
     pub sending: Vec<String>,
     /// What the source says.
-    pub sight: Sight,
+    pub answer: SourceAnswer,
 }
 
 /// What the source says about the orders.
 #[derive(Clone, Debug)]
-pub enum Sight {
+pub enum SourceAnswer {
     /// It answered: these orders have the number, or are known to have it.
-    Answered(Vec<Seen>),
+    Answered(Vec<FoundOrder>),
     /// It did not; why.
-    Silent(String),
+    Unreachable(String),
 }
 
 /// An order in the source.
 #[derive(Clone, Debug)]
-pub enum Seen {
+pub enum FoundOrder {
     /// It was understood.
-    Whole(SeenOrder),
+    Whole(SourceOrder),
     /// Its row exists, but makes no sense.
     Unreadable {
         /// `entity_id`.
@@ -67,7 +67,7 @@ pub enum Seen {
 
 /// An order in the source, as far as it matters here.
 #[derive(Clone, Debug)]
-pub struct SeenOrder {
+pub struct SourceOrder {
     /// `entity_id`.
     pub id: i64,
     /// `state`.
@@ -100,14 +100,14 @@ pub struct Explanation {
     /// Who holds the store.
     pub daemon: DaemonStatus,
     /// Whether the source answered, and if not, why.
-    pub source: SourceLife,
+    pub source: ExplainedSource,
     /// The orders with this number; several if store views share it, none if it is unknown.
-    pub orders: Vec<OrderLife>,
+    pub orders: Vec<ExplainedOrder>,
 }
 
 /// Whether the source answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SourceLife {
+pub struct ExplainedSource {
     /// Whether it did.
     pub reachable: bool,
     /// Why not; null if it did.
@@ -116,7 +116,7 @@ pub struct SourceLife {
 
 /// One order's life.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OrderLife {
+pub struct ExplainedOrder {
     /// `entity_id`.
     pub entity_id: i64,
     /// Its website, if known.
@@ -124,24 +124,24 @@ pub struct OrderLife {
     /// All of it in one sentence.
     pub summary: String,
     /// What the source says; null if it was not reachable.
-    pub shop: Option<ShopLife>,
+    pub shop: Option<ExplainedShopOrder>,
     /// Its latest changes that are still in the changelog, oldest first.
-    pub changes: Vec<ChangeLife>,
+    pub changes: Vec<ExplainedChange>,
     /// What was last indexed of it; null if it never was.
-    pub feed: Option<FeedLife>,
+    pub feed: Option<ExplainedFeed>,
     /// Why it cannot be indexed, if that failed.
-    pub index_failure: Option<FailureLife>,
+    pub index_failure: Option<ExplainedIndexFailure>,
     /// What its website's sender does; null if the website is not known.
     pub sender: Option<SenderStatus>,
     /// Every event that was made for it.
-    pub events: Vec<EventLife>,
+    pub events: Vec<ExplainedEvent>,
     /// What happened to it in the shop and is no event yet.
-    pub missing: Vec<MissingLife>,
+    pub missing: Vec<MissingEvent>,
 }
 
 /// An order as the source shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ShopLife {
+pub struct ExplainedShopOrder {
     /// `current`, `gone` or `unreadable`.
     pub found: &'static str,
     /// What makes no sense, for `unreadable`.
@@ -160,7 +160,7 @@ pub struct ShopLife {
 
 /// A row of the changelog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ChangeLife {
+pub struct ExplainedChange {
     /// Its version.
     pub version: i64,
     /// The table in which it was seen.
@@ -175,7 +175,7 @@ pub struct ChangeLife {
 
 /// What was last indexed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FeedLife {
+pub struct ExplainedFeed {
     /// The first eight digits of the hash; null if it was cleared so that the order is looked at afresh.
     pub hash: Option<String>,
     /// Whether events are derived.
@@ -193,7 +193,7 @@ pub struct FeedLife {
 
 /// Why an order cannot be indexed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FailureLife {
+pub struct ExplainedIndexFailure {
     /// What is wrong.
     pub reason: String,
     /// How often it was tried.
@@ -204,7 +204,7 @@ pub struct FailureLife {
 
 /// One event's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EventLife {
+pub struct ExplainedEvent {
     /// What other commands take: `order:kind:document`.
     pub key: String,
     /// The kind.
@@ -222,22 +222,22 @@ pub struct EventLife {
     /// Why it is where it is and what to do, as sentences.
     pub notes: Vec<String>,
     /// How it travels; null once the retention is over.
-    pub batch: Option<BatchSight>,
+    pub batch: Option<ExplainedBatch>,
     /// The batches that it waits for.
-    pub waits_for: Vec<WaitLife>,
+    pub waits_for: Vec<ExplainedWait>,
     /// What was tried, oldest first; of many failures the first and the latest.
-    pub attempts: Vec<AttemptLife>,
+    pub attempts: Vec<ExplainedAttempt>,
     /// When it is sent again; null if it is final, or was never sent.
     pub next_attempt_at: Option<Moment>,
     /// Why it is a dead letter.
-    pub parked: Option<ParkedLife>,
+    pub parked: Option<ExplainedParking>,
     /// Why it is not used.
-    pub suppressed: Option<SuppressedLife>,
+    pub suppressed: Option<ExplainedSuppression>,
 }
 
 /// How an event travels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BatchSight {
+pub struct ExplainedBatch {
     /// The batch's number.
     pub id: i64,
     /// `live` or `history`.
@@ -256,7 +256,7 @@ pub struct BatchSight {
 
 /// A batch that must be final first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct WaitLife {
+pub struct ExplainedWait {
     /// Its number.
     pub batch: i64,
     /// What it holds that must go first.
@@ -265,7 +265,7 @@ pub struct WaitLife {
 
 /// One request that held the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AttemptLife {
+pub struct ExplainedAttempt {
     /// The batch in which it travelled.
     pub batch: i64,
     /// The how manyth of that batch.
@@ -288,7 +288,7 @@ pub struct AttemptLife {
 
 /// Why an event is a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ParkedLife {
+pub struct ExplainedParking {
     /// A stable word or the edge's code.
     pub code: String,
     /// Since when.
@@ -303,7 +303,7 @@ pub struct ParkedLife {
 
 /// Why an event is not used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SuppressedLife {
+pub struct ExplainedSuppression {
     /// The reason.
     pub reason: String,
     /// Since when.
@@ -312,7 +312,7 @@ pub struct SuppressedLife {
 
 /// What happened in the shop and is no event yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MissingLife {
+pub struct MissingEvent {
     /// The kind.
     pub kind: String,
     /// The document that it is about.

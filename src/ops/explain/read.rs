@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::ops::explain::events::{Surroundings, event_lives};
-use crate::ops::explain::shop::{gone, missing, seen_orders, shop_life};
+use crate::ops::explain::events::{OrderContext, explain_events};
+use crate::ops::explain::shop::{explain_shop, found_ids, gone, missing};
 use crate::ops::explain::{
-    ChangeLife, EventLife, Explanation, FailureLife, FeedLife, MissingLife, OrderLife, Question, SHAPE, Seen,
-    SeenOrder, Sight, SourceLife,
+    ExplainRequest, ExplainedChange, ExplainedEvent, ExplainedFeed, ExplainedIndexFailure, ExplainedOrder,
+    ExplainedSource, Explanation, FoundOrder, MissingEvent, SHAPE, SourceAnswer, SourceOrder,
 };
 use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
 use crate::store::feed::Exported;
@@ -20,27 +20,27 @@ impl Explanation {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn read(reader: &Reader<'_>, path: &Path, question: &Question) -> Result<Self, StoreError> {
+    pub fn read(reader: &Reader<'_>, path: &Path, request: &ExplainRequest) -> Result<Self, StoreError> {
         let daemon = DaemonStatus::of(StoreLock::holder(path).as_deref());
-        let mut ids = reader.orders_by_number(&question.number)?;
-        ids.extend(seen_orders(&question.sight));
+        let mut ids = reader.orders_by_number(&request.number)?;
+        ids.extend(found_ids(&request.answer));
         ids.sort_unstable();
         ids.dedup();
         let orders = ids
             .into_iter()
-            .map(|id| order_life(reader, id, question, daemon.running));
+            .map(|id| explain_order(reader, id, request, daemon.running));
         Ok(Self {
             version: SHAPE,
-            number: question.number.clone(),
-            taken_at: Moment(question.now),
+            number: request.number.clone(),
+            taken_at: Moment(request.now),
             orders: orders.collect::<Result<_, _>>()?,
             daemon,
-            source: match &question.sight {
-                Sight::Answered(_) => SourceLife {
+            source: match &request.answer {
+                SourceAnswer::Answered(_) => ExplainedSource {
                     reachable: true,
                     reason: None,
                 },
-                Sight::Silent(reason) => SourceLife {
+                SourceAnswer::Unreachable(reason) => ExplainedSource {
                     reachable: false,
                     reason: Some(reason.clone()),
                 },
@@ -49,39 +49,39 @@ impl Explanation {
     }
 }
 
-fn order_life(
+fn explain_order(
     reader: &Reader<'_>,
     id: i64,
-    question: &Question,
+    request: &ExplainRequest,
     daemon_runs: bool,
-) -> Result<OrderLife, StoreError> {
+) -> Result<ExplainedOrder, StoreError> {
     let found = reader.feed_row(id)?;
-    let seen = seen_of(&question.sight, id);
+    let seen = found_with_id(&request.answer, id);
     let whole = match seen {
-        Some(Seen::Whole(order)) => Some(order),
+        Some(FoundOrder::Whole(order)) => Some(order),
         _ => None,
     };
     let (row_website, feed) = match found {
-        Some((row, deleted)) => (row.website, Some(feed_life(row, deleted))),
+        Some((row, deleted)) => (row.website, Some(explain_feed(row, deleted))),
         None => (None, None),
     };
     let website = website_of(reader, row_website, whole)?;
     let sender = sender_of(reader, website.as_deref())?;
-    let surroundings = Surroundings {
-        now: question.now,
-        data_space: question.data_space,
+    let surroundings = OrderContext {
+        now: request.now,
+        data_space: request.data_space,
         daemon_runs,
         website: website.as_deref(),
         has_destination: website
             .as_ref()
-            .is_some_and(|code| question.sending.contains(code)),
+            .is_some_and(|code| request.sending.contains(code)),
         sender: sender.as_ref(),
         facts: whole.map_or(&[], |order| order.facts.as_slice()),
     };
     let known = reader.events_of(id)?;
-    let events = event_lives(reader, &known, &surroundings)?;
+    let events = explain_events(reader, &known, &surroundings)?;
     let changes = changes(reader, id)?;
-    let index_failure = reader.index_failure(id)?.map(|failure| FailureLife {
+    let index_failure = reader.index_failure(id)?.map(|failure| ExplainedIndexFailure {
         reason: failure.reason,
         attempts: failure.attempts,
         due_at: Moment(failure.due_at),
@@ -90,19 +90,19 @@ fn order_life(
         missing(
             order,
             &known,
-            question,
+            request,
             &changes,
             feed.as_ref(),
             index_failure.as_ref(),
             daemon_runs,
         )
     });
-    let shop = match (&question.sight, seen) {
-        (Sight::Silent(_), _) => None,
-        (Sight::Answered(_), Some(seen)) => Some(shop_life(seen)),
-        (Sight::Answered(_), None) => Some(gone()),
+    let shop = match (&request.answer, seen) {
+        (SourceAnswer::Unreachable(_), _) => None,
+        (SourceAnswer::Answered(_), Some(seen)) => Some(explain_shop(seen)),
+        (SourceAnswer::Answered(_), None) => Some(gone()),
     };
-    Ok(OrderLife {
+    Ok(ExplainedOrder {
         entity_id: id,
         website,
         summary: summary(&events, &missing, feed.as_ref(), index_failure.as_ref(), whole),
@@ -116,15 +116,15 @@ fn order_life(
     })
 }
 
-fn seen_of(sight: &Sight, id: i64) -> Option<&Seen> {
-    match sight {
-        Sight::Answered(seen) => seen.iter().find(|seen| seen.id() == id),
-        Sight::Silent(_) => None,
+fn found_with_id(answer: &SourceAnswer, id: i64) -> Option<&FoundOrder> {
+    match answer {
+        SourceAnswer::Answered(seen) => seen.iter().find(|seen| seen.id() == id),
+        SourceAnswer::Unreachable(_) => None,
     }
 }
 
-fn feed_life(row: crate::store::feed::FeedRow, deleted: bool) -> FeedLife {
-    FeedLife {
+fn explain_feed(row: crate::store::feed::FeedRow, deleted: bool) -> ExplainedFeed {
+    ExplainedFeed {
         hash: row
             .hash
             .map(|hash| hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()),
@@ -140,7 +140,7 @@ fn feed_life(row: crate::store::feed::FeedRow, deleted: bool) -> FeedLife {
 fn website_of(
     reader: &Reader<'_>,
     row: Option<i64>,
-    seen: Option<&SeenOrder>,
+    seen: Option<&SourceOrder>,
 ) -> Result<Option<String>, StoreError> {
     let codes = reader.websites()?;
     let by_feed = row.and_then(|website| codes.into_iter().find(|(id, _)| *id == website));
@@ -159,12 +159,12 @@ fn sender_of(reader: &Reader<'_>, website: Option<&str>) -> Result<Option<Sender
     Ok(Some(SenderStatus::of(code, row)))
 }
 
-fn changes(reader: &Reader<'_>, id: i64) -> Result<Vec<ChangeLife>, StoreError> {
+fn changes(reader: &Reader<'_>, id: i64) -> Result<Vec<ExplainedChange>, StoreError> {
     let version = reader.view_state()?.map_or(0, |view| view.version);
     let mut changes: Vec<_> = reader
         .changes_of(id, MOST_CHANGES)?
         .into_iter()
-        .map(|change| ChangeLife {
+        .map(|change| ExplainedChange {
             version: change.version,
             table: change.table,
             op: change.op,
@@ -178,11 +178,11 @@ fn changes(reader: &Reader<'_>, id: i64) -> Result<Vec<ChangeLife>, StoreError> 
 
 /// The order's life in one sentence: what needs a person first, then what waits, then what is fine.
 fn summary(
-    events: &[EventLife],
-    missing: &[MissingLife],
-    feed: Option<&FeedLife>,
-    failure: Option<&FailureLife>,
-    seen: Option<&SeenOrder>,
+    events: &[ExplainedEvent],
+    missing: &[MissingEvent],
+    feed: Option<&ExplainedFeed>,
+    failure: Option<&ExplainedIndexFailure>,
+    seen: Option<&SourceOrder>,
 ) -> String {
     let count = |state: &str| events.iter().filter(|event| event.state == state).count();
     let retried = events

@@ -2,14 +2,15 @@
 
 use crate::ops::explain::words::document_of;
 use crate::ops::explain::{
-    ChangeLife, FailureLife, FeedLife, MissingLife, Question, Seen, SeenOrder, ShopLife, Sight,
+    ExplainRequest, ExplainedChange, ExplainedFeed, ExplainedIndexFailure, ExplainedShopOrder, FoundOrder,
+    MissingEvent, SourceAnswer, SourceOrder,
 };
 use crate::ops::status::Moment;
 use crate::store::feed::Exported;
 use crate::store::outbox::KnownEvent;
 use orderfeed_events::{Fact, event_id};
 
-impl Seen {
+impl FoundOrder {
     /// `entity_id`.
     pub(super) fn id(&self) -> i64 {
         match self {
@@ -20,22 +21,22 @@ impl Seen {
 }
 
 /// The orders that the source knows.
-pub(super) fn seen_orders(sight: &Sight) -> Vec<i64> {
-    match sight {
-        Sight::Answered(seen) => seen.iter().map(Seen::id).collect(),
-        Sight::Silent(_) => Vec::new(),
+pub(super) fn found_ids(answer: &SourceAnswer) -> Vec<i64> {
+    match answer {
+        SourceAnswer::Answered(seen) => seen.iter().map(FoundOrder::id).collect(),
+        SourceAnswer::Unreachable(_) => Vec::new(),
     }
 }
 
 /// What the source says about an order.
-pub(super) fn shop_life(seen: &Seen) -> ShopLife {
+pub(super) fn explain_shop(seen: &FoundOrder) -> ExplainedShopOrder {
     match seen {
-        Seen::Unreadable { reason, .. } => ShopLife {
+        FoundOrder::Unreadable { reason, .. } => ExplainedShopOrder {
             found: "unreadable",
             reason: Some(reason.clone()),
             ..gone()
         },
-        Seen::Whole(order) => ShopLife {
+        FoundOrder::Whole(order) => ExplainedShopOrder {
             found: "current",
             reason: None,
             state: Some(order.state.clone()),
@@ -48,8 +49,8 @@ pub(super) fn shop_life(seen: &Seen) -> ShopLife {
 }
 
 /// The source knows no such order any more.
-pub(super) fn gone() -> ShopLife {
-    ShopLife {
+pub(super) fn gone() -> ExplainedShopOrder {
+    ExplainedShopOrder {
         found: "gone",
         reason: None,
         state: None,
@@ -62,26 +63,26 @@ pub(super) fn gone() -> ShopLife {
 
 /// What happened in the shop and is not in the outbox, each with the reason.
 pub(super) fn missing(
-    order: &SeenOrder,
+    order: &SourceOrder,
     known: &[KnownEvent],
-    question: &Question,
-    changes: &[ChangeLife],
-    feed: Option<&FeedLife>,
-    failure: Option<&FailureLife>,
+    request: &ExplainRequest,
+    changes: &[ExplainedChange],
+    feed: Option<&ExplainedFeed>,
+    failure: Option<&ExplainedIndexFailure>,
     daemon_runs: bool,
-) -> Vec<MissingLife> {
+) -> Vec<MissingEvent> {
     let is_known = |fact: &Fact| {
         known
             .iter()
             .any(|event| event.key.kind == fact.kind.code() && event.key.document == fact.document_id)
     };
-    let why = why_missing(order, question, changes, feed, failure, daemon_runs);
+    let why = why_missing(order, request, changes, feed, failure, daemon_runs);
     let missing = order.facts.iter().filter(|fact| !is_known(fact));
     missing
-        .map(|fact| MissingLife {
+        .map(|fact| MissingEvent {
             kind: fact.kind.to_string(),
             document: document_of(fact.kind, fact.document_id),
-            id: event_id(&question.data_space, fact.kind, fact.document_id),
+            id: event_id(&request.data_space, fact.kind, fact.document_id),
             happened_at: Moment(fact.at),
             why: why.clone(),
         })
@@ -90,11 +91,11 @@ pub(super) fn missing(
 
 /// One reason for all of them: events of an order enter together.
 fn why_missing(
-    order: &SeenOrder,
-    question: &Question,
-    changes: &[ChangeLife],
-    feed: Option<&FeedLife>,
-    failure: Option<&FailureLife>,
+    order: &SourceOrder,
+    request: &ExplainRequest,
+    changes: &[ExplainedChange],
+    feed: Option<&ExplainedFeed>,
+    failure: Option<&ExplainedIndexFailure>,
     daemon_runs: bool,
 ) -> String {
     if order.exported != Exported::Yes {
@@ -118,7 +119,7 @@ fn why_missing(
         Some(feed) if feed.follows => format!("withheld for now: {}", feed.reason),
         Some(feed) if !feed.exported => format!(
             "withheld: {}; a change of the order, or `orderfeed saas:resync --feed orders --by-ids {}`, makes its events",
-            feed.reason, question.number
+            feed.reason, request.number
         ),
         Some(_) => format!(
             "not captured yet: the order changed after it was indexed, and the change was not noticed so far{}",

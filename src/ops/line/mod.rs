@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::ops::journal::{self, Entry};
+use crate::ops::journal::{self, EntryHeader};
 use orderfeed_model::clock::Clock;
 
 /// The form of a line.
@@ -40,7 +40,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     tracing_subscriber::fmt::layer()
-        .event_format(Line { style, clock })
+        .event_format(LineFormat { style, clock })
         .fmt_fields(Fields(style))
         .with_ansi(false)
         // Its own complaints go through eprintln!, which panics where stderr is closed.
@@ -48,12 +48,12 @@ where
         .with_writer(writer)
 }
 
-struct Line {
+struct LineFormat {
     style: Style,
     clock: Clock,
 }
 
-impl<S, N> FormatEvent<S, N> for Line
+impl<S, N> FormatEvent<S, N> for LineFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -79,7 +79,7 @@ where
     }
 }
 
-impl Line {
+impl LineFormat {
     fn line(&self, event: &Event<'_>, fields: &Collected, spans: &str) -> String {
         let mut line = self.head(event, fields);
         for (name, value) in &fields.values {
@@ -144,7 +144,7 @@ fn journal_entry(event: &Event<'_>, fields: &Collected, spans: &str) -> String {
         };
     }
     let named = all.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let about = Entry {
+    let about = EntryHeader {
         level: event.metadata().level(),
         target: event.metadata().target(),
         code: fields.log_code.as_deref(),

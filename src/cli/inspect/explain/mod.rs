@@ -17,7 +17,7 @@ use crate::commerce::source::{ReadOrder, SourceError};
 use crate::config::Config;
 use crate::daemon::sources;
 use crate::indexer::exported;
-use crate::ops::explain::{Explanation, Question, Seen, SeenOrder, Sight};
+use crate::ops::explain::{ExplainRequest, Explanation, FoundOrder, SourceAnswer, SourceOrder};
 use orderfeed_events::facts;
 use orderfeed_model::order::{Order, OrderId};
 
@@ -43,17 +43,17 @@ pub async fn run(context: &Context, args: ExplainArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let number = args.number.trim().to_owned();
     let known = view(&config)?.read(|reader| reader.orders_by_number(&number))?;
-    let sight = match tokio::time::timeout(PATIENCE, look(&config, &number, known)).await {
-        Ok(Ok(seen)) => Sight::Answered(seen),
-        Ok(Err(error)) => Sight::Silent(error.to_string()),
-        Err(_) => Sight::Silent(format!("no answer within {} s", PATIENCE.as_secs())),
+    let answer = match tokio::time::timeout(PATIENCE, look(&config, &number, known)).await {
+        Ok(Ok(seen)) => SourceAnswer::Answered(seen),
+        Ok(Err(error)) => SourceAnswer::Unreachable(error.to_string()),
+        Err(_) => SourceAnswer::Unreachable(format!("no answer within {} s", PATIENCE.as_secs())),
     };
-    let question = Question {
+    let question = ExplainRequest {
         now: context.clock.now(),
         data_space: config.data_space_id(),
         sending: sending(&config),
         number,
-        sight,
+        answer,
     };
     let explanation =
         view(&config)?.read(|reader| Explanation::read(reader, &config.store.path, &question))?;
@@ -68,7 +68,7 @@ pub async fn run(context: &Context, args: ExplainArgs) -> anyhow::Result<Exit> {
 }
 
 /// The orders with this number, and those that were known to have it.
-async fn look(config: &Config, number: &str, known: Vec<OrderId>) -> Result<Vec<Seen>, SourceError> {
+async fn look(config: &Config, number: &str, known: Vec<OrderId>) -> Result<Vec<FoundOrder>, SourceError> {
     let (source, _) = sources::source(config)?;
     let mut ids = source.find_by_number(number).await?;
     ids.extend(known);
@@ -78,15 +78,15 @@ async fn look(config: &Config, number: &str, known: Vec<OrderId>) -> Result<Vec<
     Ok(orders.into_iter().map(|order| seen(order, config)).collect())
 }
 
-fn seen(order: ReadOrder, config: &Config) -> Seen {
+fn seen(order: ReadOrder, config: &Config) -> FoundOrder {
     match order {
-        ReadOrder::Unreadable { id, reason } => Seen::Unreadable { id, reason },
-        ReadOrder::Whole(order) => Seen::Whole(seen_order(&order, config)),
+        ReadOrder::Unreadable { id, reason } => FoundOrder::Unreadable { id, reason },
+        ReadOrder::Whole(order) => FoundOrder::Whole(seen_order(&order, config)),
     }
 }
 
-fn seen_order(order: &Order, config: &Config) -> SeenOrder {
-    SeenOrder {
+fn seen_order(order: &Order, config: &Config) -> SourceOrder {
+    SourceOrder {
         id: order.id,
         state: order.state.clone(),
         status: order.status.clone(),

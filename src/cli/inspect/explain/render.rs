@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::cli::output::table::visible;
-use crate::ops::explain::{AttemptLife, EventLife, Explanation, MissingLife, OrderLife, ShopLife};
-use crate::ops::sentence::spoken_duration;
+use crate::ops::explain::{
+    ExplainedAttempt, ExplainedEvent, ExplainedOrder, ExplainedShopOrder, Explanation, MissingEvent,
+};
+use crate::ops::sentence::human_duration;
 use crate::ops::status::Moment;
 use crate::store::outbox::SenderState;
 
@@ -57,8 +59,8 @@ impl Page<'_> {
     fn moment(&self, at: Moment) -> String {
         let since = self.explanation.taken_at.0.millis_since(at.0);
         match since {
-            0.. => format!("{} ({} ago)", at.0, spoken_duration(since)),
-            _ => format!("{} (in {})", at.0, spoken_duration(-since)),
+            0.. => format!("{} ({} ago)", at.0, human_duration(since)),
+            _ => format!("{} (in {})", at.0, human_duration(-since)),
         }
     }
 
@@ -83,7 +85,7 @@ impl Page<'_> {
         }
     }
 
-    fn order(&mut self, order: &OrderLife) {
+    fn order(&mut self, order: &ExplainedOrder) {
         let website = order.website.as_deref().map_or_else(
             || ", website unknown".to_owned(),
             |website| format!(", website {website}"),
@@ -107,7 +109,7 @@ impl Page<'_> {
         }
     }
 
-    fn shop(&mut self, shop: Option<&ShopLife>) {
+    fn shop(&mut self, shop: Option<&ExplainedShopOrder>) {
         let Some(shop) = shop else {
             let reason = self.explanation.source.reason.clone().unwrap_or_default();
             self.put("Shop", &format!("could not be asked: {reason}"));
@@ -139,7 +141,7 @@ impl Page<'_> {
         }
     }
 
-    fn captured(&mut self, order: &OrderLife) {
+    fn captured(&mut self, order: &ExplainedOrder) {
         if order.changes.is_empty() {
             let text = match order.feed {
                 Some(_) => {
@@ -166,7 +168,7 @@ impl Page<'_> {
         }
     }
 
-    fn indexed(&mut self, order: &OrderLife) {
+    fn indexed(&mut self, order: &ExplainedOrder) {
         match &order.feed {
             None => self.put("Indexed", "never"),
             Some(feed) => {
@@ -199,7 +201,7 @@ impl Page<'_> {
         }
     }
 
-    fn delivery(&mut self, order: &OrderLife) {
+    fn delivery(&mut self, order: &ExplainedOrder) {
         if !self.explanation.daemon.running {
             self.put("Daemon", "not running; start it with `systemctl start orderfeed`");
         }
@@ -224,7 +226,7 @@ impl Page<'_> {
         }
     }
 
-    fn event(&mut self, event: &EventLife, before: Option<&EventLife>) {
+    fn event(&mut self, event: &ExplainedEvent, before: Option<&ExplainedEvent>) {
         let word = event.export_status.unwrap_or("Given up");
         let _ = writeln!(self.text);
         self.line(&format!("  {}, {}: {word}", event.kind, event.document));
@@ -255,11 +257,11 @@ impl Page<'_> {
     }
 
     /// Events of one order mostly travel together: what the one before went through is not told twice.
-    fn attempts(&mut self, event: &EventLife, before: Option<&EventLife>) {
+    fn attempts(&mut self, event: &ExplainedEvent, before: Option<&ExplainedEvent>) {
         if before.is_some_and(|before| !event.attempts.is_empty() && before.attempts == event.attempts) {
             return self.deep("tries", "the same as above");
         }
-        let mut before: Option<&AttemptLife> = None;
+        let mut before: Option<&ExplainedAttempt> = None;
         for attempt in shown(&event.attempts) {
             match before.map(|before| between(before, attempt, &event.attempts)) {
                 None | Some(0) => {}
@@ -271,7 +273,7 @@ impl Page<'_> {
         }
     }
 
-    fn attempt(&self, attempt: &AttemptLife) -> String {
+    fn attempt(&self, attempt: &ExplainedAttempt) -> String {
         let mut text = self.moment(attempt.at);
         match attempt.status {
             Some(status) => {
@@ -296,7 +298,7 @@ impl Page<'_> {
         text
     }
 
-    fn missing(&mut self, missing: &MissingLife) {
+    fn missing(&mut self, missing: &MissingEvent) {
         let _ = writeln!(self.text);
         self.line(&format!("  {}, {}: no event", missing.kind, missing.document));
         self.deep("event", &format!("_id {} (it will have)", missing.id));
@@ -307,18 +309,18 @@ impl Page<'_> {
 }
 
 /// The first attempt and the latest few.
-fn shown(attempts: &[AttemptLife]) -> impl Iterator<Item = &AttemptLife> {
+fn shown(attempts: &[ExplainedAttempt]) -> impl Iterator<Item = &ExplainedAttempt> {
     let latest = attempts.len().saturating_sub(LATEST).max(1);
     attempts.iter().take(1).chain(attempts.iter().skip(latest))
 }
 
 /// How many attempts lie between two that are shown: by their numbers, because the store does not keep all of them
 /// either; across batches by what is on record.
-fn between(before: &AttemptLife, now: &AttemptLife, all: &[AttemptLife]) -> usize {
+fn between(before: &ExplainedAttempt, now: &ExplainedAttempt, all: &[ExplainedAttempt]) -> usize {
     if before.batch == now.batch {
         return now.number.saturating_sub(before.number + 1) as usize;
     }
-    let place = |wanted: &AttemptLife| all.iter().position(|attempt| attempt == wanted);
+    let place = |wanted: &ExplainedAttempt| all.iter().position(|attempt| attempt == wanted);
     match (place(before), place(now)) {
         (Some(before), Some(now)) => now.saturating_sub(before + 1),
         _ => 0,

@@ -2,7 +2,7 @@
 
 use crate::cli::inspect::explain::render::render;
 use crate::commerce::source::{Change, ChangeOp};
-use crate::ops::explain::{Explanation, Question, Seen, SeenOrder, Sight};
+use crate::ops::explain::{ExplainRequest, Explanation, FoundOrder, SourceAnswer, SourceOrder};
 use crate::store::feed::{Exported, FeedRow, IndexFailure};
 use crate::store::outbox::{
     BatchLimits, Class, EdgeAnswer, EnqueueMode, EventVerdict, NewEvent, OrderEvents, Refusal, SenderRow,
@@ -72,14 +72,14 @@ impl Life {
         .await;
     }
 
-    async fn explain(&self, sight: Sight) -> Explanation {
+    async fn explain(&self, answer: SourceAnswer) -> Explanation {
         let path = self.dir.path().join("orderfeed.db");
-        let question = Question {
+        let question = ExplainRequest {
             number: "000000101".to_owned(),
             now: at(60),
             data_space: "2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90".parse().unwrap(),
             sending: vec!["base".to_owned()],
-            sight,
+            answer,
         };
         self.store
             .read(move |reader| Explanation::read(reader, &path, &question))
@@ -87,8 +87,8 @@ impl Life {
             .unwrap()
     }
 
-    async fn told(&self, sight: Sight) -> String {
-        render(&self.explain(sight).await)
+    async fn told(&self, answer: SourceAnswer) -> String {
+        render(&self.explain(answer).await)
     }
 }
 
@@ -136,17 +136,17 @@ fn document(order: OrderId, kind: EventKind) -> i64 {
     }
 }
 
-fn seen(kinds: &[EventKind], exported: Exported) -> Sight {
-    Sight::Answered(vec![seen_order(7, kinds, exported)])
+fn seen(kinds: &[EventKind], exported: Exported) -> SourceAnswer {
+    SourceAnswer::Answered(vec![seen_order(7, kinds, exported)])
 }
 
-fn seen_order(order: OrderId, kinds: &[EventKind], exported: Exported) -> Seen {
+fn seen_order(order: OrderId, kinds: &[EventKind], exported: Exported) -> FoundOrder {
     let fact = |kind: &EventKind| Fact {
         kind: *kind,
         document_id: document(order, *kind),
         at: at(-60),
     };
-    Seen::Whole(SeenOrder {
+    FoundOrder::Whole(SourceOrder {
         id: order,
         state: "processing".to_owned(),
         status: Some("picking".to_owned()),
@@ -328,11 +328,11 @@ async fn not_captured_captured_only_and_not_understood() {
     })
     .await;
     told.push('\n');
-    let unreadable = Seen::Unreadable {
+    let unreadable = FoundOrder::Unreadable {
         id: 7,
         reason: "sales_order.base_grand_total is no number".to_owned(),
     };
-    told.push_str(&life.told(Sight::Answered(vec![unreadable])).await);
+    told.push_str(&life.told(SourceAnswer::Answered(vec![unreadable])).await);
     insta::assert_snapshot!(told);
 }
 
@@ -341,16 +341,21 @@ async fn without_daemon_and_source_it_says_so() {
     let mut life = Life::indexed(Exported::Yes).await;
     life.enqueue(7, PLACED).await;
     life.lock = None;
-    let silent = || Sight::Silent("the database at 127.0.0.1:3306 refuses the connection".to_owned());
+    let silent =
+        || SourceAnswer::Unreachable("the database at 127.0.0.1:3306 refuses the connection".to_owned());
     insta::assert_snapshot!(life.told(silent()).await);
 }
 
 #[tokio::test]
 async fn an_unknown_number_says_what_that_means() {
     let life = Life::new().await;
-    let mut told = life.told(Sight::Answered(Vec::new())).await;
+    let mut told = life.told(SourceAnswer::Answered(Vec::new())).await;
     told.push('\n');
-    told.push_str(&life.told(Sight::Silent("no answer within 10 s".to_owned())).await);
+    told.push_str(
+        &life
+            .told(SourceAnswer::Unreachable("no answer within 10 s".to_owned()))
+            .await,
+    );
     insta::assert_snapshot!(told);
 }
 
@@ -361,7 +366,7 @@ async fn two_orders_with_one_number_are_both_told() {
         .await;
     life.enqueue(7, PLACED).await;
     let both = vec![seen_order(7, PLACED, Exported::Yes)];
-    insta::assert_snapshot!(life.told(Sight::Answered(both)).await);
+    insta::assert_snapshot!(life.told(SourceAnswer::Answered(both)).await);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::cli::output::watch::{Frames, watch};
-use crate::ops::sentence::{spoken_bytes, spoken_duration};
+use crate::ops::sentence::{human_bytes, human_duration};
 use crate::ops::status::{BackfillStatus, ExportStatus, FirstSyncStatus, Moment, Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, TITLE, ViewMode};
@@ -113,7 +113,7 @@ impl Block {
     }
 
     fn age(&self, at: Moment) -> String {
-        spoken_duration(self.now.millis_since(at.0))
+        human_duration(self.now.millis_since(at.0))
     }
 
     fn daemon(&mut self, snapshot: &Snapshot) {
@@ -198,17 +198,17 @@ impl Block {
             sync.sent_events, sync.events
         );
         let window = match (took, sync.missed) {
-            (Some(took), false) => format!("; took {}, within the window", spoken_duration(took)),
-            (Some(took), true) => format!("; took {}, missed the window", spoken_duration(took)),
+            (Some(took), false) => format!("; took {}, within the window", human_duration(took)),
+            (Some(took), true) => format!("; took {}, missed the window", human_duration(took)),
             (None, true) => format!("; WINDOW MISSED at {}", sync.deadline.0),
             (None, false) => {
                 let left = sync.deadline.0.millis_since(self.now);
-                format!("; window ends in {}", spoken_duration(left))
+                format!("; window ends in {}", human_duration(left))
             }
         };
-        let eta = sync.eta_ms.map_or_else(String::new, |eta| {
-            format!(", about {} left", spoken_duration(eta))
-        });
+        let eta = sync
+            .eta_ms
+            .map_or_else(String::new, |eta| format!(", about {} left", human_duration(eta)));
         let limit = match &sync.limited_by {
             Some(limit) if took.is_none() => format!(", limited by {}", limit.replace('_', " ")),
             _ => String::new(),
@@ -233,7 +233,7 @@ impl Block {
             total => format!(" ({} %)", backfill.done.min(total) * 100 / total),
         };
         let left = backfill.remaining_ms.map_or_else(String::new, |left| {
-            format!(", about {} left", spoken_duration(left))
+            format!(", about {} left", human_duration(left))
         });
         let (kind, done, total, events) = (&backfill.kind, backfill.done, backfill.total, backfill.events);
         let since = self.age(backfill.started_at);
@@ -324,7 +324,7 @@ impl Block {
             self.put("Last run", &line);
         }
         let store = &snapshot.store;
-        let (size, wal) = (spoken_bytes(store.database_bytes), spoken_bytes(store.wal_bytes));
+        let (size, wal) = (human_bytes(store.database_bytes), human_bytes(store.wal_bytes));
         self.put(
             "Store",
             &format!("{} ({size}, write-ahead log {wal})", store.path.display()),
