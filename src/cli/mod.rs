@@ -1,19 +1,18 @@
-//! The command line: one file per family of commands.
+//! The command line: one module per family of commands.
 //!
-//! | file | what lives there |
+//! | module | purpose |
 //! |---|---|
 //! | `args` | the command tree with its help |
-//! | `exit` | exit codes, and which error means which |
-//! | `output`, `table`, `progress` | the only places that print; tables in Commerce's style |
 //! | `dispatch` | which command runs what |
-//! | `plug` | the commands that live elsewhere: run, demo, emulator, source, config; and work in this process |
-//! | `manual` | manual pages, for packages |
-//! | `execute` | changes go to the running daemon, or happen here under the store's lock |
-//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `doctor` | one family each |
-//! | `watch` | showing something again and again |
-//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `verify`, `backup`, `test_connection`, `config` | one family each |
-//! | `status`, `explain`, `indexer`, `resync`, `cron`, `failed`, `delivery`, `test_connection`, `config`, `privacy` | one family each |
-//! | `suppress`, `import`, `persons` | the suppression list; reading whom a command means |
+//! | `exit` | exit codes, and which error means which |
+//! | `output` | the only module that prints: lines, progress, tables in Commerce's style |
+//! | `execute` | changes are sent to the running daemon, or made here under the store's lock |
+//! | `inspect` | commands that only read: `status`, `explain`, `doctor` |
+//! | `index` | commands of the index: `indexer:*`, `saas:resync`, `verify`, `cron` |
+//! | `delivery` | `delivery`, `failed`, `test-connection` |
+//! | `privacy` | `suppress`, `privacy erase` |
+//! | `setup` | `config`, `source`, `backup`, `restore`, manual pages |
+//! | `run`, `trial` | the daemon in the foreground; the demo and the emulator |
 
 pub mod args;
 pub mod context;

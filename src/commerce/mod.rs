@@ -3,17 +3,15 @@
 //! `order` and `amount` are plain data: no SQL, no HTTP, no tokio. A source reads orders whole, many at a time, and
 //! says which orders changed.
 //!
-//! | file | what lives there |
+//! | module | purpose |
 //! |---|---|
 //! | [`mysql`], [`sqlite`] | the two sources |
-//! | [`settings`] | what they are told |
-//! | `parts`, `schema`, `queries`, `cells`, `decode`, `assemble` | reading whole orders, one definition for both databases |
-//! | `window`, `watched` | noticing changes: the pure core, and which tables are watched how |
-//! | [`triggers`] | our triggers and their log, for both databases |
-//! | [`grants`] | what an account needs |
-//! | [`examination`] | what a thorough look at a source found, for `doctor` |
-//! | `rows` | orders from rows that a test makes up |
-//! | [`fingerprint`] | telling one database from another |
+//! | [`settings`] | their configuration |
+//! | [`read`] | reading whole orders: one definition of tables, columns and decoding for both databases |
+//! | [`changes`] | which tables are watched and how; the window over late commits; the triggers and their log |
+//! | [`grants`] | the privileges that an account needs |
+//! | [`examination`] | the findings of an examination of a source, for `doctor` |
+//! | [`fingerprint`] | the identity of a database, which distinguishes it from another |
 
 pub mod changes;
 pub mod examination;

@@ -7,13 +7,13 @@
 //! Everything independent runs at the same time, and every question has a time limit, so that a database or a disk that
 //! hangs costs its own checks and nothing else. A check whose precondition failed is `skipped` and says why.
 //!
-//! | file | question |
+//! | module | purpose |
 //! |---|---|
-//! | [`finding`], [`check`], [`report`] | what a finding is; which checks there are; all of them together |
-//! | [`configuration`], [`files`], [`daemon`], [`schedules`] | is the house itself in order |
-//! | [`store`], [`index`], [`delivery`] | what does the store say |
-//! | [`source`], [`edge`], [`clocks`] | what do the neighbours say |
-//! | [`look`] | collecting the facts, in parallel, within the time limits |
+//! | [`finding`], [`check`], [`report`] | one finding; the list of checks; the report over all of them |
+//! | [`configuration`], [`files`], [`daemon`], [`schedules`] | checks of the installation |
+//! | [`store`], [`index`], [`delivery`] | checks of what the store holds |
+//! | [`source`], [`edge`], [`clocks`] | checks of the systems around it |
+//! | [`collect`] | collects the facts in parallel, within time limits |
 
 pub mod check;
 pub mod clocks;

@@ -7,7 +7,7 @@
 //! single fsync serves many. Reading happens on read-only connections over [`Reader`], each job in one snapshot. No
 //! other room sees a `Connection` or a line of SQL: a statement is a verb-named method, in the file of its tables.
 //!
-//! | file | tables |
+//! | module | tables |
 //! |---|---|
 //! | [`changelog`] | `sales_order_data_exporter_v2_cl`, `source_cursor` |
 //! | [`views`] | `mview_state`, `indexer_state`, `lease` |
@@ -18,7 +18,7 @@
 //! | [`suppression`] | `suppression` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
-//! | [`backup`], [`restore`] | copies of the whole file |
+//! | [`backup`] | copies of the whole file |
 //!
 //! [`file::sqlite_locks`] says who keeps SQLite's own locks, without taking any.
 //!
