@@ -1,4 +1,3 @@
-//!
 //! A local Edge Network and IMS for trials, demonstrations and tests.
 //!
 //! It implements the interfaces Adobe documents, injects faults on request ([`FaultStep`]), and keeps a ledger for
