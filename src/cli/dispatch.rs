@@ -8,10 +8,10 @@ use crate::cli::delivery::{failed, test_connection};
 use crate::cli::exit::Exit;
 use crate::cli::index::{cron, indexer, resync, verify};
 use crate::cli::inspect::{doctor, explain, status};
-use crate::cli::plug::{self, Elsewhere};
 use crate::cli::privacy::suppress;
-use crate::cli::setup::{backup, manual};
-use crate::cli::{delivery, output, privacy};
+use crate::cli::setup::{backup, config, manual, source};
+use crate::cli::trial::{demo, emulator};
+use crate::cli::{delivery, output, privacy, run};
 
 /// Runs the command.
 ///
@@ -20,11 +20,11 @@ use crate::cli::{delivery, output, privacy};
 pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let context = Context::new(cli.config);
     match cli.command {
-        Command::Run(args) => plug::dispatch(Elsewhere::Run(args), &context).await,
-        Command::Demo(args) => plug::dispatch(Elsewhere::Demo(Box::new(args)), &context).await,
-        Command::Emulator(args) => plug::dispatch(Elsewhere::Emulator(Box::new(args)), &context).await,
-        Command::Config(command) => plug::dispatch(Elsewhere::Config(command), &context).await,
-        Command::Source(command) => plug::dispatch(Elsewhere::Source(command), &context).await,
+        Command::Run(args) => run::run(args, &context).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Emulator(args) => emulator::run(args).await.map(|()| Exit::Ok),
+        Command::Config(command) => config::run(context.config_path(), &command).map(|()| Exit::Ok),
+        Command::Source(args) => source::run(&args, &context).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Explain(args) => explain::run(&context, args).await,

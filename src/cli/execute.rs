@@ -1,46 +1,41 @@
-//! A change goes to the running daemon; if none runs, it happens in this process, under the store's lock.
+//! Runs a request in the running daemon; if no daemon runs, in this process, with the store's lock held.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::output::progress::Meter;
-use crate::cli::plug;
 use crate::config::{Config, Log};
 use crate::daemon::control::socket;
-use crate::daemon::control::{
-    ControlError, JobRun, Outcome, Progress, Rebuilt, ReindexOptions, Reply, Request, Resynced,
-};
+use crate::daemon::control::{ControlError, Outcome, Reply, Request};
 use crate::daemon::lifecycle::start;
 use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
-use crate::daemon::requests::Requests;
-use crate::daemon::requests::resync::ResyncOptions;
-use crate::daemon::requests::verify::VerifyOptions;
-use crate::daemon::requests::work::{BoxFuture, ControlHandler, IndexWork, RequestError};
-use crate::daemon::schedule::jobs::Job;
-use crate::indexer::VerifyReport;
+use crate::daemon::requests::{Requests, needs_source};
+use crate::daemon::schedule::jobs::{Job, Jobs};
+use crate::daemon::sources;
+use crate::indexer::{Indexer, capture};
 use crate::ops::logging;
-use crate::store::outbox::BatchLimits;
 use crate::store::{Store, StoreError, StoreView};
 
-/// How long a daemon that holds the lock but does not listen yet is waited for: it is starting, or stopping.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest wait for a daemon that holds the lock but does not listen: it is starting or stopping.
+const DAEMON_WAIT: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Has `request` done, by the daemon or here. `purpose` is the command, as the lock names it to others.
+/// Runs one request. The lock shows `purpose`, the command, to other processes.
 ///
 /// # Errors
-/// Why it was not done; who holds the lock, if neither way is open.
+/// If the request fails, or if another process than a daemon holds the lock.
 pub async fn execute(context: &Context, request: Request, purpose: &str) -> anyhow::Result<Outcome> {
-    Session::new(context, purpose)?.ask(request).await
+    Session::new(context, purpose)?.execute(request).await
 }
 
-/// Several requests of one command. Once the store was opened here, it stays open and locked until the end.
+/// A command with several requests. A store that had to be opened here stays open and locked until the end.
 pub struct Session<'a> {
     context: &'a Context,
     purpose: &'a str,
@@ -50,13 +45,18 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Nothing is asked or opened yet.
+    /// Loads the configuration; opens and sends nothing yet.
     ///
     /// # Errors
-    /// If the configuration is wrong.
+    /// If the configuration is invalid.
     pub fn new(context: &'a Context, purpose: &'a str) -> anyhow::Result<Self> {
         let config = context.config()?;
-        quiet_log(context);
+        // Only warnings reach stderr, because the command itself reports what it does. It works without a log, too.
+        let log = Log {
+            level: "warn".to_owned(),
+            ..Log::default()
+        };
+        let _ = logging::init(&log, context.clock.clone());
         Ok(Self {
             context,
             purpose,
@@ -69,12 +69,13 @@ impl<'a> Session<'a> {
     /// As [`execute`].
     ///
     /// # Errors
-    /// As there.
-    pub async fn ask(&mut self, request: Request) -> anyhow::Result<Outcome> {
-        let deadline = Instant::now() + PATIENCE;
+    /// As [`execute`].
+    pub async fn execute(&mut self, request: Request) -> anyhow::Result<Outcome> {
+        let deadline = Instant::now() + DAEMON_WAIT;
         while self.opened.is_none() {
             let meter = &mut self.meter;
-            match socket::ask(&self.config.store.path, &request, |reply| show(meter, reply)).await {
+            let answer = socket::send_request(&self.config.store.path, &request, |reply| show(meter, reply));
+            match answer.await {
                 Err(ControlError::NoDaemon) => {}
                 answer => {
                     meter.clear();
@@ -86,36 +87,23 @@ impl<'a> Session<'a> {
         let Some(opened) = &self.opened else {
             return Err(ControlError::NoDaemon.into());
         };
-        let result = here(
-            self.context,
-            &self.config,
-            &request,
-            &opened.store,
-            &mut self.meter,
-        )
-        .await;
+        let store = &opened.store;
+        let result = run_here(self.context, &self.config, &request, store, &mut self.meter).await;
         self.meter.clear();
         result
     }
 
-    /// Opens the store here, or waits a moment for whoever has it.
+    /// Opens the store, or pauses if another process holds the lock and `deadline` has not passed.
     async fn open(&mut self, request: &Request, deadline: Instant) -> anyhow::Result<()> {
-        if !makes_store(request) {
-            // Anything else on a store that is not there is a mistake.
+        if !creates_store(request) {
             match StoreView::open(&self.config.store.path) {
-                // Opening it for writing brings it up to date.
+                // An older schema is migrated below, when the store is opened for writing.
                 Ok(_) | Err(StoreError::OlderSchema { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        match start::open(
-            &self.config,
-            &self.context.clock,
-            self.purpose,
-            DataSpace::MustMatch,
-        )
-        .await
-        {
+        let clock = &self.context.clock;
+        match start::open(&self.config, clock, self.purpose, DataSpace::MustMatch).await {
             Ok(opened) => self.opened = Some(opened),
             Err(StartError::Store(StoreError::Locked { .. })) if Instant::now() < deadline => {
                 sleep(RETRY).await;
@@ -126,41 +114,26 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Warnings of the work in this process go to stderr; what it does is said by the command itself.
-fn quiet_log(context: &Context) {
-    let log = Log {
-        level: "warn".to_owned(),
-        ..Log::default()
-    };
-    // Without a log, the command still says how it ended.
-    let _ = logging::init(&log, context.clock.clone());
-}
-
-/// An answer that belongs to another request: a daemon of another version.
+/// Returns the error for an outcome of another request, which only a daemon of another version sends.
 pub fn another_answer(outcome: &Outcome) -> anyhow::Error {
-    let cause = format!("an answer to something else: {outcome:?}");
+    let cause = format!("it belongs to another request: {outcome:?}");
     ControlError::Malformed { cause }.into()
 }
 
-fn needs_index(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Reindex(_) | Request::Resync(_) | Request::Verify(_) | Request::CronRun { .. }
-    )
+/// Returns true if the request may create a missing store. For other requests a missing store is a mistake in the
+/// configuration.
+fn creates_store(request: &Request) -> bool {
+    // A suppression list can be filled before the first sync, so that the persons on it are left out of it.
+    needs_source(request) || matches!(request, Request::Suppress(_))
 }
 
-/// Whether the source is compared with the store.
+/// Returns true if the request compares the source with the store.
 fn compares(request: &Request) -> bool {
     match request {
         Request::Verify(_) => true,
         Request::CronRun { job } => Job::from_name(job) == Some(Job::VerifySource),
         _ => false,
     }
-}
-
-/// The index does, as the daemon; and who does not want to be in the first sync has to be on the list before it.
-fn makes_store(request: &Request) -> bool {
-    needs_index(request) || matches!(request, Request::Suppress(_))
 }
 
 fn show(meter: &mut Meter, reply: Reply) {
@@ -174,8 +147,8 @@ fn show(meter: &mut Meter, reply: Reply) {
     }
 }
 
-/// In this process, with the lock held.
-async fn here(
+/// Runs a request in this process, which holds the lock.
+async fn run_here(
     context: &Context,
     config: &Config,
     request: &Request,
@@ -183,59 +156,37 @@ async fn here(
     meter: &mut Meter,
 ) -> anyhow::Result<Outcome> {
     if matches!(request, Request::Resync(options) if options.wait) {
-        return Err(ControlError::NoDaemon).context("--wait follows what a daemon sends");
+        return Err(ControlError::NoDaemon)
+            .context("--wait needs a running daemon, which delivers the events");
     }
-    if needs_index(request) {
+    let (_, shared) = watch::channel(Arc::new(config.clone()));
+    let clock = context.clock.clone();
+    let requests = if needs_source(request) {
         output::talk(
-            "No daemon is running: the work is done here, and what it queues is sent once the daemon runs: `systemctl start orderfeed`",
+            "No daemon is running: this command does the work itself. Queued events are sent once the daemon runs: \
+             `systemctl start orderfeed`",
         );
-    }
-    let index: Arc<dyn IndexWork> = match needs_index(request) {
-        true => plug::index_work(context, store).await?,
-        false => Arc::new(NoIndex),
+        let (source, _) = sources::source(config)?;
+        if compares(request) {
+            // Changes since the daemon's end were not captured, and must not count as differences.
+            capture::catch_up(store, source.as_ref(), &clock).await?;
+        }
+        let indexer = Indexer::new(store.clone(), source, clock.clone(), shared.clone());
+        Requests::new(Jobs {
+            indexer: Arc::new(indexer),
+            clock,
+            config: shared,
+            stop: CancellationToken::new(),
+        })
+    } else {
+        Requests::without_source(store.clone(), clock, shared)
     };
-    if compares(request) {
-        // Nobody captured since the daemon's end: what it would have seen by now is no difference.
-        plug::capture_first(context, store).await?;
-    }
-    let limits = BatchLimits {
-        bytes: config.delivery.max_batch_bytes,
-        events: config.delivery.max_batch_events,
-    };
-    let handler = Requests::new(store.clone(), context.clock.clone(), limits, index);
     let (replies, mut queue) = mpsc::channel(64);
-    let mut work = std::pin::pin!(handler.handle(request, replies));
+    let mut work = std::pin::pin!(requests.handle(request, replies));
     loop {
         tokio::select! {
             result = &mut work => return result,
             Some(reply) = queue.recv() => show(meter, reply),
         }
-    }
-}
-
-/// Stands in where a request does not need the index.
-struct NoIndex;
-
-impl NoIndex {
-    fn refuse<'a, T: Send + 'a>() -> BoxFuture<'a, T> {
-        Box::pin(async { Err(RequestError::NeverStarted.into()) })
-    }
-}
-
-impl IndexWork for NoIndex {
-    fn reindex<'a>(&'a self, _: &'a ReindexOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, Rebuilt> {
-        Self::refuse()
-    }
-
-    fn resync<'a>(&'a self, _: &'a ResyncOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, Resynced> {
-        Self::refuse()
-    }
-
-    fn verify<'a>(&'a self, _: &'a VerifyOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, VerifyReport> {
-        Self::refuse()
-    }
-
-    fn run_job<'a>(&'a self, _: &'a str) -> BoxFuture<'a, JobRun> {
-        Self::refuse()
     }
 }

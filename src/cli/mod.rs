@@ -23,7 +23,6 @@ pub mod exit;
 pub mod index;
 pub mod inspect;
 pub mod output;
-pub mod plug;
 pub mod privacy;
 pub mod run;
 pub mod setup;

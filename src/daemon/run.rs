@@ -13,6 +13,7 @@ use crate::commerce::source::SourceError;
 use crate::config::{AdminListen, Config};
 use crate::daemon::admin::pages::Pages;
 use crate::daemon::admin::snapshots::Snapshots;
+use crate::daemon::control::Request;
 use crate::daemon::control::serve;
 use crate::daemon::control::serve::ExitCodeOf;
 use crate::daemon::control::socket::ControlSocket;
@@ -23,13 +24,12 @@ use crate::daemon::lifecycle::start;
 use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
 use crate::daemon::lifecycle::supervision::{Supervision, with_time};
 use crate::daemon::lifecycle::vitals::Vitals;
-use crate::daemon::requests::index_work::DaemonIndexWork;
 use crate::daemon::schedule::jobs::{Job, Jobs};
 use crate::daemon::tasks;
 use crate::daemon::tasks::{Machinery, PartEnd};
 use crate::delivery::http::transport::Connector;
 use crate::delivery::{DeliveryContext, DeliveryStats};
-use crate::indexer::{Indexer, batch_limits};
+use crate::indexer::Indexer;
 use crate::ops::systemd::Notifier;
 use crate::store::views::ViewMode;
 use crate::store::{Reader, Store, StoreError};
@@ -132,9 +132,11 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         config: config.clone(),
         stop: stop.clone(),
     };
-    let limits = batch_limits(&config.borrow());
-    let work = Arc::new(DaemonIndexWork { jobs: jobs.clone() });
-    let handler = Arc::new(Requests::new(store.clone(), clock.clone(), limits, work));
+    let requests = Arc::new(Requests::new(jobs.clone()));
+    let handle = move |request: Request, replies| {
+        let requests = Arc::clone(&requests);
+        async move { requests.handle(&request, replies).await }
+    };
 
     let supervision = Supervision {
         notifier: notifier.clone(),
@@ -163,7 +165,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         connector: Connector::http(),
         tick: None,
     });
-    let serving = serve::serve(control, handler, exit_code, stop);
+    let serving = serve::serve(control, handle, exit_code, stop);
     parts.spawn(async move {
         serving.await;
         ("the control socket", Ok(()))

@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use orderfeed::daemon::control::serve::serve;
 use orderfeed::daemon::control::socket::ControlSocket;
-use orderfeed::daemon::control::{JobRun, Progress, Rebuilt, ReindexOptions, Resynced};
+use orderfeed::daemon::control::{JobRun, Outcome, Progress, Rebuilt, Reply, Request};
 use orderfeed::daemon::requests::Requests;
-use orderfeed::daemon::requests::resync::ResyncOptions;
-use orderfeed::daemon::requests::verify::VerifyOptions;
-use orderfeed::daemon::requests::work::{BoxFuture, IndexWork, RequestError};
-use orderfeed::indexer::VerifyReport;
+use orderfeed::daemon::requests::error::RequestError;
 use orderfeed::store::StoreLock;
 use orderfeed_model::clock::Clock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{LIMITS, Place, Ran};
+use super::{Place, Ran};
 
 #[tokio::test]
 async fn without_a_daemon_changes_happen_at_once() {
@@ -62,7 +59,7 @@ async fn without_a_daemon_changes_happen_at_once() {
 }
 
 #[tokio::test]
-async fn options_that_contradict_each_other_are_refused_before_anything_is_asked() {
+async fn options_that_contradict_each_other_are_refused_before_anything_is_sent() {
     let place = Place::with_store().await;
     let resync = |more: &[&str]| place.run(&[&["saas:resync", "--feed", "orders"], more].concat());
     let complaint = resync(&["--by-ids", "1,2", "--from", "2026-11-01"]).failed(2);
@@ -82,7 +79,7 @@ async fn options_that_contradict_each_other_are_refused_before_anything_is_asked
 }
 
 #[tokio::test]
-async fn a_lock_that_somebody_holds_is_told_with_the_holder() {
+async fn a_lock_held_by_another_command_is_reported_with_its_holder() {
     let place = Place::with_store().await;
     let _held = StoreLock::acquire(&place.store(), "orderfeed backup").unwrap();
     let complaint = place.run(&["indexer:reset"]).failed(75);
@@ -90,49 +87,37 @@ async fn a_lock_that_somebody_holds_is_told_with_the_holder() {
     assert!(complaint.contains(&holder), "{complaint}");
 }
 
-/// An index that tells its progress, and is locked for a resync.
-struct MadeUpIndex;
-
-impl IndexWork for MadeUpIndex {
-    fn reindex<'a>(
-        &'a self,
-        _: &'a ReindexOptions,
-        progress: mpsc::Sender<Progress>,
-    ) -> BoxFuture<'a, Rebuilt> {
-        Box::pin(async move {
-            progress
-                .send(Progress {
-                    done: 50,
-                    total: 200,
-                    events: 12,
-                })
-                .await?;
-            Ok(Rebuilt {
+/// Handles the requests that need a source with made-up results, and the others on the store.
+async fn handle(
+    requests: Arc<Requests>,
+    request: Request,
+    replies: mpsc::Sender<Reply>,
+) -> anyhow::Result<Outcome> {
+    match request {
+        Request::Reindex(_) => {
+            let progress = Progress {
+                done: 50,
+                total: 200,
+                events: 12,
+            };
+            replies.send(Reply::Progress(progress)).await?;
+            Ok(Outcome::Reindexed(Rebuilt {
                 orders: 200,
                 events: 12,
                 failures: 1,
                 duration_ms: 12_345,
-            })
-        })
-    }
-
-    fn resync<'a>(&'a self, _: &'a ResyncOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, Resynced> {
-        let holder = "full sync(1234)".to_owned();
-        Box::pin(async { Err(RequestError::Locked { holder }.into()) })
-    }
-
-    fn verify<'a>(&'a self, _: &'a VerifyOptions, _: mpsc::Sender<Progress>) -> BoxFuture<'a, VerifyReport> {
-        Box::pin(async { Ok(VerifyReport::default()) })
-    }
-
-    fn run_job<'a>(&'a self, job: &'a str) -> BoxFuture<'a, JobRun> {
-        Box::pin(async move {
-            Ok(JobRun {
-                job: job.to_owned(),
-                message: String::new(),
-                duration_ms: 3,
-            })
-        })
+            }))
+        }
+        Request::Resync(_) => {
+            let holder = "full sync(1234)".to_owned();
+            Err(RequestError::Locked { holder }.into())
+        }
+        Request::CronRun { job } => Ok(Outcome::JobRan(JobRun {
+            job,
+            message: String::new(),
+            duration_ms: 3,
+        })),
+        other => requests.handle(&other, replies).await,
     }
 }
 
@@ -141,11 +126,12 @@ async fn beside_a_daemon(place: Place, commands: &'static [&'static [&'static st
     let lock = StoreLock::acquire(&place.store(), "orderfeed run").unwrap();
     let store = place.open().await;
     let socket = ControlSocket::listen(&place.store(), &lock).unwrap();
-    let handler = Requests::new(store, Clock::System, LIMITS, Arc::new(MadeUpIndex));
+    let (_, config) = watch::channel(Arc::default());
+    let requests = Arc::new(Requests::without_source(store, Clock::System, config));
     let stop = CancellationToken::new();
     let serving = tokio::spawn(serve(
         socket,
-        Arc::new(handler),
+        move |request, replies| handle(requests.clone(), request, replies),
         orderfeed::cli::exit::code_of,
         stop.clone(),
     ));
@@ -157,7 +143,7 @@ async fn beside_a_daemon(place: Place, commands: &'static [&'static [&'static st
 }
 
 #[tokio::test]
-async fn a_running_daemon_does_what_is_asked() {
+async fn a_running_daemon_handles_the_requests() {
     let ran = beside_a_daemon(
         Place::new(),
         &[

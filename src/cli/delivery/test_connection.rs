@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::config::{Config, Website};
-use crate::daemon::requests::work::RequestError;
+use crate::daemon::requests::error::RequestError;
 use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck, ConnectionTest};
 
 /// Options of `test-connection`.

@@ -10,7 +10,7 @@ use crate::cli::output::table::{AsciiTable, Cell, Tone};
 use crate::cli::output::{self, Paint};
 use crate::config::Config;
 use crate::daemon::control::{Outcome, Request};
-use crate::daemon::requests::work::RequestError;
+use crate::daemon::requests::error::RequestError;
 use crate::daemon::schedule::jobs::Job;
 use crate::ops::sentence::human_duration;
 use crate::store::cron::CronRun;

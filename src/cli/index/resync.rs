@@ -6,8 +6,8 @@ use crate::cli::context::Context;
 use crate::cli::execute::{another_answer, execute};
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::daemon::control::resync::ResyncOptions;
 use crate::daemon::control::{Outcome, Request, Resynced};
-use crate::daemon::requests::resync::ResyncOptions;
 use orderfeed_model::clock::UtcMillis;
 
 /// The feeds that there are.
@@ -76,13 +76,13 @@ pub async fn run(context: &Context, args: ResyncArgs) -> anyhow::Result<Exit> {
         return Err(another_answer(&outcome));
     };
     output::line(&render(&resynced, dry_run))?;
-    for one in &resynced.standing_still {
+    for one in &resynced.blocked {
         output::talk(&format!(
             "{} events of website {} wait and were not waited for: {}",
             one.events, one.website, one.reason
         ));
     }
-    match resynced.standing_still.is_empty() {
+    match resynced.blocked.is_empty() {
         true => Ok(Exit::Ok),
         false => Ok(Exit::Unavailable),
     }

@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::table::visible;
 use crate::cli::output::{self, Paint};
 use crate::config::{Config, load, process_environment};
-use crate::daemon::requests::work::RequestError;
+use crate::daemon::requests::error::RequestError;
 use crate::doctor::collect;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::report::Report;

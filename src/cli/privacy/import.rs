@@ -13,8 +13,8 @@ use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output;
 use crate::cli::output::progress::Meter;
 use crate::cli::privacy::persons::{BadLine, Lines, fields, open, person};
+use crate::daemon::control::persons::{MAX_PERSONS, PersonId, Screening, SuppressOptions, Suppressed};
 use crate::daemon::control::{Outcome, Request};
-use crate::daemon::requests::persons::{MOST_PERSONS, PersonId, Screening, SuppressOptions, Suppressed};
 use crate::store::suppression::Person;
 
 /// Hashes that are sorted at a time: 8 MiB.
@@ -98,7 +98,7 @@ impl Import {
         let mut persons = std::mem::take(&mut self.waiting);
         persons.sort_unstable();
         persons.dedup();
-        for chunk in persons.chunks(MOST_PERSONS) {
+        for chunk in persons.chunks(MAX_PERSONS) {
             ask(session, chunk, &self.note, Screening::Later, &mut self.sum).await?;
             let (lines, done) = (self.lines, self.sum.added + self.sum.known);
             self.meter
@@ -120,7 +120,7 @@ impl Import {
         match json {
             true => output::json(&serde_json::json!({
                 "lines": self.lines, "bad": self.bad, "added": self.sum.added, "known": self.sum.known,
-                "events": self.sum.events, "under_way": self.sum.under_way,
+                "events": self.sum.events, "under_way": self.sum.in_flight,
             }))?,
             false => output::data(&render(&self.sum))?,
         }
@@ -148,14 +148,14 @@ pub(crate) async fn ask(
         note: note.to_owned(),
         screening,
     };
-    let outcome = session.ask(Request::Suppress(options)).await?;
+    let outcome = session.execute(Request::Suppress(options)).await?;
     let Outcome::Suppressed(some) = outcome else {
         return Err(another_answer(&outcome));
     };
     sum.added += some.added;
     sum.known += some.known;
     sum.events += some.events;
-    sum.under_way += some.under_way;
+    sum.in_flight += some.in_flight;
     Ok(())
 }
 
@@ -165,11 +165,11 @@ pub(crate) fn render(sum: &Suppressed) -> String {
         "{} persons added to the suppression list, {} were on it; {} waiting events are suppressed (local)\n",
         sum.added, sum.known, sum.events
     );
-    if sum.under_way > 0 {
+    if sum.in_flight > 0 {
         text.push_str(&format!(
             "{} batches are on their way to the edge in this moment; what of them was not sent yet is looked into before \
              it is\n",
-            sum.under_way
+            sum.in_flight
         ));
     }
     text

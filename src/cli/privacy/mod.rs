@@ -13,8 +13,8 @@ use crate::cli::execute::{another_answer, execute};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output;
 use crate::cli::privacy::persons::WhoArgs;
+use crate::daemon::control::persons::{EraseOptions, Erased, MAX_PERSONS, PersonId};
 use crate::daemon::control::{Outcome, Request};
-use crate::daemon::requests::persons::{EraseOptions, Erased, MOST_PERSONS, PersonId};
 
 /// `orderfeed privacy …`
 #[derive(Clone, Debug, Subcommand)]
@@ -68,9 +68,9 @@ pub async fn run(context: &Context, command: PrivacyCommand) -> anyhow::Result<E
         sha256: args.sha256,
     };
     let persons: Vec<_> = who.persons()?.into_iter().map(PersonId).collect();
-    if persons.is_empty() || persons.len() > MOST_PERSONS {
+    if persons.is_empty() || persons.len() > MAX_PERSONS {
         let sentence = format!(
-            "{} persons were named; 1 to {MOST_PERSONS} are possible",
+            "{} persons were named; 1 to {MAX_PERSONS} are possible",
             persons.len()
         );
         return Err(UsageError(sentence).into());
@@ -88,7 +88,7 @@ pub async fn run(context: &Context, command: PrivacyCommand) -> anyhow::Result<E
         true => output::json(&erased)?,
         false => output::data(&render(&erased))?,
     }
-    if erased.under_way > 0 {
+    if erased.in_flight > 0 {
         output::talk("Something was on its way to the edge and is still there; run this again in a moment");
         return Ok(Exit::TempFail);
     }

@@ -11,8 +11,8 @@ use crate::cli::output::table::visible;
 use crate::cli::privacy::import;
 use crate::cli::privacy::import::{ImportArgs, ask, render};
 use crate::cli::privacy::persons::WhoArgs;
+use crate::daemon::control::persons::{MAX_PERSONS, PersonId, Screening, Suppressed};
 use crate::daemon::control::{Outcome, Request};
-use crate::daemon::requests::persons::{MOST_PERSONS, PersonId, Screening, Suppressed};
 use crate::store::suppression::Suppression;
 use orderfeed_events::hex;
 
@@ -109,8 +109,8 @@ async fn add(context: &Context, args: AddArgs) -> anyhow::Result<Exit> {
     let persons = args.who.persons()?;
     let mut session = Session::new(context, "orderfeed suppress add")?;
     let mut sum = Suppressed::default();
-    let chunks = persons.chunks(MOST_PERSONS).count();
-    for (number, chunk) in (1..).zip(persons.chunks(MOST_PERSONS)) {
+    let chunks = persons.chunks(MAX_PERSONS).count();
+    for (number, chunk) in (1..).zip(persons.chunks(MAX_PERSONS)) {
         let screening = match number == chunks {
             true => Screening::Now,
             false => Screening::Later,
@@ -128,9 +128,9 @@ async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Result<Exit> {
     let persons = args.who.persons()?;
     let mut session = Session::new(context, "orderfeed suppress remove")?;
     let (mut removed, mut missing) = (0, 0);
-    for chunk in persons.chunks(MOST_PERSONS) {
+    for chunk in persons.chunks(MAX_PERSONS) {
         let persons = chunk.iter().copied().map(PersonId).collect();
-        let outcome = session.ask(Request::Unsuppress { persons }).await?;
+        let outcome = session.execute(Request::Unsuppress { persons }).await?;
         let Outcome::Unsuppressed {
             removed: some,
             missing: others,

@@ -3,11 +3,16 @@
 
 use std::io::Write;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
+use crate::cli::context::Context;
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::output;
 use crate::commerce::changes::triggers::TriggerReport;
 use crate::commerce::mysql::MysqlSource;
+use crate::config::SourceKind;
+use crate::daemon::sources;
 
 /// Work on the shop's database itself.
 #[derive(Debug, Args)]
@@ -38,26 +43,26 @@ enum TriggersCommand {
     Check,
 }
 
-/// How the database stands afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TriggersState {
-    /// Every change is logged.
-    Complete,
-    /// `check` found that changes are missed; what, has been written.
-    Incomplete,
-    /// There are no triggers of ours any more.
-    Removed,
-}
-
-/// Runs a `source` command against the configured database.
+/// Runs a `source` command against the configured database. `check` fails if a trigger is missing or altered.
 ///
 /// # Errors
-/// What the database refused, with the grant to give; a failed write to `out`.
-pub async fn run(
-    args: &SourceArgs,
-    source: &MysqlSource,
-    out: &mut dyn Write,
-) -> anyhow::Result<TriggersState> {
+/// If the source is not a MySQL database, or if it refuses a statement; the message names the grant to give.
+pub async fn run(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit> {
+    let config = context.config()?;
+    if config.source.kind != SourceKind::Mysql {
+        let message =
+            "source.kind is \"sqlite\": the embedded store includes its triggers, so there is nothing to do";
+        return Err(UsageError(message.to_owned()).into());
+    }
+    let source = MysqlSource::new(sources::mysql_settings(&config))?;
+    let mut report = Vec::new();
+    let exit = triggers(args, &source, &mut report).await;
+    // Also after a failure: the report lists the triggers that were created or removed before it.
+    output::data(&String::from_utf8_lossy(&report))?;
+    exit
+}
+
+async fn triggers(args: &SourceArgs, source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let SourceCommand::Triggers { command } = &args.command;
     match command {
         TriggersCommand::Install => install(source, out).await,
@@ -68,17 +73,12 @@ pub async fn run(
                 .await
                 .context("the triggers could not be checked")?;
             write_report(&report, out)?;
-            let complete = report.is_complete();
-            Ok(if complete {
-                TriggersState::Complete
-            } else {
-                TriggersState::Incomplete
-            })
+            Ok(exit_of(&report))
         }
     }
 }
 
-async fn install(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<TriggersState> {
+async fn install(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let created = source
         .install_triggers()
         .await
@@ -91,14 +91,17 @@ async fn install(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Tr
         .await
         .context("the triggers could not be checked")?;
     write_report(&report, out)?;
-    Ok(if report.is_complete() {
-        TriggersState::Complete
-    } else {
-        TriggersState::Incomplete
-    })
+    Ok(exit_of(&report))
 }
 
-async fn remove(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<TriggersState> {
+fn exit_of(report: &TriggerReport) -> Exit {
+    match report.is_complete() {
+        true => Exit::Ok,
+        false => Exit::Failed,
+    }
+}
+
+async fn remove(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let dropped = source
         .remove_triggers()
         .await
@@ -107,7 +110,7 @@ async fn remove(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Tri
         writeln!(out, "dropped {name}")?;
     }
     writeln!(out, "{} triggers and the log table were removed.", dropped.len())?;
-    Ok(TriggersState::Removed)
+    Ok(Exit::Ok)
 }
 
 fn write_report(report: &TriggerReport, out: &mut dyn Write) -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! The Unix socket beside the store: where it is, how it is made, and the client's side of a conversation.
+//! The control socket: a Unix socket beside the store. Its path, the listener, and the client.
 
 use std::fs;
 use std::io;
@@ -13,10 +13,10 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::daemon::control::{ControlError, MAX_LINE, Outcome, Reply, Request};
 use crate::store::StoreLock;
 
-/// Longest path of a socket in bytes. Linux has 108 with the final zero; a little less also fits elsewhere.
+/// Longest path of a socket in bytes. Linux allows 108 with the final zero; other systems a little less.
 const MAX_PATH: usize = 100;
 
-/// The listening socket. The file goes away with the value.
+/// The listening socket. Dropping it removes the file.
 #[derive(Debug)]
 pub struct ControlSocket {
     pub(crate) listener: UnixListener,
@@ -24,20 +24,19 @@ pub struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Listens on the socket of the store at `store`, for its owner alone (0600). One that a killed daemon left behind
-    /// is replaced: whoever holds the lock is the only daemon there is. To be called inside the runtime, before other
-    /// threads make files: the process's umask is narrowed for a moment.
+    /// Listens on the socket of the store at `store`, with mode 0600.
     ///
-    /// # Errors
-    /// If the path is too long, or the socket cannot be made.
+    /// Must be called inside the runtime, and before other threads create files: it changes the umask of the process for a
+    /// moment.
     pub fn listen(store: &Path, _held: &StoreLock) -> Result<Self, ControlError> {
         let path = socket_path(store)?;
         let failed = |cause| of_io(&path, cause);
+        // A killed daemon left its socket behind. The caller holds the lock, so no other daemon listens on it.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        // Narrow from the first moment on, not only after a chmod.
+        // With a chmod alone, other users could connect between bind and chmod.
         let umask = rustix::process::umask(Mode::from_bits_truncate(0o177));
         let listener = UnixListener::bind(&path);
         rustix::process::umask(umask);
@@ -53,10 +52,7 @@ impl Drop for ControlSocket {
     }
 }
 
-/// `<store>.sock`.
-///
-/// # Errors
-/// If the path is too long for a socket.
+/// Returns `<store>.sock`, or an error if that is too long for a socket.
 pub fn socket_path(store: &Path) -> Result<PathBuf, ControlError> {
     let mut path = store.as_os_str().to_owned();
     path.push(".sock");
@@ -72,11 +68,13 @@ pub fn socket_path(store: &Path) -> Result<PathBuf, ControlError> {
     }
 }
 
-/// Asks the daemon of the store at `store`, and waits for its last reply. The others go to `on_reply` as they come.
+/// Sends a request to the daemon of the store at `store` and waits for its last reply. Passes the others to `on_reply` as
+/// they arrive.
 ///
 /// # Errors
-/// `NoDaemon` if nobody listens, `Failed` if the daemon did not do it, otherwise what became of the conversation.
-pub async fn ask(
+/// [`ControlError::NoDaemon`] if no process listens, [`ControlError::Failed`] if the daemon refused or failed; else the
+/// connection broke.
+pub async fn send_request(
     store: &Path,
     request: &Request,
     mut on_reply: impl FnMut(Reply),

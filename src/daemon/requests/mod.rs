@@ -1,51 +1,61 @@
-//! Doing what was asked: the part that needs the store alone, and the part that the index does.
+//! The requests of commands. The daemon runs them for the control socket; if no daemon runs, the command runs them in its
+//! own process, with the store's lock held.
 
-pub(crate) mod backfill_reply;
-pub mod index_work;
-pub mod persons;
+pub mod error;
 pub(crate) mod privacy;
-pub mod resync;
-pub(crate) mod resync_work;
-pub mod selection;
+pub(crate) mod progress;
+pub(crate) mod resync;
 pub(crate) mod store;
-pub mod verify;
-pub(crate) mod verify_work;
-pub mod work;
+pub(crate) mod verify;
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 
-use crate::daemon::control::{Outcome, Progress, Reply, Request};
+use crate::config::Config;
+use crate::daemon::control::{JobRun, Outcome, Rebuilt, ReindexOptions, Reply, Request};
+use crate::daemon::requests::error::{RequestError, refused};
 use crate::daemon::requests::privacy::PrivacyRequests;
+use crate::daemon::requests::progress::Reporter;
 use crate::daemon::requests::store::StoreRequests;
-use crate::daemon::requests::work::{BoxFuture, ControlHandler, IndexWork, RequestError};
+use crate::daemon::schedule::jobs::{Job, Jobs};
+use crate::indexer::{BackfillOptions, IndexError, Reach};
 use crate::store::Store;
-use crate::store::outbox::BatchLimits;
 use orderfeed_model::clock::Clock;
 
-/// How many reports of progress may wait to be forwarded.
-const PROGRESS_QUEUE: usize = 16;
-
-/// Handles every request: the one implementation, for the daemon and for a command without one.
+/// Runs requests on an open store.
 pub struct Requests {
     store: StoreRequests,
     privacy: PrivacyRequests,
-    index: Arc<dyn IndexWork>,
+    jobs: Option<Jobs>,
 }
 
 impl Requests {
-    /// Over an open store and the work on its index. `limits` are those of the outbox's batches.
-    pub fn new(store: Store, clock: Clock, limits: BatchLimits, index: Arc<dyn IndexWork>) -> Self {
+    /// Creates the requests of a process that has a source, such as the daemon.
+    pub fn new(jobs: Jobs) -> Self {
+        let store = jobs.indexer.store().clone();
         Self {
-            privacy: PrivacyRequests::new(store.clone(), clock.clone()),
-            store: StoreRequests::new(store, clock, limits),
-            index,
+            jobs: Some(jobs.clone()),
+            ..Self::without_source(store, jobs.clock, jobs.config)
         }
     }
 
-    async fn answer(&self, request: &Request, replies: mpsc::Sender<Reply>) -> anyhow::Result<Outcome> {
+    /// Creates requests that cannot use the source, which a command need not be able to reach. Requests for which
+    /// [`needs_source`] is true fail.
+    pub fn without_source(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>>) -> Self {
+        Self {
+            privacy: PrivacyRequests::new(store.clone(), clock.clone()),
+            store: StoreRequests::new(store, clock, config),
+            jobs: None,
+        }
+    }
+
+    /// Handles one request.
+    ///
+    /// Progress goes to `replies`, which may close at any time: the client disconnected, and the work continues. The caller
+    /// sends the last reply. Dropping the future ends the work between two transactions.
+    pub async fn handle(&self, request: &Request, replies: mpsc::Sender<Reply>) -> anyhow::Result<Outcome> {
+        let reporter = Reporter(replies);
         match request {
             Request::Ping => Ok(Outcome::Pong {
                 pid: std::process::id(),
@@ -56,55 +66,74 @@ impl Requests {
             Request::SetStatus { status } => self.store.set_status(*status).await,
             Request::RetryParked(selection) => self.store.retry(selection).await,
             Request::DiscardParked { selection, reason } => self.store.discard(selection, reason).await,
-            Request::Suppress(options) => self.privacy.suppress(options, &replies).await,
+            Request::Suppress(options) => self.privacy.suppress(options, &reporter).await,
             Request::Unsuppress { persons } => self.privacy.unsuppress(persons).await,
-            Request::Erase(options) => self.privacy.erase(options, &replies).await,
+            Request::Erase(options) => self.privacy.erase(options, &reporter).await,
             Request::PauseDelivery { website } => self.store.pause(website.as_deref()).await,
             Request::ResumeDelivery { website } => self.store.resume(website.as_deref()).await,
-            Request::Reindex(options) => {
-                let rebuilt = self.index.reindex(options, forwarded(replies)).await;
-                Ok(Outcome::Reindexed(rebuilt.map_err(in_reindex_words)?))
-            }
+            Request::Reindex(options) => reindex(self.jobs()?, options, reporter).await,
             Request::Resync(options) => {
                 options.validate()?;
-                let resynced = self.index.resync(options, forwarded(replies)).await?;
+                let resynced = resync::resync(self.jobs()?, &self.store, options, reporter).await?;
                 Ok(Outcome::Resynced(resynced))
             }
             Request::Verify(options) => {
                 options.validate()?;
-                let report = self.index.verify(options, forwarded(replies)).await?;
+                let report = verify::verify(self.jobs()?, options, reporter).await?;
                 Ok(Outcome::Verified(report))
             }
-            Request::CronRun { job } => Ok(Outcome::JobRan(self.index.run_job(job).await?)),
+            Request::CronRun { job } => run_job(self.jobs()?, job).await,
         }
     }
-}
 
-impl ControlHandler for Requests {
-    fn handle<'a>(&'a self, request: &'a Request, replies: mpsc::Sender<Reply>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.answer(request, replies))
+    fn jobs(&self) -> Result<&Jobs, RequestError> {
+        self.jobs.as_ref().ok_or(RequestError::NeverStarted)
     }
 }
 
-/// Progress as replies. Reports that nobody takes in time are dropped: a slow client must not slow the work down. It
-/// closes when the client is gone.
-fn forwarded(replies: mpsc::Sender<Reply>) -> mpsc::Sender<Progress> {
-    let (sender, mut reports) = mpsc::channel(PROGRESS_QUEUE);
-    tokio::spawn(async move {
-        while let Some(progress) = reports.recv().await {
-            let sent = replies.try_send(Reply::Progress(progress));
-            if matches!(sent, Err(TrySendError::Closed(_))) {
-                return;
-            }
-        }
-    });
-    sender
+/// Returns true if the request reads the source.
+pub fn needs_source(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Reindex(_) | Request::Resync(_) | Request::Verify(_) | Request::CronRun { .. }
+    )
 }
 
-fn in_reindex_words(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast::<RequestError>() {
-        Ok(RequestError::Locked { holder }) => RequestError::ReindexLocked { holder }.into(),
-        Ok(other) => other.into(),
-        Err(error) => error,
-    }
+/// Reindexes every order by upsert, also while the indexer is suspended.
+async fn reindex(jobs: &Jobs, options: &ReindexOptions, reporter: Reporter) -> anyhow::Result<Outcome> {
+    let backfill = BackfillOptions {
+        reach: Reach::History,
+        batch_size: options.batch_size,
+        ..BackfillOptions::default()
+    };
+    let stop = || jobs.stop.is_cancelled();
+    let report = jobs.indexer.reindex(backfill, stop, reporter.of_backfill()).await;
+    let report = report.map_err(|error| match error {
+        IndexError::Busy(holder) => RequestError::ReindexLocked { holder }.into(),
+        other => anyhow::Error::from(other),
+    })?;
+    Ok(Outcome::Reindexed(Rebuilt {
+        orders: report.indexed.orders,
+        events: report.indexed.events,
+        failures: report.indexed.failed,
+        duration_ms: u64::try_from(report.elapsed_ms).unwrap_or_default(),
+    }))
+}
+
+/// Runs a job once, outside its schedule, and records the run.
+async fn run_job(jobs: &Jobs, name: &str) -> anyhow::Result<Outcome> {
+    let job = Job::from_name(name).ok_or_else(|| RequestError::UnknownJob {
+        job: name.to_owned(),
+        known: Job::ALL.map(Job::as_str).join(", "),
+    })?;
+    let started = jobs.clock.now();
+    let result = jobs.run(job).await;
+    let finished = jobs.clock.now();
+    jobs.record(job, started, finished, &result).await?;
+    let summary = result.map_err(refused)?;
+    Ok(Outcome::JobRan(JobRun {
+        job: name.to_owned(),
+        message: summary.unwrap_or_else(|| "nothing to do".to_owned()),
+        duration_ms: u64::try_from(finished.millis_since(started)).unwrap_or_default(),
+    }))
 }

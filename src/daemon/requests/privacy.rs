@@ -1,31 +1,31 @@
-//! The suppression list, and erasing a person. Beside running senders: what they have in their hands is left alone, and
-//! looked at again when they let go of it.
+//! The requests about persons: the suppression list and `privacy erase`. Senders may run meanwhile: batches in flight are
+//! skipped, and processed once their senders have settled them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use crate::daemon::control::{Outcome, Reply};
-use crate::daemon::requests::persons::{
+use crate::daemon::control::Outcome;
+use crate::daemon::control::persons::{
     EraseOptions, Erased, PersonId, Screening, SuppressOptions, Suppressed,
 };
+use crate::daemon::requests::progress::Reporter;
 use crate::store::outbox::in_flight::InFlightBatches;
 use crate::store::outbox::{BatchId, Class, EventKey, PersonEvents};
 use crate::store::suppression::Person;
-use crate::store::{Durability, Store, StoreError, Writer};
+use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_events::person_of;
 use orderfeed_model::clock::Clock;
 use orderfeed_model::order::OrderId;
 
-/// Batches or dead letters that are looked into at a time, so that writer and readers stay free for the senders.
+/// Batches or parked events processed at a time, so that senders do not wait long for writer and readers.
 const PAGE: usize = 64;
-/// How long a batch on its way is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// Between two words about how far it is.
-const SAY_EVERY: Duration = Duration::from_secs(5);
+/// Longest wait for batches in flight.
+const IN_FLIGHT_WAIT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Interval of progress messages.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 const FIRST: EventKey = EventKey {
     order: OrderId::MIN,
     kind: 0,
@@ -45,7 +45,7 @@ impl PrivacyRequests {
     pub(crate) async fn suppress(
         &self,
         options: &SuppressOptions,
-        replies: &mpsc::Sender<Reply>,
+        reporter: &Reporter,
     ) -> anyhow::Result<Outcome> {
         let persons = hashes(&options.persons);
         let total = persons.len() as u64;
@@ -56,11 +56,11 @@ impl PrivacyRequests {
             ..Suppressed::default()
         };
         if options.screening == Screening::Now {
-            self.screen(&mut suppressed, replies).await?;
+            self.screen(&mut suppressed, reporter).await?;
             tracing::info!(
                 persons = added,
                 events = suppressed.events,
-                "The suppression list was changed, what waited of those on it is not sent"
+                "The suppression list was changed; pending events of the persons on it are not sent"
             );
         }
         Ok(Outcome::Suppressed(suppressed))
@@ -78,11 +78,7 @@ impl PrivacyRequests {
         })
     }
 
-    pub(crate) async fn erase(
-        &self,
-        options: &EraseOptions,
-        replies: &mpsc::Sender<Reply>,
-    ) -> anyhow::Result<Outcome> {
+    pub(crate) async fn erase(&self, options: &EraseOptions, reporter: &Reporter) -> anyhow::Result<Outcome> {
         let persons = hashes(&options.persons);
         let mut erasure = Erasure {
             store: &self.store,
@@ -93,32 +89,24 @@ impl PrivacyRequests {
             },
             orders: BTreeSet::new(),
             skipped: Vec::new(),
-            voice: Voice::new(replies),
+            searched: SearchLog::new(reporter),
             persons,
         };
-        // Listed first: what is indexed from here on is suppressed, what was before is found below.
+        // Before the search: events indexed from here on are suppressed, earlier ones are found by it.
         if options.suppress && !options.dry_run {
             erasure.report.listed = self.add(erasure.persons.clone(), "erased").await?;
         }
         erasure.run().await?;
         if !options.dry_run {
             erasure.report.log_emptied = self.store.truncate_wal().await?;
-        }
-        erasure.report.orders = erasure.orders.len() as u64;
-        if !options.dry_run {
-            let Erased {
-                waiting,
-                sent,
-                parked,
-                ..
-            } = erasure.report;
             tracing::info!(
-                waiting,
-                sent,
-                parked,
+                waiting = erasure.report.waiting,
+                sent = erasure.report.sent,
+                parked = erasure.report.parked,
                 "Bodies of events were erased at a person's request"
             );
         }
+        erasure.report.orders = erasure.orders.len() as u64;
         Ok(Outcome::Erased(erasure.report))
     }
 
@@ -131,13 +119,10 @@ impl PrivacyRequests {
             .await
     }
 
-    /// Goes through everything that waits. A batch that becomes live meanwhile is met with the live ones.
-    async fn screen(
-        &self,
-        suppressed: &mut Suppressed,
-        replies: &mpsc::Sender<Reply>,
-    ) -> Result<(), StoreError> {
-        let mut voice = Voice::new(replies);
+    /// Screens every pending batch. History goes first: a batch that is promoted to live meanwhile is found among the live
+    /// ones.
+    async fn screen(&self, suppressed: &mut Suppressed, reporter: &Reporter) -> Result<(), StoreError> {
+        let mut searched = SearchLog::new(reporter);
         let mut skipped = Vec::new();
         for (website, _) in self.store.read(|r| r.websites()).await? {
             for class in [Class::History, Class::Live] {
@@ -149,13 +134,13 @@ impl PrivacyRequests {
                         .await?;
                     let Some(last) = page.last() else { break };
                     after = *last;
-                    voice.went_through(page.len());
+                    searched.add(page.len());
                     suppressed.events += self.screen_page(page, &mut skipped).await?;
                 }
             }
         }
         let (free, held) = when_free(self.store.in_flight(), skipped).await;
-        suppressed.under_way = held.len() as u64;
+        suppressed.in_flight = held.len() as u64;
         for page in free.chunks(PAGE) {
             suppressed.events += self.screen_page(page.to_vec(), &mut Vec::new()).await?;
         }
@@ -197,7 +182,7 @@ impl PrivacyRequests {
     }
 }
 
-/// One run of `privacy erase`.
+/// A run of `privacy erase`.
 struct Erasure<'a> {
     store: &'a Store,
     clock: &'a Clock,
@@ -205,29 +190,29 @@ struct Erasure<'a> {
     report: Erased,
     orders: BTreeSet<OrderId>,
     skipped: Vec<BatchId>,
-    voice: Voice<'a>,
+    searched: SearchLog<'a>,
 }
 
 impl Erasure<'_> {
-    /// Dead letters and batches; once more, as long as a sender held some of them: what it held may be a dead letter or two
-    /// batches when it lets go.
+    /// Erases parked events and batches. Repeats it while batches are in flight: a settled batch may have become parked events
+    /// or two batches.
     async fn run(&mut self) -> Result<(), StoreError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + IN_FLIGHT_WAIT;
         loop {
             let first = self.skipped.iter().min().map_or(0, |id| id - 1);
             self.skipped.clear();
-            self.dead_letters().await?;
+            self.parked_events().await?;
             self.bodies(first).await?;
             if self.skipped.is_empty() || Instant::now() > deadline {
                 break;
             }
             when_free(self.store.in_flight(), self.skipped.clone()).await;
         }
-        self.report.under_way = self.skipped.len() as u64;
+        self.report.in_flight = self.skipped.len() as u64;
         Ok(())
     }
 
-    async fn dead_letters(&mut self) -> Result<(), StoreError> {
+    async fn parked_events(&mut self) -> Result<(), StoreError> {
         let mut after = FIRST;
         loop {
             let persons = self.persons.clone();
@@ -240,19 +225,16 @@ impl Erasure<'_> {
             self.orders.extend(found.iter().map(|key| key.order));
             self.report.parked += match self.report.dry_run {
                 true => found.len() as u64,
-                false => self.erase_letters(found).await?,
+                false => self.erase_parked(found).await?,
             };
         }
     }
 
-    async fn erase_letters(&self, keys: Vec<EventKey>) -> Result<u64, StoreError> {
+    async fn erase_parked(&self, keys: Vec<EventKey>) -> Result<u64, StoreError> {
         let at = self.clock.now();
         let erase = move |w: &mut Writer<'_>| {
-            let mut erased = 0;
-            for key in keys {
-                erased += u64::from(w.erase_parked(key, at)?);
-            }
-            Ok(erased)
+            keys.into_iter()
+                .try_fold(0, |erased, key| Ok(erased + u64::from(w.erase_parked(key, at)?)))
         };
         self.store.write(Durability::Durable, erase).await
     }
@@ -260,7 +242,7 @@ impl Erasure<'_> {
     async fn bodies(&mut self, mut after: BatchId) -> Result<(), StoreError> {
         loop {
             let persons = self.persons.clone();
-            let read = move |r: &crate::store::Reader<'_>| {
+            let read = move |r: &Reader<'_>| {
                 let page = r.batches_with_body(after, PAGE)?;
                 let mut concerned = Vec::new();
                 for id in &page {
@@ -274,7 +256,7 @@ impl Erasure<'_> {
             let (page, concerned) = self.store.read(read).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = *last;
-            self.voice.went_through(page.len());
+            self.searched.add(page.len());
             match self.report.dry_run {
                 true => concerned.into_iter().for_each(|(_, found)| self.count(&found)),
                 false => {
@@ -322,39 +304,37 @@ impl Erasure<'_> {
     }
 }
 
-/// Says now and then how far it is.
-struct Voice<'a> {
-    replies: &'a mpsc::Sender<Reply>,
+/// Reports the number of searched batches now and then.
+struct SearchLog<'a> {
+    reporter: &'a Reporter,
     batches: usize,
-    spoke: Instant,
+    reported: Instant,
 }
 
-impl<'a> Voice<'a> {
-    fn new(replies: &'a mpsc::Sender<Reply>) -> Self {
+impl<'a> SearchLog<'a> {
+    fn new(reporter: &'a Reporter) -> Self {
         Self {
-            replies,
+            reporter,
             batches: 0,
-            spoke: Instant::now(),
+            reported: Instant::now(),
         }
     }
 
-    fn went_through(&mut self, batches: usize) {
+    fn add(&mut self, batches: usize) {
         self.batches += batches;
-        if self.spoke.elapsed() < SAY_EVERY {
-            return;
+        if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            self.reporter
+                .line(format!("{} batches searched so far", self.batches));
         }
-        self.spoke = Instant::now();
-        let text = format!("{} batches were looked into so far", self.batches);
-        // A slow client must not slow the work down.
-        let _ = self.replies.try_send(Reply::Line { text });
     }
 }
 
-/// Waits until senders let go of these, within bounds: those that are free, and those that are not.
+/// Waits a bounded time until no batch is in flight any more. Returns the settled ones and those still in flight.
 async fn when_free(in_flight: &InFlightBatches, ids: Vec<BatchId>) -> (Vec<BatchId>, Vec<BatchId>) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + IN_FLIGHT_WAIT;
     while ids.iter().any(|id| in_flight.contains(*id)) && Instant::now() < deadline {
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
     }
     ids.into_iter().partition(|id| !in_flight.contains(*id))
 }

@@ -1,193 +1,188 @@
-//! The options of `saas:resync`, and which of them contradict each other. Pure.
+//! The request `saas:resync`: reindexes, then retries every event that is pending or parked.
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-use orderfeed_model::clock::UtcMillis;
+use crate::daemon::control::resync::ResyncOptions;
+use crate::daemon::control::selection::Selection;
+use crate::daemon::control::{BlockedWebsite, Outcome, Progress, Resynced};
+use crate::daemon::requests::error::refused;
+use crate::daemon::requests::progress::Reporter;
+use crate::daemon::requests::store::StoreRequests;
+use crate::daemon::schedule::jobs::Jobs;
+use crate::indexer::intake::blocked_websites;
+use crate::indexer::intake::blocked_websites::{Deliverability, WebsitePending};
+use crate::indexer::{BackfillKind, BackfillOptions, Indexed, OrdersById, Reach};
+use crate::store::{Durability, Reader, Topic};
+use orderfeed_model::order::OrderId;
 
-/// Most orders that may be named one by one; more than that is a range.
-pub const MAX_IDS: usize = 10_000;
-/// Largest batch.
-pub const MAX_BATCH: u32 = 10_000;
-/// Most threads.
-pub const MAX_THREADS: u32 = 32;
+/// Longest pause between two reads of the backlog: delivery does not announce every answer.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What to synchronize again, and how. The default reindexes everything and sends what is new, changed or failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ResyncOptions {
-    /// Do not read the source; send again what the outbox holds and what failed.
-    pub no_reindex: bool,
-    /// Say what would be sent; send and store nothing.
-    pub dry_run: bool,
-    /// Only these orders: order numbers or entity ids.
-    pub by_ids: Vec<String>,
-    /// Only orders created at or after this.
-    pub from: Option<UtcMillis>,
-    /// Only orders created before this.
-    pub to: Option<UtcMillis>,
-    /// Go on where an earlier, interrupted run stopped.
-    pub continue_resync: bool,
-    /// Send again what was delivered, with the same ids and bytes.
-    pub force: bool,
-    /// Forget the feed's hashes first, so that every order is looked at.
-    pub cleanup_feed: bool,
-    /// Orders in one batch, instead of `index.batch_size`.
-    pub batch_size: Option<u32>,
-    /// Batches that are read at the same time.
-    pub thread_count: Option<u32>,
-    /// Return when everything was delivered that can be, not when everything is queued.
-    pub wait: bool,
+/// Runs a resync with validated options.
+pub(crate) async fn resync(
+    jobs: &Jobs,
+    requests: &StoreRequests,
+    options: &ResyncOptions,
+    reporter: Reporter,
+) -> anyhow::Result<Resynced> {
+    let started = jobs.clock.now();
+    if options.cleanup_feed {
+        let stop = || jobs.stop.is_cancelled();
+        jobs.indexer.forget_feed(stop).await.map_err(refused)?;
+    }
+    let mut result = Resynced::default();
+    if !options.no_reindex || options.force {
+        let (indexed, again) = index(jobs, options, reporter.clone()).await?;
+        result.orders = indexed.orders;
+        result.events = indexed.events;
+        result.failures = indexed.failed;
+        result.again = again;
+    }
+    if !options.dry_run {
+        // An operator who names orders, a range or delivered events does not mean every parked event of the shop.
+        let everything =
+            options.by_ids.is_empty() && options.from.is_none() && options.to.is_none() && !options.force;
+        if everything && let Outcome::Parked { events, .. } = requests.retry(&Selection::default()).await? {
+            result.events += events;
+        }
+        let store = jobs.indexer.store();
+        store
+            .write(Durability::Durable, |writer| writer.retry_now())
+            .await?;
+    }
+    if options.wait {
+        result.blocked = wait_until_sent(jobs, &reporter).await?;
+    }
+    result.duration_ms = u64::try_from(jobs.clock.now().millis_since(started)).unwrap_or_default();
+    Ok(result)
 }
 
-/// Options that cannot be meant together; the sentence says which and what to use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Contradiction(String);
+/// Returns the counts of a backfill, a preview or single orders, and the number of events that are resent.
+async fn index(jobs: &Jobs, options: &ResyncOptions, reporter: Reporter) -> anyhow::Result<(Indexed, u64)> {
+    let indexer = &jobs.indexer;
+    let ranged = options.from.is_some() || options.to.is_some();
+    // `first_sync.history` does not apply to orders that an operator names.
+    let reach = match ranged || !options.by_ids.is_empty() {
+        true => Reach::Everything,
+        false => Reach::History,
+    };
+    let backfill = BackfillOptions {
+        created_from: options.from,
+        created_before: options.to,
+        website: None,
+        reach,
+        resend: options.force,
+        batch_size: options.batch_size,
+        read_ahead: options.thread_count,
+    };
+    let stop = || jobs.stop.is_cancelled();
+    let orders = match options.by_ids.is_empty() {
+        true => None,
+        false => Some(find(jobs, &options.by_ids).await?),
+    };
+    if options.dry_run {
+        let orders = orders.map(|(found, _)| found);
+        let preview = indexer.preview(&backfill, orders, stop, reporter.of_backfill());
+        return preview.await.map_err(refused);
+    }
+    if let Some((found, unknown)) = orders {
+        let by_id = OrdersById {
+            orders: found,
+            resend: options.force,
+        };
+        let mut indexed = indexer.index_orders(by_id).await.map_err(refused)?;
+        indexed.failed += unknown;
+        return Ok((indexed, indexed.resent));
+    }
+    if !options.continue_resync {
+        indexer
+            .cancel_backfills(BackfillKind::Resync)
+            .await
+            .map_err(refused)?;
+    }
+    let report = indexer
+        .resync(backfill, stop, reporter.of_backfill())
+        .await
+        .map_err(refused)?;
+    Ok((report.indexed, report.indexed.resent))
+}
 
-impl Contradiction {
-    pub(crate) fn new(sentence: String) -> Self {
-        Self(sentence)
+/// Returns the entity ids of the named orders, and the number of names without an order. A name is an order number, or
+/// if no order has that number, an entity id.
+pub(crate) async fn find(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, u64)> {
+    let (mut found, mut unknown) = (Vec::new(), 0);
+    for name in names {
+        let by_number = jobs.indexer.source().find_by_number(name.trim()).await?;
+        match (by_number.is_empty(), entity_id(name)) {
+            (false, _) => found.extend(by_number),
+            (true, Some(id)) if !jobs.indexer.source().read_orders(&[id]).await?.is_empty() => found.push(id),
+            (true, _) => unknown += 1,
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok((found, unknown))
+}
+
+/// Parses an entity id. Text with leading zeros is an order number: if no order has it, the order with that id must not
+/// be taken instead.
+pub(crate) fn entity_id(name: &str) -> Option<OrderId> {
+    let id: OrderId = name.trim().parse().ok()?;
+    (id.to_string() == name.trim()).then_some(id)
+}
+
+/// Waits until every event that can be delivered is delivered; returns the websites with other events.
+async fn wait_until_sent(jobs: &Jobs, reporter: &Reporter) -> anyhow::Result<Vec<BlockedWebsite>> {
+    let store = jobs.indexer.store();
+    let mut outbox = store.subscribe(Topic::Outbox);
+    let mut total = 0;
+    loop {
+        outbox.borrow_and_update();
+        let config = jobs.config.borrow().clone();
+        let websites = store
+            .read(move |reader: &Reader<'_>| blocked_websites::pending_by_website(reader, &config))
+            .await?;
+        let deliverable = |website: &&WebsitePending| website.deliverability == Deliverability::Deliverable;
+        let pending: u64 = websites
+            .iter()
+            .filter(deliverable)
+            .map(|website| website.events)
+            .sum();
+        total = total.max(pending);
+        reporter.progress(Progress {
+            done: total - pending,
+            total,
+            events: total - pending,
+        });
+        if pending == 0 || jobs.stop.is_cancelled() || reporter.is_closed() {
+            return Ok(websites.into_iter().filter_map(blocked).collect());
+        }
+        let _ = tokio::time::timeout(POLL_INTERVAL, outbox.changed()).await;
     }
 }
 
-impl ResyncOptions {
-    /// Checks that the options make sense together.
-    ///
-    /// # Errors
-    /// The first contradiction, as a sentence that names the options.
-    pub fn validate(&self) -> Result<(), Contradiction> {
-        let found = self.contradiction().or_else(|| self.out_of_range());
-        found.map_or(Ok(()), |sentence| Err(Contradiction(sentence)))
-    }
-
-    fn contradiction(&self) -> Option<String> {
-        let ranged = self.from.is_some() || self.to.is_some();
-        let by_ids = !self.by_ids.is_empty();
-        let rules: [(bool, &str); 9] = [
-            (
-                by_ids && ranged,
-                "--by-ids names orders one by one; drop it, or drop --from and --to",
-            ),
-            (
-                self.continue_resync && (by_ids || ranged),
-                "--continue-resync goes on with the orders of the earlier run; drop --by-ids, --from and --to",
-            ),
-            (
-                self.continue_resync && self.cleanup_feed,
-                "--cleanup-feed starts from the beginning, --continue-resync does not; choose one",
-            ),
-            (
-                self.continue_resync && self.dry_run,
-                "--continue-resync moves the earlier run on, --dry-run changes nothing; choose one",
-            ),
-            (
-                self.no_reindex && self.cleanup_feed,
-                "--cleanup-feed forgets what only a reindex can bring back; drop --no-reindex",
-            ),
-            (
-                self.no_reindex && self.continue_resync,
-                "--continue-resync goes on with a reindex; drop --no-reindex",
-            ),
-            (
-                self.dry_run && self.cleanup_feed,
-                "--dry-run changes nothing, --cleanup-feed does; choose one",
-            ),
-            (
-                self.dry_run && self.wait,
-                "--dry-run sends nothing that --wait could wait for; choose one",
-            ),
-            (
-                matches!((self.from, self.to), (Some(from), Some(to)) if from >= to),
-                "--from must be before --to",
-            ),
-        ];
-        rules
-            .into_iter()
-            .find_map(|(broken, sentence)| broken.then(|| sentence.to_owned()))
-    }
-
-    fn out_of_range(&self) -> Option<String> {
-        if self.by_ids.len() > MAX_IDS {
-            return Some(format!(
-                "--by-ids takes at most {MAX_IDS} orders; use --from and --to"
-            ));
-        }
-        if self.by_ids.iter().any(|id| id.trim().is_empty()) {
-            return Some("--by-ids has an empty entry; write --by-ids=000000101,000000102".to_owned());
-        }
-        let outside = |value: Option<u32>, max| value.is_some_and(|value| value == 0 || value > max);
-        if outside(self.batch_size, MAX_BATCH) {
-            return Some(format!("--batch-size must be between 1 and {MAX_BATCH}"));
-        }
-        if outside(self.thread_count, MAX_THREADS) {
-            return Some(format!("--thread-count must be between 1 and {MAX_THREADS}"));
-        }
-        None
-    }
+fn blocked(pending: WebsitePending) -> Option<BlockedWebsite> {
+    let reason = match pending.deliverability {
+        Deliverability::Deliverable => return None,
+        Deliverability::Blocked(reason) => reason,
+        Deliverability::NoDatastream => "it has no datastream; configure the website again".to_owned(),
+    };
+    (pending.events > 0).then_some(BlockedWebsite {
+        website: pending.website,
+        events: pending.events,
+        reason,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with(change: impl FnOnce(&mut ResyncOptions)) -> Result<(), String> {
-        let mut options = ResyncOptions::default();
-        change(&mut options);
-        options
-            .validate()
-            .map_err(|contradiction| contradiction.to_string())
-    }
-
     #[test]
-    fn what_makes_sense_together_is_accepted() {
-        with(|_| {}).unwrap();
-        with(|o| (o.force, o.wait, o.no_reindex) = (true, true, true)).unwrap();
-        with(|o| (o.from, o.to) = (Some(UtcMillis(1)), Some(UtcMillis(2)))).unwrap();
-        with(|o| (o.by_ids, o.dry_run) = (vec!["000000101".into()], true)).unwrap();
-        with(|o| (o.batch_size, o.thread_count) = (Some(1), Some(32))).unwrap();
-    }
-
-    #[test]
-    fn contradicting_options_are_named() {
-        type Change = fn(&mut ResyncOptions);
-        let table: [(Change, &str); 12] = [
-            (
-                |o| (o.by_ids, o.from) = (vec!["1".into()], Some(UtcMillis(1))),
-                "drop --from and --to",
-            ),
-            (
-                |o| (o.continue_resync, o.by_ids) = (true, vec!["1".into()]),
-                "drop --by-ids",
-            ),
-            (
-                |o| (o.continue_resync, o.cleanup_feed) = (true, true),
-                "--cleanup-feed starts",
-            ),
-            (
-                |o| (o.continue_resync, o.dry_run) = (true, true),
-                "--dry-run changes nothing",
-            ),
-            (
-                |o| (o.no_reindex, o.cleanup_feed) = (true, true),
-                "drop --no-reindex",
-            ),
-            (
-                |o| (o.no_reindex, o.continue_resync) = (true, true),
-                "drop --no-reindex",
-            ),
-            (|o| (o.dry_run, o.cleanup_feed) = (true, true), "choose one"),
-            (|o| (o.dry_run, o.wait) = (true, true), "choose one"),
-            (
-                |o| (o.from, o.to) = (Some(UtcMillis(2)), Some(UtcMillis(2))),
-                "--from must be before --to",
-            ),
-            (|o| o.by_ids = vec![" ".into()], "empty entry"),
-            (|o| o.batch_size = Some(0), "--batch-size must be between"),
-            (|o| o.thread_count = Some(33), "--thread-count must be between"),
-        ];
-        for (change, expected) in table {
-            let sentence = with(change).unwrap_err();
-            assert!(sentence.contains(expected), "{sentence}");
+    fn an_order_number_with_leading_zeros_is_no_entity_id() {
+        assert_eq!(entity_id(" 101 "), Some(101));
+        for number in ["000000101", "+101", "B2-101", ""] {
+            assert_eq!(entity_id(number), None, "{number}");
         }
     }
 }

@@ -1,94 +1,75 @@
-//! The options of `verify`, and which of them contradict each other. Pure.
+//! The request `verify`: compares the source with feed and outbox.
 
-use serde::{Deserialize, Serialize};
+use crate::commerce::source::OrderFilter;
+use crate::daemon::control::verify::VerifyOptions;
+use crate::daemon::requests::error::refused;
+use crate::daemon::requests::progress::Reporter;
+use crate::daemon::requests::resync::{entity_id, find};
+use crate::daemon::schedule::jobs::Jobs;
+use crate::indexer::{Repair, VerifyReport, VerifyTask};
+use crate::store::Reader;
+use orderfeed_model::order::OrderId;
 
-use crate::daemon::requests::resync::{Contradiction, MAX_IDS};
-use orderfeed_model::clock::UtcMillis;
-
-/// Most orders in each list of the answer, so that it fits into one line of the protocol.
-pub const MAX_LISTED: u32 = 1_000;
-
-/// What to verify, and what happens to orders that differ. The default looks at every order and changes nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct VerifyOptions {
-    /// Only these orders: order numbers or entity ids.
-    pub by_ids: Vec<String>,
-    /// Only orders created at or after this.
-    pub from: Option<UtcMillis>,
-    /// Only orders created before this.
-    pub to: Option<UtcMillis>,
-    /// Only orders of this website code.
-    pub website: Option<String>,
-    /// Put orders that differ into the changelog.
-    pub repair: bool,
-    /// How many orders each list of the answer may have.
-    pub listed: u32,
+/// Runs a verification with validated options. Ends early once the client has disconnected.
+pub(crate) async fn verify(
+    jobs: &Jobs,
+    options: &VerifyOptions,
+    reporter: Reporter,
+) -> anyhow::Result<VerifyReport> {
+    let (only, unknown) = match options.by_ids.is_empty() {
+        true => (None, Vec::new()),
+        false => {
+            let (found, unknown) = find_all(jobs, &options.by_ids).await?;
+            (Some(found), unknown)
+        }
+    };
+    let task = VerifyTask {
+        filter: OrderFilter {
+            created_from: options.from,
+            created_before: options.to,
+            website: options.website.clone(),
+            ..OrderFilter::default()
+        },
+        only,
+        repair: match options.repair {
+            true => Repair::Yes,
+            false => Repair::No,
+        },
+        listed: options.listed as usize,
+        ..VerifyTask::default()
+    };
+    let client = reporter.clone();
+    let stop = || jobs.stop.is_cancelled() || client.is_closed();
+    let mut report = jobs
+        .indexer
+        .verify(task, stop, reporter.of_backfill())
+        .await
+        .map_err(refused)?;
+    report.unknown = unknown;
+    Ok(report)
 }
 
-impl VerifyOptions {
-    /// Checks that the options make sense together.
-    ///
-    /// # Errors
-    /// The first contradiction, as a sentence that names the options.
-    pub fn validate(&self) -> Result<(), Contradiction> {
-        let ranged = self.from.is_some() || self.to.is_some() || self.website.is_some();
-        let rules = [
-            (
-                !self.by_ids.is_empty() && ranged,
-                "--orders names orders one by one; drop it, or drop --from, --to and --website".to_owned(),
-            ),
-            (
-                matches!((self.from, self.to), (Some(from), Some(to)) if from >= to),
-                "--from must be before --to".to_owned(),
-            ),
-            (
-                self.by_ids.len() > MAX_IDS,
-                format!("--orders takes at most {MAX_IDS} orders; use --from and --to"),
-            ),
-            (
-                self.by_ids.iter().any(|id| id.trim().is_empty()),
-                "--orders has an empty entry; write --orders=000000101,000000102".to_owned(),
-            ),
-            (
-                self.listed > MAX_LISTED,
-                format!("--limit must be at most {MAX_LISTED}"),
-            ),
-        ];
-        let broken = rules.into_iter().find(|(broken, _)| *broken);
-        broken.map_or(Ok(()), |(_, sentence)| Err(Contradiction::new(sentence)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn contradicting_options_are_named() {
-        let refused = |change: fn(&mut VerifyOptions)| {
-            let mut options = VerifyOptions::default();
-            change(&mut options);
-            options.validate().map_err(|refusal| refusal.to_string())
-        };
-        assert_eq!(refused(|_| {}), Ok(()));
-        assert_eq!(refused(|o| o.website = Some("base".into())), Ok(()));
-        type Change = fn(&mut VerifyOptions);
-        let table: [(Change, &str); 4] = [
-            (
-                |o| (o.by_ids, o.from) = (vec!["1".into()], Some(UtcMillis(1))),
-                "drop --from, --to and --website",
-            ),
-            (
-                |o| (o.from, o.to) = (Some(UtcMillis(2)), Some(UtcMillis(2))),
-                "--from must be before --to",
-            ),
-            (|o| o.by_ids = vec![" ".into()], "empty entry"),
-            (|o| o.listed = 1_001, "--limit must be at most 1000"),
-        ];
-        for (change, expected) in table {
-            let sentence = refused(change).unwrap_err();
-            assert!(sentence.contains(expected), "{sentence}");
+/// Returns the entity ids of the named orders, newest first as verification reads them, and the names without an order.
+async fn find_all(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>, Vec<String>)> {
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    for name in names {
+        let (of_source, _) = find(jobs, std::slice::from_ref(name)).await?;
+        let (number, before) = (name.trim().to_owned(), found.len());
+        found.extend(of_source);
+        // The feed still holds orders that were deleted from the source.
+        let of_feed = jobs.indexer.store().read(move |reader: &Reader<'_>| {
+            let mut orders = reader.orders_by_number(&number)?;
+            if let (true, Some(id)) = (orders.is_empty(), entity_id(&number)) {
+                orders.extend(reader.feed_row(id)?.map(|_| id));
+            }
+            Ok(orders)
+        });
+        found.extend(of_feed.await?);
+        if found.len() == before {
+            unknown.push(name.clone());
         }
     }
+    found.sort_unstable_by(|one, other| other.cmp(one));
+    found.dedup();
+    Ok((found, unknown))
 }

@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, CronExpr};
 use crate::daemon::schedule::nightly::Night;
 use crate::indexer::{BackfillOptions, IndexError, Indexer, Reach};
+use crate::store::cron::CronRun;
 use crate::store::views::{IndexerStatus, ViewMode};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
-use orderfeed_model::clock::Clock;
+use orderfeed_model::clock::{Clock, UtcMillis};
 
 /// Rows removed in one transaction: short enough that nobody waits for it.
 const CLEAN_AT_ONCE: usize = 5_000;
@@ -113,6 +114,37 @@ impl Jobs {
             Job::CleanupDeliveredEvents => self.cleanup_delivered_events().await,
             Job::VerifySource => self.verify_source().await.map(Some),
         }
+    }
+
+    /// Records a run outside the schedule in `cron_schedule`.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn record(
+        &self,
+        job: Job,
+        started: UtcMillis,
+        finished: UtcMillis,
+        result: &JobResult,
+    ) -> Result<(), StoreError> {
+        let (status, message) = match result {
+            Ok(summary) => (
+                "success",
+                summary.as_deref().unwrap_or("nothing to do").to_owned(),
+            ),
+            Err(error) => ("error", error.to_string()),
+        };
+        let run = CronRun {
+            id: 0,
+            job: job.as_str().to_owned(),
+            status: status.to_owned(),
+            message,
+            scheduled_at: started,
+            executed_at: Some(started),
+            finished_at: Some(finished),
+        };
+        let write = move |writer: &mut Writer<'_>| writer.record_cron_run(&run).map(drop);
+        self.store().write(Durability::Relaxed, write).await
     }
 
     async fn update_all_views(&self) -> JobResult {

@@ -60,7 +60,7 @@ fn holder(store: &Path) -> Result<Option<Holder>, String> {
 }
 
 async fn ping(config: &Config) -> Result<String, Silence> {
-    match socket::ask(&config.store.path, &Request::Ping, |_| ()).await {
+    match socket::send_request(&config.store.path, &Request::Ping, |_| ()).await {
         Ok(Outcome::Pong { version, .. }) => Ok(version),
         Ok(_) => Err(Silence::Dead("its answer is none to this question".to_owned())),
         Err(error @ ControlError::NotPermitted { .. }) => Err(Silence::NotPermitted(error.to_string())),

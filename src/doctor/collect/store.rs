@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::commerce::source::Cursors;
 use crate::config::Config;
-use crate::daemon::requests::selection::Key;
+use crate::daemon::control::selection::Key;
 use crate::daemon::schedule::jobs::Job;
 use crate::doctor::collect::detached::detached;
 use crate::doctor::delivery::DeadLetter;

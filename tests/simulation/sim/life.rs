@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use orderfeed::config::Config;
+use orderfeed::daemon::control::selection::Selection;
 use orderfeed::daemon::control::{Request, Status};
 use orderfeed::daemon::lifecycle::Lifecycle;
 use orderfeed::daemon::lifecycle::start::{DataSpace, take_over};
 use orderfeed::daemon::lifecycle::vitals::Vitals;
 use orderfeed::daemon::requests::Requests;
-use orderfeed::daemon::requests::index_work::index_work;
-use orderfeed::daemon::requests::selection::Selection;
 use orderfeed::daemon::schedule::jobs::Jobs;
 use orderfeed::daemon::tasks;
 use orderfeed::daemon::tasks::{Machinery, PartEnd};
 use orderfeed::delivery::DeliveryContext;
 use orderfeed::delivery::http::transport::Connector;
-use orderfeed::indexer::{Indexer, batch_limits};
+use orderfeed::indexer::Indexer;
 use orderfeed::store::{SimulatedLatency, Store, StoreError, StoreLock};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -144,7 +143,6 @@ impl House {
         take_over(&store, &config, &clock, DataSpace::MustMatch)
             .await
             .map_err(|error| error.to_string())?;
-        let limits = batch_limits(&config);
         let config = Arc::new(config);
         let (delivery, delivery_config) = watch::channel(Arc::clone(&config));
         let (config, jobs_config) = watch::channel(config);
@@ -157,8 +155,7 @@ impl House {
             config: jobs_config,
             stop: lifecycle.stop.clone(),
         };
-        let work = index_work(jobs.clone());
-        let handler = Arc::new(Requests::new(store.clone(), clock.clone(), limits, work));
+        let handler = Arc::new(Requests::new(jobs.clone()));
         let line = Arc::clone(world);
         let machinery = Machinery {
             jobs,

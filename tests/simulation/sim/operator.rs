@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use orderfeed::config::{Config, HumanDuration};
+use orderfeed::daemon::control::resync::ResyncOptions;
+use orderfeed::daemon::control::selection::{Key, Selection};
 use orderfeed::daemon::control::{Mode, ReindexOptions, Request, Status};
 use orderfeed::daemon::requests::Requests;
-use orderfeed::daemon::requests::resync::ResyncOptions;
-use orderfeed::daemon::requests::selection::{Key, Selection};
-use orderfeed::daemon::requests::work::ControlHandler;
 use orderfeed::store::Store;
 use orderfeed::store::outbox::ParkedFilter;
 use tokio::sync::mpsc;

@@ -1,5 +1,5 @@
-//! The daemon's side of the control socket: bounded in requests, in bytes and in patience. Nothing that a client does
-//! or leaves undone holds up the daemon or another client.
+//! The daemon's side of the control socket. Clients, request sizes and waiting times are bounded, so that no client can
+//! hold up the daemon or another client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,35 +13,38 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::daemon::control::socket::ControlSocket;
-use crate::daemon::control::{MAX_LINE, Reply, Request};
-use crate::daemon::requests::work::ControlHandler;
+use crate::daemon::control::{MAX_LINE, Outcome, Reply, Request};
 use crate::ops::sentence::sentence;
 
-/// Conversations at the same time; more are told to come back.
-const MAX_CONVERSATIONS: usize = 16;
-/// How long a client may take to say what it wants, and to take a reply.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Replies that may wait for a slow client.
+/// Most clients at the same time; further ones are refused.
+const MAX_CLIENTS: usize = 16;
+/// Time that a client has to send its request, and to take each reply.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Replies buffered for a slow client.
 const REPLY_QUEUE: usize = 64;
-/// Pause after a failed accept (such as too many open files), so that it does not spin.
+/// Pause after a failed accept (such as too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// The exit codes of refusals that the server itself makes, as in `cli::exit`.
+/// Exit codes of the refusals that the server itself makes, as in `cli::exit`.
 const EXIT_USAGE: u8 = 2;
 const EXIT_TEMPFAIL: u8 = 75;
 
-/// Which exit code an error means for the command that asked; `cli::exit` has the one table.
+const STOPPING: &str = "the daemon is stopping; its next start continues the work";
+
+/// Returns the exit code of an error for the command that sent the request; `cli::exit` has the table.
 pub type ExitCodeOf = fn(&anyhow::Error) -> u8;
 
-/// Answers requests until `stop`. Then conversations that still run are told so, and the socket's file is removed.
-pub async fn serve(
-    socket: ControlSocket,
-    handler: Arc<dyn ControlHandler>,
-    exit_code: ExitCodeOf,
-    stop: CancellationToken,
-) {
-    let places = Arc::new(Semaphore::new(MAX_CONVERSATIONS));
-    let conversations = TaskTracker::new();
+/// Serves requests until `stop`, then fails those that still run and removes the socket's file.
+///
+/// `handle` is called once per request. It sends progress to the channel, which closes when the client disconnects;
+/// dropping its future must be safe at any await point.
+pub async fn serve<H, F>(socket: ControlSocket, handle: H, exit_code: ExitCodeOf, stop: CancellationToken)
+where
+    H: Fn(Request, mpsc::Sender<Reply>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = anyhow::Result<Outcome>> + Send,
+{
+    let slots = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let clients = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -53,35 +56,35 @@ pub async fn serve(
                 tracing::warn!(
                     log_code = "OF02-08",
                     %error,
-                    "The control socket refused a client; commands may have to be repeated",
+                    "The control socket could not accept a connection; repeat the command",
                 );
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            conversations.spawn(turn_away(stream));
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            clients.spawn(refuse(stream));
             continue;
         };
-        let (handler, stop) = (Arc::clone(&handler), stop.clone());
-        conversations.spawn(async move {
-            converse(stream, handler.as_ref(), exit_code, &stop).await;
-            drop(place);
+        let (handle, stop) = (handle.clone(), stop.clone());
+        clients.spawn(async move {
+            serve_client(stream, handle, exit_code, &stop).await;
+            drop(slot);
         });
     }
-    conversations.close();
-    conversations.wait().await;
+    clients.close();
+    clients.wait().await;
 }
 
-async fn turn_away(stream: UnixStream) {
+async fn refuse(stream: UnixStream) {
     let (_, mut writer) = stream.into_split();
     let busy = "the daemon is busy with other commands; try again in a moment";
     write_reply(&mut writer, &failed(busy, EXIT_TEMPFAIL)).await;
 }
 
-async fn converse(
+async fn serve_client<F: Future<Output = anyhow::Result<Outcome>>>(
     stream: UnixStream,
-    handler: &dyn ControlHandler,
+    handle: impl Fn(Request, mpsc::Sender<Reply>) -> F,
     exit_code: ExitCodeOf,
     stop: &CancellationToken,
 ) {
@@ -104,7 +107,8 @@ async fn converse(
         let _finished = finished.clone().drop_guard();
         tokio::select! {
             () = stop.cancelled() => failed(STOPPING, EXIT_TEMPFAIL),
-            result = handler.handle(&request, replies) => match result {
+            // Boxed: the future of the largest request would make that of every client as large.
+            result = Box::pin(handle(request, replies)) => match result {
                 Ok(outcome) => Reply::Done(outcome),
                 Err(error) => failed(&sentence(&error), exit_code(&error)),
             },
@@ -114,16 +118,14 @@ async fn converse(
     write_reply(&mut writer, &last).await;
 }
 
-const STOPPING: &str = "the daemon is stopping; what was begun goes on at its next start";
-
 async fn read_request(reader: OwnedReadHalf) -> Result<Request, Reply> {
     let mut line = Vec::new();
     let mut reader = BufReader::new(reader).take(MAX_LINE as u64);
-    match timeout(PATIENCE, reader.read_until(b'\n', &mut line)).await {
+    match timeout(CLIENT_TIMEOUT, reader.read_until(b'\n', &mut line)).await {
         Ok(Ok(_)) if line.last() == Some(&b'\n') => {}
         Ok(Ok(_)) if line.len() >= MAX_LINE => return Err(failed("the request is too long", EXIT_USAGE)),
         Ok(_) => return Err(failed("the request ended early", EXIT_USAGE)),
-        Err(_) => return Err(failed("the request did not come in time", EXIT_USAGE)),
+        Err(_) => return Err(failed("the request did not arrive in time", EXIT_USAGE)),
     }
     serde_json::from_slice(&line).map_err(|error| {
         let version = env!("CARGO_PKG_VERSION");
@@ -134,7 +136,7 @@ async fn read_request(reader: OwnedReadHalf) -> Result<Request, Reply> {
     })
 }
 
-/// Writes replies until the work is finished. Once the client is gone or too slow, the rest is dropped.
+/// Writes replies until the work is finished. Drops the remaining ones once the client has disconnected or is too slow.
 async fn forward(
     writer: &mut OwnedWriteHalf,
     mut queue: mpsc::Receiver<Reply>,
@@ -142,6 +144,7 @@ async fn forward(
 ) {
     loop {
         let reply = tokio::select! {
+            // Replies first: those sent before the end must precede the last reply.
             biased;
             reply = queue.recv() => reply,
             () = finished.cancelled() => None,
@@ -153,13 +156,13 @@ async fn forward(
     }
 }
 
-/// `false` if the client is gone or does not read.
+/// Returns false if the client has disconnected or does not read.
 async fn write_reply(writer: &mut OwnedWriteHalf, reply: &Reply) -> bool {
     let Ok(mut line) = serde_json::to_vec(reply) else {
         return false;
     };
     line.push(b'\n');
-    matches!(timeout(PATIENCE, writer.write_all(&line)).await, Ok(Ok(())))
+    matches!(timeout(CLIENT_TIMEOUT, writer.write_all(&line)).await, Ok(Ok(())))
 }
 
 fn failed(message: &str, exit: u8) -> Reply {

@@ -1,4 +1,4 @@
-//! Conversations over a real socket.
+//! Requests over a real socket.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::daemon::control::serve::*;
-use crate::daemon::control::socket::{ask, socket_path};
-use crate::daemon::control::{ControlError, Mode, Outcome, Progress, Rebuilt, ReindexOptions};
-use crate::daemon::requests::work::{BoxFuture, RequestError};
+use crate::daemon::control::socket::{send_request, socket_path};
+use crate::daemon::control::{ControlError, Mode, Progress, Rebuilt, ReindexOptions};
+use crate::daemon::requests::error::RequestError;
 use crate::store::StoreLock;
 
-/// Answers a ping, fails a reset, floods at a mode change, and reindexes until it is let go.
+/// Answers a ping, fails a reset, floods on a mode change, and reindexes until it is released.
 #[derive(Default)]
 struct Scripted {
     begun: Notify,
@@ -29,34 +29,29 @@ impl Drop for CountDrop<'_> {
     }
 }
 
-impl ControlHandler for Scripted {
-    fn handle<'a>(&'a self, request: &'a Request, replies: mpsc::Sender<Reply>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let _counted = CountDrop(&self.dropped);
-            match request {
-                Request::Reset => Err(RequestError::NeverStarted.into()),
-                Request::SetMode { mode } => {
-                    for done in 0..1000 {
-                        let progress = Progress {
-                            done,
-                            total: 1000,
-                            events: 0,
-                        };
-                        let _ = replies.send(Reply::Progress(progress)).await;
-                    }
-                    Ok(Outcome::Mode {
-                        from: *mode,
-                        to: *mode,
-                    })
+impl Scripted {
+    async fn handle(&self, request: Request, replies: mpsc::Sender<Reply>) -> anyhow::Result<Outcome> {
+        let _counted = CountDrop(&self.dropped);
+        match request {
+            Request::Reset => Err(RequestError::NeverStarted.into()),
+            Request::SetMode { mode } => {
+                for done in 0..1000 {
+                    let progress = Progress {
+                        done,
+                        total: 1000,
+                        events: 0,
+                    };
+                    let _ = replies.send(Reply::Progress(progress)).await;
                 }
-                Request::Reindex(_) => {
-                    self.begun.notify_one();
-                    self.release.notified().await;
-                    Ok(Outcome::Reindexed(Rebuilt::default()))
-                }
-                _ => Ok(Outcome::Invalidated),
+                Ok(Outcome::Mode { from: mode, to: mode })
             }
-        })
+            Request::Reindex(_) => {
+                self.begun.notify_one();
+                self.release.notified().await;
+                Ok(Outcome::Reindexed(Rebuilt::default()))
+            }
+            _ => Ok(Outcome::Invalidated),
+        }
     }
 }
 
@@ -75,7 +70,12 @@ impl Daemon {
         let lock = StoreLock::acquire(&store, "test").unwrap();
         let socket = ControlSocket::listen(&store, &lock).unwrap();
         let (handler, stop) = (Arc::new(Scripted::default()), CancellationToken::new());
-        let serving = tokio::spawn(serve(socket, handler.clone(), |_| 69, stop.clone()));
+        let scripted = Arc::clone(&handler);
+        let handle = move |request, replies| {
+            let scripted = Arc::clone(&scripted);
+            async move { scripted.handle(request, replies).await }
+        };
+        let serving = tokio::spawn(serve(socket, handle, |_| 69, stop.clone()));
         Self {
             dir,
             handler,
@@ -107,7 +107,7 @@ async fn a_request_is_answered_with_its_progress_and_its_outcome() {
     let daemon = Daemon::start();
     let mut seen = Vec::new();
     let request = Request::SetMode { mode: Mode::Schedule };
-    let outcome = ask(&daemon.store(), &request, |reply| seen.push(reply))
+    let outcome = send_request(&daemon.store(), &request, |reply| seen.push(reply))
         .await
         .unwrap();
     assert_eq!(
@@ -121,9 +121,11 @@ async fn a_request_is_answered_with_its_progress_and_its_outcome() {
 }
 
 #[tokio::test]
-async fn a_failure_carries_its_sentence_and_exit_code() {
+async fn a_failure_carries_its_message_and_exit_code() {
     let daemon = Daemon::start();
-    let error = ask(&daemon.store(), &Request::Reset, |_| {}).await.unwrap_err();
+    let error = send_request(&daemon.store(), &Request::Reset, |_| {})
+        .await
+        .unwrap_err();
     let ControlError::Failed { message, exit } = error else {
         panic!("{error}");
     };
@@ -150,19 +152,21 @@ async fn malformed_and_endless_input_is_answered() {
 }
 
 #[tokio::test]
-async fn clients_beyond_the_limit_are_told_to_come_back() {
+async fn clients_beyond_the_limit_are_refused() {
     let daemon = Daemon::start();
     let path = socket_path(&daemon.store()).unwrap();
     let mut silent = Vec::new();
-    for _ in 0..MAX_CONVERSATIONS {
+    for _ in 0..MAX_CLIENTS {
         silent.push(UnixStream::connect(&path).await.unwrap());
     }
-    let error = ask(&daemon.store(), &Request::Ping, |_| {}).await.unwrap_err();
+    let error = send_request(&daemon.store(), &Request::Ping, |_| {})
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("busy with other commands"), "{error}");
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_does_not_end_the_work() {
+async fn a_client_that_disconnects_does_not_end_the_work() {
     let daemon = Daemon::start();
     let mut stream = UnixStream::connect(socket_path(&daemon.store()).unwrap())
         .await
@@ -172,7 +176,9 @@ async fn a_client_that_goes_away_does_not_end_the_work() {
     stream.write_all(&line).await.unwrap();
     daemon.handler.begun.notified().await;
     drop(stream);
-    ask(&daemon.store(), &Request::Ping, |_| {}).await.unwrap();
+    send_request(&daemon.store(), &Request::Ping, |_| {})
+        .await
+        .unwrap();
     assert_eq!(
         daemon.handler.dropped.load(Ordering::SeqCst),
         1,
@@ -184,11 +190,11 @@ async fn a_client_that_goes_away_does_not_end_the_work() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_running_work_tells_the_client_and_removes_the_socket() {
+async fn a_stop_ends_running_work_with_an_answer_and_removes_the_socket() {
     let daemon = Daemon::start();
     let store = daemon.store();
     let request = Request::Reindex(ReindexOptions::default());
-    let asking = ask(&store, &request, |_| {});
+    let asking = send_request(&store, &request, |_| {});
     let stopping = async {
         daemon.handler.begun.notified().await;
         daemon.stop.cancel();
@@ -198,12 +204,12 @@ async fn a_stop_ends_running_work_tells_the_client_and_removes_the_socket() {
         answer
             .unwrap_err()
             .to_string()
-            .contains("goes on at its next start")
+            .contains("its next start continues the work")
     );
     daemon.serving.await.unwrap();
     assert_eq!(daemon.handler.dropped.load(Ordering::SeqCst), 1);
     assert!(matches!(
-        ask(&store, &Request::Ping, |_| {}).await,
+        send_request(&store, &Request::Ping, |_| {}).await,
         Err(ControlError::NoDaemon)
     ));
     assert!(!socket_path(&store).unwrap().exists());
@@ -217,7 +223,7 @@ async fn the_socket_is_private_and_replaces_one_that_was_left_behind() {
     let path = socket_path(&store).unwrap();
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(matches!(
-        ask(&store, &Request::Ping, |_| {}).await,
+        send_request(&store, &Request::Ping, |_| {}).await,
         Err(ControlError::NoDaemon)
     ));
     let socket = ControlSocket::listen(&store, &lock).unwrap();

@@ -1,42 +1,48 @@
-//! The requests that need nothing but the store.
+//! The requests that need only the store: the index's mode and status, parked events, paused deliveries.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::daemon::control::selection::Selection;
 use crate::daemon::control::{Mode, Outcome, Status};
-use crate::daemon::requests::selection::Selection;
-use crate::daemon::requests::work::RequestError;
-use crate::indexer::BackfillKind;
+use crate::daemon::requests::error::RequestError;
+use crate::indexer::{BackfillKind, batch_limits};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchLimits, EventKey, ParkedFilter, SenderRow, SenderState};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Durability, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// Dead letters in one transaction, so that the writer stays free for the senders.
+/// Parked events changed in one transaction, so that senders do not wait long for the writer.
 const CHUNK: usize = 500;
 
 pub(crate) struct StoreRequests {
     store: Store,
     clock: Clock,
-    limits: BatchLimits,
+    config: watch::Receiver<Arc<Config>>,
 }
 
-/// What happens to a dead letter.
+/// An operator's decision about parked events.
 #[derive(Clone)]
-enum Fate {
+enum Decision {
     Retry(BatchLimits),
     Discard(String),
 }
 
 impl StoreRequests {
-    pub(crate) fn new(store: Store, clock: Clock, limits: BatchLimits) -> Self {
-        Self { store, clock, limits }
+    pub(crate) fn new(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>>) -> Self {
+        Self { store, clock, config }
     }
 
     pub(crate) async fn retry(&self, selection: &Selection) -> anyhow::Result<Outcome> {
-        self.parked(selection, Fate::Retry(self.limits)).await
+        let limits = batch_limits(&self.config.borrow());
+        self.decide(selection, Decision::Retry(limits)).await
     }
 
     pub(crate) async fn discard(&self, selection: &Selection, reason: &str) -> anyhow::Result<Outcome> {
-        self.parked(selection, Fate::Discard(reason.to_owned())).await
+        self.decide(selection, Decision::Discard(reason.to_owned())).await
     }
 
     pub(crate) async fn pause(&self, website: Option<&str>) -> anyhow::Result<Outcome> {
@@ -48,7 +54,11 @@ impl StoreRequests {
     }
 
     pub(crate) async fn set_mode(&self, mode: Mode) -> anyhow::Result<Outcome> {
-        let (wanted, now) = (view_mode(mode), self.clock.now());
+        let wanted = match mode {
+            Mode::Realtime => ViewMode::Realtime,
+            Mode::Schedule => ViewMode::Schedule,
+        };
+        let now = self.clock.now();
         let before = self
             .store
             .write(Durability::Durable, move |w| {
@@ -59,8 +69,7 @@ impl StoreRequests {
                 Ok(before)
             })
             .await?;
-        let from = before.ok_or(RequestError::NeverStarted)?.mode;
-        let from = match from {
+        let from = match before.ok_or(RequestError::NeverStarted)?.mode {
             ViewMode::Schedule => Mode::Schedule,
             ViewMode::Realtime => Mode::Realtime,
         };
@@ -85,8 +94,8 @@ impl StoreRequests {
         })
     }
 
-    /// Sets the indexer's status and returns the one before. Suspending holds back the view as well, and any other
-    /// status lets it go again: "suspended" skips both the automatic reindex and the updates by schedule.
+    /// Sets the indexer's status and returns the previous one. The view is suspended and resumed with it, because a
+    /// suspended index skips both the automatic reindex and the updates by schedule.
     async fn set_indexer(&self, to: IndexerStatus) -> anyhow::Result<IndexerStatus> {
         let now = self.clock.now();
         let from = self
@@ -94,7 +103,7 @@ impl StoreRequests {
             .write(Durability::Durable, move |w| {
                 let (indexer, view) = (w.reader().indexer_state()?, w.reader().view_state()?);
                 w.set_indexer_status(to, now)?;
-                // "In full" leaves out nothing that an interrupted one had passed already.
+                // A reindex that resumed an interrupted one would leave out the orders that it had passed.
                 if to == IndexerStatus::Invalid {
                     w.cancel_backfills(BackfillKind::Reindex.as_str(), now)?;
                 }
@@ -110,32 +119,30 @@ impl StoreRequests {
         Ok(from.ok_or(RequestError::NeverStarted)?.status)
     }
 
-    /// Retries or discards dead letters that were parked before now, in bounded transactions.
-    async fn parked(&self, selection: &Selection, fate: Fate) -> anyhow::Result<Outcome> {
+    /// Applies a decision to the selected events that were parked before now.
+    async fn decide(&self, selection: &Selection, decision: Decision) -> anyhow::Result<Outcome> {
         let now = self.clock.now();
         if !selection.keys.is_empty() {
             let keys: Vec<EventKey> = selection.keys.iter().map(|key| key.0).collect();
-            return self.decide(&keys, &fate, now).await;
+            let events = self.decide_keys(&keys, &decision, now).await?;
+            let missing = keys.len() as u64 - events;
+            return Ok(Outcome::Parked { events, missing });
         }
         let mut events = 0;
         for filter in self.filters(selection).await? {
             loop {
                 let one = filter.clone();
                 let page = self.store.read(move |r| r.parked(&one, CHUNK)).await?;
-                // What is parked again meanwhile has had its turn. What was parked later than that, the clock was set back since.
+                // An event that is parked again meanwhile is left alone, or this would not end. A time later than the
+                // present is from before the clock was set back.
                 let later = self.clock.now();
                 let keys: Vec<EventKey> = page
                     .iter()
                     .filter(|event| event.parked_at < now || event.parked_at > later)
                     .map(|event| event.key)
                     .collect();
-                if keys.is_empty() {
-                    break;
-                }
-                if let Outcome::Parked { events: some, .. } = self.decide(&keys, &fate, now).await? {
-                    events += some;
-                }
-                if page.len() < CHUNK {
+                events += self.decide_keys(&keys, &decision, now).await?;
+                if keys.is_empty() || page.len() < CHUNK {
                     break;
                 }
             }
@@ -143,22 +150,32 @@ impl StoreRequests {
         Ok(Outcome::Parked { events, missing: 0 })
     }
 
-    async fn decide(&self, keys: &[EventKey], fate: &Fate, now: UtcMillis) -> anyhow::Result<Outcome> {
-        let (mut events, mut missing) = (0, 0);
+    /// Returns the number of `keys` that were parked.
+    async fn decide_keys(
+        &self,
+        keys: &[EventKey],
+        decision: &Decision,
+        now: UtcMillis,
+    ) -> Result<u64, StoreError> {
+        let mut events = 0;
         for chunk in keys.chunks(CHUNK) {
-            let (chunk, fate) = (chunk.to_vec(), fate.clone());
-            let total = chunk.len() as u64;
-            let found = self
-                .store
-                .write(Durability::Durable, move |w| decide_each(w, &chunk, &fate, now))
-                .await?;
-            events += found;
-            missing += total - found;
+            let (chunk, decision) = (chunk.to_vec(), decision.clone());
+            let decide = move |w: &mut Writer<'_>| {
+                let mut found = 0;
+                for key in chunk {
+                    found += u64::from(match &decision {
+                        Decision::Retry(limits) => w.retry_parked(key, *limits, now)?,
+                        Decision::Discard(reason) => w.discard_parked(key, reason, now)?,
+                    });
+                }
+                Ok(found)
+            };
+            events += self.store.write(Durability::Durable, decide).await?;
         }
-        Ok(Outcome::Parked { events, missing })
+        Ok(events)
     }
 
-    /// One filter for each order that has the number that was asked for; otherwise one.
+    /// Returns one filter per order with the selected number, or a single filter if no number is selected.
     async fn filters(&self, selection: &Selection) -> anyhow::Result<Vec<ParkedFilter>> {
         let website = match &selection.website {
             Some(code) => self.websites(Some(code)).await?.first().map(|(id, _)| *id),
@@ -174,8 +191,8 @@ impl StoreRequests {
         let Some(number) = selection.order.clone() else {
             return Ok(vec![filter]);
         };
-        let asked = number.clone();
-        let orders = self.store.read(move |r| r.orders_by_number(&asked)).await?;
+        let wanted = number.clone();
+        let orders = self.store.read(move |r| r.orders_by_number(&wanted)).await?;
         if orders.is_empty() {
             return Err(RequestError::UnknownOrder { number }.into());
         }
@@ -189,15 +206,24 @@ impl StoreRequests {
     async fn switch(&self, website: Option<&str>, switch: Switch) -> anyhow::Result<Outcome> {
         let websites = self.websites(website).await?;
         let now = self.clock.now();
-        let (changed, unchanged) = self
-            .store
-            .write(Durability::Durable, move |w| {
-                switch_each(w, websites, switch, now)
-            })
-            .await?;
-        Ok(Outcome::Delivery { changed, unchanged })
+        let apply = move |w: &mut Writer<'_>| {
+            let senders = w.reader().senders()?;
+            let (mut changed, mut unchanged) = (Vec::new(), Vec::new());
+            for (website, code) in websites {
+                let sender = senders.iter().find(|sender| sender.website == website);
+                if switch.changes(sender.map(|sender| sender.state)) {
+                    w.set_sender(&switch.sender_row(website, now))?;
+                    changed.push(code);
+                } else {
+                    unchanged.push(code);
+                }
+            }
+            Ok(Outcome::Delivery { changed, unchanged })
+        };
+        Ok(self.store.write(Durability::Durable, apply).await?)
     }
 
+    /// Returns the website with this code, or all websites.
     async fn websites(&self, code: Option<&str>) -> anyhow::Result<Vec<(WebsiteId, String)>> {
         let all = self.store.read(|r| r.websites()).await?;
         let Some(code) = code else { return Ok(all) };
@@ -221,77 +247,30 @@ enum Switch {
     Resume,
 }
 
-fn view_mode(mode: Mode) -> ViewMode {
-    match mode {
-        Mode::Realtime => ViewMode::Realtime,
-        Mode::Schedule => ViewMode::Schedule,
-    }
-}
-
-/// Returns how many of `keys` were parked.
-fn decide_each(
-    w: &mut Writer<'_>,
-    keys: &[EventKey],
-    fate: &Fate,
-    now: UtcMillis,
-) -> Result<u64, StoreError> {
-    let mut found = 0;
-    for key in keys {
-        let parked = match fate {
-            Fate::Retry(limits) => w.retry_parked(*key, *limits, now)?,
-            Fate::Discard(reason) => w.discard_parked(*key, reason, now)?,
-        };
-        found += u64::from(parked);
-    }
-    Ok(found)
-}
-
-/// Returns the codes whose sender changed, and those where nothing was to do.
-fn switch_each(
-    w: &mut Writer<'_>,
-    websites: Vec<(WebsiteId, String)>,
-    switch: Switch,
-    now: UtcMillis,
-) -> Result<(Vec<String>, Vec<String>), StoreError> {
-    let senders = w.reader().senders()?;
-    let (mut changed, mut unchanged) = (Vec::new(), Vec::new());
-    for (website, code) in websites {
-        let state = senders
-            .iter()
-            .find(|sender| sender.website == website)
-            .map(|sender| sender.state);
-        if !changes(state, switch) {
-            unchanged.push(code);
-            continue;
+impl Switch {
+    /// Returns true if the switch changes a sender in this state. Resuming a halted sender means that the operator has
+    /// fixed the cause. A backoff that the edge asked for is not an operator's to end.
+    fn changes(self, state: Option<SenderState>) -> bool {
+        match self {
+            Self::Pause => state != Some(SenderState::Paused),
+            Self::Resume => matches!(state, Some(SenderState::Paused | SenderState::Halted)),
         }
-        w.set_sender(&sender_row(website, switch, now))?;
-        changed.push(code);
     }
-    Ok((changed, unchanged))
-}
 
-/// Whether the switch means something to a sender in this state. Who resumes a halted one has mended what halted it. A
-/// pause that the edge asked for is not an operator's to end.
-fn changes(state: Option<SenderState>, switch: Switch) -> bool {
-    match switch {
-        Switch::Pause => state != Some(SenderState::Paused),
-        Switch::Resume => matches!(state, Some(SenderState::Paused | SenderState::Halted)),
-    }
-}
-
-fn sender_row(website: WebsiteId, switch: Switch, now: UtcMillis) -> SenderRow {
-    let (state, code, reason) = match switch {
-        Switch::Pause => (SenderState::Paused, "paused", "paused by an operator"),
-        Switch::Resume => (SenderState::Running, "", ""),
-    };
-    SenderRow {
-        website,
-        state,
-        code: code.to_owned(),
-        reason: reason.to_owned(),
-        since: now,
-        until: None,
-        failures: 0,
+    fn sender_row(self, website: WebsiteId, now: UtcMillis) -> SenderRow {
+        let (state, code, reason) = match self {
+            Self::Pause => (SenderState::Paused, "paused", "paused by an operator"),
+            Self::Resume => (SenderState::Running, "", ""),
+        };
+        SenderRow {
+            website,
+            state,
+            code: code.to_owned(),
+            reason: reason.to_owned(),
+            since: now,
+            until: None,
+            failures: 0,
+        }
     }
 }
 

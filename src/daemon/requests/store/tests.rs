@@ -10,13 +10,18 @@ const LIMITS: BatchLimits = BatchLimits {
     events: 100,
 };
 
+fn on(store: &Store, now: UtcMillis) -> StoreRequests {
+    let (_, config) = watch::channel(Arc::default());
+    StoreRequests::new(store.clone(), Clock::manual(now), config)
+}
+
 async fn started() -> (tempfile::TempDir, Store, StoreRequests) {
     let (dir, store) = testing::fresh();
     store
         .write(Durability::Durable, |w| w.init_view(ViewMode::Schedule, NOW))
         .await
         .unwrap();
-    let requests = StoreRequests::new(store.clone(), Clock::manual(NOW.plus_millis(1)), LIMITS);
+    let requests = on(&store, NOW.plus_millis(1));
     (dir, store, requests)
 }
 
@@ -86,7 +91,7 @@ async fn a_mode_is_set_once_and_wakes_the_indexer() {
 }
 
 #[tokio::test]
-async fn suspending_holds_back_the_view_and_any_other_status_lets_it_go() {
+async fn suspending_the_index_suspends_the_view_until_another_status_is_set() {
     let (_dir, store, requests) = started().await;
     let states = || async {
         let read = |r: &crate::store::Reader<'_>| Ok((r.indexer_state()?, r.view_state()?));
@@ -109,9 +114,9 @@ async fn suspending_holds_back_the_view_and_any_other_status_lets_it_go() {
 }
 
 #[tokio::test]
-async fn a_store_that_never_ran_says_so() {
+async fn requests_on_a_store_that_never_ran_are_refused() {
     let (_dir, store) = testing::fresh();
-    let requests = StoreRequests::new(store, Clock::manual(NOW), LIMITS);
+    let requests = on(&store, NOW);
     let refused = requests.set_mode(Mode::Realtime).await.unwrap_err();
     assert_eq!(refused.downcast_ref(), Some(&RequestError::NeverStarted));
     let refused = requests.reset().await.unwrap_err();
@@ -119,29 +124,28 @@ async fn a_store_that_never_ran_says_so() {
 }
 
 #[tokio::test]
-async fn all_dead_letters_are_retried_however_many_there_are() {
+async fn all_parked_events_are_retried_in_chunks() {
     let (_dir, store, requests) = started().await;
     park(&store, 1..(CHUNK as i64 * 2 + 4)).await;
     let outcome = requests.retry(&Selection::default()).await.unwrap();
     assert_eq!(outcome, parked(CHUNK as u64 * 2 + 3, 0));
-    // They could not be rendered: they stay until the indexer has tried again.
+    // Events that could not be rendered stay parked until the indexer has processed their orders again.
     assert_eq!(left(&store).await, CHUNK * 2 + 3);
     let waiting = store.read(|r| r.changelog_backlog(0)).await.unwrap();
     assert_eq!(waiting.orders, CHUNK as u64 * 2 + 3);
 }
 
 #[tokio::test]
-async fn dead_letters_from_before_a_clock_was_set_back_are_retried_too() {
+async fn events_parked_before_the_clock_was_set_back_are_retried_too() {
     let (_dir, store, _) = started().await;
     park(&store, 0..3).await;
-    let earlier = Clock::manual(NOW.plus_millis(-3_600_000));
-    let requests = StoreRequests::new(store.clone(), earlier, LIMITS);
+    let requests = on(&store, NOW.plus_millis(-3_600_000));
     let outcome = requests.retry(&Selection::default()).await.unwrap();
     assert_eq!(outcome, parked(3, 0));
 }
 
 #[tokio::test]
-async fn a_reset_gives_up_a_reindex_that_was_interrupted() {
+async fn a_reset_cancels_an_interrupted_reindex() {
     let (_dir, store, requests) = started().await;
     let begin = |w: &mut Writer<'_>| w.start_backfill(BackfillKind::Reindex.as_str(), "{}", 9, NOW);
     store.write(Durability::Durable, begin).await.unwrap();
@@ -150,7 +154,7 @@ async fn a_reset_gives_up_a_reindex_that_was_interrupted() {
 }
 
 #[tokio::test]
-async fn a_selection_takes_only_what_fits_it() {
+async fn a_selection_takes_only_matching_events() {
     let (_dir, store, requests) = started().await;
     park(&store, 1..11).await;
     let odd = Selection {
@@ -178,7 +182,7 @@ async fn a_selection_takes_only_what_fits_it() {
 }
 
 #[tokio::test]
-async fn delivery_is_paused_and_resumed_by_website_or_altogether() {
+async fn delivery_is_paused_and_resumed_for_one_website_or_all() {
     let (_dir, store, requests) = started().await;
     store
         .write(Durability::Durable, |w| {

@@ -1,4 +1,4 @@
-//! Which dead letters a command means.
+//! The selection of parked events for `failed retry` and `failed discard`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,32 +9,30 @@ use crate::store::outbox::EventKey;
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
 
-/// Which dead letters. Keys name them one by one; otherwise everything that is given must fit, and nothing given
-/// means all.
+/// A selection of parked events: exactly those of `keys`, or if there are none, those that match all other fields. The
+/// default selects every parked event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Selection {
-    /// Exactly these.
     pub keys: Vec<Key>,
-    /// Of the orders with this number.
+    /// Order number; several orders can have the same one.
     pub order: Option<String>,
-    /// Of this website, by code.
+    /// Code of the website.
     pub website: Option<String>,
-    /// With this code, such as `EXEG-0102-400`.
+    /// Code of the refusal, such as `EXEG-0102-400`.
     pub code: Option<String>,
-    /// Parked at or after this.
+    /// Parked at or after this time.
     pub since: Option<UtcMillis>,
-    /// Parked before this.
+    /// Parked before this time.
     pub until: Option<UtcMillis>,
 }
 
-/// What names an event on the command line and in the protocol: `order:kind:document`, such as `1042:invoiced:77`
-/// (entity ids, not order numbers).
+/// An event on the command line and in the protocol: `order:kind:document`, such as `1042:invoiced:77`, with entity ids
+/// instead of order numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Key(pub EventKey);
 
-/// A text that names no event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} names no event; expected ORDER:KIND:DOCUMENT as `orderfeed failed list` prints it, such as 1042:invoiced:77"
@@ -95,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_event_is_refused_with_an_example() {
+    fn a_text_that_names_no_event_is_refused_with_an_example() {
         for text in ["", "1042", "1042:invoiced", "1042:billed:77", "x:placed:1"] {
             let refusal = text.parse::<Key>().unwrap_err().to_string();
             assert!(refusal.contains("such as 1042:invoiced:77"), "{refusal}");

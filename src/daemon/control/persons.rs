@@ -1,19 +1,19 @@
-//! Whom the privacy commands mean, and what came of them. Hashes only: an address never leaves the command.
+//! Options and results of the privacy commands. Persons are hashes: an e-mail address never leaves the command.
 
 use serde::{Deserialize, Serialize};
 
 use crate::store::suppression::Person;
 use orderfeed_events::{from_hex, hex};
 
-/// Persons in one request at most: well below the longest line of the protocol.
-pub const MOST_PERSONS: usize = 10_000;
+/// Most persons in one request, so that it stays well below [`MAX_LINE`](super::MAX_LINE).
+pub const MAX_PERSONS: usize = 10_000;
 
 /// A person as 64 hexadecimal digits: SHA-256 of the trimmed, lower-case e-mail address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PersonId(pub Person);
 
-/// A text that is no such hash. It is not repeated: it may be an address.
+/// A text that is no such hash. The message does not repeat it, because it may be an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 has 64 hexadecimal digits")]
 pub struct BadPerson;
@@ -32,73 +32,71 @@ impl From<PersonId> for String {
     }
 }
 
-/// When what waits is gone through for the persons on the list.
+/// The request that applies the suppression list to pending events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Screening {
-    /// In this request.
     Now,
-    /// In a later one of the same command.
+    /// A later request of the same command, such as the last chunk of an import.
     Later,
 }
 
-/// `suppress add` and `suppress import`.
+/// The options of `suppress add` and `suppress import`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuppressOptions {
-    /// Whom; at most [`MOST_PERSONS`].
+    /// At most [`MAX_PERSONS`].
     pub persons: Vec<PersonId>,
-    /// Where it came from.
+    /// The operator's note, stored with each person.
     pub note: String,
-    /// When what waits is gone through.
     pub screening: Screening,
 }
 
-/// `privacy erase`.
+/// The options of `privacy erase`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EraseOptions {
-    /// Whom; at most [`MOST_PERSONS`].
+    /// At most [`MAX_PERSONS`].
     pub persons: Vec<PersonId>,
-    /// Whether they are put on the suppression list as well.
+    /// True if the persons are added to the suppression list as well.
     pub suppress: bool,
-    /// Say what would be removed; remove nothing.
+    /// True if the request only counts and removes nothing.
     pub dry_run: bool,
 }
 
-/// What came of [`SuppressOptions`].
+/// The result of [`SuppressOptions`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppressed {
-    /// Persons that are new on the list.
     pub added: u64,
-    /// Persons that were on it already.
+    /// Persons that were on the list already.
     pub known: u64,
-    /// Events that waited and are suppressed now.
+    /// Pending events that are suppressed now.
     pub events: u64,
-    /// Batches in a sender's hands that were not looked into; what is not on its way yet is looked into before it leaves.
-    pub under_way: u64,
+    /// Batches that were not searched because they are in flight.
+    #[serde(rename = "under_way")]
+    pub in_flight: u64,
 }
 
-/// What came of [`EraseOptions`], or would.
+/// The result of [`EraseOptions`]; with `dry_run`, the result that it would have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
-    /// Nothing was removed, only counted.
     pub dry_run: bool,
-    /// Orders of which something was found.
+    /// Orders with at least one event of the persons.
     pub orders: u64,
-    /// `outbox_body`: events that waited to be sent; they end as suppressed.
+    /// Pending events in `outbox_body`; they become suppressed.
     pub waiting: u64,
-    /// `outbox_body`: kept bodies of events that were sent.
+    /// Bodies in `outbox_body` of events that were sent.
     pub sent: u64,
-    /// `outbox_parked`: dead letters; they end as suppressed.
+    /// Events in `outbox_parked`; they become suppressed.
     pub parked: u64,
-    /// `outbox_batch`, `outbox_attempt`: the edge's words about requests that held such events.
+    /// Answers of the edge to requests with such events, in `outbox_batch` and `outbox_attempt`.
     pub texts: u64,
-    /// Size of the bodies, in bytes.
+    /// Size of the removed bodies.
     pub bytes: u64,
-    /// `suppression`: persons that are new on the list.
+    /// Persons added to `suppression`.
     pub listed: u64,
-    /// Batches on their way to the edge, which were left alone.
-    pub under_way: u64,
-    /// Whether the write-ahead log was emptied; else it is at the next quiet moment or stop.
+    /// Batches that were left alone because they are in flight.
+    #[serde(rename = "under_way")]
+    pub in_flight: u64,
+    /// True if the write-ahead log was emptied. If a reader prevented it, a later checkpoint or the stop does.
     pub log_emptied: bool,
 }
 
@@ -107,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_hash_is_refused_without_repeating_it() {
+    fn a_text_that_is_no_hash_is_refused_without_repeating_it() {
         let refused = serde_json::from_str::<PersonId>("\"jane@example.com\"").unwrap_err();
         assert!(refused.to_string().contains("64 hexadecimal digits"), "{refused}");
         assert!(!refused.to_string().contains("jane"));

@@ -1,0 +1,41 @@
+//! Progress of a request, sent to the client that waits for it.
+
+use tokio::sync::mpsc;
+
+use crate::daemon::control::{Progress, Reply};
+use crate::indexer;
+
+/// Sends progress to the client of one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Reporter(pub(crate) mpsc::Sender<Reply>);
+
+impl Reporter {
+    pub(crate) fn progress(&self, progress: Progress) {
+        self.send(Reply::Progress(progress));
+    }
+
+    pub(crate) fn line(&self, text: String) {
+        self.send(Reply::Line { text });
+    }
+
+    /// Returns a callback for the indexer that reports the progress of a backfill.
+    pub(crate) fn of_backfill(self) -> impl FnMut(indexer::Progress) + Send {
+        move |backfill| {
+            self.progress(Progress {
+                done: backfill.done,
+                total: backfill.total,
+                events: backfill.events,
+            });
+        }
+    }
+
+    /// Returns true if the client has disconnected.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    fn send(&self, reply: Reply) {
+        // Dropped if the queue is full: a slow client must not slow down the work.
+        let _ = self.0.try_send(reply);
+    }
+}
