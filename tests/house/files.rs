@@ -92,6 +92,17 @@ fn folders_hold_few_files() {
 }
 
 #[test]
+fn a_module_with_children_is_in_its_folder() {
+    let files = rust_files(&CODE_AND_TESTS);
+    let has_children = |name: &str| {
+        let folder = name.replace(".rs", "/");
+        files.keys().any(|other| other.starts_with(&folder))
+    };
+    let wrong: Vec<&String> = files.keys().filter(|name| has_children(name)).collect();
+    assert!(wrong.is_empty(), "move `foo.rs` to `foo/mod.rs`: {wrong:?}");
+}
+
+#[test]
 fn no_work_is_left_in_comments() {
     // Put together here, so that this file does not find itself.
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];

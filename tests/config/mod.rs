@@ -219,7 +219,7 @@ fn every_shipped_sample_loads() {
 
 #[test]
 fn the_shipped_file_loads_as_soon_as_its_samples_are_uncommented() {
-    let text = include_str!("../config/orderfeed.toml");
+    let text = include_str!("../../config/orderfeed.toml");
     let keys = [
         "organization_id",
         "data_space_id",

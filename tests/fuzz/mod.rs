@@ -13,7 +13,7 @@ mod order_rows;
 mod orders;
 mod response;
 mod retry_after;
-#[path = "../crates/events/src/tests/schema.rs"]
+#[path = "../../crates/events/src/tests/schema.rs"]
 mod xdm_schema;
 
 use std::collections::BTreeSet;
