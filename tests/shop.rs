@@ -9,10 +9,9 @@ use orderfeed_demo_shop::history;
 use orderfeed_demo_shop::history::Span;
 use orderfeed_demo_shop::shop::{Shop, ShopOptions};
 use orderfeed_demo_shop::sql::{Statement, Value};
-use orderfeed_demo_shop::tables::TABLES;
-use orderfeed_demo_shop::tables::columns::Table;
 use orderfeed_demo_shop::tables::schema;
 use orderfeed_demo_shop::tables::schema::{Dialect, Edition};
+use orderfeed_demo_shop::tables::{TABLES, Table};
 use orderfeed_model::clock::UtcMillis;
 
 use crate::support::database::PASSWORD;
@@ -48,7 +47,7 @@ async fn mariadb_and_sqlite_hold_the_same_shop_and_call_for_the_same_events() {
         embedded.commit(&other.statements).unwrap();
     }
     let conn = rusqlite::Connection::open(dir.path().join("shop.db")).unwrap();
-    for table in TABLES {
+    for table in TABLES.iter() {
         let from_mariadb = mariadb_rows(&mut mariadb.conn().await, table).await;
         assert_eq!(from_mariadb, sqlite_rows(&conn, table), "{}", table.name);
         assert!(!from_mariadb.is_empty(), "{}", table.name);
@@ -237,8 +236,8 @@ fn every_kind_of_event_and_product_occurs_in_five_hundred_orders() {
 /// Every row with every column as text, which is how SQLite keeps amounts and timestamps.
 async fn mariadb_rows(conn: &mut mysql_async::Conn, table: &Table) -> Vec<String> {
     let columns: Vec<String> = table
-        .each_column()
-        .map(|(name, _)| format!("COALESCE(CAST({name} AS CHAR), '-')"))
+        .columns()
+        .map(|name| format!("COALESCE(CAST({name} AS CHAR), '-')"))
         .collect();
     let sql = format!(
         "SELECT CONCAT_WS('|', {}) FROM {} ORDER BY 1",
@@ -252,8 +251,8 @@ async fn mariadb_rows(conn: &mut mysql_async::Conn, table: &Table) -> Vec<String
 
 fn sqlite_rows(conn: &rusqlite::Connection, table: &Table) -> Vec<String> {
     let columns: Vec<String> = table
-        .each_column()
-        .map(|(name, _)| format!("COALESCE(CAST({name} AS TEXT), '-')"))
+        .columns()
+        .map(|name| format!("COALESCE(CAST({name} AS TEXT), '-')"))
         .collect();
     let sql = format!("SELECT {} FROM {}", columns.join(" || '|' || "), table.name);
     let mut statement = conn.prepare(&sql).unwrap();

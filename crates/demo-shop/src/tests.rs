@@ -263,7 +263,7 @@ fn a_history_in_batches_holds_the_rows_that_it_holds_one_by_one() {
             .unwrap();
     }
     tx.commit().unwrap();
-    for table in TABLES {
+    for table in TABLES.iter() {
         assert_eq!(
             dump(&one, table.name),
             dump(&other.conn, table.name),

@@ -1,49 +1,59 @@
-//! The sales tables of Commerce that an order status can be read from, with the column names, types and indexes of
-//! the real ones. Sources: `Sales/etc/db_schema.xml`, `Store/etc/db_schema.xml` and `Tax/etc/db_schema.xml` of
-//! magento/magento2; the return tables belong to the commercial edition and are described as its installations
-//! show them.
+//! The sales tables of Commerce, for MySQL, MariaDB and SQLite.
 //!
-//! The traps are kept: `sales_order_item` has no index on `updated_at`, `sales_shipment_track` only one on
-//! `created_at`, addresses and payments carry no timestamp at all, and a return only knows when it was requested.
+//! `schema.sql` defines them. It keeps the traps of the real tables: `sales_order_item` has no index on `updated_at`,
+//! `sales_shipment_track` only one on `created_at`, addresses and payments have no timestamp at all, and a return has
+//! only the date of its request.
 
-pub mod columns;
-pub(crate) mod document;
 pub mod mview;
-pub(crate) mod order;
 pub mod schema;
 
-use crate::tables::columns::Table;
-use crate::tables::document::*;
-use crate::tables::order::*;
+use std::sync::LazyLock;
+
+/// A table of `schema.sql`.
+#[derive(Debug)]
+pub struct Table {
+    /// Name without the table prefix of an instance.
+    pub name: &'static str,
+    /// Column, key and reference definitions in MySQL's dialect, one per line.
+    lines: Vec<&'static str>,
+}
+
+impl Table {
+    /// Returns the column names, in order.
+    pub fn columns(&self) -> impl Iterator<Item = &'static str> {
+        self.definitions().map(|(name, _)| name)
+    }
+
+    /// Returns the columns with their types.
+    fn definitions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.lines
+            .iter()
+            .filter_map(|line| line.strip_prefix('`')?.split_once("` "))
+    }
+
+    /// Returns the parts of the lines that start with `keyword`, after it.
+    fn clauses(&self, keyword: &'static str) -> impl Iterator<Item = &'static str> {
+        self.lines
+            .iter()
+            .filter_map(move |line| line.strip_prefix(keyword))
+    }
+}
 
 /// All tables, parents before children.
-pub static TABLES: [&Table; 23] = [
-    &STORE_WEBSITE,
-    &STORE_GROUP,
-    &STORE,
-    &ORDER,
-    &ORDER_ITEM,
-    &ORDER_ADDRESS,
-    &ORDER_PAYMENT,
-    &PAYMENT_TRANSACTION,
-    &INVOICE,
-    &INVOICE_ITEM,
-    &SHIPMENT,
-    &SHIPMENT_ITEM,
-    &SHIPMENT_TRACK,
-    &CREDITMEMO,
-    &CREDITMEMO_ITEM,
-    &CREDITMEMO_COMMENT,
-    &ORDER_TAX,
-    &ORDER_TAX_ITEM,
-    &STATUS_HISTORY,
-    &STATUS_CHANGE_HISTORY,
-    &RMA,
-    &RMA_ITEM,
-    &RMA_STATUS_HISTORY,
-];
+pub static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
+    include_str!("schema.sql")
+        .split("CREATE TABLE `")
+        .skip(1)
+        .filter_map(|text| {
+            let (name, body) = text.split_once("` (\n")?;
+            let lines = body.split("\n)").next()?.lines();
+            let lines = lines.map(|line| line.trim().trim_end_matches(',')).collect();
+            Some(Table { name, lines })
+        })
+        .collect()
+});
 
-/// The tables that older versions or the open-source edition do not have.
+/// Tables that older versions or the open-source edition do not have.
 pub const OPTIONAL_TABLES: [&str; 6] = [
     "sales_order_tax",
     "sales_order_tax_item",

@@ -49,11 +49,11 @@ fn trigger(prefix: &str, table: &str, column: &str, event: &str) -> String {
 
 fn any_change(table: &str) -> String {
     let differences: Vec<String> = TABLES
-        .into_iter()
+        .iter()
         .filter(|described| described.name == table)
-        .flat_map(|described| described.each_column())
-        .filter(|(name, _)| *name != "updated_at")
-        .map(|(name, _)| format!("NOT(NEW.`{name}` <=> OLD.`{name}`)"))
+        .flat_map(|described| described.columns())
+        .filter(|name| *name != "updated_at")
+        .map(|name| format!("NOT(NEW.`{name}` <=> OLD.`{name}`)"))
         .collect();
     differences.join(" OR ")
 }
