@@ -102,7 +102,7 @@ impl Database {
         }
     }
 
-    /// Commits one deed of the shop.
+    /// Commits one action of the shop.
     pub async fn apply(&self, transaction: &Transaction) {
         let mut conn = self.conn().await;
         commit(&mut conn, &transaction.statements).await;

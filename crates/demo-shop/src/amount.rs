@@ -1,7 +1,7 @@
-//! Exact numbers with four decimal places, the precision of Commerce's money and quantities. No floats.
+//! Exact numbers with four decimal places, the precision of Commerce's money and quantities.
 //!
-//! Not `commerce::amount`: the shop is what tests hold the reader against, so it shares nothing with it; and what it needs
-//! beside sums (products, shares, rounding to a currency's unit) nothing else does.
+//! Deliberately separate from `orderfeed_model::amount`: tests compare the reader with this shop, so the two must not
+//! share code. Only the shop needs products, shares and rounding to a currency's unit.
 
 use std::fmt;
 use std::iter::Sum;
@@ -11,29 +11,28 @@ use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Amount(pub i64);
 
-/// One, as an [`Amount`] counts.
+/// Units in 1.
 const ONE: i64 = 10_000;
 
 impl Amount {
-    /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// A whole number.
+    /// Converts a whole number.
     pub const fn whole(number: i64) -> Self {
         Self(number * ONE)
     }
 
-    /// Hundredths: cents, per cent.
+    /// Converts hundredths, such as cents or per cent.
     pub const fn hundredths(number: i64) -> Self {
         Self(number * 100)
     }
 
-    /// `self × other`, rounded half away from zero to a multiple of `unit`.
+    /// Returns `self × other`, rounded half away from zero to a multiple of `unit`.
     pub fn times(self, other: Self, unit: Self) -> Self {
         Self::ratio(i128::from(self.0) * i128::from(other.0), i128::from(ONE), unit)
     }
 
-    /// `self × part ÷ whole`, rounded likewise. Nothing of nothing is nothing.
+    /// Returns `self × part ÷ whole`, rounded in the same way. Zero if `whole` is zero.
     pub fn share(self, part: Self, whole: Self, unit: Self) -> Self {
         if whole.0 == 0 {
             return Self::ZERO;
@@ -41,7 +40,7 @@ impl Amount {
         Self::ratio(i128::from(self.0) * i128::from(part.0), i128::from(whole.0), unit)
     }
 
-    /// Whether there is nothing after the decimal point.
+    /// Returns true if there is no fraction.
     pub const fn is_whole(self) -> bool {
         self.0 % ONE == 0
     }

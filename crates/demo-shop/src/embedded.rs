@@ -1,5 +1,5 @@
-//! The embedded shop: the sales tables in one SQLite file, written by the simulated shoppers through a small
-//! connection of their own. This is the shop's database, not the daemon's store: the daemon reads it as its source.
+//! The embedded shop: the sales tables in one SQLite file. This is the shop's database, which the daemon reads as its
+//! source, and not the daemon's store.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,28 +12,26 @@ use crate::tables::TABLES;
 use crate::tables::schema;
 use crate::tables::schema::{Dialect, Edition};
 
-/// How long a write waits for the daemon's capture to let go of the file.
+/// Longest wait of a write for a reader that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// More than the different statements that a history is written with, so that each is parsed once.
+/// Size of the statement cache. Larger than the number of different statements in a history, so that each is parsed
+/// once.
 const STATEMENTS: usize = 128;
 
-/// What can go wrong with the shop's file.
+/// An error of the shop's file.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
-    /// The file cannot be opened or does not hold a database.
+    /// The file cannot be opened or is not a database.
     #[error("the embedded shop {path} cannot be opened: {cause}; choose another path or delete the file")]
     Open {
-        /// Where it is.
         path: PathBuf,
-        /// What SQLite says.
         #[source]
         cause: rusqlite::Error,
     },
     /// A statement of the shop failed.
     #[error("the embedded shop refused a statement ({cause}): {sql}")]
     Statement {
-        /// What SQLite says.
         #[source]
         cause: rusqlite::Error,
         /// The statement, without its parameters.
@@ -41,7 +39,7 @@ pub enum EmbeddedError {
     },
 }
 
-/// The shop's file, open for writing.
+/// The file of a shop, open for writing.
 #[derive(Debug)]
 pub struct EmbeddedShop {
     conn: Connection,
@@ -57,8 +55,8 @@ impl EmbeddedShop {
         let conn = Connection::open(path).map_err(failed)?;
         conn.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS);
-        // A lost last second is no harm to a simulated shop; a slow one is. The cache (up to 64 MiB) holds the inner pages
-        // of a large shop's indexes.
+        // Losing the last second in a power cut does not matter for a simulated shop, but speed does. The cache (up
+        // to 64 MiB) holds the inner pages of a large shop's indexes.
         conn.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536",
         )
@@ -92,7 +90,8 @@ impl EmbeddedShop {
         tx.commit().map_err(|cause| failed("COMMIT", cause))
     }
 
-    /// The first id that no table has used: where a shop goes on in a file that exists. 1 for an empty one.
+    /// Returns the first id that no table has used, from which a shop continues in an existing file. 1 in an empty
+    /// file.
     pub fn next_free_id(&self) -> Result<i64, EmbeddedError> {
         let named = TABLES.iter().filter(|table| !table.name.starts_with("store"));
         let names: Vec<String> = named.map(|table| format!("'{}'", table.name)).collect();
@@ -105,7 +104,7 @@ impl EmbeddedShop {
             .map_err(|cause| failed(&sql, cause))
     }
 
-    /// Whether websites and store views are missing.
+    /// Returns true if there are no store views yet.
     pub fn is_empty(&self) -> Result<bool, EmbeddedError> {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM store)";
         self.conn

@@ -1,9 +1,8 @@
-//! The past of a shop: orders spread over a period, each as far along as its age suggests, written in bulk.
+//! The history of a shop: orders spread over a period, each as advanced as its age suggests, written in bulk.
 //!
-//! An order lives through its deeds in memory, and only the rows as they are in the end are written: the updates are
-//! folded into the inserts. [`batches`] groups the rows of many orders into multi-row `INSERT`s, parents first, which
-//! loads twenty thousand orders into MariaDB in seconds. What is still under way at the end stays open in the shop,
-//! so that live deeds go on from there.
+//! The actions on an order run in memory, and only the final rows are written: updates are folded into the inserts.
+//! [`batches`] groups the rows of many orders into multi-row `INSERT`s, parents first, which loads twenty thousand
+//! orders into MariaDB in seconds. Unfinished orders stay open in the shop, so that live actions continue from there.
 
 use std::collections::BTreeMap;
 
@@ -16,21 +15,20 @@ use orderfeed_model::clock::UtcMillis;
 /// Orders in one batch.
 const ORDERS_PER_BATCH: usize = 250;
 
-/// Parameters in one statement; SQLite allows 32,766, MySQL 65,535.
+/// Parameters in one statement. SQLite allows 32,766, MySQL 65,535.
 const MAX_PARAMS: usize = 16_000;
 
-/// How many orders, and from when to when.
+/// The size and the period of a history.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
-    /// How many.
     pub orders: usize,
-    /// When the first may be placed.
+    /// Earliest time of the first order.
     pub from: UtcMillis,
-    /// Nothing happens after this.
+    /// End of the period: no action happens later.
     pub to: UtcMillis,
 }
 
-/// One transaction an order, with its rows as they are at the end of the span.
+/// Returns one transaction per order, with its rows as of the end of the span.
 pub fn orders(shop: &mut Shop, span: Span) -> impl Iterator<Item = Transaction> {
     let prefix = shop.options().table_prefix.clone();
     lives(shop, span).map(move |life| Transaction {
@@ -41,7 +39,7 @@ pub fn orders(shop: &mut Shop, span: Span) -> impl Iterator<Item = Transaction> 
     })
 }
 
-/// The same rows in multi-row statements, a batch of orders at a time; each batch is fit for one transaction.
+/// Returns the same rows as multi-row statements. Each batch of orders fits into one transaction.
 pub fn batches(shop: &mut Shop, span: Span) -> impl Iterator<Item = Vec<Statement>> {
     let prefix = shop.options().table_prefix.clone();
     let mut lives = lives(shop, span);
@@ -72,11 +70,11 @@ fn lives(shop: &mut Shop, span: Span) -> impl Iterator<Item = Life> {
     })
 }
 
-/// One order from its placing to the end of the span, or to where it got stuck.
+/// Simulates one order from its placement to the end of the span, or until it is stuck.
 fn live(shop: &mut Shop, placed: UtcMillis, end: UtcMillis) -> Life {
     let (mut order, mut changes) = shop.new_order(placed);
     let mut at = placed;
-    // A few orders are left lying early, as in every shop; most go to their end.
+    // As in every shop, a few orders are abandoned early. Most are completed.
     for _ in 0..24 {
         let minutes = shop.rng().i64(1..20) << shop.rng().u32(..10);
         at = at.plus_millis(minutes * 60_000);
@@ -84,10 +82,10 @@ fn live(shop: &mut Shop, placed: UtcMillis, end: UtcMillis) -> Life {
         if at > end || shop.rng().u32(..100) < stop {
             break;
         }
-        let Some(deed) = shop.choose_deed(&order) else {
+        let Some(action) = shop.choose_action(&order) else {
             break;
         };
-        changes.extend(shop.perform(deed, &mut order, at));
+        changes.extend(shop.perform(action, &mut order, at));
     }
     let order_id = order.id;
     shop.keep(order);
@@ -98,7 +96,7 @@ fn live(shop: &mut Shop, placed: UtcMillis, end: UtcMillis) -> Life {
     }
 }
 
-/// Inserts with all later updates applied.
+/// Applies all updates to the inserts before them.
 fn fold(changes: Vec<Change>) -> Vec<Row> {
     let mut rows: Vec<Row> = vec![];
     for change in changes {

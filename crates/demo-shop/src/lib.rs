@@ -1,14 +1,14 @@
-//! The embedded shop: Commerce's sales tables with simulated shoppers and merchants. It makes the demo's store, and
-//! fills the databases of the tests.
+//! A simulated shop in the sales tables of Adobe Commerce, with shoppers and merchants. It fills the demo's shop and the
+//! databases of the tests.
 //!
-//! | module | purpose |
+//! | module | content |
 //! |---|---|
-//! | [`tables`] | Commerce's sales tables, described once, as DDL for SQLite and MySQL; Commerce's own changelog |
-//! | [`orders`] | an order in memory, Commerce's state machine over it, and the rows that each action writes |
-//! | [`shop`] | the simulated shop: live, one transaction at a time |
-//! | [`history`] | the shop's past orders, in bulk |
-//! | [`embedded`] | the SQLite file of the demo |
+//! | [`tables`] | the sales tables as DDL for SQLite and MySQL, and Commerce's own changelog |
 //! | [`amount`], [`sql`] | exact numbers; statements that both dialects accept |
+//! | [`shop`] | the live shop, one transaction at a time: stores, catalogue, people |
+//! | [`orders`] | an order in memory, Commerce's state machine, the actions and the rows they write |
+//! | [`history`] | the history of a shop, written in bulk |
+//! | [`embedded`] | a shop in a SQLite file |
 
 pub mod amount;
 pub mod embedded;

@@ -1,7 +1,7 @@
-//! What the simulated shop says to a database: rows, statements and transactions that are valid in both dialects.
+//! Rows, statements and transactions that are valid in both SQL dialects.
 //!
-//! Placeholders are `?`; names are not quoted (none of the columns that the shop writes is a reserved word in either
-//! dialect). Amounts and quantities travel as decimal text, which a `decimal` column takes exactly.
+//! Placeholders are `?`. Names are not quoted, since no column that the shop writes is a reserved word in either
+//! dialect. Amounts and quantities are passed as decimal text, which a `decimal` column stores exactly.
 
 use std::borrow::Cow;
 
@@ -11,11 +11,10 @@ use orderfeed_model::clock::UtcMillis;
 /// One value of a statement.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Value {
-    /// SQL `NULL`.
     Null,
-    /// A whole number.
+    /// Converts a whole number.
     Int(i64),
-    /// Text; also how timestamps, amounts and quantities are written.
+    /// Text, also for timestamps, amounts and quantities.
     Text(Cow<'static, str>),
 }
 
@@ -61,41 +60,39 @@ impl<T: Into<Self>> From<Option<T>> for Value {
     }
 }
 
-/// A statement with its parameters in the order of its `?`.
+/// A statement with its parameters, in the order of its placeholders.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Statement {
-    /// The text.
     pub sql: String,
-    /// What the placeholders stand for.
+    /// Parameters, in the order of the placeholders.
     pub params: Vec<Value>,
 }
 
-/// One deed of a shopper or merchant: what a database commits at once.
+/// The statements of one action, committed as one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transaction {
-    /// When it happened.
     pub at: UtcMillis,
-    /// What happened, for a log line: `place`, `invoice`, `ship` …
+    /// Name of the action for log lines, such as `place` or `ship`.
     pub action: &'static str,
-    /// The order that it is about; 0 when it is about none.
+    /// Id of the order, or 0 if the action concerns none.
     pub order_id: i64,
-    /// What to execute, in order.
+    /// Statements to execute, in order.
     pub statements: Vec<Statement>,
 }
 
-/// A row to be inserted.
+/// A row to insert.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
-    /// The table, without prefix.
+    /// Name of the table without prefix.
     pub table: &'static str,
-    /// The columns that are not left to their defaults.
+    /// Columns that do not get their default.
     pub columns: Vec<&'static str>,
-    /// Their values, in the same order.
+    /// Values, in the order of the columns.
     pub values: Vec<Value>,
 }
 
 impl Row {
-    /// A row of `table` from `(column, value)` pairs.
+    /// Creates a row of `table` from `(column, value)` pairs.
     pub fn new(table: &'static str, cells: Vec<(&'static str, Value)>) -> Self {
         let (columns, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
         Self {
@@ -105,13 +102,13 @@ impl Row {
         }
     }
 
-    /// The value under `column`, if the row has it.
+    /// Returns the value of `column`, if the row has it.
     pub(crate) fn get(&self, column: &str) -> Option<&Value> {
         let at = self.columns.iter().position(|name| *name == column)?;
         self.values.get(at)
     }
 
-    /// Puts `value` under `column`.
+    /// Sets `column` to `value`.
     pub(crate) fn set(&mut self, column: &'static str, value: Value) {
         match self.columns.iter().position(|name| *name == column) {
             Some(at) => self.values[at] = value,
@@ -122,7 +119,7 @@ impl Row {
         }
     }
 
-    /// The `INSERT` of this row alone.
+    /// Returns the `INSERT` of this row alone.
     pub fn insert(self, table_prefix: &str) -> Statement {
         Statement {
             sql: insert_sql(table_prefix, self.table, &self.columns, 1),
@@ -131,7 +128,7 @@ impl Row {
     }
 }
 
-/// `INSERT INTO … VALUES (…), (…)` for `rows` rows.
+/// Builds `INSERT INTO … VALUES (…), (…)` for `rows` rows.
 pub(crate) fn insert_sql(table_prefix: &str, table: &str, columns: &[&str], rows: usize) -> String {
     let one = format!("({})", vec!["?"; columns.len()].join(","));
     let all = vec![one.as_str(); rows].join(",");
@@ -141,7 +138,7 @@ pub(crate) fn insert_sql(table_prefix: &str, table: &str, columns: &[&str], rows
     )
 }
 
-/// `UPDATE … SET … WHERE key = id`.
+/// Builds `UPDATE … SET … WHERE key = id`.
 pub(crate) fn update(
     table_prefix: &str,
     table: &str,

@@ -1,5 +1,5 @@
-//! What the simulated shop must hold true to be worth testing against: its documents, quantities and totals agree to
-//! the last of four decimal places, in history as in live mode. Checked by SQL on what a SQLite file then holds.
+//! Consistency of the simulated shop: documents, quantities and totals agree to four decimal places, in history and
+//! in live mode. Checked by SQL on a SQLite file.
 
 use rusqlite::Connection;
 
@@ -56,7 +56,7 @@ fn filled(seed: u64, orders: usize, live: i64) -> Filled {
 
 /// Fails with the first rows of `violations`, if there are any.
 fn none(conn: &Connection, what: &str, violations: &str) {
-    // Four decimals, written out: without the point they are whole ten-thousandths.
+    // All decimals have four places: without the point they are ten-thousandths.
     let sql = expand(violations);
     let mut statement = conn
         .prepare(&sql)
@@ -76,7 +76,7 @@ fn none(conn: &Connection, what: &str, violations: &str) {
     assert!(found.is_empty(), "{what}: {found:?}");
 }
 
-/// `{column}` becomes the exact integer of a decimal text; null counts as nothing.
+/// Expands `{column}` to the exact integer of a decimal text. NULL counts as zero.
 fn expand(sql: &str) -> String {
     sql.replace('{', "CAST(REPLACE(COALESCE(")
         .replace('}', ",'0.0000'),'.','') AS INTEGER)")
@@ -293,17 +293,17 @@ fn a_shop_goes_on_in_a_file_that_exists() {
 }
 
 #[test]
-fn every_deed_happens_in_a_busy_live_shop() {
+fn every_action_happens_in_a_busy_live_shop() {
     let mut shop = Shop::new(ShopOptions::default());
     assert_eq!(history::orders(&mut shop, span(400)).count(), 400);
     let seen: std::collections::BTreeSet<_> = (0..3_000)
         .map(|second| shop.next_action(span(0).to.plus_millis(second * 1000)).action)
         .collect();
-    for (deed, _) in USUAL {
+    for (action, _) in USUAL {
         assert!(
-            seen.contains(deed.name()),
+            seen.contains(action.name()),
             "{} is missing in {seen:?}",
-            deed.name()
+            action.name()
         );
     }
 }
@@ -329,7 +329,7 @@ fn dump(conn: &Connection, table: &str) -> Vec<String> {
         .unwrap();
     let columns = statement.column_count();
     let named: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    // What nobody set is the time of the insert.
+    // A column that was not set has the time of the insert.
     let set = |i: &usize| table.starts_with("sales_order") || named[*i] != "updated_at";
     let row = |row: &rusqlite::Row<'_>| {
         let cells: Vec<rusqlite::types::Value> = (0..columns)

@@ -1,10 +1,10 @@
-//! What can happen to an order once it is placed, when it may, and how often it does.
+//! The actions on a placed order: their preconditions, frequencies and effects.
 
 use crate::amount::Amount;
 use crate::orders::documents;
 use crate::orders::model::{Cost, Order, ReturnStage, State};
 use crate::orders::placing;
-use crate::orders::recorder::Pen;
+use crate::orders::recorder::Recorder;
 use crate::orders::refunds;
 use crate::orders::returns;
 use crate::orders::rows;
@@ -12,68 +12,68 @@ use crate::shop::people;
 use crate::shop::stores::WEBSITES;
 use crate::tables::schema::Edition;
 
-/// A deed of a shopper, a merchant or a payment provider.
+/// An action of a shopper, a merchant or a payment provider.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Deed {
-    /// The shopper comes back from the payment provider's site; or the provider approves what it reviewed.
+pub enum Action {
+    /// The shopper returns from the payment provider's site, or the provider approves a reviewed payment.
     Approve,
-    /// The provider refuses: the order is canceled.
+    /// The provider refuses the payment, and the order is canceled.
     Deny,
-    /// An invoice, partial or full; online payments are captured with it.
+    /// A partial or full invoice. Captures online payments.
     Invoice,
-    /// The money of an open invoice arrives.
+    /// An open invoice is paid.
     PayInvoice,
-    /// A shipment, partial or full, with none to three tracks.
+    /// A partial or full shipment with up to three tracks.
     Ship,
-    /// One more tracking number for a shipment.
+    /// Another tracking number for a shipment.
     AddTrack,
-    /// Nothing is invoiced or shipped: the order is canceled.
+    /// Cancels an order without invoices and shipments.
     Cancel,
-    /// What is neither invoiced nor shipped is canceled, the rest of the order goes on.
+    /// Cancels the items that are neither invoiced nor shipped.
     CancelRest,
-    /// The merchant puts the order aside.
+    /// The merchant puts the order on hold.
     Hold,
-    /// … and takes it up again.
+    /// The merchant takes the order off hold.
     Unhold,
-    /// A credit memo, partial or full.
+    /// A partial or full credit memo.
     Refund,
-    /// The shopper asks to return what was shipped.
+    /// The shopper requests the return of shipped items.
     RequestReturn,
-    /// A return takes its next step.
+    /// Moves a return to its next stage.
     AdvanceReturn,
-    /// An address is corrected; the order's row does not change.
+    /// Corrects an address. The order's row does not change.
     EditAddress,
-    /// The authorisation is voided; the order's row does not change.
+    /// Voids the authorization. The order's row does not change.
     Void,
-    /// A remark in the order's history.
+    /// A comment in the order's history.
     Comment,
-    /// A custom status of the same state.
+    /// Sets a custom status of the same state.
     ChangeStatus,
 }
 
-/// All deeds with how often they happen, relative to each other, where they may.
-pub const USUAL: [(Deed, u32); 17] = [
-    (Deed::Approve, 40),
-    (Deed::Deny, 3),
-    (Deed::Invoice, 30),
-    (Deed::PayInvoice, 30),
-    (Deed::Ship, 30),
-    (Deed::AddTrack, 3),
-    (Deed::Cancel, 4),
-    (Deed::CancelRest, 2),
-    (Deed::Hold, 2),
-    (Deed::Unhold, 30),
-    (Deed::Refund, 4),
-    (Deed::RequestReturn, 4),
-    (Deed::AdvanceReturn, 30),
-    (Deed::EditAddress, 2),
-    (Deed::Void, 1),
-    (Deed::Comment, 3),
-    (Deed::ChangeStatus, 3),
+/// All actions with their relative frequencies.
+pub const USUAL: [(Action, u32); 17] = [
+    (Action::Approve, 40),
+    (Action::Deny, 3),
+    (Action::Invoice, 30),
+    (Action::PayInvoice, 30),
+    (Action::Ship, 30),
+    (Action::AddTrack, 3),
+    (Action::Cancel, 4),
+    (Action::CancelRest, 2),
+    (Action::Hold, 2),
+    (Action::Unhold, 30),
+    (Action::Refund, 4),
+    (Action::RequestReturn, 4),
+    (Action::AdvanceReturn, 30),
+    (Action::EditAddress, 2),
+    (Action::Void, 1),
+    (Action::Comment, 3),
+    (Action::ChangeStatus, 3),
 ];
 
-impl Deed {
-    /// Its name in log lines.
+impl Action {
+    /// Returns the name used in log lines.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Approve => "approve",
@@ -97,96 +97,96 @@ impl Deed {
     }
 }
 
-/// Whether the state machine allows it now.
-pub(crate) fn allowed(deed: Deed, order: &Order, edition: Edition) -> bool {
+/// Returns true if the state machine allows the action.
+pub(crate) fn allowed(action: Action, order: &Order, edition: Edition) -> bool {
     let held = order.state == State::Holded;
     let active = matches!(order.state, State::New | State::Processing);
     let waiting = matches!(order.state, State::PendingPayment | State::PaymentReview);
     let voided = order.payment.voided;
-    match deed {
-        Deed::Approve | Deed::Deny => waiting,
-        Deed::Invoice => active && !voided && order.can_invoice(),
-        Deed::PayInvoice => !held && order.invoices.iter().any(|invoice| !invoice.paid),
-        Deed::Ship => active && !voided && order.can_ship(),
-        Deed::AddTrack => !order.shipments.is_empty(),
-        Deed::Cancel => {
+    match action {
+        Action::Approve | Action::Deny => waiting,
+        Action::Invoice => active && !voided && order.can_invoice(),
+        Action::PayInvoice => !held && order.invoices.iter().any(|invoice| !invoice.paid),
+        Action::Ship => active && !voided && order.can_ship(),
+        Action::AddTrack => !order.shipments.is_empty(),
+        Action::Cancel => {
             (active || order.state == State::PendingPayment) && order.nothing_invoiced_or_shipped()
         }
-        Deed::CancelRest => active && !order.invoices.is_empty() && !rest(order).is_empty(),
-        Deed::Hold => active,
-        Deed::Unhold => held,
-        Deed::Refund => refundable(order),
-        Deed::RequestReturn => edition == Edition::Full && returns::returnable(order),
-        Deed::AdvanceReturn => order.returns.iter().any(|one| one.stage != ReturnStage::Over),
-        Deed::EditAddress | Deed::Comment => order.state != State::Canceled,
-        Deed::Void => {
+        Action::CancelRest => active && !order.invoices.is_empty() && !rest(order).is_empty(),
+        Action::Hold => active,
+        Action::Unhold => held,
+        Action::Refund => refundable(order),
+        Action::RequestReturn => edition == Edition::Full && returns::returnable(order),
+        Action::AdvanceReturn => order.returns.iter().any(|one| one.stage != ReturnStage::Over),
+        Action::EditAddress | Action::Comment => order.state != State::Canceled,
+        Action::Void => {
             active && !voided && order.payment.authorization.is_some() && order.nothing_invoiced_or_shipped()
         }
-        Deed::ChangeStatus => active,
+        Action::ChangeStatus => active,
     }
 }
 
-/// Whether nothing more of consequence can happen.
+/// Returns true if no further relevant action is possible.
 pub(crate) fn settled(order: &Order, edition: Edition) -> bool {
-    let idle = [Deed::AddTrack, Deed::EditAddress, Deed::Comment];
+    let idle = [Action::AddTrack, Action::EditAddress, Action::Comment];
     USUAL
         .iter()
-        .all(|&(deed, _)| idle.contains(&deed) || !allowed(deed, order, edition))
+        .all(|&(action, _)| idle.contains(&action) || !allowed(action, order, edition))
 }
 
-/// Does it, and writes what it changed about the order and its items.
-pub(crate) fn perform(deed: Deed, pen: &mut Pen<'_>, order: &mut Order) {
+/// Performs the action and records the changed columns of the order and its items.
+pub(crate) fn perform(action: Action, recorder: &mut Recorder<'_>, order: &mut Order) {
     let status = order.status;
-    match deed {
-        Deed::Approve => approve(pen, order),
-        Deed::Deny | Deed::Cancel => cancel(pen, order),
-        Deed::Invoice => documents::invoice(pen, order, false),
-        Deed::PayInvoice => documents::pay_invoice(pen, order),
-        Deed::Ship => documents::ship(pen, order),
-        Deed::AddTrack => {
-            let shipment = pen.one_of(&order.shipments);
-            documents::track(pen, order, shipment);
+    match action {
+        Action::Approve => approve(recorder, order),
+        Action::Deny | Action::Cancel => cancel(recorder, order),
+        Action::Invoice => documents::invoice(recorder, order, false),
+        Action::PayInvoice => documents::pay_invoice(recorder, order),
+        Action::Ship => documents::ship(recorder, order),
+        Action::AddTrack => {
+            let shipment = recorder.one_of(&order.shipments);
+            documents::track(recorder, order, shipment);
         }
-        Deed::CancelRest => cancel_rest(order),
-        Deed::Hold => {
+        Action::CancelRest => cancel_rest(order),
+        Action::Hold => {
             order.before_hold = Some((order.state, order.status));
             order.enter(State::Holded);
         }
-        Deed::Unhold => unhold(order),
-        Deed::Refund => refunds::refund(pen, order),
-        Deed::RequestReturn => returns::request(pen, order),
-        Deed::AdvanceReturn => returns::advance(pen, order),
-        Deed::EditAddress => edit_address(pen, order),
-        Deed::Void => void(pen, order),
-        Deed::Comment => comment(pen, order),
-        Deed::ChangeStatus => change_status(pen, order),
+        Action::Unhold => unhold(order),
+        Action::Refund => refunds::refund(recorder, order),
+        Action::RequestReturn => returns::request(recorder, order),
+        Action::AdvanceReturn => returns::advance(recorder, order),
+        Action::EditAddress => edit_address(recorder, order),
+        Action::Void => void(recorder, order),
+        Action::Comment => comment(recorder, order),
+        Action::ChangeStatus => change_status(recorder, order),
     }
-    finish(pen, order, status);
+    finish(recorder, order, status);
 }
 
-/// Writes what is touched, and the history if the status changed.
-pub(crate) fn finish(pen: &mut Pen<'_>, order: &mut Order, status_before: &'static str) {
+/// Records the changed columns, and a history entry if the status changed.
+pub(crate) fn finish(recorder: &mut Recorder<'_>, order: &mut Order, status_before: &'static str) {
     for index in 0..order.items.len() {
         if std::mem::take(&mut order.items[index].touched) {
-            pen.update(
+            recorder.update(
                 "sales_order_item",
                 "item_id",
                 order.items[index].id,
-                rows::moving_item(order, index, pen.at),
+                rows::moving_item(order, index, recorder.at),
             );
         }
     }
     if std::mem::take(&mut order.touched) {
-        pen.update(
+        recorder.update(
             "sales_order",
             "entity_id",
             order.id,
-            rows::moving_order(order, pen.at),
+            rows::moving_order(order, recorder.at),
         );
     }
     if order.status != status_before {
-        pen.history(order, None, "order");
-        pen.status_change(order);
+        recorder.history(order, None, "order");
+        recorder.status_change(order);
     }
 }
 
@@ -196,15 +196,15 @@ fn refundable(order: &Order) -> bool {
     matches!(order.state, State::Processing | State::Complete) && all_paid && left
 }
 
-fn approve(pen: &mut Pen<'_>, order: &mut Order) {
+fn approve(recorder: &mut Recorder<'_>, order: &mut Order) {
     if order.payment.authorization.is_none() {
-        placing::authorize(pen, order);
+        placing::authorize(recorder, order);
     }
     order.enter(State::Processing);
 }
 
-/// Cancels everything. What is a dummy for shipping keeps `qty_canceled` 0, as in Commerce.
-fn cancel(pen: &mut Pen<'_>, order: &mut Order) {
+/// Cancels the whole order. Dummy items keep a `qty_canceled` of 0, as in Commerce.
+fn cancel(recorder: &mut Recorder<'_>, order: &mut Order) {
     for line in order.lines() {
         let counted = if order.items[line].ships_separately() {
             order.children(line)
@@ -219,9 +219,9 @@ fn cancel(pen: &mut Pen<'_>, order: &mut Order) {
     order.canceled = order.cost;
     order.payment.canceled = order.cost.grand_total();
     if !order.payment.voided && order.payment.authorization.is_some() {
-        void(pen, order);
+        void(recorder, order);
     } else {
-        rows::write_payment(pen, order);
+        rows::write_payment(recorder, order);
     }
     order.enter(State::Canceled);
 }
@@ -238,7 +238,8 @@ fn cancel_rest(order: &mut Order) {
     order.enter(order.resolved_state());
 }
 
-/// What is neither invoiced nor shipped. Left alone where a bundle ships in parts: there it would need both counts.
+/// Returns the items that are neither invoiced nor shipped. Empty if the order has a bundle with separate shipping,
+/// which would need both counts.
 fn rest(order: &Order) -> Vec<(usize, Amount)> {
     let lines = order.lines();
     if lines.iter().any(|&line| order.items[line].ships_separately()) {
@@ -263,34 +264,34 @@ fn unhold(order: &mut Order) {
     }
 }
 
-fn edit_address(pen: &mut Pen<'_>, order: &mut Order) {
-    let place = people::place(pen.rng, &WEBSITES[order.store.website]);
+fn edit_address(recorder: &mut Recorder<'_>, order: &mut Order) {
+    let place = people::place(recorder.rng, &WEBSITES[order.store.website]);
     let cells = rows::moving_address(&place);
     let address = order.shipping.as_mut().unwrap_or(&mut order.billing);
     address.1 = place;
-    pen.update("sales_order_address", "entity_id", address.0, cells);
+    recorder.update("sales_order_address", "entity_id", address.0, cells);
 }
 
-fn void(pen: &mut Pen<'_>, order: &mut Order) {
+fn void(recorder: &mut Recorder<'_>, order: &mut Order) {
     let authorization = order.payment.authorization.clone();
-    placing::transaction(pen, order, "void", authorization.as_ref());
+    placing::transaction(recorder, order, "void", authorization.as_ref());
     order.payment.voided = true;
-    rows::write_payment(pen, order);
+    rows::write_payment(recorder, order);
 }
 
-fn comment(pen: &mut Pen<'_>, order: &Order) {
-    let text = pen.one_of(&[
+fn comment(recorder: &mut Recorder<'_>, order: &Order) {
+    let text = recorder.one_of(&[
         "Gift wrap 🎁, please",
         "Called the customer: no answer",
         "Lieferung erst ab 14 Uhr; 'Hinterhaus' \\ 2. OG",
     ]);
-    pen.history(order, Some(text), "order");
+    recorder.history(order, Some(text), "order");
 }
 
-fn change_status(pen: &mut Pen<'_>, order: &mut Order) {
+fn change_status(recorder: &mut Recorder<'_>, order: &mut Order) {
     order.status = match order.state {
-        State::New => pen.one_of(&["pending_erp", "pending"]),
-        _ => pen.one_of(&["picking", "awaiting_stock", "processing"]),
+        State::New => recorder.one_of(&["pending_erp", "pending"]),
+        _ => recorder.one_of(&["picking", "awaiting_stock", "processing"]),
     };
     order.touched = true;
 }

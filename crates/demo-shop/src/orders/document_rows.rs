@@ -1,28 +1,28 @@
-//! What invoices, shipments and credit memos have in common: which items and how many, and their rows.
+//! The parts that invoices, shipments and credit memos share: item selection and item rows.
 
 use crate::amount::Amount;
 use crate::orders::model::{Cost, Item, Order};
-use crate::orders::recorder::{Cells, Pen, both};
+use crate::orders::recorder::{Cells, Recorder, both};
 use crate::orders::rows;
 use crate::shop::catalog::ProductKind;
 use crate::shop::stores::WEBSITES;
 
-/// Items by index and how many of each.
+/// Items by index, with quantities.
 pub(crate) type Picked = Vec<(usize, Amount)>;
 
-/// The two halves of a document item's row: which item, and what about it.
+/// The two halves of a document item's row: the item's cells and the document's cells.
 pub(crate) type ItemRow = (Cells, Cells);
 
-/// Some or all of what is there, at least one of something.
-pub(crate) fn pick(pen: &mut Pen<'_>, order: &Order, there: Picked, everything: bool) -> Picked {
+/// Picks some or all of the available items, at least one.
+pub(crate) fn pick(recorder: &mut Recorder<'_>, order: &Order, there: Picked, everything: bool) -> Picked {
     let there: Picked = there.into_iter().filter(|(_, qty)| *qty > Amount::ZERO).collect();
-    if everything || pen.chance(45) {
+    if everything || recorder.chance(45) {
         return there;
     }
-    let chosen: Picked = there.iter().copied().filter(|_| pen.chance(65)).collect();
+    let chosen: Picked = there.iter().copied().filter(|_| recorder.chance(65)).collect();
     let some: Picked = chosen
         .into_iter()
-        .map(|(i, qty)| (i, portion(pen, order, i, qty)))
+        .map(|(i, qty)| (i, portion(recorder, order, i, qty)))
         .collect();
     if some.is_empty() {
         there.into_iter().take(1).collect()
@@ -31,8 +31,8 @@ pub(crate) fn pick(pen: &mut Pen<'_>, order: &Order, there: Picked, everything: 
     }
 }
 
-/// Invoices or refunds what was picked: moves the `counter` of the items and gives what it costs, with the rows of
-/// the document. Lines and their parts both get a row; only the lines cost, the parts of a bundle are in their price.
+/// Invoices or refunds the picked items: updates their `counter` and returns the cost with the document's rows.
+/// Parents and parts both get a row, but only parents add to the cost, since their price includes the parts.
 pub(crate) fn settle(
     order: &mut Order,
     picked: &Picked,
@@ -55,23 +55,23 @@ pub(crate) fn settle(
     (cost, rows)
 }
 
-fn portion(pen: &mut Pen<'_>, order: &Order, index: usize, qty: Amount) -> Amount {
+fn portion(recorder: &mut Recorder<'_>, order: &Order, index: usize, qty: Amount) -> Amount {
     if order.items[index].product.kind == ProductKind::ByWeight {
-        return if pen.chance(60) {
+        return if recorder.chance(60) {
             qty
         } else {
-            Amount(pen.rng.i64(1..=qty.0))
+            Amount(recorder.rng.i64(1..=qty.0))
         };
     }
     let whole = qty.0 / Amount::whole(1).0;
-    if whole <= 1 || pen.chance(50) {
+    if whole <= 1 || recorder.chance(50) {
         qty
     } else {
-        Amount::whole(pen.rng.i64(1..=whole))
+        Amount::whole(recorder.rng.i64(1..=whole))
     }
 }
 
-/// A line with its parts, each with its own quantity.
+/// Returns a parent item with its parts, each with its own quantity.
 pub(crate) fn with_children(order: &Order, line: usize, qty: Amount) -> Picked {
     let children = order.children(line).into_iter();
     std::iter::once((line, qty))
@@ -79,22 +79,27 @@ pub(crate) fn with_children(order: &Order, line: usize, qty: Amount) -> Picked {
         .collect()
 }
 
-/// The sum of the quantities.
+/// Sums the quantities.
 pub(crate) fn total(picked: &Picked) -> Amount {
     picked.iter().map(|(_, qty)| *qty).sum()
 }
 
-/// What all three kinds of document start with.
-pub(crate) fn document_cells(pen: &mut Pen<'_>, order: &Order, table: &'static str, id: i64) -> Cells {
-    let number = pen.number(table, order.store);
+/// Returns the cells that all three kinds of document share.
+pub(crate) fn document_cells(
+    recorder: &mut Recorder<'_>,
+    order: &Order,
+    table: &'static str,
+    id: i64,
+) -> Cells {
+    let number = recorder.number(table, order.store);
     let mut cells = vec![
         ("entity_id", id.into()),
         ("store_id", rows::store_id(order)),
         ("order_id", order.id.into()),
         ("increment_id", number.into()),
         ("billing_address_id", order.billing.0.into()),
-        ("created_at", pen.at.into()),
-        ("updated_at", pen.at.into()),
+        ("created_at", recorder.at.into()),
+        ("updated_at", recorder.at.into()),
     ];
     if table != "sales_shipment" {
         let site = &WEBSITES[order.store.website];
@@ -107,7 +112,7 @@ pub(crate) fn document_cells(pen: &mut Pen<'_>, order: &Order, table: &'static s
     cells
 }
 
-/// Which item, and how many of it.
+/// Returns the cells for an item and its quantity.
 pub(crate) fn item_cells(order: &Order, index: usize, qty: Amount) -> Cells {
     let item = &order.items[index];
     vec![
@@ -137,12 +142,20 @@ fn money_item(order: &Order, index: usize, qty: Amount, part: Cost) -> ItemRow {
     (item_cells(order, index, qty), money)
 }
 
-/// Writes the items of the document `parent`.
-pub(crate) fn write_items(pen: &mut Pen<'_>, table: &'static str, parent: i64, items: Vec<ItemRow>) {
+/// Records the items of the document `parent`.
+pub(crate) fn write_items(
+    recorder: &mut Recorder<'_>,
+    table: &'static str,
+    parent: i64,
+    items: Vec<ItemRow>,
+) {
     for (head, tail) in items {
-        let mut cells = vec![("entity_id", pen.id(table).into()), ("parent_id", parent.into())];
+        let mut cells = vec![
+            ("entity_id", recorder.id(table).into()),
+            ("parent_id", parent.into()),
+        ];
         cells.extend(head);
         cells.extend(tail);
-        pen.insert(table, cells);
+        recorder.insert(table, cells);
     }
 }

@@ -1,5 +1,5 @@
-//! The merchant's documents: invoices, shipments with their tracks. Each writes its rows and moves the
-//! order's quantities and totals by exactly what it says.
+//! Invoices and shipments. Each records its rows and updates the order's quantities and totals by exactly their
+//! values.
 
 use crate::amount::Amount;
 use crate::orders::document_rows::{
@@ -7,19 +7,19 @@ use crate::orders::document_rows::{
 };
 use crate::orders::model::{Cost, Invoice, Money, Order, State};
 use crate::orders::placing::transaction;
-use crate::orders::recorder::Pen;
+use crate::orders::recorder::Recorder;
 use crate::orders::rows;
 use crate::shop::catalog::ProductKind;
 use crate::sql::Value;
 
-/// Invoices some of what is not yet invoiced; everything for a sale at the checkout.
-pub(crate) fn invoice(pen: &mut Pen<'_>, order: &mut Order, everything: bool) {
+/// Invoices some of the remaining items, or all of them for a sale at the checkout.
+pub(crate) fn invoice(recorder: &mut Recorder<'_>, order: &mut Order, everything: bool) {
     let lines = order
         .lines()
         .into_iter()
         .map(|i| (i, order.items[i].to_invoice()));
-    let picked = pick(pen, order, lines.collect(), everything);
-    let id = pen.id("sales_invoice");
+    let picked = pick(recorder, order, lines.collect(), everything);
+    let id = recorder.id("sales_invoice");
     let qty = total(&picked);
     let (mut cost, items) = settle(order, &picked, |item| &mut item.invoiced);
     if order.invoices.is_empty() {
@@ -31,13 +31,13 @@ pub(crate) fn invoice(pen: &mut Pen<'_>, order: &mut Order, everything: bool) {
         };
     }
     let grand = cost.grand_total();
-    let paid = order.payment.online || grand == Money::default() || pen.chance(75);
+    let paid = order.payment.online || grand == Money::default() || recorder.chance(75);
     let captured = if order.payment.online {
-        capture(pen, order)
+        capture(recorder, order)
     } else {
         None
     };
-    let mut cells = document_cells(pen, order, "sales_invoice", id);
+    let mut cells = document_cells(recorder, order, "sales_invoice", id);
     cells.extend([
         ("total_qty", qty.into()),
         ("state", Value::Int(if paid { 2 } else { 1 })),
@@ -48,8 +48,8 @@ pub(crate) fn invoice(pen: &mut Pen<'_>, order: &mut Order, everything: bool) {
         ("base_total_refunded", Value::Null),
     ]);
     rows::cost_cells(&mut cells, cost, grand);
-    pen.insert("sales_invoice", cells);
-    write_items(pen, "sales_invoice_item", id, items);
+    recorder.insert("sales_invoice", cells);
+    write_items(recorder, "sales_invoice_item", id, items);
     order.invoiced += cost;
     order.invoices.push(Invoice {
         id,
@@ -58,34 +58,34 @@ pub(crate) fn invoice(pen: &mut Pen<'_>, order: &mut Order, everything: bool) {
         refunded: Money::default(),
     });
     if paid {
-        receive(pen, order, grand);
+        receive(recorder, order, grand);
     }
     order.enter(order.resolved_state());
 }
 
-/// The money of an open invoice arrives.
-pub(crate) fn pay_invoice(pen: &mut Pen<'_>, order: &mut Order) {
+/// An open invoice is paid.
+pub(crate) fn pay_invoice(recorder: &mut Recorder<'_>, order: &mut Order) {
     let Some(open) = order.invoices.iter_mut().find(|invoice| !invoice.paid) else {
         return;
     };
     open.paid = true;
     let Invoice { id, total, .. } = *open;
-    pen.update(
+    recorder.update(
         "sales_invoice",
         "entity_id",
         id,
-        vec![("state", Value::Int(2)), ("updated_at", pen.at.into())],
+        vec![("state", Value::Int(2)), ("updated_at", recorder.at.into())],
     );
-    receive(pen, order, total);
+    receive(recorder, order, total);
     order.enter(order.resolved_state());
 }
 
-/// Ships some of what is left, with none to three tracking numbers.
-pub(crate) fn ship(pen: &mut Pen<'_>, order: &mut Order) {
+/// Ships some of the remaining items, with up to three tracking numbers.
+pub(crate) fn ship(recorder: &mut Recorder<'_>, order: &mut Order) {
     let left = (0..order.items.len()).map(|i| (i, order.to_ship(i)));
-    let picked = pick(pen, order, left.collect(), false);
-    let id = pen.id("sales_shipment");
-    let mut cells = document_cells(pen, order, "sales_shipment", id);
+    let picked = pick(recorder, order, left.collect(), false);
+    let id = recorder.id("sales_shipment");
+    let mut cells = document_cells(recorder, order, "sales_shipment", id);
     let shipping = order.shipping.as_ref().map(|(id, _)| *id);
     cells.extend([
         ("total_qty", total(&picked).into()),
@@ -95,9 +95,9 @@ pub(crate) fn ship(pen: &mut Pen<'_>, order: &mut Order) {
         ("customer_id", order.person.customer_id.into()),
         ("customer_note", Value::Null),
     ]);
-    pen.insert("sales_shipment", cells);
+    recorder.insert("sales_shipment", cells);
     for &(line, qty) in &picked {
-        // The variant of a configurable is no row of the shipment, the parts of a bundle are.
+        // A shipment has rows for the parts of a bundle, but not for the variant of a configurable.
         let alone = order.items[line].product.kind == ProductKind::Configurable;
         let rows = if alone {
             vec![(line, qty)]
@@ -112,51 +112,51 @@ pub(crate) fn ship(pen: &mut Pen<'_>, order: &mut Order) {
                 ("price", order.items[index].price.shown.into()),
             ];
             let item = (item_cells(order, index, qty), entry);
-            write_items(pen, "sales_shipment_item", id, vec![item]);
+            write_items(recorder, "sales_shipment_item", id, vec![item]);
         }
     }
     order.shipments.push(id);
-    for _ in 0..pen.one_of(&[0, 1, 1, 1, 1, 2, 3]) {
-        track(pen, order, id);
+    for _ in 0..recorder.one_of(&[0, 1, 1, 1, 1, 2, 3]) {
+        track(recorder, order, id);
     }
     order.enter(order.resolved_state());
 }
 
-/// Adds a tracking number to a shipment. The shipment's own row stays as it is.
-pub(crate) fn track(pen: &mut Pen<'_>, order: &Order, shipment: i64) {
-    let (carrier, title) = pen.one_of(&[
+/// Adds a tracking number to a shipment. The shipment's own row does not change.
+pub(crate) fn track(recorder: &mut Recorder<'_>, order: &Order, shipment: i64) {
+    let (carrier, title) = recorder.one_of(&[
         ("dhl", "DHL"),
         ("ups", "United Parcel Service"),
         ("custom", "Fahrrad-Kurier 🚲"),
         ("fedex", "FedEx"),
     ]);
-    let id = pen.id("sales_shipment_track");
+    let id = recorder.id("sales_shipment_track");
     let cells = vec![
         ("entity_id", id.into()),
         ("parent_id", shipment.into()),
         ("order_id", order.id.into()),
         (
             "track_number",
-            format!("{}{:010}", carrier.to_uppercase(), pen.rng.u32(..)).into(),
+            format!("{}{:010}", carrier.to_uppercase(), recorder.rng.u32(..)).into(),
         ),
         ("title", title.into()),
         ("carrier_code", carrier.into()),
-        ("created_at", pen.at.into()),
-        ("updated_at", pen.at.into()),
+        ("created_at", recorder.at.into()),
+        ("updated_at", recorder.at.into()),
     ];
-    pen.insert("sales_shipment_track", cells);
+    recorder.insert("sales_shipment_track", cells);
 }
 
-fn capture(pen: &mut Pen<'_>, order: &mut Order) -> Option<String> {
+fn capture(recorder: &mut Recorder<'_>, order: &mut Order) -> Option<String> {
     let parent = order.payment.authorization.clone();
-    let captured = transaction(pen, order, "capture", parent.as_ref());
+    let captured = transaction(recorder, order, "capture", parent.as_ref());
     if let Some((id, _)) = parent.filter(|_| {
         !order
             .lines()
             .iter()
             .any(|&i| order.items[i].to_invoice() > Amount::ZERO)
     }) {
-        pen.update(
+        recorder.update(
             "sales_payment_transaction",
             "transaction_id",
             id,
@@ -166,10 +166,10 @@ fn capture(pen: &mut Pen<'_>, order: &mut Order) -> Option<String> {
     captured.map(|(_, text)| text)
 }
 
-fn receive(pen: &mut Pen<'_>, order: &mut Order, sum: Money) {
+fn receive(recorder: &mut Recorder<'_>, order: &mut Order, sum: Money) {
     order.paid += sum;
     order.payment.paid += sum;
-    rows::write_payment(pen, order);
+    rows::write_payment(recorder, order);
     if order.state == State::New {
         order.touched = true;
     }

@@ -1,4 +1,4 @@
-//! What happens to an order in the shop, and the rows that it leaves.
+//! Orders of the shop: the actions on them and the rows these write.
 
 pub mod actions;
 pub(crate) mod document_rows;

@@ -1,10 +1,9 @@
-//! An order as the shop remembers it, and Commerce's state machine over it. Pure: what is allowed, what it costs,
-//! which state follows. The deeds that use it are in [`crate::orders::actions`].
+//! An order in the shop's memory, with Commerce's state machine: permitted actions, costs, next states. Pure;
+//! [`crate::orders::actions`] uses it.
 //!
-//! Quantities follow Commerce's notion of a dummy: of a bundle whose parts ship separately the children are shipped
-//! and the parent is not, of everything else it is the parent; an invoice or credit memo lists both. Money is shared
-//! out by cumulated quantity (the share of what is invoiced after, less the share before), so that documents add up
-//! to the item exactly, whatever the rounding.
+//! Quantities follow Commerce's notion of a dummy item: for a bundle with separate shipping the children ship, for
+//! everything else the parent does; invoices and credit memos list both. Money is shared by cumulated quantity (the
+//! share after, less the share before), so that documents add up to the item exactly despite rounding.
 
 use std::ops::{Add, AddAssign, Sub};
 
@@ -53,7 +52,7 @@ impl AddAssign for Money {
     }
 }
 
-/// What a row, a document or an order costs. `tax` includes `shipping_tax`; `discount` is positive here.
+/// The cost of a row, a document or an order. `tax` includes `shipping_tax`; `discount` is positive here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Cost {
     pub subtotal: Money,
@@ -99,7 +98,6 @@ impl AddAssign for Cost {
     }
 }
 
-/// Commerce's order states.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     New,
@@ -126,7 +124,7 @@ impl State {
         }
     }
 
-    /// The status that a state has unless the merchant chose another.
+    /// Returns the default status of the state.
     pub(crate) const fn default_status(self) -> &'static str {
         match self {
             Self::New => "pending",
@@ -135,14 +133,13 @@ impl State {
     }
 }
 
-/// An order item.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub id: i64,
     pub parent: Option<usize>,
     pub product: &'static Product,
     pub options: Option<String>,
-    /// Of a child: how many in one of the parent.
+    /// For a child: quantity in one parent.
     pub per_parent: Amount,
     pub price: Money,
     pub row: Cost,
@@ -155,7 +152,7 @@ pub(crate) struct Item {
     pub touched: bool,
 }
 
-/// An invoice, as far as later deeds need it.
+/// The data of an invoice that later actions need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Invoice {
     pub id: i64,
@@ -164,7 +161,7 @@ pub(crate) struct Invoice {
     pub refunded: Money,
 }
 
-/// How far a return is.
+/// The stage of a return.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ReturnStage {
     Pending,
@@ -173,7 +170,7 @@ pub(crate) enum ReturnStage {
     Over,
 }
 
-/// A return: per item its row id, the index of the order item and the quantity asked for.
+/// A return: per item its row id, the index of the order item and the requested quantity.
 #[derive(Clone, Debug)]
 pub(crate) struct Return {
     pub id: i64,
@@ -190,7 +187,7 @@ pub(crate) struct Payment {
     pub online: bool,
     pub po_number: Option<String>,
     pub last_trans_id: Option<String>,
-    /// Row id and text id of the open authorisation.
+    /// Row id and text id of the open authorization.
     pub authorization: Option<(i64, String)>,
     pub authorized: Money,
     pub paid: Money,
@@ -205,7 +202,7 @@ pub(crate) struct Order {
     pub id: i64,
     pub number: String,
     pub store: &'static Store,
-    /// The store view was deleted afterwards: its id is null in every row.
+    /// True if the store view was deleted later. Its id is NULL in every row then.
     pub store_gone: bool,
     pub person: Person,
     pub billing: (i64, Place),
@@ -248,7 +245,7 @@ impl Item {
 }
 
 impl Order {
-    /// Indexes of the items without parent.
+    /// Returns the indexes of the items without a parent.
     pub(crate) fn lines(&self) -> Vec<usize> {
         (0..self.items.len())
             .filter(|&i| self.items[i].parent.is_none())
@@ -261,7 +258,7 @@ impl Order {
             .collect()
     }
 
-    /// What `qty` of an item costs, cumulated from nothing.
+    /// Returns the cost of the first `qty` pieces of an item.
     pub(crate) fn cost_of(&self, index: usize, qty: Amount) -> Cost {
         let item = &self.items[index];
         if item.ships_separately() {
@@ -283,7 +280,7 @@ impl Order {
         }
     }
 
-    /// What is left to ship of an item; nothing for what is virtual or counted elsewhere in its bundle.
+    /// Returns the remaining quantity to ship. Zero for virtual and dummy items.
     pub(crate) fn to_ship(&self, index: usize) -> Amount {
         let item = &self.items[index];
         let counted = match item.parent {
@@ -312,14 +309,14 @@ impl Order {
         (0..self.items.len()).any(|i| self.to_ship(i) > Amount::ZERO)
     }
 
-    /// Something was paid that is not refunded. What never was refunded counts, also an order that cost nothing or
-    /// whose invoice is still open: it is complete, not closed.
+    /// Returns true if a refund is still possible. An order without any refund counts, even if it was free or its
+    /// invoice is open: it is complete, not closed.
     pub(crate) fn can_refund(&self) -> bool {
         let owed = self.invoices.iter().any(|invoice| !invoice.paid);
         owed || self.paid != self.total_refunded || self.total_refunded == Money::default()
     }
 
-    /// Whether most orders in this state stay as they are: what may follow is a credit memo or a return.
+    /// Returns true if most orders in this state do not change any more, except for a credit memo or a return.
     pub(crate) fn is_done(&self) -> bool {
         let over = matches!(self.state, State::Complete | State::Closed | State::Canceled);
         over && self.returns.iter().all(|one| one.stage == ReturnStage::Over)
@@ -329,7 +326,7 @@ impl Order {
         self.invoices.is_empty() && self.shipments.is_empty()
     }
 
-    /// The state that follows from what was invoiced, shipped and refunded.
+    /// Returns the state that follows from the invoiced, shipped and refunded quantities.
     pub(crate) fn resolved_state(&self) -> State {
         let in_process = !self.invoices.is_empty() || !self.shipments.is_empty();
         let state = match self.state {
@@ -346,7 +343,7 @@ impl Order {
         State::Complete
     }
 
-    /// Moves to a state with its default status. Staying in a state keeps a custom status.
+    /// Enters a state with its default status. Staying in a state keeps a custom status.
     pub(crate) fn enter(&mut self, state: State) {
         if self.state != state {
             self.state = state;

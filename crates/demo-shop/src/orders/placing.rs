@@ -1,67 +1,67 @@
-//! A shopper places an order: who, where, what, for how much, and how it is paid.
+//! Places orders: shopper, store, basket, prices and payment.
 
 use crate::amount::Amount;
 use crate::orders::model::{Cost, Item, Money, Order, Payment, State};
-use crate::orders::recorder::{Cells, Pen};
+use crate::orders::recorder::{Cells, Recorder};
 use crate::orders::rows;
 use crate::shop::catalog::{PRODUCTS, Product, ProductKind};
 use crate::shop::people;
 use crate::shop::stores::{STORES, Store, WEBSITES};
 use crate::sql::Value;
 
-/// What the shopper does about payment at the checkout.
+/// The payment flow at the checkout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Checkout {
-    /// Later, outside of the shop.
+    /// Paid later, outside the shop.
     Offline,
-    /// The card is authorised, the capture comes with the invoice.
+    /// The card is authorized. The capture comes with the invoice.
     Authorized,
-    /// The card is charged: the invoice follows in the same transaction.
+    /// The card is charged. The invoice is part of the same transaction.
     Sale,
-    /// The shopper is sent to another site and has to come back.
+    /// The shopper is redirected to another site and has to return.
     Redirect,
-    /// The provider wants to look at it.
+    /// The provider reviews the payment.
     Review,
 }
 
-/// How many of a thousand orders are odd in a certain way.
+/// Orders in a thousand with each kind of oddity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Oddities {
     pub guests_without_email: u32,
     pub deleted_store_views: u32,
 }
 
-/// Places an order. The second is whether the payment was charged at once, so that an invoice is due.
-pub(crate) fn place(pen: &mut Pen<'_>, oddities: Oddities) -> (Order, bool) {
-    let store = &STORES[pen.one_of(&[0, 0, 0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 7, 8, 9, 9])];
-    let items = basket(pen, store);
-    let mut order = draft(pen, store, items, oddities);
-    price(pen, &mut order);
-    let checkout = choose_payment(pen, &mut order);
-    write(pen, &order);
+/// Places an order. The flag is true if the payment was charged at once, so that an invoice is due.
+pub(crate) fn place(recorder: &mut Recorder<'_>, oddities: Oddities) -> (Order, bool) {
+    let store = &STORES[recorder.one_of(&[0, 0, 0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 7, 8, 9, 9])];
+    let items = basket(recorder, store);
+    let mut order = draft(recorder, store, items, oddities);
+    price(recorder, &mut order);
+    let checkout = choose_payment(recorder, &mut order);
+    write(recorder, &order);
     if matches!(checkout, Checkout::Authorized | Checkout::Review) {
-        authorize(pen, &mut order);
+        authorize(recorder, &mut order);
     }
     (order, checkout == Checkout::Sale)
 }
 
-/// Reserves the whole sum on the shopper's card.
-pub(crate) fn authorize(pen: &mut Pen<'_>, order: &mut Order) {
-    let text = transaction(pen, order, "authorization", None);
+/// Authorizes the whole sum on the shopper's card.
+pub(crate) fn authorize(recorder: &mut Recorder<'_>, order: &mut Order) {
+    let text = transaction(recorder, order, "authorization", None);
     order.payment.authorized = order.cost.grand_total();
     order.payment.authorization = text;
-    rows::write_payment(pen, order);
+    rows::write_payment(recorder, order);
 }
 
-/// Writes a payment transaction and makes it the payment's last; returns its ids.
+/// Records a payment transaction as the last one of the payment. Returns its ids.
 pub(crate) fn transaction(
-    pen: &mut Pen<'_>,
+    recorder: &mut Recorder<'_>,
     order: &mut Order,
     kind: &'static str,
     parent: Option<&(i64, String)>,
 ) -> Option<(i64, String)> {
-    let id = pen.id("sales_payment_transaction");
-    let text = format!("{:08x}{:04x}-{}", pen.rng.u32(..), id & 0xFFFF, &kind[..4]);
+    let id = recorder.id("sales_payment_transaction");
+    let text = format!("{:08x}{:04x}-{}", recorder.rng.u32(..), id & 0xFFFF, &kind[..4]);
     let cells = vec![
         ("transaction_id", id.into()),
         ("parent_id", parent.map(|(id, _)| *id).into()),
@@ -71,36 +71,39 @@ pub(crate) fn transaction(
         ("parent_txn_id", parent.map(|(_, text)| text.clone()).into()),
         ("txn_type", kind.into()),
         ("is_closed", (kind != "authorization").into()),
-        ("created_at", pen.at.into()),
+        ("created_at", recorder.at.into()),
     ];
-    pen.insert("sales_payment_transaction", cells);
+    recorder.insert("sales_payment_transaction", cells);
     order.payment.last_trans_id = Some(text.clone());
     Some((id, text))
 }
 
-fn draft(pen: &mut Pen<'_>, store: &'static Store, items: Vec<Item>, oddities: Oddities) -> Order {
+fn draft(recorder: &mut Recorder<'_>, store: &'static Store, items: Vec<Item>, oddities: Oddities) -> Order {
     let site = &WEBSITES[store.website];
-    let person = people::person(pen.rng, oddities.guests_without_email);
-    let billing = (pen.id("sales_order_address"), people::place(pen.rng, site));
+    let person = people::person(recorder.rng, oddities.guests_without_email);
+    let billing = (
+        recorder.id("sales_order_address"),
+        people::place(recorder.rng, site),
+    );
     let physical = items.iter().any(|item| !item.is_virtual());
     let shipping = physical.then(|| {
-        let elsewhere = pen.chance(25).then(|| people::place(pen.rng, site));
+        let elsewhere = recorder.chance(25).then(|| people::place(recorder.rng, site));
         (
-            pen.id("sales_order_address"),
+            recorder.id("sales_order_address"),
             elsewhere.unwrap_or_else(|| billing.1.clone()),
         )
     });
     Order {
-        id: pen.id("sales_order"),
-        number: pen.number("sales_order", store),
+        id: recorder.id("sales_order"),
+        number: recorder.number("sales_order", store),
         store,
-        store_gone: pen.rng.u32(..1000) < oddities.deleted_store_views,
+        store_gone: recorder.rng.u32(..1000) < oddities.deleted_store_views,
         person,
         billing,
         shipping,
         items,
         payment: Payment {
-            id: pen.id("sales_order_payment"),
+            id: recorder.id("sales_order_payment"),
             ..Payment::default()
         },
         cost: Cost::default(),
@@ -121,24 +124,24 @@ fn draft(pen: &mut Pen<'_>, store: &'static Store, items: Vec<Item>, oddities: O
     }
 }
 
-/// One to four different products with their parts.
-fn basket(pen: &mut Pen<'_>, store: &Store) -> Vec<Item> {
+/// Picks one to four different products with their parts.
+fn basket(recorder: &mut Recorder<'_>, store: &Store) -> Vec<Item> {
     let mut items = vec![];
-    for _ in 0..pen.one_of(&[1, 1, 1, 2, 2, 3, 4]) {
-        let product = &PRODUCTS[pen.rng.usize(..PRODUCTS.len())];
+    for _ in 0..recorder.one_of(&[1, 1, 1, 2, 2, 3, 4]) {
+        let product = &PRODUCTS[recorder.rng.usize(..PRODUCTS.len())];
         let qty = match product.kind {
-            ProductKind::ByWeight => Amount(pen.rng.i64(500..60_000)),
-            ProductKind::Simple if product.cents < 10 => Amount::whole(pen.rng.i64(1..2_000)),
-            _ => Amount::whole(pen.one_of(&[1, 1, 1, 1, 2, 2, 3, 5])),
+            ProductKind::ByWeight => Amount(recorder.rng.i64(500..60_000)),
+            ProductKind::Simple if product.cents < 10 => Amount::whole(recorder.rng.i64(1..2_000)),
+            _ => Amount::whole(recorder.one_of(&[1, 1, 1, 1, 2, 2, 3, 5])),
         };
         let parent = items.len();
-        let options = options(pen, product);
-        items.push(item(pen, product, None, qty, options));
+        let options = options(recorder, product);
+        items.push(item(recorder, product, None, qty, options));
         for &(part, each) in product.parts {
             let each = Amount::whole(each);
             let selection = (product.kind != ProductKind::Configurable).then(|| selection(&PRODUCTS[part]));
             let mut child = item(
-                pen,
+                recorder,
                 &PRODUCTS[part],
                 Some(parent),
                 qty.times(each, Amount(1)),
@@ -153,14 +156,14 @@ fn basket(pen: &mut Pen<'_>, store: &Store) -> Vec<Item> {
 }
 
 fn item(
-    pen: &mut Pen<'_>,
+    recorder: &mut Recorder<'_>,
     product: &'static Product,
     parent: Option<usize>,
     ordered: Amount,
     options: Option<String>,
 ) -> Item {
     Item {
-        id: pen.id("sales_order_item"),
+        id: recorder.id("sales_order_item"),
         parent,
         product,
         options,
@@ -177,7 +180,7 @@ fn item(
     }
 }
 
-/// Prices a line: of a bundle whose parts ship separately the parts cost, of everything else the parent.
+/// Prices an item. For a bundle with separate shipping the parts carry the price, otherwise the parent does.
 fn set_prices(items: &mut [Item], parent: usize, store: &Store) {
     let site = &WEBSITES[store.website];
     let dynamic = items[parent].ships_separately();
@@ -197,18 +200,18 @@ fn set_prices(items: &mut [Item], parent: usize, store: &Store) {
     }
 }
 
-/// Discount, tax and shipping, from the rows up.
-fn price(pen: &mut Pen<'_>, order: &mut Order) {
+/// Computes discount, tax and shipping, starting from the rows.
+fn price(recorder: &mut Recorder<'_>, order: &mut Order) {
     let site = &WEBSITES[order.store.website];
     let units = Money {
         base: site.unit,
         shown: order.store.unit,
     };
-    let gift = pen.chance(1);
+    let gift = recorder.chance(1);
     let discount = if gift {
         100
     } else {
-        pen.one_of(&[0, 0, 0, 0, 0, 10, 15, 33])
+        recorder.one_of(&[0, 0, 0, 0, 0, 10, 15, 33])
     };
     let of = |money: Money, percent: Amount| {
         money.zip(units, |amount, unit| {
@@ -227,7 +230,7 @@ fn price(pen: &mut Pen<'_>, order: &mut Order) {
         }
         order.cost += order.items[line].row;
     }
-    if order.shipping.is_some() && !gift && pen.chance(80) {
+    if order.shipping.is_some() && !gift && recorder.chance(80) {
         let base = Amount::whole(5).times(site.per_dollar, site.unit);
         order.cost.shipping = Money {
             base,
@@ -238,7 +241,7 @@ fn price(pen: &mut Pen<'_>, order: &mut Order) {
     }
 }
 
-/// What one bundle costs: the sum of its parts' prices.
+/// Returns the price of one bundle: the sum of its parts' prices.
 fn unit_price(order: &Order, line: usize) -> Money {
     order
         .children(line)
@@ -255,8 +258,8 @@ fn unit_price(order: &Order, line: usize) -> Money {
         })
 }
 
-fn choose_payment(pen: &mut Pen<'_>, order: &mut Order) -> Checkout {
-    let roll = pen.rng.u32(..100);
+fn choose_payment(recorder: &mut Recorder<'_>, order: &mut Order) -> Checkout {
+    let roll = recorder.rng.u32(..100);
     let (checkout, method, title) = match roll {
         _ if order.cost.grand_total().base == Amount::ZERO => {
             (Checkout::Offline, "free", "No Payment Information Required")
@@ -279,7 +282,7 @@ fn choose_payment(pen: &mut Pen<'_>, order: &mut Order) -> Checkout {
         Checkout::Redirect => State::PendingPayment,
         Checkout::Review => State::PaymentReview,
     };
-    let suspected = order.state == State::PaymentReview && pen.chance(40);
+    let suspected = order.state == State::PaymentReview && recorder.chance(40);
     order.status = if suspected {
         "fraud"
     } else {
@@ -288,34 +291,34 @@ fn choose_payment(pen: &mut Pen<'_>, order: &mut Order) -> Checkout {
     checkout
 }
 
-fn write(pen: &mut Pen<'_>, order: &Order) {
-    let at = pen.at;
-    pen.insert("sales_order", rows::order_cells(order, at));
+fn write(recorder: &mut Recorder<'_>, order: &Order) {
+    let at = recorder.at;
+    recorder.insert("sales_order", rows::order_cells(order, at));
     for index in 0..order.items.len() {
-        pen.insert("sales_order_item", rows::item_cells(order, index, at));
+        recorder.insert("sales_order_item", rows::item_cells(order, index, at));
     }
-    pen.insert(
+    recorder.insert(
         "sales_order_address",
         rows::address_cells(order, &order.billing, "billing"),
     );
     if let Some(shipping) = &order.shipping {
-        pen.insert(
+        recorder.insert(
             "sales_order_address",
             rows::address_cells(order, shipping, "shipping"),
         );
     }
-    pen.insert("sales_order_payment", rows::payment_cells(order));
-    write_tax(pen, order);
-    pen.history(order, None, "order");
-    pen.status_change(order);
+    recorder.insert("sales_order_payment", rows::payment_cells(order));
+    write_tax(recorder, order);
+    recorder.history(order, None, "order");
+    recorder.status_change(order);
 }
 
-fn write_tax(pen: &mut Pen<'_>, order: &Order) {
+fn write_tax(recorder: &mut Recorder<'_>, order: &Order) {
     if order.cost.tax == Money::default() {
         return;
     }
     let site = &WEBSITES[order.store.website];
-    let tax = pen.id("sales_order_tax");
+    let tax = recorder.id("sales_order_tax");
     let cells = vec![
         ("tax_id", tax.into()),
         ("order_id", order.id.into()),
@@ -328,19 +331,19 @@ fn write_tax(pen: &mut Pen<'_>, order: &Order) {
         ("priority", Value::Int(0)),
         ("position", Value::Int(0)),
     ];
-    pen.insert("sales_order_tax", cells);
-    // A bundle's parts carry its tax where they carry its price.
+    recorder.insert("sales_order_tax", cells);
+    // The parts of a bundle carry its tax if they carry its price.
     let taxed = |item: &&Item| item.row.tax != Money::default() && !item.ships_separately();
     for item in order.items.iter().filter(taxed) {
-        tax_item(pen, order, (tax, Some(item.id)), item.row.tax);
+        tax_item(recorder, order, (tax, Some(item.id)), item.row.tax);
     }
     if order.cost.shipping_tax != Money::default() {
-        tax_item(pen, order, (tax, None), order.cost.shipping_tax);
+        tax_item(recorder, order, (tax, None), order.cost.shipping_tax);
     }
 }
 
-fn tax_item(pen: &mut Pen<'_>, order: &Order, (tax, item): (i64, Option<i64>), amount: Money) {
-    let id = pen.id("sales_order_tax_item");
+fn tax_item(recorder: &mut Recorder<'_>, order: &Order, (tax, item): (i64, Option<i64>), amount: Money) {
+    let id = recorder.id("sales_order_tax_item");
     let cells: Cells = vec![
         ("tax_item_id", id.into()),
         ("tax_id", tax.into()),
@@ -355,11 +358,11 @@ fn tax_item(pen: &mut Pen<'_>, order: &Order, (tax, item): (i64, Option<i64>), a
             if item.is_some() { "product" } else { "shipping" }.into(),
         ),
     ];
-    pen.insert("sales_order_tax_item", cells);
+    recorder.insert("sales_order_tax_item", cells);
 }
 
-/// `product_options` as Commerce writes them. Numbers come as numbers or as text, depending on the version.
-fn options(pen: &mut Pen<'_>, product: &Product) -> Option<String> {
+/// Builds `product_options` as Commerce writes them. Depending on the version, numbers are numbers or text.
+fn options(recorder: &mut Recorder<'_>, product: &Product) -> Option<String> {
     let text = match product.kind {
         ProductKind::Configurable => {
             r#"{"info_buyRequest":{"qty":1,"super_attribute":{"93":"56"}},"attributes_info":[{"label":"Color","value":"Orange","option_id":"93","option_value":"56"},{"label":"Size","value":"XL","option_id":"144","option_value":"170"}],"simple_name":"Chaz Kangeroo Hoodie-XL-Orange","simple_sku":"MH01-XL-Orange","product_calculations":1,"shipment_type":0}"#
@@ -367,7 +370,7 @@ fn options(pen: &mut Pen<'_>, product: &Product) -> Option<String> {
         ProductKind::BundleTogether => {
             r#"{"bundle_options":{"1":{"option_id":"1","label":"Body","value":[{"title":"Camera body","qty":1,"price":649}]}},"product_calculations":1,"shipment_type":"0"}"#
         }
-        ProductKind::BundleSeparately if pen.chance(50) => {
+        ProductKind::BundleSeparately if recorder.chance(50) => {
             r#"{"bundle_options":{"1":{"option_id":"1","label":"Strap","value":[{"title":"Sprite Yoga Strap","qty":2,"price":14}]}},"product_calculations":0,"shipment_type":"1"}"#
         }
         ProductKind::BundleSeparately => r#"{"product_calculations":0,"shipment_type":1}"#,
@@ -377,10 +380,10 @@ fn options(pen: &mut Pen<'_>, product: &Product) -> Option<String> {
         ProductKind::Grouped => {
             r#"{"info_buyRequest":{"qty":1},"super_product_config":{"product_code":"product_type","product_type":"grouped","product_id":"45"}}"#
         }
-        ProductKind::Simple if pen.chance(20) => {
+        ProductKind::Simple if recorder.chance(20) => {
             r#"{"info_buyRequest":{"qty":1},"options":[{"label":"Engraving","value":"For Zoë \u2764 from 花子","print_value":"For Zoë \u2764 from 花子","option_id":"7","option_type":"field"}]}"#
         }
-        ProductKind::Simple if pen.chance(10) => return None,
+        ProductKind::Simple if recorder.chance(10) => return None,
         _ => r#"{"info_buyRequest":{"qty":1}}"#,
     };
     Some(text.to_owned())

@@ -1,4 +1,4 @@
-//! What a deed writes with: the time, the dice, the next free ids, and the list of changes that it makes.
+//! The recorder of an action: its time, random numbers, next free ids, and the changes it makes.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use orderfeed_model::clock::UtcMillis;
 /// Columns with their values.
 pub(crate) type Cells = Vec<(&'static str, Value)>;
 
-/// One thing that a deed does to the database.
+/// A change to the database.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Insert(Row),
@@ -71,8 +71,8 @@ impl Ids {
     }
 }
 
-/// The hand of one deed.
-pub(crate) struct Pen<'a> {
+/// Records the changes of one action.
+pub(crate) struct Recorder<'a> {
     pub at: UtcMillis,
     pub rng: &'a mut Rng,
     pub ids: &'a mut Ids,
@@ -80,35 +80,35 @@ pub(crate) struct Pen<'a> {
     pub changes: Vec<Change>,
 }
 
-impl Pen<'_> {
-    /// Whether this happens, in `percent` of all cases.
+impl Recorder<'_> {
+    /// Returns true with a probability of `percent`.
     pub(crate) fn chance(&mut self, percent: u32) -> bool {
         self.rng.u32(..100) < percent
     }
 
-    /// One of `choices`, which must not be empty.
+    /// Picks one of `choices`, which must not be empty.
     pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.rng.usize(..choices.len())]
     }
 
-    /// The next id of a table.
+    /// Returns the next id of a table.
     pub(crate) fn id(&mut self, table: &'static str) -> i64 {
         self.ids.row(table)
     }
 
-    /// The next number of a kind of document in the order's store view: `000000012`, `4000000012`.
+    /// Returns the next document number in the order's store view, such as `000000012` or `4000000012`.
     pub(crate) fn number(&mut self, table: &'static str, store: &Store) -> String {
         format!("{}{:09}", store.number_prefix, self.ids.number(table, store.id))
     }
 
-    /// Notes a new row, unless the edition lacks its table.
+    /// Records a new row, unless the edition lacks its table.
     pub(crate) fn insert(&mut self, table: &'static str, cells: Cells) {
         if self.edition == Edition::Full || !OPTIONAL_TABLES.contains(&table) {
             self.changes.push(Change::Insert(Row::new(table, cells)));
         }
     }
 
-    /// Notes new values in a row.
+    /// Records new values of a row.
     pub(crate) fn update(&mut self, table: &'static str, key: &'static str, id: i64, cells: Cells) {
         self.changes.push(Change::Update {
             table,
@@ -118,7 +118,7 @@ impl Pen<'_> {
         });
     }
 
-    /// Notes an entry in the order's history.
+    /// Records an entry in the order's history.
     pub(crate) fn history(&mut self, order: &Order, comment: Option<&'static str>, about: &'static str) {
         let id = self.id("sales_order_status_history");
         let cells = vec![
@@ -133,7 +133,7 @@ impl Pen<'_> {
         self.insert("sales_order_status_history", cells);
     }
 
-    /// Notes a change of status where Commerce logs them (newest versions).
+    /// Records a change of status in the table that the newest Commerce versions have for it.
     pub(crate) fn status_change(&mut self, order: &Order) {
         let id = self.id("sales_order_status_change_history");
         let cells = vec![
@@ -146,14 +146,14 @@ impl Pen<'_> {
     }
 }
 
-/// An amount under its base and its order-currency column; nothing stays null, as Commerce leaves it.
+/// Adds an amount in base and order currency. Zero stays NULL, as in Commerce.
 pub(crate) fn or_null(cells: &mut Cells, [base, shown]: [&'static str; 2], money: Money) {
     let value = |amount: Amount| (amount != Amount::ZERO).then_some(amount).into();
     cells.push((base, value(money.base)));
     cells.push((shown, value(money.shown)));
 }
 
-/// The same with zeros written out.
+/// Adds an amount in base and order currency, including zeros.
 pub(crate) fn both(cells: &mut Cells, [base, shown]: [&'static str; 2], money: Money) {
     cells.push((base, money.base.into()));
     cells.push((shown, money.shown.into()));

@@ -1,32 +1,32 @@
-//! Returns (RMA): requested, authorised, received, processed; or denied. The order's own rows stay untouched, and a
-//! return's row has no `updated_at`: only its status and its history tell.
+//! Returns (RMA): requested, authorized, received, processed; or denied. The order's own rows do not change, and the
+//! row of a return has no `updated_at`: changes show only in its status and history.
 
 use crate::amount::Amount;
 use crate::orders::model::{Order, Return, ReturnStage, State};
-use crate::orders::recorder::Pen;
+use crate::orders::recorder::Recorder;
 use crate::orders::rows;
 use crate::sql::Value;
 
-/// Whether something was shipped that is not on its way back.
+/// Returns true if a shipped item is not part of a return yet.
 pub(crate) fn returnable(order: &Order) -> bool {
     order.state != State::Holded && (0..order.items.len()).any(|i| available(order, i) > Amount::ZERO)
 }
 
-/// The shopper asks to send something back.
-pub(crate) fn request(pen: &mut Pen<'_>, order: &mut Order) {
-    let id = pen.id("magento_rma");
+/// Requests a return.
+pub(crate) fn request(recorder: &mut Recorder<'_>, order: &mut Order) {
+    let id = recorder.id("magento_rma");
     let there: Vec<usize> = (0..order.items.len())
         .filter(|&i| available(order, i) > Amount::ZERO)
         .collect();
-    let all = pen.chance(40);
-    let picked: Vec<usize> = if all { there } else { vec![pen.one_of(&there)] };
-    let number = pen.number("magento_rma", order.store);
+    let all = recorder.chance(40);
+    let picked: Vec<usize> = if all { there } else { vec![recorder.one_of(&there)] };
+    let number = recorder.number("magento_rma", order.store);
     let cells = vec![
         ("entity_id", id.into()),
         ("status", "pending".into()),
         ("is_active", Value::Int(1)),
         ("increment_id", number.into()),
-        ("date_requested", pen.at.into()),
+        ("date_requested", recorder.at.into()),
         ("order_id", order.id.into()),
         ("order_increment_id", order.number.clone().into()),
         ("store_id", rows::store_id(order)),
@@ -37,12 +37,12 @@ pub(crate) fn request(pen: &mut Pen<'_>, order: &mut Order) {
             format!("{:032x}", id.wrapping_mul(0x9E37_79B9)).into(),
         ),
     ];
-    pen.insert("magento_rma", cells);
+    recorder.insert("magento_rma", cells);
     let items = picked
         .into_iter()
         .map(|index| {
             (
-                request_item(pen, order, id, index),
+                request_item(recorder, order, id, index),
                 index,
                 available(order, index),
             )
@@ -56,13 +56,13 @@ pub(crate) fn request(pen: &mut Pen<'_>, order: &mut Order) {
     for &(_, index, qty) in &opened.items {
         order.items[index].returned += qty;
     }
-    history(pen, id, "pending", Some("We placed your Return request."));
+    history(recorder, id, "pending", Some("We placed your Return request."));
     order.returns.push(opened);
 }
 
-/// The oldest return that is not over takes its next step.
-pub(crate) fn advance(pen: &mut Pen<'_>, order: &mut Order) {
-    let denied = pen.chance(15);
+/// Moves the oldest open return to its next stage.
+pub(crate) fn advance(recorder: &mut Recorder<'_>, order: &mut Order) {
+    let denied = recorder.chance(15);
     let Some(open) = order
         .returns
         .iter_mut()
@@ -96,14 +96,15 @@ pub(crate) fn advance(pen: &mut Pen<'_>, order: &mut Order) {
     for &(row, _, qty) in &open.items {
         let mut cells = vec![("status", Value::from(item_status))];
         cells.extend(column.map(|column| (column, qty.into())));
-        pen.update("magento_rma_item_entity", "entity_id", row, cells);
+        recorder.update("magento_rma_item_entity", "entity_id", row, cells);
     }
     let id = open.id;
-    pen.update("magento_rma", "entity_id", id, vec![("status", status.into())]);
-    history(pen, id, status, None);
+    recorder.update("magento_rma", "entity_id", id, vec![("status", status.into())]);
+    history(recorder, id, status, None);
 }
 
-/// What was shipped under this very item and not yet asked back. A bundle's parts come back under whoever shipped.
+/// Returns the quantity shipped under this item and not yet part of a return. The parts of a bundle are returned
+/// under the item that was shipped.
 fn available(order: &Order, index: usize) -> Amount {
     let item = &order.items[index];
     let shipped_here = match item.parent {
@@ -117,8 +118,8 @@ fn available(order: &Order, index: usize) -> Amount {
     }
 }
 
-fn request_item(pen: &mut Pen<'_>, order: &Order, rma: i64, index: usize) -> i64 {
-    let id = pen.id("magento_rma_item_entity");
+fn request_item(recorder: &mut Recorder<'_>, order: &Order, rma: i64, index: usize) -> i64 {
+    let id = recorder.id("magento_rma_item_entity");
     let (item, sku) = (&order.items[index], rows::sku(order, index));
     let cells = vec![
         ("entity_id", id.into()),
@@ -136,12 +137,12 @@ fn request_item(pen: &mut Pen<'_>, order: &Order, rma: i64, index: usize) -> i64
         ("product_admin_sku", sku.into()),
         ("product_options", item.options.clone().into()),
     ];
-    pen.insert("magento_rma_item_entity", cells);
+    recorder.insert("magento_rma_item_entity", cells);
     id
 }
 
-fn history(pen: &mut Pen<'_>, rma: i64, status: &'static str, comment: Option<&'static str>) {
-    let id = pen.id("magento_rma_status_history");
+fn history(recorder: &mut Recorder<'_>, rma: i64, status: &'static str, comment: Option<&'static str>) {
+    let id = recorder.id("magento_rma_status_history");
     let cells = vec![
         ("entity_id", id.into()),
         ("rma_entity_id", rma.into()),
@@ -150,7 +151,7 @@ fn history(pen: &mut Pen<'_>, rma: i64, status: &'static str, comment: Option<&'
         ("is_admin", Value::Int(1)),
         ("comment", comment.into()),
         ("status", status.into()),
-        ("created_at", pen.at.into()),
+        ("created_at", recorder.at.into()),
     ];
-    pen.insert("magento_rma_status_history", cells);
+    recorder.insert("magento_rma_status_history", cells);
 }

@@ -1,21 +1,21 @@
-//! The order, its items, addresses and payment as rows. `moving` cells are those that later deeds change; an
-//! `UPDATE` writes just them, always with `updated_at` where the table has one.
+//! The order, its items, addresses and payment as rows. `moving` cells are those that later actions change: an
+//! `UPDATE` writes only these, together with `updated_at` if the table has it.
 
 use crate::amount::Amount;
 use crate::orders::model::{Cost, Item, Money, Order};
-use crate::orders::recorder::{Cells, Pen, both, or_null};
+use crate::orders::recorder::{Cells, Recorder, both, or_null};
 use crate::shop::catalog::ProductKind;
 use crate::shop::people::Place;
 use crate::shop::stores::WEBSITES;
 use crate::sql::Value;
 use orderfeed_model::clock::UtcMillis;
 
-/// The store id that rows of this order carry.
+/// Returns the store id in the rows of this order.
 pub(crate) fn store_id(order: &Order) -> Value {
     (!order.store_gone).then_some(order.store.id).into()
 }
 
-/// What never changes about an order, and what does.
+/// Returns all cells of an order.
 pub(crate) fn order_cells(order: &Order, at: UtcMillis) -> Cells {
     let site = &WEBSITES[order.store.website];
     let qty: Amount = order.lines().iter().map(|&i| order.items[i].ordered).sum();
@@ -66,7 +66,7 @@ pub(crate) fn order_cells(order: &Order, at: UtcMillis) -> Cells {
     cells
 }
 
-/// What deeds change about an order.
+/// Returns the cells of an order that actions change.
 pub(crate) fn moving_order(order: &Order, at: UtcMillis) -> Cells {
     let (held_state, held_status) = order
         .before_hold
@@ -130,7 +130,7 @@ pub(crate) fn moving_order(order: &Order, at: UtcMillis) -> Cells {
     cells
 }
 
-/// An item as it is ordered.
+/// Returns all cells of an item.
 pub(crate) fn item_cells(order: &Order, index: usize, at: UtcMillis) -> Cells {
     let item = &order.items[index];
     let site = &WEBSITES[order.store.website];
@@ -181,7 +181,7 @@ pub(crate) fn item_cells(order: &Order, index: usize, at: UtcMillis) -> Cells {
     cells
 }
 
-/// What deeds change about an item.
+/// Returns the cells of an item that actions change.
 pub(crate) fn moving_item(order: &Order, index: usize, at: UtcMillis) -> Cells {
     let item: &Item = &order.items[index];
     let invoiced = order.cost_of(index, item.invoiced);
@@ -218,7 +218,7 @@ pub(crate) fn moving_item(order: &Order, index: usize, at: UtcMillis) -> Cells {
     cells
 }
 
-/// A billing or shipping address.
+/// Returns the cells of a billing or shipping address.
 pub(crate) fn address_cells(order: &Order, (id, place): &(i64, Place), kind: &'static str) -> Cells {
     let mut cells = vec![
         ("entity_id", (*id).into()),
@@ -233,7 +233,7 @@ pub(crate) fn address_cells(order: &Order, (id, place): &(i64, Place), kind: &'s
     cells
 }
 
-/// What an edit of an address changes.
+/// Returns the cells that an edit of an address changes.
 pub(crate) fn moving_address(place: &Place) -> Cells {
     vec![
         ("street", place.street.into()),
@@ -246,7 +246,6 @@ pub(crate) fn moving_address(place: &Place) -> Cells {
     ]
 }
 
-/// The payment.
 pub(crate) fn payment_cells(order: &Order) -> Cells {
     let payment = &order.payment;
     let information = format!("{{\"method_title\":\"{}\"}}", payment.title);
@@ -272,9 +271,9 @@ pub(crate) fn payment_cells(order: &Order) -> Cells {
     cells
 }
 
-/// What happened to the money, in the payment's row.
-pub(crate) fn write_payment(pen: &mut Pen<'_>, order: &Order) {
-    pen.update(
+/// Records the state of the payment.
+pub(crate) fn write_payment(recorder: &mut Recorder<'_>, order: &Order) {
+    recorder.update(
         "sales_order_payment",
         "entity_id",
         order.payment.id,
@@ -282,7 +281,7 @@ pub(crate) fn write_payment(pen: &mut Pen<'_>, order: &Order) {
     );
 }
 
-/// What deeds change about a payment.
+/// Returns the cells of a payment that actions change.
 fn moving_payment(order: &Order) -> Cells {
     let payment = &order.payment;
     let online = |amount: Amount| payment.online.then_some(amount);
@@ -313,7 +312,7 @@ fn moving_payment(order: &Order) -> Cells {
     cells
 }
 
-/// The parent of a configurable is listed under the sku of the variant that was chosen.
+/// Returns the SKU of an item. The parent of a configurable has the SKU of the chosen variant.
 pub(crate) fn sku(order: &Order, index: usize) -> &'static str {
     let item = &order.items[index];
     match item.product.kind {
@@ -356,7 +355,7 @@ fn order_totals(cells: &mut Cells, order: &Order) {
     );
 }
 
-/// The money of a whole document: an order, an invoice, a credit memo.
+/// Adds the amounts of an order, an invoice or a credit memo.
 pub(crate) fn cost_cells(cells: &mut Cells, cost: Cost, grand: Money) {
     both(cells, ["base_subtotal", "subtotal"], cost.subtotal);
     both(

@@ -1,26 +1,25 @@
-//! What is on the shelves of the simulated shop: a product of every type.
+//! The catalogue of the simulated shop: a product of every type.
 
 use crate::amount::Amount;
 
-/// What a product is, as far as orders differ by it.
+/// The kinds of products that lead to different orders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProductKind {
     Simple,
-    /// Sold by weight or length: quantities with decimals.
+    /// Sold by weight or length, with decimal quantities.
     ByWeight,
     Virtual,
     Downloadable,
     Grouped,
-    /// With one simple child that was chosen.
+    /// Has one chosen simple child.
     Configurable,
-    /// Fixed price, parts ship together: the parent counts for everything.
+    /// Fixed price, parts ship together: the parent carries all amounts and quantities.
     BundleTogether,
-    /// The parts carry the prices and ship one by one: the children count for shipping.
+    /// The parts carry the prices and ship separately: the children carry the shipped quantities.
     BundleSeparately,
 }
 
 impl ProductKind {
-    /// Commerce's `product_type`.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Simple | Self::ByWeight => "simple",
@@ -37,7 +36,7 @@ impl ProductKind {
     }
 }
 
-/// Something to buy.
+/// A product of the catalogue.
 #[derive(Debug)]
 pub(crate) struct Product {
     pub id: i64,
@@ -47,7 +46,7 @@ pub(crate) struct Product {
     /// Price in US cents.
     pub cents: i64,
     pub weight: Amount,
-    /// What it is put together from: indexes into [`PRODUCTS`] and how many of each.
+    /// Parts of the product: indexes into [`PRODUCTS`], with quantities.
     pub parts: &'static [(usize, i64)],
 }
 

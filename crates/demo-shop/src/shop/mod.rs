@@ -1,4 +1,4 @@
-//! The simulated shop: seeded, without clock and without I/O. The same seed, options and times give the same SQL.
+//! The simulated shop. Seeded, without clock or I/O: the same seed, options and times give the same SQL.
 
 pub(crate) mod catalog;
 pub(crate) mod people;
@@ -7,38 +7,38 @@ pub(crate) mod stores;
 use fastrand::Rng;
 
 use crate::orders::actions;
-use crate::orders::actions::{Deed, USUAL};
+use crate::orders::actions::{Action, USUAL};
 use crate::orders::documents;
 use crate::orders::model::Order;
 use crate::orders::placing;
 use crate::orders::placing::Oddities;
-use crate::orders::recorder::{Change, Ids, Pen};
+use crate::orders::recorder::{Change, Ids, Recorder};
 use crate::sql::{Statement, Transaction};
 use crate::tables::schema::Edition;
 use orderfeed_model::clock::UtcMillis;
 
-/// How many open orders the shop keeps in mind; beyond that it forgets one at random.
+/// Most open orders in memory. Beyond it the shop forgets one at random.
 const MAX_OPEN: usize = 5_000;
 
-/// What kind of shop it is.
+/// Options of a simulated shop.
 #[derive(Clone, Debug)]
 pub struct ShopOptions {
-    /// The same seed gives the same shop.
+    /// Equal seeds give equal shops.
     pub seed: u64,
-    /// Goes before every table name.
+    /// Prefix of every table name.
     pub table_prefix: String,
-    /// Without its optional tables an instance has no returns.
+    /// Set of tables; without the optional ones there are no returns.
     pub edition: Edition,
-    /// The first id and document number of every table: 1, or beyond what a database already holds.
+    /// First id and document number of every table: 1, or a number beyond those already in a database.
     pub first_id: i64,
-    /// Of a live shop's transactions, how many per cent are new orders.
+    /// Share of new orders in the transactions of a live shop, in per cent.
     pub new_orders_percent: u32,
-    /// Of a thousand guests, how many leave no e-mail.
+    /// Guests in a thousand without an e-mail address.
     pub guests_without_email_per_mille: u32,
-    /// Of a thousand orders, how many belong to a store view that was deleted (their `store_id` is null).
+    /// Orders in a thousand whose store view was deleted (their `store_id` is NULL).
     pub deleted_store_views_per_mille: u32,
-    /// How often each deed happens where it may.
-    pub deeds: Vec<(Deed, u32)>,
+    /// Relative frequency of each action.
+    pub actions: Vec<(Action, u32)>,
 }
 
 impl Default for ShopOptions {
@@ -51,12 +51,12 @@ impl Default for ShopOptions {
             new_orders_percent: 25,
             guests_without_email_per_mille: 30,
             deleted_store_views_per_mille: 4,
-            deeds: USUAL.to_vec(),
+            actions: USUAL.to_vec(),
         }
     }
 }
 
-/// A shop with its open orders.
+/// A simulated shop with its open orders.
 #[derive(Debug)]
 pub struct Shop {
     options: ShopOptions,
@@ -66,7 +66,6 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// An empty shop.
     pub fn new(options: ShopOptions) -> Self {
         Self {
             rng: Rng::with_seed(options.seed),
@@ -76,12 +75,12 @@ impl Shop {
         }
     }
 
-    /// The website codes of the shop; `store_website` also holds Commerce's `admin`.
+    /// Returns the website codes of the shop. `store_website` also holds Commerce's `admin`.
     pub fn website_codes() -> Vec<&'static str> {
         stores::WEBSITES.iter().map(|website| website.code).collect()
     }
 
-    /// What an empty database needs before the first order: websites, groups, store views.
+    /// Returns the statements an empty database needs before the first order: websites, groups, store views.
     pub fn open_statements(&self) -> Vec<Statement> {
         stores::store_rows()
             .into_iter()
@@ -89,23 +88,23 @@ impl Shop {
             .collect()
     }
 
-    /// What happens next: a new order, or the next step of one that is under way.
+    /// Performs the next action: a new order, or an action on an open one.
     pub fn next_action(&mut self, now: UtcMillis) -> Transaction {
         if self.open.is_empty() || self.rng.u32(..100) < self.options.new_orders_percent {
             return self.place(now);
         }
         let index = self.rng.usize(..self.open.len());
         let mut order = self.open.swap_remove(index);
-        let Some(deed) = self.choose_deed(&order) else {
+        let Some(action) = self.choose_action(&order) else {
             return self.place(now);
         };
-        let changes = self.perform(deed, &mut order, now);
-        let transaction = self.transaction(now, deed.name(), order.id, changes);
+        let changes = self.perform(action, &mut order, now);
+        let transaction = self.transaction(now, action.name(), order.id, changes);
         self.keep(order);
         transaction
     }
 
-    /// A shopper places an order now.
+    /// Places an order.
     pub fn place(&mut self, now: UtcMillis) -> Transaction {
         let (order, changes) = self.new_order(now);
         let transaction = self.transaction(now, "place", order.id, changes);
@@ -121,47 +120,47 @@ impl Shop {
         &mut self.rng
     }
 
-    /// Places an order; one that is charged at the checkout comes with its invoice.
+    /// Places an order. An order charged at the checkout includes its invoice.
     pub(crate) fn new_order(&mut self, now: UtcMillis) -> (Order, Vec<Change>) {
         let oddities = Oddities {
             guests_without_email: self.options.guests_without_email_per_mille,
             deleted_store_views: self.options.deleted_store_views_per_mille,
         };
-        let mut pen = self.pen(now);
-        let (mut order, charged) = placing::place(&mut pen, oddities);
+        let mut recorder = self.recorder(now);
+        let (mut order, charged) = placing::place(&mut recorder, oddities);
         if charged {
             let status = order.status;
-            documents::invoice(&mut pen, &mut order, true);
-            actions::finish(&mut pen, &mut order, status);
+            documents::invoice(&mut recorder, &mut order, true);
+            actions::finish(&mut recorder, &mut order, status);
         }
-        let changes = pen.changes;
+        let changes = recorder.changes;
         (order, changes)
     }
 
-    /// A deed that the order's state allows, by weight.
-    pub(crate) fn choose_deed(&mut self, order: &Order) -> Option<Deed> {
-        let allowed = |&&(deed, _): &&(Deed, u32)| actions::allowed(deed, order, self.options.edition);
-        let possible: Vec<(Deed, u32)> = self.options.deeds.iter().filter(allowed).copied().collect();
+    /// Picks an action that the order's state allows, by weight.
+    pub(crate) fn choose_action(&mut self, order: &Order) -> Option<Action> {
+        let allowed = |&&(action, _): &&(Action, u32)| actions::allowed(action, order, self.options.edition);
+        let possible: Vec<(Action, u32)> = self.options.actions.iter().filter(allowed).copied().collect();
         let sum: u32 = possible.iter().map(|(_, weight)| weight).sum();
         let mut roll = if sum == 0 {
             return None;
         } else {
             self.rng.u32(..sum)
         };
-        possible.into_iter().find_map(|(deed, weight)| {
+        possible.into_iter().find_map(|(action, weight)| {
             let hit = roll < weight;
             roll = roll.saturating_sub(weight);
-            hit.then_some(deed)
+            hit.then_some(action)
         })
     }
 
-    pub(crate) fn perform(&mut self, deed: Deed, order: &mut Order, now: UtcMillis) -> Vec<Change> {
-        let mut pen = self.pen(now);
-        actions::perform(deed, &mut pen, order);
-        pen.changes
+    pub(crate) fn perform(&mut self, action: Action, order: &mut Order, now: UtcMillis) -> Vec<Change> {
+        let mut recorder = self.recorder(now);
+        actions::perform(action, &mut recorder, order);
+        recorder.changes
     }
 
-    /// Remembers an order that is not settled; of those that are done, some.
+    /// Keeps an order in memory if it is not settled, and some of the completed ones.
     pub(crate) fn keep(&mut self, order: Order) {
         let forgettable = order.is_done() && self.rng.u32(..100) < 60;
         if forgettable || actions::settled(&order, self.options.edition) {
@@ -174,8 +173,8 @@ impl Shop {
         self.open.push(order);
     }
 
-    fn pen(&mut self, at: UtcMillis) -> Pen<'_> {
-        Pen {
+    fn recorder(&mut self, at: UtcMillis) -> Recorder<'_> {
+        Recorder {
             at,
             rng: &mut self.rng,
             ids: &mut self.ids,

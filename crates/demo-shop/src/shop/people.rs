@@ -1,5 +1,5 @@
-//! Invented shoppers and addresses. Every e-mail is at example.com or a sibling that RFC 2606 reserves; names carry
-//! what names carry: umlauts, apostrophes, other scripts, emoji, and sometimes the whole column.
+//! Invented shoppers and addresses. Every e-mail address is at a domain reserved by RFC 2606. Names contain umlauts,
+//! apostrophes, other scripts and emoji, and some fill the whole column.
 
 use fastrand::Rng;
 
@@ -71,18 +71,17 @@ const CITIES: [(&str, &str, &str); 6] = [
     ("Łódź", "Łódzkie", "90-001"),
 ];
 
-/// Who orders.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     /// `None` for a guest.
     pub customer_id: Option<i64>,
-    /// `None` or empty for a guest who gave none.
+    /// `None` or empty for a guest who left none.
     pub email: Option<String>,
     pub first: &'static str,
     pub last: &'static str,
 }
 
-/// Where things and bills go.
+/// A postal address.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub street: &'static str,
@@ -94,7 +93,7 @@ pub(crate) struct Place {
     pub company: Option<&'static str>,
 }
 
-/// Somebody; a registered customer comes back under the same id with the same e-mail.
+/// Generates a person. A registered customer always has the same id and e-mail address.
 pub(crate) fn person(rng: &mut Rng, guests_without_email_per_mille: u32) -> Person {
     let guest = rng.u32(..100) < 35;
     let number = if guest {
@@ -123,7 +122,7 @@ pub(crate) fn person(rng: &mut Rng, guests_without_email_per_mille: u32) -> Pers
     }
 }
 
-/// An address, mostly in the website's country.
+/// Generates an address, mostly in the website's country.
 pub(crate) fn place(rng: &mut Rng, website: &Website) -> Place {
     let (city, region, postcode) = CITIES[rng.usize(..CITIES.len())];
     let abroad = ["AT", "CH", "PL", "IE"][rng.usize(..4)];

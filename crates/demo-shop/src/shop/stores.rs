@@ -1,9 +1,9 @@
-//! Where the simulated shop sells: websites with their currency and tax, groups, store views.
+//! Websites with currency and tax, groups and store views of the simulated shop.
 
 use crate::amount::Amount;
 use crate::sql::{Row, Value};
 
-/// A website: one base currency, one tax.
+/// A website, with its base currency and tax.
 #[derive(Debug)]
 pub(crate) struct Website {
     pub id: i64,
@@ -12,14 +12,13 @@ pub(crate) struct Website {
     pub currency: &'static str,
     /// Smallest amount of the currency.
     pub unit: Amount,
-    /// What a dollar costs here; prices are kept in dollars.
+    /// Price of a dollar in this currency. Catalogue prices are in dollars.
     pub per_dollar: Amount,
     pub tax_percent: Amount,
     pub tax_title: &'static str,
     pub country: &'static str,
 }
 
-/// A store view.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub id: i64,
@@ -27,13 +26,12 @@ pub(crate) struct Store {
     pub name: &'static str,
     /// (id, code, name) of its group.
     pub group: (i64, &'static str, &'static str),
-    /// Index into [`WEBSITES`].
     pub website: usize,
-    /// What the shopper sees and pays in, its smallest amount, and the rate from the base currency.
+    /// Currency the shopper pays in, with its smallest amount and the rate from the base currency.
     pub currency: &'static str,
     pub unit: Amount,
     pub rate: Amount,
-    /// What order numbers start with. Empty twice, so that the same number occurs in two store views.
+    /// Prefix of order numbers. Two are empty, so that the same number occurs in two store views.
     pub number_prefix: &'static str,
 }
 
@@ -97,7 +95,7 @@ pub(crate) static STORES: [Store; 10] = [
     store(10, "en_gb", "English (UK)", UK, 3, ("GBP", CENT, 10_000), "10"),
 ];
 
-/// The rows of the websites, groups and store views, the admin store with its id 0 included.
+/// Returns the rows of websites, groups and store views, including the admin store with id 0.
 pub(crate) fn store_rows() -> Vec<Row> {
     let mut rows = vec![
         website_row(0, "admin", "Admin", 0),

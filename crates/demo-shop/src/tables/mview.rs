@@ -2,15 +2,15 @@
 //! `sales_order_data_exporter_v2_cl` and, for each of the five subscribed tables, a trigger for each kind of change.
 //!
 //! Source: `mview.xml` of the SalesOrdersDataExporter module of magento/commerce-data-export and
-//! `Mview/View/Subscription.php` of magento/magento2. As there, an update that changes nothing but `updated_at` is
-//! not noted, and items, addresses, tracks and returns are not watched at all. MySQL and MariaDB only.
+//! `Mview/View/Subscription.php` of magento/magento2. As there, an update that changes only `updated_at` is not
+//! recorded, and items, addresses, tracks and returns are not watched at all. MySQL and MariaDB only.
 
 use crate::tables::TABLES;
 
-/// The changelog's name without the instance's table prefix.
+/// Name of the changelog without the table prefix.
 pub const CHANGELOG: &str = "sales_order_data_exporter_v2_cl";
 
-/// What the feed's view subscribes to: table and the column that holds the order's id.
+/// Tables the view subscribes to, with the column that holds the order's id.
 const SUBSCRIPTIONS: [(&str, &str); 5] = [
     ("sales_order", "entity_id"),
     ("sales_shipment", "order_id"),
@@ -19,7 +19,7 @@ const SUBSCRIPTIONS: [(&str, &str); 5] = [
     ("sales_payment_transaction", "order_id"),
 ];
 
-/// Creates the changelog and its fifteen triggers.
+/// Returns the statements that create the changelog and its fifteen triggers.
 pub fn changelog_statements(table_prefix: &str) -> Vec<String> {
     let table = format!(
         "CREATE TABLE `{table_prefix}{CHANGELOG}` (\n  \

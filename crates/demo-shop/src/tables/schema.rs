@@ -10,7 +10,6 @@ use crate::tables::{OPTIONAL_TABLES, TABLES, Table};
 /// The database that SQL is written for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dialect {
-    /// The embedded shop.
     Sqlite,
     /// MySQL 8 or MariaDB.
     MySql,
@@ -21,7 +20,6 @@ pub enum Dialect {
 pub enum Edition {
     /// All tables, including returns and tax.
     Full,
-    /// Without [`OPTIONAL_TABLES`].
     Minimal,
 }
 
