@@ -17,18 +17,6 @@ mod process;
 mod rig;
 mod standing;
 
-#[expect(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "the tests' own server, of which a benchmark uses a part"
-)]
-#[path = "../../tests/support"]
-mod support {
-    pub mod database;
-    pub mod mariadb;
-}
-
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 

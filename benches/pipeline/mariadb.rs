@@ -5,8 +5,8 @@ use orderfeed_demo_shop::tables::schema::Edition;
 use tokio::runtime::Runtime;
 
 use crate::rig::year_of;
-use crate::support::database::PASSWORD;
-use crate::support::mariadb::Server;
+use orderfeed_test_support::database::PASSWORD;
+use orderfeed_test_support::mariadb::Server;
 
 /// A server with one database in it; both go away with the value.
 pub struct MariaShop {

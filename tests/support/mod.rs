@@ -1,13 +1,10 @@
-//! What the tests share: the real binary and its daemon, a real MariaDB, the edge emulator, the shop, and an oracle of the
-//! events that the shop's tables call for.
+//! Support that the tests share: the real binary with its daemon, an embedded shop, the admin endpoint, golden files, and a
+//! disk that breaks on request. Databases, the edge and the oracle come from `orderfeed_test_support`.
 
 pub mod admin;
 pub mod daemon;
-pub mod database;
 pub mod disk;
-pub mod edge;
 pub mod embedded;
 pub mod golden;
-pub mod leaks;
-pub mod mariadb;
-pub mod oracle;
+
+pub use orderfeed_test_support::{database, edge, leaks, mariadb, oracle};

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use orderfeed_demo_shop::tables::schema::Edition;
 
-use crate::support::database::Database;
+use crate::database::Database;
 
 /// How long a server may take to answer, on a machine busy with other tests.
 const START_DEADLINE: Duration = Duration::from_secs(90);

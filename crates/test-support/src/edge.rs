@@ -11,7 +11,7 @@ use orderfeed_events::{EventKind, event_id};
 use orderfeed_model::clock::UtcMillis;
 use uuid::{Uuid, uuid};
 
-use crate::support::oracle::Expected;
+use crate::oracle::Expected;
 
 /// The data space of every event in these tests.
 pub const DATA_SPACE: Uuid = uuid!("2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90");

@@ -3,8 +3,8 @@
 
 use orderfeed_emulator::DEFAULT_SECRET;
 
-use crate::support::database::PASSWORD;
-use crate::support::edge;
+use crate::database::PASSWORD;
+use crate::edge;
 
 /// Of the tests' own making: the client's secrets, the database's password, the emulator's tokens, and what stands before
 /// secrets in requests.
@@ -75,7 +75,7 @@ fn hash_in(line: &str) -> Option<String> {
 
 #[test]
 fn what_is_planted_is_found_and_the_demo_still_has_these_shoppers() {
-    let people = include_str!("../../crates/demo-shop/src/shop/people.rs");
+    let people = include_str!("../../demo-shop/src/shop/people.rs");
     for word in SHOPPERS {
         assert!(people.contains(word), "{word} is no shopper's any more");
         assert!(leak(&format!("fine\nmsg=\"x {word} y\"\n")).is_some(), "{word}");

@@ -1,0 +1,15 @@
+//! Support for whole-program tests and benchmarks, without the daemon: database servers, the edge, and an oracle.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`mariadb`] | a private MariaDB server for a run of the tests |
+//! | [`database`] | a shop's database on that server: tables, accounts, grants |
+//! | [`edge`] | the emulator as the edge of the shop's websites, with assertions over its ledger |
+//! | [`oracle`] | the events a shop's tables call for, computed by SQL |
+//! | [`leaks`] | a search for secrets and personal data in logs |
+
+pub mod database;
+pub mod edge;
+pub mod leaks;
+pub mod mariadb;
+pub mod oracle;
