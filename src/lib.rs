@@ -26,6 +26,7 @@
 //! | `orderfeed_model` | orders, exact amounts, and time: the only reader of the wall clock |
 //! | `orderfeed_emulator` | a local Edge Network and IMS for trials and tests |
 //! | `orderfeed_demo_shop` | a shop in Commerce's tables, with simulated shoppers |
+//! | `orderfeed_test_support` | database servers, the edge and an oracle for tests and benchmarks |
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod cli;

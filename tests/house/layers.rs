@@ -14,6 +14,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("orderfeed_events", &["orderfeed_model"]),
     ("orderfeed_emulator", &["orderfeed_model"]),
     ("orderfeed_demo_shop", &["orderfeed_model"]),
+    (
+        "orderfeed_test_support",
+        &[
+            "orderfeed_model",
+            "orderfeed_events",
+            "orderfeed_emulator",
+            "orderfeed_demo_shop",
+        ],
+    ),
     ("orderfeed", &[]),
     ("config", &["orderfeed_model"]),
     ("commerce", &["orderfeed_model"]),
