@@ -1,7 +1,6 @@
 //! The HTTP side of the data listeners: connections, TLS, requests, replies, routing.
 
 pub(crate) mod conn;
-pub(crate) mod gzip;
 pub(crate) mod listener;
 pub(crate) mod reply;
 pub(crate) mod request;

@@ -2,9 +2,12 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -14,8 +17,6 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde_json::Value;
-
-use crate::http::gzip::gzip_stored;
 
 /// A response body of any kind.
 pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
@@ -105,7 +106,7 @@ pub(crate) fn respond(answer: Answer, travel: Travel) -> Response<ReplyBody> {
     }
     let data = if travel.gzip {
         set(CONTENT_ENCODING, Some("gzip"));
-        Bytes::from(gzip_stored(&answer.body))
+        gzip(&answer.body)
     } else {
         answer.body
     };
@@ -132,6 +133,14 @@ fn body(data: Bytes, travel: Travel) -> ReplyBody {
 
 fn never(impossible: Infallible) -> io::Error {
     match impossible {}
+}
+
+/// Compresses a body with gzip.
+fn gzip(body: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing to a vector cannot fail.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default().into()
 }
 
 /// Sends half of the body, waits until it has left, and fails, which makes hyper drop the connection.
