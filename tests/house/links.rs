@@ -71,7 +71,7 @@ fn a_dead_link_is_found() {
 }
 
 /// Targets of links within the repository, in order; links inside code are left out.
-fn links_of(text: &str) -> Vec<String> {
+pub(super) fn links_of(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     for prose in text.split("```").step_by(2) {
         let prose: String = prose.split('`').step_by(2).collect();

@@ -4,6 +4,7 @@
 mod bugs;
 mod catalog;
 mod dependencies;
+mod docs;
 mod files;
 mod graph;
 mod graph_tests;
