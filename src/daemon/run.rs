@@ -1,32 +1,28 @@
-//! The daemon, from start to stop. Reads from top to bottom.
+//! The daemon from start to stop, in the order in which it happens.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
-use super::lifecycle::Lifecycle;
-use super::requests::Requests;
-use super::{admin, sources};
 use crate::commerce::source::SourceError;
 use crate::config::{AdminListen, Config};
 use crate::daemon::admin::pages::Pages;
 use crate::daemon::admin::snapshots::Snapshots;
-use crate::daemon::control::Request;
-use crate::daemon::control::serve;
 use crate::daemon::control::serve::ExitCodeOf;
 use crate::daemon::control::socket::ControlSocket;
+use crate::daemon::control::{ControlError, Request, serve};
 use crate::daemon::lifecycle::liveness::Liveness;
-use crate::daemon::lifecycle::signals;
 use crate::daemon::lifecycle::signals::Signals;
-use crate::daemon::lifecycle::start;
 use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
-use crate::daemon::lifecycle::supervision::{Supervision, with_time};
+use crate::daemon::lifecycle::supervision::{Supervision, extend_while};
 use crate::daemon::lifecycle::vitals::Vitals;
+use crate::daemon::lifecycle::{Lifecycle, signals, start};
+use crate::daemon::requests::Requests;
 use crate::daemon::schedule::jobs::{Job, Jobs};
-use crate::daemon::tasks;
-use crate::daemon::tasks::{Machinery, PartEnd};
+use crate::daemon::tasks::{TaskContext, TaskEnd};
+use crate::daemon::{admin, sources, tasks};
 use crate::delivery::http::transport::Connector;
 use crate::delivery::{DeliveryContext, DeliveryStats};
 use crate::indexer::Indexer;
@@ -35,71 +31,56 @@ use crate::store::views::ViewMode;
 use crate::store::{Reader, Store, StoreError};
 use orderfeed_model::clock::Clock;
 
-/// What the rest of the house gets beyond `delivery.stop_budget` to end.
+/// Time that other tasks have beyond `delivery.stop_budget` to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
-/// How to run.
+/// The environment of a run.
 pub struct RunOptions {
-    /// Time.
     pub clock: Clock,
-    /// What to do about another data space.
     pub data_space: DataSpace,
-    /// Ends the daemon from inside the process; signals do it from outside.
+    /// Ends the daemon from inside the process, as signals do from outside.
     pub lifecycle: Lifecycle,
-    /// Whether this process listens to signals for the daemon.
     pub signals: Signals,
-    /// Shared with whoever shows what delivery does.
+    /// Counters of delivery, shared with the caller.
     pub observer: Arc<DeliveryStats>,
-    /// The exit code of the command whose request failed.
+    /// Exit codes for commands whose requests fail.
     pub exit_code: ExitCodeOf,
-    /// The service manager, if one listens.
     pub notifier: Notifier,
 }
 
-/// How the daemon ended.
+/// The result of a regular stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// Events that wait for the next start.
     pub pending_events: u64,
 }
 
-/// Why the daemon ended otherwise.
+/// The reason for which the daemon did not start or stop regularly.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// The start was refused.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The source's settings cannot be used.
     #[error("source: {0}")]
     Source(#[from] SourceError),
-    /// The store failed; nothing is lost.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store failed while the daemon ran.
+    /// The store's writer failed while the daemon ran.
     #[error("{0}")]
     StoreFatal(String),
-    /// The control socket cannot be made.
     #[error(transparent)]
-    Control(#[from] super::control::ControlError),
-    /// A part of the daemon failed.
-    #[error("{part} failed: {cause}")]
-    Part {
-        /// Which one.
-        part: &'static str,
-        /// Why.
-        cause: String,
-    },
+    Control(#[from] ControlError),
+    #[error("{task} failed: {cause}")]
+    Task { task: &'static str, cause: String },
     /// A second signal, or the stop took too long.
     #[error(
-        "the daemon was ended before everything in flight was finished; what is pending is sent after the next start"
+        "the daemon ended before every request in flight was finished; the next start sends what is pending"
     )]
     Aborted,
 }
 
-/// Runs the daemon until it is told to stop, or cannot go on.
+/// Runs the daemon until `options.lifecycle` or a signal stops it, or a task fails.
 ///
 /// # Errors
-/// See [`DaemonError`]; a start that is refused ends within a second, before any network contact.
+/// See [`DaemonError`]. A start is refused within a second, before any network access.
 pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonError> {
     let RunOptions {
         clock,
@@ -113,16 +94,16 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let stop_budget = config.delivery.stop_budget.get();
     let first = Arc::new(config);
     let (config_sender, config) = watch::channel(Arc::clone(&first));
-    // Before anything else: a SIGTERM during the start is a stop like any other.
-    let ears = signals::open(signals);
+    // Before anything else, so that a SIGTERM during the start is a regular stop.
+    let listener = signals::open(signals);
     let vitals = Vitals::new(clock.now());
     let opening = start::open(&first, &clock, "orderfeed run", data_space);
-    let Opened { lock, store } = with_time(&notifier, opening).await?;
+    let Opened { lock, store } = extend_while(&notifier, opening).await?;
     let (source, interval) = sources::source(&first)?;
     let control = ControlSocket::listen(&first.store.path, &lock)?;
-    announce(&first, &store).await?;
+    log_start(&first, &store).await?;
     let admin_listen = first.admin.listen.clone();
-    let snapshots = Snapshots::of(config.clone(), clock.clone());
+    let snapshots = Snapshots::new(config.clone(), clock.clone());
 
     let indexer = Arc::new(Indexer::new(store.clone(), source, clock.clone(), config.clone()));
     let stop = lifecycle.stop.clone();
@@ -157,7 +138,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         abort: lifecycle.abort.clone(),
         observer,
     };
-    let mut parts = tasks::start(Machinery {
+    let mut tasks = tasks::start(TaskContext {
         jobs,
         interval,
         vitals,
@@ -166,16 +147,16 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         tick: None,
     });
     let serving = serve::serve(control, handle, exit_code, stop);
-    parts.spawn(async move {
+    tasks.spawn(async move {
         serving.await;
         ("the control socket", Ok(()))
     });
 
-    let mut attendants = attend(&supervision, admin_listen, &clock);
-    let listening = signals::listen(ears, lifecycle.clone(), config_sender, supervision, clock);
-    attendants.spawn(listening);
-    let ended = supervise(&store, &mut parts, &lifecycle, &notifier, stop_budget).await;
-    attendants.shutdown().await;
+    let mut observers = observe(&supervision, admin_listen, &clock);
+    let listening = signals::listen(listener, lifecycle.clone(), config_sender, supervision, clock);
+    observers.spawn(listening);
+    let ended = supervise(&store, &mut tasks, &lifecycle, &notifier, stop_budget).await;
+    observers.shutdown().await;
     let pending_events = store
         .read(|reader: &Reader<'_>| reader.pending_events())
         .await
@@ -183,7 +164,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     match &ended {
         Ok(()) => tracing::info!(
             pending_events,
-            "The daemon ended; what is pending is sent after the next start"
+            "The daemon ended; the next start sends what is pending"
         ),
         Err(error) => {
             tracing::error!(
@@ -196,8 +177,8 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     ended.map(|()| Stopped { pending_events })
 }
 
-/// What the log shows first: what runs, on what, and when it will do something.
-async fn announce(config: &Config, store: &Store) -> Result<(), StoreError> {
+/// Logs version, store and websites.
+async fn log_start(config: &Config, store: &Store) -> Result<(), StoreError> {
     let (view, head) = store
         .read(|reader: &Reader<'_>| Ok((reader.view_state()?, reader.changelog_head()?)))
         .await?;
@@ -227,24 +208,24 @@ async fn announce(config: &Config, store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Those who look after the daemon, up to its very end: for the service manager, and behind the admin endpoint.
-fn attend(supervision: &Supervision, listen: AdminListen, clock: &Clock) -> JoinSet<()> {
+/// Starts the tasks that report on the daemon until its very end: to the service manager and on the admin endpoint.
+fn observe(supervision: &Supervision, listen: AdminListen, clock: &Clock) -> JoinSet<()> {
     let pages = Pages {
         clock: clock.clone(),
         liveness: supervision.liveness.clone(),
         snapshots: supervision.snapshots.clone(),
         stop: supervision.stop.clone(),
     };
-    let mut attendants = JoinSet::new();
-    attendants.spawn(supervision.clone().run());
-    attendants.spawn(admin::serve(listen, Arc::new(pages), clock.clone()));
-    attendants
+    let mut observers = JoinSet::new();
+    observers.spawn(supervision.clone().run());
+    observers.spawn(admin::serve(listen, Arc::new(pages), clock.clone()));
+    observers
 }
 
-/// Waits for the stop, then for the parts to end. A part that ends before it, or a store that fails, is the end of all.
+/// Waits for the stop, then drains. A task that ends early or a store that fails stops the daemon, too.
 async fn supervise(
     store: &Store,
-    parts: &mut JoinSet<PartEnd>,
+    tasks: &mut JoinSet<TaskEnd>,
     lifecycle: &Lifecycle,
     notifier: &Notifier,
     stop_budget: Duration,
@@ -253,52 +234,45 @@ async fn supervise(
     let first = tokio::select! {
         biased;
         () = lifecycle.stop.cancelled() => Ok(()),
-        Some(ended) = parts.join_next() => Err(ended_early(ended)),
+        Some(ended) = tasks.join_next() => Err(ended_early(ended)),
         Ok(()) = fatal.changed() => Err(DaemonError::StoreFatal(fatal.borrow().clone().unwrap_or_default())),
     };
     lifecycle.stop.cancel();
     notifier.stopping();
-    notifier.status("stopping: requests in flight are finished, nothing new is taken in");
+    notifier.status("stopping: no new requests, those in flight are finished");
     notifier.extend_timeout(stop_budget + 2 * STOP_MARGIN);
     let drained = tokio::select! {
-        // First in order: the parts end at once when they are told to, which is no drain.
+        // First in order: an abort also ends every task at once, which would look like a complete drain.
         biased;
         () = lifecycle.abort.cancelled() => Err(DaemonError::Aborted),
-        drained = drain(parts) => drained,
+        drained = drain(tasks) => drained,
         () = tokio::time::sleep(stop_budget + STOP_MARGIN) => Err(DaemonError::Aborted),
     };
-    // Whichever part met a failing disk first: its end is the store's, with the store's remedy and exit code.
+    // A failing disk ends several tasks. Whichever ended first, the error is the store's, with its remedy and exit code.
     let fatal = fatal.borrow().clone();
     first
         .and(drained)
         .map_err(|error| fatal.map_or(error, DaemonError::StoreFatal))
 }
 
-async fn drain(parts: &mut JoinSet<PartEnd>) -> Result<(), DaemonError> {
+/// Waits for every task and returns the first failure.
+async fn drain(tasks: &mut JoinSet<TaskEnd>) -> Result<(), DaemonError> {
     let mut result = Ok(());
-    while let Some(ended) = parts.join_next().await {
-        let ended = ended
-            .map_err(|cause| crashed(&cause))
-            .and_then(|(part, result)| result.map_err(|cause| DaemonError::Part { part, cause }));
+    while let Some(ended) = tasks.join_next().await {
+        let ended = match ended {
+            Ok((_, Ok(()))) => Ok(()),
+            other => Err(ended_early(other)),
+        };
         result = result.and(ended);
     }
     result
 }
 
-fn ended_early(ended: Result<PartEnd, tokio::task::JoinError>) -> DaemonError {
-    match ended {
-        Ok((part, Err(cause))) => DaemonError::Part { part, cause },
-        Ok((part, Ok(()))) => DaemonError::Part {
-            part,
-            cause: "it ended by itself".to_owned(),
-        },
-        Err(cause) => crashed(&cause),
-    }
-}
-
-fn crashed(cause: &tokio::task::JoinError) -> DaemonError {
-    DaemonError::Part {
-        part: "a task",
-        cause: format!("it crashed: {cause}; please report this"),
-    }
+fn ended_early(ended: Result<TaskEnd, JoinError>) -> DaemonError {
+    let (task, cause) = match ended {
+        Ok((task, Err(cause))) => (task, cause),
+        Ok((task, Ok(()))) => (task, "it ended by itself".to_owned()),
+        Err(cause) => ("a task", format!("it crashed: {cause}; please report this")),
+    };
+    DaemonError::Task { task, cause }
 }

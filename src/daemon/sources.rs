@@ -1,4 +1,4 @@
-//! From the configuration to a source. Nothing is connected yet.
+//! Creates the configured source. Connects to nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::commerce::source::{Source, SourceError};
 use crate::commerce::sqlite::SqliteSource;
 use crate::config::{Capture, Config, SourceKind, TlsMode};
 
-/// Longest time for one statement of a batch.
+/// Time limit of one statement.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The configured source and the pause between two looks for changes.
+/// Returns the configured source and its poll interval.
 ///
 /// # Errors
-/// If its settings cannot be used, such as a CA file that is none.
+/// If a setting cannot be used, such as a CA file without a certificate.
 pub fn source(config: &Config) -> Result<(Arc<dyn Source>, Duration), SourceError> {
     match config.source.kind {
         SourceKind::Mysql => {
@@ -32,7 +32,7 @@ pub fn source(config: &Config) -> Result<(Arc<dyn Source>, Duration), SourceErro
     }
 }
 
-/// What the MySQL source is told.
+/// Returns the settings of the MySQL source.
 pub fn mysql_settings(config: &Config) -> MysqlSettings {
     let mysql = &config.source.mysql;
     MysqlSettings {

@@ -1,5 +1,5 @@
-//! The parts of the daemon that do its work, each a task: capture, the schedules, indexing on save, the first sync,
-//! delivery, the heartbeat. A simulation starts them as they are, over a source, a line and a tick of its own.
+//! The long-running tasks of the daemon: capture, the schedules, indexing on save, the first syncs, delivery, the
+//! heartbeat. The simulation starts the same tasks with its own source, connection and tick.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,38 +18,34 @@ use crate::indexer::capture::{self, CaptureContext};
 use crate::store::{Durability, Reader, Store, StoreError};
 use orderfeed_model::clock::Clock;
 
-/// How often a lease shows that its holder lives.
+/// Interval of the heartbeat on leases.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// What the parts work with.
-pub struct Machinery {
-    /// The indexer with its store and source, the clock, the configuration, and the stop.
+/// Everything the tasks need.
+pub struct TaskContext {
     pub jobs: Jobs,
-    /// Pause between two looks for changes.
+    /// Poll interval of capture.
     pub interval: Duration,
-    /// What the parts note about themselves.
     pub vitals: Arc<Vitals>,
-    /// Delivery's store, clock, configuration and ends.
     pub delivery: DeliveryContext,
-    /// The line to the edge.
     pub connector: Connector,
-    /// What ticks the schedules, about once a second; `None` lets `tokio-cron-scheduler` do it.
+    /// Ticks the schedules about once a second; `None` lets `tokio-cron-scheduler` do it.
     pub tick: Option<Arc<Notify>>,
 }
 
-/// A part that ended: which one, and why.
-pub type PartEnd = (&'static str, Result<(), String>);
+/// The name of a task that ended, and its result.
+pub type TaskEnd = (&'static str, Result<(), String>);
 
-/// Starts all parts. None ends before the stop, unless it failed.
-pub fn start(machinery: Machinery) -> JoinSet<PartEnd> {
-    let Machinery {
+/// Starts every task. A task ends before the stop only if it failed.
+pub fn start(context: TaskContext) -> JoinSet<TaskEnd> {
+    let TaskContext {
         jobs,
         interval,
         vitals,
         delivery,
         connector,
         tick,
-    } = machinery;
+    } = context;
     let (store, stop) = (jobs.indexer.store().clone(), jobs.stop.clone());
     let capture = CaptureContext {
         store: store.clone(),
@@ -64,26 +60,26 @@ pub fn start(machinery: Machinery) -> JoinSet<PartEnd> {
     let beating = heartbeat(store, jobs.clock.clone(), stop);
     let stats = Arc::clone(&delivery.observer);
     let (syncing, scheduled) = (jobs.clone(), jobs.clone());
-    let mut parts = JoinSet::new();
-    parts.spawn(part("capture", capture::run(capture)));
-    parts.spawn(part("the first sync", first_sync::run(syncing, stats)));
-    parts.spawn(part("the scheduler", schedule::run(scheduled, vitals, tick)));
-    parts.spawn(part("indexing on save", realtime::run(jobs)));
-    parts.spawn(part("the heartbeat", beating));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(named("capture", capture::run(capture)));
+    tasks.spawn(named("the first sync", first_sync::run(syncing, stats)));
+    tasks.spawn(named("the scheduler", schedule::run(scheduled, vitals, tick)));
+    tasks.spawn(named("indexing on save", realtime::run(jobs)));
+    tasks.spawn(named("the heartbeat", beating));
     let sending = delivery::run_over(delivery, connector);
-    parts.spawn(part("delivery", async move { sending.await.map(drop) }));
-    parts
+    tasks.spawn(named("delivery", async move { sending.await.map(drop) }));
+    tasks
 }
 
-/// Names a part, so that its end says which one it was.
-async fn part<E: std::fmt::Display>(
+/// Adds the name of a task to its result.
+async fn named<E: std::fmt::Display>(
     name: &'static str,
     work: impl Future<Output = Result<(), E>>,
-) -> PartEnd {
+) -> TaskEnd {
     (name, work.await.map_err(|error| error.to_string()))
 }
 
-/// A sign of life on the leases of this process while somebody works.
+/// Renews the leases of this process, which `doctor` checks.
 async fn heartbeat(store: Store, clock: Clock, stop: CancellationToken) -> Result<(), StoreError> {
     loop {
         tokio::select! {
@@ -91,6 +87,7 @@ async fn heartbeat(store: Store, clock: Clock, stop: CancellationToken) -> Resul
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(HEARTBEAT) => {}
         }
+        // Without leases nothing is written, so an idle daemon causes no writes.
         if store
             .read(|reader: &Reader<'_>| reader.leases())
             .await?

@@ -95,7 +95,7 @@ fn a_taken_port_is_said_and_stops_nothing() {
     let mut service = Service::new(Some(&taken.local_addr().unwrap().to_string()));
     service.start();
     service.until("READY=1");
-    service.logged("The admin endpoint has no address; the daemon works without it");
+    service.logged("The admin endpoint cannot listen; the daemon works without it");
     service.signal(Signal::TERM);
     assert_eq!(service.ended(), 0);
 }

@@ -175,7 +175,7 @@ fn of_daemon(error: &DaemonError) -> Exit {
         DaemonError::Store(error) => of_store(error),
         DaemonError::StoreFatal(_) => Exit::IoErr,
         DaemonError::Control(error) => of_control(error),
-        DaemonError::Part { .. } => Exit::Software,
+        DaemonError::Task { .. } => Exit::Software,
         DaemonError::Aborted => Exit::Failed,
     }
 }

@@ -138,8 +138,8 @@ fn what_wraps_another_error_ends_as_that_one() {
         stored: "y".into(),
     };
     let down = || SourceError::Unavailable { message: "x".into() };
-    let aborted = DaemonError::Part {
-        part: "x",
+    let aborted = DaemonError::Task {
+        task: "x",
         cause: "x".into(),
     };
     let table: [(Error, Exit); 9] = [

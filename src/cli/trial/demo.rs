@@ -15,9 +15,9 @@ use crate::cli::output;
 use crate::cli::trial::demo_report;
 use crate::cli::trial::demo_report::{Picture, Start};
 use crate::config::{Config, HumanDuration};
-use crate::daemon::lifecycle::signals::Signals;
+use crate::daemon::lifecycle::Lifecycle;
+use crate::daemon::lifecycle::signals::{SignalStreams, Signals};
 use crate::daemon::lifecycle::start::DataSpace;
-use crate::daemon::lifecycle::{Lifecycle, SignalStreams, watch_signals};
 use crate::daemon::run::{self, RunOptions};
 use crate::delivery::DeliveryStats;
 use crate::ops::logging;
@@ -90,7 +90,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         abort: lifecycle.abort.clone(),
     };
     let streams = SignalStreams::open()?;
-    let signals = tokio::spawn(watch_signals(streams, ctrl_c, |_| {}));
+    let signals = tokio::spawn(streams.watch(ctrl_c, |_| {}));
 
     let bought = shop.deeds.clone();
     let picture = || Picture::take(&config.store.path, &edge, bought.load(Ordering::Relaxed));
@@ -118,7 +118,7 @@ fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>) -> RunOptio
         clock: Clock::System,
         data_space: DataSpace::MustMatch,
         lifecycle: lifecycle.clone(),
-        signals: Signals::Elsewhere,
+        signals: Signals::Caller,
         observer: observer.clone(),
         exit_code: exit::code_of,
         notifier: Notifier::default(),

@@ -1,14 +1,13 @@
-//! The admin endpoint: `/healthz`, `/readyz`, `/status`, `/metrics` over HTTP, on loopback or a Unix socket alone (anything
-//! else is refused by the configuration). It only shows; it changes nothing.
+//! The admin endpoint: `/healthz`, `/readyz`, `/status` and `/metrics` over HTTP. The configuration allows only a loopback
+//! address or a Unix socket, and every page is read-only.
 //!
-//! The daemon does not depend on it: an address that is taken is said in the log and tried again each minute. It answers
-//! until the very end, so that `/readyz` can say that the daemon drains.
+//! The daemon does not depend on it: an address in use is logged, and tried again each minute. The endpoint answers until
+//! the very end, so that `/readyz` can report the drain.
 
 pub(crate) mod metrics;
 pub(crate) mod pages;
 pub(crate) mod snapshots;
 
-use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -16,71 +15,64 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
+use axum::Router;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio_util::either::Either;
 
 use crate::config::AdminListen;
 use crate::daemon::admin::pages::Pages;
-use crate::ops::openmetrics::Format;
 use crate::ops::outage_log::{OutageLine, OutageLog};
 use orderfeed_model::clock::Clock;
 
-/// Connections at the same time; more wait.
-const CONNECTIONS: usize = 32;
-/// How long a connection may be silent; longer than the usual pause between two scrapes.
-const SILENCE: Duration = Duration::from_secs(75);
-/// Pause before an address that could not be had is tried again.
+/// Most connections at the same time; further ones wait.
+const MAX_CONNECTIONS: usize = 32;
+/// Longest wait for the header of a request, longer than the usual pause between two scrapes.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+/// Pause before the address is tried again.
 const RETRY: Duration = Duration::from_secs(60);
-/// Pause after a failed accept (such as too many open files), so that it does not spin.
+/// Pause after a failed accept (such as too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves `pages` at `listen` until it is dropped.
 pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) {
-    let mut outage = OutageLog::default();
+    if listen == AdminListen::Off {
+        return;
+    }
+    let (router, mut outage) = (pages::router(pages), OutageLog::default());
     loop {
-        let bound = match &listen {
-            AdminListen::Off => return,
-            AdminListen::Tcp(address) => TcpListener::bind(address).await.map(Door::Tcp),
-            AdminListen::Unix(path) => unix_door(path).await,
-        };
-        match bound {
-            Ok(door) => {
+        match Listener::bind(&listen).await {
+            Ok(listener) => {
                 tracing::info!(listen = %listen, "The admin endpoint answers");
-                answer_all(door, &pages).await;
+                accept_all(listener, &router).await;
             }
-            Err(error) => complain(&mut outage, &listen, &error, &clock),
+            Err(error) => log_bind_failure(&mut outage, &listen, &error, &clock),
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
-fn complain(outage: &mut OutageLog, listen: &AdminListen, error: &io::Error, clock: &Clock) {
+fn log_bind_failure(outage: &mut OutageLog, listen: &AdminListen, error: &io::Error, clock: &Clock) {
     match outage.failed(clock.now()) {
         Some(OutageLine::Start) => tracing::warn!(
             log_code = "OF02-09",
             listen = %listen, %error,
-            "The admin endpoint has no address; the daemon works without it and tries again each minute",
+            "The admin endpoint cannot listen; the daemon works without it and tries again each minute",
         ),
-        Some(OutageLine::Reminder { failures, .. }) => {
-            tracing::warn!(
-                log_code = "OF02-10",
-                listen = %listen, failures, %error,
-                "The admin endpoint still has no address",
-            );
-        }
+        Some(OutageLine::Reminder { failures, .. }) => tracing::warn!(
+            log_code = "OF02-10",
+            listen = %listen, failures, %error,
+            "The admin endpoint still cannot listen",
+        ),
         Some(OutageLine::Recovery { .. }) | None => {}
     }
 }
 
-enum Door {
+enum Listener {
     Tcp(TcpListener),
     Unix {
         listener: UnixListener,
@@ -88,7 +80,7 @@ enum Door {
     },
 }
 
-/// Goes away with the value.
+/// The file of a Unix socket. Dropping it removes the file.
 struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
@@ -97,114 +89,139 @@ impl Drop for SocketFile {
     }
 }
 
-/// A socket that somebody answers on is theirs; one that a killed daemon left behind is replaced.
-async fn unix_door(path: &Path) -> io::Result<Door> {
-    if UnixStream::connect(path).await.is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
+impl Listener {
+    async fn bind(listen: &AdminListen) -> io::Result<Self> {
+        match listen {
+            AdminListen::Off => Err(io::ErrorKind::InvalidInput.into()),
+            AdminListen::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
+            AdminListen::Unix(path) => Self::bind_unix(path).await,
+        }
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+
+    async fn bind_unix(path: &Path) -> io::Result<Self> {
+        // A socket that answers belongs to another process. One that does not was left by a killed daemon.
+        if UnixStream::connect(path).await.is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        let _file = SocketFile(path.to_owned());
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        Ok(Self::Unix { listener, _file })
     }
-    let listener = UnixListener::bind(path)?;
-    let file = SocketFile(path.to_owned());
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(Door::Unix {
-        listener,
-        _file: file,
-    })
+
+    async fn accept(&self) -> io::Result<Either<TcpStream, UnixStream>> {
+        match self {
+            Self::Tcp(listener) => Ok(Either::Left(listener.accept().await?.0)),
+            Self::Unix { listener, .. } => Ok(Either::Right(listener.accept().await?.0)),
+        }
+    }
 }
 
-async fn answer_all(door: Door, pages: &Arc<Pages>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+async fn accept_all(listener: Listener, router: &Router) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
             return;
         };
-        let pages = Arc::clone(pages);
-        let accepted = match &door {
-            Door::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
+        match listener.accept().await {
+            Ok(stream) => {
+                let router = router.clone();
                 tokio::spawn(async move {
-                    converse(stream, &pages).await;
-                    drop(place);
-                })
-            }),
-            Door::Unix { listener, .. } => listener.accept().await.map(|(stream, _)| {
-                tokio::spawn(async move {
-                    converse(stream, &pages).await;
-                    drop(place);
-                })
-            }),
-        };
-        if let Err(error) = accepted {
-            tracing::debug!(%error, "The admin endpoint could not take a connection");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
+                    serve_connection(stream, router).await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "The admin endpoint could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, pages: &Pages) {
-    let service = service_fn(async |request| Ok::<_, Infallible>(answer(&request, pages).await));
-    let conversation = http1::Builder::new()
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+    // Not `axum::serve`, which has no limits on connections and no timeout for headers.
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(SILENCE)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = conversation.await {
-        tracing::debug!(%error, "A conversation with the admin endpoint ended early");
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "A connection to the admin endpoint ended early");
     }
-}
-
-async fn answer(request: &Request<Incoming>, pages: &Pages) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return response(
-            405,
-            "text/plain; charset=utf-8",
-            "only GET is answered here\n".to_owned(),
-        );
-    }
-    let shown = match request.uri().path() {
-        "/healthz" => pages.health().await,
-        "/readyz" => pages.readiness(),
-        "/status" => pages.status().await,
-        "/metrics" => pages.metrics(format_for(request)).await,
-        _ => {
-            let known = "there are /healthz, /readyz, /status and /metrics\n";
-            return response(404, "text/plain; charset=utf-8", known.to_owned());
-        }
-    };
-    response(shown.status, shown.content_type, shown.text)
-}
-
-fn format_for(request: &Request<Incoming>) -> Format {
-    let accept = request.headers().get("accept");
-    Format::wanted(accept.and_then(|accept| accept.to_str().ok()))
-}
-
-fn response(status: u16, content_type: &'static str, text: String) -> Response<Full<Bytes>> {
-    let built = Response::builder()
-        .status(status)
-        .header("content-type", content_type)
-        .header("cache-control", "no-store")
-        .body(Full::from(text));
-    // It cannot fail: the headers are constants and the status is one of ours.
-    built.unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::daemon::admin::snapshots::Snapshots;
+    use crate::daemon::lifecycle::liveness::Liveness;
+    use crate::daemon::lifecycle::vitals::Vitals;
+    use orderfeed_model::clock::UtcMillis;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn pages_answer_get_and_head_and_everything_else_is_refused() {
+        let (_dir, store) = crate::store::testing::fresh();
+        let clock = Clock::manual(UtcMillis(1));
+        let (_keep, config) = watch::channel(Arc::new(Config::default()));
+        let router = pages::router(Arc::new(Pages {
+            clock: clock.clone(),
+            snapshots: Snapshots::new(config.clone(), clock),
+            liveness: Liveness {
+                store,
+                vitals: Vitals::new(UtcMillis(1)),
+                stats: Arc::default(),
+                config,
+            },
+            stop: CancellationToken::new(),
+        }));
+        for (request, status, end) in [
+            ("GET /healthz", "200 OK", "\r\n\r\nok\n"),
+            ("HEAD /healthz", "200 OK", "\r\n\r\n"),
+            ("GET /readyz", "503 ", "not ready: the schedules are not up yet\n"),
+            ("GET /", "404 ", "/metrics\n"),
+            ("POST /healthz", "405 ", "only GET is supported\n"),
+            ("DELETE /", "405 ", "only GET is supported\n"),
+        ] {
+            let (mut client, server) = tokio::io::duplex(4096);
+            let serving = tokio::spawn(serve_connection(server, router.clone()));
+            let text = format!("{request} HTTP/1.0\r\n\r\n");
+            client.write_all(text.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            serving.await.unwrap();
+            assert!(
+                answer.starts_with(&format!("HTTP/1.0 {status}")),
+                "{request}: {answer}"
+            );
+            assert!(answer.ends_with(end), "{request}: {answer}");
+            assert!(answer.contains("cache-control: no-store\r\n"), "{answer}");
+            assert!(
+                answer.contains("content-type: text/plain; charset=utf-8\r\n"),
+                "{answer}"
+            );
+            assert!(answer.contains("content-length: "), "{answer}");
+        }
+    }
 
     #[tokio::test]
     async fn a_socket_left_behind_is_replaced_and_one_in_use_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("admin.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let door = unix_door(&path).await.unwrap();
+        let listener = Listener::bind_unix(&path).await.unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
-        let refused = unix_door(&path).await.err().unwrap();
+        let refused = Listener::bind_unix(&path).await.err().unwrap();
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
-        drop(door);
+        drop(listener);
         assert!(!path.exists());
     }
 }

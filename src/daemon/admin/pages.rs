@@ -1,23 +1,28 @@
-//! What the admin endpoint shows, one function a page. Nothing is read or computed while nobody asks.
+//! The pages of the admin endpoint. Nothing is read or computed between requests.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::{Router, get};
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::admin::metrics;
-use crate::daemon::admin::metrics::{Process, Scene};
+use crate::daemon::admin::metrics::{MetricsInput, ProcessStats};
 use crate::daemon::admin::snapshots::Snapshots;
 use crate::daemon::lifecycle::liveness::Liveness;
 use crate::ops::openmetrics::Format;
 use crate::store::StoreError;
 use orderfeed_model::clock::Clock;
 
-/// How long the store may take to answer before `/healthz` says that it does not.
-const PATIENCE: Duration = Duration::from_secs(10);
-const TEXT: &str = "text/plain; charset=utf-8";
+/// Time that the store has to answer `/healthz`.
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the pages are made of.
+/// The data behind the pages.
 #[derive(Debug)]
 pub(crate) struct Pages {
     pub(crate) clock: Clock,
@@ -26,62 +31,98 @@ pub(crate) struct Pages {
     pub(crate) stop: CancellationToken,
 }
 
-/// A page.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Shown {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) text: String,
+/// A body with a content type; a lone `String` is `text/plain; charset=utf-8`.
+type Typed = ([(HeaderName, &'static str); 1], String);
+
+/// Returns the routes. `get` also answers HEAD.
+pub(crate) fn router(pages: Arc<Pages>) -> Router {
+    Router::new()
+        .route("/healthz", get(health))
+        .route("/readyz", get(readiness))
+        .route("/status", get(status))
+        .route("/metrics", get(metrics_page))
+        .fallback(refuse)
+        .method_not_allowed_fallback(refuse)
+        .layer(map_response(no_store))
+        .with_state(pages)
+}
+
+/// Returns 200 if the daemon works, 503 and the part that hangs if not: the check that feeds systemd's watchdog.
+async fn health(State(pages): State<Arc<Pages>>) -> (StatusCode, String) {
+    // Before the first tick and while the daemon stops, the schedules need not tick.
+    let busy = !pages.liveness.vitals.is_scheduled() || pages.stop.is_cancelled();
+    match pages.liveness.hangs(STORE_TIMEOUT).await {
+        Some(what) if !busy => (StatusCode::SERVICE_UNAVAILABLE, format!("hangs: {what}\n")),
+        _ => (StatusCode::OK, "ok\n".to_owned()),
+    }
+}
+
+/// Returns 200 while store, source configuration and schedules are up, 503 before that and while the daemon drains.
+async fn readiness(State(pages): State<Arc<Pages>>) -> (StatusCode, String) {
+    match pages.not_ready() {
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        None => (StatusCode::OK, "ready\n".to_owned()),
+    }
+}
+
+/// Returns the snapshot, as `orderfeed status --json` prints it.
+async fn status(State(pages): State<Arc<Pages>>) -> Result<Typed, (StatusCode, String)> {
+    let snapshot = pages.snapshots.latest().await.map_err(unreadable)?;
+    let json = serde_json::to_string_pretty(&*snapshot).map_err(unreadable)?;
+    Ok(([(CONTENT_TYPE, "application/json")], json + "\n"))
+}
+
+async fn metrics_page(State(pages): State<Arc<Pages>>, headers: HeaderMap) -> Typed {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::wanted(accept);
+    (
+        [(CONTENT_TYPE, format.content_type())],
+        pages.metrics(format).await,
+    )
+}
+
+/// Answers an unknown path, or a method other than GET and HEAD.
+async fn refuse(method: Method) -> (StatusCode, &'static str) {
+    match method {
+        Method::GET | Method::HEAD => (
+            StatusCode::NOT_FOUND,
+            "the pages are /healthz, /readyz, /status and /metrics\n",
+        ),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "only GET is supported\n"),
+    }
+}
+
+async fn no_store(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn unreadable(error: impl std::fmt::Display) -> (StatusCode, String) {
+    let text = format!("the store cannot be read: {error}\n");
+    (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 impl Pages {
-    /// 200 if the daemon works, 503 and what hangs if not: the judgement that feeds systemd's watchdog.
-    pub(crate) async fn health(&self) -> Shown {
-        // Between the start and the first tick, and while it stops, the schedules need not tick.
-        let busy = !self.liveness.vitals.is_scheduled() || self.stop.is_cancelled();
-        match self.liveness.hangs(PATIENCE).await {
-            Some(what) if !busy => text(503, format!("hangs: {what}\n")),
-            _ => text(200, "ok\n".to_owned()),
-        }
-    }
-
-    /// 200 once store, source configuration and schedules are up, 503 before and while the daemon drains.
-    pub(crate) fn readiness(&self) -> Shown {
+    /// Returns the reason for which the daemon is not ready, if it is not.
+    fn not_ready(&self) -> Option<&'static str> {
         if self.stop.is_cancelled() {
-            return text(503, "not ready: the daemon drains\n".to_owned());
+            return Some("the daemon drains");
         }
-        if !self.liveness.vitals.is_scheduled() {
-            return text(503, "not ready: the schedules are not up yet\n".to_owned());
-        }
-        text(200, "ready\n".to_owned())
+        (!self.liveness.vitals.is_scheduled()).then_some("the schedules are not up yet")
     }
 
-    /// The snapshot, in the shape of `orderfeed status --json`.
-    pub(crate) async fn status(&self) -> Shown {
-        let snapshot = match self.snapshots.latest().await {
-            Ok(snapshot) => snapshot,
-            Err(error) => return failed(&error),
-        };
-        match serde_json::to_string_pretty(&*snapshot) {
-            Ok(json) => Shown {
-                status: 200,
-                content_type: "application/json",
-                text: json + "\n",
-            },
-            Err(error) => failed(&error),
-        }
-    }
-
-    /// The numbers for Prometheus. Those that need no store are there even if it cannot be read.
-    pub(crate) async fn metrics(&self, format: Format) -> Shown {
+    /// Renders `/metrics`. Metrics that need no store are complete even if it cannot be read.
+    async fn metrics(&self, format: Format) -> String {
         let snapshot: Result<_, StoreError> = self.snapshots.latest().await;
         if let Err(error) = &snapshot {
-            tracing::debug!(%error, "Metrics are shown without those of the store");
+            tracing::debug!(%error, "Metrics are rendered without those of the store");
         }
         let config = self.liveness.config.borrow().clone();
-        let scene = Scene {
+        let input = MetricsInput {
             now: self.clock.now(),
-            ready: self.readiness().status == 200,
+            ready: self.not_ready().is_none(),
             snapshot: snapshot.ok(),
             delivery: self.liveness.stats.snapshot(),
             jobs: self.liveness.vitals.jobs(),
@@ -89,24 +130,8 @@ impl Pages {
             started_at: self.liveness.vitals.started_at(),
             queued_writes: self.liveness.store.queued_writes(),
             units_per_second: config.delivery.request_units_per_second,
-            process: Process::measure(&config.store.path),
+            process: ProcessStats::measure(&config.store.path),
         };
-        Shown {
-            status: 200,
-            content_type: format.content_type(),
-            text: metrics::render(&scene, format),
-        }
+        metrics::render(&input, format)
     }
-}
-
-fn text(status: u16, text: String) -> Shown {
-    Shown {
-        status,
-        content_type: TEXT,
-        text,
-    }
-}
-
-fn failed(error: &dyn std::fmt::Display) -> Shown {
-    text(503, format!("the store cannot be read: {error}\n"))
 }

@@ -1,5 +1,5 @@
-//! Snapshots for those who look often: one reading serves everybody who asks within its age, and nothing is read while
-//! nobody asks. Reading goes over a connection of its own, so that no sender waits behind it.
+//! Cached snapshots of the store: one read serves every request within a second, and without requests nothing is read. A
+//! read uses a connection of its own, so that no sender waits behind it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,57 +11,56 @@ use crate::ops::status::{NotExported, Snapshot};
 use crate::store::{StoreError, StoreView};
 use orderfeed_model::clock::Clock;
 
-/// How old a snapshot may be.
-const AGE: Duration = Duration::from_secs(1);
-/// It may also be so many times as old as reading it took, so that reading never costs more than a few per cent.
-const COST: u32 = 20;
-/// Orders without events are counted this often: it costs a look at every order.
-const COUNT_AGE: Duration = Duration::from_secs(600);
+/// Longest age of a snapshot.
+const MAX_AGE: Duration = Duration::from_secs(1);
+/// A snapshot may also be `COST_FACTOR` times as old as its read took, so that reads cost at most 5 % of the time.
+const COST_FACTOR: u32 = 20;
+/// Longest age of the count of orders without events, which reads every order.
+const MAX_COUNT_AGE: Duration = Duration::from_secs(600);
 
-/// Takes snapshots of the store.
+/// The cache.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     config: watch::Receiver<Arc<Config>>,
     clock: Clock,
-    last: Mutex<Option<Last>>,
+    cached: Mutex<Option<Cached>>,
 }
 
 #[derive(Debug)]
-struct Last {
+struct Cached {
     snapshot: Arc<Snapshot>,
     good_until: Instant,
     counted: Instant,
 }
 
 impl Snapshots {
-    /// Of the store that is configured.
-    pub(crate) fn of(config: watch::Receiver<Arc<Config>>, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(config: watch::Receiver<Arc<Config>>, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             config,
             clock,
-            last: Mutex::new(None),
+            cached: Mutex::new(None),
         })
     }
 
-    /// A snapshot that is hardly older than a second.
+    /// Returns a snapshot that is about a second old at most.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub(crate) async fn latest(&self) -> Result<Arc<Snapshot>, StoreError> {
-        let mut last = self.last.lock().await;
+        let mut cached = self.cached.lock().await;
         let begun = Instant::now();
-        if let Some(last) = last.as_ref().filter(|last| begun < last.good_until) {
-            return Ok(last.snapshot.clone());
+        if let Some(cached) = cached.as_ref().filter(|cached| begun < cached.good_until) {
+            return Ok(cached.snapshot.clone());
         }
-        let counted = last
+        let counted = cached
             .as_ref()
-            .filter(|last| begun.duration_since(last.counted) < COUNT_AGE)
+            .filter(|last| begun.duration_since(last.counted) < MAX_COUNT_AGE)
             .map(|last| (last.counted, last.snapshot.not_exported.clone()));
         let (counted_at, known) = counted.unzip();
         let snapshot = Arc::new(self.read(known).await?);
-        *last = Some(Last {
+        *cached = Some(Cached {
             snapshot: snapshot.clone(),
-            good_until: begun + AGE.max(COST * begun.elapsed()),
+            good_until: begun + MAX_AGE.max(COST_FACTOR * begun.elapsed()),
             counted: counted_at.unwrap_or(begun),
         });
         Ok(snapshot)
@@ -87,13 +86,13 @@ mod tests {
     use orderfeed_model::clock::UtcMillis;
 
     #[tokio::test]
-    async fn who_asks_at_once_gets_the_same_snapshot() {
+    async fn simultaneous_requests_share_a_snapshot() {
         let (dir, _store) = crate::store::testing::fresh();
         let clock = Clock::manual(UtcMillis(1));
         let mut config = Config::default();
         config.store.path = dir.path().join("orderfeed.db");
         let (_keep, config) = watch::channel(Arc::new(config));
-        let snapshots = Snapshots::of(config, clock);
+        let snapshots = Snapshots::new(config, clock);
         let (one, other) = tokio::join!(snapshots.latest(), snapshots.latest());
         assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
     }

@@ -1,17 +1,23 @@
-//! What the log says of the first syncs.
+//! The log lines of the first syncs.
 
 use crate::first_sync::pace::Estimate;
 use crate::first_sync::{Notice, Observation};
 use crate::store::first_sync::FirstSyncRow;
 use orderfeed_model::clock::UtcMillis;
 
-/// Says `line` of a website's first sync.
-pub(crate) fn say(line: Notice, website: &str, row: &FirstSyncRow, observed: &Observation, now: UtcMillis) {
+/// Logs a notice about a website's first sync.
+pub(super) fn log_notice(
+    notice: Notice,
+    website: &str,
+    row: &FirstSyncRow,
+    observed: &Observation,
+    now: UtcMillis,
+) {
     let (orders, done, events) = (row.total_orders.max(row.done_orders), row.done_orders, row.events);
     let sent = events.saturating_sub(observed.pending);
     let elapsed_s = now.millis_since(row.started_at) / 1000;
     let rate = |pick: fn(&Estimate) -> f64| observed.estimate.map(|e| pick(&e).round());
-    match line {
+    match notice {
         Notice::Progress => tracing::info!(
             website,
             state = row.state.as_str(),
@@ -26,7 +32,7 @@ pub(crate) fn say(line: Notice, website: &str, row: &FirstSyncRow, observed: &Ob
                 .and_then(|e| e.finish_at)
                 .map(|at| at.millis_since(now) / 1000),
             deadline = %row.deadline,
-            "The first sync goes on",
+            "The first sync is running",
         ),
         Notice::WillMiss(estimate) => tracing::warn!(
             log_code = "OF07-01",
@@ -38,7 +44,7 @@ pub(crate) fn say(line: Notice, website: &str, row: &FirstSyncRow, observed: &Ob
             deadline = %row.deadline,
             limited_by = estimate.bottleneck.as_str(),
             remedy = estimate.bottleneck.remedy(),
-            "The first sync will miss its window at this pace; it goes on, newest orders first",
+            "The first sync will miss its window at this pace; it continues, newest orders first",
         ),
         Notice::Overdue => tracing::warn!(
             log_code = "OF07-02",
@@ -50,20 +56,20 @@ pub(crate) fn say(line: Notice, website: &str, row: &FirstSyncRow, observed: &Ob
             elapsed_s,
             deadline = %row.deadline,
             limited_by = row.limited_by,
-            "The first sync missed its window; it goes on, newest orders first, and live changes overtake it",
+            "The first sync missed its window; it continues, newest orders first, and live changes overtake it",
         ),
         Notice::Interrupted => tracing::info!(
             website,
             orders_done = done,
             orders,
             events_queued = events,
-            "The website was switched off before its first sync was complete; it goes on when the website is enabled again",
+            "The website was switched off before its first sync was complete; it continues once the website is enabled again",
         ),
         Notice::Reopened => tracing::info!(
             website,
             orders_done = done,
             orders,
-            "Back-office events are enabled again: the first sync goes on, in a new window",
+            "Back-office events are enabled again: the first sync continues in a new window",
         ),
         Notice::Complete => tracing::info!(
             website,
@@ -73,7 +79,7 @@ pub(crate) fn say(line: Notice, website: &str, row: &FirstSyncRow, observed: &Ob
             in_time = now <= row.deadline,
             orders_per_second =
                 (done as f64 * 1000.0 / now.millis_since(row.started_at).max(1) as f64).round(),
-            "The first sync is complete; from now on updates leave as soon as they are indexed",
+            "The first sync is complete; from now on updates are sent as soon as they are indexed",
         ),
     }
 }

@@ -1,5 +1,5 @@
-//! The first syncs under way: looks once a second, does what [`crate::first_sync::decide`] says, and sleeps for good once
-//! every website is through. Backfills run one at a time beside it; a backfill that fails is begun again where it was.
+//! Runs the first syncs: once a second, performs the actions of [`crate::first_sync::decide`], until every website is
+//! complete. Backfills run beside it, one at a time; a failed backfill continues where it was.
 
 pub(crate) mod log;
 pub(crate) mod reenabled;
@@ -29,10 +29,10 @@ use crate::store::{Durability, Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
 const TICK: Duration = Duration::from_secs(1);
-/// Pause before a backfill that failed is tried again; capture tells about a source that is down.
-const PAUSE: Duration = Duration::from_secs(3);
+/// Pause before a failed backfill is retried.
+const RETRY_PAUSE: Duration = Duration::from_secs(3);
 
-/// Sees the first syncs through until `jobs.stop`.
+/// Runs the first syncs until `jobs.stop`.
 ///
 /// # Errors
 /// If the store fails, or a backfill crashes.
@@ -41,16 +41,16 @@ pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError
     let mut driver = Driver {
         jobs,
         stats,
-        places: BTreeMap::new(),
+        volatile: BTreeMap::new(),
         backfills: JoinSet::new(),
         not_before: Instant::now(),
     };
     let stop = driver.jobs.stop.clone();
     loop {
         config.borrow_and_update();
-        reenabled::welcome_back(&driver.jobs).await?;
+        reenabled::reindex_reenabled(&driver.jobs).await?;
         driver.enroll().await?;
-        let open = driver.look().await?;
+        let open = driver.advance_all().await?;
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -65,9 +65,9 @@ pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError
     Ok(())
 }
 
-/// What is only in memory of one website.
+/// The part of a website's state that is not stored.
 #[derive(Debug, Default)]
-struct Place {
+struct Volatile {
     pace: Pace,
     logged_at: Option<UtcMillis>,
 }
@@ -75,14 +75,14 @@ struct Place {
 struct Driver {
     jobs: Jobs,
     stats: Arc<DeliveryStats>,
-    places: BTreeMap<WebsiteId, Place>,
+    volatile: BTreeMap<WebsiteId, Volatile>,
     backfills: JoinSet<Result<(), IndexError>>,
-    /// No backfill begins before this.
+    /// No backfill starts before this time.
     not_before: Instant,
 }
 
-/// What one look at the store finds.
-struct Seen {
+/// Everything a decision needs, read in one transaction.
+struct Stored {
     codes: BTreeMap<WebsiteId, String>,
     syncs: Vec<Sync>,
     senders: Vec<SenderRow>,
@@ -96,7 +96,7 @@ struct Sync {
 }
 
 impl Driver {
-    /// Websites whose events are on and that have no row get one: from now on their window counts.
+    /// Creates the row of each website whose events are enabled for the first time. Its window starts now.
     async fn enroll(&self) -> Result<(), StoreError> {
         let (config, now) = (self.jobs.config.borrow().clone(), self.jobs.clock.now());
         let store = self.jobs.indexer.store();
@@ -118,42 +118,42 @@ impl Driver {
                 website,
                 window_s = config.first_sync.window.millis() / 1000,
                 history = %config.first_sync.history,
-                "Back-office events are enabled for the first time: the first sync of the website begins",
+                "Back-office events are enabled for the first time: the first sync of the website starts",
             );
         }
         Ok(())
     }
 
-    /// Looks at all first syncs, and does what is to be done. Whether any is not complete.
-    async fn look(&mut self) -> Result<bool, StoreError> {
+    /// Performs the actions of every first sync until no state changes any more. Returns true if one is still running.
+    async fn advance_all(&mut self) -> Result<bool, StoreError> {
         loop {
-            let seen = self.jobs.indexer.store().read(see).await?;
+            let stored = self.jobs.indexer.store().read(read).await?;
             let mut changed = false;
-            for sync in &seen.syncs {
-                changed |= self.attend(sync, &seen).await?;
+            for sync in &stored.syncs {
+                changed |= self.advance(sync, &stored).await?;
             }
             if !changed {
                 let open =
                     |sync: &Sync| sync.row.state != SyncState::Complete && sync.row.interrupted_at.is_none();
-                return Ok(seen.syncs.iter().any(open));
+                return Ok(stored.syncs.iter().any(open));
             }
         }
     }
 
-    /// Does what one website needs. Whether its state changed.
-    async fn attend(&mut self, sync: &Sync, seen: &Seen) -> Result<bool, StoreError> {
+    /// Performs the actions of one website. Returns true if its state changed.
+    async fn advance(&mut self, sync: &Sync, stored: &Stored) -> Result<bool, StoreError> {
         let row = &sync.row;
         if row.state == SyncState::Complete {
-            self.places.remove(&row.website);
+            self.volatile.remove(&row.website);
             return Ok(false);
         }
         let (config, now) = (self.jobs.config.borrow().clone(), self.jobs.clock.now());
         let unnamed = String::new();
-        let code = seen.codes.get(&row.website).unwrap_or(&unnamed);
-        let observed = self.observed(sync, seen, &config, now);
-        let mut noted = row.clone();
-        noted.sent_events = row.events.saturating_sub(sync.pending);
-        noted.limited_by = observed
+        let code = stored.codes.get(&row.website).unwrap_or(&unnamed);
+        let observed = self.observe(sync, stored, &config, now);
+        let mut progress = row.clone();
+        progress.sent_events = row.events.saturating_sub(sync.pending);
+        progress.limited_by = observed
             .estimate
             .map(|estimate| estimate.bottleneck.as_str().to_owned());
         let mut changed = false;
@@ -175,18 +175,18 @@ impl Driver {
                     let deadline = now.plus_millis(config.first_sync.window.millis());
                     self.write(move |w| w.reopen_first_sync(website, now, deadline))
                         .await?;
-                    self.places.remove(&row.website);
+                    self.volatile.remove(&row.website);
                     changed = true;
                 }
-                SyncAction::Log(line) => {
-                    crate::daemon::first_sync::log::say(line, code, row, &observed, now);
-                    noted.warned_early |= matches!(line, Notice::WillMiss(_));
-                    noted.warned_late |= line == Notice::Overdue;
-                    if line == Notice::Progress {
-                        self.place(row.website).logged_at = Some(now);
+                SyncAction::Log(notice) => {
+                    log::log_notice(notice, code, row, &observed, now);
+                    progress.warned_early |= matches!(notice, Notice::WillMiss(_));
+                    progress.warned_late |= notice == Notice::Overdue;
+                    if notice == Notice::Progress {
+                        self.volatile(row.website).logged_at = Some(now);
                     }
-                    let note = noted.clone();
-                    let write = move |w: &mut Writer<'_>| w.record_sync_progress(&note);
+                    let progress = progress.clone();
+                    let write = move |w: &mut Writer<'_>| w.record_sync_progress(&progress);
                     self.jobs
                         .indexer
                         .store()
@@ -206,9 +206,9 @@ impl Driver {
         store.write(Durability::Durable, work).await
     }
 
-    fn observed(&mut self, sync: &Sync, seen: &Seen, config: &Config, now: UtcMillis) -> Observation {
+    fn observe(&mut self, sync: &Sync, stored: &Stored, config: &Config, now: UtcMillis) -> Observation {
         let row = &sync.row;
-        let enabled = seen.codes.get(&row.website).is_some_and(|code| {
+        let enabled = stored.codes.get(&row.website).is_some_and(|code| {
             let website = config.websites.get(code);
             website.is_some_and(|website| website.back_office_events)
         });
@@ -223,36 +223,38 @@ impl Driver {
             rate_limit_waits: self.stats.snapshot().rate_limit_waits,
         };
         let flow = self.jobs.indexer.intake().last();
-        let sender = seen.senders.iter().find(|sender| sender.website == row.website);
-        let place = self.place(row.website);
-        place.pace.add(sample);
-        let mut estimate = place.pace.estimate(row, sync.pending, sender_condition(sender));
+        let sender = stored.senders.iter().find(|sender| sender.website == row.website);
+        let volatile = self.volatile(row.website);
+        volatile.pace.add(sample);
+        let mut estimate = volatile
+            .pace
+            .estimate(row, sync.pending, sender_condition(sender));
         if let Some(estimate) = estimate.as_mut()
             && matches!(flow, Flow::Paused(_))
             && row.state < SyncState::Sending
         {
             estimate.bottleneck = Bottleneck::OutboxBound;
         }
-        if seen.index == IndexCondition::Suspended
+        if stored.index == IndexCondition::Suspended
             && let Some(estimate) = estimate.as_mut()
         {
             estimate.bottleneck = Bottleneck::Paused;
         }
         Observation {
             enabled,
-            index: seen.index,
+            index: stored.index,
             backfill: sync.backfill,
             pending: sync.pending,
             estimate,
-            logged_at: place.logged_at,
+            logged_at: volatile.logged_at,
         }
     }
 
-    fn place(&mut self, website: WebsiteId) -> &mut Place {
-        self.places.entry(website).or_default()
+    fn volatile(&mut self, website: WebsiteId) -> &mut Volatile {
+        self.volatile.entry(website).or_default()
     }
 
-    /// Starts a backfill, unless one runs; the next look asks again.
+    /// Starts a backfill unless one runs. The next decision asks for it again.
     fn backfill(&mut self, plan: BackfillPlan, code: &str, row: &FirstSyncRow) {
         if !self.backfills.is_empty() || Instant::now() < self.not_before || self.jobs.stop.is_cancelled() {
             return;
@@ -266,7 +268,7 @@ impl Driver {
         self.backfills.spawn(async move {
             let stop = || jobs.stop.is_cancelled();
             match plan {
-                BackfillPlan::Full => jobs.rebuild().await.map(drop),
+                BackfillPlan::Full => jobs.reindex().await.map(drop),
                 BackfillPlan::Website => jobs.indexer.first_sync(options, stop).await.map(drop),
             }
         });
@@ -278,16 +280,16 @@ impl Driver {
             Ok(()) => {}
             Err(IndexError::Store(error)) => return Err(error.into()),
             Err(error) => {
-                self.not_before = Instant::now() + PAUSE;
-                tracing::debug!(error = %error, "The walk of a first sync waits; it goes on where it was");
+                self.not_before = Instant::now() + RETRY_PAUSE;
+                // Debug, because capture already logs a source that is down.
+                tracing::debug!(error = %error, "The backfill of a first sync failed; it continues where it was");
             }
         }
         Ok(())
     }
 }
 
-/// Everything that a decision needs, in one snapshot.
-fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
+fn read(reader: &Reader<'_>) -> Result<Stored, StoreError> {
     let mut syncs = Vec::new();
     for row in reader.first_syncs()? {
         if row.state == SyncState::Complete {
@@ -295,7 +297,7 @@ fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
         }
         let backfill = match row.backfill {
             None => BackfillCondition::None,
-            // Old backfills that are over are forgotten after a while.
+            // Rows of complete backfills are removed after a while.
             Some(id) => reader
                 .backfill(id)?
                 .map_or(BackfillCondition::Complete, |backfill| {
@@ -315,7 +317,7 @@ fn see(reader: &Reader<'_>) -> Result<Seen, StoreError> {
         Some(IndexerStatus::Valid) => IndexCondition::Valid,
         Some(IndexerStatus::Suspended) => IndexCondition::Suspended,
     };
-    Ok(Seen {
+    Ok(Stored {
         codes: reader.websites()?.into_iter().collect(),
         syncs,
         senders: reader.senders()?,
@@ -328,7 +330,7 @@ fn backfill_condition(state: &str, kind: &str) -> BackfillCondition {
         "complete" => BackfillCondition::Complete,
         "running" if kind == BackfillKind::Reindex.as_str() => BackfillCondition::Open(BackfillPlan::Full),
         "running" => BackfillCondition::Open(BackfillPlan::Website),
-        // A backfill that was given up is begun anew.
+        // A cancelled backfill starts over.
         _ => BackfillCondition::None,
     }
 }

@@ -1,21 +1,21 @@
-//! Websites that export again after they were off, or not configured.
+//! Websites whose events are enabled again after they were switched off or not configured.
 //!
-//! What changed meanwhile was indexed without events, and the view has passed it. The routes are in the feed's hashes, so
-//! a full reindex looks at exactly those orders, and repeats nothing.
+//! Meanwhile their changed orders were indexed without events, and the view is past those changes. The feed's hash of an
+//! order covers its website, so a full reindex derives events for exactly those orders and repeats none.
 
 use crate::daemon::schedule::jobs::Jobs;
 use crate::indexer::BackfillKind;
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, StoreError, Writer};
 
-/// `meta`: the codes of the websites that exported when this was last looked at, joined by commas.
+/// Key in `meta` of the websites whose events were on at the last check: their codes, joined by commas.
 const EXPORTING: &str = "exporting_websites";
 
-/// Asks for a full reindex if a website came back, and remembers which ones export now.
+/// Invalidates the index if a website's events are enabled again, and stores the websites whose events are on.
 ///
 /// # Errors
 /// If the store fails.
-pub(crate) async fn welcome_back(jobs: &Jobs) -> Result<(), StoreError> {
+pub(crate) async fn reindex_reenabled(jobs: &Jobs) -> Result<(), StoreError> {
     let config = jobs.config.borrow().clone();
     let exporting = config
         .websites
@@ -24,20 +24,20 @@ pub(crate) async fn welcome_back(jobs: &Jobs) -> Result<(), StoreError> {
     let now_on: Vec<String> = exporting.cloned().collect();
     let at = jobs.clock.now();
     let compare = move |w: &mut Writer<'_>| {
-        let Some(back) = came_back(w, &now_on)? else {
+        let Some(reenabled) = reenabled(w, &now_on)? else {
             return Ok(Vec::new());
         };
         w.set_meta(EXPORTING, &now_on.join(","))?;
-        // A reindex that is under way, or was interrupted, met some of the orders while the website was off: it is not the
-        // last one, and the next one begins anew.
-        let status = w.reader().indexer_state()?.map(|state| state.status);
-        if !back.is_empty() {
+        // A reindex that is running or interrupted has passed some of the orders while the website was off, so the next one
+        // must start over.
+        if !reenabled.is_empty() {
+            let status = w.reader().indexer_state()?.map(|state| state.status);
             w.cancel_backfills(BackfillKind::Reindex.as_str(), at)?;
+            if status != Some(IndexerStatus::Suspended) {
+                w.set_indexer_status(IndexerStatus::Invalid, at)?;
+            }
         }
-        if !back.is_empty() && status != Some(IndexerStatus::Suspended) {
-            w.set_indexer_status(IndexerStatus::Invalid, at)?;
-        }
-        Ok(back)
+        Ok(reenabled)
     };
     for website in jobs.indexer.store().write(Durability::Durable, compare).await? {
         tracing::info!(
@@ -48,8 +48,8 @@ pub(crate) async fn welcome_back(jobs: &Jobs) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Those of `now_on` that were off and have had a first sync; `None` if nothing differs from before.
-fn came_back(w: &Writer<'_>, now_on: &[String]) -> Result<Option<Vec<String>>, StoreError> {
+/// Returns those of `now_on` that were off and have had a first sync; `None` if the websites are the same as before.
+fn reenabled(w: &Writer<'_>, now_on: &[String]) -> Result<Option<Vec<String>>, StoreError> {
     let reader = w.reader();
     let before = reader.meta(EXPORTING)?;
     if before.as_deref() == Some(&now_on.join(",")) {

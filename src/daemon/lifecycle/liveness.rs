@@ -1,6 +1,6 @@
-//! Whether the daemon works, told from progress and not from a timer that would go on ticking in a daemon that hangs:
-//! the store answers a transaction that does nothing, the schedules tick, the senders decide, requests in flight end.
-//! An edge or a source that is down is no reason to restart: nothing of this waits for them without a limit.
+//! Liveness of the daemon, judged by progress: the store answers an empty transaction, the schedules tick, the senders
+//! decide, requests in flight end. A timer alone would continue to tick in a daemon that hangs. An edge or a source that
+//! is down is no reason for a restart, so none of these wait for them without a limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::daemon::lifecycle::vitals::Vitals;
 use crate::delivery::DeliveryStats;
 use crate::store::{Durability, Store, StoreError};
 
-/// The schedules tick every second; so much later they hang.
+/// The schedules tick every second.
 const TICK_LIMIT: Duration = Duration::from_secs(60);
-/// A sender decides within milliseconds, unless the disk is very slow.
-const WORK_LIMIT: Duration = Duration::from_secs(120);
-/// What a request in flight gets beyond its own limits: one `delivery.timeout` for a token, one for itself, and to be
-/// written down.
-const FLIGHT_MARGIN: Duration = Duration::from_secs(60);
+/// A sender decides within milliseconds unless the disk is very slow.
+const DECISION_LIMIT: Duration = Duration::from_secs(120);
+/// Time for a request in flight beyond its own limits (`delivery.timeout` for a token and for the request itself), such as
+/// for the transaction that settles it.
+const IN_FLIGHT_MARGIN: Duration = Duration::from_secs(60);
 
-/// Looks for signs of life.
+/// Checks whether the daemon makes progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Liveness {
     pub(crate) store: Store,
@@ -30,7 +30,7 @@ pub(crate) struct Liveness {
     pub(crate) config: watch::Receiver<Arc<Config>>,
 }
 
-/// What was seen.
+/// The measurements of one check.
 #[derive(Clone, Copy, Debug, Default)]
 struct Signs {
     store_answered: bool,
@@ -42,11 +42,11 @@ struct Signs {
 }
 
 impl Liveness {
-    /// What hangs, or `None` if nothing does. The store gets `patience` to answer.
-    pub(crate) async fn hangs(&self, patience: Duration) -> Option<&'static str> {
-        let store_answered = timeout(patience, self.store_answers()).await.is_ok();
+    /// Returns the part that hangs, if any. The store has `limit` to answer.
+    pub(crate) async fn hangs(&self, limit: Duration) -> Option<&'static str> {
+        let store_answered = timeout(limit, self.store_answers()).await.is_ok();
         let delivery = self.stats.snapshot();
-        verdict(&Signs {
+        hanging_part(&Signs {
             store_answered,
             since_tick: self.vitals.since_tick(),
             longest_work: delivery.longest_work,
@@ -56,25 +56,24 @@ impl Liveness {
         })
     }
 
-    /// Goes through the writer and both readers. A store that answers with a failure is alive; the failure ends the daemon
-    /// by another way.
     async fn store_answers(&self) {
+        // The writer and both readers. An error is an answer, too; it ends the daemon by other means.
         let read = || self.store.read(|_| Ok::<_, StoreError>(()));
         let write = self.store.write(Durability::Relaxed, |_| Ok::<_, StoreError>(()));
         let _ = tokio::join!(write, read(), read());
     }
 }
 
-fn verdict(signs: &Signs) -> Option<&'static str> {
-    let flight = 3 * signs.request_timeout + FLIGHT_MARGIN;
+fn hanging_part(signs: &Signs) -> Option<&'static str> {
+    let in_flight_limit = 3 * signs.request_timeout + IN_FLIGHT_MARGIN;
     match signs {
         Signs {
             store_answered: false,
             ..
         } => Some("the store does not answer"),
         signs if signs.since_tick > TICK_LIMIT => Some("the schedules do not tick"),
-        signs if signs.longest_work > WORK_LIMIT => Some("a sender does not come to a decision"),
-        signs if signs.in_flight > 0 && signs.since_progress > flight => {
+        signs if signs.longest_work > DECISION_LIMIT => Some("a sender does not decide"),
+        signs if signs.in_flight > 0 && signs.since_progress > in_flight_limit => {
             Some("requests in flight do not end")
         }
         _ => None,
@@ -86,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_hangs_is_named_and_an_idle_daemon_does_not() {
+    fn the_hanging_part_is_named_and_an_idle_daemon_does_not_hang() {
         let long = Duration::from_secs(3600);
         let idle = Signs {
             store_answered: true,
@@ -94,13 +93,13 @@ mod tests {
             request_timeout: Duration::from_secs(30),
             ..Signs::default()
         };
-        assert_eq!(verdict(&idle), None, "nothing in flight, so nothing has to move");
+        assert_eq!(hanging_part(&idle), None, "nothing is in flight");
         let in_flight = Signs { in_flight: 1, ..idle };
         let patient = Signs {
             request_timeout: long,
             ..in_flight
         };
-        assert_eq!(verdict(&patient), None, "as long as the request may take");
+        assert_eq!(hanging_part(&patient), None, "the request may take longer");
         let cases = [
             (
                 Signs {
@@ -126,12 +125,12 @@ mod tests {
             (in_flight, "in flight"),
         ];
         for (signs, word) in cases {
-            assert!(verdict(&signs).unwrap().contains(word), "{signs:?}");
+            assert!(hanging_part(&signs).unwrap().contains(word), "{signs:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_store_that_works_answers() {
+    async fn a_working_store_answers() {
         let (_dir, store) = crate::store::testing::fresh();
         let vitals = Vitals::new(orderfeed_model::clock::UtcMillis(0));
         vitals.scheduled();

@@ -1,5 +1,5 @@
-//! SIGHUP: the configuration is read again. One that is not valid changes nothing; what cannot change while the daemon
-//! runs is named.
+//! The reload on SIGHUP. An invalid configuration changes nothing; keys that only a start can change are logged and keep
+//! their values.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, ConfigErrors};
 
-/// Reads the configuration again and hands it on, if it is valid; says whether it was.
+/// Reads the configuration again and publishes it if it is valid. Returns true if it was.
 pub(crate) fn reload(
     read: &(dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync),
     config: &watch::Sender<Arc<Config>>,
@@ -18,7 +18,7 @@ pub(crate) fn reload(
             tracing::error!(
                 log_code = "OF01-02",
                 error = %errors,
-                "The new configuration is not valid; the daemon goes on with the old one",
+                "The new configuration is invalid; the daemon continues with the old one",
             );
             return false;
         }
@@ -29,7 +29,7 @@ pub(crate) fn reload(
         tracing::warn!(
             log_code = "OF01-04",
             keys = ?kept,
-            "These settings take effect at the next start; the daemon goes on with the old ones",
+            "These settings take effect at the next start; the daemon continues with the old ones",
         );
     }
     config.send_replace(Arc::new(new));
@@ -37,7 +37,7 @@ pub(crate) fn reload(
     true
 }
 
-/// Puts back what is bound to open files and connections, and names what differed.
+/// Restores the keys that open files and connections depend on, and returns those that differed.
 fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     let mut kept = Vec::new();
     if new.store.path != old.store.path {
@@ -48,6 +48,7 @@ fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
         new.services_connector.keys.data_space_id = old.data_space_id();
         kept.push("services_connector.*.data_space_id");
     }
+    // By debug output, because secrets cannot be compared; a change of the password alone is not noticed.
     if format!("{:?}", new.source) != format!("{:?}", old.source) {
         new.source = old.source.clone();
         kept.push("source");
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_bound_to_the_process_stays_and_is_named() {
+    fn a_key_bound_to_the_process_keeps_its_value_and_is_named() {
         let old = Config::default();
         let mut new = Config::default();
         new.store.path = "/elsewhere.db".into();
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documentation_names_exactly_what_stays() {
+    fn the_documentation_lists_the_keys_that_need_a_restart() {
         let old = Config::default();
         let mut new = Config::default();
         new.store.path = "/elsewhere.db".into();

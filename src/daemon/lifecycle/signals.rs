@@ -1,60 +1,127 @@
-//! What a signal other than the end asks of the running daemon: SIGHUP reads the configuration again, SIGUSR1 puts the
-//! status into the log.
+//! The signals of the daemon: the first SIGTERM or SIGINT drains, the second aborts, SIGHUP reads the configuration again,
+//! SIGUSR1 logs the status.
 
 use std::sync::Arc;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{Config, ConfigErrors};
+use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::reload;
 use crate::daemon::lifecycle::supervision::Supervision;
-use crate::daemon::lifecycle::{Asked, Lifecycle, SignalStreams, watch_signals};
 use crate::ops::status::{Snapshot, WebsiteStatus};
 use orderfeed_model::clock::Clock;
 
-/// Reads the configuration again.
+/// Reads and validates the configuration.
 pub type ReadConfig = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
 
-/// Who listens to signals.
+/// The receiver of the process's signals.
 pub enum Signals {
-    /// The daemon does; it reads its configuration again with this at SIGHUP.
+    /// The daemon receives them. SIGHUP calls the function.
     Daemon(ReadConfig),
-    /// Somebody else in this process does, and uses the lifecycle.
-    Elsewhere,
+    /// The caller receives them and ends the daemon through its [`Lifecycle`].
+    Caller,
 }
 
-/// Begins to listen, if the daemon is to; until then, a signal kills.
-pub(crate) fn open(signals: Signals) -> Option<Ears> {
-    let Signals::Daemon(read) = signals else {
-        return None;
-    };
-    SignalStreams::open()
-        .inspect_err(|error| {
-            tracing::error!(
-                log_code = "OF02-02",
-                %error,
-                "Signals cannot be received; the daemon can only be killed",
-            )
+/// A signal that does not end the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Reload,
+    LogStatus,
+}
+
+/// The signals that the daemon handles. While this exists, none of them kills the process.
+#[derive(Debug)]
+pub struct SignalStreams {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user: Signal,
+}
+
+impl SignalStreams {
+    /// Registers the handlers. Must be called inside the runtime.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn open() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined1())?,
         })
-        .ok()
-        .map(|streams| Ears { streams, read })
+    }
+
+    /// Applies signals to `lifecycle` until the abort; calls `command` for the others.
+    pub async fn watch(mut self, lifecycle: Lifecycle, mut command: impl FnMut(Command)) {
+        loop {
+            let signal = tokio::select! {
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.interrupt.recv() => "SIGINT",
+                _ = self.hangup.recv() => {
+                    command(Command::Reload);
+                    continue;
+                }
+                _ = self.user.recv() => {
+                    command(Command::LogStatus);
+                    continue;
+                }
+                () = lifecycle.abort.cancelled() => return,
+            };
+            if lifecycle.stop.is_cancelled() {
+                tracing::warn!(
+                    log_code = "OF02-03",
+                    signal,
+                    "A second signal: the daemon ends at once, what is in flight stays pending",
+                );
+                lifecycle.abort.cancel();
+                return;
+            }
+            tracing::info!(
+                signal,
+                "The daemon stops: no new requests, those in flight are finished"
+            );
+            lifecycle.stop.cancel();
+        }
+    }
 }
 
-/// What hears signals, and what reads the configuration again.
-pub(crate) struct Ears {
+/// The open signal handlers, and the function that reads the configuration.
+pub(crate) struct SignalListener {
     streams: SignalStreams,
     read: ReadConfig,
 }
 
-/// Listens until the lifecycle ends. `config` lives as long as this: without it nobody could be told about a reload.
+/// Registers the handlers if the daemon receives the signals. Before this, a signal kills the process.
+pub(crate) fn open(signals: Signals) -> Option<SignalListener> {
+    let Signals::Daemon(read) = signals else {
+        return None;
+    };
+    match SignalStreams::open() {
+        Ok(streams) => Some(SignalListener { streams, read }),
+        Err(error) => {
+            tracing::error!(
+                log_code = "OF02-02",
+                %error,
+                "Signals cannot be received; the daemon can only be killed",
+            );
+            None
+        }
+    }
+}
+
+/// Handles signals until the lifecycle ends.
 pub(crate) async fn listen(
-    ears: Option<Ears>,
+    listener: Option<SignalListener>,
     lifecycle: Lifecycle,
+    // Held here also without a listener: once it is dropped, tasks that wait for a reload end.
     config: watch::Sender<Arc<Config>>,
     supervision: Supervision,
     clock: Clock,
 ) {
-    let Some(Ears { streams, read }) = ears else {
+    let Some(SignalListener { streams, read }) = listener else {
         return lifecycle.abort.cancelled().await;
     };
     let reload = || {
@@ -62,35 +129,33 @@ pub(crate) async fn listen(
         let valid = reload::reload(read.as_ref(), &config);
         let vitals = &supervision.liveness.vitals;
         vitals.reloaded(valid, clock.now());
-        // Before the start is over this would say too much.
+        // READY=1 ends the reload for systemd, but during the start it would end the start as well.
         if vitals.is_scheduled() {
             supervision.notifier.ready();
         }
     };
-    let asked = |asked| match asked {
-        Asked::Reload => reload(),
-        Asked::Status => drop(tokio::spawn(log_status(supervision.clone()))),
+    let command = |command| match command {
+        Command::Reload => reload(),
+        Command::LogStatus => drop(tokio::spawn(log_status(supervision.clone()))),
     };
-    watch_signals(streams, lifecycle, asked).await;
+    streams.watch(lifecycle, command).await;
 }
 
 async fn log_status(supervision: Supervision) {
     match supervision.snapshots.latest().await {
         Ok(snapshot) => {
-            say(&snapshot);
-            snapshot.websites.iter().for_each(say_website);
+            log_snapshot(&snapshot);
+            snapshot.websites.iter().for_each(log_website);
         }
-        Err(error) => {
-            tracing::error!(
-                log_code = "OF02-04",
-                %error,
-                "The status was asked for with SIGUSR1, and the store cannot be read",
-            )
-        }
+        Err(error) => tracing::error!(
+            log_code = "OF02-04",
+            %error,
+            "SIGUSR1 requested the status, but the store cannot be read",
+        ),
     }
 }
 
-fn say(snapshot: &Snapshot) {
+fn log_snapshot(snapshot: &Snapshot) {
     tracing::info!(
         backlog = snapshot.index.backlog,
         index_version = snapshot.index.version,
@@ -103,7 +168,7 @@ fn say(snapshot: &Snapshot) {
     );
 }
 
-fn say_website(website: &WebsiteStatus) {
+fn log_website(website: &WebsiteStatus) {
     tracing::info!(
         website = website.code,
         sender = website.sender.state.as_str(),

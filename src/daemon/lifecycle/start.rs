@@ -1,4 +1,4 @@
-//! What happens before anything runs: the lock, the store, and what the store is bound to. No network.
+//! The first part of a start: takes the lock, opens the store, and checks what it is bound to. Uses no network.
 
 use crate::config::{Config, IndexMode};
 use crate::store::meta::DATA_SPACE;
@@ -6,50 +6,43 @@ use crate::store::views::ViewMode;
 use crate::store::{Durability, Reader, Store, StoreError, StoreLock, Writer};
 use orderfeed_model::clock::Clock;
 
-/// The store, open and ours.
+/// An open store and its lock.
 #[derive(Debug)]
 pub struct Opened {
-    /// Held as long as this lives.
     pub lock: StoreLock,
-    /// The store.
     pub store: Store,
 }
 
-/// What to do about a data space that is not the store's.
+/// The reaction to a data space other than the store's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataSpace {
-    /// Refuse: every event would get a second `_id`.
+    /// Refuse the start, because every event would get a second `_id`.
     MustMatch,
-    /// The operator said that this is meant (`--accept-new-data-space`).
+    /// Bind the store to the new one (`--accept-new-data-space`).
     AcceptNew,
 }
 
-/// Why the start ended before it began.
+/// The reason for which a start is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The data space changed.
     #[error(
         "services_connector.{environment}.data_space_id is {configured}, but the events in this store were made for \
          {stored}; every event would get a second _id and arrive twice. Set it back, point store.path to a new file, \
          or start once with --accept-new-data-space if that is meant"
     )]
     OtherDataSpace {
-        /// `production` or `sandbox`.
         environment: &'static str,
-        /// What the configuration says.
         configured: String,
-        /// What the store says.
         stored: String,
     },
 }
 
-/// Takes the lock, opens the store, binds it to the data space, and takes back what a process that died was doing.
+/// Takes the lock, opens the store, binds it to the data space, and releases the work of a process that died.
 ///
 /// # Errors
-/// See [`StartError`]; each ends the start.
+/// See [`StartError`].
 pub async fn open(
     config: &Config,
     clock: &Clock,
@@ -62,7 +55,7 @@ pub async fn open(
     Ok(Opened { lock, store })
 }
 
-/// Binds an open store to the data space, and takes back what a process that died was doing. The caller holds the lock.
+/// Binds an open store to the data space, and releases the work of a process that died. The caller holds the lock.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -73,6 +66,7 @@ pub async fn take_over(
     data_space: DataSpace,
 ) -> Result<(), StartError> {
     bind_data_space(store, config, data_space).await?;
+    // The lock is held here, so leases and runs that are still open belong to a dead process.
     let at = clock.now();
     let mode = match config.index.mode {
         IndexMode::Schedule => ViewMode::Schedule,
@@ -91,7 +85,7 @@ pub async fn take_over(
         tracing::info!(
             holder,
             cron_runs = runs,
-            "An earlier process ended in the middle of its work; it goes on from there"
+            "An earlier process ended in the middle of its work, which continues now"
         );
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What the service manager is told while the daemon runs: ready once the schedules tick, one line of status that stays
-//! true, and signs of life as long as [`Liveness`] finds progress.
+//! Notifications to the service manager: ready once the schedules tick, a status line, and watchdog messages as long as
+//! [`Liveness`] finds progress.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,17 +11,16 @@ use crate::daemon::lifecycle::liveness::Liveness;
 use crate::ops::systemd::Notifier;
 use crate::store::Topic;
 
-/// While the store is opened: how often more time is asked for, how much, and for how long in all. A large store is
-/// checked, an old one is migrated; one that takes longer than this hangs.
+/// While a store is opened (a large one is checked, an old one migrated), the start timeout is extended by `OPENING_MORE`
+/// every `OPENING_STEP`, for at most `OPENING_MAX`: an opening that takes longer hangs.
 const OPENING_STEP: Duration = Duration::from_secs(10);
 const OPENING_MORE: Duration = Duration::from_secs(60);
-const OPENING_LONGEST: Duration = Duration::from_secs(3600);
-/// Pause between two status lines.
-const STATUS_PAUSE: Duration = Duration::from_secs(1);
-/// A line is looked over this often even if nothing seems to have changed.
-const STATUS_ANYWAY: Duration = Duration::from_secs(30);
+const OPENING_MAX: Duration = Duration::from_secs(3600);
+/// Shortest and longest pause between two status lines.
+const STATUS_MIN_PAUSE: Duration = Duration::from_secs(1);
+const STATUS_MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// The daemon, as far as the service manager is concerned.
+/// Keeps the service manager informed.
 #[derive(Clone, Debug)]
 pub(crate) struct Supervision {
     pub(crate) notifier: Notifier,
@@ -30,25 +29,25 @@ pub(crate) struct Supervision {
     pub(crate) stop: CancellationToken,
 }
 
-/// Asks for time while `work` opens the store.
-pub(crate) async fn with_time<T>(notifier: &Notifier, work: impl Future<Output = T>) -> T {
+/// Extends the start timeout while `work` opens the store.
+pub(crate) async fn extend_while<T>(notifier: &Notifier, work: impl Future<Output = T>) -> T {
     notifier.status("opening the store");
     let notifier = notifier.clone();
-    let begun = Instant::now();
-    // A task of its own: opening a store blocks the thread that it runs on.
-    let asking = tokio::spawn(async move {
-        while begun.elapsed() < OPENING_LONGEST {
+    let started = Instant::now();
+    // A task of its own: opening a store blocks its thread.
+    let extending = tokio::spawn(async move {
+        while started.elapsed() < OPENING_MAX {
             tokio::time::sleep(OPENING_STEP).await;
             notifier.extend_timeout(OPENING_MORE);
         }
     });
     let result = work.await;
-    asking.abort();
+    extending.abort();
     result
 }
 
 impl Supervision {
-    /// Tells it all until it is dropped.
+    /// Sends notifications until it is dropped.
     pub(crate) async fn run(self) {
         self.liveness.vitals.until_scheduled().await;
         self.notifier.ready();
@@ -67,28 +66,28 @@ impl Supervision {
             match self.snapshots.latest().await {
                 Ok(snapshot) if !self.stop.is_cancelled() => self.notifier.status(&snapshot.line()),
                 Ok(_) => return,
-                Err(error) => tracing::debug!(%error, "The status line cannot be renewed"),
+                Err(error) => tracing::debug!(%error, "The status line could not be updated"),
             }
-            // A snapshot may be a second old: after the pause there is a newer one.
-            tokio::time::sleep(STATUS_PAUSE).await;
+            // A snapshot may be up to a second old; one taken after this pause includes the change that woke us.
+            tokio::time::sleep(STATUS_MIN_PAUSE).await;
             tokio::select! {
                 _ = changelog.changed() => {}
                 _ = outbox.changed() => {}
-                () = tokio::time::sleep(STATUS_ANYWAY) => {}
+                () = tokio::time::sleep(STATUS_MAX_PAUSE) => {}
                 () = self.stop.cancelled() => {}
             }
         }
     }
 
-    /// Three signs of life in the time that the service manager allows for one.
+    /// Sends three watchdog messages per watchdog interval while nothing hangs.
     async fn feed_watchdog(&self) {
         let Some(limit) = self.notifier.watchdog() else {
             return;
         };
         let third = limit / 3;
-        let mut complained = false;
+        let mut logged = false;
         loop {
-            // The drain has a limit of its own, and the schedules do not tick in it.
+            // During the drain the schedules do not tick; it has a limit of its own.
             let hangs = self
                 .liveness
                 .hangs(third)
@@ -96,7 +95,7 @@ impl Supervision {
                 .filter(|_| !self.stop.is_cancelled());
             match hangs {
                 None => self.notifier.watchdog_ping(),
-                Some(what) if !complained => tracing::error!(
+                Some(what) if !logged => tracing::error!(
                     log_code = "OF02-05",
                     what,
                     limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
@@ -104,7 +103,7 @@ impl Supervision {
                 ),
                 Some(_) => {}
             }
-            complained = hangs.is_some();
+            logged = hangs.is_some();
             tokio::time::sleep(third).await;
         }
     }

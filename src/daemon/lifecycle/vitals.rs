@@ -1,5 +1,5 @@
-//! What the parts of the daemon note about themselves while they run: whether the schedules tick, how jobs and reloads
-//! ended. Readiness, the watchdog and the metrics read it. Ages are monotonic: a wall clock that is set ages nothing.
+//! The daemon's record of its own work: ticks of the schedules, ends of jobs and reloads. Readiness, the watchdog and the
+//! metrics read it. Ages are monotonic, so setting the wall clock does not change them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,46 +10,44 @@ use tokio::sync::watch;
 
 use orderfeed_model::clock::UtcMillis;
 
-/// Noted by the parts, read by whoever looks after the daemon.
+/// The record, written by the tasks.
 #[derive(Debug)]
 pub struct Vitals {
-    begun: Instant,
+    started: Instant,
     started_at: UtcMillis,
-    /// Milliseconds since `begun`.
+    /// Milliseconds since `started`.
     ticked: AtomicU64,
     scheduled: watch::Sender<bool>,
     reload: Mutex<Reloads>,
     jobs: Mutex<BTreeMap<&'static str, JobRuns>>,
 }
 
-/// How the configuration was last read.
+/// The outcome of the last reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reloads {
-    /// Whether the last one is in force.
+    /// True if the configuration that was read last was valid.
     pub last_ok: bool,
-    /// When the one in force was read.
+    /// Time at which the configuration in force was read.
     pub in_force_since: UtcMillis,
 }
 
-/// How a job's scheduled runs ended since the start.
+/// Counts of a job's scheduled runs since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobRuns {
-    /// Runs that did what there was to do.
     pub succeeded: u64,
-    /// Runs that did not.
     pub failed: u64,
-    /// The end of the last good one.
+    /// End of the last successful run.
     pub last_success: Option<UtcMillis>,
-    /// The end of the last bad one.
+    /// End of the last failed run.
     pub last_failure: Option<UtcMillis>,
 }
 
 impl Vitals {
-    /// Of a daemon that starts at `now`.
+    /// Creates the record of a daemon that starts at `now`.
     pub fn new(now: UtcMillis) -> Arc<Self> {
         let (scheduled, _) = watch::channel(false);
         Arc::new(Self {
-            begun: Instant::now(),
+            started: Instant::now(),
             started_at: now,
             ticked: AtomicU64::new(0),
             scheduled,
@@ -61,41 +59,40 @@ impl Vitals {
         })
     }
 
-    /// When the daemon started.
     pub fn started_at(&self) -> UtcMillis {
         self.started_at
     }
 
-    /// The schedules are loaded and tick. Said once.
+    /// Records that the schedules are loaded and tick.
     pub(crate) fn scheduled(&self) {
         self.ticked();
         self.scheduled.send_replace(true);
     }
 
-    /// Whether they do.
+    /// Returns true once the schedules tick.
     pub fn is_scheduled(&self) -> bool {
         *self.scheduled.borrow()
     }
 
-    /// Returns as soon as they do.
+    /// Waits until the schedules tick.
     pub(crate) async fn until_scheduled(&self) {
-        // It fails only without a sender, and that is here.
+        // Fails only without a sender, and `self` holds it.
         let _ = self.scheduled.subscribe().wait_for(|up| *up).await;
     }
 
-    /// The schedules were looked at.
+    /// Records a tick of the schedules.
     pub(crate) fn ticked(&self) {
-        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.ticked.store(millis, Ordering::Relaxed);
     }
 
-    /// How long that is ago.
+    /// Returns the time since the last tick.
     pub fn since_tick(&self) -> Duration {
         let ticked = Duration::from_millis(self.ticked.load(Ordering::Relaxed));
-        self.begun.elapsed().saturating_sub(ticked)
+        self.started.elapsed().saturating_sub(ticked)
     }
 
-    /// A scheduled run of `job` ended.
+    /// Records the end of a scheduled run.
     pub(crate) fn job_ended(&self, job: &'static str, succeeded: bool, now: UtcMillis) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let runs = jobs.entry(job).or_default();
@@ -108,12 +105,12 @@ impl Vitals {
         }
     }
 
-    /// Every job that ran, by name.
+    /// Returns the counts of every job that ran, by name.
     pub fn jobs(&self) -> BTreeMap<&'static str, JobRuns> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The configuration was read again.
+    /// Records a reload.
     pub(crate) fn reloaded(&self, valid: bool, now: UtcMillis) {
         let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         reload.last_ok = valid;
@@ -122,7 +119,6 @@ impl Vitals {
         }
     }
 
-    /// How the configuration was last read.
     pub fn reloads(&self) -> Reloads {
         *self.reload.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reload_that_fails_leaves_the_configuration_that_is_in_force() {
+    fn a_failed_reload_keeps_the_configuration_in_force() {
         let vitals = Vitals::new(UtcMillis(1));
         vitals.reloaded(true, UtcMillis(5));
         vitals.reloaded(false, UtcMillis(9));
@@ -145,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_the_schedules_is_told_also_if_they_were_first() {
+    async fn waiting_for_the_schedules_ends_also_if_they_tick_already() {
         let vitals = Vitals::new(UtcMillis(1));
         assert!(!vitals.is_scheduled());
         vitals.scheduled();

@@ -1,40 +1,39 @@
-//! What each cron job does. A job says in one line what it did, or nothing if there was nothing to do.
+//! The cron jobs. Each returns a one-line summary for the history, or nothing if there was nothing to do.
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, CronExpr};
-use crate::daemon::schedule::nightly::Night;
+use crate::daemon::schedule::nightly::NightlyVerification;
 use crate::indexer::{BackfillOptions, IndexError, Indexer, Reach};
 use crate::store::cron::CronRun;
 use crate::store::views::{IndexerStatus, ViewMode};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// Rows removed in one transaction: short enough that nobody waits for it.
-const CLEAN_AT_ONCE: usize = 5_000;
+/// Rows removed in one transaction, so that other writers do not wait long.
+const CLEANUP_CHUNK: usize = 5_000;
 const HOUR_MS: i64 = 3_600_000;
 
-/// The jobs, by Commerce's names.
+/// A cron job. The names are Commerce's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Job {
-    /// Indexes what the changelog holds (schedule mode).
+    /// Indexes the changelog, in schedule mode.
     UpdateAllViews,
-    /// Reindexes in full where the index is invalid.
+    /// Reindexes in full if the index is invalid.
     ReindexAllInvalid,
-    /// Removes changelog rows that the view has passed, and old histories.
+    /// Removes indexed changelog rows, and old runs and backfills.
     CleanAllChangelogs,
-    /// Tries again what failed.
+    /// Retries orders that could not be indexed.
     ResendFailedItems,
-    /// Lets go of delivered bodies past their retention.
+    /// Removes bodies of delivered events past `store.body_retention`.
     CleanupDeliveredEvents,
-    /// Compares the source with feed and outbox, and mends what differs.
+    /// Compares the source with feed and outbox, and repairs differences.
     VerifySource,
 }
 
 impl Job {
-    /// All jobs.
     pub const ALL: [Self; 6] = [
         Self::UpdateAllViews,
         Self::ReindexAllInvalid,
@@ -44,7 +43,7 @@ impl Job {
         Self::VerifySource,
     ];
 
-    /// The name in configuration, log and `cron_schedule`.
+    /// Returns the name in configuration, log and `cron_schedule`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UpdateAllViews => "indexer_update_all_views",
@@ -56,13 +55,12 @@ impl Job {
         }
     }
 
-    /// The job of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|job| job.as_str() == name)
     }
 
-    /// Whether there may be something to do before its first slot: a new store is to be filled at once, and there is nothing
-    /// in it yet to clean or to verify.
+    /// Returns true if the job runs at the first start instead of at its first slot. A new store is filled at once; it has
+    /// nothing to clean or verify.
     pub const fn begins_at_once(self) -> bool {
         match self {
             Self::UpdateAllViews | Self::ReindexAllInvalid | Self::ResendFailedItems => true,
@@ -70,7 +68,6 @@ impl Job {
         }
     }
 
-    /// When it runs.
     pub fn schedule(self, config: &Config) -> &CronExpr {
         let cron = &config.cron;
         match self {
@@ -84,27 +81,21 @@ impl Job {
     }
 }
 
-/// What a job did: a line for the history, or `None` if there was nothing to do.
+/// The result of a run: a summary, or `None` if there was nothing to do.
 pub type JobResult = Result<Option<String>, IndexError>;
 
-/// Runs jobs.
+/// Everything the jobs need.
 #[derive(Clone)]
 pub struct Jobs {
-    /// The indexer that they work with.
     pub indexer: Arc<Indexer>,
-    /// Time.
     pub clock: Clock,
-    /// Retention and limits.
     pub config: tokio::sync::watch::Receiver<Arc<Config>>,
     /// Ends a long job between two batches.
     pub stop: CancellationToken,
 }
 
 impl Jobs {
-    /// Runs a job once.
-    ///
-    /// # Errors
-    /// What stopped it. What it had done stays.
+    /// Runs a job once. After an error, the part that was done stays.
     pub async fn run(&self, job: Job) -> JobResult {
         match job {
             Job::UpdateAllViews => self.update_all_views().await,
@@ -117,9 +108,6 @@ impl Jobs {
     }
 
     /// Records a run outside the schedule in `cron_schedule`.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
     pub async fn record(
         &self,
         job: Job,
@@ -161,10 +149,7 @@ impl Jobs {
         }
     }
 
-    /// Drains the changelog whatever the mode is.
-    ///
-    /// # Errors
-    /// What stopped it.
+    /// Indexes the changelog in either mode.
     pub async fn update_now(&self) -> JobResult {
         let update = match self.indexer.update_view(|| self.stop.is_cancelled()).await {
             Ok(update) => update,
@@ -188,14 +173,11 @@ impl Jobs {
         if state.is_none_or(|state| state.status != IndexerStatus::Invalid) {
             return Ok(None);
         }
-        self.rebuild().await.map(Some)
+        self.reindex().await.map(Some)
     }
 
-    /// A full reindex, or the rest of one; a line for the history.
-    ///
-    /// # Errors
-    /// What stopped it.
-    pub async fn rebuild(&self) -> Result<String, IndexError> {
+    /// Reindexes in full, or continues an interrupted reindex. Returns the summary.
+    pub async fn reindex(&self) -> Result<String, IndexError> {
         let options = BackfillOptions {
             reach: Reach::History,
             ..BackfillOptions::default()
@@ -217,7 +199,7 @@ impl Jobs {
             .read(|reader: &Reader<'_>| reader.view_version())
             .await?;
         let rows = self
-            .repeat(move |writer| writer.clean_changelog(version, CLEAN_AT_ONCE))
+            .repeat(move |writer| writer.clean_changelog(version, CLEANUP_CHUNK))
             .await?;
         let now = self.clock.now();
         let keep = self.config.borrow().cron.history_retention.millis();
@@ -241,16 +223,12 @@ impl Jobs {
             tracing::warn!(
                 log_code = "OF06-06",
                 batches = released,
-                "Batches waited for others that are final; they are let go"
+                "Batches waited for others that are final; they are released"
             );
         }
         let retried = self.indexer.retry_failures().await?;
-        Ok((retried.orders > 0).then(|| {
-            format!(
-                "tried {} orders again, {} still fail",
-                retried.orders, retried.failed
-            )
-        }))
+        Ok((retried.orders > 0)
+            .then(|| format!("retried {} orders, {} still fail", retried.orders, retried.failed)))
     }
 
     async fn cleanup_delivered_events(&self) -> JobResult {
@@ -259,27 +237,27 @@ impl Jobs {
             .now()
             .plus_millis(-self.config.borrow().store.body_retention.millis());
         let batches = self
-            .repeat(move |writer| writer.remove_delivered(before, CLEAN_AT_ONCE / 10))
+            .repeat(move |writer| writer.remove_delivered(before, CLEANUP_CHUNK / 10))
             .await?;
         if batches > 0 {
-            // Or the write-ahead log would keep what the database has forgotten. Readers in the way: the next run does it.
+            // The write-ahead log still holds the removed bodies. If a reader prevents this, the next run does it.
             self.store().truncate_wal().await?;
         }
-        Ok((batches > 0).then(|| format!("let go of {batches} delivered batches")))
+        Ok((batches > 0).then(|| format!("removed {batches} delivered batches")))
     }
 
     async fn verify_source(&self) -> Result<String, IndexError> {
         let config = self.config.borrow().clone();
-        let night = Night {
+        let verification = NightlyVerification {
             indexer: &self.indexer,
             clock: &self.clock,
             config: &config,
             stop: &self.stop,
         };
-        night.verify().await
+        verification.run().await
     }
 
-    /// Small transactions until nothing is left to do.
+    /// Repeats small transactions until one finds nothing to do. Returns the number of rows.
     async fn repeat(
         &self,
         step: impl Fn(&mut Writer<'_>) -> Result<usize, StoreError> + Copy + Send + 'static,

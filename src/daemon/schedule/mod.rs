@@ -1,8 +1,10 @@
-//! The schedules. `tokio-cron-scheduler` only ticks, once a second, in UTC; what is due is decided by a pure function
-//! over the persisted last slot ([`crate::config::cron::due`]), because the crate freezes time zones when a job is
-//! made, lets jobs overlap, and forgets everything at a restart. A job never overlaps itself; slots that pass while it
-//! runs, or while the daemon is down, are caught up once. A job that never ran has nothing to catch up: what a new store
-//! needs runs at once ([`Job::begins_at_once`]), the rest at its first slot after the daemon first knew of the job.
+//! The schedules. `tokio-cron-scheduler` only ticks, once a second, in UTC; a pure function over the stored last slot
+//! ([`crate::config::cron::due`]) decides what is due, because the crate fixes the time zone when a job is created, lets
+//! jobs overlap, and forgets everything at a restart.
+//!
+//! A job never overlaps itself. Slots that pass while it runs, or while the daemon is down, are caught up once. A job that
+//! never ran has nothing to catch up: jobs that a new store needs run at once ([`Job::begins_at_once`]), the others at their
+//! first slot after the daemon first saw the job.
 
 pub mod jobs;
 pub(crate) mod nightly;
@@ -26,13 +28,13 @@ use crate::store::cron::CronRun;
 use crate::store::{Durability, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-/// A run that takes longer gets a row while it runs.
-const WORTH_A_ROW: Duration = Duration::from_secs(1);
-/// The last slot of a job that finds nothing to do is kept this often.
-const QUIET_SAVE_MS: i64 = 60_000;
+/// A run that takes longer has a row in `cron_schedule` while it runs.
+const RECORD_RUNNING_AFTER: Duration = Duration::from_secs(1);
+/// Interval at which the last slot of a job is stored while it finds nothing to do.
+const SAVE_SLOT_EVERY_MS: i64 = 60_000;
 
-/// Runs the jobs on their schedules until `jobs.stop`; then waits for those that run. `vitals` is told once they tick, and
-/// how runs end. Without a `tick`, a ticker is started.
+/// Runs the jobs on their schedules until `jobs.stop`, then waits for those that run. Records ticks and results in `vitals`.
+/// Starts a ticker if `tick` is `None`.
 ///
 /// # Errors
 /// If the store fails, or the ticker cannot start.
@@ -41,7 +43,7 @@ pub async fn run(jobs: Jobs, vitals: Arc<Vitals>, tick: Option<Arc<Notify>>) -> 
         let tick = Arc::new(Notify::new());
         let mut ticker = start_ticker(&tick).await?;
         let ended = run_ticked(jobs, vitals, &tick).await;
-        // `shutdown` does not wait for anything, and nothing of ours runs inside the ticker.
+        // It waits for nothing, and none of the jobs runs inside the ticker.
         let _ = ticker.shutdown().await;
         return ended;
     };
@@ -66,16 +68,13 @@ async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<()
     schedule.save().await
 }
 
-/// Why the schedules ended.
+/// The reason for which the schedules ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    /// The ticker did not start.
     #[error("the scheduler could not start: {0}")]
     Ticker(#[from] tokio_cron_scheduler::JobSchedulerError),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A job panicked.
     #[error("a scheduled job crashed: {0}")]
     Crashed(String),
 }
@@ -97,22 +96,22 @@ async fn start_ticker(tick: &Arc<Notify>) -> Result<JobScheduler, ScheduleError>
     Ok(ticker)
 }
 
-/// One job's place in its schedule.
+/// The schedule of one job.
 #[derive(Debug, Default)]
-struct Place {
+struct JobState {
+    /// The last slot, or if the job never ran, the time at which it was first seen.
     last: Option<UtcMillis>,
     saved: Option<UtcMillis>,
-    /// Nothing is due before this; looked at again earlier if the clock goes back, or the configuration changes.
+    /// Nothing is due before this time. Computed again if the clock goes back or the configuration changes.
     next: Option<UtcMillis>,
-    /// Whether it ever did, so that `last` is a slot of its.
+    /// True if the job ever ran, so that `last` is a slot.
     ran: bool,
     running: bool,
     outage: OutageLog,
 }
 
-impl Place {
-    /// `last` is the slot it last ran for, `first_seen` when a job that waits for its first slot became known.
-    fn of(last: Option<UtcMillis>, first_seen: Option<UtcMillis>) -> Self {
+impl JobState {
+    fn new(last: Option<UtcMillis>, first_seen: Option<UtcMillis>) -> Self {
         Self {
             last: last.or(first_seen),
             saved: last,
@@ -122,35 +121,36 @@ impl Place {
     }
 }
 
-/// `meta`: when a job was first looked at that had never run.
+/// Key in `meta` of the time at which a job that never ran was first seen.
 fn first_seen_key(job: Job) -> String {
     format!("cron_first_seen/{}", job.as_str())
 }
 
 struct Schedule {
     jobs: Jobs,
-    places: HashMap<Job, Place>,
-    looked_at: UtcMillis,
-    /// What the places' next slots were planned with.
+    states: HashMap<Job, JobState>,
+    ticked_at: UtcMillis,
+    /// The configuration with which the next slots were computed.
     planned: Arc<Config>,
     vitals: Arc<Vitals>,
 }
 
+/// A run that ended: the job, the result of recording it, and the failure to log.
 type Ended = (Job, Result<(), StoreError>, Option<IndexError>);
 
 impl Schedule {
     async fn load(jobs: Jobs, vitals: Arc<Vitals>) -> Result<Self, StoreError> {
-        let looked_at = jobs.clock.now();
+        let ticked_at = jobs.clock.now();
         let load = move |writer: &mut Writer<'_>| {
-            let place = |job| Ok((job, place_of(writer, job, looked_at)?));
-            Job::ALL.into_iter().map(place).collect::<Result<_, _>>()
+            let state = |job| Ok((job, load_state(writer, job, ticked_at)?));
+            Job::ALL.into_iter().map(state).collect::<Result<_, _>>()
         };
-        let places = jobs.indexer.store().write(Durability::Relaxed, load).await?;
+        let states = jobs.indexer.store().write(Durability::Relaxed, load).await?;
         let planned = jobs.config.borrow().clone();
         Ok(Self {
             jobs,
-            places,
-            looked_at,
+            states,
+            ticked_at,
             planned,
             vitals,
         })
@@ -159,29 +159,29 @@ impl Schedule {
     fn start_due(&mut self, running: &mut JoinSet<Ended>) {
         self.vitals.ticked();
         let now = self.jobs.clock.now();
-        let went_back = now < self.looked_at;
-        self.looked_at = now;
+        let went_back = now < self.ticked_at;
+        self.ticked_at = now;
         let config = self.jobs.config.borrow().clone();
         let planned = std::mem::replace(&mut self.planned, config.clone());
         let is_planned = Arc::ptr_eq(&config, &planned) && !went_back;
         for job in Job::ALL {
-            let Some(place) = self.places.get_mut(&job) else {
+            let Some(state) = self.states.get_mut(&job) else {
                 continue;
             };
-            if place.running || (is_planned && place.next.is_some_and(|next| now < next)) {
+            if state.running || (is_planned && state.next.is_some_and(|next| now < next)) {
                 continue;
             }
-            let found = plan(job, &planned, &config, place.last, now);
-            place.last = found.last_run;
-            place.next = found.next;
+            let found = plan(job, &planned, &config, state.last, now);
+            state.last = found.last_run;
+            state.next = found.next;
             if let Some(slot) = found.slot {
-                (place.running, place.ran) = (true, true);
-                let save = place.last.filter(|last| {
-                    place
+                (state.running, state.ran) = (true, true);
+                let save = state.last.filter(|last| {
+                    state
                         .saved
-                        .is_none_or(|saved| last.millis_since(saved).abs() >= QUIET_SAVE_MS)
+                        .is_none_or(|saved| last.millis_since(saved).abs() >= SAVE_SLOT_EVERY_MS)
                 });
-                place.saved = save.or(place.saved);
+                state.saved = save.or(state.saved);
                 running.spawn(run_job(self.jobs.clone(), job, slot, save));
             }
         }
@@ -190,22 +190,22 @@ impl Schedule {
     fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), ScheduleError> {
         let (job, stored, failure) = ended.map_err(|cause| ScheduleError::Crashed(cause.to_string()))?;
         let now = self.jobs.clock.now();
-        if let Some(place) = self.places.get_mut(&job) {
-            place.running = false;
-            // A slot may have passed meanwhile.
-            place.next = None;
+        if let Some(state) = self.states.get_mut(&job) {
+            state.running = false;
+            // A slot may have passed during the run.
+            state.next = None;
             self.vitals.job_ended(job.as_str(), failure.is_none(), now);
-            say(job, &mut place.outage, failure.as_ref(), now);
+            log_result(job, &mut state.outage, failure.as_ref(), now);
         }
         Ok(stored?)
     }
 
     async fn save(&self) -> Result<(), ScheduleError> {
         let slots: Vec<_> = self
-            .places
+            .states
             .iter()
-            .filter(|(_, place)| place.ran)
-            .filter_map(|(job, place)| Some((*job, place.last?)))
+            .filter(|(_, state)| state.ran)
+            .filter_map(|(job, state)| Some((*job, state.last?)))
             .collect();
         let save = move |writer: &mut Writer<'_>| {
             slots
@@ -216,13 +216,14 @@ impl Schedule {
     }
 }
 
-/// What is due by a configuration that may have replaced another one. A new schedule begins now: its slots of before were
-/// never there to be missed. What the old one has just called for is run.
+/// Computes what is due after a reload may have replaced the configuration `old` by `new`.
 fn plan(job: Job, old: &Config, new: &Config, last: Option<UtcMillis>, now: UtcMillis) -> Due {
     let by = |config: &Config, last| due(job.schedule(config), config.cron.time_zone, last, now);
     if job.schedule(old) == job.schedule(new) && old.cron.time_zone == new.cron.time_zone {
         return by(new, last);
     }
+    // A slot that the old schedule has just reached is run. Apart from that the new schedule starts now: its earlier slots
+    // were not missed.
     let found = by(old, last);
     match found.slot {
         Some(_) => found,
@@ -230,24 +231,24 @@ fn plan(job: Job, old: &Config, new: &Config, last: Option<UtcMillis>, now: UtcM
     }
 }
 
-/// Where a job is, from the store. Remembered at the first look, so that a restart before the first slot does not lose it.
-fn place_of(writer: &mut Writer<'_>, job: Job, now: UtcMillis) -> Result<Place, StoreError> {
+/// Loads the state of a job. Stores the time at which a job is first seen, or a restart before its first slot would lose it.
+fn load_state(writer: &mut Writer<'_>, job: Job, now: UtcMillis) -> Result<JobState, StoreError> {
     let last = writer.reader().last_slot(job.as_str())?;
     if last.is_some() || job.begins_at_once() {
-        return Ok(Place::of(last, None));
+        return Ok(JobState::new(last, None));
     }
     let key = first_seen_key(job);
     let seen = writer.reader().meta(&key)?;
     let seen = seen.and_then(|millis| millis.parse().ok()).map(UtcMillis);
-    // A moment of the future comes from a clock that was wrong then.
+    // A time in the future is from a clock that was wrong then.
     if let Some(seen) = seen.filter(|seen| *seen <= now) {
-        return Ok(Place::of(None, Some(seen)));
+        return Ok(JobState::new(None, Some(seen)));
     }
     writer.set_meta(&key, &now.0.to_string())?;
-    Ok(Place::of(None, Some(now)))
+    Ok(JobState::new(None, Some(now)))
 }
 
-/// Runs a job and keeps what is worth keeping of it.
+/// Runs a job and records the run if it took long, did something or failed. Stores `save` as its last slot.
 async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> Ended {
     let store = jobs.indexer.store().clone();
     let executed_at = jobs.clock.now();
@@ -262,7 +263,7 @@ async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> E
     };
     let work = jobs.run(job);
     tokio::pin!(work);
-    let (result, id) = match tokio::time::timeout(WORTH_A_ROW, &mut work).await {
+    let (result, id) = match tokio::time::timeout(RECORD_RUNNING_AFTER, &mut work).await {
         Ok(result) => (result, None),
         Err(_) => {
             let running = row.clone();
@@ -274,14 +275,14 @@ async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> E
             (work.await, id.ok())
         }
     };
-    let kept = keep(&jobs, row, id, &result, slot, save).await;
+    let recorded = record(&jobs, row, id, &result, slot, save).await;
     let failure = result
         .err()
         .filter(|error| !matches!(error, IndexError::Busy(_) | IndexError::Stopped));
-    (job, kept, failure)
+    (job, recorded, failure)
 }
 
-async fn keep(
+async fn record(
     jobs: &Jobs,
     mut row: CronRun,
     id: Option<i64>,
@@ -303,7 +304,8 @@ async fn keep(
     (row.status, row.message) = (status.to_owned(), message);
     let write = move |writer: &mut Writer<'_>| {
         if slot.missed_earlier {
-            let why = "earlier slots passed while the daemon was down or the job was busy; this run stands for them";
+            let why =
+                "earlier slots passed while the daemon was down or the job was busy; this run replaces them";
             writer.record_missed_slot(&job, slot.scheduled_for, why)?;
         }
         writer.set_last_slot(&job, save.unwrap_or(slot.scheduled_for))?;
@@ -316,9 +318,8 @@ async fn keep(
     jobs.indexer.store().write(Durability::Relaxed, write).await
 }
 
-/// A job that fails every five seconds is told in three lines, like every outage. A source that is down is told by
-/// capture already.
-fn say(job: Job, outage: &mut OutageLog, failure: Option<&IndexError>, now: UtcMillis) {
+/// Logs the start of a series of failures, reminders, and its end. Capture already logs a source that is down.
+fn log_result(job: Job, outage: &mut OutageLog, failure: Option<&IndexError>, now: UtcMillis) {
     let Some(error) = failure else {
         if let Some(OutageLine::Recovery { failures, .. }) = outage.recovered(now) {
             tracing::info!(job = job.as_str(), failures, "The job works again");

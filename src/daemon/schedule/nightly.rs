@@ -1,9 +1,9 @@
-//! The nightly verification: the net under every capture. A change that none saw, such as one that committed later than
-//! the overlap reaches, and an event that somebody lost by hand, are found here and mended through the changelog.
+//! The nightly verification, the safety net under capture. It finds changes that capture missed, such as a transaction that
+//! committed after `poll_overlap`, and events that were deleted by hand, and repairs them through the changelog.
 //!
-//! Each night it looks at what was updated lately, and at a share of everything, from the newest order down, so that all
-//! of history is covered in `verify.nights` nights. How far that sweep has come is kept in the store after each slice: a
-//! stop, a source that is down or a spent budget end the night, and the next one goes on there.
+//! Each night compares the orders that were updated recently, and a share of all orders from the newest down, so that
+//! `verify.nights` nights cover the whole history. The position of that sweep is stored after each slice: a stop, an
+//! unreachable source or a used-up budget ends the night, and the next one continues there.
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,29 +15,26 @@ use crate::store::{Durability, Reader, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
 use orderfeed_model::order::OrderId;
 
-/// `meta`: the sweep goes on below this id; empty when it begins anew.
+/// Key in `meta` of the id below which the sweep continues; empty if it starts over.
 const SWEEP_BELOW: &str = "verify_sweep_below";
-/// `meta`: when a sweep last reached the oldest order, in milliseconds.
+/// Key in `meta` of the time at which a sweep last reached the oldest order, in milliseconds.
 const SWEPT_AT: &str = "verify_swept_at";
-/// Orders of a sweep between two saves of its position.
+/// Orders of a sweep between two updates of its position.
 const SLICE: u64 = 10_000;
-/// How many orders the warning names.
+/// Most orders named in the warning.
 const NAMED: usize = 10;
 
-/// What a night is done with.
-pub(crate) struct Night<'a> {
+/// The verification of one night.
+pub(crate) struct NightlyVerification<'a> {
     pub(crate) indexer: &'a Indexer,
     pub(crate) clock: &'a Clock,
     pub(crate) config: &'a Config,
     pub(crate) stop: &'a CancellationToken,
 }
 
-impl Night<'_> {
-    /// Verifies and repairs; says what it did.
-    ///
-    /// # Errors
-    /// If source or store fail, or the daemon stops; what was verified stays so.
-    pub(crate) async fn verify(&self) -> Result<String, IndexError> {
+impl NightlyVerification<'_> {
+    /// Verifies and repairs. Returns a summary for the job history.
+    pub(crate) async fn run(&self) -> Result<String, IndexError> {
         let state = self
             .indexer
             .store()
@@ -51,11 +48,11 @@ impl Night<'_> {
         let budget = self.config.verify.budget.millis();
         let deadline = self.clock.now().plus_millis(budget);
         let mut sum = self.recent(deadline).await?;
-        self.warn(&sum);
+        self.log_differences(&sum);
         let (recent, found) = (sum.orders, sum.differing.total());
         self.sweep(deadline, &mut sum).await?;
         if sum.differing.total() > found {
-            self.warn(&sum);
+            self.log_differences(&sum);
         }
         let message = summary(&sum, recent);
         tracing::info!(
@@ -79,7 +76,7 @@ impl Night<'_> {
         self.part(filter, None, None, deadline).await
     }
 
-    /// Goes on with the sweep for a night's share.
+    /// Continues the sweep for one night's share.
     async fn sweep(&self, deadline: UtcMillis, sum: &mut VerifyReport) -> Result<(), IndexError> {
         let all = OrderFilter::default();
         let total = self.indexer.source().count_orders(&all).await?;
@@ -121,7 +118,8 @@ impl Night<'_> {
         let stop = || self.stop.is_cancelled() || self.clock.now() >= deadline;
         tokio::select! {
             biased;
-            // At once: a verification may wait for a minute before it looks again, and repairs only what it is sure of.
+            // Cancels at once: a verification may pause for a minute before it compares again. It repairs only confirmed
+            // differences, so a cut is harmless.
             () = self.stop.cancelled() => Err(IndexError::Stopped),
             report = self.indexer.verify(task, stop, |_| {}) => report,
         }
@@ -148,7 +146,7 @@ impl Night<'_> {
         Ok(self.indexer.store().write(Durability::Relaxed, save).await?)
     }
 
-    fn warn(&self, report: &VerifyReport) {
+    fn log_differences(&self, report: &VerifyReport) {
         let differing = report.differing;
         if differing.total() == 0 {
             return;
@@ -167,7 +165,7 @@ impl Night<'_> {
             unreadable_orders = differing.unreadable,
             repaired = report.repaired,
             orders = named.join(","),
-            "Verification found orders that differ from the source; those that can be mended are indexed again",
+            "Verification found orders that differ from the source; those that can be repaired are indexed again",
         );
     }
 }
@@ -181,7 +179,7 @@ fn summary(sum: &VerifyReport, recent: u64) -> String {
     };
     let budget = match sum.complete {
         true => "",
-        false => "; verify.budget is spent, the next night goes on",
+        false => "; verify.budget is used up, the next night continues",
     };
     format!("compared {recent} recent orders and {swept} of all: {found}{budget}")
 }
@@ -192,7 +190,7 @@ mod tests {
     use crate::indexer::Finding;
 
     #[test]
-    fn the_history_of_jobs_says_what_was_found() {
+    fn the_summary_counts_differences() {
         let mut sum = VerifyReport {
             orders: 30,
             complete: true,
@@ -208,7 +206,7 @@ mod tests {
         sum.differing.count(Finding::Unreadable);
         sum.complete = false;
         assert!(summary(&sum, 10).ends_with(
-            "2 differ, 1 of them cannot be understood; verify.budget is spent, the next night goes on"
+            "2 differ, 1 of them cannot be understood; verify.budget is used up, the next night continues"
         ));
     }
 }

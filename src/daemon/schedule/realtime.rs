@@ -1,4 +1,4 @@
-//! "Update on Save": in realtime mode the changelog is drained as soon as something is in it.
+//! "Update on Save": in realtime mode the changelog is indexed as soon as it grows.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::indexer::IndexError;
 use crate::store::views::ViewMode;
 use crate::store::{Reader, StoreError, Topic};
 
-/// Pause after a failure; capture tells about a source that is down.
+/// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Drains whenever a commit touched the changelog, until `jobs.stop`.
+/// Indexes the changelog after each commit that touches it, until `jobs.stop`.
 ///
 /// # Errors
 /// If the store fails.
@@ -24,7 +24,7 @@ pub async fn run(jobs: Jobs) -> Result<(), StoreError> {
             .read(|reader: &Reader<'_>| reader.view_state())
             .await?;
         let realtime = view.is_some_and(|view| view.mode == ViewMode::Realtime);
-        let failed = realtime && fails(&jobs).await?;
+        let failed = realtime && update_fails(&jobs).await?;
         tokio::select! {
             biased;
             () = jobs.stop.cancelled() => return Ok(()),
@@ -38,12 +38,13 @@ pub async fn run(jobs: Jobs) -> Result<(), StoreError> {
     }
 }
 
-async fn fails(jobs: &Jobs) -> Result<bool, StoreError> {
+async fn update_fails(jobs: &Jobs) -> Result<bool, StoreError> {
     match jobs.update_now().await {
         Ok(_) => Ok(false),
         Err(IndexError::Store(error)) => Err(error),
         Err(error) => {
-            tracing::debug!(error = %error, "Indexing on save waits");
+            // Debug, because capture already logs a source that is down.
+            tracing::debug!(error = %error, "Indexing on save is retried");
             Ok(true)
         }
     }

@@ -1,4 +1,4 @@
-//! First starts, and schedules that are replaced.
+//! Tests of first starts and of replaced schedules.
 
 use super::*;
 use crate::store::testing;
@@ -8,14 +8,14 @@ const DAY_MS: i64 = 86_400_000;
 const INSTALLED: UtcMillis = UtcMillis::from_secs(1_795_323_600);
 
 async fn slot(store: &crate::store::Store, job: Job, loaded: UtcMillis, now: UtcMillis) -> Option<Slot> {
-    let load = move |writer: &mut Writer<'_>| place_of(writer, job, loaded);
-    let place = store.write(Durability::Relaxed, load).await.unwrap();
+    let load = move |writer: &mut Writer<'_>| load_state(writer, job, loaded);
+    let state = store.write(Durability::Relaxed, load).await.unwrap();
     let config = Config::default();
-    due(job.schedule(&config), config.cron.time_zone, place.last, now).slot
+    due(job.schedule(&config), config.cron.time_zone, state.last, now).slot
 }
 
 #[test]
-fn a_new_schedule_begins_with_its_next_slot() {
+fn a_new_schedule_starts_with_its_next_slot() {
     let by = |verify: &str| {
         let mut config = Config::default();
         config.cron.verify_source = verify.parse().unwrap();
@@ -31,9 +31,9 @@ fn a_new_schedule_begins_with_its_next_slot() {
         (often.slot, often.next),
         (None, Some(hour(12).plus_millis(300_000)))
     );
-    let due_by_the_old_one = found("0 12 * * *", "0 3 * * *");
+    let due_by_the_old_schedule = found("0 12 * * *", "0 3 * * *");
     assert_eq!(
-        due_by_the_old_one.slot.map(|slot| slot.scheduled_for),
+        due_by_the_old_schedule.slot.map(|slot| slot.scheduled_for),
         Some(hour(12))
     );
 }
@@ -50,8 +50,8 @@ async fn a_first_start_fills_the_store_at_once_and_verifies_it_at_night() {
     let found = slot(&store, job, restarted, restarted).await;
     assert!(
         found.is_some_and(|slot| !slot.missed_earlier),
-        "the night that was slept through is caught up: {found:?}"
+        "the missed night is caught up: {found:?}"
     );
     let last = store.read(move |reader| reader.last_slot(job.as_str())).await;
-    assert_eq!(last.unwrap(), None, "it is not said to have run");
+    assert_eq!(last.unwrap(), None, "no run is recorded");
 }

@@ -1,4 +1,4 @@
-//! One life of the daemon: its real parts on the world's source, line and clock, from a start to a stop or a crash.
+//! One life of the daemon: its real tasks on the world's source, line and clock, from a start to a stop or a crash.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use orderfeed::daemon::lifecycle::vitals::Vitals;
 use orderfeed::daemon::requests::Requests;
 use orderfeed::daemon::schedule::jobs::Jobs;
 use orderfeed::daemon::tasks;
-use orderfeed::daemon::tasks::{Machinery, PartEnd};
+use orderfeed::daemon::tasks::{TaskContext, TaskEnd};
 use orderfeed::delivery::DeliveryContext;
 use orderfeed::delivery::http::transport::Connector;
 use orderfeed::indexer::Indexer;
@@ -46,7 +46,7 @@ struct House {
     /// Delivery has a channel of its own: two that wait for one wake in an order drawn by lot.
     delivery: watch::Sender<Arc<Config>>,
     lifecycle: Lifecycle,
-    parts: JoinSet<PartEnd>,
+    tasks: JoinSet<TaskEnd>,
     _lock: StoreLock,
 }
 
@@ -157,7 +157,7 @@ impl House {
         };
         let handler = Arc::new(Requests::new(jobs.clone()));
         let line = Arc::clone(world);
-        let machinery = Machinery {
+        let context = TaskContext {
             jobs,
             interval: world.with(|state| if state.calm { CALM_LOOKS } else { LOOKS }),
             vitals: Vitals::new(clock.now()),
@@ -180,16 +180,16 @@ impl House {
             config,
             delivery,
             lifecycle,
-            parts: tasks::start(machinery),
+            tasks: tasks::start(context),
             _lock: lock,
         })
     }
 
-    /// Time passes; a part that ends before the stop is a failure.
+    /// Time passes; a task that ends before the stop is a failure.
     async fn pass(&mut self, time: Duration) {
         tokio::select! {
             biased;
-            Some(ended) = self.parts.join_next() => self.world.fail(format!("a part ended: {ended:?}")),
+            Some(ended) = self.tasks.join_next() => self.world.fail(format!("a task ended: {ended:?}")),
             () = tokio::time::sleep(time) => {}
         }
     }
@@ -282,7 +282,7 @@ impl House {
         self.lifecycle.stop.cancel();
         let world = Arc::clone(&self.world);
         let draining = async {
-            while let Some(ended) = self.parts.join_next().await {
+            while let Some(ended) = self.tasks.join_next().await {
                 if !matches!(ended, Ok((_, Ok(())))) {
                     world.fail(format!("a part did not stop in order: {ended:?}"));
                 }

@@ -1,4 +1,4 @@
-//! The first sync of each website: where it stands, and whether its window holds.
+//! Metrics of the first syncs: progress, times, and whether the window is kept.
 
 use crate::first_sync::pace::Bottleneck;
 use crate::ops::openmetrics::{Exposition, Kind};

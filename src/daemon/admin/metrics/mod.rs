@@ -1,8 +1,8 @@
-//! The numbers, as OpenMetrics: a pure function from what was seen to text. `docs/SERVICE.md` has the table; a test holds
-//! it, the rules and the dashboard in `contrib/` against this.
+//! The metrics, as OpenMetrics: a pure function from measurements to text. Tests compare it with the table in
+//! `docs/SERVICE.md` and with the rules and the dashboard in `contrib/`.
 //!
-//! Cardinality is bounded: labels are websites that have a row in the store, kinds, outcomes, states, jobs and classes of
-//! answers. Nothing that the source or the edge says becomes a label.
+//! Cardinality is bounded: labels are websites with a row in the store, kinds, outcomes, states, jobs and classes of
+//! answers. No text from the source or the edge becomes a label.
 
 mod first_sync;
 mod process;
@@ -11,7 +11,7 @@ mod store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use crate::daemon::admin::metrics::process::Process;
+pub(crate) use crate::daemon::admin::metrics::process::ProcessStats;
 
 use crate::daemon::lifecycle::vitals::{JobRuns, Reloads};
 use crate::daemon::schedule::jobs::Job;
@@ -20,9 +20,9 @@ use crate::ops::openmetrics::{Exposition, Format, Kind};
 use crate::ops::status::Snapshot;
 use orderfeed_model::clock::UtcMillis;
 
-/// Everything that is shown, at one moment.
+/// All measurements of one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Scene {
+pub(crate) struct MetricsInput {
     pub(crate) now: UtcMillis,
     pub(crate) ready: bool,
     /// `None` if the store cannot be read.
@@ -33,26 +33,26 @@ pub(crate) struct Scene {
     pub(crate) started_at: UtcMillis,
     pub(crate) queued_writes: usize,
     pub(crate) units_per_second: u32,
-    pub(crate) process: Process,
+    pub(crate) process: ProcessStats,
 }
 
-/// The text of `/metrics`.
-pub(crate) fn render(scene: &Scene, format: Format) -> String {
+/// Renders `/metrics`.
+pub(crate) fn render(input: &MetricsInput, format: Format) -> String {
     let mut text = Exposition::new(format);
-    daemon(&mut text, scene);
-    jobs(&mut text, scene);
-    requests(&mut text, scene);
-    times(&mut text, &scene.delivery);
-    if let Some(snapshot) = &scene.snapshot {
-        store::render(&mut text, snapshot, scene.now);
-        first_sync::render(&mut text, &snapshot.first_syncs, scene.now);
+    daemon(&mut text, input);
+    jobs(&mut text, input);
+    requests(&mut text, input);
+    times(&mut text, &input.delivery);
+    if let Some(snapshot) = &input.snapshot {
+        store::render(&mut text, snapshot, input.now);
+        first_sync::render(&mut text, &snapshot.first_syncs, input.now);
     }
-    writer(&mut text, scene.queued_writes);
-    process::render(&mut text, scene.process, scene.started_at);
+    writer(&mut text, input.queued_writes);
+    process::render(&mut text, input.process, input.started_at);
     text.finish()
 }
 
-fn daemon(text: &mut Exposition, scene: &Scene) {
+fn daemon(text: &mut Exposition, input: &MetricsInput) {
     let labels = [
         ("version", env!("CARGO_PKG_VERSION")),
         ("sqlite", crate::store::sqlite_version()),
@@ -68,26 +68,26 @@ fn daemon(text: &mut Exposition, scene: &Scene) {
         Kind::Gauge,
         "1 once store, source configuration and schedules are up, 0 before and while draining.",
     )
-    .count(&[], u64::from(scene.ready));
+    .count(&[], u64::from(input.ready));
     text.family(
         "orderfeed_config_last_reload_successful",
         Kind::Gauge,
         "1 if the configuration that was read last is in force, 0 if it was not valid.",
     )
-    .count(&[], u64::from(scene.reloads.last_ok));
+    .count(&[], u64::from(input.reloads.last_ok));
     text.family(
         "orderfeed_config_last_reload_success_timestamp_seconds",
         Kind::Gauge,
         "When the configuration that is in force was read.",
     )
-    .seconds(&[], scene.reloads.in_force_since.0);
+    .seconds(&[], input.reloads.in_force_since.0);
 }
 
-/// The end of a job's last run is known from this process, or, before its first run here, from the store's history.
-fn jobs(text: &mut Exposition, scene: &Scene) {
-    let of = |job: Job| scene.jobs.get(job.as_str()).copied().unwrap_or_default();
+fn jobs(text: &mut Exposition, input: &MetricsInput) {
+    let of = |job: Job| input.jobs.get(job.as_str()).copied().unwrap_or_default();
+    // Before a job's first run in this process, the times of its last runs are those in the store.
     let kept = |job: Job, status: &str| {
-        let runs = &scene.snapshot.as_ref()?.cron;
+        let runs = &input.snapshot.as_ref()?.cron;
         let run = runs
             .iter()
             .find(|run| run.job == job.as_str() && run.status == status)?;
@@ -130,8 +130,8 @@ fn jobs(text: &mut Exposition, scene: &Scene) {
     }
 }
 
-fn requests(text: &mut Exposition, scene: &Scene) {
-    let delivery = &scene.delivery;
+fn requests(text: &mut Exposition, input: &MetricsInput) {
+    let delivery = &input.delivery;
     let mut answers = text.family(
         "orderfeed_requests",
         Kind::Counter,
@@ -178,7 +178,7 @@ fn requests(text: &mut Exposition, scene: &Scene) {
         ),
         (
             "orderfeed_rate_gate_waits",
-            "Times that the rate gate held a request back.",
+            "Times that the rate limit held a request back.",
             delivery.rate_limit_waits,
         ),
     ];
@@ -188,9 +188,9 @@ fn requests(text: &mut Exposition, scene: &Scene) {
     text.family(
         "orderfeed_request_units_per_second_limit",
         Kind::Gauge,
-        "Request units a second that the rate gate lets through; 0: no gate.",
+        "Request units a second that the rate limit lets through; 0: no limit.",
     )
-    .count(&[], u64::from(scene.units_per_second));
+    .count(&[], u64::from(input.units_per_second));
     lanes(text, delivery);
 }
 

@@ -1,4 +1,4 @@
-//! Numbers of the process and of the disk below the store.
+//! Metrics of the process and of the store's disk.
 
 use std::path::Path;
 
@@ -6,17 +6,17 @@ use crate::ops::openmetrics::{Exposition, Kind};
 use crate::store::file::space::free_bytes;
 use orderfeed_model::clock::UtcMillis;
 
-/// What the system says.
+/// Measurements of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Process {
-    /// Memory that is resident; `None` where `/proc` is not to be seen.
+pub(crate) struct ProcessStats {
+    /// `None` if `/proc` cannot be read.
     pub(super) resident_bytes: Option<u64>,
-    /// Space that the daemon's user may still use on the store's disk.
+    /// Free space on the store's disk for the daemon's user.
     pub(super) free_bytes: Option<u64>,
 }
 
-impl Process {
-    /// Asks the system about this process and the disk of `store`.
+impl ProcessStats {
+    /// Measures this process and the disk of `store`.
     pub(crate) fn measure(store: &Path) -> Self {
         Self {
             resident_bytes: resident_bytes(),
@@ -25,14 +25,14 @@ impl Process {
     }
 }
 
-/// The second field of `/proc/self/statm`, in pages (proc_pid_statm(5)).
+/// Reads the second field of `/proc/self/statm`, in pages (proc_pid_statm(5)).
 fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages.saturating_mul(rustix::param::page_size() as u64))
 }
 
-pub(super) fn render(text: &mut Exposition, process: Process, started_at: UtcMillis) {
+pub(super) fn render(text: &mut Exposition, process: ProcessStats, started_at: UtcMillis) {
     if let Some(free) = process.free_bytes {
         text.family(
             "orderfeed_store_free_bytes",

@@ -1,4 +1,4 @@
-//! The numbers that the snapshot of the store holds.
+//! Metrics from the snapshot of the store.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +92,6 @@ fn index(text: &mut Exposition, snapshot: &Snapshot, now: UtcMillis) {
     }
 }
 
-/// A store that no daemon has used yet has no word for it: nothing is held back.
 fn intake(text: &mut Exposition, intake: &IntakeStatus) {
     let mut states = text.family(
         "orderfeed_intake_state",
@@ -100,6 +99,7 @@ fn intake(text: &mut Exposition, intake: &IntakeStatus) {
         "1 for what may flow in: open, history_waits, paused_outbox_full or paused_disk_nearly_full.",
     );
     for flow in Flow::ALL.map(Flow::as_str) {
+        // A store that no daemon has used has no state yet, and nothing is held back.
         let is_it = intake.flow == flow || (intake.flow.is_empty() && flow == Flow::Open.as_str());
         states.count(&[("state", flow)], u64::from(is_it));
     }
@@ -183,7 +183,7 @@ fn senders(text: &mut Exposition, websites: &[WebsiteStatus]) {
     }
 }
 
-/// Two backfills of a kind at once are shown as one.
+/// Renders the sums of the running backfills of each kind.
 fn backfills(text: &mut Exposition, snapshot: &Snapshot) {
     let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for backfill in &snapshot.backfills {

@@ -1,4 +1,4 @@
-//! The whole text, and whoever names a metric.
+//! Tests of the whole text, and of files that name metrics.
 
 use std::collections::BTreeSet;
 
@@ -7,18 +7,18 @@ use crate::delivery::Times;
 use crate::ops::status::testing::{backfill, first_sync, snapshot, website};
 use crate::ops::status::{FirstSyncStatus, Moment, NotExported};
 
-/// With every family.
-fn scene() -> Scene {
-    let mut seen = snapshot();
-    seen.index.backlog = 7;
-    seen.index.oldest_change_at = Some(Moment(UtcMillis(9_000)));
-    seen.not_exported = vec![NotExported {
+/// Measurements that render every family.
+fn input() -> MetricsInput {
+    let mut snapshot = snapshot();
+    snapshot.index.backlog = 7;
+    snapshot.index.oldest_change_at = Some(Moment(UtcMillis(9_000)));
+    snapshot.not_exported = vec![NotExported {
         reason: "its website is not configured",
         orders: 5,
     }];
-    seen.source.checked_at = Some(Moment(UtcMillis(9_500)));
-    seen.backfills = vec![backfill(), backfill()];
-    seen.intake.flow = "paused_disk_nearly_full".to_owned();
+    snapshot.source.checked_at = Some(Moment(UtcMillis(9_500)));
+    snapshot.backfills = vec![backfill(), backfill()];
+    snapshot.intake.flow = "paused_disk_nearly_full".to_owned();
     let in_time = FirstSyncStatus {
         state: "complete",
         completed_at: Some(Moment(UtcMillis(8_500))),
@@ -27,8 +27,8 @@ fn scene() -> Scene {
         limited_by: None,
         ..first_sync("odd\"code")
     };
-    seen.first_syncs = vec![first_sync("base"), in_time];
-    seen.websites = vec![website("base"), website("odd\"code")];
+    snapshot.first_syncs = vec![first_sync("base"), in_time];
+    snapshot.websites = vec![website("base"), website("odd\"code")];
     let ran = JobRuns {
         succeeded: 3,
         failed: 1,
@@ -39,10 +39,10 @@ fn scene() -> Scene {
         counts: std::array::from_fn(|bucket| bucket as u64),
         sum_ms: 123_456,
     };
-    Scene {
+    MetricsInput {
         now: UtcMillis(10_000),
         ready: true,
-        snapshot: Some(Arc::new(seen)),
+        snapshot: Some(Arc::new(snapshot)),
         delivery: StatsSnapshot {
             answers: [0, 9, 0, 2, 1],
             no_answer: 1,
@@ -67,7 +67,7 @@ fn scene() -> Scene {
         started_at: UtcMillis(1_000),
         queued_writes: 2,
         units_per_second: 3000,
-        process: Process {
+        process: ProcessStats {
             resident_bytes: Some(20 << 20),
             free_bytes: Some(1 << 30),
         },
@@ -81,7 +81,7 @@ fn families(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The words of `text` that look like a metric of ours.
+/// Returns the words of `text` that look like metrics of the daemon.
 fn named(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| word.starts_with("orderfeed_") || word.starts_with("process_"))
@@ -90,15 +90,15 @@ fn named(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_text_is_as_it_was() {
-    let text = render(&scene(), Format::OpenMetrics);
+fn the_text_is_unchanged() {
+    let text = render(&input(), Format::OpenMetrics);
     let text = text.replace(crate::store::sqlite_version(), "[sqlite]");
     insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "[version]"));
 }
 
 #[test]
 fn every_sample_belongs_to_the_family_above_it_and_is_there_once() {
-    let text = render(&scene(), Format::OpenMetrics);
+    let text = render(&input(), Format::OpenMetrics);
     let mut family = "";
     let mut samples = BTreeSet::new();
     for line in text.lines() {
@@ -120,10 +120,10 @@ fn every_sample_belongs_to_the_family_above_it_and_is_there_once() {
 }
 
 #[test]
-fn a_store_that_cannot_be_read_leaves_the_rest() {
-    let mut scene = scene();
-    scene.snapshot = None;
-    let text = render(&scene, Format::OpenMetrics);
+fn without_the_store_the_other_metrics_remain() {
+    let mut input = input();
+    input.snapshot = None;
+    let text = render(&input, Format::OpenMetrics);
     assert!(
         text.contains("orderfeed_requests_total{status=\"2xx\"} 9\n") && !text.contains("orderfeed_pending")
     );
@@ -137,12 +137,12 @@ fn the_documentation_lists_every_family_and_no_other() {
         .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
         .filter(|name| named(name).len() == 1)
         .collect();
-    assert_eq!(listed, families(&render(&scene(), Format::OpenMetrics)));
+    assert_eq!(listed, families(&render(&input(), Format::OpenMetrics)));
 }
 
 #[test]
-fn rules_and_dashboard_name_only_what_there_is() {
-    let text = render(&scene(), Format::OpenMetrics);
+fn rules_and_dashboard_name_only_existing_metrics() {
+    let text = render(&input(), Format::OpenMetrics);
     let series: BTreeSet<String> = text
         .lines()
         .filter(|line| !line.starts_with('#'))
