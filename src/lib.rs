@@ -1,5 +1,5 @@
 //! `orderfeed` delivers the order status events of an Adobe Commerce instance to the Adobe Experience Platform
-//! edge. This is a map of its modules; `docs/ARCHITECTURE.md` has the whole picture.
+//! edge. This table maps its modules; `docs/ARCHITECTURE.md` describes how they work together.
 //!
 //! ```text
 //! source ──capture──▶ changelog ──indexer──▶ outbox ──delivery──▶ edge
@@ -9,21 +9,21 @@
 //! |---|---|
 //! | [`cli`] | the commands, their help, output and exit codes |
 //! | [`doctor`] | the checks of `orderfeed doctor` |
-//! | [`daemon`] | start, schedules, requests from commands, the admin endpoint, drain and stop |
-//! | [`indexer`] | from the source into the changelog, and from the changelog into feed rows and events |
-//! | [`delivery`] | from the outbox to the edge: requests, response rules, backoff, tokens |
-//! | [`ops`] | logging, the snapshots behind `status` and `explain`, systemd's protocol |
-//! | [`first_sync`] | the first-sync window: next step, pace and warnings; pure |
+//! | [`daemon`] | start and shutdown, schedules, requests of commands, the admin endpoint |
+//! | [`indexer`] | captures changes into the changelog, and derives feed rows and events from it |
+//! | [`delivery`] | sends the outbox to the edge: requests, response rules, backoff, tokens |
+//! | [`ops`] | logging, the snapshots behind `status` and `explain`, systemd notifications |
+//! | [`first_sync`] | decides the next step, pace and warnings of a first sync; pure |
 //! | [`store`] | the one SQLite database: changelog, feed, outbox, schedules |
 //! | [`commerce`] | the sources that orders are read from: MySQL, MariaDB, embedded SQLite |
-//! | [`config`] | the layers of the configuration, their validation, and messages that name the fix |
+//! | [`config`] | loads, merges and validates the configuration; errors name the fix |
 //!
 //! The crates below depend on nothing above:
 //!
 //! | crate | purpose |
 //! |---|---|
 //! | `orderfeed_events` | order → status events → XDM; pure |
-//! | `orderfeed_model` | orders, exact amounts, and time: the only reader of the wall clock |
+//! | `orderfeed_model` | orders, exact amounts, and the only reader of the wall clock |
 //! | `orderfeed_emulator` | a local Edge Network and IMS for trials and tests |
 //! | `orderfeed_demo_shop` | a shop in Commerce's tables, with simulated shoppers |
 //! | `orderfeed_test_support` | database servers, the edge and an oracle for tests and benchmarks |

@@ -1,4 +1,4 @@
-//! Parses the command line and hands over; nothing else.
+//! The program: passes the command line to [`orderfeed::cli`].
 
 use std::process::ExitCode;
 

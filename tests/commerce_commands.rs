@@ -1,4 +1,4 @@
-//! What an operator of Commerce knows by heart, asked of a live daemon: the same commands, tables and sentences.
+//! Commerce's commands on a running daemon: the same options, tables and messages as in Commerce.
 
 use serde_json::Value;
 
@@ -8,11 +8,11 @@ use crate::support::embedded::ShopHouse;
 
 const ID: &str = "sales_order_data_exporter_v2";
 
-/// The cells of a table's only row.
+/// Returns the cells of the only row of a table.
 #[track_caller]
 fn row(table: &str) -> Vec<String> {
     let rules = table.lines().filter(|line| line.starts_with("+-")).count();
-    assert_eq!(rules, 3, "a table in rules:\n{table}");
+    assert_eq!(rules, 3, "not a table with one row:\n{table}");
     let line = table.lines().nth(3).unwrap();
     line.trim_matches('|')
         .split('|')
@@ -24,7 +24,7 @@ fn row(table: &str) -> Vec<String> {
 fn is_moment(text: &str) {
     assert!(
         orderfeed_model::clock::UtcMillis::parse_sql(text).is_some(),
-        "{text:?} is no YYYY-MM-DD HH:MM:SS"
+        "{text:?} is not YYYY-MM-DD HH:MM:SS"
     );
 }
 
@@ -39,13 +39,13 @@ async fn the_index_commands_show_and_change_a_live_daemon() {
         let args: Vec<&str> = command.split(' ').collect();
         house.installation.run(&args)
     };
-    let told = |house: &ShopHouse, command: &str| ask(house, command).ok();
+    let run = |house: &ShopHouse, command: &str| ask(house, command).ok();
 
     assert_eq!(
-        told(&house, "indexer:info"),
+        run(&house, "indexer:info"),
         format!("{ID:<40} Sales Orders Feed\n")
     );
-    let status = row(&told(&house, "indexer:status"));
+    let status = row(&run(&house, "indexer:status"));
     assert_eq!(
         status[..5],
         [
@@ -57,7 +57,7 @@ async fn the_index_commands_show_and_change_a_live_daemon() {
         ]
     );
     is_moment(&status[5]);
-    let mview = row(&told(&house, &format!("indexer:status:mview {ID}")));
+    let mview = row(&run(&house, &format!("indexer:status:mview {ID}")));
     assert_eq!(
         (mview[0].as_str(), mview[1].as_str(), mview[2].as_str()),
         (ID, "enabled", "idle")
@@ -65,58 +65,55 @@ async fn the_index_commands_show_and_change_a_live_daemon() {
     is_moment(&mview[3]);
     assert_eq!(mview[5], "0");
     assert_eq!(
-        told(&house, "indexer:show-mode"),
+        run(&house, "indexer:show-mode"),
         format!("{:<50} Update by Schedule\n", "Sales Orders Feed:")
     );
 
     let changed = "Index mode for Indexer Sales Orders Feed was changed from 'Update by Schedule' to 'Update on Save'\n";
-    assert_eq!(told(&house, "indexer:set-mode realtime"), changed);
+    assert_eq!(run(&house, "indexer:set-mode realtime"), changed);
     let unchanged = "Index mode for Indexer Sales Orders Feed has not been changed\n";
-    assert_eq!(
-        told(&house, &format!("indexer:set-mode realtime {ID}")),
-        unchanged
-    );
-    let status = row(&told(&house, "indexer:status"));
+    assert_eq!(run(&house, &format!("indexer:set-mode realtime {ID}")), unchanged);
+    let status = row(&run(&house, "indexer:status"));
     assert_eq!(status[2..4], ["Ready", "Save"]);
     house.place();
     let expected = house.expected();
     eventually("an order in realtime", || house.is_served(&edge, expected.len()));
     assert!(
-        told(&house, "indexer:set-mode schedule").contains("from 'Update on Save' to 'Update by Schedule'")
+        run(&house, "indexer:set-mode schedule").contains("from 'Update on Save' to 'Update by Schedule'")
     );
 
     let suspended = "Index status for Indexer 'Sales Orders Feed' was changed from 'valid' to 'suspended'.\n";
     assert_eq!(
-        told(&house, &format!("indexer:set-status suspended {ID}")),
+        run(&house, &format!("indexer:set-status suspended {ID}")),
         suspended
     );
     house.place();
     eventually("a change waits while the index is suspended", || {
         house.installation.index().is_some_and(|i| i.backlog > 0)
     });
-    let status = row(&told(&house, "indexer:status"));
+    let status = row(&run(&house, "indexer:status"));
     assert_eq!(status[2], "Suspended");
     assert_eq!(status[4], "suspended (1 in backlog)");
-    assert!(told(&house, &format!("indexer:set-status valid {ID}")).contains("from 'suspended' to 'valid'"));
+    assert!(run(&house, &format!("indexer:set-status valid {ID}")).contains("from 'suspended' to 'valid'"));
     let expected = house.expected();
     eventually("what waited", || house.is_served(&edge, expected.len()));
 
     for command in ["indexer:reindex", "index:reindex"] {
-        let said = told(&house, &format!("{command} {ID}"));
-        let clock = said
+        let output = run(&house, &format!("{command} {ID}"));
+        let clock = output
             .trim_end()
             .strip_prefix("Sales Orders Feed index has been rebuilt successfully in ");
         assert!(
             clock.is_some_and(|clock| clock.len() == 8 && clock.starts_with("00:00:")),
-            "{said}"
+            "{output}"
         );
     }
     assert_eq!(
-        told(&house, "indexer:reset"),
+        run(&house, "indexer:reset"),
         "Sales Orders Feed indexer has been invalidated.\n"
     );
     eventually("the scheduled reindex", || house.installation.is_settled());
-    assert_eq!(row(&told(&house, "indexer:status"))[2], "Ready");
+    assert_eq!(row(&run(&house, "indexer:status"))[2], "Ready");
 
     let Ran { code, stderr, .. } = ask(&house, "indexer:reindex catalog_product_price");
     assert_eq!(code, Some(1));
@@ -149,8 +146,8 @@ async fn schedules_and_status_are_those_of_the_live_daemon() {
     ];
     for job in jobs {
         assert!(list.contains(job), "{list}");
-        let said = house.installation.run(&["cron", "run", job]).ok();
-        assert!(said.starts_with(&format!("{job} ran in ")), "{said}");
+        let output = house.installation.run(&["cron", "run", job]).ok();
+        assert!(output.starts_with(&format!("{job} ran in ")), "{output}");
     }
     let history = json(&["cron", "history", "--json"]);
     let ran: Vec<&str> = history
@@ -168,7 +165,7 @@ async fn schedules_and_status_are_those_of_the_live_daemon() {
             .all(|run| run["status"] == "success"),
         "{history:#}"
     );
-    // The first sync is nobody's job; a reindex that an operator asks for is.
+    // The first sync is not a scheduled job, but a reindex after a reset is.
     house.installation.run(&["indexer:reset"]).ok();
     eventually("the scheduled reindex", || house.installation.is_settled());
     let rebuilt = json(&[

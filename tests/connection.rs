@@ -149,7 +149,11 @@ async fn wrong_credentials_are_told_apart() {
     secret
         .says(
             1,
-            &["token                  FAILED", "check edge.oauth", "not asked"],
+            &[
+                "token                  FAILED",
+                "check edge.oauth",
+                "a check above failed",
+            ],
         )
         .await;
     let organization = Written {
@@ -174,7 +178,7 @@ async fn an_edge_that_is_down_or_ill_is_unreachable() {
         &[
             "edge address           UNREACHABLE",
             "check edge.url",
-            "not asked",
+            "a check above failed",
         ],
     )
     .await;

@@ -197,7 +197,7 @@ async fn an_orders_life_is_told_from_the_shop_to_the_answer() {
     let (code, told) = place.run(&["explain", &number]).await;
     assert_eq!(code, 0, "{told}");
     for words in [
-        "Shop       could not be asked",
+        "Shop       could not be read",
         "Daemon     not running",
         ": Submitted",
     ] {
@@ -205,7 +205,7 @@ async fn an_orders_life_is_told_from_the_shop_to_the_answer() {
     }
     let (code, told) = place.run(&["explain", "nobody-has-this"]).await;
     assert_eq!(code, 1, "{told}");
-    assert!(told.contains("No order nobody-has-this is known."), "{told}");
+    assert!(told.contains("No order nobody-has-this was found."), "{told}");
 }
 
 #[tokio::test]

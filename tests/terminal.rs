@@ -1,5 +1,5 @@
-//! `orderfeed run` in the foreground: on a terminal, the first sync is a bar below the log that goes away when it is over;
-//! elsewhere there is no trace of it.
+//! `orderfeed run` in the foreground: on a terminal, a progress bar of the first sync is below the log until it ends.
+//! Elsewhere there is no bar.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,16 +16,16 @@ use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 use crate::support::leaks;
 
-/// What the bar begins with.
+/// Start of the bar.
 const BAR: &str = "First sync of 4 websites [";
 
-/// A terminal that remembers everything that was written to it.
+/// A pseudo-terminal that records everything written to it.
 struct Terminal {
     written: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
-    /// With the side that a program writes to.
+    /// Returns the terminal and the side that a program writes to.
     fn open() -> (Self, OwnedFd) {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
@@ -42,7 +42,7 @@ impl Terminal {
         };
         std::thread::spawn(move || {
             let (mut master, mut chunk) = (File::from(master), [0; 4096]);
-            // It ends with an error when the last writer is gone.
+            // Reading fails once the last writer has closed its side.
             while let Ok(read @ 1..) = master.read(&mut chunk) {
                 written.lock().unwrap().extend_from_slice(&chunk[..read]);
             }
@@ -54,14 +54,14 @@ impl Terminal {
         String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
     }
 
-    /// The lines that a person sees, without colours.
+    /// Returns the lines on the screen, without colours.
     fn screen(&self) -> Vec<String> {
         let mut lines = vec![String::new()];
         let plain = without_colours(&self.text());
         let mut rest = plain.as_str();
         while let Some(c) = rest.chars().next() {
             let line = lines.last_mut().unwrap();
-            // The bar begins anew with these two; nothing else goes back.
+            // Only the bar moves the cursor back, with this sequence.
             if let Some(after) = rest.strip_prefix("\r\u{1b}[K") {
                 line.clear();
                 rest = after;
@@ -95,7 +95,7 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
-/// Orders and events of every bar that was drawn: done and in all.
+/// Parses the numbers of every bar drawn: orders done and in total, events sent and in total.
 fn drawn(text: &str) -> Vec<[u64; 4]> {
     let bars = text
         .split(BAR)
@@ -110,8 +110,8 @@ fn drawn(text: &str) -> Vec<[u64; 4]> {
     bars.filter_map(numbers).collect()
 }
 
-/// A first sync that stands until it is let go: the edge is not there for anybody.
-async fn standing() -> (EmulatorHandle, ShopHouse, usize) {
+/// Starts an edge that answers 503 until it is reset, so that the first sync cannot finish.
+async fn blocked_edge() -> (EmulatorHandle, ShopHouse, usize) {
     let edge = edge::start().await;
     let house = ShopHouse::new(&edge.server_url(), 120);
     house.installation.layer("auto", "[log]\nformat = \"auto\"\n");
@@ -121,7 +121,7 @@ async fn standing() -> (EmulatorHandle, ShopHouse, usize) {
 }
 
 async fn on_a_terminal(environment: impl FnOnce(&mut Command)) -> Terminal {
-    let (edge, house, events) = standing().await;
+    let (edge, house, events) = blocked_edge().await;
     let (terminal, slave) = Terminal::open();
     let daemon = house.installation.start_with(|command| {
         command.stderr(slave).env("TERM", "xterm").env_remove("NO_COLOR");
@@ -134,7 +134,7 @@ async fn on_a_terminal(environment: impl FnOnce(&mut Command)) -> Terminal {
     });
     edge.reset();
     eventually("everything arrives", || house.is_served(&edge, events));
-    eventually("the bar is taken away", || {
+    eventually("the bar disappears", || {
         let screen = terminal.screen();
         screen
             .iter()
@@ -147,13 +147,13 @@ async fn on_a_terminal(environment: impl FnOnce(&mut Command)) -> Terminal {
     eventually("the last line", || terminal.text().contains("The daemon ended"));
     let screen = terminal.screen();
     assert_eq!(screen.last().map(String::as_str), Some(""), "{screen:#?}");
-    // The log goes by above the bar, line by line.
-    let is_of_the_log = |line: &&String| line.get(2..3) == Some(":") && line.get(5..6) == Some(":");
-    let strange: Vec<_> = screen
+    // Beside the bar there are only whole log lines.
+    let is_log_line = |line: &&String| line.get(2..3) == Some(":") && line.get(5..6) == Some(":");
+    let other: Vec<_> = screen
         .iter()
-        .filter(|line| !line.is_empty() && !is_of_the_log(line))
+        .filter(|line| !line.is_empty() && !is_log_line(line))
         .collect();
-    assert!(strange.is_empty(), "{strange:#?}");
+    assert!(other.is_empty(), "{other:#?}");
     let bars = drawn(&terminal.text());
     assert!(
         bars.is_sorted_by(|one, later| one[0] <= later[0] && one[2] <= later[2]),
@@ -164,26 +164,28 @@ async fn on_a_terminal(environment: impl FnOnce(&mut Command)) -> Terminal {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_first_sync_is_a_bar_below_the_log_and_goes_away() {
+async fn a_first_sync_has_a_bar_below_the_log_until_it_ends() {
     let terminal = on_a_terminal(|_| {}).await;
     assert!(terminal.text().contains("\u{1b}[32m"), "levels are coloured");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_colour_there_is_a_bar_and_no_colour() {
+async fn no_color_disables_colours_but_not_the_bar() {
     let terminal = on_a_terminal(|command| {
         command.env("NO_COLOR", "1");
     })
     .await;
     let text = terminal.text();
-    assert_eq!(without_colours(&text), text, "no colour is left to take away");
+    assert_eq!(without_colours(&text), text, "there are colours");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_there_is_no_terminal_there_is_neither_bar_nor_escape() {
-    let (edge, house, events) = standing().await;
+async fn without_a_terminal_there_is_neither_bar_nor_escape_sequence() {
+    let (edge, house, events) = blocked_edge().await;
     let daemon = house.installation.start();
-    eventually("it stands", || house.installation.pending() == events as u64);
+    eventually("the first sync is blocked", || {
+        house.installation.pending() == events as u64
+    });
     edge.reset();
     eventually("everything arrives", || house.is_served(&edge, events));
     eventually("the ends of the first syncs", || {

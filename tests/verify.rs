@@ -136,7 +136,7 @@ async fn every_way_to_differ_is_found_told_and_mended_beside_a_daemon() {
         .run(&["verify", "--orders", &format!("{lost},no-such-order")]);
     assert_eq!(one.code, Some(1), "{one:?}");
     assert!(
-        one.stdout.contains("the outbox lacks events") && one.stdout.contains("no-such-order: neither"),
+        one.stdout.contains("the outbox lacks events") && one.stdout.contains("no-such-order: no such order"),
         "{one:?}"
     );
 

@@ -1,4 +1,4 @@
-//! The command tree with its help.
+//! The command tree and its help.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use crate::cli::delivery::DeliveryCommand;
 use crate::cli::delivery::failed::FailedCommand;
 use crate::cli::delivery::test_connection::TestConnectionArgs;
 use crate::cli::index::cron::CronCommand;
-use crate::cli::index::indexer::{Indexers, ReindexArgs, SetModeArgs, SetStatusArgs};
+use crate::cli::index::indexer::{IndexerArgs, ReindexArgs, SetModeArgs, SetStatusArgs};
 use crate::cli::index::resync::ResyncArgs;
 use crate::cli::index::verify::VerifyArgs;
 use crate::cli::inspect::doctor::DoctorArgs;
@@ -27,23 +27,23 @@ use crate::cli::trial::emulator::EmulatorArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
-  orderfeed demo                                  see the whole main job, without any set-up
-  orderfeed config check                          is the configuration right?
+  orderfeed demo                                  try everything, without any set-up
+  orderfeed config check                          check the configuration
   orderfeed run                                   run the daemon in the foreground
-  orderfeed status                                what is going on?
-  orderfeed doctor                                what is wrong, and what mends it?
-  orderfeed explain 000000101                     what became of this order?
-  orderfeed test-connection                       would the edge take events?
-  orderfeed indexer:status                        the index, as Commerce prints it
+  orderfeed status                                show what runs, what is pending and what failed
+  orderfeed doctor                                find problems and how to fix them
+  orderfeed explain 000000101                     show what happened to an order
+  orderfeed test-connection                       check whether the edge accepts requests
+  orderfeed indexer:status                        show the index, as Commerce prints it
   orderfeed saas:resync --feed orders             send what is new, changed or failed
-  orderfeed verify                                does everything agree with the source?
-  orderfeed failed list                           what needs a decision
+  orderfeed verify                                compare feed and outbox with the source
+  orderfeed failed list                           list parked events
 
 Exit codes:
-  0 done                          70 a bug               77 not permitted
-  1 the answer is no              74 the disk            78 configuration
-  2 the command line is wrong     75 busy, try again
-  69 something needed is not there";
+  0 success                       70 internal error      77 permission denied
+  1 failed, or the answer is no   74 disk error          78 configuration
+  2 wrong command line            75 busy, try again
+  69 source, edge, store or daemon is unavailable";
 
 /// `X.Y.Z sqlite A.B.C`
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -63,7 +63,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     max_term_width = 100
 )]
 pub struct Cli {
-    /// The configuration file
+    /// Path of the configuration file
     #[arg(
         long,
         global = true,
@@ -72,63 +72,63 @@ pub struct Cli {
         value_name = "FILE"
     )]
     pub config: PathBuf,
-    /// What to do
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon in the foreground, until SIGTERM or Ctrl-C
     #[command(
-        after_help = "Logs go to stderr. SIGTERM finishes what is in flight and ends with 0; a second one ends at \
-        once.\n\nExamples:\n  orderfeed run --config /etc/orderfeed/orderfeed.toml\n  \
-        orderfeed run --dry-run        show what would be sent, send nothing"
+        after_help = "Logs go to stderr. The first SIGTERM lets requests in flight finish and exits with 0; a second one \
+        exits at once.\n\nExamples:\n  orderfeed run --config /etc/orderfeed/orderfeed.toml\n  \
+        orderfeed run --dry-run        report what would be sent, send nothing"
     )]
     Run(RunArgs),
-    /// Show the whole main job with an embedded shop, the emulator and the real daemon
+    /// Run a made-up shop, the emulator and the real daemon together
     #[command(
         after_help = "Examples:\n  orderfeed demo\n  orderfeed demo --orders 20000 --rate 50 --duration 30s --faults"
     )]
     Demo(DemoArgs),
     /// Run a local Edge Network for trials and tests
     #[command(
-        after_help = "Examples:\n  orderfeed emulator --listen-server 127.0.0.1:9180 --strict-xdm\n  orderfeed emulator --fault-rate 0.05 --seed 7 --latency-ms 80"
+        after_help = "Examples:\n  orderfeed emulator --listen-server 127.0.0.1:9180 --strict-xdm\n  \
+        orderfeed emulator --fault-rate 0.05 --seed 7 --latency-ms 80"
     )]
     Emulator(EmulatorArgs),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Look after the source: its capture triggers
+    /// Manage the capture triggers in the shop's database
     Source(SourceArgs),
-    /// What the daemon does, what waits, what failed
+    /// Show what the daemon does, what is pending, and what failed
     #[command(
-        after_help = "Works with and without a running daemon. Exit code 0 if it could answer, whatever the answer \
-        is.\n\nExamples:\n  orderfeed status\n  orderfeed status --json | jq '.websites[] | {code, pending}'\n  \
-        orderfeed status --watch       repaint every 2 seconds, until Ctrl-C"
+        after_help = "Works with and without a running daemon. Exit code 0 if the status could be read, even if it shows \
+        problems.\n\nExamples:\n  orderfeed status\n  orderfeed status --json | jq '.websites[] | {code, pending}'\n  \
+        orderfeed status --watch       refresh every 2 seconds, until Ctrl-C"
     )]
     Status(StatusArgs),
-    /// What is wrong, and what mends it: configuration, files, store, source, edge, clock, schedules, delivery
+    /// Find problems and how to fix them: configuration, files, store, source, edge, clock, schedules, delivery
     #[command(
-        after_help = "Changes nothing and disturbs nobody; works beside a running daemon and without one, within 15 \
-        seconds. Run it as the daemon's user or as root.\n\nExit code 0 if nothing is wrong, also with warnings; 1 if there is a \
-        problem; 2 if the command line is wrong.\n\nExamples:\n  sudo -u orderfeed orderfeed doctor\n  \
+        after_help = "Changes nothing. Works with and without a running daemon, and ends within 15 seconds. Run it as the \
+        daemon's user or as root.\n\nExit code 0 if there is no problem, even with warnings; 1 if there is a problem; 2 if \
+        the command line is wrong.\n\nExamples:\n  sudo -u orderfeed orderfeed doctor\n  \
         orderfeed doctor --website base\n  \
         orderfeed doctor --json | jq '.checks[] | select(.verdict == \"problem\")'"
     )]
     Doctor(DoctorArgs),
-    /// The whole life of an order: captured, indexed, sent, answered, and what is pending and why
+    /// Show what happened to an order: captured, indexed, sent, answered, and why events are pending
     #[command(
-        after_help = "Works beside a running daemon, without one, and without the source (then it says so). Exit code \
-        1 if no order with this number is known.\n\nExamples:\n  orderfeed explain 000000101\n  \
+        after_help = "Works with and without a running daemon. If the source does not answer, the output reports it and \
+        shows what the store holds. Exit code 1 if no order has this number.\n\nExamples:\n  \
+        orderfeed explain 000000101\n  \
         orderfeed explain 000000101 --json | jq '.orders[].events[] | {key, export_status, notes}'"
     )]
     Explain(ExplainArgs),
-    /// Ask the edge whether it would take events: address, token, datastream; sends none
+    /// Check whether the edge accepts requests: address, token, datastream; sends no event
     #[command(
-        after_help = "Exit code 0 if every website can deliver, 1 if something must be mended, 69 if the edge or the \
-        token service could not be asked.\n\nExamples:\n  orderfeed test-connection\n  \
+        after_help = "Exit code 0 if every website can deliver, 1 if something must be fixed, 69 if the edge or the token \
+        service did not answer.\n\nExamples:\n  orderfeed test-connection\n  \
         orderfeed test-connection --website base --json"
     )]
     TestConnection(TestConnectionArgs),
@@ -137,20 +137,20 @@ pub enum Command {
     IndexerInfo,
     /// Show the status of the index
     #[command(name = "indexer:status", after_help = "Example:\n  orderfeed indexer:status")]
-    IndexerStatus(Indexers),
+    IndexerStatus(IndexerArgs),
     /// Show the state of the index's view and its changelog
     #[command(
         name = "indexer:status:mview",
         after_help = "Example:\n  orderfeed indexer:status:mview"
     )]
-    IndexerStatusMview(Indexers),
-    /// Show when the index is updated
+    IndexerStatusMview(IndexerArgs),
+    /// Show the mode of the index: on save or by schedule
     #[command(
         name = "indexer:show-mode",
         after_help = "Example:\n  orderfeed indexer:show-mode"
     )]
-    IndexerShowMode(Indexers),
-    /// Set when the index is updated: on save (realtime) or by schedule
+    IndexerShowMode(IndexerArgs),
+    /// Set the mode of the index: on save (realtime) or by schedule
     #[command(
         name = "indexer:set-mode",
         after_help = "Example:\n  orderfeed indexer:set-mode schedule"
@@ -160,24 +160,26 @@ pub enum Command {
     #[command(
         name = "indexer:reindex",
         visible_alias = "index:reindex",
-        after_help = "What was sent is not sent again; interrupting this command does not \
-        interrupt a running daemon's work.\n\nExample:\n  orderfeed indexer:reindex"
+        after_help = "Delivered events are not sent again. Interrupting this command does not interrupt a running \
+        daemon's reindex.\n\nExample:\n  orderfeed indexer:reindex"
     )]
     IndexerReindex(ReindexArgs),
-    /// Require a full reindex at the next scheduled run
+    /// Invalidate the index: the next scheduled run reindexes all orders
     #[command(name = "indexer:reset", after_help = "Example:\n  orderfeed indexer:reset")]
-    IndexerReset(Indexers),
+    IndexerReset(IndexerArgs),
     /// Set the status of the index
     #[command(
         name = "indexer:set-status",
-        after_help = "suspended: the schedules index nothing until the status is set again; changes are still captured,\n\
-        and indexer:reindex by hand still works.\n\nExample:\n  orderfeed indexer:set-status suspended sales_order_data_exporter_v2"
+        after_help = "suspended: scheduled jobs index nothing until the status is set again; changes are still captured,\n\
+        and a manual indexer:reindex still works.\n\nExample:\n  \
+        orderfeed indexer:set-status suspended sales_order_data_exporter_v2"
     )]
     IndexerSetStatus(SetStatusArgs),
     /// Synchronize the orders feed again
     #[command(
         name = "saas:resync",
-        after_help = "Sends what is new, changed or failed; nothing that was delivered and did not change.\n\nExamples:\n  \
+        after_help = "Sends what is new, changed or failed. Delivered events are sent again only with --force.\n\n\
+        Examples:\n  \
         orderfeed saas:resync --feed orders\n  \
         orderfeed saas:resync --feed orders --dry-run\n  \
         orderfeed saas:resync --feed orders --by-ids 000000101,000000102 --force --wait\n  \
@@ -186,41 +188,42 @@ pub enum Command {
     Resync(ResyncArgs),
     /// Compare the source with feed and outbox: counts, and every order that differs
     #[command(
-        after_help = "Reads the source in pages and locks nothing. A change that is captured and waits to be indexed is no \
-        difference; what differs is looked at twice.\n\nExit code 0 if nothing differs or everything that does was put \
-        into the changelog (--repair), 1 if differences are left.\n\nExamples:\n  orderfeed verify\n  \
+        after_help = "Reads the source in pages and takes no locks. A captured change that waits to be indexed is not a \
+        difference, and each difference is checked twice.\n\nExit code 0 if nothing differs or --repair put every \
+        difference into the changelog, 1 if differences remain.\n\nExamples:\n  orderfeed verify\n  \
         orderfeed verify --from 2026-11-01 --to 2026-11-08 --repair\n  \
         orderfeed verify --orders 000000101,000000102\n  \
         orderfeed verify --website base --json | jq .differing"
     )]
     Verify(VerifyArgs),
-    /// Copy the store, beside a running daemon: one file, checked, there as a whole or not at all
+    /// Copy the store into one checked file while the daemon runs
     #[command(
-        after_help = "The copy holds everything of one moment: changelog, feed, outbox, schedules. Nobody waits for it.\n\n\
+        after_help = "The copy is a snapshot of the whole store: changelog, feed, outbox, schedules. It appears complete \
+        and checked, or not at all, and the daemon does not wait for it.\n\n\
         Examples:\n  orderfeed backup /backup/orderfeed-$(date +%F).db\n  \
         orderfeed backup --check /backup/orderfeed-2026-11-22.db"
     )]
     Backup(BackupArgs),
-    /// Put a copy in the place of the store; the daemon must not run
+    /// Replace the store by a backup; the daemon must not run
     #[command(
-        after_help = "The copy is checked first. The store that was there is kept beside it, under another name.\n\n\
+        after_help = "The backup is checked first. The previous store is kept beside it, under another name.\n\n\
         Example:\n  systemctl stop orderfeed\n  orderfeed restore /backup/orderfeed-2026-11-22.db\n  \
         systemctl start orderfeed"
     )]
     Restore(RestoreArgs),
-    /// The schedules: list them, run one now, see what ran
+    /// List the scheduled jobs, run one now, or show past runs
     #[command(subcommand)]
     Cron(CronCommand),
-    /// Events that need a decision: list, show, send again, give up
+    /// List, show, retry or discard parked events
     #[command(subcommand)]
     Failed(FailedCommand),
-    /// Pause and resume what is sent; intake and indexing go on
+    /// Pause or resume sending; capture and indexing continue
     #[command(subcommand)]
     Delivery(DeliveryCommand),
-    /// Persons whose events are not sent: add, remove, list, import
+    /// Manage the list of persons whose events are not sent
     #[command(subcommand)]
     Suppress(SuppressCommand),
-    /// Requests of persons about what the store holds of them
+    /// Erase what the store holds about a person
     #[command(subcommand)]
     Privacy(PrivacyCommand),
     /// Print a completion script for a shell
@@ -228,7 +231,7 @@ pub enum Command {
         after_help = "Example:\n  orderfeed completions bash > /usr/share/bash-completion/completions/orderfeed"
     )]
     Completions {
-        /// Which shell
+        /// The shell that the script is for
         shell: clap_complete::Shell,
     },
     /// Write manual pages into a directory, for packages
@@ -243,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tree_is_sound() {
+    fn the_command_tree_is_valid() {
         Cli::command().debug_assert();
     }
 

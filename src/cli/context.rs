@@ -1,4 +1,4 @@
-//! What commands are given: where the configuration is, the configuration itself once it is needed, and the time.
+//! The environment of a command: the configuration, loaded when a command needs it, and the clock.
 
 use std::path::{Path, PathBuf};
 
@@ -6,16 +6,13 @@ use crate::config::{Config, ConfigErrors, load, process_environment};
 use crate::store::{StoreError, StoreView};
 use orderfeed_model::clock::Clock;
 
-/// Surroundings of a command.
 #[derive(Debug)]
 pub struct Context {
     config_path: PathBuf,
-    /// The time.
     pub clock: Clock,
 }
 
 impl Context {
-    /// For the configuration at `config_path`.
     pub fn new(config_path: PathBuf) -> Self {
         Self {
             config_path,
@@ -23,24 +20,23 @@ impl Context {
         }
     }
 
-    /// Where the configuration is.
     pub fn config_path(&self) -> &Path {
         &self.config_path
     }
 
-    /// The configuration. Its warnings are the business of `run` and `config check`.
+    /// Loads the configuration. Its warnings are dropped here: only `run` and `config check` show them.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Every problem found in it.
     pub fn config(&self) -> Result<Config, ConfigErrors> {
         load(&self.config_path, process_environment()).map(|loaded| loaded.config)
     }
 }
 
-/// The configured store, to look at beside a running daemon.
+/// Opens the configured store for reading, also beside a running daemon.
 ///
 /// # Errors
-/// If there is none, or it cannot be read.
+/// If it does not exist or cannot be read.
 pub fn view(config: &Config) -> Result<StoreView, StoreError> {
     StoreView::open(&config.store.path)
 }

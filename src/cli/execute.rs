@@ -141,7 +141,7 @@ fn show(meter: &mut Meter, reply: Reply) {
         Reply::Progress(progress) => meter.show(progress),
         Reply::Line { text } => {
             meter.clear();
-            output::talk(&text);
+            output::notice(&text);
         }
         Reply::Done(_) | Reply::Failed { .. } => {}
     }
@@ -162,7 +162,7 @@ async fn run_here(
     let (_, shared) = watch::channel(Arc::new(config.clone()));
     let clock = context.clock.clone();
     let requests = if needs_source(request) {
-        output::talk(
+        output::notice(
             "No daemon is running: this command does the work itself. Queued events are sent once the daemon runs: \
              `systemctl start orderfeed`",
         );

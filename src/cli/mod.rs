@@ -1,22 +1,26 @@
-//! The command line: one module per family of commands.
+//! The command line: parses the arguments, runs one command, and returns the exit code.
 //!
 //! | module | purpose |
 //! |---|---|
-//! | `args` | the command tree with its help |
-//! | `dispatch` | which command runs what |
-//! | `exit` | exit codes, and which error means which |
-//! | `output` | the only module that prints: lines, progress, tables in Commerce's style |
-//! | `execute` | changes are sent to the running daemon, or made here under the store's lock |
-//! | `inspect` | commands that only read: `status`, `explain`, `doctor` |
-//! | `index` | commands of the index: `indexer:*`, `saas:resync`, `verify`, `cron` |
+//! | `args` | the command tree and its help |
+//! | `dispatch` | maps each command to the function that runs it |
+//! | `context` | the configuration and the clock, as commands receive them |
+//! | `execute` | runs a request in the daemon, or in this process while it holds the store's lock |
+//! | `directory` | private and temporary directories |
+//! | `exit` | the exit codes, and the code of each error |
+//! | `output` | everything that prints: data, notices, tables, progress, `--watch` |
+//! | `run` | the daemon in the foreground |
+//! | `inspect` | `status`, `explain`, `doctor` |
+//! | `index` | `indexer:*`, `saas:resync`, `verify`, `cron` |
 //! | `delivery` | `delivery`, `failed`, `test-connection` |
-//! | `privacy` | `suppress`, `privacy erase` |
-//! | `setup` | `config`, `source`, `backup`, `restore`, manual pages |
-//! | `run`, `trial` | the daemon in the foreground; the demo and the emulator |
+//! | `privacy` | `suppress`, `privacy` |
+//! | `setup` | `config`, `source`, `backup`, `restore`, `manual` |
+//! | `trial` | `demo`, `emulator` |
 
 pub mod args;
 pub mod context;
 pub mod delivery;
+mod directory;
 mod dispatch;
 pub mod execute;
 pub mod exit;
@@ -35,24 +39,23 @@ use clap::Parser;
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
 
-/// Worker threads of the runtime: the store and the source do their work on threads of their own.
+/// Worker threads of the runtime. Store and source block threads of their own, so two are enough.
 const WORKERS: usize = 2;
 
-/// The whole program: parses `args`, runs the command, and says how it ended.
+/// Runs the program with these arguments, and returns how the process ends.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(refusal) => return refused(&refusal),
-    };
-    ended(run(cli))
+    match Cli::try_parse_from(args) {
+        Ok(cli) => exit_of(run(cli)),
+        Err(message) => print_clap(&message),
+    }
 }
 
-/// Help and version are data; anything else that clap says is a complaint about the command line.
-fn refused(refusal: &clap::Error) -> Exit {
-    let printed = output::clap(refusal);
-    match refusal.use_stderr() {
+/// Prints clap's message. Help and version are data; every other message reports a wrong command line.
+fn print_clap(message: &clap::Error) -> Exit {
+    let printed = output::clap(message);
+    match message.use_stderr() {
         true => Exit::Usage,
-        false => ended(printed.map(|()| Exit::Ok).map_err(Into::into)),
+        false => exit_of(printed.map(|()| Exit::Ok).map_err(Into::into)),
     }
 }
 
@@ -61,24 +64,22 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         .worker_threads(WORKERS)
         .enable_all()
         .build()?;
-    // A name that is still being resolved, or a disk that hangs, must not hold up what has its answer.
-    let waits_for_nobody = matches!(cli.command, Command::Doctor(_));
+    let is_doctor = matches!(cli.command, Command::Doctor(_));
     let result = runtime.block_on(dispatch::dispatch(cli));
-    if waits_for_nobody {
+    if is_doctor {
+        // Dropping the runtime would wait for name lookups and disk reads that hang, although the report is complete.
         runtime.shutdown_background();
     }
     result
 }
 
-fn ended(result: anyhow::Result<Exit>) -> Exit {
-    match result {
-        Ok(exit) => exit,
-        Err(error) => {
-            let exit = Exit::of(&error);
-            if exit != Exit::Ok {
-                output::failure(&error);
-            }
-            exit
+fn exit_of(result: anyhow::Result<Exit>) -> Exit {
+    result.unwrap_or_else(|error| {
+        let exit = Exit::of(&error);
+        // A closed stdout is an error with the exit code 0.
+        if exit != Exit::Ok {
+            output::error(&error);
         }
-    }
+        exit
+    })
 }

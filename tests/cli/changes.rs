@@ -12,79 +12,76 @@ use orderfeed_model::clock::Clock;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Place, Ran};
+use super::{CliFixture, CommandResult};
 
 #[tokio::test]
 async fn without_a_daemon_changes_happen_at_once() {
-    let place = Place::with_store().await;
+    let fixture = CliFixture::with_store().await;
     assert_eq!(
-        place.run(&["indexer:set-mode", "realtime"]).ok(),
+        fixture.run(&["indexer:set-mode", "realtime"]).ok(),
         "Index mode for Indexer Sales Orders Feed was changed from 'Update by Schedule' to 'Update on Save'\n"
     );
     assert_eq!(
-        place.run(&["indexer:set-mode", "realtime"]).ok(),
+        fixture.run(&["indexer:set-mode", "realtime"]).ok(),
         "Index mode for Indexer Sales Orders Feed has not been changed\n"
     );
     assert!(
-        place
+        fixture
             .run(&["indexer:show-mode"])
             .ok()
             .ends_with(" Update on Save\n")
     );
     assert_eq!(
-        place
+        fixture
             .run(&["indexer:set-status", "suspended", "sales_order_data_exporter_v2"])
             .ok(),
         "Index status for Indexer 'Sales Orders Feed' was changed from 'invalid' to 'suspended'.\n"
     );
     assert_eq!(
-        place.run(&["indexer:reset"]).ok(),
+        fixture.run(&["indexer:reset"]).ok(),
         "Sales Orders Feed indexer has been invalidated.\n"
     );
     assert_eq!(
-        place.run(&["delivery", "pause", "--website", "base"]).ok(),
+        fixture.run(&["delivery", "pause", "--website", "base"]).ok(),
         "Delivery of website base paused\n"
     );
     assert!(
-        place
+        fixture
             .run(&["status"])
             .ok()
             .contains("orderfeed delivery resume --website base")
     );
     assert_eq!(
-        place.run(&["failed", "discard", "--all"]).ok(),
-        "1 events are discarded\n"
+        fixture.run(&["failed", "discard", "--all"]).ok(),
+        "1 event discarded\n"
     );
-    assert_eq!(place.run(&["failed", "list"]).ok(), "No event needs a decision\n");
+    assert_eq!(fixture.run(&["failed", "list"]).ok(), "No parked events\n");
 }
 
 #[tokio::test]
 async fn options_that_contradict_each_other_are_refused_before_anything_is_sent() {
-    let place = Place::with_store().await;
-    let resync = |more: &[&str]| place.run(&[&["saas:resync", "--feed", "orders"], more].concat());
-    let complaint = resync(&["--by-ids", "1,2", "--from", "2026-11-01"]).failed(2);
+    let fixture = CliFixture::with_store().await;
+    let resync = |more: &[&str]| fixture.run(&[&["saas:resync", "--feed", "orders"], more].concat());
+    let message = resync(&["--by-ids", "1,2", "--from", "2026-11-01"]).failed(2);
+    assert!(message.contains("--by-ids names orders one by one"), "{message}");
+    let message = resync(&["--from", "yesterday"]).failed(2);
+    assert!(message.contains("2026-11-22"), "{message}");
+    let message = fixture.run(&["failed", "retry"]).failed(2);
+    assert!(message.contains("--all"), "{message}");
+    let message = resync(&["--wait"]).failed(69);
     assert!(
-        complaint.contains("--by-ids names orders one by one"),
-        "{complaint}"
-    );
-    let complaint = resync(&["--from", "yesterday"]).failed(2);
-    assert!(complaint.contains("2026-11-22"), "{complaint}");
-    let complaint = place.run(&["failed", "retry"]).failed(2);
-    assert!(complaint.contains("--all"), "{complaint}");
-    let complaint = resync(&["--wait"]).failed(69);
-    assert!(
-        complaint.contains("--wait") && complaint.contains("no daemon is running"),
-        "{complaint}"
+        message.contains("--wait") && message.contains("no daemon is running"),
+        "{message}"
     );
 }
 
 #[tokio::test]
 async fn a_lock_held_by_another_command_is_reported_with_its_holder() {
-    let place = Place::with_store().await;
-    let _held = StoreLock::acquire(&place.store(), "orderfeed backup").unwrap();
-    let complaint = place.run(&["indexer:reset"]).failed(75);
+    let fixture = CliFixture::with_store().await;
+    let _held = StoreLock::acquire(&fixture.store(), "orderfeed backup").unwrap();
+    let message = fixture.run(&["indexer:reset"]).failed(75);
     let holder = format!("orderfeed backup (process {})", std::process::id());
-    assert!(complaint.contains(&holder), "{complaint}");
+    assert!(message.contains(&holder), "{message}");
 }
 
 /// Handles the requests that need a source with made-up results, and the others on the store.
@@ -121,11 +118,14 @@ async fn handle(
     }
 }
 
-/// Runs commands one after the other while a daemon serves the store of `place`.
-async fn beside_a_daemon(place: Place, commands: &'static [&'static [&'static str]]) -> Vec<Ran> {
-    let lock = StoreLock::acquire(&place.store(), "orderfeed run").unwrap();
-    let store = place.open().await;
-    let socket = ControlSocket::listen(&place.store(), &lock).unwrap();
+/// Runs commands one after the other while a daemon serves the store.
+async fn beside_a_daemon(
+    fixture: CliFixture,
+    commands: &'static [&'static [&'static str]],
+) -> Vec<CommandResult> {
+    let lock = StoreLock::acquire(&fixture.store(), "orderfeed run").unwrap();
+    let store = fixture.open().await;
+    let socket = ControlSocket::listen(&fixture.store(), &lock).unwrap();
     let (_, config) = watch::channel(Arc::default());
     let requests = Arc::new(Requests::without_source(store, Clock::System, config));
     let stop = CancellationToken::new();
@@ -135,7 +135,7 @@ async fn beside_a_daemon(place: Place, commands: &'static [&'static [&'static st
         orderfeed::cli::exit::code_of,
         stop.clone(),
     ));
-    let running = move || commands.iter().map(|args| place.run(args)).collect();
+    let running = move || commands.iter().map(|args| fixture.run(args)).collect();
     let ran = tokio::task::spawn_blocking(running).await.unwrap();
     stop.cancel();
     serving.await.unwrap();
@@ -145,7 +145,7 @@ async fn beside_a_daemon(place: Place, commands: &'static [&'static [&'static st
 #[tokio::test]
 async fn a_running_daemon_handles_the_requests() {
     let ran = beside_a_daemon(
-        Place::new(),
+        CliFixture::new(),
         &[
             &["indexer:set-mode", "realtime"],
             &["index:reindex"],
@@ -157,7 +157,7 @@ async fn a_running_daemon_handles_the_requests() {
         ],
     )
     .await;
-    let [mode, reindex, job, retry, again, pause, resync] = <[Ran; 7]>::try_from(ran).unwrap();
+    let [mode, reindex, job, retry, again, pause, resync] = <[CommandResult; 7]>::try_from(ran).unwrap();
     assert!(mode.ok().contains("to 'Update on Save'"));
     assert!(
         reindex.stderr.contains("50/200 (25 %) orders, 12 events"),
@@ -172,9 +172,9 @@ async fn a_running_daemon_handles_the_requests() {
         "Sales Orders Feed index has been rebuilt successfully in 00:00:12\n"
     );
     assert_eq!(job.ok(), "resend_failed_items ran in 3ms: nothing to do\n");
-    assert_eq!(retry.ok(), "1 events are sent again\n");
-    // It could not be rendered, so it stays a dead letter until the indexer has tried again.
-    assert_eq!(again.ok(), "1 events are sent again\n");
+    assert_eq!(retry.ok(), "1 event sent again\n");
+    // It could not be rendered, so it stays parked until the indexer has read the order again.
+    assert_eq!(again.ok(), "1 event sent again\n");
     assert!(pause.failed(2).contains("known: base"));
     let locked = resync.failed(75);
     assert!(

@@ -1,10 +1,10 @@
-//! Help, version, completions, usage, and a reader that goes away.
+//! Help, version, completions, wrong command lines, and a closed stdout.
 
-use super::{Place, program, ran};
+use super::{CliFixture, program, result};
 
 #[test]
 fn help_and_version_are_data() {
-    let help = ran(program().arg("--help").output().unwrap()).ok();
+    let help = result(program().arg("--help").output().unwrap()).ok();
     for command in [
         "run",
         "demo",
@@ -20,7 +20,7 @@ fn help_and_version_are_data() {
         help.contains("Examples:") && help.contains("78 configuration"),
         "{help}"
     );
-    let version = ran(program().arg("--version").output().unwrap()).ok();
+    let version = result(program().arg("--version").output().unwrap()).ok();
     let expected = format!("orderfeed {} sqlite 3.", env!("CARGO_PKG_VERSION"));
     assert!(
         version.starts_with(&expected) && version.lines().count() == 1,
@@ -35,7 +35,7 @@ fn every_command_has_help() {
                     index:reindex indexer:reset indexer:set-status saas:resync cron|list cron|run cron|history \
                     failed|list failed|show failed|retry failed|discard delivery|pause delivery|resume completions";
     for command in commands.split_whitespace() {
-        let help = ran(program().args(command.split('|')).arg("--help").output().unwrap()).ok();
+        let help = result(program().args(command.split('|')).arg("--help").output().unwrap()).ok();
         assert!(
             help.contains("Usage: orderfeed") && help.contains("--config"),
             "{command}:\n{help}"
@@ -51,20 +51,17 @@ fn a_wrong_command_line_is_a_usage_error() {
         &["indexer:set-mode", "sometimes"],
         &[],
     ] {
-        let complaint = ran(program().args(args).output().unwrap()).failed(2);
-        assert!(!complaint.is_empty());
+        let message = result(program().args(args).output().unwrap()).failed(2);
+        assert!(!message.is_empty());
     }
-    let complaint = ran(program().arg("indexer:statsu").output().unwrap()).failed(2);
-    assert!(
-        complaint.contains("indexer:status"),
-        "suggests the nearest: {complaint}"
-    );
+    let message = result(program().arg("indexer:statsu").output().unwrap()).failed(2);
+    assert!(message.contains("indexer:status"), "no suggestion: {message}");
 }
 
 #[test]
-fn no_configuration_ends_with_78_and_the_remedy() {
-    let place = Place::new();
-    let missing = place.0.path().join("missing.toml");
+fn a_missing_configuration_exits_with_78_and_the_remedy() {
+    let fixture = CliFixture::new();
+    let missing = fixture.0.path().join("missing.toml");
     for args in [
         &["status"][..],
         &["indexer:status"],
@@ -74,35 +71,35 @@ fn no_configuration_ends_with_78_and_the_remedy() {
     ] {
         let mut command = program();
         command.args(args).arg("--config").arg(&missing);
-        let complaint = ran(command.output().unwrap()).failed(78);
+        let message = result(command.output().unwrap()).failed(78);
         assert!(
-            complaint.contains("missing.toml") && complaint.contains("--config"),
-            "{complaint}"
+            message.contains("missing.toml") && message.contains("--config"),
+            "{message}"
         );
     }
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_told_by_every_command() {
-    let place = Place::new();
-    std::fs::write(place.config(), "[delivery]\nlanez = 3\n").unwrap();
-    let complaint = place.run(&["status"]).failed(78);
+fn an_invalid_configuration_is_reported() {
+    let fixture = CliFixture::new();
+    std::fs::write(fixture.config(), "[delivery]\nlanez = 3\n").unwrap();
+    let message = fixture.run(&["status"]).failed(78);
     assert!(
-        complaint.contains("lanez") && complaint.contains("lanes"),
-        "{complaint}"
+        message.contains("lanez") && message.contains("lanes"),
+        "{message}"
     );
 }
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_contain_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
-        let script = ran(program().args(["completions", shell]).output().unwrap()).ok();
+        let script = result(program().args(["completions", shell]).output().unwrap()).ok();
         assert!(script.contains("saas:resync"), "{shell}");
     }
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_stdout_is_not_a_failure() {
     for args in [
         &["completions", "bash"][..],
         &["--help"],
@@ -111,15 +108,15 @@ fn a_reader_that_goes_away_is_no_failure() {
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let ended = ran(program().args(args).stdout(writer).output().unwrap());
+        let ended = result(program().args(args).stdout(writer).output().unwrap());
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{args:?}");
     }
 }
 
 #[test]
-fn output_that_cannot_be_written_is() {
+fn output_that_cannot_be_written_is_a_failure() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let ended = ran(program().arg("indexer:info").stdout(full).output().unwrap());
+    let ended = result(program().arg("indexer:info").stdout(full).output().unwrap());
     assert_eq!(ended.code, 74, "{ended:?}");
     assert!(ended.stderr.contains("cannot be written"), "{ended:?}");
 }

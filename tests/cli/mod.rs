@@ -1,8 +1,8 @@
-//! The command line, by running the real program: what it prints where, and how it ends.
+//! Runs the real program: checks stdout, stderr and exit code of its commands.
 
 mod changes;
 mod frame;
-mod looking;
+mod reading;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -16,34 +16,33 @@ use orderfeed_model::clock::UtcMillis;
 
 use crate::support::leaks;
 
-/// Limits of the test's outbox.
 const LIMITS: BatchLimits = BatchLimits {
     bytes: 60_000,
     events: 100,
 };
 
-/// A directory with a configuration, and perhaps a store.
-struct Place(tempfile::TempDir);
+/// A directory with a configuration, and optionally a store.
+struct CliFixture(tempfile::TempDir);
 
-impl Place {
-    /// With a valid configuration and no store.
+impl CliFixture {
+    /// Writes a valid configuration and creates no store.
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
+        let fixture = Self(tempfile::tempdir().unwrap());
         let text = "[services_connector]\norganization_id = \"53A16ACB5CC1D3760A495C99@AdobeOrg\"\n\
                     production.data_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
                     [edge]\nurl = \"http://127.0.0.1:9\"\nauth = \"none\"\n\
                     [source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"commerce.db\"\n\
                     [websites.base]\ndatastream_id = \"ebebf826-a01f-4458-8cec-ef61de241c93\"\nback_office_events = true\n\
                     [store]\npath = \"orderfeed.db\"\n";
-        std::fs::write(place.config(), text).unwrap();
-        place
+        std::fs::write(fixture.config(), text).unwrap();
+        fixture
     }
 
-    /// With a store that a daemon has used: an index, three changes of two orders, one dead letter of `base`.
+    /// Creates a store with an index, three changes of two orders, and one parked event of `base`.
     async fn with_store() -> Self {
-        let place = Self::new();
-        place.open().await;
-        place
+        let fixture = Self::new();
+        fixture.open().await;
+        fixture
     }
 
     async fn open(&self) -> Store {
@@ -53,7 +52,7 @@ impl Place {
                 w.init_view(ViewMode::Schedule, at())?;
                 w.append_changes(&[7, 7, 8].map(change), at())?;
                 let website = w.website_id("base")?;
-                w.enqueue(&[dead_letter(website)], EnqueueMode::Insert, LIMITS, at())?;
+                w.enqueue(&[parked(website)], EnqueueMode::Insert, LIMITS, at())?;
                 w.record_cron_run(&CronRun {
                     id: 0,
                     job: "resend_failed_items".to_owned(),
@@ -77,11 +76,11 @@ impl Place {
         self.0.path().join("orderfeed.db")
     }
 
-    /// Runs `orderfeed ARGS` with the place's configuration.
-    fn run(&self, args: &[&str]) -> Ran {
+    /// Runs `orderfeed ARGS` with this configuration.
+    fn run(&self, args: &[&str]) -> CommandResult {
         let mut command = program();
         command.env("ORDERFEED_CONFIG", self.config()).args(args);
-        ran(command.output().unwrap())
+        result(command.output().unwrap())
     }
 }
 
@@ -97,7 +96,7 @@ fn change(order: i64) -> Change {
     }
 }
 
-fn dead_letter(website: i64) -> OrderEvents {
+fn parked(website: i64) -> OrderEvents {
     let refusal = Refusal {
         code: "too_large".to_owned(),
         detail: "70000 bytes\n\u{1b}[31mforged".to_owned(),
@@ -119,38 +118,38 @@ fn dead_letter(website: i64) -> OrderEvents {
     }
 }
 
-/// The program without the environment of whoever runs the tests.
+/// Returns the program with an empty environment.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
     command.env_clear();
     command
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
-struct Ran {
+struct CommandResult {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
-impl Ran {
-    /// Stdout of a command that ended well.
+impl CommandResult {
+    /// Returns stdout of a command that succeeded.
     fn ok(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.stdout
     }
 
-    /// Stderr of a command that ended with `code` and printed no data.
+    /// Returns stderr of a command that exited with `code` and printed no data.
     fn failed(self, code: i32) -> String {
         assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{self:?}");
         self.stderr
     }
 }
 
-fn ran(output: Output) -> Ran {
+fn result(output: Output) -> CommandResult {
     leaks::assert_none("stderr", &String::from_utf8_lossy(&output.stderr));
-    Ran {
+    CommandResult {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

@@ -230,7 +230,7 @@ async fn a_website_that_is_switched_off_is_named_with_its_key() {
         .layer("off", "[websites.eu]\nback_office_events = false\n");
     let daemon = house.installation.start_and_wait();
     let status = house.installation.run(&["status"]).ok();
-    assert!(status.contains("switched off, or not configured"), "{status}");
+    assert!(status.contains("switched off or not configured"), "{status}");
     let visit = examine(&house.installation);
     let key = &["websites.eu.back_office_events = true"];
     visit.finds("delivery.website", "warning", &["switched off"], key);

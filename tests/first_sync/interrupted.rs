@@ -51,7 +51,7 @@ fn switch_off_and_on(rig: &mut Rig, with: &[(&str, &str)], without: &[(&str, &st
     assert!(placed(rig) < in_eu(rig), "the rest waits");
     let status = rig.run(&["status"]);
     assert!(
-        status.contains("the website is switched off; goes on"),
+        status.contains("the website is switched off; resumes"),
         "{status}"
     );
     rig.configure(with, SLOW);

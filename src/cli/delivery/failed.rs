@@ -1,7 +1,8 @@
-//! `failed list|show|retry|discard`: the events that need a decision.
+//! `failed`: lists, shows, retries and discards parked events.
 
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::cli::context::{Context, view};
 use crate::cli::execute::{another_answer, execute};
@@ -16,117 +17,97 @@ use crate::store::outbox::{ParkedEvent, ParkedFilter};
 use crate::store::{Reader, StoreError};
 use orderfeed_model::clock::UtcMillis;
 
-/// `orderfeed failed …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum FailedCommand {
-    /// List events that were given up until somebody decides
-    #[command(
-        after_help = "Examples:\n  orderfeed failed list --website base\n  orderfeed failed list --since 2026-11-22T00:00:00Z --json"
-    )]
-    List(ListArgs),
-    /// Show one event: why it failed, and its frozen body
+    /// List parked events, which the edge refused for good
+    #[command(after_help = "Examples:\n  orderfeed failed list --website base\n  \
+        orderfeed failed list --since 2026-11-22T00:00:00Z --json")]
+    List(FailedListArgs),
+    /// Show one event: why it was parked, and its body
     #[command(after_help = "Example:\n  orderfeed failed show 1042:invoiced:77")]
-    Show(ShowArgs),
+    Show(FailedShowArgs),
     /// Send events again, with the same bytes
     #[command(after_help = "Examples:\n  orderfeed failed retry 1042:invoiced:77\n  \
         orderfeed failed retry --code EXEG-0102-400\n  orderfeed failed retry --all")]
-    Retry(WhichArgs),
-    /// Give events up for good: they end as suppressed
+    Retry(ParkedEventsArgs),
+    /// Discard events: they are never sent, and count as suppressed
     #[command(after_help = "Example:\n  orderfeed failed discard 1042:invoiced:77 --reason \"a test order\"")]
     Discard(DiscardArgs),
 }
 
-/// Options of `failed list`.
 #[derive(Clone, Debug, Args)]
-pub struct ListArgs {
-    /// Which events
+pub struct FailedListArgs {
     #[command(flatten)]
-    pub filter: FilterArgs,
-    /// At most so many, oldest first
+    pub filter: ParkedFilterArgs,
+    /// Largest number of events, oldest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: usize,
-    /// A JSON array
+    /// Print a JSON array
     #[arg(long)]
     pub json: bool,
 }
 
-/// Options of `failed show`.
 #[derive(Clone, Debug, Args)]
-pub struct ShowArgs {
-    /// The event, as `failed list` prints it
+pub struct FailedShowArgs {
+    /// Key of the event, as `failed list` prints it
     #[arg(value_name = "ORDER:KIND:DOCUMENT")]
     pub key: Key,
-    /// A JSON object
+    /// Print a JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// Which events a change is about: named, filtered, or all.
+/// The events that a change applies to: named, filtered, or all.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("which").required(true).multiple(true))]
-pub struct WhichArgs {
-    /// Events, as `failed list` prints them
-    #[arg(value_name = "ORDER:KIND:DOCUMENT", group = "which", conflicts_with_all = ["all", "order", "website", "code", "since", "until"])]
+#[command(group = ArgGroup::new("which").required(true).multiple(true)
+    .args(["keys", "all", "order", "website", "code", "since", "until"]))]
+pub struct ParkedEventsArgs {
+    /// Keys of events, as `failed list` prints them
+    #[arg(value_name = "ORDER:KIND:DOCUMENT", conflicts_with_all = ["all", "order", "website", "code", "since", "until"])]
     pub keys: Vec<Key>,
-    /// All of them
-    #[arg(long, group = "which", conflicts_with_all = ["order", "website", "code", "since", "until"])]
+    /// All parked events
+    #[arg(long, conflicts_with_all = ["order", "website", "code", "since", "until"])]
     pub all: bool,
-    /// Of the orders with this number
-    #[arg(long, value_name = "NUMBER", group = "which")]
-    pub order: Option<String>,
-    /// Of this website
-    #[arg(long, value_name = "CODE", group = "which")]
-    pub website: Option<String>,
-    /// With this code, such as EXEG-0102-400
-    #[arg(long, value_name = "CODE", group = "which")]
-    pub code: Option<String>,
-    /// That failed at or after this
-    #[arg(long, value_name = "TIME", group = "which", value_parser = parse_time)]
-    pub since: Option<UtcMillis>,
-    /// That failed before this
-    #[arg(long, value_name = "TIME", group = "which", value_parser = parse_time)]
-    pub until: Option<UtcMillis>,
-    /// A JSON object with the counts
+    #[command(flatten)]
+    pub filter: ParkedFilterArgs,
+    /// Print a JSON object with the counts
     #[arg(long)]
     pub json: bool,
 }
 
-/// Which events are listed.
 #[derive(Clone, Debug, Default, Args)]
-pub struct FilterArgs {
-    /// Of the orders with this number
+pub struct ParkedFilterArgs {
+    /// Only events of the orders with this number
     #[arg(long, value_name = "NUMBER")]
     pub order: Option<String>,
-    /// Of this website
+    /// Only events of this website
     #[arg(long, value_name = "CODE")]
     pub website: Option<String>,
-    /// With this code, such as EXEG-0102-400
+    /// Only events with this code, such as EXEG-0102-400
     #[arg(long, value_name = "CODE")]
     pub code: Option<String>,
-    /// That failed at or after this
+    /// Only events parked at or after this time
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub since: Option<UtcMillis>,
-    /// That failed before this
+    /// Only events parked before this time
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub until: Option<UtcMillis>,
 }
 
-/// Options of `failed discard`.
 #[derive(Clone, Debug, Args)]
 pub struct DiscardArgs {
-    /// Which events
     #[command(flatten)]
-    pub which: WhichArgs,
-    /// Why, for whoever looks later
+    pub events: ParkedEventsArgs,
+    /// Reason, stored with each event
     #[arg(long, value_name = "TEXT", default_value = "discarded by an operator")]
     pub reason: String,
 }
 
-/// A dead letter as it is shown.
+/// A parked event, as both outputs show it.
 #[derive(Clone, Debug, Serialize)]
 struct ParkedRow {
     key: String,
-    /// The order's number; none if its feed row is gone.
+    /// Number of the order. `None` if its feed row was deleted.
     order: Option<String>,
     website: String,
     code: String,
@@ -146,67 +127,51 @@ pub async fn run(context: &Context, command: FailedCommand) -> anyhow::Result<Ex
     match command {
         FailedCommand::List(args) => list(context, &args),
         FailedCommand::Show(args) => show(context, &args),
-        FailedCommand::Retry(which) => {
-            let form = Form::of(which.json);
-            let request = Request::RetryParked(selection(which));
-            change(context, request, "orderfeed failed retry", "sent again", form).await
+        FailedCommand::Retry(args) => {
+            let json = args.json;
+            let request = Request::RetryParked(selection(args));
+            change(context, request, "orderfeed failed retry", "sent again", json).await
         }
         FailedCommand::Discard(args) => {
-            let form = Form::of(args.which.json);
+            let json = args.events.json;
             let request = Request::DiscardParked {
-                selection: selection(args.which),
+                selection: selection(args.events),
                 reason: args.reason,
             };
-            change(context, request, "orderfeed failed discard", "discarded", form).await
+            change(context, request, "orderfeed failed discard", "discarded", json).await
         }
     }
 }
 
-fn list(context: &Context, args: &ListArgs) -> anyhow::Result<Exit> {
+fn list(context: &Context, args: &FailedListArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let rows = view(&config)?.read(|reader| Ok(rows(reader, args)))??;
-    match args.json {
-        true => output::json(&rows)?,
-        false if rows.is_empty() => output::line("No event needs a decision")?,
-        false => output::data(&render(&rows, Paint::for_stdout()))?,
-    }
+    output::result(args.json, &rows, || match rows.as_slice() {
+        [] => "No parked events\n".to_owned(),
+        rows => render(rows, Paint::for_stdout()),
+    })?;
     if rows.len() == args.limit && !args.json {
-        output::talk("There may be more; see --limit");
+        output::notice("There may be more; use --limit to list them");
     }
     Ok(Exit::Ok)
 }
 
-fn show(context: &Context, args: &ShowArgs) -> anyhow::Result<Exit> {
+fn show(context: &Context, args: &FailedShowArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let key = args.key;
     let found = view(&config)?.read(|reader| {
         let Some(event) = reader.parked_event(key.0)? else {
             return Ok(None);
         };
-        Ok(Some((row(reader, &event)?, event.body)))
+        Ok(Some((row(reader, &reader.websites()?, &event)?, event.body)))
     })?;
     let Some((row, body)) = found else {
         return Err(UsageError(format!("{key} is not parked; see `orderfeed failed list`")).into());
     };
-    let body: Option<serde_json::Value> = body.and_then(|json| serde_json::from_slice(&json).ok());
-    match args.json {
-        true => output::json(&serde_json::json!({ "event": row, "body": body }))?,
-        false => output::data(&render_one(&row, body.as_ref()))?,
-    }
+    let body: Option<Value> = body.and_then(|json| serde_json::from_slice(&json).ok());
+    let shown = json!({ "event": row, "body": body });
+    output::result(args.json, &shown, || render_one(&row, body.as_ref()))?;
     Ok(Exit::Ok)
-}
-
-/// For whom the result is.
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    Text,
-    Json,
-}
-
-impl Form {
-    fn of(json: bool) -> Self {
-        if json { Self::Json } else { Self::Text }
-    }
 }
 
 async fn change(
@@ -214,35 +179,36 @@ async fn change(
     request: Request,
     purpose: &str,
     done: &str,
-    form: Form,
+    as_json: bool,
 ) -> anyhow::Result<Exit> {
     let outcome = execute(context, request, purpose).await?;
     let Outcome::Parked { events, missing } = outcome else {
         return Err(another_answer(&outcome));
     };
-    match form {
-        Form::Json => output::json(&serde_json::json!({ "events": events, "missing": missing }))?,
-        Form::Text => output::line(&format!("{events} events are {done}"))?,
-    }
+    let counts = json!({ "events": events, "missing": missing });
+    output::result(as_json, &counts, || {
+        format!("{} {done}\n", output::count(events, "event"))
+    })?;
     if missing > 0 {
-        output::talk(&format!("{missing} of the named events are not parked"));
+        output::notice(&format!("{} not parked", output::count(missing, "named event")));
         return Ok(Exit::Failed);
     }
     Ok(Exit::Ok)
 }
 
-fn selection(which: WhichArgs) -> Selection {
+fn selection(args: ParkedEventsArgs) -> Selection {
     Selection {
-        keys: which.keys,
-        order: which.order,
-        website: which.website,
-        code: which.code,
-        since: which.since,
-        until: which.until,
+        keys: args.keys,
+        order: args.filter.order,
+        website: args.filter.website,
+        code: args.filter.code,
+        since: args.filter.since,
+        until: args.filter.until,
     }
 }
 
-fn rows(reader: &Reader<'_>, args: &ListArgs) -> anyhow::Result<Vec<ParkedRow>> {
+fn rows(reader: &Reader<'_>, args: &FailedListArgs) -> anyhow::Result<Vec<ParkedRow>> {
+    let websites = reader.websites()?;
     let mut filter = ParkedFilter {
         order: None,
         website: None,
@@ -251,13 +217,10 @@ fn rows(reader: &Reader<'_>, args: &ListArgs) -> anyhow::Result<Vec<ParkedRow>> 
         until: args.filter.until,
     };
     if let Some(code) = &args.filter.website {
-        let websites = reader.websites()?;
         let found = websites.iter().find(|(_, known)| known == code);
-        filter.website = Some(
-            found
-                .map(|(id, _)| *id)
-                .ok_or_else(|| unknown_website(code, &websites))?,
-        );
+        let (id, _) = found
+            .ok_or_else(|| RequestError::unknown_website(code, websites.iter().map(|(_, code)| code)))?;
+        filter.website = Some(*id);
     }
     let mut events = Vec::new();
     match &args.filter.order {
@@ -269,27 +232,20 @@ fn rows(reader: &Reader<'_>, args: &ListArgs) -> anyhow::Result<Vec<ParkedRow>> 
             }
         }
     }
-    Ok(events
-        .iter()
-        .map(|event| row(reader, event))
-        .collect::<Result<_, StoreError>>()?)
+    let rows = events.iter().map(|event| row(reader, &websites, event));
+    Ok(rows.collect::<Result<_, StoreError>>()?)
 }
 
-fn unknown_website(code: &str, websites: &[(i64, String)]) -> RequestError {
-    let known: Vec<&str> = websites.iter().map(|(_, code)| code.as_str()).collect();
-    RequestError::UnknownWebsite {
-        code: code.to_owned(),
-        known: known.join(", "),
-    }
-}
-
-fn row(reader: &Reader<'_>, event: &ParkedEvent) -> Result<ParkedRow, StoreError> {
-    let websites = reader.websites()?;
-    let website = websites.into_iter().find(|(id, _)| *id == event.website);
+fn row(
+    reader: &Reader<'_>,
+    websites: &[(i64, String)],
+    event: &ParkedEvent,
+) -> Result<ParkedRow, StoreError> {
+    let website = websites.iter().find(|(id, _)| *id == event.website);
     Ok(ParkedRow {
         key: Key(event.key).to_string(),
         order: reader.feed_row(event.key.order)?.map(|(feed, _)| feed.number),
-        website: website.map_or_else(|| event.website.to_string(), |(_, code)| code),
+        website: website.map_or_else(|| event.website.to_string(), |(_, code)| code.clone()),
         code: event.code.clone(),
         detail: event.detail.clone(),
         status: event.status,
@@ -304,7 +260,7 @@ fn render(rows: &[ParkedRow], paint: Paint) -> String {
         "Event",
         "Order",
         "Website",
-        "Failed At",
+        "Parked At",
         "Attempts",
         "Code",
         "Detail",
@@ -323,36 +279,27 @@ fn render(rows: &[ParkedRow], paint: Paint) -> String {
     table.render(paint)
 }
 
-fn render_one(row: &ParkedRow, body: Option<&serde_json::Value>) -> String {
-    let none = "-".to_owned();
+fn render_one(row: &ParkedRow, body: Option<&Value>) -> String {
+    let status = row.status.map(|status| status.to_string());
     let fields = [
-        ("Event", row.key.clone()),
-        ("Order", row.order.clone().unwrap_or_else(|| none.clone())),
-        ("Website", row.website.clone()),
-        ("Failed at", row.parked_at.clone()),
-        ("Attempts", row.attempts.to_string()),
-        (
-            "HTTP status",
-            row.status
-                .map_or_else(|| none.clone(), |status| status.to_string()),
-        ),
-        ("Request id", row.request_id.clone().unwrap_or(none)),
-        ("Code", row.code.clone()),
-        ("Detail", row.detail.clone()),
+        ("Event", row.key.as_str()),
+        ("Order", row.order.as_deref().unwrap_or("-")),
+        ("Website", &row.website),
+        ("Parked at", &row.parked_at),
+        ("Attempts", &row.attempts.to_string()),
+        ("HTTP status", status.as_deref().unwrap_or("-")),
+        ("Request id", row.request_id.as_deref().unwrap_or("-")),
+        ("Code", &row.code),
+        ("Detail", &row.detail),
     ];
-    let mut text: String = fields
-        .iter()
-        .map(|(name, value)| format!("{name:<12} {}\n", visible(value)))
-        .collect();
-    match body {
-        Some(body) => text.push_str(&format!("Body\n{body:#}\n")),
-        None => text.push_str("Body         could not be rendered; a retry reads the order again\n"),
-    }
-    text.push_str(&format!(
-        "Next         orderfeed failed retry {0}   or   orderfeed failed discard {0}\n",
-        row.key
-    ));
-    text
+    let fields = fields.map(|(name, value)| format!("{name:<12} {}\n", visible(value)));
+    let body = match body {
+        Some(body) => format!("Body\n{body:#}\n"),
+        None => "Body         could not be rendered; a retry reads the order again\n".to_owned(),
+    };
+    let key = &row.key;
+    let next = format!("Next         orderfeed failed retry {key}   or   orderfeed failed discard {key}\n");
+    fields.concat() + &body + &next
 }
 
 #[cfg(test)]
@@ -374,13 +321,13 @@ mod tests {
     }
 
     #[test]
-    fn the_list_names_what_other_commands_take() {
+    fn the_list_contains_the_keys_for_other_commands() {
         insta::assert_snapshot!(render(&[parked()], Paint::Plain));
     }
 
     #[test]
     fn one_event_is_shown_with_its_body_and_the_next_step() {
-        let body = serde_json::json!({ "xdm": { "_id": "x" } });
+        let body = json!({ "xdm": { "_id": "x" } });
         insta::assert_snapshot!(render_one(&parked(), Some(&body)));
     }
 }

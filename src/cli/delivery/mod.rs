@@ -1,4 +1,4 @@
-//! `delivery pause` and `delivery resume`.
+//! Commands about delivery. `delivery pause` and `delivery resume` are in this file.
 
 pub mod failed;
 pub mod test_connection;
@@ -11,23 +11,22 @@ use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::daemon::control::{Outcome, Request};
 
-/// `orderfeed delivery …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum DeliveryCommand {
-    /// Stop sending; what is in flight is finished, what comes in waits
+    /// Stop sending: requests in flight finish, new events wait
     #[command(
-        after_help = "Examples:\n  orderfeed delivery pause                   all websites\n  orderfeed delivery pause --website base"
+        after_help = "Examples:\n  orderfeed delivery pause                   all websites\n  \
+        orderfeed delivery pause --website base"
     )]
-    Pause(Target),
-    /// Send again
+    Pause(DeliveryArgs),
+    /// Resume sending
     #[command(after_help = "Example:\n  orderfeed delivery resume --website base")]
-    Resume(Target),
+    Resume(DeliveryArgs),
 }
 
-/// Whose delivery.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Target {
-    /// A website's code; all websites if it is not given
+pub struct DeliveryArgs {
+    /// Code of a website; all websites if not given
     #[arg(long, value_name = "CODE")]
     pub website: Option<String>,
 }
@@ -38,17 +37,13 @@ pub struct Target {
 /// As [`execute`].
 pub async fn run(context: &Context, command: DeliveryCommand) -> anyhow::Result<Exit> {
     let (request, purpose, words) = match command {
-        DeliveryCommand::Pause(target) => (
-            Request::PauseDelivery {
-                website: target.website,
-            },
+        DeliveryCommand::Pause(DeliveryArgs { website }) => (
+            Request::PauseDelivery { website },
             "orderfeed delivery pause",
             ["paused", "was paused already"],
         ),
-        DeliveryCommand::Resume(target) => (
-            Request::ResumeDelivery {
-                website: target.website,
-            },
+        DeliveryCommand::Resume(DeliveryArgs { website }) => (
+            Request::ResumeDelivery { website },
             "orderfeed delivery resume",
             ["resumed", "was not paused"],
         ),
@@ -64,14 +59,11 @@ fn render(outcome: &Outcome, [done, already]: [&str; 2]) -> Option<String> {
         return None;
     };
     if changed.is_empty() && unchanged.is_empty() {
-        return Some("There is no website yet; the first event of one makes it known\n".to_owned());
+        return Some("The store has no websites yet; each is added with its first event\n".to_owned());
     }
-    let changed = changed
-        .iter()
-        .map(|code| format!("Delivery of website {code} {done}\n"));
-    let unchanged = unchanged
-        .iter()
-        .map(|code| format!("Delivery of website {code} {already}\n"));
+    let line = |code: &String, state: &str| format!("Delivery of website {code} {state}\n");
+    let changed = changed.iter().map(|code| line(code, done));
+    let unchanged = unchanged.iter().map(|code| line(code, already));
     Some(changed.chain(unchanged).collect())
 }
 
@@ -80,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_website_is_told() {
+    fn every_website_has_a_line() {
         let outcome = Outcome::Delivery {
             changed: vec!["base".into()],
             unchanged: vec!["shop_de".into()],

@@ -1,4 +1,4 @@
-//! `orderfeed test-connection`: would the edge take events? Sends none.
+//! `test-connection`: tests the requests of delivery without sending an event.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,30 +14,29 @@ use crate::config::{Config, Website};
 use crate::daemon::requests::error::RequestError;
 use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck, ConnectionTest};
 
-/// Options of `test-connection`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct TestConnectionArgs {
-    /// Only this website; all that are configured if it is not given
+    /// Code of a website; all configured websites if not given
     #[arg(long, value_name = "CODE")]
     pub website: Option<String>,
-    /// A JSON object for scripts; its `version` counts the shape
+    /// Print a JSON object for scripts; its `version` numbers the shape
     #[arg(long)]
     pub json: bool,
 }
 
-/// Everything that was looked at.
+/// The JSON of the command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Report {
-    /// 1; as with `status --json`, fields may be added.
+struct ConnectionReport {
+    /// Number of the shape. Added fields do not change it.
     version: u32,
-    /// The worst of all verdicts.
+    /// Worst verdict of all checks.
     verdict: CheckVerdict,
-    /// Where events go.
+    /// URL of the edge.
     edge: String,
-    /// What all websites share.
+    /// Checks that all websites share.
     shared: Vec<ConnectionCheck>,
     websites: Vec<WebsiteReport>,
-    /// What cannot be checked from here.
+    /// Conditions that cannot be checked from here.
     notes: Vec<String>,
 }
 
@@ -56,15 +55,15 @@ pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<
     let codes = codes(&config, args.website.as_deref())?;
     let test = ConnectionTest::new(Arc::clone(&config), context.clock.clone())?;
     let shared = test.shared().await;
-    let let_in = shared
+    let is_reachable = shared
         .iter()
         .all(|check| matches!(check.verdict, CheckVerdict::Ok | CheckVerdict::Skipped));
     let mut websites = Vec::new();
     for code in codes {
-        let checks = website_checks(&test, &config, &code, let_in).await;
+        let checks = website_checks(&test, &config, &code, is_reachable).await;
         websites.push(WebsiteReport { code, checks });
     }
-    let report = Report {
+    let report = ConnectionReport {
         version: 1,
         verdict: worst(&shared, &websites),
         edge: config.edge.url.to_string(),
@@ -72,22 +71,15 @@ pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<
         websites,
         notes: notes(&config),
     };
-    match args.json {
-        true => output::json(&report)?,
-        false => output::data(&render(&report))?,
-    }
+    output::result(args.json, &report, || render(&report))?;
     Ok(exit_of(report.verdict))
 }
 
 fn codes(config: &Config, wanted: Option<&str>) -> Result<Vec<String>, RequestError> {
-    let all: Vec<String> = config.websites.keys().cloned().collect();
     match wanted {
-        None => Ok(all),
+        None => Ok(config.websites.keys().cloned().collect()),
         Some(code) if config.websites.contains_key(code) => Ok(vec![code.to_owned()]),
-        Some(code) => Err(RequestError::UnknownWebsite {
-            code: code.to_owned(),
-            known: all.join(", "),
-        }),
+        Some(code) => Err(RequestError::unknown_website(code, config.websites.keys())),
     }
 }
 
@@ -95,7 +87,7 @@ async fn website_checks(
     test: &ConnectionTest,
     config: &Config,
     code: &str,
-    let_in: bool,
+    is_reachable: bool,
 ) -> Vec<ConnectionCheck> {
     let nothing = Website::default();
     let website = config.websites.get(code).unwrap_or(&nothing);
@@ -110,16 +102,12 @@ async fn website_checks(
     let detail = match website.back_office_events {
         true => format!("back-office events go to datastream {datastream}"),
         false => format!(
-            "back-office events are switched off; what is in the outbox still goes to datastream {datastream}"
+            "back-office events are switched off; pending events are still sent to datastream {datastream}"
         ),
     };
-    let round_trip = match let_in {
+    let round_trip = match is_reachable {
         true => test.round_trip(code, datastream).await,
-        false => ConnectionCheck::new(
-            "edge",
-            CheckVerdict::Skipped,
-            "not asked, because of what failed above",
-        ),
+        false => ConnectionCheck::new("edge", CheckVerdict::Skipped, "a check above failed"),
     };
     vec![
         ConnectionCheck::new("configuration", CheckVerdict::Ok, &detail),
@@ -127,7 +115,7 @@ async fn website_checks(
     ]
 }
 
-/// What must be mended weighs more than what could not be asked.
+/// Returns the worst verdict: a failure, which must be fixed, is worse than a missing answer.
 fn worst(shared: &[ConnectionCheck], websites: &[WebsiteReport]) -> CheckVerdict {
     let all = || {
         let of_websites = websites.iter().flat_map(|website| &website.checks);
@@ -153,11 +141,11 @@ fn notes(config: &Config) -> Vec<String> {
     let namespace = &config.privacy.guest_namespace;
     vec![format!(
         "Orders of guests without an e-mail address are identified in the namespace {namespace}. It must exist at Adobe, in \
-         the sandbox of the datastream; that cannot be seen from here. If it does not, only those events fail."
+         the sandbox of the datastream, which cannot be checked from here. If it does not exist, only those events fail."
     )]
 }
 
-fn render(report: &Report) -> String {
+fn render(report: &ConnectionReport) -> String {
     let mut text = format!("Edge {}\n", report.edge);
     for check in &report.shared {
         put(&mut text, check);
@@ -172,11 +160,11 @@ fn render(report: &Report) -> String {
         let _ = writeln!(text, "Note: {note}");
     }
     text.push_str(match report.verdict {
-        CheckVerdict::Ok | CheckVerdict::Skipped => "CheckVerdict: OK, events can be delivered\n",
+        CheckVerdict::Ok | CheckVerdict::Skipped => "Verdict: OK, events can be delivered\n",
         CheckVerdict::Failed => {
-            "CheckVerdict: FAILED, something must be mended before events can be delivered\n"
+            "Verdict: FAILED, no events can be delivered until the failed checks are fixed\n"
         }
-        CheckVerdict::Unreachable => "CheckVerdict: UNREACHABLE, the question could not be answered now\n",
+        CheckVerdict::Unreachable => "Verdict: UNREACHABLE, a service did not answer; try again later\n",
     });
     text
 }

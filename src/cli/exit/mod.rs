@@ -1,16 +1,16 @@
-//! How the process ends: one enum over sysexits(3), and the one place where an error becomes an exit code.
+//! Exit codes: one enum over sysexits(3), and the one place that maps errors to them.
 //!
 //! | code | name | when |
 //! |---|---|---|
-//! | 0 | `Ok` | done; also when the reader of our output went away (`\| head`) |
+//! | 0 | `Ok` | success; also if the reader of stdout closed it (`\| head`) |
 //! | 1 | `Failed` | the command ran, and the answer is no |
 //! | 2 | `Usage` | the command line is wrong |
-//! | 69 | `Unavailable` | something that is needed is not there: the source, the edge, a store, a daemon; `saas:resync --wait` left events that cannot leave |
+//! | 69 | `Unavailable` | the source, the edge, a store or a daemon is not available; `saas:resync --wait` left events that cannot be sent |
 //! | 70 | `Software` | a bug, or a store that contradicts itself |
 //! | 74 | `IoErr` | the disk failed or is full |
-//! | 75 | `TempFail` | somebody else is at it; try again later |
-//! | 77 | `NoPerm` | the operating system does not permit it |
-//! | 78 | `Config` | the configuration, or the path of the store, cannot be used; systemd does not restart on it |
+//! | 75 | `TempFail` | another process holds the lock; try again later |
+//! | 77 | `NoPerm` | the operating system denies permission |
+//! | 78 | `Config` | the configuration or the path of the store cannot be used; systemd does not restart on it |
 
 use std::io;
 use std::process::ExitCode;
@@ -29,31 +29,22 @@ use crate::ops::logging::LoggingError;
 use crate::store::backup::BackupError;
 use crate::store::{Fault, StoreError};
 
-/// How the process ends; see the module's header.
+/// Exit code of the process. The module's header describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done.
     Ok = 0,
-    /// The answer is no.
     Failed = 1,
-    /// The command line is wrong.
     Usage = 2,
-    /// `EX_UNAVAILABLE`.
     Unavailable = 69,
-    /// `EX_SOFTWARE`.
     Software = 70,
-    /// `EX_IOERR`.
     IoErr = 74,
-    /// `EX_TEMPFAIL`.
     TempFail = 75,
-    /// `EX_NOPERM`.
     NoPerm = 77,
-    /// `EX_CONFIG`.
     Config = 78,
 }
 
-/// A command line that clap accepts and that still makes no sense; the sentence says why.
+/// A command line that clap accepts although it is wrong, with the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
@@ -71,17 +62,17 @@ impl Exit {
         Self::Config,
     ];
 
-    /// The number that the shell sees.
+    /// Returns the number that the shell sees.
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// The exit that an error means: what the first cause that is known says; `Failed` if none is.
+    /// Returns the exit code of an error: that of its first cause with a code of its own, otherwise `Failed`.
     pub fn of(error: &anyhow::Error) -> Self {
         error.chain().find_map(of_cause).unwrap_or(Self::Failed)
     }
 
-    /// The exit with this number, as a daemon sent it; a number that is not in the table is a failure.
+    /// Returns the exit code with this number, as a daemon sent it; `Failed` for a number that is not in the table.
     fn from_code(code: u8) -> Self {
         Self::ALL
             .into_iter()
@@ -96,46 +87,26 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The exit code of an error, for the daemon's answers over the control socket.
+/// Returns the exit code of an error, for the daemon's answers over the control socket.
 pub fn code_of(error: &anyhow::Error) -> u8 {
     Exit::of(error).code()
 }
 
 fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if let Some(error) = cause.downcast_ref::<OutputError>() {
-        return Some(of_output(error));
-    }
-    if let Some(error) = cause.downcast_ref::<ControlError>() {
-        return Some(of_control(error));
-    }
-    if let Some(error) = cause.downcast_ref::<RequestError>() {
-        return Some(of_request(error));
-    }
-    if let Some(error) = cause.downcast_ref::<DaemonError>() {
-        return Some(of_daemon(error));
-    }
-    if let Some(error) = cause.downcast_ref::<StartError>() {
-        return Some(of_start(error));
-    }
-    if let Some(error) = cause.downcast_ref::<IndexError>() {
-        return Some(of_index(error));
-    }
-    if let Some(error) = cause.downcast_ref::<StoreError>() {
-        return Some(of_store(error));
-    }
-    if let Some(error) = cause.downcast_ref::<SourceError>() {
-        return Some(of_source(error));
-    }
-    if let Some(error) = cause.downcast_ref::<BackupError>() {
-        return Some(of_backup(error));
-    }
-    if cause.is::<ConfigErrors>() || cause.is::<LoggingError>() {
-        return Some(Exit::Config);
-    }
-    if cause.is::<UsageError>() || cause.is::<Contradiction>() || cause.is::<BadKey>() {
-        return Some(Exit::Usage);
-    }
-    cause.downcast_ref::<io::Error>().map(of_io)
+    // A cause has one type, so the order of the lines does not matter.
+    (cause.downcast_ref().map(of_output))
+        .or_else(|| cause.downcast_ref().map(of_control))
+        .or_else(|| cause.downcast_ref().map(of_request))
+        .or_else(|| cause.downcast_ref().map(of_daemon))
+        .or_else(|| cause.downcast_ref().map(of_start))
+        .or_else(|| cause.downcast_ref().map(of_index))
+        .or_else(|| cause.downcast_ref().map(of_store))
+        .or_else(|| cause.downcast_ref().map(of_source))
+        .or_else(|| cause.downcast_ref().map(of_backup))
+        .or_else(|| cause.downcast_ref().map(of_io))
+        .or_else(|| (cause.is::<ConfigErrors>() || cause.is::<LoggingError>()).then_some(Exit::Config))
+        .or_else(|| cause.is::<UsageError>().then_some(Exit::Usage))
+        .or_else(|| (cause.is::<Contradiction>() || cause.is::<BadKey>()).then_some(Exit::Usage))
 }
 
 fn of_output(error: &OutputError) -> Exit {
@@ -166,7 +137,7 @@ fn of_request(error: &RequestError) -> Exit {
     }
 }
 
-// The next three wrap other errors transparently, so that the chain of causes does not show what is inside.
+// The next three wrap other errors transparently, so the wrapped error does not appear in the chain of causes.
 
 fn of_daemon(error: &DaemonError) -> Exit {
     match error {

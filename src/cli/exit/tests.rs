@@ -1,4 +1,4 @@
-//! The table of exits, row by row.
+//! Checks the exit code of every error.
 
 use std::path::PathBuf;
 
@@ -165,7 +165,7 @@ fn what_wraps_another_error_ends_as_that_one() {
 }
 
 #[test]
-fn a_cause_below_other_words_decides() {
+fn a_cause_below_added_context_decides() {
     let error = Err::<(), _>(StoreError::Locked { holder: "x".into() })
         .context("the store was needed")
         .context("nothing was done")

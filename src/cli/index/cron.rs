@@ -1,4 +1,4 @@
-//! `cron list`, `cron run` and `cron history`.
+//! `cron`: lists the scheduled jobs, runs one now, shows past runs.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -17,62 +17,59 @@ use crate::store::cron::CronRun;
 use crate::store::{Reader, StoreError, StoreView};
 use orderfeed_model::clock::UtcMillis;
 
-/// `orderfeed cron …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum CronCommand {
     /// List the jobs with their schedules, next and last runs
     #[command(
         after_help = "Examples:\n  orderfeed cron list\n  orderfeed cron list --json | jq '.[] | {job, next}'"
     )]
-    List(ListArgs),
-    /// Run a job once, now
+    List(CronListArgs),
+    /// Run a job once, immediately
     #[command(after_help = "Example:\n  orderfeed cron run resend_failed_items")]
     Run {
-        /// The job's name
+        /// Name of the job, as `cron list` prints it
         job: String,
     },
-    /// Show what ran; runs that found nothing to do leave no trace
+    /// Show past runs; runs without work are not recorded
     #[command(after_help = "Example:\n  orderfeed cron history --job resend_failed_items --limit 5")]
-    History(HistoryArgs),
+    History(CronHistoryArgs),
 }
 
-/// Options of `cron list`.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub struct ListArgs {
-    /// A JSON array
+pub struct CronListArgs {
+    /// Print a JSON array
     #[arg(long)]
     pub json: bool,
 }
 
-/// Options of `cron history`.
 #[derive(Clone, Debug, Default, Args)]
-pub struct HistoryArgs {
-    /// Only of this job
+pub struct CronHistoryArgs {
+    /// Only runs of this job
     #[arg(long, value_name = "JOB")]
     pub job: Option<String>,
-    /// At most so many runs, newest first
+    /// Largest number of runs, newest first
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
-    /// A JSON array
+    /// Print a JSON array
     #[arg(long)]
     pub json: bool,
 }
 
-/// A job and when it runs.
+/// A job, as both outputs of `cron list` show it.
 #[derive(Clone, Debug, Serialize)]
 struct JobRow {
     job: &'static str,
     schedule: String,
     time_zone: String,
-    /// RFC 3339; none where the expression has no more slots.
+    /// Time of the next run in RFC 3339. `None` if the expression has no more slots.
     next: Option<String>,
-    /// The slot of the last run, RFC 3339.
+    /// Slot of the last run in RFC 3339.
     last: Option<String>,
-    /// `running`, `success`, `missed` or `error`, of the last run that left a trace.
+    /// `running`, `success`, `missed` or `error`: result of the last recorded run.
     last_status: Option<String>,
 }
 
-/// A run, for `--json`.
+/// A past run, for `--json`.
 #[derive(Clone, Debug, Serialize)]
 struct RunRow {
     id: i64,
@@ -97,24 +94,21 @@ pub async fn run(context: &Context, command: CronCommand) -> anyhow::Result<Exit
     }
 }
 
-fn list(context: &Context, args: ListArgs) -> anyhow::Result<Exit> {
+fn list(context: &Context, args: CronListArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let now = context.clock.now();
     let rows = match view(&config) {
         Ok(mut store) => job_rows(&mut store, &config, now)?,
-        // Before the first start there are schedules, and nothing ran.
+        // Before the first start there is no store, but there are schedules.
         Err(StoreError::Missing { .. }) => Job::ALL.map(|job| job_row(job, &config, now)).into(),
         Err(error) => return Err(error.into()),
     };
-    match args.json {
-        true => output::json(&rows)?,
-        false => output::data(&render_jobs(&rows, Paint::for_stdout()))?,
-    }
+    output::result(args.json, &rows, || render_jobs(&rows, Paint::for_stdout()))?;
     Ok(Exit::Ok)
 }
 
 async fn run_job(context: &Context, job: String) -> anyhow::Result<Exit> {
-    known(&job)?;
+    check_job(&job)?;
     let outcome = execute(context, Request::CronRun { job }, "orderfeed cron run").await?;
     let Outcome::JobRan(ran) = &outcome else {
         return Err(another_answer(&outcome));
@@ -128,20 +122,18 @@ async fn run_job(context: &Context, job: String) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn history(context: &Context, args: &HistoryArgs) -> anyhow::Result<Exit> {
+fn history(context: &Context, args: &CronHistoryArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     if let Some(job) = &args.job {
-        known(job)?;
+        check_job(job)?;
     }
     let runs = view(&config)?.read(|r| r.cron_history(args.job.as_deref(), args.limit))?;
-    match args.json {
-        true => output::json(&runs.iter().map(run_row).collect::<Vec<_>>())?,
-        false => output::data(&render_history(&runs, Paint::for_stdout()))?,
-    }
+    let rows: Vec<RunRow> = runs.iter().map(run_row).collect();
+    output::result(args.json, &rows, || render_history(&runs, Paint::for_stdout()))?;
     Ok(Exit::Ok)
 }
 
-fn known(job: &str) -> Result<(), RequestError> {
+fn check_job(job: &str) -> Result<(), RequestError> {
     match Job::from_name(job) {
         Some(_) => Ok(()),
         None => Err(RequestError::UnknownJob {
@@ -199,14 +191,15 @@ fn took(run: &CronRun) -> Option<i64> {
 }
 
 fn render_jobs(rows: &[JobRow], paint: Paint) -> String {
-    let mut table = AsciiTable::new([
+    let header = [
         "Job",
         "Schedule",
         "Time Zone",
         "Next Run",
         "Last Run",
         "Last Status",
-    ]);
+    ];
+    let mut table = AsciiTable::new(header);
     for row in rows {
         let status = row.last_status.as_deref().unwrap_or("-");
         table.row([
@@ -260,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_job_is_told_the_known_ones() {
-        let refusal = known("indexer_update").unwrap_err().to_string();
+    fn the_error_for_an_unknown_job_lists_the_known_ones() {
+        let refusal = check_job("indexer_update").unwrap_err().to_string();
         assert!(
             refusal.contains("indexer_update_all_views, indexer_reindex_all_invalid"),
             "{refusal}"
@@ -269,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_shows_what_happened_and_how_long_it_took() {
+    fn the_history_shows_result_and_duration() {
         let run = CronRun {
             id: 7,
             job: "indexer_update_all_views".into(),

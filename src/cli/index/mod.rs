@@ -1,4 +1,4 @@
-//! Commands that work on the index: `indexer:*`, `saas:resync`, `verify`, `cron`.
+//! Commands of the index and its schedules.
 
 pub mod cron;
 pub mod indexer;

@@ -1,4 +1,4 @@
-//! `saas:resync`.
+//! `saas:resync`, with Commerce's options and output.
 
 use clap::Args;
 
@@ -10,19 +10,17 @@ use crate::daemon::control::resync::ResyncOptions;
 use crate::daemon::control::{Outcome, Request, Resynced};
 use orderfeed_model::clock::UtcMillis;
 
-/// The feeds that there are.
 const FEEDS: [&str; 1] = ["orders"];
 
-/// `saas:resync`
 #[derive(Clone, Debug, Args)]
 pub struct ResyncArgs {
-    /// Which feed; there is one: orders
+    /// Name of the feed; the only one is orders
     #[arg(long, value_name = "NAME")]
     pub feed: String,
-    /// Do not read the source; send again what the outbox holds and what failed
+    /// Do not read the source: retry parked events and those that wait for a retry
     #[arg(long)]
     pub no_reindex: bool,
-    /// Say what would be sent; send and store nothing
+    /// Report what would be sent; store and send nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Only these orders: order numbers or entity ids, separated by commas
@@ -34,28 +32,27 @@ pub struct ResyncArgs {
     /// Only orders created before this
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub to: Option<UtcMillis>,
-    /// Go on where an earlier, interrupted run stopped
+    /// Continue an interrupted resync
     #[arg(long)]
     pub continue_resync: bool,
-    /// Send again what was delivered, with the same ids and bytes
+    /// Resend delivered events, with the same ids and bytes
     #[arg(long)]
     pub force: bool,
-    /// Forget the feed's hashes first, so that every order is looked at
+    /// Clear the hashes of the feed first, so that no order counts as unchanged
     #[arg(long)]
     pub cleanup_feed: bool,
     /// Orders in one batch, instead of index.batch_size
     #[arg(long, value_name = "N")]
     pub batch_size: Option<u32>,
-    /// Batches that are read at the same time
+    /// Number of batches read in parallel
     #[arg(long, value_name = "N")]
     pub thread_count: Option<u32>,
-    /// Return when everything was delivered, not when everything is queued; ends with 69 if some cannot leave because a
-    /// website is halted, paused or not configured, and says which
+    /// Return when everything is delivered rather than queued. Exit code 69 if events remain because their website is
+    /// halted, paused or not configured; they are listed
     #[arg(long)]
     pub wait: bool,
 }
 
-/// A feed that there is not.
 #[derive(Debug, thiserror::Error)]
 #[error("The feed \"{0}\" does not exist. Supported feeds: orders")]
 struct UnknownFeed(String);
@@ -77,7 +74,7 @@ pub async fn run(context: &Context, args: ResyncArgs) -> anyhow::Result<Exit> {
     };
     output::line(&render(&resynced, dry_run))?;
     for one in &resynced.blocked {
-        output::talk(&format!(
+        output::notice(&format!(
             "{} events of website {} wait and were not waited for: {}",
             one.events, one.website, one.reason
         ));

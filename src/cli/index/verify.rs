@@ -1,4 +1,4 @@
-//! `verify`: the source against feed and outbox.
+//! `verify`: compares the source with feed and outbox.
 
 use clap::Args;
 
@@ -15,7 +15,6 @@ use crate::ops::sentence::human_duration;
 use crate::store::feed::Exported;
 use orderfeed_model::clock::UtcMillis;
 
-/// `verify`
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
     /// Only these orders: order numbers or entity ids, separated by commas
@@ -33,10 +32,10 @@ pub struct VerifyArgs {
     /// Put orders that differ into the changelog, so that they are indexed again
     #[arg(long)]
     pub repair: bool,
-    /// At most so many orders in each list; counts are complete
+    /// Largest number of orders in each list; the counts are complete
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: u32,
-    /// The whole report as JSON
+    /// Print the whole report as a JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -59,10 +58,7 @@ pub async fn run(context: &Context, args: VerifyArgs) -> anyhow::Result<Exit> {
     let Outcome::Verified(report) = outcome else {
         return Err(another_answer(&outcome));
     };
-    match args.json {
-        true => output::json(&report)?,
-        false => output::data(&render(&report, Paint::for_stdout()))?,
-    }
+    output::result(args.json, &report, || render(&report, Paint::for_stdout()))?;
     let agrees = report.left() == 0 && report.unknown.is_empty() && report.complete;
     Ok(if agrees { Exit::Ok } else { Exit::Failed })
 }
@@ -80,7 +76,7 @@ fn render(report: &VerifyReport, paint: Paint) -> String {
     if !report.events.is_empty() {
         text.push_str(&events(report, paint));
     }
-    // One by one where somebody asked for them; in a whole shop they are told by their number.
+    // One by one if all orders of the report are withheld, as with `--orders`; in a whole shop the counts suffice.
     if report.orders <= report.withheld.len() as u64 {
         for one in &report.withheld {
             let why = sentence_of(&one.reason);
@@ -94,9 +90,7 @@ fn render(report: &VerifyReport, paint: Paint) -> String {
         text.push_str(&differences(&report.differences, paint));
     }
     for name in &report.unknown {
-        text.push_str(&format!(
-            "{name}: neither the source nor the feed knows such an order\n"
-        ));
+        text.push_str(&format!("{name}: no such order in the source or in the feed\n"));
     }
     text.push_str(&verdict(report));
     text.push('\n');
@@ -105,7 +99,7 @@ fn render(report: &VerifyReport, paint: Paint) -> String {
 
 fn sentence_of(reason: &str) -> &'static str {
     let known = Exported::ALL.into_iter().find(|why| why.as_str() == reason);
-    known.map_or("for a reason of another version", Exported::as_sentence)
+    known.map_or("for a reason that another version stored", Exported::as_sentence)
 }
 
 fn events(report: &VerifyReport, paint: Paint) -> String {
@@ -121,18 +115,18 @@ fn events(report: &VerifyReport, paint: Paint) -> String {
         "Missing",
     ]);
     for row in &report.events {
-        let number = |count: u64| count.to_string();
+        let number = |count: u64| Cell::from(count.to_string());
         let tone = if row.missing > 0 { Tone::Bad } else { Tone::Plain };
         table.row([
             row.website.as_str().into(),
             row.kind.as_str().into(),
-            number(row.expected).into(),
-            number(row.delivered).into(),
-            number(row.pending).into(),
-            number(row.suppressed).into(),
-            number(row.parked).into(),
-            number(row.waiting).into(),
-            Cell::toned(&number(row.missing), tone),
+            number(row.expected),
+            number(row.delivered),
+            number(row.pending),
+            number(row.suppressed),
+            number(row.parked),
+            number(row.waiting),
+            Cell::toned(&row.missing.to_string(), tone),
         ]);
     }
     table.render(paint)
@@ -160,7 +154,7 @@ fn verdict(report: &VerifyReport) -> String {
     let found = report.differing.total();
     let waiting = match report.waiting {
         0 => String::new(),
-        waiting => format!(" {waiting} orders changed and wait to be indexed; that is no difference."),
+        waiting => format!(" {waiting} orders changed and wait to be indexed, which is not a difference."),
     };
     let listed = match found > report.differences.len() as u64 {
         true => format!(" The list shows {} of them.", report.differences.len()),
@@ -168,25 +162,25 @@ fn verdict(report: &VerifyReport) -> String {
     };
     let verdict = match (found, report.repaired, report.left()) {
         (0, ..) if !report.unknown.is_empty() => format!(
-            "Nothing else differs; {} of the named orders could not be found.",
+            "Nothing else differs; {} of the named orders were not found.",
             report.unknown.len()
         ),
         (0, ..) => "Nothing differs.".to_owned(),
         (found, 0, _) => format!(
-            "{found} orders differ.{listed} `orderfeed verify --repair` with the same options has them indexed again."
+            "{found} orders differ.{listed} Run `orderfeed verify --repair` with the same options to index them again."
         ),
         (found, _, 0) => format!(
-            "{found} orders differed.{listed} They are in the changelog and are indexed next; what was sent is not sent \
-             again."
+            "{found} orders differed.{listed} They are in the changelog and are indexed next; delivered events are not \
+             sent again."
         ),
         (found, repaired, left) => format!(
             "{found} orders differ.{listed} {repaired} are in the changelog and are indexed next; {left} cannot be \
-             understood until their rows are mended."
+             read until their rows are corrected."
         ),
     };
     let early = match report.complete {
         true => "",
-        false => " It ended early: not everything was looked at.",
+        false => " It ended early: not everything was compared.",
     };
     format!("{verdict}{waiting}{early}")
 }
@@ -233,22 +227,20 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_told_with_its_order_and_remedy() {
+    fn a_difference_is_shown_with_its_order_and_remedy() {
         insta::assert_snapshot!(render(&report(), Paint::Plain));
     }
 
     #[test]
-    fn the_verdict_says_what_is_left() {
+    fn the_verdict_counts_what_is_left() {
         let mut report = report();
         report.repaired = 1;
         assert!(verdict(&report).starts_with("1 orders differed. They are in the changelog"));
         report.differing.count(Finding::Unreadable);
-        assert!(
-            verdict(&report).contains("1 are in the changelog and are indexed next; 1 cannot be understood")
-        );
+        assert!(verdict(&report).contains("1 are in the changelog and are indexed next; 1 cannot be read"));
         report.differing = crate::indexer::Differing::default();
         report.unknown = vec!["000000009".to_owned()];
-        assert!(verdict(&report).contains("1 of the named orders could not be found"));
+        assert!(verdict(&report).contains("1 of the named orders were not found"));
         report.unknown.clear();
         report.complete = false;
         assert!(verdict(&report).starts_with("Nothing differs.") && verdict(&report).contains("ended early"));

@@ -1,5 +1,4 @@
-//! `orderfeed doctor`: everything an on-call person would check, with verdict and remedy. The checks are
-//! [`crate::doctor`]; here they become text.
+//! `doctor`: prints the findings of [`crate::doctor`], with verdicts and remedies.
 
 use std::fmt::Write as _;
 
@@ -15,50 +14,42 @@ use crate::doctor::collect;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::report::Report;
 
-/// Options of `doctor`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DoctorArgs {
-    /// Of the checks of single websites, only those of this one
+    /// Limit the checks of single websites to this one
     #[arg(long, value_name = "CODE")]
     pub website: Option<String>,
-    /// A JSON object for scripts; its `version` counts the shape
+    /// Print a JSON object for scripts; its `version` numbers the shape
     #[arg(long)]
     pub json: bool,
 }
 
-/// Runs `doctor`. A configuration that cannot be used is a finding, no error.
+/// Runs `doctor`. An invalid configuration is a finding, not an error.
 ///
 /// # Errors
 /// If the website is not configured, or stdout cannot be written.
 pub async fn run(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
     let loaded = load(context.config_path(), process_environment());
     if let (Ok(loaded), Some(code)) = (&loaded, &args.website) {
-        must_know(&loaded.config, code)?;
+        check_website(&loaded.config, code)?;
     }
-    // A large future: it asks everybody at once.
+    // Boxed because the future is large: all checks run at the same time.
     let report = Box::pin(collect::examine(loaded, &context.clock, args.website.as_deref())).await;
-    match args.json {
-        true => output::json(&report)?,
-        false => output::data(&render(&report, Paint::for_stdout()))?,
-    }
+    output::result(args.json, &report, || render(&report, Paint::for_stdout()))?;
     Ok(match report.verdict {
         Verdict::Problem => Exit::Failed,
         _ => Exit::Ok,
     })
 }
 
-fn must_know(config: &Config, code: &str) -> Result<(), RequestError> {
-    if config.websites.contains_key(code) {
-        return Ok(());
+fn check_website(config: &Config, code: &str) -> Result<(), RequestError> {
+    match config.websites.contains_key(code) {
+        true => Ok(()),
+        false => Err(RequestError::unknown_website(code, config.websites.keys())),
     }
-    let known: Vec<&str> = config.websites.keys().map(String::as_str).collect();
-    Err(RequestError::UnknownWebsite {
-        code: code.to_owned(),
-        known: known.join(", "),
-    })
 }
 
-/// A line for each finding, by group; then what is to be done, the problems last, where a terminal shows them.
+/// Formats a line for each finding, by group, and then the remedies. Problems are last, where they remain on the screen.
 fn render(report: &Report, paint: Paint) -> String {
     let lines = lines(&report.checks);
     let names = lines.iter().map(|(name, _)| name.chars().count());
@@ -80,7 +71,7 @@ fn render(report: &Report, paint: Paint) -> String {
     text
 }
 
-/// What a group skips for one reason is one line.
+/// Merges the checks that a group skips for the same reason into one line.
 fn lines(findings: &[Finding]) -> Vec<(String, &Finding)> {
     let alike = |a: &Finding, b: &Finding| {
         a.verdict == Verdict::Skipped
@@ -116,24 +107,21 @@ fn put_remedies(text: &mut String, report: &Report, verdict: Verdict, heading: &
 }
 
 fn summary(report: &Report) -> String {
-    let count = |number: usize, word: &str| match number {
-        1 => format!("1 {word}"),
-        _ => format!("{number} {word}s"),
-    };
-    let took = report.duration_ms as f64 / 1000.0;
+    let count = |number: usize, noun| output::count(number as u64, noun);
+    let took = format!(
+        "{} in {:.1} s",
+        count(report.checks.len(), "finding"),
+        report.duration_ms as f64 / 1000.0
+    );
     match report.verdict {
-        Verdict::Ok | Verdict::Note | Verdict::Skipped => {
-            format!(
-                "Nothing is wrong ({} in {took:.1} s)",
-                count(report.checks.len(), "finding")
-            )
+        Verdict::Ok | Verdict::Note | Verdict::Skipped => format!("No problems found ({took})"),
+        Verdict::Warning | Verdict::Problem => {
+            let (problems, warnings) = (
+                count(report.problems, "problem"),
+                count(report.warnings, "warning"),
+            );
+            format!("{problems}, {warnings} ({took})")
         }
-        Verdict::Warning | Verdict::Problem => format!(
-            "{}, {} ({} in {took:.1} s)",
-            count(report.problems, "problem"),
-            count(report.warnings, "warning"),
-            count(report.checks.len(), "finding")
-        ),
     }
 }
 
@@ -161,7 +149,7 @@ fn title(group: &str) -> &str {
     }
 }
 
-/// All as long as the longest.
+/// Returns the verdict's word, padded to the longest.
 fn word(verdict: Verdict, paint: Paint) -> String {
     let (word, colour) = match verdict {
         Verdict::Ok => ("ok     ", 32),
@@ -203,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_stand_last_with_their_remedy() {
+    fn problems_are_last_with_their_remedies() {
         let expected = "\
 Files and disk
   ok      files.disk            10.0 GiB free
@@ -229,14 +217,14 @@ Problems, and what to do
     }
 
     #[test]
-    fn colour_is_only_where_it_is_wanted() {
+    fn plain_output_has_no_colour() {
         assert!(!render(&report(), Paint::Plain).contains('\u{1b}'));
         assert!(render(&report(), Paint::Colour).contains("\u{1b}[31mPROBLEM\u{1b}[0m"));
     }
 
     #[test]
-    fn a_report_without_findings_to_mend_says_so() {
+    fn a_report_without_problems_ends_with_that() {
         let fine = Report::of(vec![Finding::ok(Check::Disk, "a")], UtcMillis(0), UtcMillis(100));
-        assert!(render(&fine, Paint::Plain).ends_with("\nNothing is wrong (1 finding in 0.1 s)\n"));
+        assert!(render(&fine, Paint::Plain).ends_with("\nNo problems found (1 finding in 0.1 s)\n"));
     }
 }

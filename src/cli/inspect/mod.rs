@@ -1,4 +1,4 @@
-//! Commands that only read: `status`, `explain`, `doctor`.
+//! Read-only commands about the daemon and single orders.
 
 pub mod doctor;
 pub mod explain;

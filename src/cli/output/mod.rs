@@ -1,5 +1,5 @@
-//! The only module that prints: data to stdout, talk to stderr. Colour only where a person looks and did not ask for
-//! none (<https://no-color.org>). A reader that has gone away (`| head`) ends the command quietly.
+//! The only module that prints: data to stdout, notices to stderr. Colour only on a terminal, unless `NO_COLOR` is set
+//! (<https://no-color.org>). A closed stdout (`| head`) ends the command without an error.
 
 pub mod progress;
 pub mod table;
@@ -7,16 +7,18 @@ pub mod watch;
 
 use std::io::{self, IsTerminal, Write};
 
+use serde::Serialize;
+
 use crate::ops::sentence::sentence;
 use crate::ops::stderr::Stderr;
 
-/// Why nothing more can be printed.
+/// A failure to write to stdout.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// The reader of stdout went away. Not a failure.
-    #[error("the reader of the output went away")]
+    /// The reader closed stdout, which is not a failure: the exit code is 0.
+    #[error("stdout was closed by its reader")]
     Closed,
-    /// Stdout cannot be written, such as a full disk behind a redirection.
+    /// For example a full disk behind a redirection.
     #[error("the output cannot be written: {0}")]
     Failed(#[source] io::Error),
 }
@@ -30,17 +32,15 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// Whether text may carry colour.
+/// The choice between coloured and plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
-    /// A terminal, and NO_COLOR is not set.
     Colour,
-    /// A pipe, a file, or NO_COLOR.
     Plain,
 }
 
 impl Paint {
-    /// What stdout may carry.
+    /// Chooses for stdout: colour on a terminal, unless `NO_COLOR` is set.
     pub fn for_stdout() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         match io::stdout().is_terminal() && !unwanted {
@@ -50,7 +50,7 @@ impl Paint {
     }
 }
 
-/// Prints data, exactly as it stands.
+/// Prints data without changing it.
 ///
 /// # Errors
 /// If stdout is closed or cannot be written.
@@ -60,7 +60,7 @@ pub fn data(text: &str) -> Result<(), OutputError> {
     Ok(stdout.flush()?)
 }
 
-/// Prints a line of data.
+/// Prints data and a line break.
 ///
 /// # Errors
 /// As [`data`].
@@ -68,45 +68,68 @@ pub fn line(text: &str) -> Result<(), OutputError> {
     data(&format!("{text}\n"))
 }
 
-/// Prints a value as JSON, indented, for scripts.
+/// Prints a value as indented JSON.
 ///
 /// # Errors
 /// As [`data`].
-pub fn json(value: &impl serde::Serialize) -> Result<(), OutputError> {
+pub fn json(value: &impl Serialize) -> Result<(), OutputError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| OutputError::Failed(error.into()))?;
     line(&text)
 }
 
-/// Tells the operator something beside the data. Lost if nobody listens.
-pub fn talk(text: &str) {
+/// Prints a result: as JSON for scripts, or as the text that `render` returns.
+///
+/// # Errors
+/// As [`data`].
+pub fn result<T: Serialize>(
+    as_json: bool,
+    value: &T,
+    render: impl FnOnce() -> String,
+) -> Result<(), OutputError> {
+    match as_json {
+        true => json(value),
+        false => data(&render()),
+    }
+}
+
+/// Formats a number with its noun: `1 event`, `2 events`.
+pub fn count(number: u64, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+/// Writes a line to stderr that is not part of the data. A failure to write is ignored.
+pub fn notice(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Replaces the current line of the terminal: for a bar of progress.
+/// Replaces the current line of the terminal, for a progress bar.
 pub fn redraw(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "\r\u{1b}[K{text}");
     let _ = stderr.flush();
 }
 
-/// Whether [`talk`] reaches a person.
-pub fn talks_to_a_terminal() -> bool {
+/// Returns true if a user can see a progress bar.
+pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Says why a command failed; an error also to the journal, if that is where stderr goes.
-pub fn failure(error: &anyhow::Error) {
-    talk(&Stderr::detect().with_priority(&format!("orderfeed: {}", sentence(error))));
+/// Reports why a command failed. In the journal the line has the priority of an error.
+pub fn error(error: &anyhow::Error) {
+    notice(&Stderr::detect().with_priority(&format!("orderfeed: {}", sentence(error))));
 }
 
-/// Prints what clap has to say: help and version to stdout, complaints to stderr.
+/// Prints clap's message: help and version to stdout, errors to stderr.
 ///
 /// # Errors
 /// As [`data`].
 pub fn clap(error: &clap::Error) -> Result<(), OutputError> {
     let stderr = Stderr::detect();
     if error.use_stderr() && stderr.is_journal() {
-        talk(&stderr.with_priority(&error.to_string()));
+        notice(&stderr.with_priority(&error.to_string()));
         return Ok(());
     }
     Ok(error.print()?)

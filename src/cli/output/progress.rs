@@ -27,7 +27,7 @@ impl Meter {
         Self {
             started: Instant::now(),
             shown: None,
-            terminal: output::talks_to_a_terminal(),
+            terminal: output::stderr_is_terminal(),
             drawn: false,
         }
     }
@@ -68,7 +68,7 @@ impl Meter {
             output::redraw(&text(elapsed));
             self.drawn = true;
         } else {
-            output::talk(&text(elapsed));
+            output::notice(&text(elapsed));
         }
     }
 

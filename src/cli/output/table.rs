@@ -1,25 +1,24 @@
-//! Tables as Commerce prints them, with `+---+` rules. Pure.
+//! ASCII tables with `+---+` rules. Pure.
+//!
+//! The tables of `indexer:*` must match Commerce byte for byte, which table crates do not. The others share the code.
 
 use crate::cli::output::Paint;
 
-/// A table that is being filled.
 #[derive(Clone, Debug)]
 pub struct AsciiTable {
     header: Vec<Cell>,
     rows: Vec<Vec<Cell>>,
 }
 
-/// One cell: its text, and the colour where there may be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
     text: String,
     tone: Tone,
 }
 
-/// What a cell's colour says.
+/// The colour of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// No colour.
     Plain,
     /// Green.
     Good,
@@ -28,7 +27,7 @@ pub enum Tone {
 }
 
 impl Cell {
-    /// A cell with a colour. Control characters, which an edge's message may hold, become visible.
+    /// Creates a cell with a colour. Control characters, which messages of the edge may contain, are escaped.
     pub fn toned(text: &str, tone: Tone) -> Self {
         Self {
             text: visible(text),
@@ -57,7 +56,6 @@ impl<T: AsRef<str>> From<T> for Cell {
 }
 
 impl AsciiTable {
-    /// A table with these headings.
     pub fn new<const N: usize>(header: [&str; N]) -> Self {
         Self {
             header: header.map(Cell::from).into(),
@@ -65,12 +63,11 @@ impl AsciiTable {
         }
     }
 
-    /// Appends a row.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
         self.rows.push(cells.into());
     }
 
-    /// The table, with a line break at its end.
+    /// Returns the table, ending with a line break.
     pub fn render(&self, paint: Paint) -> String {
         let widths: Vec<usize> = (0..self.header.len())
             .map(|column| {
@@ -105,7 +102,7 @@ fn line(cells: &[Cell], widths: &[usize], paint: Paint) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Text from elsewhere, safe on a terminal: control characters are escaped.
+/// Escapes control characters, so that text of a third party cannot control the terminal.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -122,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_looks_like_commerces() {
+    fn a_table_matches_commerce() {
         let mut table = AsciiTable::new(["ID", "Backlog"]);
         table.row(["sales".into(), Cell::toned("7", Tone::Bad)]);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Showing something again and again: repainted on a terminal, one block after the other elsewhere. Ends with Ctrl-C.
+//! `--watch`: repaints a terminal, or prints one block after the other elsewhere, until Ctrl-C.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -8,25 +8,25 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cli::output::{self, OutputError};
 
-/// Cursor to the upper left corner; what is below it is cleared line by line, so that nothing flickers.
+/// Moves the cursor to the upper left corner. Lines are cleared one by one as they are written, to avoid flicker.
 const HOME: &str = "\u{1b}[H";
 const CLEAR_LINE: &str = "\u{1b}[K";
 const CLEAR_BELOW: &str = "\u{1b}[J";
 const CLEAR_ALL: &str = "\u{1b}[2J";
 
-/// How each picture follows the one before.
+/// The way each frame follows the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frames {
-    /// Over it.
+    /// Overwrites it.
     Repainted,
-    /// Below it, after an empty line.
+    /// Separated by an empty line.
     Blocks,
-    /// Below it: each is one line.
+    /// Every frame is a single line.
     Lines,
 }
 
 impl Frames {
-    /// Of text: repainted where a person looks.
+    /// Chooses for text: repainted on a terminal.
     pub fn of_text() -> Self {
         match io::stdout().is_terminal() {
             true => Self::Repainted,
@@ -34,8 +34,7 @@ impl Frames {
         }
     }
 
-    /// What is printed for the picture `text`.
-    fn framed(self, text: &str, first: bool) -> String {
+    fn frame(self, text: &str, first: bool) -> String {
         match (self, first) {
             (Self::Repainted, _) => {
                 let begin = if first { CLEAR_ALL } else { "" };
@@ -48,15 +47,14 @@ impl Frames {
     }
 }
 
-/// Shows `picture` every `pause` until Ctrl-C, SIGTERM, or until its reader goes away. A picture that cannot be taken is
-/// said and tried again: a daemon may be restarted meanwhile.
+/// Prints what `take` returns every `pause`, until Ctrl-C or SIGTERM, or until the reader closes stdout.
 ///
 /// # Errors
-/// If the first picture cannot be taken, signals cannot be received, or stdout cannot be written.
+/// If the first call of `take` fails, signals cannot be received, or stdout cannot be written.
 pub async fn watch(
     frames: Frames,
     pause: Duration,
-    mut picture: impl FnMut() -> anyhow::Result<String>,
+    mut take: impl FnMut() -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -70,15 +68,16 @@ pub async fn watch(
             _ = terminate.recv() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        let text = match picture() {
+        let text = match take() {
             Ok(text) => text,
             Err(error) if first => return Err(error),
+            // Not fatal: the daemon may be restarting.
             Err(error) => {
-                output::failure(&error);
+                output::error(&error);
                 continue;
             }
         };
-        match output::data(&frames.framed(&text, first)) {
+        match output::data(&frames.frame(&text, first)) {
             Ok(()) => first = false,
             Err(OutputError::Closed) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -91,16 +90,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_repainted_and_a_pipe_gets_one_after_the_other() {
-        let painted = Frames::Repainted.framed("a\nb\n", false);
+    fn a_terminal_is_repainted_and_a_pipe_gets_blocks_or_lines() {
+        let painted = Frames::Repainted.frame("a\nb\n", false);
         assert_eq!(painted, "\u{1b}[Ha\u{1b}[K\nb\u{1b}[K\n\u{1b}[J");
         assert!(
             Frames::Repainted
-                .framed("a\n", true)
+                .frame("a\n", true)
                 .starts_with("\u{1b}[2J\u{1b}[H")
         );
-        assert_eq!(Frames::Blocks.framed("a\n", true), "a\n");
-        assert_eq!(Frames::Blocks.framed("a\n", false), "\na\n");
-        assert_eq!(Frames::Lines.framed("{}\n", false), "{}\n");
+        assert_eq!(Frames::Blocks.frame("a\n", true), "a\n");
+        assert_eq!(Frames::Blocks.frame("a\n", false), "\na\n");
+        assert_eq!(Frames::Lines.frame("{}\n", false), "{}\n");
     }
 }

@@ -1,7 +1,4 @@
-//! `suppress import`: a file of any length, in bounded memory.
-//!
-//! Hashes are collected, sorted and sent in chunks, each a transaction: in the order of the table, or a million of them
-//! would rewrite it page by page a hundred times. The list is complete before what waits is gone through, once.
+//! `suppress import`: adds a file of any length to the suppression list, in bounded memory.
 
 use std::path::PathBuf;
 
@@ -12,81 +9,81 @@ use crate::cli::execute::{Session, another_answer};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output;
 use crate::cli::output::progress::Meter;
-use crate::cli::privacy::persons::{BadLine, Lines, fields, open, person};
+use crate::cli::privacy::persons::{InputLines, LineError, fields, open, person};
 use crate::daemon::control::persons::{MAX_PERSONS, PersonId, Screening, SuppressOptions, Suppressed};
 use crate::daemon::control::{Outcome, Request};
 use crate::store::suppression::Person;
 
-/// Hashes that are sorted at a time: 8 MiB.
-const SORTED_AT_ONCE: usize = 1 << 18;
-/// Bad lines that are named one by one.
-const MOST_NAMED: u64 = 20;
+/// Number of hashes sorted at a time: 8 MiB.
+const SORT_SIZE: usize = 1 << 18;
+/// Number of invalid lines reported one by one.
+const MAX_REPORTED: u64 = 20;
 
-/// Options of `suppress import`.
 #[derive(Clone, Debug, Args)]
 pub struct ImportArgs {
-    /// The file; "-" is stdin
+    /// File to read; "-" is stdin
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The column of a CSV file: its number from 1, or its name in the first line
+    /// Column of a CSV file: its number from 1, or its name in the first line
     #[arg(long, value_name = "NAME|N")]
     pub column: Option<String>,
-    /// What separates the columns
+    /// Character between the columns
     #[arg(long, value_name = "CHAR", default_value_t = ',')]
     pub delimiter: char,
-    /// Why, or where it comes from, for whoever looks later; no address
+    /// Reason or origin, stored with each person; must not contain an address
     #[arg(long, value_name = "TEXT", default_value = "imported")]
     pub note: String,
-    /// A JSON object with the counts
+    /// Print a JSON object with the counts
     #[arg(long)]
     pub json: bool,
 }
 
-/// Runs `suppress import`. Exit code 1 if a line was bad.
+/// Runs `suppress import`. Returns `Failed` if a line is invalid.
 ///
 /// # Errors
-/// If the file cannot be read, has no such column, or as [`crate::cli::execute::execute`].
+/// If the file cannot be read or has no such column, or as [`crate::cli::execute::execute`].
 pub async fn run(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
     let (name, input) = open(&args.file)?;
     let mut session = Session::new(context, "orderfeed suppress import")?;
     let mut import = Import {
         name,
         note: args.note,
-        waiting: Vec::new(),
+        collected: Vec::new(),
         sum: Suppressed::default(),
         lines: 0,
         bad: 0,
         meter: Meter::new(),
     };
-    let mut lines = Lines::of(input);
+    let mut lines = InputLines::of(input);
     let column = column(args.column.as_deref(), args.delimiter, &mut lines)?;
     for line in lines {
         let line = line?;
         let found = line.text.and_then(|text| match column {
             Some(column) => match fields(&text, args.delimiter).get(column) {
                 Some(field) => person(field),
-                None => Err(BadLine::NoColumn),
+                None => Err(LineError::NoColumn),
             },
             None => person(&text),
         });
         match found {
-            Ok(person) => import.waiting.push(person),
-            Err(bad) => import.name_bad(line.number, bad),
+            Ok(person) => import.collected.push(person),
+            Err(error) => import.report(line.number, error),
         }
         import.lines += 1;
-        if import.waiting.len() == SORTED_AT_ONCE {
+        if import.collected.len() == SORT_SIZE {
             import.flush(&mut session).await?;
         }
     }
     import.flush(&mut session).await?;
-    ask(&mut session, &[], "", Screening::Now, &mut import.sum).await?;
+    // Pending events are screened once, after the list is complete.
+    suppress(&mut session, &[], "", Screening::Now, &mut import.sum).await?;
     import.finish(args.json)
 }
 
 struct Import {
     name: String,
     note: String,
-    waiting: Vec<Person>,
+    collected: Vec<Person>,
     sum: Suppressed,
     lines: u64,
     bad: u64,
@@ -95,11 +92,12 @@ struct Import {
 
 impl Import {
     async fn flush(&mut self, session: &mut Session<'_>) -> anyhow::Result<()> {
-        let mut persons = std::mem::take(&mut self.waiting);
+        let mut persons = std::mem::take(&mut self.collected);
+        // In the order of the table. Otherwise a million hashes would rewrite each of its pages about a hundred times.
         persons.sort_unstable();
         persons.dedup();
         for chunk in persons.chunks(MAX_PERSONS) {
-            ask(session, chunk, &self.note, Screening::Later, &mut self.sum).await?;
+            suppress(session, chunk, &self.note, Screening::Later, &mut self.sum).await?;
             let (lines, done) = (self.lines, self.sum.added + self.sum.known);
             self.meter
                 .say(|_| format!("{lines} lines read, {done} persons on the list"));
@@ -107,11 +105,11 @@ impl Import {
         Ok(())
     }
 
-    fn name_bad(&mut self, number: u64, bad: BadLine) {
+    fn report(&mut self, number: u64, error: LineError) {
         self.bad += 1;
-        if self.bad <= MOST_NAMED {
+        if self.bad <= MAX_REPORTED {
             self.meter.clear();
-            output::talk(&format!("Line {number} of {} {bad}; it is skipped", self.name));
+            output::notice(&format!("Line {number} of {} {error}; it is skipped", self.name));
         }
     }
 
@@ -125,8 +123,8 @@ impl Import {
             false => output::data(&render(&self.sum))?,
         }
         if self.bad > 0 {
-            output::talk(&format!(
-                "{} of {} lines were bad and skipped",
+            output::notice(&format!(
+                "{} of {} lines are invalid and were skipped",
                 self.bad, self.lines
             ));
             return Ok(Exit::Failed);
@@ -135,8 +133,8 @@ impl Import {
     }
 }
 
-/// Puts a few persons on the list and adds up what came of it.
-pub(crate) async fn ask(
+/// Adds up to [`MAX_PERSONS`] persons to the list, and their result to `sum`.
+pub(crate) async fn suppress(
     session: &mut Session<'_>,
     persons: &[Person],
     note: &str,
@@ -159,33 +157,32 @@ pub(crate) async fn ask(
     Ok(())
 }
 
-/// What came of it, for people.
+/// Formats the result as text.
 pub(crate) fn render(sum: &Suppressed) -> String {
     let mut text = format!(
-        "{} persons added to the suppression list, {} were on it; {} waiting events are suppressed (local)\n",
+        "{} persons added to the suppression list, {} were on it; {} pending events suppressed (local)\n",
         sum.added, sum.known, sum.events
     );
     if sum.in_flight > 0 {
         text.push_str(&format!(
-            "{} batches are on their way to the edge in this moment; what of them was not sent yet is looked into before \
-             it is\n",
+            "{} batches are in flight; their unsent events are checked against the list before they are sent\n",
             sum.in_flight
         ));
     }
     text
 }
 
-/// Which field of each line is meant. A name is looked up in the first line, which is used up by that.
+/// Returns the index of the column. If it is given by name, this reads the first line.
 fn column<R: std::io::BufRead>(
     wanted: Option<&str>,
     delimiter: char,
-    lines: &mut Lines<R>,
+    lines: &mut InputLines<R>,
 ) -> anyhow::Result<Option<usize>> {
     let Some(wanted) = wanted else { return Ok(None) };
     if let Ok(number) = wanted.parse::<usize>() {
         let index = number.checked_sub(1);
         return Ok(Some(
-            index.ok_or_else(|| UsageError("columns are counted from 1".to_owned()))?,
+            index.ok_or_else(|| UsageError("columns are numbered from 1".to_owned()))?,
         ));
     }
     let header = lines.next().transpose()?.and_then(|line| line.text.ok());
@@ -193,6 +190,6 @@ fn column<R: std::io::BufRead>(
     let same = |name: &String| name.trim().eq_ignore_ascii_case(wanted.trim());
     match names.iter().position(same) {
         Some(index) => Ok(Some(index)),
-        None => Err(UsageError(format!("the first line names no column {wanted:?}")).into()),
+        None => Err(UsageError(format!("the first line has no column {wanted:?}")).into()),
     }
 }

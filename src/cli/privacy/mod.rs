@@ -1,4 +1,4 @@
-//! `privacy erase`: what the store holds of a person.
+//! Commands about persons. `privacy erase`, which removes what the store holds about a person, is in this file.
 
 pub(crate) mod import;
 pub mod persons;
@@ -12,46 +12,44 @@ use crate::cli::context::Context;
 use crate::cli::execute::{another_answer, execute};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output;
-use crate::cli::privacy::persons::WhoArgs;
+use crate::cli::privacy::persons::PersonArgs;
 use crate::daemon::control::persons::{EraseOptions, Erased, MAX_PERSONS, PersonId};
 use crate::daemon::control::{Outcome, Request};
 
-/// `orderfeed privacy …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum PrivacyCommand {
-    /// Remove what the store holds of a person, and say what was removed
+    /// Erase what the store holds about a person, and report what was erased
     #[command(
-        after_help = "Removes the bodies of their events, whether these wait, were delivered or need a decision, \
-        and the edge's words about them. What waited is never sent. The ids stay, so that nothing is sent twice. The \
-        persons are put on the suppression list, because the shop still has their orders.\nNot reached: the shop, \
-        Experience Platform, backups and snapshots of the store, logs (which name nobody).\nExit code 75 if \
-        something was on its way to the edge: run it again.\n\nExamples:\n  \
+        after_help = "Removes the bodies of the person's events, pending, delivered or parked, and the edge's messages \
+        about them. Pending events are not sent. Event ids stay, so that nothing is sent twice. The persons are added to \
+        the suppression list, because the shop still has their orders.\nNot reached: the shop, Experience Platform, \
+        backups and snapshots of the store, logs (which contain no personal data).\nExit code 75 if events were in \
+        flight: run it again.\n\nExamples:\n  \
         orderfeed privacy erase --email - --dry-run     type the address, then Ctrl-D\n  \
         orderfeed privacy erase --file request.txt --json"
     )]
     Erase(EraseArgs),
 }
 
-/// Options of `privacy erase`.
 #[derive(Clone, Debug, Args)]
 #[command(group = ArgGroup::new("whom").required(true).multiple(true))]
 pub struct EraseArgs {
-    /// The e-mail address; "-" reads addresses from stdin, one a line. Other users can see a command line: prefer "-"
+    /// E-mail address; "-" reads addresses from stdin, one per line. Other users can see a command line: prefer "-"
     #[arg(long, value_name = "EMAIL", group = "whom")]
     pub email: Vec<String>,
-    /// A file with one address or hash a line
+    /// File with one address or hash per line
     #[arg(long, value_name = "FILE", group = "whom")]
     pub file: Option<PathBuf>,
-    /// The SHA-256 of the trimmed, lower-case address, in hexadecimal
+    /// SHA-256 of the trimmed, lower-case address, in hexadecimal
     #[arg(long, value_name = "HEX", group = "whom")]
     pub sha256: Vec<String>,
-    /// Do not put them on the suppression list: later events of theirs are sent
+    /// Do not add the persons to the suppression list: their later events are sent
     #[arg(long)]
     pub without_suppression: bool,
-    /// Say what would be removed; remove nothing
+    /// Report what would be erased; erase nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// A JSON object
+    /// Print a JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -62,12 +60,12 @@ pub struct EraseArgs {
 /// If the input cannot be read, or as [`execute`].
 pub async fn run(context: &Context, command: PrivacyCommand) -> anyhow::Result<Exit> {
     let PrivacyCommand::Erase(args) = command;
-    let who = WhoArgs {
+    let named = PersonArgs {
         emails: args.email,
         file: args.file,
         sha256: args.sha256,
     };
-    let persons: Vec<_> = who.persons()?.into_iter().map(PersonId).collect();
+    let persons: Vec<_> = named.persons()?.into_iter().map(PersonId).collect();
     if persons.is_empty() || persons.len() > MAX_PERSONS {
         let sentence = format!(
             "{} persons were named; 1 to {MAX_PERSONS} are possible",
@@ -84,12 +82,9 @@ pub async fn run(context: &Context, command: PrivacyCommand) -> anyhow::Result<E
     let Outcome::Erased(erased) = outcome else {
         return Err(another_answer(&outcome));
     };
-    match args.json {
-        true => output::json(&erased)?,
-        false => output::data(&render(&erased))?,
-    }
+    output::result(args.json, &erased, || render(&erased))?;
     if erased.in_flight > 0 {
-        output::talk("Something was on its way to the edge and is still there; run this again in a moment");
+        output::notice("Events in flight could not be erased; run the command again in a moment");
         return Ok(Exit::TempFail);
     }
     Ok(Exit::Ok)
@@ -107,23 +102,23 @@ fn render(erased: &Erased) -> String {
         ..
     } = erased;
     let (done, end) = match erased.dry_run {
-        true => ("Would be removed", "would end"),
-        false => ("Removed", "end"),
+        true => ("Would be erased", "would become"),
+        false => ("Erased", "become"),
     };
     let mut text = format!(
         "{done}, of {orders} orders:\n\
-         {waiting:>8} bodies of events that waited (outbox_body); these {end} as suppressed (erased)\n\
-         {sent:>8} bodies of events that were sent (outbox_body)\n\
-         {parked:>8} dead letters (outbox_parked); these {end} as suppressed (erased)\n\
-         {texts:>8} texts of the edge's answers (outbox_batch, outbox_attempt)\n\
-         {bytes:>8} bytes of bodies that waited or were sent\n"
+         {waiting:>8} bodies of pending events (outbox_body); these {end} suppressed (erased)\n\
+         {sent:>8} bodies of delivered events (outbox_body)\n\
+         {parked:>8} parked events (outbox_parked); these {end} suppressed (erased)\n\
+         {texts:>8} messages of the edge (outbox_batch, outbox_attempt)\n\
+         {bytes:>8} bytes of pending and delivered bodies\n"
     );
     if !erased.dry_run {
-        text.push_str(&format!("{listed} persons are new on the suppression list\n"));
+        text.push_str(&format!("{listed} persons added to the suppression list\n"));
         if !erased.log_emptied {
-            text.push_str("The write-ahead log is still read by somebody; it is emptied by the next run of this or a stop\n");
+            text.push_str("Another process still reads the write-ahead log; the next run of this command or a shutdown empties it\n");
         }
-        text.push_str("Backups and snapshots of the store are not reached\n");
+        text.push_str("Backups and snapshots of the store are unchanged\n");
     }
     text
 }
@@ -133,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_removed_is_said_by_table() {
+    fn the_output_counts_what_was_erased_by_table() {
         let erased = Erased {
             orders: 2,
             waiting: 3,
@@ -147,11 +142,11 @@ mod tests {
         };
         let text = render(&erased);
         for words in [
-            "Removed, of 2 orders:\n",
-            "       3 bodies of events that waited (outbox_body); these end as suppressed (erased)\n",
-            "       4 bodies of events that were sent (outbox_body)\n",
-            "       1 dead letters (outbox_parked)",
-            "1 persons are new on the suppression list\nBackups",
+            "Erased, of 2 orders:\n",
+            "       3 bodies of pending events (outbox_body); these become suppressed (erased)\n",
+            "       4 bodies of delivered events (outbox_body)\n",
+            "       1 parked events (outbox_parked)",
+            "1 persons added to the suppression list\nBackups",
         ] {
             assert!(text.contains(words), "{words:?} is missing:\n{text}");
         }

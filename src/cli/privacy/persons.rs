@@ -1,5 +1,5 @@
-//! Whom a privacy command means: addresses or hashes, from the command line, a file or stdin. Addresses become hashes here
-//! and go no further; nothing that is wrong with one repeats it.
+//! Reads the persons of a privacy command: addresses or hashes, from the command line, a file or stdin. Addresses are
+//! hashed here and not passed on; no error message repeats one.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,48 +12,43 @@ use crate::cli::output;
 use crate::store::suppression::Person;
 use orderfeed_events;
 
-/// Longest line of an input, in bytes.
-const LONGEST_LINE: u64 = 64 * 1024;
-/// RFC 5321 has 256 for a path; nobody has a longer address.
-const LONGEST_ADDRESS: usize = 320;
+/// Longest accepted line, in bytes.
+const MAX_LINE: u64 = 64 * 1024;
+/// Longest accepted address, in bytes. RFC 5321 limits a path to 256.
+const MAX_ADDRESS: usize = 320;
 
-/// Whom: addresses, a file of them, or a hash.
 #[derive(Clone, Debug, Args)]
 #[command(group = ArgGroup::new("who").required(true).multiple(true))]
-pub struct WhoArgs {
-    /// E-mail addresses; "-" reads them from stdin, one a line. Other users can see a command line: prefer "-" or --file
+pub struct PersonArgs {
+    /// E-mail addresses; "-" reads them from stdin, one per line. Other users can see a command line: prefer "-" or --file
     #[arg(value_name = "EMAIL", group = "who")]
     pub emails: Vec<String>,
-    /// A file with one address or hash a line; empty lines and lines that begin with # are skipped
+    /// File with one address or hash per line; empty lines and lines that start with # are skipped
     #[arg(long, value_name = "FILE", group = "who")]
     pub file: Option<PathBuf>,
-    /// The SHA-256 of the trimmed, lower-case address, in hexadecimal
+    /// SHA-256 of the trimmed, lower-case address, in hexadecimal
     #[arg(long, value_name = "HEX", group = "who")]
     pub sha256: Vec<String>,
 }
 
-/// What is wrong with a line.
+/// The reason that a line does not name a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadLine {
-    /// Neither an address nor a hash.
+pub enum LineError {
     #[error("is neither an e-mail address nor a SHA-256 of 64 hexadecimal digits")]
-    NobodysName,
-    /// It has fewer columns.
+    NotAPerson,
     #[error("has no such column")]
     NoColumn,
-    /// It cannot be meant.
     #[error("is longer than 64 KiB")]
     TooLong,
-    /// It is in another encoding.
     #[error("is not UTF-8")]
     NotUtf8,
 }
 
-impl WhoArgs {
-    /// The persons that are meant, each once.
+impl PersonArgs {
+    /// Returns the persons, sorted and without duplicates.
     ///
     /// # Errors
-    /// If an input cannot be read, or names something that is nobody: by its place, without repeating it.
+    /// If an input cannot be read, or contains something other than a person. The error gives its position only.
     pub fn persons(&self) -> anyhow::Result<Vec<Person>> {
         let mut persons = Vec::new();
         for (number, email) in (1..).zip(&self.emails) {
@@ -66,8 +61,8 @@ impl WhoArgs {
             persons.push(found);
         }
         if self.emails.iter().any(|email| email != "-") {
-            output::talk(
-                "Other users of this machine can see a command line; give addresses by `-` or `--file` instead",
+            output::notice(
+                "Other users of this machine can see a command line; pass addresses with `-` or `--file` instead",
             );
         }
         if let Some(path) = &self.file {
@@ -75,7 +70,7 @@ impl WhoArgs {
             read_all(input, &name, &mut persons)?;
         }
         for hash in &self.sha256 {
-            let wrong = || UsageError("a --sha256 has 64 hexadecimal digits".to_owned());
+            let wrong = || UsageError("--sha256 expects 64 hexadecimal digits".to_owned());
             persons.push(orderfeed_events::from_hex(&hash.trim().to_lowercase()).ok_or_else(wrong)?);
         }
         persons.sort_unstable();
@@ -84,7 +79,7 @@ impl WhoArgs {
     }
 }
 
-/// Opens an input for reading line by line, `-` is stdin; with the name that it has in messages.
+/// Opens an input, where `-` is stdin. Returns it with its name for messages.
 ///
 /// # Errors
 /// If it cannot be opened.
@@ -99,7 +94,7 @@ pub fn open(path: &Path) -> anyhow::Result<(String, Box<dyn BufRead>)> {
 }
 
 fn read_all(input: impl BufRead, name: &str, persons: &mut Vec<Person>) -> anyhow::Result<()> {
-    for line in Lines::of(input) {
+    for line in InputLines::of(input) {
         let line = line?;
         let found = line.text.and_then(|text| person(&text));
         persons.push(found.map_err(|bad| UsageError(format!("line {} of {name} {bad}", line.number)))?);
@@ -107,96 +102,91 @@ fn read_all(input: impl BufRead, name: &str, persons: &mut Vec<Person>) -> anyho
     Ok(())
 }
 
-/// The person that a text names, by address or hash.
+/// Parses an address or a hash.
 ///
 /// # Errors
-/// If it names nobody.
-pub fn person(text: &str) -> Result<Person, BadLine> {
+/// If the text is neither.
+pub fn person(text: &str) -> Result<Person, LineError> {
     let by_hash = || orderfeed_events::from_hex(&text.trim().to_lowercase());
-    address(text).or_else(by_hash).ok_or(BadLine::NobodysName)
+    address(text).or_else(by_hash).ok_or(LineError::NotAPerson)
 }
 
-/// Whatever has the form of an address; whether somebody reads there is not ours to know.
+/// Parses an address. Checks only its form, which includes unusual but valid addresses.
 fn address(text: &str) -> Option<Person> {
     let text = text.trim();
     let (local, domain) = text.rsplit_once('@')?;
     let fine = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control());
-    (fine(local) && fine(domain) && text.len() <= LONGEST_ADDRESS)
+    (fine(local) && fine(domain) && text.len() <= MAX_ADDRESS)
         .then(|| orderfeed_events::person(text))
         .flatten()
 }
 
-/// A line that says something.
+/// A line that is neither empty nor a comment.
 #[derive(Debug)]
-pub struct Line {
-    /// From 1, all lines counted.
+pub struct InputLine {
+    /// Number of the line, from 1, including skipped lines.
     pub number: u64,
-    /// Without its end, or why it is none.
-    pub text: Result<String, BadLine>,
+    /// Text without the line break.
+    pub text: Result<String, LineError>,
 }
 
-/// The lines of an input that say something, in bounded memory.
-pub struct Lines<R> {
+/// An iterator over the lines of an input that are neither empty nor comments. Its memory is bounded.
+pub struct InputLines<R> {
     input: R,
     number: u64,
 }
 
-impl<R: BufRead> Lines<R> {
-    /// From the beginning.
+impl<R: BufRead> InputLines<R> {
     pub fn of(input: R) -> Self {
         Self { input, number: 0 }
     }
 
-    fn next_line(&mut self) -> io::Result<Option<Line>> {
+    fn next_line(&mut self) -> io::Result<Option<InputLine>> {
         loop {
-            let mut bytes = Vec::new();
-            let read = (&mut self.input)
-                .take(LONGEST_LINE)
-                .read_until(b'\n', &mut bytes)?;
-            if read == 0 {
+            let (bytes, is_complete) = self.read_piece()?;
+            if bytes.is_empty() {
                 return Ok(None);
             }
             self.number += 1;
-            let number = self.number;
-            if bytes.last() != Some(&b'\n') && read as u64 == LONGEST_LINE {
-                self.skip_rest()?;
-                let text = Err(BadLine::TooLong);
-                return Ok(Some(Line { number, text }));
-            }
-            let Ok(text) = String::from_utf8(bytes) else {
-                let text = Err(BadLine::NotUtf8);
-                return Ok(Some(Line { number, text }));
+            let text = if is_complete {
+                String::from_utf8(bytes).map_err(|_| LineError::NotUtf8)
+            } else {
+                // The rest is read in pieces and dropped, so that memory stays bounded.
+                while !self.read_piece()?.1 {}
+                Err(LineError::TooLong)
             };
-            let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']);
-            if !text.trim().is_empty() && !text.trim_start().starts_with('#') {
-                let text = Ok(text.to_owned());
-                return Ok(Some(Line { number, text }));
+            let text = text.map(|text| {
+                let text = text.trim_start_matches('\u{feff}');
+                text.trim_end_matches(['\n', '\r']).to_owned()
+            });
+            let is_skipped = |text: &String| text.trim().is_empty() || text.trim_start().starts_with('#');
+            if !text.as_ref().is_ok_and(is_skipped) {
+                let number = self.number;
+                return Ok(Some(InputLine { number, text }));
             }
         }
     }
 
-    fn skip_rest(&mut self) -> io::Result<()> {
-        loop {
-            let mut bytes = Vec::new();
-            let read = (&mut self.input)
-                .take(LONGEST_LINE)
-                .read_until(b'\n', &mut bytes)?;
-            if read == 0 || bytes.last() == Some(&b'\n') {
-                return Ok(());
-            }
-        }
+    /// Reads to the end of the line, but not more than the longest line. Returns false if the line continues.
+    fn read_piece(&mut self) -> io::Result<(Vec<u8>, bool)> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.input).take(MAX_LINE).read_until(b'\n', &mut bytes)?;
+        let is_complete = bytes.last() == Some(&b'\n') || (read as u64) < MAX_LINE;
+        Ok((bytes, is_complete))
     }
 }
 
-impl<R: BufRead> Iterator for Lines<R> {
-    type Item = io::Result<Line>;
+impl<R: BufRead> Iterator for InputLines<R> {
+    type Item = io::Result<InputLine>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_line().transpose()
     }
 }
 
-/// The fields of a line of CSV; quotes may enclose a field, and two of them are one inside.
+/// Splits a line of CSV. Quotes may enclose a field; inside, two quotes stand for one.
+///
+/// The `csv` crate reads records of any length into memory, so it could not replace [`InputLines`].
 pub fn fields(line: &str, delimiter: char) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
@@ -233,27 +223,27 @@ mod tests {
             "",
             "ab12",
         ] {
-            assert_eq!(person(nobody), Err(BadLine::NobodysName), "{nobody}");
+            assert_eq!(person(nobody), Err(LineError::NotAPerson), "{nobody}");
         }
     }
 
     #[test]
-    fn lines_are_counted_and_what_says_nothing_is_passed_over() {
+    fn skipped_lines_are_counted() {
         let long = "x".repeat(200_000);
         let text = format!("\u{feff}# who\r\na@b.c\r\n\n  \n{long}\nd@e.f");
-        let lines: Vec<_> = Lines::of(text.as_bytes())
+        let lines: Vec<_> = InputLines::of(text.as_bytes())
             .map(|line| line.map(|line| (line.number, line.text)).unwrap())
             .collect();
         assert_eq!(
             lines,
             [
                 (2, Ok("a@b.c".to_owned())),
-                (5, Err(BadLine::TooLong)),
+                (5, Err(LineError::TooLong)),
                 (6, Ok("d@e.f".to_owned()))
             ]
         );
-        let line = Lines::of(&b"\xff\n"[..]).next().unwrap().unwrap();
-        assert_eq!(line.text, Err(BadLine::NotUtf8));
+        let line = InputLines::of(&b"\xff\n"[..]).next().unwrap().unwrap();
+        assert_eq!(line.text, Err(LineError::NotUtf8));
     }
 
     #[test]

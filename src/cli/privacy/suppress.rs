@@ -1,4 +1,4 @@
-//! `suppress add|remove|list|import`: persons whose events are not sent.
+//! `suppress`: manages the list of persons whose events are not sent.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -8,46 +8,43 @@ use crate::cli::execute::{Session, another_answer};
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::output::table::visible;
-use crate::cli::privacy::import;
-use crate::cli::privacy::import::{ImportArgs, ask, render};
-use crate::cli::privacy::persons::WhoArgs;
+use crate::cli::privacy::import::{self, ImportArgs, render, suppress};
+use crate::cli::privacy::persons::PersonArgs;
 use crate::daemon::control::persons::{MAX_PERSONS, PersonId, Screening, Suppressed};
 use crate::daemon::control::{Outcome, Request};
 use crate::store::suppression::Suppression;
 use orderfeed_events::hex;
 
-/// Rows of the list that are read and printed at a time.
+/// Number of rows read and printed at a time.
 const PAGE: usize = 1_000;
 
-/// `orderfeed suppress …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum SuppressCommand {
-    /// Send nothing of these persons any more: what waits and what comes ends as suppressed (local)
+    /// Add persons: their pending and future events are not sent and count as suppressed (local)
     #[command(
-        after_help = "What is on its way to the edge in this moment is on its way; what was delivered stays \
-        delivered.\n\nExamples:\n  \
-        orderfeed suppress add -               type addresses, one a line, then Ctrl-D\n  \
+        after_help = "Events in flight may still be delivered; delivered events stay at the edge.\n\nExamples:\n  \
+        orderfeed suppress add -               type addresses, one per line, then Ctrl-D\n  \
         orderfeed suppress add --file opt-outs.txt --note \"mail of 2026-11-20\"\n  \
         orderfeed suppress add --sha256 b4c9a289323b21a01c3e940f150eb9b8c542587f1abfd8f0e1cc1ffc5e475514"
     )]
-    Add(AddArgs),
-    /// Send later events of these persons again; what was suppressed stays so
+    Add(SuppressAddArgs),
+    /// Remove persons: their later events are sent; suppressed events stay suppressed
     #[command(
         after_help = "Exit code 1 if one of them was not on the list.\n\nExample:\n  \
-        orderfeed suppress remove -            type addresses, one a line, then Ctrl-D"
+        orderfeed suppress remove -            type addresses, one per line, then Ctrl-D"
     )]
-    Remove(RemoveArgs),
-    /// Show the list: hashes, since when, and notes; never addresses
+    Remove(SuppressRemoveArgs),
+    /// Print the list: hashes, times and notes; it contains no addresses
     #[command(
         after_help = "Examples:\n  orderfeed suppress list\n  orderfeed suppress list --count\n  \
         orderfeed suppress list --json | jq -r '.entries[].sha256' > list.txt"
     )]
-    List(ListArgs),
-    /// Put all persons of a file on the list
+    List(SuppressListArgs),
+    /// Add all persons of a file
     #[command(
-        after_help = "One address or SHA-256 a line, or a column of a CSV file; empty lines and lines that begin \
-        with # are skipped. A bad line is named by its number and skipped, then the exit code is 1. Importing a file \
-        again changes nothing.\n\nExamples:\n  \
+        after_help = "One address or SHA-256 per line, or a column of a CSV file; empty lines and lines that start \
+        with # are skipped. An invalid line is reported by its number and skipped, and the exit code is 1. Importing a \
+        file twice changes nothing.\n\nExamples:\n  \
         orderfeed suppress import opt-outs.txt\n  \
         orderfeed suppress import customers.csv --column email --note \"newsletter, 2026-11\"\n  \
         orderfeed suppress list --json | jq -r '.entries[].sha256' | \
@@ -56,38 +53,33 @@ pub enum SuppressCommand {
     Import(ImportArgs),
 }
 
-/// Options of `suppress add`.
 #[derive(Clone, Debug, Args)]
-pub struct AddArgs {
-    /// Whom
+pub struct SuppressAddArgs {
     #[command(flatten)]
-    pub who: WhoArgs,
-    /// Why, or where it comes from, for whoever looks later; no address
+    pub persons: PersonArgs,
+    /// Reason or origin, stored with each person; must not contain an address
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub note: String,
-    /// A JSON object with the counts
+    /// Print a JSON object with the counts
     #[arg(long)]
     pub json: bool,
 }
 
-/// Options of `suppress remove`.
 #[derive(Clone, Debug, Args)]
-pub struct RemoveArgs {
-    /// Whom
+pub struct SuppressRemoveArgs {
     #[command(flatten)]
-    pub who: WhoArgs,
-    /// A JSON object with the counts
+    pub persons: PersonArgs,
+    /// Print a JSON object with the counts
     #[arg(long)]
     pub json: bool,
 }
 
-/// Options of `suppress list`.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct ListArgs {
-    /// How many persons are on the list, and nothing else
+pub struct SuppressListArgs {
+    /// Print only the number of persons on the list
     #[arg(long)]
     pub count: bool,
-    /// A JSON object
+    /// Print a JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -105,8 +97,8 @@ pub async fn run(context: &Context, command: SuppressCommand) -> anyhow::Result<
     }
 }
 
-async fn add(context: &Context, args: AddArgs) -> anyhow::Result<Exit> {
-    let persons = args.who.persons()?;
+async fn add(context: &Context, args: SuppressAddArgs) -> anyhow::Result<Exit> {
+    let persons = args.persons.persons()?;
     let mut session = Session::new(context, "orderfeed suppress add")?;
     let mut sum = Suppressed::default();
     let chunks = persons.chunks(MAX_PERSONS).count();
@@ -115,17 +107,14 @@ async fn add(context: &Context, args: AddArgs) -> anyhow::Result<Exit> {
             true => Screening::Now,
             false => Screening::Later,
         };
-        ask(&mut session, chunk, &args.note, screening, &mut sum).await?;
+        suppress(&mut session, chunk, &args.note, screening, &mut sum).await?;
     }
-    match args.json {
-        true => output::json(&sum)?,
-        false => output::data(&render(&sum))?,
-    }
+    output::result(args.json, &sum, || render(&sum))?;
     Ok(Exit::Ok)
 }
 
-async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Result<Exit> {
-    let persons = args.who.persons()?;
+async fn remove(context: &Context, args: &SuppressRemoveArgs) -> anyhow::Result<Exit> {
+    let persons = args.persons.persons()?;
     let mut session = Session::new(context, "orderfeed suppress remove")?;
     let (mut removed, mut missing) = (0, 0);
     for chunk in persons.chunks(MAX_PERSONS) {
@@ -144,25 +133,25 @@ async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Result<Exit> {
     match args.json {
         true => output::json(&serde_json::json!({ "removed": removed, "missing": missing }))?,
         false => output::line(&format!(
-            "{removed} persons removed from the suppression list; later events of theirs are sent, suppressed ones stay so"
+            "{removed} persons removed from the suppression list; their later events are sent, suppressed ones stay suppressed"
         ))?,
     }
     if missing > 0 {
-        output::talk(&format!("{missing} of the persons were not on the list"));
+        output::notice(&format!("{missing} of the persons were not on the list"));
         return Ok(Exit::Failed);
     }
     Ok(Exit::Ok)
 }
 
-/// A row as it is shown.
+/// A row of the list, as both outputs show it.
 #[derive(Debug, Serialize)]
-struct Entry {
+struct SuppressionRow {
     sha256: String,
     added_at: String,
     note: String,
 }
 
-fn list(context: &Context, args: ListArgs) -> anyhow::Result<Exit> {
+fn list(context: &Context, args: SuppressListArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let mut view = view(&config)?;
     let count = view.read(|reader| reader.suppression_count())?;
@@ -194,33 +183,30 @@ fn list(context: &Context, args: ListArgs) -> anyhow::Result<Exit> {
     match args.json {
         true if shown == 0 => output::data("]\n}\n")?,
         true => output::data("\n  ]\n}\n")?,
-        false => output::talk(&format!("{count} persons are on the suppression list")),
+        false => output::notice(&format!("{count} persons are on the suppression list")),
     }
     Ok(Exit::Ok)
 }
 
-fn entry(row: &Suppression) -> Entry {
-    Entry {
-        sha256: hex(&row.person),
-        added_at: row.added_at.rfc3339(),
-        note: row.note.clone(),
+fn row(suppression: &Suppression) -> SuppressionRow {
+    SuppressionRow {
+        sha256: hex(&suppression.person),
+        added_at: suppression.added_at.rfc3339(),
+        note: suppression.note.clone(),
     }
 }
 
-fn text_row(row: &Suppression) -> String {
-    let Entry {
-        sha256,
-        added_at,
-        note,
-    } = entry(row);
-    format!("{} {added_at} {}", sha256, visible(&note))
-        .trim_end()
-        .to_owned()
-        + "\n"
+fn text_row(suppression: &Suppression) -> String {
+    let row = row(suppression);
+    let text = format!("{} {} {}", row.sha256, row.added_at, visible(&row.note));
+    format!("{}\n", text.trim_end())
 }
 
-/// Row by row, so that a long list is never in memory as a whole.
-fn json_row(row: &Suppression, before: usize) -> serde_json::Result<String> {
+/// Formats a row as JSON. The array is written row by row, so that a long list is never in memory as a whole.
+fn json_row(suppression: &Suppression, before: usize) -> serde_json::Result<String> {
     let comma = if before == 0 { "" } else { "," };
-    Ok(format!("{comma}\n    {}", serde_json::to_string(&entry(row))?))
+    Ok(format!(
+        "{comma}\n    {}",
+        serde_json::to_string(&row(suppression))?
+    ))
 }

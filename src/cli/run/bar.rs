@@ -1,4 +1,4 @@
-//! The first syncs as a bar at the bottom of the terminal, while `run` is in the foreground.
+//! A progress bar of the first syncs at the bottom of the terminal, for `run` in the foreground.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,32 +10,32 @@ use crate::store::StoreView;
 use crate::store::first_sync::SyncState;
 use orderfeed_model::clock::Clock;
 
-/// Between two drawings.
-const DRAW: Duration = Duration::from_millis(500);
-/// Between two looks while no first sync is under way: one begins soon after the first start, or with a reload.
-const LOOK: Duration = Duration::from_secs(1);
+/// Pause between two updates of the bar.
+const DRAW_EVERY: Duration = Duration::from_millis(500);
+/// Pause between two reads while no first sync runs. One starts soon after the first start, or after a reload.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 const WIDTH: usize = 20;
 
-/// Draws until it is dropped.
+/// Draws the bar until it is dropped.
 pub(super) async fn follow(store: PathBuf, clock: Clock) {
     loop {
         let (path, now) = (store.clone(), clock.now());
         let read = move || StoreView::open(&path)?.read(|reader| reports(reader, now));
-        // While there is no store yet, there is nothing to draw.
+        // An error means that the daemon has not created the store yet.
         let syncs = tokio::task::spawn_blocking(read).await.ok().and_then(Result::ok);
         let text = bar(&syncs.unwrap_or_default());
         screen::set_bar(text.as_deref().unwrap_or_default());
-        tokio::time::sleep(if text.is_some() { DRAW } else { LOOK }).await;
+        tokio::time::sleep(if text.is_some() { DRAW_EVERY } else { POLL_EVERY }).await;
     }
 }
 
-/// All first syncs under way in one line.
+/// Formats all running first syncs as one line. Returns `None` if none runs.
 fn bar(syncs: &[SyncReport]) -> Option<String> {
     let open: Vec<&SyncReport> = syncs
         .iter()
         .filter(|sync| sync.state != SyncState::Complete && sync.interrupted_at.is_none())
         .collect();
-    let who = match open[..] {
+    let name = match open[..] {
         [] => return None,
         [only] => only.website.clone(),
         _ => format!("of {} websites", open.len()),
@@ -52,7 +52,7 @@ fn bar(syncs: &[SyncReport]) -> Option<String> {
     let left = open.iter().filter_map(|sync| sync.eta_ms).max();
     let left = left.map_or_else(String::new, |left| format!(", {} left", human_duration(left)));
     Some(format!(
-        "First sync {who} [{hashes}{rest}] {done}/{total} orders, {sent}/{events} events sent{left}"
+        "First sync {name} [{hashes}{rest}] {done}/{total} orders, {sent}/{events} events sent{left}"
     ))
 }
 
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_under_way_is_one_line_and_nothing_is_none() {
+    fn all_running_first_syncs_are_one_line() {
         let done = sync("done", SyncState::Complete);
         assert_eq!(bar(&[]), None);
         assert_eq!(bar(std::slice::from_ref(&done)), None);

@@ -1,12 +1,13 @@
-//! `orderfeed run`: the daemon in the foreground.
+//! `run`: the daemon in the foreground.
 
 mod bar;
 
 use std::sync::Arc;
 
-use super::context::Context;
-use super::exit::{self, Exit};
-use super::output;
+use crate::cli::context::Context;
+use crate::cli::directory::PrivateDirectory;
+use crate::cli::exit::{self, Exit};
+use crate::cli::output;
 use crate::config::{Config, ConfigErrors, load, process_environment};
 use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::signals::Signals;
@@ -22,21 +23,20 @@ use crate::ops::systemd::Notifier;
 use crate::store::{Store, StoreLock};
 use orderfeed_model::clock::Clock;
 
-/// `orderfeed run …`
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct RunArgs {
-    /// Show what would be sent for the orders that are there now; store and send nothing
+    /// Report what would be sent for the current orders; store and send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Accept another data space than the one that the store was filled for: every event gets a new _id
+    /// Accept a data space other than the store's: every event gets a new _id
     #[arg(long)]
     pub accept_new_data_space: bool,
 }
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until a signal stops it.
 ///
 /// # Errors
-/// A configuration that is not valid (78), a store that cannot be used, or what ended the daemon.
+/// If the configuration is invalid (78), the store cannot be used, or the daemon fails.
 pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let loaded = load(context.config_path(), process_environment()).map_err(ConfigErrors::in_short)?;
     let log = logging::init(&loaded.config.log, context.clock.clone())?;
@@ -57,10 +57,9 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let notifier = Notifier::from_environment();
     let options = RunOptions {
         clock: Clock::System,
-        data_space: if args.accept_new_data_space {
-            DataSpace::AcceptNew
-        } else {
-            DataSpace::MustMatch
+        data_space: match args.accept_new_data_space {
+            true => DataSpace::AcceptNew,
+            false => DataSpace::MustMatch,
         },
         lifecycle: Lifecycle::default(),
         signals: Signals::Daemon(Box::new(read)),
@@ -70,11 +69,11 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     };
     let store = loaded.config.store.path.clone();
     let drawing =
-        output::talks_to_a_terminal().then(|| tokio::spawn(bar::follow(store, context.clock.clone())));
+        output::stderr_is_terminal().then(|| tokio::spawn(bar::follow(store, context.clock.clone())));
     let ended = run::run(loaded.config, options).await;
     if let Some(drawing) = drawing {
         drawing.abort();
-        // Until it has ended, it may draw once more.
+        // The task may draw once more until it has ended.
         let _ = drawing.await;
         screen::set_bar("");
     }
@@ -85,14 +84,14 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Derives everything into a store that is thrown away, and counts.
+/// Derives all events into a temporary store and counts them.
 async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
-    let scratch = Scratch::make()?;
+    let directory = PrivateDirectory::temporary()?;
     let real = config.store.path.clone();
-    config.store.path = scratch.0.join("dry-run.db");
+    config.store.path = directory.path().join("dry-run.db");
     if real.exists() && StoreLock::holder(&real).is_none() {
         tracing::info!(
-            "Nothing that the store holds is taken into account; `saas:resync --dry-run` does that"
+            "The dry run ignores what the store holds; `saas:resync --dry-run` takes it into account"
         );
     }
     let opened = start::open(
@@ -118,22 +117,4 @@ async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
         found.orders, found.events, found.parked, found.failed
     ))?;
     Ok(Exit::Ok)
-}
-
-/// A private directory that goes away.
-struct Scratch(std::path::PathBuf);
-
-impl Scratch {
-    fn make() -> std::io::Result<Self> {
-        use std::os::unix::fs::DirBuilderExt;
-        let path = std::env::temp_dir().join(format!("orderfeed-{}", uuid::Uuid::new_v4()));
-        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Error;
 use clap::Args;
 use serde::Serialize;
 
@@ -10,44 +11,41 @@ use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output;
 use crate::cli::output::progress::Meter;
 use crate::ops::sentence::{human_bytes, human_duration};
-use crate::store::backup::restore;
-use crate::store::backup::{self, Existing, StoreContents};
+use crate::store::backup::{self, Existing, StoreContents, restore};
 use crate::store::{StoreError, StoreLock};
 
-/// `backup`
 #[derive(Clone, Debug, Args)]
 pub struct BackupArgs {
-    /// The copy; it must not exist yet
+    /// File to write; it must not exist yet
     pub file: PathBuf,
     /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,
-    /// Make no copy; check the one that is there
+    /// Check an existing backup instead of writing one
     #[arg(long, conflicts_with = "force")]
     pub check: bool,
-    /// What the copy holds as JSON
+    /// Print the contents of the backup as a JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// `restore`
 #[derive(Clone, Debug, Args)]
 pub struct RestoreArgs {
-    /// A copy that `orderfeed backup` made
+    /// File that `orderfeed backup` wrote
     pub file: PathBuf,
-    /// What the store holds then as JSON
+    /// Print the contents of the restored store as a JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// A copy, for `--json`.
+/// The JSON of both commands.
 #[derive(Debug, Serialize)]
-struct Copied<'a> {
+struct CopyResult<'a> {
     file: &'a Path,
     #[serde(flatten)]
     contents: &'a StoreContents,
     duration_ms: i64,
-    /// Where the store that was there before lies.
+    /// Path of the previous store.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<&'a Path>,
 }
@@ -55,108 +53,89 @@ struct Copied<'a> {
 /// Runs `backup`.
 ///
 /// # Errors
-/// Why there is no copy, or why the one that is there cannot be relied on.
+/// If the backup cannot be written, or an existing one is damaged.
 pub fn backup(context: &Context, args: &BackupArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let started = context.clock.now();
     let contents = if args.check {
         backup::check_backup(&args.file)?
     } else {
-        let existing = if args.force {
-            Existing::Replace
-        } else {
-            Existing::Keep
+        let existing = match args.force {
+            true => Existing::Replace,
+            false => Existing::Keep,
         };
+        let (source, reserve) = (&config.store.path, config.store.disk_reserve.0);
         let mut meter = Meter::new();
-        let reserve = config.store.disk_reserve.0;
-        let copied = backup::backup(
-            &config.store.path,
-            &args.file,
-            existing,
-            reserve,
-            |done, total| {
-                meter.show_bytes(done, total);
-            },
-        );
+        let copied = backup::backup(source, &args.file, existing, reserve, |done, total| {
+            meter.show_bytes(done, total);
+        });
         meter.clear();
         copied?
     };
-    let copied = Copied {
+    let result = CopyResult {
         file: &args.file,
         contents: &contents,
         duration_ms: context.clock.now().millis_since(started),
         kept: None,
     };
-    if args.json {
-        output::json(&copied)?;
-    } else {
-        let verb = if args.check {
-            "is sound"
-        } else {
-            "was written and checked"
+    output::result(args.json, &result, || {
+        let verb = match args.check {
+            true => "is valid, checked in",
+            false => "was written and checked in",
         };
-        output::line(&format!(
-            "{} {verb} in {}: {}",
-            args.file.display(),
-            human_duration(copied.duration_ms),
-            spoken(&contents)
-        ))?;
-    }
+        let took = human_duration(result.duration_ms);
+        format!("{} {verb} {took}: {}\n", args.file.display(), summary(&contents))
+    })?;
     Ok(Exit::Ok)
 }
 
 /// Runs `restore`.
 ///
 /// # Errors
-/// If a daemon runs, or why the copy cannot be used; the store is then as it was.
+/// If a daemon runs or the backup cannot be used. The store is unchanged then.
 pub async fn restore(context: &Context, args: &RestoreArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let (store, started) = (&config.store.path, context.clock.now());
     let same = |path: &Path| path.canonicalize().ok();
     if same(store).is_some() && same(store) == same(&args.file) {
-        return Err(UsageError(format!("{} is the store itself", store.display())).into());
+        return Err(UsageError(format!(
+            "{} is the store itself, not a backup of it",
+            store.display()
+        ))
+        .into());
     }
-    let held = StoreLock::acquire(store, "orderfeed restore").map_err(stop_first)?;
+    let lock = StoreLock::acquire(store, "orderfeed restore").map_err(|error| match error {
+        StoreError::Locked { .. } => Error::from(error).context("stop the daemon before restoring its store"),
+        other => other.into(),
+    })?;
     let mut meter = Meter::new();
-    let restored = restore::restore(&args.file, store, &held, started, |done, total| {
+    let restored = restore::restore(&args.file, store, &lock, started, |done, total| {
         meter.show_bytes(done, total);
     })
     .await;
     meter.clear();
     let restored = restored?;
-    if args.json {
-        output::json(&Copied {
-            file: store,
-            contents: &restored.contents,
-            duration_ms: context.clock.now().millis_since(started),
-            kept: restored.kept.as_deref(),
-        })?;
-        return Ok(Exit::Ok);
-    }
-    output::line(&format!(
-        "{} was restored: {}",
-        store.display(),
-        spoken(&restored.contents)
-    ))?;
-    if let Some(kept) = &restored.kept {
-        output::line(&format!("The store that was there lies at {}", kept.display()))?;
-    }
-    output::line(
-        "Start the daemon: it sends what was pending again, with the same bytes, and a full reindex finds what happened since",
-    )?;
+    let result = CopyResult {
+        file: store,
+        contents: &restored.contents,
+        duration_ms: context.clock.now().millis_since(started),
+        kept: restored.kept.as_deref(),
+    };
+    output::result(args.json, &result, || {
+        let kept = result.kept.map_or_else(String::new, |kept| {
+            format!("The previous store was kept as {}\n", kept.display())
+        });
+        format!(
+            "{} was restored: {}\n{kept}Start the daemon: it sends the pending events again, with the same bytes, and a \
+             full reindex finds later changes\n",
+            store.display(),
+            summary(&restored.contents)
+        )
+    })?;
     Ok(Exit::Ok)
 }
 
-fn stop_first(error: StoreError) -> anyhow::Error {
-    match error {
-        StoreError::Locked { .. } => {
-            anyhow::Error::from(error).context("a store is not restored under a running daemon")
-        }
-        other => other.into(),
-    }
-}
-
-fn spoken(contents: &StoreContents) -> String {
+fn summary(contents: &StoreContents) -> String {
     let StoreContents {
         bytes,
         schema,

@@ -1,4 +1,4 @@
-//! `config check` and `config show`: what is wrong with the configuration, and what is in force.
+//! `config check` validates the configuration; `config show` prints the values in force.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,42 +6,39 @@ use std::path::Path;
 use crate::cli::output;
 use crate::config::{ConfigErrors, Loaded, Origin, Shown, load, process_environment};
 
-/// `orderfeed config …`
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum ConfigCommand {
-    /// Check the configuration with the same validation as a start; exit code 78 if it is not usable
+    /// Validate the configuration as `run` does; exit code 78 if it is invalid
     #[command(
         after_help = "Examples:\n  orderfeed config check\n  orderfeed config check --quiet && systemctl reload orderfeed"
     )]
-    Check(CheckArgs),
-    /// Print the effective configuration as TOML, secrets as ***
+    Check(ConfigCheckArgs),
+    /// Print the values in force as TOML, secrets as ***
     #[command(
         after_help = "Examples:\n  orderfeed config show --origin\n  orderfeed config show --changed --json"
     )]
-    Show(ShowArgs),
+    Show(ConfigShowArgs),
 }
 
-/// Options of `config check`.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub struct CheckArgs {
-    /// Print nothing but warnings
+pub struct ConfigCheckArgs {
+    /// Print warnings only
     #[arg(long, short)]
     pub quiet: bool,
-    /// Take it that a secret which is not set comes from a systemd credential, which only the service itself sees
+    /// Accept missing secrets: they may come from systemd credentials, which only the service can read
     #[arg(long)]
     pub without_credentials: bool,
 }
 
-/// Options of `config show`.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub struct ShowArgs {
-    /// Append where each value was set: defaults, file:line, or env NAME
+pub struct ConfigShowArgs {
+    /// Append the origin of each value: defaults, file:line, or env NAME
     #[arg(long)]
     pub origin: bool,
-    /// Only what differs from the defaults' own layer
+    /// Leave out values from the defaults
     #[arg(long)]
     pub changed: bool,
-    /// A JSON array of {key, value, origin} instead of TOML
+    /// Print a JSON array of {key, value, origin} instead of TOML
     #[arg(long)]
     pub json: bool,
 }
@@ -49,10 +46,10 @@ pub struct ShowArgs {
 /// Runs a `config` command on the file at `path` and the environment of this process.
 ///
 /// # Errors
-/// Everything that is wrong with the configuration; the caller exits with 78. Or stdout cannot be written.
+/// If the configuration is invalid, or stdout cannot be written.
 pub fn run(path: &Path, command: &ConfigCommand) -> anyhow::Result<()> {
     let loaded = match load(path, process_environment()) {
-        Err(wrong) if excused(command, &wrong) => return Ok(()),
+        Err(errors) if is_accepted(command, &errors) => return Ok(()),
         loaded => loaded?,
     };
     output::data(&match command {
@@ -62,15 +59,15 @@ pub fn run(path: &Path, command: &ConfigCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether nothing is wrong but that a secret is not set, and that is not to be looked at: the ExecReload= of the unit
-/// runs without the credentials of the service in systemd 252, as Debian 12 has it.
-fn excused(command: &ConfigCommand, wrong: &ConfigErrors) -> bool {
-    let asked = matches!(command, ConfigCommand::Check(args) if args.without_credentials);
-    asked && wrong.0.iter().all(|problem| problem.is_missing_secret())
+/// Returns true if only secrets are missing and `--without-credentials` accepts that.
+fn is_accepted(command: &ConfigCommand, errors: &ConfigErrors) -> bool {
+    // systemd 252, as in Debian 12, runs ExecReload= without the credentials of the service.
+    let without = matches!(command, ConfigCommand::Check(args) if args.without_credentials);
+    without && errors.0.iter().all(|problem| problem.is_missing_secret())
 }
 
-/// What `config check` prints about a usable configuration.
-fn checked(loaded: &Loaded, args: CheckArgs) -> String {
+/// Formats the output of `config check` for a valid configuration.
+fn checked(loaded: &Loaded, args: ConfigCheckArgs) -> String {
     let mut text = String::new();
     for warning in &loaded.warnings {
         let _ = writeln!(text, "warning: {warning}");
@@ -96,8 +93,8 @@ fn checked(loaded: &Loaded, args: CheckArgs) -> String {
     text
 }
 
-/// What `config show` prints.
-fn shown(settings: &[Shown], args: ShowArgs) -> String {
+/// Formats the output of `config show`.
+fn shown(settings: &[Shown], args: ConfigShowArgs) -> String {
     let chosen = settings
         .iter()
         .filter(|setting| !args.changed || setting.origin != Origin::Defaults);
@@ -121,7 +118,7 @@ fn as_json<'a>(settings: impl Iterator<Item = &'a Shown>) -> String {
     format!("{:#}\n", serde_json::Value::Array(rows))
 }
 
-fn as_toml<'a>(settings: impl Iterator<Item = &'a Shown>, args: ShowArgs) -> String {
+fn as_toml<'a>(settings: impl Iterator<Item = &'a Shown>, args: ConfigShowArgs) -> String {
     let (mut text, mut table) = (String::new(), "");
     for setting in settings {
         if setting.table != table {
@@ -166,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_toml_that_loads_again_but_for_its_secrets() {
+    fn the_output_of_show_loads_again_and_hides_secrets() {
         let directory = tempfile::tempdir().unwrap();
         let text = shown(
             &loaded(directory.path()).settings,
-            ShowArgs {
+            ConfigShowArgs {
                 origin: true,
-                ..ShowArgs::default()
+                ..ConfigShowArgs::default()
             },
         );
         assert!(
@@ -195,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_changed_is_shown_on_request_also_as_json() {
+    fn changed_values_can_be_shown_alone_and_as_json() {
         let directory = tempfile::tempdir().unwrap();
-        let args = ShowArgs {
+        let args = ConfigShowArgs {
             changed: true,
             json: true,
-            ..ShowArgs::default()
+            ..ConfigShowArgs::default()
         };
         let text = shown(&loaded(directory.path()).settings, args);
         let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
@@ -211,10 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn a_check_names_the_files_and_gives_the_warnings() {
+    fn a_check_prints_the_files_and_the_warnings() {
         let directory = tempfile::tempdir().unwrap();
         let loaded = loaded(directory.path());
-        let text = checked(&loaded, CheckArgs::default());
+        let text = checked(&loaded, ConfigCheckArgs::default());
         assert!(
             text.contains("warning: ") && text.contains("edge.auth: is \"none\""),
             "{text}"
@@ -223,15 +220,15 @@ mod tests {
             text.contains("is valid: /") && text.contains("orderfeed.toml"),
             "{text}"
         );
-        let quiet = CheckArgs {
+        let quiet = ConfigCheckArgs {
             quiet: true,
-            ..CheckArgs::default()
+            ..ConfigCheckArgs::default()
         };
         assert!(!checked(&loaded, quiet).contains("valid"));
     }
 
     #[test]
-    fn a_check_without_credentials_misses_no_secret_and_nothing_else() {
+    fn a_check_without_credentials_accepts_missing_secrets_only() {
         let wrong = |key: &str| Problem {
             place: Origin::Defaults,
             key: key.to_owned(),
@@ -242,11 +239,14 @@ mod tests {
             wrong("edge.oauth.client_secret"),
             wrong("edge.oauth.client_id"),
         ]);
-        let without = ConfigCommand::Check(CheckArgs {
+        let without = ConfigCommand::Check(ConfigCheckArgs {
             without_credentials: true,
-            ..CheckArgs::default()
+            ..ConfigCheckArgs::default()
         });
-        assert!(excused(&without, &secret) && !excused(&without, &more));
-        assert!(!excused(&ConfigCommand::Check(CheckArgs::default()), &secret));
+        assert!(is_accepted(&without, &secret) && !is_accepted(&without, &more));
+        assert!(!is_accepted(
+            &ConfigCommand::Check(ConfigCheckArgs::default()),
+            &secret
+        ));
     }
 }

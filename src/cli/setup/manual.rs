@@ -1,6 +1,5 @@
-//! `orderfeed manual DIR`: manual pages from the command definitions, orderfeed.toml(5) from the shipped configuration, and
-//! `CONFIGURATION.md`, the page of the documentation that lists every key.
-//! For whoever packages the program; hidden from its help.
+//! `manual`: writes manual pages from the command definitions, orderfeed.toml(5) from the shipped configuration, and
+//! `docs/CONFIGURATION.md`. For packaging; hidden from the help.
 
 use std::fs;
 use std::io;
@@ -8,19 +7,18 @@ use std::path::{Path, PathBuf};
 
 use clap_mangen::Man;
 
-/// Commands of the superuser's section: they look after a daemon.
+/// Section of administration commands.
 const SECTION: &str = "8";
 const SETTINGS: &str = include_str!("../../../config/orderfeed.toml");
 
-/// `orderfeed manual …`
 #[derive(Clone, Debug, clap::Args)]
 pub struct ManualArgs {
-    /// Where the pages are put; made if it is missing
+    /// Directory for the pages; created if it is missing
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
 }
 
-/// Writes a page for each command of `program`, and the one of the configuration.
+/// Writes a page for each command of `program`, and the pages of the configuration.
 ///
 /// # Errors
 /// If a page cannot be written.
@@ -43,7 +41,7 @@ fn write_command(command: &clap::Command, dir: &Path) -> io::Result<()> {
     fs::write(dir.join(page.get_filename()), text)
 }
 
-/// The commented configuration as it stands: it is its own manual.
+/// Formats the shipped configuration, whose comments document every key, as a manual page.
 fn settings_page() -> String {
     let mut page = format!(
         ".TH orderfeed.toml 5 \"\" \"orderfeed {}\"\n.SH NAME\norderfeed.toml \\- configuration of orderfeed(8)\n\
@@ -51,7 +49,7 @@ fn settings_page() -> String {
         env!("CARGO_PKG_VERSION")
     );
     for line in SETTINGS.lines() {
-        // A line that begins with a dot or a quote would be a request; \& in front of it is nothing.
+        // roff reads a line that starts with a dot or a quote as a request. \& prints nothing and prevents that.
         let line = line.replace('\\', "\\e").replace('-', "\\-");
         let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
         page.push_str(guard);

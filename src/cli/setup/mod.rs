@@ -1,4 +1,4 @@
-//! Commands of set-up and maintenance: `config`, `source`, `backup`, `restore`, `manual`.
+//! Commands of set-up and maintenance.
 
 pub mod backup;
 pub mod config;

@@ -1,5 +1,4 @@
-//! `orderfeed source triggers install|remove|check`: what `source.mysql.capture = "triggers"` needs in the shop's
-//! database.
+//! `source triggers`: manages what `source.mysql.capture = "triggers"` needs in the shop's database.
 
 use std::io::Write;
 
@@ -14,7 +13,6 @@ use crate::commerce::mysql::MysqlSource;
 use crate::config::SourceKind;
 use crate::daemon::sources;
 
-/// Work on the shop's database itself.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
     #[command(subcommand)]
@@ -23,7 +21,7 @@ pub struct SourceArgs {
 
 #[derive(Debug, Subcommand)]
 enum SourceCommand {
-    /// Triggers that log every change of an order, for source.mysql.capture = "triggers"
+    /// Manage the triggers that log every change of an order, for source.mysql.capture = "triggers"
     Triggers {
         #[command(subcommand)]
         command: TriggersCommand,
@@ -32,13 +30,13 @@ enum SourceCommand {
 
 #[derive(Debug, Subcommand)]
 enum TriggersCommand {
-    /// Create the log table and every trigger that is missing or altered
+    /// Create the log table and every missing or altered trigger
     #[command(after_help = "Example:\n  orderfeed source triggers install")]
     Install,
     /// Drop all triggers of orderfeed, then the log table
     #[command(after_help = "Example:\n  orderfeed source triggers remove")]
     Remove,
-    /// Compare the triggers with those that there should be
+    /// Check that all triggers exist and are unaltered
     #[command(after_help = "Example:\n  orderfeed source triggers check")]
     Check,
 }
@@ -82,7 +80,7 @@ async fn install(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Ex
     let created = source
         .install_triggers()
         .await
-        .context("the triggers could not be installed; what was created stays, run it again")?;
+        .context("not all triggers could be installed; fix the cause and run the command again")?;
     for name in &created {
         writeln!(out, "created {name}")?;
     }
@@ -105,7 +103,7 @@ async fn remove(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Exi
     let dropped = source
         .remove_triggers()
         .await
-        .context("the triggers could not be removed; run it again")?;
+        .context("not all triggers could be removed; fix the cause and run the command again")?;
     for name in &dropped {
         writeln!(out, "dropped {name}")?;
     }
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_says_what_is_wrong_and_what_to_do() {
+    fn a_report_lists_the_problems_and_the_remedy() {
         let report = TriggerReport {
             expected: 54,
             log_exists: true,

@@ -1,6 +1,5 @@
-//! `orderfeed demo`: an embedded shop with simulated shoppers, a local edge, and the real daemon between them.
+//! `demo`: runs an embedded shop with simulated shoppers, a local edge, and the real daemon between them.
 
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,11 +8,10 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::exit;
-use crate::cli::exit::Exit;
+use crate::cli::directory::PrivateDirectory;
+use crate::cli::exit::{self, Exit};
 use crate::cli::output;
-use crate::cli::trial::demo_report;
-use crate::cli::trial::demo_report::{Picture, Start};
+use crate::cli::trial::demo_report::{self, DemoState};
 use crate::config::{Config, HumanDuration};
 use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::signals::{SignalStreams, Signals};
@@ -27,87 +25,84 @@ use orderfeed_demo_shop::history;
 use orderfeed_demo_shop::history::Span;
 use orderfeed_demo_shop::shop::{Shop, ShopOptions};
 use orderfeed_emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, RandomFaults};
-use orderfeed_model::clock::{Clock, UtcMillis};
+use orderfeed_model::clock::Clock;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const CLIENT: &str = "demo-client";
 const SECRET: &str = "demo-secret";
-/// The past of the shop at the start.
-const PAST_MS: i64 = 30 * 86_400_000;
-/// How long the end waits for the last events to arrive.
+/// Age of the oldest order in the shop's history.
+const HISTORY_MS: i64 = 30 * 86_400_000;
+/// Time limit for delivering the last events.
 const SETTLE: Duration = Duration::from_secs(20);
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 
-/// Options of `demo`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DemoArgs {
-    /// Orders that the shop has at the start: its history, which the first sync reads
+    /// Number of orders in the shop at the start: the history that the first sync reads
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=5_000_000))]
     pub orders: u32,
-    /// Things that shoppers and merchants do a second: place, pay, ship, cancel, refund, return …
+    /// Actions of shoppers and merchants per second: place, pay, ship, cancel, refund, return …
     #[arg(long, default_value_t = 5.0, value_parser = positive_rate)]
     pub rate: f64,
-    /// How long to go on, such as 30s or 10m; without it until Ctrl-C
+    /// Duration, such as 30s or 10m; until Ctrl-C if not given
     #[arg(long)]
     pub duration: Option<HumanDuration>,
-    /// Let the edge misbehave: 503, 429 with Retry-After, resets before and after recording, hangs
+    /// Inject faults at the edge: 503, 429 with Retry-After, resets before and after recording, hangs
     #[arg(long)]
     pub faults: bool,
-    /// The same seed gives the same shoppers
+    /// Seed of the simulation; the same seed gives the same actions
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where shop, store and configuration are kept; without it a temporary directory that goes away
+    /// Directory for shop, store and configuration; a temporary one if not given
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }
 
-/// Runs the demo until its duration is over or Ctrl-C; ends with a summary.
+/// Runs the demo until its duration has passed or Ctrl-C, and prints a summary.
 ///
 /// # Errors
-/// If a part of it cannot start, or the daemon fails.
+/// If shop, edge or daemon cannot start, or the daemon fails.
 pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
-    let place = Place::make(args.keep.as_deref())?;
+    let directory = match &args.keep {
+        Some(path) => PrivateDirectory::kept(path),
+        None => PrivateDirectory::temporary(),
+    }
+    .context("the directory of the demo cannot be created")?;
     let edge = Emulator::start(edge_config(&args))
         .await
-        .context("the demo's edge")?;
-    let config = write_config(place.path(), &edge)?;
+        .context("the edge of the demo cannot be started")?;
+    let config = write_config(directory.path(), &edge)?;
     let _log = logging::init(&config.log, Clock::System)?;
-    let mut shop = Shoppers::open(place.path(), &args)?;
-    let start = Start {
-        orders: args.orders,
-        rate: args.rate,
-        faults: args.faults,
-    };
-    output::talk(&demo_report::welcome(&start, place.path(), &edge));
+    let mut shop = Simulation::open(directory.path(), &args)?;
+    output::notice(&welcome(&args, directory.path(), &edge));
 
     let lifecycle = Lifecycle::default();
-    let shopping = CancellationToken::new();
+    let stop_shopping = CancellationToken::new();
     let observer = Arc::new(DeliveryStats::default());
     let daemon = tokio::spawn(run::run(config.clone(), run_options(&lifecycle, &observer)));
-    // Ctrl-C first ends the shopping; what was bought still travels, and only then the daemon stops.
+    // Ctrl-C stops the shoppers only, so that the daemon can still deliver what they did. It is stopped afterwards.
     let ctrl_c = Lifecycle {
-        stop: shopping.clone(),
+        stop: stop_shopping.clone(),
         abort: lifecycle.abort.clone(),
     };
     let streams = SignalStreams::open()?;
     let signals = tokio::spawn(streams.watch(ctrl_c, |_| {}));
 
-    let bought = shop.deeds.clone();
-    let picture = || Picture::take(&config.store.path, &edge, bought.load(Ordering::Relaxed));
+    let actions = shop.actions.clone();
+    let state = || DemoState::read(&config.store.path, &edge, actions.load(Ordering::Relaxed));
     let end = tokio::time::Instant::now() + args.duration.map_or(Duration::MAX / 4, HumanDuration::get);
     let shoppers = tokio::task::spawn_blocking({
-        let shopping = shopping.clone();
-        let rate = args.rate;
-        move || shop.go_shopping(rate, &shopping)
+        let stop = stop_shopping.clone();
+        move || shop.run(args.rate, &stop)
     });
-    watch(&picture, end, &shopping, &daemon).await;
-    shopping.cancel();
-    shoppers.await.context("the shoppers crashed")??;
-    settle(&picture, &lifecycle, &daemon).await;
+    print_state(&state, end, &stop_shopping, &daemon).await;
+    stop_shopping.cancel();
+    shoppers.await.context("the simulated shoppers crashed")??;
+    settle(&state, &lifecycle, &daemon).await;
     lifecycle.stop.cancel();
     let ended = daemon.await.context("the daemon crashed")?;
     signals.abort();
-    output::data(&demo_report::summary(&picture(), &edge, &observer))?;
+    output::data(&demo_report::summary(&state(), &edge, &observer))?;
     edge.shutdown().await;
     ended?;
     Ok(Exit::Ok)
@@ -125,18 +120,18 @@ fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>) -> RunOptio
     }
 }
 
-/// Shows how it goes until the end, Ctrl-C, or the daemon's own end.
-async fn watch<T>(
-    picture: &impl Fn() -> Picture,
+/// Prints the state until `end`, Ctrl-C, or the end of the daemon.
+async fn print_state<T>(
+    state: &impl Fn() -> DemoState,
     end: tokio::time::Instant,
-    shopping: &CancellationToken,
+    stop: &CancellationToken,
     daemon: &tokio::task::JoinHandle<T>,
 ) {
     loop {
         tokio::select! {
-            () = shopping.cancelled() => return,
+            () = stop.cancelled() => return,
             () = tokio::time::sleep_until(end) => return,
-            () = tokio::time::sleep(STATUS_EVERY) => output::talk(&demo_report::line(&picture())),
+            () = tokio::time::sleep(STATUS_EVERY) => output::notice(&demo_report::line(&state())),
         }
         if daemon.is_finished() {
             return;
@@ -144,16 +139,17 @@ async fn watch<T>(
     }
 }
 
-/// Waits until everything that the shop did is at the edge; a second Ctrl-C or the time limit ends the wait.
+/// Waits until all events are delivered, until a second Ctrl-C, or until the time limit.
 async fn settle<T>(
-    picture: &impl Fn() -> Picture,
+    state: &impl Fn() -> DemoState,
     lifecycle: &Lifecycle,
     daemon: &tokio::task::JoinHandle<T>,
 ) {
     let deadline = tokio::time::Instant::now() + SETTLE;
-    let mut calm = 0;
-    while tokio::time::Instant::now() < deadline && !daemon.is_finished() && calm < 3 {
-        calm = if picture().is_settled() { calm + 1 } else { 0 };
+    // Settled three times in a row: a change that was just committed may not be captured yet.
+    let mut settled = 0;
+    while tokio::time::Instant::now() < deadline && !daemon.is_finished() && settled < 3 {
+        settled = if state().is_settled() { settled + 1 } else { 0 };
         tokio::select! {
             () = lifecycle.abort.cancelled() => return,
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
@@ -161,45 +157,20 @@ async fn settle<T>(
     }
 }
 
-/// The directory of the demo: temporary, unless it is to be kept.
-enum Place {
-    Temporary(PathBuf),
-    Kept(PathBuf),
+fn welcome(args: &DemoArgs, directory: &Path, edge: &EmulatorHandle) -> String {
+    format!(
+        "A shop with {} orders and {} actions per second, a local edge at {}{}, and the real daemon between them.\n\
+         Its log follows. In another terminal:\n  orderfeed --config {}/orderfeed.toml status\n\
+         Ctrl-C stops the shoppers, delivers everything, and prints a summary.\n",
+        args.orders,
+        args.rate,
+        edge.server_url(),
+        if args.faults { " with injected faults" } else { "" },
+        directory.display(),
+    )
 }
 
-impl Place {
-    fn make(keep: Option<&Path>) -> anyhow::Result<Self> {
-        let place = match keep {
-            Some(path) => Self::Kept(path.to_owned()),
-            None => {
-                Self::Temporary(std::env::temp_dir().join(format!("orderfeed-demo-{}", std::process::id())))
-            }
-        };
-        // It holds a store: for its owner alone, as the daemon would make it.
-        let made = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(place.path());
-        made.with_context(|| format!("the demo's directory {} cannot be made", place.path().display()))?;
-        Ok(place)
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Temporary(path) | Self::Kept(path) => path,
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Self::Temporary(path) = self {
-            let _ = std::fs::remove_dir_all(path);
-        }
-    }
-}
-
-/// One datastream for each website of the shop: the ids are made up, but stay the same.
+/// Returns the datastream of a website. The ids are made up, and the same in every demo.
 fn datastream(index: usize) -> String {
     format!("de300000-0000-4000-8000-{index:012}")
 }
@@ -227,7 +198,7 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
     config
 }
 
-/// The configuration is a file like any other, so that other commands can be tried on the running demo.
+/// Writes the configuration to a file, so that other commands can be tried on the running demo.
 fn write_config(dir: &Path, edge: &EmulatorHandle) -> anyhow::Result<Config> {
     let mut text = format!(
         "[services_connector]\norganization_id = \"{ORGANIZATION}\"\nenvironment = \"sandbox\"\n\
@@ -249,14 +220,15 @@ fn write_config(dir: &Path, edge: &EmulatorHandle) -> anyhow::Result<Config> {
     Ok(crate::config::load(&path, std::iter::empty())?.config)
 }
 
-/// The shop and who is in it.
-struct Shoppers {
+/// The shop and its simulated shoppers.
+struct Simulation {
     shop: Shop,
     file: EmbeddedShop,
-    deeds: Arc<AtomicU64>,
+    /// Number of actions so far.
+    actions: Arc<AtomicU64>,
 }
 
-impl Shoppers {
+impl Simulation {
     fn open(dir: &Path, args: &DemoArgs) -> anyhow::Result<Self> {
         let mut file = EmbeddedShop::open(&dir.join("shop.db"))?;
         let fresh = file.is_empty()?;
@@ -271,7 +243,7 @@ impl Shoppers {
             let now = Clock::System.now();
             let span = Span {
                 orders: args.orders as usize,
-                from: now.plus_millis(-PAST_MS),
+                from: now.plus_millis(-HISTORY_MS),
                 to: now,
             };
             for batch in history::batches(&mut shop, span) {
@@ -281,22 +253,24 @@ impl Shoppers {
         Ok(Self {
             shop,
             file,
-            deeds: Arc::default(),
+            actions: Arc::default(),
         })
     }
 
-    fn go_shopping(&mut self, rate: f64, end: &CancellationToken) -> anyhow::Result<()> {
+    fn run(&mut self, rate: f64, stop: &CancellationToken) -> anyhow::Result<()> {
         let pause = Duration::from_secs_f64(1.0 / rate);
-        let began = tokio::time::Instant::now();
-        let mut due = began;
-        while !end.is_cancelled() {
-            let now: UtcMillis = Clock::System.now();
-            let action = self.shop.next_action(now);
-            self.file.commit(&action.statements)?;
-            self.deeds.fetch_add(1, Ordering::Relaxed);
-            due += pause;
+        let mut due = tokio::time::Instant::now();
+        while !stop.is_cancelled() {
             let wait = due.saturating_duration_since(tokio::time::Instant::now());
-            std::thread::sleep(wait.min(Duration::from_millis(500)));
+            if !wait.is_zero() {
+                // Short sleeps, so that Ctrl-C takes effect at a low rate, too.
+                std::thread::sleep(wait.min(Duration::from_millis(500)));
+                continue;
+            }
+            let action = self.shop.next_action(Clock::System.now());
+            self.file.commit(&action.statements)?;
+            self.actions.fetch_add(1, Ordering::Relaxed);
+            due += pause;
         }
         Ok(())
     }
@@ -305,6 +279,6 @@ impl Shoppers {
 fn positive_rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(rate),
-        _ => Err("a number above 0, at most 100000".to_owned()),
+        _ => Err("expected a number above 0, at most 100000".to_owned()),
     }
 }

@@ -1,18 +1,19 @@
-//! What the demo shows: pictures of how it goes, and the summary at its end.
+//! The state of a running demo, and its summary.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::delivery::{DeliveryStats, LATENCY_BOUNDS_MS};
 use crate::store::outbox::WebsiteOutbox;
+use crate::store::views::IndexerStatus;
 use crate::store::{Reader, StoreError, StoreView};
 use orderfeed_emulator::EmulatorHandle;
 use orderfeed_events::EventKind;
 
-/// How it goes, seen from outside: the store is read beside the daemon, the edge is asked what it holds.
+/// The state of the demo, read from outside the daemon: from the store, and from the emulator's ledger.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Picture {
-    deeds: u64,
+pub(crate) struct DemoState {
+    actions: u64,
     orders: u64,
     backlog: u64,
     outbox: Vec<WebsiteOutbox>,
@@ -21,20 +22,20 @@ pub(crate) struct Picture {
     valid: bool,
 }
 
-impl Picture {
-    /// Takes a picture. Before the daemon made its store there is nothing to see.
-    pub(crate) fn take(store: &Path, edge: &EmulatorHandle, deeds: u64) -> Self {
+impl DemoState {
+    /// Reads the state. Counts of the store are 0 until the daemon has created it.
+    pub(crate) fn read(store: &Path, edge: &EmulatorHandle, actions: u64) -> Self {
         let totals = edge.totals();
-        let mut picture = Self {
-            deeds,
+        let mut state = Self {
+            actions,
             at_edge: totals.events,
             unique: edge.unique_ids(),
             ..Self::default()
         };
         if let Ok(mut view) = StoreView::open(store) {
-            let _ = view.read(|reader| picture.fill(reader));
+            let _ = view.read(|reader| state.fill(reader));
         }
-        picture
+        state
     }
 
     fn fill(&mut self, reader: &Reader<'_>) -> Result<(), StoreError> {
@@ -43,7 +44,7 @@ impl Picture {
         self.outbox = reader.outbox_by_website()?;
         self.valid = reader
             .indexer_state()?
-            .is_some_and(|state| state.status.as_str() == "valid");
+            .is_some_and(|state| state.status == IndexerStatus::Valid);
         Ok(())
     }
 
@@ -62,84 +63,61 @@ impl Picture {
             .sum()
     }
 
-    /// Whether everything that the shop did, as far as it was captured, is at the edge.
+    /// Returns true if every captured change is indexed and delivered.
     pub(crate) fn is_settled(&self) -> bool {
         self.valid && self.backlog == 0 && self.pending() == 0
     }
 }
 
-/// With what the demo begins.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Start {
-    /// Orders in the shop.
-    pub(crate) orders: u32,
-    /// Deeds a second.
-    pub(crate) rate: f64,
-    /// Whether the edge misbehaves.
-    pub(crate) faults: bool,
-}
-
-/// What is about to happen.
-pub(crate) fn welcome(start: &Start, dir: &Path, edge: &EmulatorHandle) -> String {
+/// Formats the state as one line.
+pub(crate) fn line(state: &DemoState) -> String {
     format!(
-        "A shop with {} orders, {} deeds a second, a local edge at {}{}, and the real daemon between them.\n\
-         Its log follows. In another terminal:\n  orderfeed --config {}/orderfeed.toml status\n\
-         Ctrl-C ends the shopping, lets everything arrive, and shows the summary.\n",
-        start.orders,
-        start.rate,
-        edge.server_url(),
-        if start.faults { " that misbehaves" } else { "" },
-        dir.display(),
+        "demo: {} actions in the shop | {} orders indexed, {} in backlog | {} events pending, {} delivered | {} at the \
+         edge ({} repeated)",
+        state.actions,
+        state.orders,
+        state.backlog,
+        state.pending(),
+        state.outcome("delivered"),
+        state.unique,
+        state.at_edge - state.unique as u64,
     )
 }
 
-/// One line of how it goes.
-pub(crate) fn line(picture: &Picture) -> String {
-    format!(
-        "demo: {} deeds in the shop | {} orders indexed, {} wait | {} events pending, {} delivered | edge holds {} \
-         ({} repeated)",
-        picture.deeds,
-        picture.orders,
-        picture.backlog,
-        picture.pending(),
-        picture.outcome("delivered"),
-        picture.unique,
-        picture.at_edge - picture.unique as u64,
-    )
-}
-
-/// How it went.
-pub(crate) fn summary(picture: &Picture, edge: &EmulatorHandle, stats: &DeliveryStats) -> String {
+pub(crate) fn summary(state: &DemoState, edge: &EmulatorHandle, stats: &DeliveryStats) -> String {
     let mut text = String::from("\nSummary\n");
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<30}{value}");
     };
-    row("orders in the feed", picture.orders.to_string());
-    row("deeds while it ran", picture.deeds.to_string());
+    row("orders in the feed", state.orders.to_string());
+    row("actions in the shop", state.actions.to_string());
     for kind in EventKind::ALL {
-        let of_kind = picture.outbox.iter().flat_map(|website| &website.totals);
+        let of_kind = state.outbox.iter().flat_map(|website| &website.totals);
         let delivered: u64 = of_kind
             .filter(|(code, outcome, _)| *code == kind.code() && outcome == "delivered")
             .map(|t| t.2)
             .sum();
         row(&format!("{} delivered", kind.as_str()), delivered.to_string());
     }
-    row("delivered in all", picture.outcome("delivered").to_string());
-    row("pending", picture.pending().to_string());
-    row("parked", picture.outcome("parked").to_string());
-    row("suppressed", picture.outcome("suppressed").to_string());
-    row("events that the edge holds", picture.unique.to_string());
+    row("delivered in total", state.outcome("delivered").to_string());
+    row("pending", state.pending().to_string());
+    row("parked", state.outcome("parked").to_string());
+    row("suppressed", state.outcome("suppressed").to_string());
+    row("events at the edge", state.unique.to_string());
     row(
-        "events it saw more than once",
-        (picture.at_edge - picture.unique as u64).to_string(),
+        "received more than once",
+        (state.at_edge - state.unique as u64).to_string(),
     );
-    row("of them with other bytes", edge.bytes_changed().len().to_string());
-    row("findings of personal data", edge.pii_findings().len().to_string());
-    row("change noticed to accepted", latency(stats));
+    row(
+        "received with different bytes",
+        edge.bytes_changed().len().to_string(),
+    );
+    row("events with personal data", edge.pii_findings().len().to_string());
+    row("from captured to accepted", latency(stats));
     text
 }
 
-/// Half of the events and 99 % of them arrived within these times.
+/// Formats the median and the 99th percentile of the time from capture to delivery.
 fn latency(stats: &DeliveryStats) -> String {
     let websites = stats.snapshot().latency;
     let counts: [u64; LATENCY_BOUNDS_MS.len() + 1] =
@@ -157,7 +135,7 @@ fn latency(stats: &DeliveryStats) -> String {
         }
     };
     if all == 0 {
-        return "nothing was accepted".to_owned();
+        return "no event was accepted".to_owned();
     }
-    format!("half within {}, 99 % within {}", within(0.5), within(0.99))
+    format!("50 % within {}, 99 % within {}", within(0.5), within(0.99))
 }

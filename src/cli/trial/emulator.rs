@@ -1,4 +1,4 @@
-//! `orderfeed emulator`: the local Edge Network as a program of its own.
+//! `emulator`: runs the local Edge Network on its own.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,61 +14,60 @@ use orderfeed_emulator::{
     EmulatorHandle, LedgerDetail, RandomFaults,
 };
 
-/// Run a local Edge Network and IMS for trials: it accepts events, can be told to misbehave, and sends nothing on.
 #[derive(Args, Debug, Default)]
 pub struct EmulatorArgs {
-    /// Read the emulator's configuration from this TOML or JSON file; flags win over it. Not the daemon's `--config`,
-    /// which is accepted, and ignored, beside any subcommand.
+    /// Read the emulator's configuration from this TOML or JSON file; options override it. The global `--config` is the
+    /// daemon's and has no effect here
     #[arg(long, value_name = "FILE")]
     pub emulator_config: Option<PathBuf>,
-    /// Address of the host that always asks for a token, and of IMS.
+    /// Address of the host that always requires a token, and of IMS
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen_server: Option<SocketAddr>,
-    /// Address of the host that asks for a token only where the datastream says so.
+    /// Address of the host that requires a token only if the datastream does
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen_edge: Option<SocketAddr>,
-    /// Address of the control interface (/__mock/…).
+    /// Address of the control interface (/__mock/…)
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen_control: Option<SocketAddr>,
-    /// Offer a datastream, with its organization; may be given several times.
+    /// Add a datastream, with its organization; can be repeated
     #[arg(long, value_name = "ID[=ORG]")]
     pub datastream: Vec<String>,
-    /// The OAuth client that may fetch tokens.
+    /// Id of the OAuth client that may fetch tokens
     #[arg(long, value_name = "ID", requires = "client_secret")]
     pub client_id: Option<String>,
-    /// That client's secret; it opens nothing but the emulator.
+    /// Secret of that client; it is valid for the emulator only
     #[arg(long, value_name = "TEXT", requires = "client_id")]
     pub client_secret: Option<String>,
-    /// Speak HTTPS with a certificate of the emulator's own authority.
+    /// Serve HTTPS, with a certificate of the emulator's own authority
     #[arg(long)]
     pub tls: bool,
-    /// Write that authority's certificate (PEM) to this file.
+    /// Write the certificate of that authority (PEM) to this file
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_file: Option<PathBuf>,
-    /// Check every event against the XDM schema and mark what does not fit as a failed batch.
+    /// Validate every event against the XDM schema; violations count as failed batches
     #[arg(long)]
     pub strict_xdm: bool,
-    /// Share of requests that meet a random fault, 0.0 to 1.0.
+    /// Share of requests with a random fault, 0.0 to 1.0
     #[arg(long, value_name = "SHARE")]
     pub fault_rate: Option<f64>,
-    /// Seed of the random faults.
+    /// Seed of the random faults
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub seed: u64,
-    /// Simulated round trip in milliseconds.
+    /// Simulated round trip in milliseconds
     #[arg(long, value_name = "MS")]
     pub latency_ms: Option<u64>,
-    /// Request units an organization may spend a second; 0 = no limit.
+    /// Request units per second allowed to an organization; 0 = no limit
     #[arg(long, value_name = "UNITS")]
     pub ru_per_s: Option<u64>,
-    /// How much to remember: full, compact (a hash for each event), counts.
+    /// Detail of the ledger: full, compact (a hash for each event), counts
     #[arg(long, value_name = "DETAIL", value_parser = parse_detail)]
     pub ledger: Option<LedgerDetail>,
 }
 
-/// Runs the emulator until Ctrl-C or SIGTERM, then prints what it saw.
+/// Runs the emulator until Ctrl-C or SIGTERM, then prints a summary.
 ///
 /// # Errors
-/// When the configuration cannot be read, or a port cannot be bound.
+/// If the configuration cannot be read, or a port cannot be bound.
 pub async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     let config = configuration(&args)?;
     let handle = Emulator::start(config.clone()).await?;
@@ -76,14 +75,15 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
         std::fs::write(file, pem)
             .with_context(|| format!("cannot write the certificate to {}", file.display()))?;
     }
-    say(&greeting(&handle, &config));
-    wait_for_the_end().await?;
-    say(&farewell(&handle.summary()));
+    // A closed stdout is ignored: the emulator is still useful.
+    let _ = output::data(&greeting(&handle, &config));
+    wait_for_signal().await?;
+    let _ = output::data(&summary(&handle.summary()));
     handle.shutdown().await;
     Ok(())
 }
 
-async fn wait_for_the_end() -> anyhow::Result<()> {
+async fn wait_for_signal() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     tokio::select! {
         pressed = tokio::signal::ctrl_c() => pressed.context("cannot wait for Ctrl-C"),
@@ -112,7 +112,7 @@ fn configuration(args: &EmulatorArgs) -> anyhow::Result<EmulatorConfig> {
         Some(rate) if (0.0..=1.0).contains(&rate) => {
             config.faults = Some(RandomFaults::new(rate, args.seed));
         }
-        Some(rate) => bail!("--fault-rate {rate} is no share; give a number between 0.0 and 1.0"),
+        Some(rate) => bail!("--fault-rate {rate} is not a share; use a number between 0.0 and 1.0"),
         None => {}
     }
     Ok(config)
@@ -126,7 +126,7 @@ fn read(file: &std::path::Path) -> anyhow::Result<EmulatorConfig> {
     } else {
         toml::from_str(&text)
     };
-    config.with_context(|| format!("{} is no emulator configuration", file.display()))
+    config.with_context(|| format!("{} is not a valid configuration of the emulator", file.display()))
 }
 
 fn override_addresses(config: &mut EmulatorConfig, args: &EmulatorArgs) {
@@ -153,16 +153,9 @@ fn override_accounts(config: &mut EmulatorConfig, args: &EmulatorArgs) {
     if args.client_id.is_some() && args.emulator_config.is_none() {
         config.clients.clear();
     }
-    let org = config
-        .datastreams
-        .values()
-        .next()
-        .map_or(DEFAULT_ORG, |datastream| &datastream.org)
-        .to_owned();
-    let id = args
-        .client_id
-        .clone()
-        .unwrap_or_else(|| DEFAULT_CLIENT.to_owned());
+    let first = config.datastreams.values().next();
+    let org = first.map_or(DEFAULT_ORG, |datastream| &datastream.org).to_owned();
+    let id = args.client_id.as_deref().unwrap_or(DEFAULT_CLIENT).to_owned();
     let client = config.clients.entry(id).or_default();
     client.org = org;
     if let Some(secret) = &args.client_secret {
@@ -175,44 +168,38 @@ fn parse_detail(text: &str) -> Result<LedgerDetail, String> {
         "full" => Ok(LedgerDetail::Full),
         "compact" => Ok(LedgerDetail::Compact),
         "counts" => Ok(LedgerDetail::Counts),
-        _ => Err("give full, compact or counts".to_owned()),
+        _ => Err("expected full, compact or counts".to_owned()),
     }
 }
 
 fn greeting(handle: &EmulatorHandle, config: &EmulatorConfig) -> String {
-    let datastream = config
-        .datastreams
-        .keys()
-        .next()
-        .map_or(DEFAULT_DATASTREAM, String::as_str);
-    let org = config
-        .datastreams
-        .values()
-        .next()
-        .map_or(DEFAULT_ORG, |datastream| &datastream.org);
+    let datastream = config.datastreams.iter().next();
+    let org = datastream.map_or(DEFAULT_ORG, |(_, datastream)| &datastream.org);
+    let datastream = datastream.map_or(DEFAULT_DATASTREAM, |(id, _)| id);
     let client = config
         .clients
         .keys()
         .next()
         .map_or(DEFAULT_CLIENT, String::as_str);
-    format!(
-        "server   {}  (always authenticated)\nedge     {}\nims      {}\ncontrol  {}/__mock/ledger?summary=1\n\n\
-         # what orderfeed.toml needs to send here:\n\
-         [services_connector]\norganization_id = \"{org}\"\n\n\
-         [edge]\nurl = \"{}\"\nauth = \"oauth\"\n\n\
-         [edge.oauth]\ntoken_url = \"{}\"\nclient_id = \"{client}\"\n\
-         client_secret_file = \"\"  # a file with that client's secret\n\n\
-         [websites.base]\ndatastream_id = \"{datastream}\"\n",
+    let (server, edge, ims, control) = (
         handle.server_url(),
         handle.edge_url(),
         handle.ims_url(),
         handle.control_url(),
-        handle.server_url(),
-        handle.ims_url(),
+    );
+    format!(
+        "server   {server}  (always authenticated)\nedge     {edge}\nims      {ims}\n\
+         control  {control}/__mock/ledger?summary=1\n\n\
+         # settings in orderfeed.toml that send events here:\n\
+         [services_connector]\norganization_id = \"{org}\"\n\n\
+         [edge]\nurl = \"{server}\"\nauth = \"oauth\"\n\n\
+         [edge.oauth]\ntoken_url = \"{ims}\"\nclient_id = \"{client}\"\n\
+         client_secret_file = \"\"  # a file with the secret of that client\n\n\
+         [websites.base]\ndatastream_id = \"{datastream}\"\n\n",
     )
 }
 
-fn farewell(summary: &Value) -> String {
+fn summary(summary: &Value) -> String {
     let totals = &summary["totals"];
     let mut lines = vec![
         format!("requests          {}", totals["requests"]),
@@ -228,12 +215,7 @@ fn farewell(summary: &Value) -> String {
     if let Some(faults) = totals["faults"].as_object().filter(|faults| !faults.is_empty()) {
         lines.push(format!("faults            {}", Value::Object(faults.clone())));
     }
-    format!("\n{}\n", lines.join("\n"))
-}
-
-/// Writes to stdout; nobody reading is no error.
-fn say(text: &str) {
-    let _ = output::line(text);
+    format!("\n{}\n\n", lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -241,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_shape_the_configuration() {
+    fn options_override_the_configuration() {
         let args = EmulatorArgs {
             datastream: vec!["abc=111111111111111111111111@AdobeOrg".into(), "def".into()],
             client_id: Some("c".into()),
@@ -257,7 +239,7 @@ mod tests {
         assert_eq!(
             config.clients.len(),
             1,
-            "the built-in client is gone where one is named"
+            "a named client replaces the built-in one"
         );
         assert_eq!(config.faults, Some(RandomFaults::new(0.5, 3)));
         assert_eq!(config.listen_server.port(), 9443);
@@ -278,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_the_base_and_flags_win() {
+    fn options_override_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("emulator.toml");
         std::fs::write(&file, "latency_ms = 5\nmax_bytes = 99\n").unwrap();
@@ -307,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn its_own_configuration_is_not_the_daemons() {
+    fn the_daemons_configuration_has_no_effect() {
         let line = [
             "orderfeed",
             "--config",
@@ -323,13 +305,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_greeting_holds_the_addresses_and_no_secret() {
+    async fn the_greeting_contains_the_addresses_and_no_secret() {
         let config = EmulatorConfig::default();
         let handle = Emulator::start(config.clone()).await.unwrap();
         let text = greeting(&handle, &config);
         assert!(text.contains(&handle.ims_url()) && text.contains(DEFAULT_DATASTREAM));
         assert!(!text.contains(orderfeed_emulator::DEFAULT_SECRET));
-        assert!(farewell(&handle.summary()).contains("unique ids        0"));
+        assert!(summary(&handle.summary()).contains("unique ids        0"));
         handle.shutdown().await;
     }
 }

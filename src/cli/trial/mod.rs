@@ -1,4 +1,4 @@
-//! `demo` and `emulator`: trying the daemon without a shop and without Adobe.
+//! Commands for trying the daemon without a shop and without Adobe.
 
 pub mod demo;
 pub(crate) mod demo_report;

@@ -28,6 +28,16 @@ pub enum RequestError {
     UnknownJob { job: String, known: String },
 }
 
+impl RequestError {
+    pub(crate) fn unknown_website<'a>(code: &str, known: impl IntoIterator<Item = &'a String>) -> Self {
+        let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+        Self::UnknownWebsite {
+            code: code.to_owned(),
+            known: known.join(", "),
+        }
+    }
+}
+
 /// Turns a lease held by another process into [`RequestError::Locked`], which has an exit code of its own.
 pub(crate) fn refused(error: IndexError) -> anyhow::Error {
     match error {

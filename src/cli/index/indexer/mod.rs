@@ -1,4 +1,4 @@
-//! The `indexer:*` family, with Commerce's output.
+//! `indexer:*`, with Commerce's output.
 
 use clap::Args;
 
@@ -11,60 +11,49 @@ use crate::daemon::control::{Mode, Outcome, Rebuilt, ReindexOptions, Request, St
 use crate::ops::status::IndexSnapshot;
 use crate::store::views::{IndexerStatus, TITLE, VIEW_ID, ViewMode};
 
-/// Indexers, by id.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Indexers {
-    /// Which indexers; there is one: sales_order_data_exporter_v2
+pub struct IndexerArgs {
+    /// Ids of indexers; the only one is sales_order_data_exporter_v2
     #[arg(value_name = "INDEX")]
     pub index: Vec<String>,
 }
 
-/// `indexer:set-mode`
 #[derive(Clone, Debug, Args)]
 pub struct SetModeArgs {
-    /// Update on save, or by schedule
+    /// Mode of the index
     #[arg(value_enum)]
     pub mode: Mode,
-    /// Which indexers
     #[command(flatten)]
-    pub indexers: Indexers,
+    pub indexers: IndexerArgs,
 }
 
-/// `indexer:set-status`
 #[derive(Clone, Debug, Args)]
 pub struct SetStatusArgs {
-    /// The status
+    /// Status of the index
     #[arg(value_enum)]
     pub status: Status,
-    /// Which indexers
     #[command(flatten)]
-    pub indexers: Indexers,
+    pub indexers: IndexerArgs,
 }
 
-/// `indexer:reindex`
 #[derive(Clone, Debug, Args)]
 pub struct ReindexArgs {
-    /// Which indexers
     #[command(flatten)]
-    pub indexers: Indexers,
+    pub indexers: IndexerArgs,
     /// Orders in one batch, instead of index.batch_size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub batch_size: Option<u32>,
 }
 
-/// An indexer that there is not, in Commerce's words.
+/// The error for an unknown indexer, in Commerce's words.
 #[derive(Debug, thiserror::Error)]
 #[error("The following requested index types are not supported: '{}'.\nSupported types: {VIEW_ID}", .0.join("', '"))]
 struct UnknownIndexers(Vec<String>);
 
-impl Indexers {
+impl IndexerArgs {
     fn check(&self) -> anyhow::Result<()> {
-        let unknown: Vec<String> = self
-            .index
-            .iter()
-            .filter(|id| *id != VIEW_ID && *id != "all")
-            .cloned()
-            .collect();
+        let unknown = self.index.iter().filter(|id| *id != VIEW_ID && *id != "all");
+        let unknown: Vec<String> = unknown.cloned().collect();
         match unknown.is_empty() {
             true => Ok(()),
             false => Err(UnknownIndexers(unknown).into()),
@@ -72,7 +61,7 @@ impl Indexers {
     }
 }
 
-/// `indexer:info`
+/// Runs `indexer:info`.
 ///
 /// # Errors
 /// If stdout cannot be written.
@@ -81,13 +70,13 @@ pub fn info() -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// `indexer:status`, `indexer:status:mview` or `indexer:show-mode`: `render` is one of them.
+/// Runs `indexer:status`, `indexer:status:mview` or `indexer:show-mode`, depending on `render`.
 ///
 /// # Errors
-/// If there is no such indexer, or the store cannot be read.
+/// If the indexer is unknown, or the store cannot be read.
 pub fn show(
     context: &Context,
-    indexers: &Indexers,
+    indexers: &IndexerArgs,
     render: fn(&IndexSnapshot, Paint) -> String,
 ) -> anyhow::Result<Exit> {
     indexers.check()?;
@@ -97,7 +86,7 @@ pub fn show(
     Ok(Exit::Ok)
 }
 
-/// `indexer:set-mode`
+/// Runs `indexer:set-mode`.
 ///
 /// # Errors
 /// As [`execute`].
@@ -106,7 +95,7 @@ pub async fn set_mode(context: &Context, args: &SetModeArgs) -> anyhow::Result<E
     change(context, &args.indexers, request, "orderfeed indexer:set-mode").await
 }
 
-/// `indexer:reindex`
+/// Runs `indexer:reindex`.
 ///
 /// # Errors
 /// As [`execute`].
@@ -117,15 +106,15 @@ pub async fn reindex(context: &Context, args: &ReindexArgs) -> anyhow::Result<Ex
     change(context, &args.indexers, request, "orderfeed indexer:reindex").await
 }
 
-/// `indexer:reset`
+/// Runs `indexer:reset`.
 ///
 /// # Errors
 /// As [`execute`].
-pub async fn reset(context: &Context, indexers: &Indexers) -> anyhow::Result<Exit> {
+pub async fn reset(context: &Context, indexers: &IndexerArgs) -> anyhow::Result<Exit> {
     change(context, indexers, Request::Reset, "orderfeed indexer:reset").await
 }
 
-/// `indexer:set-status`
+/// Runs `indexer:set-status`.
 ///
 /// # Errors
 /// As [`execute`].
@@ -136,7 +125,7 @@ pub async fn set_status(context: &Context, args: &SetStatusArgs) -> anyhow::Resu
 
 async fn change(
     context: &Context,
-    indexers: &Indexers,
+    indexers: &IndexerArgs,
     request: Request,
     purpose: &str,
 ) -> anyhow::Result<Exit> {
@@ -145,7 +134,7 @@ async fn change(
     let sentence = render_outcome(&outcome).ok_or_else(|| another_answer(&outcome))?;
     output::line(&sentence)?;
     if let Outcome::Reindexed(rebuilt) = &outcome {
-        output::talk(&reindexed_beside(rebuilt));
+        output::notice(&reindex_counts(rebuilt));
     }
     Ok(Exit::Ok)
 }
@@ -154,7 +143,7 @@ fn render_info() -> String {
     format!("{VIEW_ID:<40} {TITLE}\n")
 }
 
-/// `indexer:status`
+/// Formats `indexer:status`.
 pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
     let mut table = AsciiTable::new([
         "ID",
@@ -186,7 +175,7 @@ pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
     table.render(paint)
 }
 
-/// `indexer:status:mview`
+/// Formats `indexer:status:mview`.
 pub fn render_mview(index: &IndexSnapshot, paint: Paint) -> String {
     let mut table = AsciiTable::new(["ID", "Mode", "Status", "Updated", "Version ID", "Backlog"]);
     table.row([
@@ -200,7 +189,7 @@ pub fn render_mview(index: &IndexSnapshot, paint: Paint) -> String {
     table.render(paint)
 }
 
-/// `indexer:show-mode`
+/// Formats `indexer:show-mode`.
 pub fn render_mode(index: &IndexSnapshot, _paint: Paint) -> String {
     format!("{:<50} {}\n", format!("{TITLE}:"), mode_word(index.mode))
 }
@@ -209,7 +198,7 @@ fn updated(index: &IndexSnapshot) -> String {
     index.view_updated.map_or_else(String::new, |at| at.0.sql())
 }
 
-/// The sentence of Commerce for what was changed.
+/// Returns Commerce's message about a change.
 fn render_outcome(outcome: &Outcome) -> Option<String> {
     let sentence = match outcome {
         Outcome::Mode { from, to } if from == to => {
@@ -236,10 +225,10 @@ fn render_outcome(outcome: &Outcome) -> Option<String> {
     Some(sentence)
 }
 
-fn reindexed_beside(rebuilt: &Rebuilt) -> String {
+fn reindex_counts(rebuilt: &Rebuilt) -> String {
     let failures = match rebuilt.failures {
         0 => String::new(),
-        count => format!("; {count} orders could not be indexed and are retried, see `orderfeed status`"),
+        count => format!("; {count} orders could not be indexed and are retried; see `orderfeed status`"),
     };
     format!(
         "{} orders, {} new events{failures}",
@@ -285,7 +274,7 @@ fn update_word(mode: Mode) -> &'static str {
     }
 }
 
-/// `HH:MM:SS`, whole seconds, as Commerce prints how long a reindex took.
+/// Formats the duration of a reindex as Commerce does: `HH:MM:SS`.
 fn clock_duration(millis: u64) -> String {
     let secs = millis / 1000;
     format!("{:02}:{:02}:{:02}", secs / 3600, secs / 60 % 60, secs % 60)

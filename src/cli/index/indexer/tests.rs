@@ -1,4 +1,4 @@
-//! Commerce's output, to the letter.
+//! Compares the output with Commerce's, byte for byte.
 
 use crate::cli::index::indexer::*;
 use crate::ops::status::Moment;
@@ -63,9 +63,9 @@ fn show_mode_is_padded_to_fifty() {
 }
 
 #[test]
-fn changes_are_told_in_commerces_sentences() {
-    let told = |outcome| render_outcome(&outcome).unwrap();
-    let mode = |from, to| told(Outcome::Mode { from, to });
+fn changes_are_reported_in_commerces_words() {
+    let message = |outcome| render_outcome(&outcome).unwrap();
+    let mode = |from, to| message(Outcome::Mode { from, to });
     assert_eq!(
         mode(Mode::Realtime, Mode::Schedule),
         "Index mode for Indexer Sales Orders Feed was changed from 'Update on Save' to 'Update by Schedule'"
@@ -79,15 +79,15 @@ fn changes_are_told_in_commerces_sentences() {
         ..Rebuilt::default()
     };
     assert_eq!(
-        told(Outcome::Reindexed(rebuilt)),
+        message(Outcome::Reindexed(rebuilt)),
         "Sales Orders Feed index has been rebuilt successfully in 00:00:12"
     );
     assert_eq!(
-        told(Outcome::Invalidated),
+        message(Outcome::Invalidated),
         "Sales Orders Feed indexer has been invalidated."
     );
     let status = |from: &str, to: &str| {
-        told(Outcome::Status {
+        message(Outcome::Status {
             from: from.into(),
             to: to.into(),
         })
@@ -104,7 +104,7 @@ fn changes_are_told_in_commerces_sentences() {
 
 #[test]
 fn an_unknown_indexer_is_refused_in_commerces_words() {
-    let indexers = |ids: &[&str]| Indexers {
+    let indexers = |ids: &[&str]| IndexerArgs {
         index: ids.iter().map(|id| (*id).to_owned()).collect(),
     };
     indexers(&[]).check().unwrap();

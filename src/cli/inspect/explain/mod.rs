@@ -1,5 +1,4 @@
-//! `orderfeed explain ORDER_NUMBER`: the whole life of an order. The snapshot is [`crate::ops::explain`]; here the source
-//! is asked, and `render` makes the text.
+//! `explain`: reads an order from the source, takes the snapshot of [`crate::ops::explain`], and prints it.
 
 mod render;
 
@@ -21,34 +20,33 @@ use crate::ops::explain::{ExplainRequest, Explanation, FoundOrder, SourceAnswer,
 use orderfeed_events::facts;
 use orderfeed_model::order::{Order, OrderId};
 
-/// The store's part of the answer does not wait longer for the source's.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit for the source. After it, only what the store holds is shown.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Options of `explain`.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// The order's number, as shopper and merchant see it
+    /// Number of the order, as shopper and merchant see it
     #[arg(value_name = "ORDER_NUMBER")]
     pub number: String,
-    /// A JSON object for scripts; its `version` counts the shape
+    /// Print a JSON object for scripts; its `version` numbers the shape
     #[arg(long)]
     pub json: bool,
 }
 
-/// Runs `explain`. An order that nobody knows is the answer "no".
+/// Runs `explain`. Returns `Failed` if neither store nor source has the order.
 ///
 /// # Errors
-/// If there is no store, or it cannot be read. A source that does not answer is no error.
+/// If the store does not exist or cannot be read. A source that does not answer is not an error.
 pub async fn run(context: &Context, args: ExplainArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let number = args.number.trim().to_owned();
     let known = view(&config)?.read(|reader| reader.orders_by_number(&number))?;
-    let answer = match tokio::time::timeout(PATIENCE, look(&config, &number, known)).await {
-        Ok(Ok(seen)) => SourceAnswer::Answered(seen),
+    let answer = match tokio::time::timeout(SOURCE_TIMEOUT, read_source(&config, &number, known)).await {
+        Ok(Ok(found)) => SourceAnswer::Answered(found),
         Ok(Err(error)) => SourceAnswer::Unreachable(error.to_string()),
-        Err(_) => SourceAnswer::Unreachable(format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(_) => SourceAnswer::Unreachable(format!("no answer within {} s", SOURCE_TIMEOUT.as_secs())),
     };
-    let question = ExplainRequest {
+    let request = ExplainRequest {
         now: context.clock.now(),
         data_space: config.data_space_id(),
         sending: sending(&config),
@@ -56,53 +54,55 @@ pub async fn run(context: &Context, args: ExplainArgs) -> anyhow::Result<Exit> {
         answer,
     };
     let explanation =
-        view(&config)?.read(|reader| Explanation::read(reader, &config.store.path, &question))?;
-    match args.json {
-        true => output::json(&explanation)?,
-        false => output::data(&render::render(&explanation))?,
-    }
+        view(&config)?.read(|reader| Explanation::read(reader, &config.store.path, &request))?;
+    output::result(args.json, &explanation, || render::render(&explanation))?;
     Ok(match explanation.orders.is_empty() {
         true => Exit::Failed,
         false => Exit::Ok,
     })
 }
 
-/// The orders with this number, and those that were known to have it.
-async fn look(config: &Config, number: &str, known: Vec<OrderId>) -> Result<Vec<FoundOrder>, SourceError> {
+/// Reads the orders with this number, and those that the store has under it: the number may have changed in the source.
+async fn read_source(
+    config: &Config,
+    number: &str,
+    known: Vec<OrderId>,
+) -> Result<Vec<FoundOrder>, SourceError> {
     let (source, _) = sources::source(config)?;
     let mut ids = source.find_by_number(number).await?;
     ids.extend(known);
     ids.sort_unstable();
     ids.dedup();
     let orders = source.read_orders(&ids).await?;
-    Ok(orders.into_iter().map(|order| seen(order, config)).collect())
+    Ok(orders
+        .into_iter()
+        .map(|order| found_order(order, config))
+        .collect())
 }
 
-fn seen(order: ReadOrder, config: &Config) -> FoundOrder {
+fn found_order(order: ReadOrder, config: &Config) -> FoundOrder {
     match order {
         ReadOrder::Unreadable { id, reason } => FoundOrder::Unreadable { id, reason },
-        ReadOrder::Whole(order) => FoundOrder::Whole(seen_order(&order, config)),
+        ReadOrder::Whole(order) => FoundOrder::Whole(source_order(&order, config)),
     }
 }
 
-fn seen_order(order: &Order, config: &Config) -> SourceOrder {
+fn source_order(order: &Order, config: &Config) -> SourceOrder {
+    let scope = order.scope.as_ref();
     SourceOrder {
         id: order.id,
         state: order.state.clone(),
         status: order.status.clone(),
         created_at: order.created_at,
         updated_at: order.updated_at,
-        website: order.scope.as_ref().map(|scope| scope.website.clone()),
-        scope: order
-            .scope
-            .as_ref()
-            .map(|scope| [scope.website.as_str(), &scope.store, &scope.store_view].join(" / ")),
+        website: scope.map(|scope| scope.website.clone()),
+        scope: scope.map(|scope| [scope.website.as_str(), &scope.store, &scope.store_view].join(" / ")),
         exported: exported(order, config),
         facts: facts(order),
     }
 }
 
-/// Websites whose events have somewhere to go, switched off or not: what is in the outbox still goes.
+/// Returns the websites with a datastream, including those switched off: their pending events are still sent.
 fn sending(config: &Config) -> Vec<String> {
     let websites = config.websites.iter();
     websites

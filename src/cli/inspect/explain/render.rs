@@ -1,4 +1,4 @@
-//! The life of an order as text. Pure.
+//! Formats the explanation of an order as text. Pure.
 
 use std::fmt::Write as _;
 
@@ -10,48 +10,47 @@ use crate::ops::sentence::human_duration;
 use crate::ops::status::Moment;
 use crate::store::outbox::SenderState;
 
-/// Of many attempts, how many of the latest are shown.
-const LATEST: usize = 4;
+/// Number of latest attempts shown, beside the first.
+const LATEST_ATTEMPTS: usize = 4;
 
-/// The text for people.
 pub(super) fn render(explanation: &Explanation) -> String {
-    let mut page = Page {
+    let mut text = ExplainText {
         text: String::new(),
         explanation,
     };
     match explanation.orders.as_slice() {
-        [] => page.unknown(),
+        [] => text.unknown(),
         [_] => {}
-        several => page.line(&format!(
+        several => text.line(&format!(
             "{} orders have the number {}, because store views may share numbers:",
             several.len(),
             explanation.number
         )),
     }
     for order in &explanation.orders {
-        if !page.text.is_empty() {
-            page.text.push('\n');
+        if !text.text.is_empty() {
+            text.text.push('\n');
         }
-        page.order(order);
+        text.order(order);
     }
-    page.text
+    text.text
 }
 
-struct Page<'a> {
+struct ExplainText<'a> {
     text: String,
     explanation: &'a Explanation,
 }
 
-impl Page<'_> {
+impl ExplainText<'_> {
     fn line(&mut self, text: &str) {
         let _ = writeln!(self.text, "{}", visible(text));
     }
 
-    fn put(&mut self, name: &str, value: &str) {
+    fn field(&mut self, name: &str, value: &str) {
         let _ = writeln!(self.text, "  {name:<10} {}", visible(value));
     }
 
-    fn deep(&mut self, name: &str, value: &str) {
+    fn event_field(&mut self, name: &str, value: &str) {
         let _ = writeln!(self.text, "      {name:<10} {}", visible(value));
     }
 
@@ -66,21 +65,21 @@ impl Page<'_> {
 
     fn unknown(&mut self) {
         let number = &self.explanation.number;
-        self.line(&format!("No order {number} is known."));
+        self.line(&format!("No order {number} was found."));
         match &self.explanation.source.reason {
             None => {
                 self.line(
                     "Neither the feed nor the shop's database has an order with this number: it is mistyped (leading \
-                     zeros count), or it is in another shop, or it was deleted before it was ever indexed.",
+                     zeros count), it belongs to another shop, or it was deleted before it was indexed.",
                 );
-                self.line("Look the number up in Commerce's admin; `orderfeed config show` says which database is read.");
+                self.line("Check the number in Commerce's admin; `orderfeed config show` shows which database is read.");
             }
             Some(reason) => {
                 self.line(
-                    "The feed has no order with this number, and the shop's database could not be asked:",
+                    "The feed has no order with this number, and the shop's database could not be read:",
                 );
                 self.line(&format!("  {reason}"));
-                self.line("It may be mistyped, or not captured yet. Ask again when the source is reachable.");
+                self.line("It may be mistyped, or not captured yet. Try again when the source is reachable.");
             }
         }
     }
@@ -94,7 +93,7 @@ impl Page<'_> {
             "Order {} (entity {}{website})",
             self.explanation.number, order.entity_id
         ));
-        self.put("Summary", &order.summary);
+        self.field("Summary", &order.summary);
         self.shop(order.shop.as_ref());
         self.captured(order);
         self.indexed(order);
@@ -112,44 +111,39 @@ impl Page<'_> {
     fn shop(&mut self, shop: Option<&ExplainedShopOrder>) {
         let Some(shop) = shop else {
             let reason = self.explanation.source.reason.clone().unwrap_or_default();
-            self.put("Shop", &format!("could not be asked: {reason}"));
-            return self.put(
-                "",
-                "what follows is what was known before; what changed since is missing",
-            );
+            self.field("Shop", &format!("could not be read: {reason}"));
+            return self.field("", "below is what the store holds; later changes are missing");
         };
         let text = match (shop.found, &shop.state) {
             ("unreadable", _) => format!(
-                "the order cannot be understood: {}",
+                "the order cannot be read: {}",
                 shop.reason.as_deref().unwrap_or_default()
             ),
-            (_, None) => "the order is not there any more; what is in the outbox still goes".to_owned(),
+            (_, None) => "the order was deleted; its pending events are still sent".to_owned(),
             (_, Some(state)) => {
                 let status = shop
                     .status
                     .as_ref()
                     .filter(|status| *status != state)
                     .map_or_else(String::new, |status| format!(", status {status}"));
-                let scope = shop.scope.as_deref().unwrap_or("its store view is gone");
+                let scope = shop.scope.as_deref().unwrap_or("its store view was deleted");
                 format!("state {state}{status}; {scope}")
             }
         };
-        self.put("Shop", &text);
+        self.field("Shop", &text);
         if let (Some(created), Some(updated)) = (shop.created_at, shop.updated_at) {
             let (created, updated) = (self.moment(created), self.moment(updated));
-            self.put("", &format!("placed {created}, last changed {updated}"));
+            self.field("", &format!("placed {created}, last changed {updated}"));
         }
     }
 
     fn captured(&mut self, order: &ExplainedOrder) {
         if order.changes.is_empty() {
             let text = match order.feed {
-                Some(_) => {
-                    "no change in the changelog: cleaned away after indexing, or read by a walk over history"
-                }
+                Some(_) => "no change in the changelog: removed after indexing, or read by a backfill",
                 None => "no change in the changelog",
             };
-            return self.put("Captured", text);
+            return self.field("Captured", text);
         }
         for (index, change) in order.changes.iter().enumerate() {
             let state = match change.indexed {
@@ -158,7 +152,7 @@ impl Page<'_> {
             };
             let at = self.moment(change.observed_at);
             let name = if index == 0 { "Captured" } else { "" };
-            self.put(
+            self.field(
                 name,
                 &format!(
                     "version {}, {} {}, {at}: {state}",
@@ -170,31 +164,31 @@ impl Page<'_> {
 
     fn indexed(&mut self, order: &ExplainedOrder) {
         match &order.feed {
-            None => self.put("Indexed", "never"),
+            None => self.field("Indexed", "never"),
             Some(feed) => {
                 let hash = match &feed.hash {
                     Some(hash) => format!("hash {hash}"),
-                    None => "no hash, so it is looked at afresh".to_owned(),
+                    None => "no hash, so the next update derives its events again".to_owned(),
                 };
                 let deleted = match feed.deleted {
-                    true => "; it was deleted in the shop",
+                    true => "; deleted in the shop",
                     false => "",
                 };
                 let at = self.moment(feed.modified_at);
-                self.put("Indexed", &format!("{at}, {hash}{deleted}"));
+                self.field("Indexed", &format!("{at}, {hash}{deleted}"));
                 let exported = match feed.exported {
                     true => "Exported",
                     false => "Withheld",
                 };
-                self.put(exported, feed.reason);
+                self.field(exported, feed.reason);
             }
         }
         if let Some(failure) = &order.index_failure {
             let due = self.moment(failure.due_at);
-            self.put(
+            self.field(
                 "FAILED",
                 &format!(
-                    "it could not be indexed ({} tries): {}; next try {due}",
+                    "not indexed after {} attempts: {}; next attempt {due}",
                     failure.attempts, failure.reason
                 ),
             );
@@ -203,72 +197,73 @@ impl Page<'_> {
 
     fn delivery(&mut self, order: &ExplainedOrder) {
         if !self.explanation.daemon.running {
-            self.put("Daemon", "not running; start it with `systemctl start orderfeed`");
+            self.field("Daemon", "not running; start it with `systemctl start orderfeed`");
         }
         let Some(sender) = &order.sender else { return };
         let state = match sender.state {
             SenderState::Running if !self.explanation.daemon.running => return,
-            SenderState::Running => return self.put("Delivery", "sending"),
+            SenderState::Running => return self.field("Delivery", "sending"),
             SenderState::BackingOff => "backing off",
             SenderState::Halted => "HALTED",
             SenderState::Paused => "paused",
         };
         let until = sender
             .until
-            .map_or_else(String::new, |at| format!(", next try {}", self.moment(at)));
+            .map_or_else(String::new, |at| format!(", next attempt {}", self.moment(at)));
         let code = match sender.code.is_empty() {
             true => String::new(),
             false => format!(" ({})", sender.code),
         };
-        self.put("Delivery", &format!("{state}: {}{code}{until}", sender.reason));
+        self.field("Delivery", &format!("{state}: {}{code}{until}", sender.reason));
         if !sender.remedy.is_empty() {
-            self.put("", &format!("remedy: {}", sender.remedy));
+            self.field("", &format!("remedy: {}", sender.remedy));
         }
     }
 
     fn event(&mut self, event: &ExplainedEvent, before: Option<&ExplainedEvent>) {
-        let word = event.export_status.unwrap_or("Given up");
+        let word = event.export_status.unwrap_or("Discarded");
         let _ = writeln!(self.text);
         self.line(&format!("  {}, {}: {word}", event.kind, event.document));
         let key = &event.key;
-        self.deep("event", &format!("{key}, _id {}", event.id));
+        self.event_field("event", &format!("{key}, _id {}", event.id));
         if let Some(at) = event.happened_at {
             let at = self.moment(at);
-            self.deep("happened", &at);
+            self.event_field("happened", &at);
         }
         if let Some(batch) = &event.batch {
             let entered = self.moment(batch.entered_at);
             let parent = batch
                 .parent
-                .map_or_else(String::new, |parent| format!(", before in batch {parent}"));
+                .map_or_else(String::new, |parent| format!(", previously in batch {parent}"));
             let count = match batch.events {
                 1 => "1 event".to_owned(),
                 events => format!("{events} events"),
             };
-            self.deep(
+            self.event_field(
                 "queued",
                 &format!("{entered}, batch {} ({}, {count}{parent})", batch.id, batch.class),
             );
         }
         self.attempts(event, before);
         for note in &event.notes {
-            self.deep("so", note);
+            self.event_field("note", note);
         }
     }
 
-    /// Events of one order mostly travel together: what the one before went through is not told twice.
+    /// Lists the attempts. Events of one order are mostly sent together, so attempts equal to the previous event's are not
+    /// repeated.
     fn attempts(&mut self, event: &ExplainedEvent, before: Option<&ExplainedEvent>) {
         if before.is_some_and(|before| !event.attempts.is_empty() && before.attempts == event.attempts) {
-            return self.deep("tries", "the same as above");
+            return self.event_field("attempts", "as above");
         }
         let mut before: Option<&ExplainedAttempt> = None;
         for attempt in shown(&event.attempts) {
             match before.map(|before| between(before, attempt, &event.attempts)) {
                 None | Some(0) => {}
-                Some(left_out) => self.deep("", &format!("… {left_out} more failures …")),
+                Some(omitted) => self.event_field("", &format!("… {omitted} more failures …")),
             }
             let text = self.attempt(attempt);
-            self.deep(&format!("try {}", attempt.number), &text);
+            self.event_field(&format!("attempt {}", attempt.number), &text);
             before = Some(attempt);
         }
     }
@@ -301,22 +296,22 @@ impl Page<'_> {
     fn missing(&mut self, missing: &MissingEvent) {
         let _ = writeln!(self.text);
         self.line(&format!("  {}, {}: no event", missing.kind, missing.document));
-        self.deep("event", &format!("_id {} (it will have)", missing.id));
+        self.event_field("event", &format!("its _id will be {}", missing.id));
         let at = self.moment(missing.happened_at);
-        self.deep("happened", &at);
-        self.deep("so", &missing.why);
+        self.event_field("happened", &at);
+        self.event_field("note", &missing.why);
     }
 }
 
-/// The first attempt and the latest few.
+/// Returns the first attempt and the latest few.
 fn shown(attempts: &[ExplainedAttempt]) -> impl Iterator<Item = &ExplainedAttempt> {
-    let latest = attempts.len().saturating_sub(LATEST).max(1);
+    let latest = attempts.len().saturating_sub(LATEST_ATTEMPTS).max(1);
     attempts.iter().take(1).chain(attempts.iter().skip(latest))
 }
 
-/// How many attempts lie between two that are shown: by their numbers, because the store does not keep all of them
-/// either; across batches by what is on record.
+/// Counts the attempts between two that are shown.
 fn between(before: &ExplainedAttempt, now: &ExplainedAttempt, all: &[ExplainedAttempt]) -> usize {
+    // By number, because the store does not keep every attempt of a batch.
     if before.batch == now.batch {
         return now.number.saturating_sub(before.number + 1) as usize;
     }

@@ -1,4 +1,4 @@
-//! What `explain` says, life by life.
+//! Checks the output of `explain` for each state of an order.
 
 use crate::cli::inspect::explain::render::render;
 use crate::commerce::source::{Change, ChangeOp};
@@ -19,45 +19,47 @@ const LIMITS: BatchLimits = BatchLimits {
     events: 100,
 };
 
-/// 2026-11-22T07:00:00Z and some seconds.
+/// Returns 2026-11-22T07:00:00Z plus some seconds.
 fn at(seconds: i64) -> UtcMillis {
     UtcMillis::from_secs(1_795_330_800 + seconds)
 }
 
-/// A store in which order 7, number 000000101, was captured and indexed; a daemon runs.
-struct Life {
+/// A store, and the lock of a running daemon. Order 7 has the number 000000101.
+struct ExplainFixture {
     dir: tempfile::TempDir,
     store: Store,
     lock: Option<StoreLock>,
 }
 
-impl Life {
+impl ExplainFixture {
     async fn new() -> Self {
         let (dir, store) = testing::fresh();
         let lock = StoreLock::acquire(&dir.path().join("orderfeed.db"), "orderfeed run").unwrap();
-        let life = Self {
+        let fixture = Self {
             dir,
             store,
             lock: Some(lock),
         };
-        life.write(|w| {
-            w.init_view(ViewMode::Schedule, at(0))?;
-            w.website_id("base")?;
-            Ok(())
-        })
-        .await;
-        life
+        fixture
+            .write(|w| {
+                w.init_view(ViewMode::Schedule, at(0))?;
+                w.website_id("base")?;
+                Ok(())
+            })
+            .await;
+        fixture
     }
 
     async fn indexed(exported: Exported) -> Self {
-        let life = Self::new().await;
-        life.write(move |w| {
-            w.append_changes(&[change(7, "sales_order")], at(0))?;
-            w.upsert_feed(&[feed_row(7, exported)])?;
-            w.advance_view(1, at(1))
-        })
-        .await;
-        life
+        let fixture = Self::new().await;
+        fixture
+            .write(move |w| {
+                w.append_changes(&[change(7, "sales_order")], at(0))?;
+                w.upsert_feed(&[feed_row(7, exported)])?;
+                w.advance_view(1, at(1))
+            })
+            .await;
+        fixture
     }
 
     async fn write(&self, job: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError> + Send + 'static) {
@@ -87,7 +89,7 @@ impl Life {
             .unwrap()
     }
 
-    async fn told(&self, answer: SourceAnswer) -> String {
+    async fn render(&self, answer: SourceAnswer) -> String {
         render(&self.explain(answer).await)
     }
 }
@@ -130,10 +132,11 @@ fn events(order: OrderId, kinds: &[EventKind]) -> OrderEvents {
 }
 
 fn document(order: OrderId, kind: EventKind) -> i64 {
-    match kind {
-        EventKind::Invoiced => 77,
-        _ => order,
-    }
+    if kind == EventKind::Invoiced { 77 } else { order }
+}
+
+fn unreachable(reason: &str) -> SourceAnswer {
+    SourceAnswer::Unreachable(reason.to_owned())
 }
 
 fn seen(kinds: &[EventKind], exported: Exported) -> SourceAnswer {
@@ -159,7 +162,7 @@ fn seen_order(order: OrderId, kinds: &[EventKind], exported: Exported) -> FoundO
     })
 }
 
-fn yes(seconds: i64) -> EdgeAnswer {
+fn accepted(seconds: i64) -> EdgeAnswer {
     EdgeAnswer {
         at: at(seconds),
         status: Some(202),
@@ -169,7 +172,7 @@ fn yes(seconds: i64) -> EdgeAnswer {
     }
 }
 
-fn no(seconds: i64, status: u16, code: &str, title: &str) -> EdgeAnswer {
+fn refused(seconds: i64, status: u16, code: &str, title: &str) -> EdgeAnswer {
     EdgeAnswer {
         at: at(seconds),
         status: Some(status),
@@ -194,188 +197,203 @@ const PLACED: &[EventKind] = &[EventKind::Placed];
 
 #[tokio::test]
 async fn delivered() {
-    let life = Life::indexed(Exported::Yes).await;
-    life.enqueue(7, BOTH).await;
-    life.write(|w| w.settle_delivered(&[settled(1, BOTH)], &yes(2)))
+    let fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture.enqueue(7, BOTH).await;
+    fixture
+        .write(|w| w.settle_delivered(&[settled(1, BOTH)], &accepted(2)))
         .await;
-    insta::assert_snapshot!(life.told(seen(BOTH, Exported::Yes)).await);
+    insta::assert_snapshot!(fixture.render(seen(BOTH, Exported::Yes)).await);
 }
 
 #[tokio::test]
 async fn delivered_and_past_its_retention() {
-    let life = Life::indexed(Exported::Yes).await;
-    life.enqueue(7, PLACED).await;
-    life.write(|w| {
-        w.settle_delivered(&[settled(1, PLACED)], &yes(2))?;
-        w.remove_delivered(at(50), 10)?;
-        w.clean_changelog(100, 10)?;
-        Ok(())
-    })
-    .await;
-    insta::assert_snapshot!(life.told(seen(PLACED, Exported::Yes)).await);
+    let fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture.enqueue(7, PLACED).await;
+    fixture
+        .write(|w| {
+            w.settle_delivered(&[settled(1, PLACED)], &accepted(2))?;
+            w.remove_delivered(at(50), 10)?;
+            w.clean_changelog(100, 10)?;
+            Ok(())
+        })
+        .await;
+    insta::assert_snapshot!(fixture.render(seen(PLACED, Exported::Yes)).await);
 }
 
 #[tokio::test]
 async fn pending_with_a_retry_while_the_sender_backs_off() {
-    let life = Life::indexed(Exported::Yes).await;
-    life.enqueue(7, PLACED).await;
-    life.write(|w| {
-        for second in 2..40 {
-            w.record_failure(
-                &[1],
-                at(90),
-                &no(second, 503, "EXEG-0000-503", "Service unavailable"),
-            )?;
-        }
-        w.set_sender(&SenderRow {
-            website: 1,
-            state: SenderState::BackingOff,
-            code: "EXEG-0000-503".to_owned(),
-            reason: "the edge is overloaded".to_owned(),
-            since: at(2),
-            until: Some(at(70)),
-            failures: 38,
+    let fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture.enqueue(7, PLACED).await;
+    fixture
+        .write(|w| {
+            for second in 2..40 {
+                w.record_failure(
+                    &[1],
+                    at(90),
+                    &refused(second, 503, "EXEG-0000-503", "Service unavailable"),
+                )?;
+            }
+            w.set_sender(&SenderRow {
+                website: 1,
+                state: SenderState::BackingOff,
+                code: "EXEG-0000-503".to_owned(),
+                reason: "the edge is overloaded".to_owned(),
+                since: at(2),
+                until: Some(at(70)),
+                failures: 38,
+            })
         })
-    })
-    .await;
-    insta::assert_snapshot!(life.told(seen(PLACED, Exported::Yes)).await);
+        .await;
+    insta::assert_snapshot!(fixture.render(seen(PLACED, Exported::Yes)).await);
 }
 
 #[tokio::test]
 async fn waiting_for_an_earlier_event() {
-    let life = Life::indexed(Exported::Yes).await;
-    life.enqueue(7, PLACED).await;
-    life.write(|w| w.record_failure(&[1], at(90), &no(2, 429, "http_429", "Too Many Requests")))
+    let fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture.enqueue(7, PLACED).await;
+    fixture
+        .write(|w| w.record_failure(&[1], at(90), &refused(2, 429, "http_429", "Too Many Requests")))
         .await;
-    life.enqueue(7, &[EventKind::Invoiced]).await;
-    insta::assert_snapshot!(life.told(seen(BOTH, Exported::Yes)).await);
+    fixture.enqueue(7, &[EventKind::Invoiced]).await;
+    insta::assert_snapshot!(fixture.render(seen(BOTH, Exported::Yes)).await);
 }
 
 #[tokio::test]
 async fn parked_and_suppressed_quote_nothing_of_the_event() {
-    let life = Life::indexed(Exported::Yes).await;
-    life.enqueue(7, BOTH).await;
-    life.write(|w| {
-        let refusal = Refusal {
-            code: "EXEG-0104-422".to_owned(),
-            detail: "jane@example.com is no city".to_owned(),
-        };
-        let verdicts = [
-            (0, EventVerdict::Suppressed("consent".to_owned())),
-            (1, EventVerdict::Parked(refusal)),
-        ];
-        w.settle_each(1, &verdicts, &no(2, 422, "EXEG-0104-422", "Unprocessable entity"))
-    })
-    .await;
-    let told = life.told(seen(BOTH, Exported::Yes)).await;
-    assert!(!told.contains("jane"), "{told}");
-    insta::assert_snapshot!(told);
+    let fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture.enqueue(7, BOTH).await;
+    fixture
+        .write(|w| {
+            let refusal = Refusal {
+                code: "EXEG-0104-422".to_owned(),
+                detail: "jane@example.com is no city".to_owned(),
+            };
+            let verdicts = [
+                (0, EventVerdict::Suppressed("consent".to_owned())),
+                (1, EventVerdict::Parked(refusal)),
+            ];
+            w.settle_each(
+                1,
+                &verdicts,
+                &refused(2, 422, "EXEG-0104-422", "Unprocessable entity"),
+            )
+        })
+        .await;
+    let text = fixture.render(seen(BOTH, Exported::Yes)).await;
+    assert!(!text.contains("jane"), "{text}");
+    insta::assert_snapshot!(text);
 }
 
 #[tokio::test]
-async fn parked_before_it_was_ever_sent_and_given_up() {
-    let life = Life::indexed(Exported::Yes).await;
-    life.write(|w| {
-        let mut order = events(7, BOTH);
-        for event in &mut order.events {
-            event.body = Err(Refusal {
-                code: "too_large".to_owned(),
-                detail: "the event has 70000 bytes and a request at most 65522".to_owned(),
-            });
-        }
-        w.enqueue(&[order], EnqueueMode::Insert, LIMITS, at(1))?;
-        let key = w.reader().events_of(7)?[1].key;
-        w.discard_parked(key, "agreed with the shop", at(3))?;
-        Ok(())
-    })
-    .await;
-    insta::assert_snapshot!(life.told(seen(BOTH, Exported::Yes)).await);
+async fn parked_before_it_was_sent_and_discarded() {
+    let fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture
+        .write(|w| {
+            let mut order = events(7, BOTH);
+            for event in &mut order.events {
+                event.body = Err(Refusal {
+                    code: "too_large".to_owned(),
+                    detail: "the event has 70000 bytes and a request at most 65522".to_owned(),
+                });
+            }
+            w.enqueue(&[order], EnqueueMode::Insert, LIMITS, at(1))?;
+            let key = w.reader().events_of(7)?[1].key;
+            w.discard_parked(key, "agreed with the shop", at(3))?;
+            Ok(())
+        })
+        .await;
+    insta::assert_snapshot!(fixture.render(seen(BOTH, Exported::Yes)).await);
 }
 
 #[tokio::test]
 async fn withheld_for_each_reason() {
-    let mut told = String::new();
+    let mut text = String::new();
     for reason in Exported::ALL.into_iter().skip(1) {
-        let life = Life::indexed(reason).await;
-        // A change would lift the first, room the second; for all others the source says the same as the feed.
+        let fixture = ExplainFixture::indexed(reason).await;
+        // A change would lift the first, room in the outbox the second. For all others source and feed agree.
         let by_source = match reason {
             Exported::BeforeHistory | Exported::OutboxFull => Exported::Yes,
             other => other,
         };
-        told.push_str(&life.told(seen(PLACED, by_source)).await);
-        told.push('\n');
+        text.push_str(&fixture.render(seen(PLACED, by_source)).await);
+        text.push('\n');
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(text);
 }
 
 #[tokio::test]
-async fn not_captured_captured_only_and_not_understood() {
-    let life = Life::new().await;
-    let mut told = life.told(seen(PLACED, Exported::Yes)).await;
-    life.write(|w| w.append_changes(&[change(7, "sales_order")], at(0)))
+async fn not_captured_captured_only_and_unreadable() {
+    let fixture = ExplainFixture::new().await;
+    let mut text = fixture.render(seen(PLACED, Exported::Yes)).await;
+    fixture
+        .write(|w| w.append_changes(&[change(7, "sales_order")], at(0)))
         .await;
-    told.push('\n');
-    told.push_str(&life.told(seen(PLACED, Exported::Yes)).await);
-    life.write(|w| {
-        let failure = IndexFailure {
-            order: 7,
-            attempts: 3,
-            due_at: at(120),
-            reason: "sales_order.base_grand_total is no number".to_owned(),
-            limited: false,
-        };
-        w.record_index_failure(&failure, at(5))
-    })
-    .await;
-    told.push('\n');
+    text.push('\n');
+    text.push_str(&fixture.render(seen(PLACED, Exported::Yes)).await);
+    fixture
+        .write(|w| {
+            let failure = IndexFailure {
+                order: 7,
+                attempts: 3,
+                due_at: at(120),
+                reason: "sales_order.base_grand_total is no number".to_owned(),
+                limited: false,
+            };
+            w.record_index_failure(&failure, at(5))
+        })
+        .await;
+    text.push('\n');
     let unreadable = FoundOrder::Unreadable {
         id: 7,
         reason: "sales_order.base_grand_total is no number".to_owned(),
     };
-    told.push_str(&life.told(SourceAnswer::Answered(vec![unreadable])).await);
-    insta::assert_snapshot!(told);
+    text.push_str(&fixture.render(SourceAnswer::Answered(vec![unreadable])).await);
+    insta::assert_snapshot!(text);
 }
 
 #[tokio::test]
-async fn without_daemon_and_source_it_says_so() {
-    let mut life = Life::indexed(Exported::Yes).await;
-    life.enqueue(7, PLACED).await;
-    life.lock = None;
-    let silent =
-        || SourceAnswer::Unreachable("the database at 127.0.0.1:3306 refuses the connection".to_owned());
-    insta::assert_snapshot!(life.told(silent()).await);
+async fn a_missing_daemon_and_source_are_reported() {
+    let mut fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture.enqueue(7, PLACED).await;
+    fixture.lock = None;
+    let answer = unreachable("the database at 127.0.0.1:3306 refuses the connection");
+    insta::assert_snapshot!(fixture.render(answer).await);
 }
 
 #[tokio::test]
-async fn an_unknown_number_says_what_that_means() {
-    let life = Life::new().await;
-    let mut told = life.told(SourceAnswer::Answered(Vec::new())).await;
-    told.push('\n');
-    told.push_str(
-        &life
-            .told(SourceAnswer::Unreachable("no answer within 10 s".to_owned()))
-            .await,
-    );
-    insta::assert_snapshot!(told);
+async fn an_unknown_number_is_explained() {
+    let fixture = ExplainFixture::new().await;
+    let mut text = fixture.render(SourceAnswer::Answered(Vec::new())).await;
+    text.push('\n');
+    text.push_str(&fixture.render(unreachable("no answer within 10 s")).await);
+    insta::assert_snapshot!(text);
 }
 
 #[tokio::test]
-async fn two_orders_with_one_number_are_both_told() {
-    let life = Life::indexed(Exported::Yes).await;
-    life.write(|w| w.upsert_feed(&[feed_row(9, Exported::WebsiteOff)]))
+async fn two_orders_with_one_number_are_both_shown() {
+    let fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture
+        .write(|w| w.upsert_feed(&[feed_row(9, Exported::WebsiteOff)]))
         .await;
-    life.enqueue(7, PLACED).await;
+    fixture.enqueue(7, PLACED).await;
     let both = vec![seen_order(7, PLACED, Exported::Yes)];
-    insta::assert_snapshot!(life.told(SourceAnswer::Answered(both)).await);
+    insta::assert_snapshot!(fixture.render(SourceAnswer::Answered(both)).await);
 }
 
 #[tokio::test]
 async fn the_shape_for_scripts_is_stable() {
-    let mut life = Life::indexed(Exported::Yes).await;
-    life.enqueue(7, BOTH).await;
-    life.write(|w| w.record_failure(&[1], at(90), &no(2, 503, "EXEG-0000-503", "Service unavailable")))
+    let mut fixture = ExplainFixture::indexed(Exported::Yes).await;
+    fixture.enqueue(7, BOTH).await;
+    fixture
+        .write(|w| {
+            w.record_failure(
+                &[1],
+                at(90),
+                &refused(2, 503, "EXEG-0000-503", "Service unavailable"),
+            )
+        })
         .await;
-    life.lock = None;
-    let json = serde_json::to_string_pretty(&life.explain(seen(PLACED, Exported::Yes)).await).unwrap();
+    fixture.lock = None;
+    let json = serde_json::to_string_pretty(&fixture.explain(seen(PLACED, Exported::Yes)).await).unwrap();
     insta::assert_snapshot!(json);
 }

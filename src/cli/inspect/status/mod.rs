@@ -1,5 +1,4 @@
-//! `orderfeed status`: what the daemon does, what waits, what failed. The snapshot is [`crate::ops::status`]; here it
-//! becomes text.
+//! `status`: prints the snapshot of [`crate::ops::status`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,19 +17,17 @@ use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, TITLE, ViewMode};
 use orderfeed_model::clock::UtcMillis;
 
-/// Options of `status`.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct StatusArgs {
-    /// A JSON object for scripts; its `version` counts the shape
+    /// Print a JSON object for scripts; its `version` numbers the shape
     #[arg(long)]
     pub json: bool,
-    /// Show it again every so many seconds until Ctrl-C: repainted on a terminal, one after the other on a pipe; with
-    /// --json one object a line
+    /// Repeat every SECONDS until Ctrl-C: repaints a terminal, appends to a pipe; with --json one object per line
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = seconds)]
     pub watch: Option<Duration>,
 }
 
-/// Shorter than this would keep the store's disk busy for nobody.
+/// Shorter pauses would load the store's disk without being readable.
 const SHORTEST_PAUSE: f64 = 0.1;
 const LONGEST_PAUSE: f64 = 86_400.0;
 
@@ -63,12 +60,8 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
         (Some(pause), false) => {
             let block = || {
                 let snapshot = take()?;
-                Ok(format!(
-                    "{:<16} {}\n{}",
-                    "Taken at",
-                    snapshot.taken_at.0,
-                    render(&snapshot)
-                ))
+                let taken_at = snapshot.taken_at.0;
+                Ok(format!("{:<16} {taken_at}\n{}", "Taken at", render(&snapshot)))
             };
             watch(Frames::of_text(), pause, block).await?;
         }
@@ -76,9 +69,8 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The block for people.
 fn render(snapshot: &Snapshot) -> String {
-    let mut block = Block {
+    let mut block = StatusText {
         text: String::new(),
         now: snapshot.taken_at.0,
     };
@@ -95,19 +87,19 @@ fn render(snapshot: &Snapshot) -> String {
         block.website(website);
     }
     if snapshot.websites.is_empty() {
-        block.put("Websites", "none has had an event yet");
+        block.put("Websites", "no events yet");
     }
     block.export(snapshot);
     block.rest(snapshot);
     block.text
 }
 
-struct Block {
+struct StatusText {
     text: String,
     now: UtcMillis,
 }
 
-impl Block {
+impl StatusText {
     fn put(&mut self, name: &str, value: &str) {
         let _ = writeln!(self.text, "{name:<16} {}", visible(value));
     }
@@ -141,39 +133,36 @@ impl Block {
         };
         let view = index.view_status.as_str();
         self.put("Index", &format!("{TITLE}: {status}, {mode}, {view}"));
-        let waits = match index.oldest_change_at {
+        let backlog = match index.oldest_change_at {
             None => "all indexed".to_owned(),
             Some(at) => format!(
-                "{} in backlog, the oldest for {}",
-                orders(index.backlog),
+                "{} in backlog, oldest {} ago",
+                output::count(index.backlog, "order"),
                 self.age(at)
             ),
         };
-        let changelog = format!("version {} of {}; {waits}", index.version, index.head);
+        let changelog = format!("version {} of {}; {backlog}", index.version, index.head);
         self.put("Changelog", &changelog);
         if snapshot.index_failures > 0 {
-            let failures = orders(snapshot.index_failures);
-            self.put(
-                "Index failures",
-                &format!("{failures} could not be indexed and are retried"),
-            );
+            let failures = output::count(snapshot.index_failures, "order");
+            self.put("Index failures", &format!("{failures}, retried automatically"));
         }
         for reason in &snapshot.not_exported {
             self.put(
                 "Not exported",
-                &format!("{}: {}", orders(reason.orders), reason.reason),
+                &format!("{}: {}", output::count(reason.orders, "order"), reason.reason),
             );
         }
     }
 
     fn intake(&mut self, snapshot: &Snapshot) {
         let what = match snapshot.intake.flow.as_str() {
-            "history_waits" => "the outbox is full: history waits, live changes go on",
+            "history_waits" => "the outbox is full: history waits, live changes continue",
             "paused_outbox_full" => {
-                "PAUSED: the outbox holds twice delivery.max_pending_events; it goes on once the edge takes events"
+                "PAUSED: the outbox holds twice delivery.max_pending_events; resumes when the edge accepts events"
             }
             "paused_disk_nearly_full" => {
-                "PAUSED: the disk is nearly full; free some space beside store.path, or lower store.disk_reserve"
+                "PAUSED: the disk is nearly full; free space on the disk of store.path, or lower store.disk_reserve"
             }
             _ => return,
         };
@@ -182,13 +171,13 @@ impl Block {
         self.put("Intake", &format!("{what}{since}"));
     }
 
-    /// One that is complete in time is no news after an hour.
+    /// Adds the state of a first sync, unless it was completed more than an hour ago.
     fn first_sync(&mut self, sync: &FirstSyncStatus) {
-        const NEWS_MS: i64 = 3_600_000;
+        const SHOWN_FOR_MS: i64 = 3_600_000;
         let took = sync.completed_at.map(|at| at.0.millis_since(sync.started_at.0));
         let is_old = sync
             .completed_at
-            .is_some_and(|at| self.now.millis_since(at.0) > NEWS_MS);
+            .is_some_and(|at| self.now.millis_since(at.0) > SHOWN_FOR_MS);
         if is_old {
             return;
         }
@@ -215,11 +204,11 @@ impl Block {
         };
         let state = sync.state.replace('_', " ");
         if let Some(at) = sync.interrupted_at {
-            let waits = format!(
-                "waits for {}: the website is switched off; goes on when it is enabled again ({sizes})",
+            let interrupted = format!(
+                "interrupted for {}: the website is switched off; resumes when it is enabled ({sizes})",
                 self.age(at)
             );
-            return self.put(&format!("First sync {}", sync.website), &waits);
+            return self.put(&format!("First sync {}", sync.website), &interrupted);
         }
         self.put(
             &format!("First sync {}", sync.website),
@@ -244,7 +233,7 @@ impl Block {
     fn website(&mut self, website: &WebsiteStatus) {
         let sender = &website.sender;
         let state = match sender.state {
-            SenderState::Running if !website.exporting => "switched off, or not configured".to_owned(),
+            SenderState::Running if !website.exporting => "switched off or not configured".to_owned(),
             SenderState::Running => "sending".to_owned(),
             SenderState::BackingOff => "backing off".to_owned(),
             SenderState::Halted => "HALTED".to_owned(),
@@ -261,7 +250,7 @@ impl Block {
             };
             let until = sender
                 .until
-                .map_or_else(String::new, |at| format!(", next try {}", at.0));
+                .map_or_else(String::new, |at| format!(", next attempt {}", at.0));
             self.put(
                 "  reason",
                 &format!("{} ({}){since}{failures}{until}", sender.reason, sender.code),
@@ -271,7 +260,7 @@ impl Block {
         let pending = &website.pending;
         let oldest = pending
             .oldest_change_at
-            .map_or_else(String::new, |at| format!("; the oldest for {}", self.age(at)));
+            .map_or_else(String::new, |at| format!("; oldest {} ago", self.age(at)));
         self.put(
             "  pending",
             &format!("{} live, {} history{oldest}", pending.live, pending.history),
@@ -287,41 +276,35 @@ impl Block {
     }
 
     fn export(&mut self, snapshot: &Snapshot) {
-        let all = snapshot
-            .websites
-            .iter()
-            .fold(ExportStatus::default(), |sum, website| ExportStatus {
-                submitted: sum.submitted + website.export_status.submitted,
-                awaiting_submission: sum.awaiting_submission + website.export_status.awaiting_submission,
-                failed_will_retry: sum.failed_will_retry + website.export_status.failed_will_retry,
-                failed_requires_attention: sum.failed_requires_attention
-                    + website.export_status.failed_requires_attention,
-            });
+        let websites = snapshot.websites.iter().map(|website| &website.export_status);
+        let sum = |count: fn(&ExportStatus) -> u64| websites.clone().map(count).sum::<u64>();
         let line = format!(
             "Submitted: {}; Awaiting submission: {}; Failed, will retry: {}; Failed, requires attention: {}",
-            all.submitted, all.awaiting_submission, all.failed_will_retry, all.failed_requires_attention
+            sum(|export| export.submitted),
+            sum(|export| export.awaiting_submission),
+            sum(|export| export.failed_will_retry),
+            sum(|export| export.failed_requires_attention)
         );
         self.put("Export status", &line);
     }
 
     fn rest(&mut self, snapshot: &Snapshot) {
         let source = match snapshot.source.checked_at {
-            Some(at) => format!("looked at {} ago", self.age(at)),
-            None if snapshot.source.cursors.is_empty() => "never looked at".to_owned(),
-            None => format!("{} positions kept", snapshot.source.cursors.len()),
+            Some(at) => format!("polled {} ago", self.age(at)),
+            None if snapshot.source.cursors.is_empty() => "never polled".to_owned(),
+            None => format!("{} cursors stored", snapshot.source.cursors.len()),
         };
         self.put("Source", &source);
         for run in &snapshot.cron {
-            let (age, status, message) = (
-                self.age(run.finished_at.unwrap_or(run.scheduled_at)),
-                &run.status,
-                &run.message,
-            );
-            let line = match message.as_str() {
-                "" => format!("{}: {status}, {age} ago", run.job),
-                message => format!("{}: {status}, {age} ago: {message}", run.job),
+            let age = self.age(run.finished_at.unwrap_or(run.scheduled_at));
+            let message = match run.message.as_str() {
+                "" => String::new(),
+                message => format!(": {message}"),
             };
-            self.put("Last run", &line);
+            self.put(
+                "Last run",
+                &format!("{}: {}, {age} ago{message}", run.job, run.status),
+            );
         }
         let store = &snapshot.store;
         let (size, wal) = (human_bytes(store.database_bytes), human_bytes(store.wal_bytes));
@@ -332,14 +315,7 @@ impl Block {
     }
 }
 
-fn orders(count: u64) -> String {
-    match count {
-        1 => "1 order".to_owned(),
-        count => format!("{count} orders"),
-    }
-}
-
-/// `12 (placed 10, invoiced 2)`
+/// Formats counts by kind: `12 (placed 10, invoiced 2)`.
 fn by_kind(counts: &BTreeMap<String, u64>) -> String {
     let sum: u64 = counts.values().sum();
     if counts.is_empty() {

@@ -1,4 +1,4 @@
-//! What operators and scripts see of a snapshot.
+//! Checks the text and the JSON of a snapshot.
 
 use crate::cli::inspect::status::*;
 use crate::ops::status::{
@@ -153,12 +153,12 @@ fn busy() -> Snapshot {
 }
 
 #[test]
-fn a_store_that_was_never_used_says_what_to_do() {
+fn an_unused_store_shows_the_next_step() {
     insta::assert_snapshot!(render(&quiet()));
 }
 
 #[test]
-fn a_busy_daemon_shows_what_waits_what_failed_and_the_remedy() {
+fn a_busy_daemon_shows_pending_and_failed_events_and_remedies() {
     insta::assert_snapshot!(render(&busy()));
 }
 
@@ -167,7 +167,7 @@ fn the_shape_for_scripts_is_stable() {
     insta::assert_json_snapshot!(busy());
 }
 
-/// The paths of all fields; the counts by kind and the source's positions are one field each.
+/// Collects the paths of all fields. The counts by kind and the cursors are one field each.
 fn fields(value: &serde_json::Value, path: &str, found: &mut std::collections::BTreeSet<String>) {
     let by_name = ["delivered", "suppressed", "parked", "cursors"];
     match value {

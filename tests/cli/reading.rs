@@ -1,22 +1,22 @@
-//! Commands that only look, beside whoever works.
+//! Read-only commands, with and without another process that holds the store.
 
 use orderfeed::store::StoreLock;
 
-use super::Place;
+use super::CliFixture;
 
 #[tokio::test]
-async fn the_index_is_shown_as_commerce_shows_it() {
-    let place = Place::with_store().await;
+async fn the_index_is_shown_as_in_commerce() {
+    let fixture = CliFixture::with_store().await;
     assert_eq!(
-        place.run(&["indexer:info"]).ok(),
+        fixture.run(&["indexer:info"]).ok(),
         "sales_order_data_exporter_v2             Sales Orders Feed\n"
     );
-    let status = place.run(&["indexer:status"]).ok();
+    let status = fixture.run(&["indexer:status"]).ok();
     assert!(
         status.contains("| sales_order_data_exporter_v2 | Sales Orders Feed | Reindex required | Schedule  | idle (2 in backlog) | 2026-11-22 07:00:00 |"),
         "{status}"
     );
-    let mview = place
+    let mview = fixture
         .run(&["indexer:status:mview", "sales_order_data_exporter_v2"])
         .ok();
     assert!(
@@ -25,50 +25,50 @@ async fn the_index_is_shown_as_commerce_shows_it() {
         ),
         "{mview}"
     );
-    let mode = place.run(&["indexer:show-mode"]).ok();
+    let mode = fixture.run(&["indexer:show-mode"]).ok();
     assert_eq!(mode, format!("{:<50} Update by Schedule\n", "Sales Orders Feed:"));
 }
 
 #[tokio::test]
-async fn an_unknown_index_ends_with_1_and_commerces_sentence() {
-    let place = Place::with_store().await;
+async fn an_unknown_index_exits_with_1_and_commerces_message() {
+    let fixture = CliFixture::with_store().await;
     for command in [
         "indexer:status",
         "indexer:show-mode",
         "indexer:reindex",
         "indexer:reset",
     ] {
-        let complaint = place.run(&[command, "catalogsearch_fulltext"]).failed(1);
+        let message = fixture.run(&[command, "catalogsearch_fulltext"]).failed(1);
         assert!(
-            complaint
+            message
                 .contains("The following requested index types are not supported: 'catalogsearch_fulltext'."),
-            "{complaint}"
+            "{message}"
         );
     }
-    let complaint = place.run(&["saas:resync", "--feed", "products"]).failed(1);
+    let message = fixture.run(&["saas:resync", "--feed", "products"]).failed(1);
     assert!(
-        complaint.contains("products") && complaint.contains("orders"),
-        "{complaint}"
+        message.contains("products") && message.contains("orders"),
+        "{message}"
     );
 }
 
 #[tokio::test]
-async fn status_says_who_runs_and_what_waits() {
-    let place = Place::with_store().await;
-    let idle = place.run(&["status"]).ok();
+async fn status_shows_the_running_process_and_pending_work() {
+    let fixture = CliFixture::with_store().await;
+    let idle = fixture.run(&["status"]).ok();
     assert!(
         idle.contains("not running; start it with `systemctl start orderfeed`"),
         "{idle}"
     );
-    let _daemon = StoreLock::acquire(&place.store(), "orderfeed run").unwrap();
-    let busy = place.run(&["status"]).ok();
+    let _daemon = StoreLock::acquire(&fixture.store(), "orderfeed run").unwrap();
+    let busy = fixture.run(&["status"]).ok();
     let expected = format!("running: orderfeed run (process {})", std::process::id());
     assert!(busy.contains(&expected), "{busy}");
     assert!(
         busy.contains("2 orders in backlog") && busy.contains("Failed, requires attention: 1"),
         "{busy}"
     );
-    let json: serde_json::Value = serde_json::from_str(&place.run(&["status", "--json"]).ok()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&fixture.run(&["status", "--json"]).ok()).unwrap();
     assert_eq!(json["version"], 1);
     assert_eq!(json["daemon"]["pid"], std::process::id());
     assert_eq!(json["index"]["backlog"], 2);
@@ -78,7 +78,7 @@ async fn status_says_who_runs_and_what_waits() {
 
 #[test]
 fn before_the_first_start_there_is_nothing_to_show() {
-    let place = Place::new();
+    let fixture = CliFixture::new();
     for args in [
         &["status"][..],
         &["indexer:status"],
@@ -86,12 +86,12 @@ fn before_the_first_start_there_is_nothing_to_show() {
         &["cron", "history"],
         &["indexer:reset"],
     ] {
-        let complaint = place.run(args).failed(69);
-        assert!(complaint.contains("start the daemon first"), "{complaint}");
+        let message = fixture.run(args).failed(69);
+        assert!(message.contains("start the daemon first"), "{message}");
     }
-    assert!(!place.store().exists(), "looking makes no store");
+    assert!(!fixture.store().exists(), "reading creates no store");
     assert!(
-        place
+        fixture
             .run(&["cron", "list"])
             .ok()
             .contains("indexer_update_all_views")
@@ -100,13 +100,13 @@ fn before_the_first_start_there_is_nothing_to_show() {
 
 #[tokio::test]
 async fn schedules_and_their_history_are_listed() {
-    let place = Place::with_store().await;
-    let list = place.run(&["cron", "list"]).ok();
+    let fixture = CliFixture::with_store().await;
+    let list = fixture.run(&["cron", "list"]).ok();
     assert!(
         list.contains("| resend_failed_items          | */5 * * * *   | UTC       |"),
         "{list}"
     );
-    let history = place
+    let history = fixture
         .run(&["cron", "history", "--job", "resend_failed_items"])
         .ok();
     assert!(
@@ -114,31 +114,31 @@ async fn schedules_and_their_history_are_listed() {
         "{history}"
     );
     let json: serde_json::Value =
-        serde_json::from_str(&place.run(&["cron", "history", "--json"]).ok()).unwrap();
+        serde_json::from_str(&fixture.run(&["cron", "history", "--json"]).ok()).unwrap();
     assert_eq!(json[0]["duration_ms"], 1500);
-    let complaint = place.run(&["cron", "history", "--job", "nightly"]).failed(2);
+    let message = fixture.run(&["cron", "history", "--job", "nightly"]).failed(2);
     assert!(
-        complaint.contains("the jobs are indexer_update_all_views"),
-        "{complaint}"
+        message.contains("the jobs are indexer_update_all_views"),
+        "{message}"
     );
 }
 
 #[tokio::test]
-async fn dead_letters_are_listed_and_shown_without_their_escapes() {
-    let place = Place::with_store().await;
-    let list = place.run(&["failed", "list"]).ok();
+async fn parked_events_are_shown_without_their_escape_sequences() {
+    let fixture = CliFixture::with_store().await;
+    let list = fixture.run(&["failed", "list"]).ok();
     assert!(
         list.contains("| 7:placed:7 |") && list.contains("| too_large |"),
         "{list}"
     );
     assert!(!list.contains('\u{1b}'), "{list}");
-    let one = place.run(&["failed", "show", "7:placed:7"]).ok();
+    let one = fixture.run(&["failed", "show", "7:placed:7"]).ok();
     assert!(
         one.contains("orderfeed failed retry 7:placed:7") && !one.contains('\u{1b}'),
         "{one}"
     );
-    let none = place.run(&["failed", "list", "--code", "other"]).ok();
-    assert_eq!(none, "No event needs a decision\n");
-    let complaint = place.run(&["failed", "show", "8:placed:8"]).failed(2);
-    assert!(complaint.contains("is not parked"), "{complaint}");
+    let none = fixture.run(&["failed", "list", "--code", "other"]).ok();
+    assert_eq!(none, "No parked events\n");
+    let message = fixture.run(&["failed", "show", "8:placed:8"]).failed(2);
+    assert!(message.contains("is not parked"), "{message}");
 }
