@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use orderfeed::store::StoreView;
+use orderfeed::store::outbox::FinalState;
 use orderfeed_demo_shop::embedded::EmbeddedShop;
 use orderfeed_demo_shop::history;
 use orderfeed_demo_shop::history::Span;
@@ -182,7 +183,7 @@ impl Rig {
                     .is_some_and(|state| state.status.as_str() == "valid"),
                 pending: reader.pending_events()?,
                 delivered: delivered
-                    .filter(|(_, outcome, _)| outcome == "delivered")
+                    .filter(|(_, state, _)| *state == FinalState::Delivered)
                     .map(|total| total.2)
                     .sum(),
             })

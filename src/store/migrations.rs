@@ -9,7 +9,7 @@ use super::error::StoreError;
 /// Marks the file as ours: "ofee" in ASCII.
 const APPLICATION_ID: i64 = 0x6f66_6565;
 
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_first_sync.sql"),
     include_str!("migrations/0003_attempts.sql"),
@@ -18,6 +18,7 @@ const STEPS: [&str; 8] = [
     include_str!("migrations/0006_asked_pause.sql"),
     include_str!("migrations/0007_withheld.sql"),
     include_str!("migrations/0008_guard.sql"),
+    include_str!("migrations/0009_person.sql"),
 ];
 
 /// The schema version that this program writes.

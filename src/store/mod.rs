@@ -47,6 +47,7 @@ pub mod first_sync;
 pub mod meta;
 mod migrations;
 pub mod outbox;
+mod sql;
 pub mod suppression;
 mod transaction;
 pub mod views;

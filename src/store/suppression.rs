@@ -1,93 +1,61 @@
-//! The local suppression list: persons whose events are not sent, whoever asked for it.
+//! The local suppression list: persons whose events are not sent.
 //!
-//! A person is the SHA-256 of the trimmed, lower-case e-mail address, the very value that an event's identity has; an
-//! address never comes here. The hash is not keyed: a key would lie in the same file or get lost with a backup (and the
-//! opt-outs with it), and the same value is in the events that wait in this file anyway. `docs/PRIVACY.md` says what
-//! that means for whoever holds a copy.
+//! A person is the SHA-256 of the trimmed, lower-case e-mail address, the value that the person's events carry; an address
+//! is never stored. The hash is not keyed: a key in the same file would protect nothing, a key elsewhere could be lost with
+//! a backup (and the opt-outs with it), and pending events contain the same value. `docs/PRIVACY.md` explains what that
+//! means for a copy of the file.
 //!
-//! An empty list costs one look at an empty table for each transaction that enters events and for each request.
+//! An empty list costs one probe of an empty table for each transaction that enters events and for each request.
 
-use rusqlite::{OptionalExtension, params};
-
+use super::sql::{count, signed};
 use super::{Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
 /// SHA-256 of a trimmed, lower-case e-mail address.
 pub type Person = [u8; 32];
 
-/// Finds the person in an event's frozen JSON; `None` if it carries no e-mail identity.
-pub type PersonOf = fn(&[u8]) -> Option<Person>;
-
 /// A row of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppression {
-    /// Whose events are not sent.
     pub person: Person,
-    /// Since when.
     pub added_at: UtcMillis,
-    /// Where it came from, in the operator's words.
+    /// The origin of the entry, in the operator's words.
     pub note: String,
 }
 
 impl Reader<'_> {
-    /// Whether the list holds anybody.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns true if the list has entries.
     pub fn has_suppressions(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM suppression)";
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([], |row| row.get(0))?)
+        self.one("SELECT EXISTS (SELECT 1 FROM suppression)", [], |row| row.get(0))
     }
 
-    /// Whether the list holds this person.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns true if the person is on the list.
     pub fn is_suppressed(&self, person: &Person) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM suppression WHERE person = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let found = statement.query_row([person], |_| Ok(())).optional()?;
-        Ok(found.is_some())
+        let sql = "SELECT EXISTS (SELECT 1 FROM suppression WHERE person = ?1)";
+        self.one(sql, [person], |row| row.get(0))
     }
 
-    /// A page of the list, by hash, after `after`.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns a page of the list, by hash, after `after`.
     pub fn suppressions(&self, after: Option<Person>, limit: usize) -> Result<Vec<Suppression>, StoreError> {
         let sql = "SELECT person, added_at, note FROM suppression WHERE ?1 IS NULL OR person > ?1
                    ORDER BY person LIMIT ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![after, limit], |row| {
+        self.all(sql, (after, signed(limit)), |row| {
             Ok(Suppression {
                 person: row.get(0)?,
                 added_at: UtcMillis(row.get(1)?),
                 note: row.get(2)?,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
-    /// How many persons the list holds. Reads all of it: for commands only.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Counts the persons on the list. Reads all of it: for commands only.
     pub fn suppression_count(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM suppression";
-        let count: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or_default())
+        self.one("SELECT count(*) FROM suppression", [], |row| count(row, 0))
     }
 }
 
 impl Writer<'_> {
-    /// Adds persons; one who is on the list already keeps date and note. Returns how many are new.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Adds persons. One that is already on the list keeps date and note. Returns the number of new entries.
     pub fn add_suppressions(
         &mut self,
         persons: &[Person],
@@ -95,25 +63,18 @@ impl Writer<'_> {
         at: UtcMillis,
     ) -> Result<u64, StoreError> {
         let sql = "INSERT INTO suppression VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        let mut statement = self.connection.prepare_cached(sql)?;
         let mut added = 0;
         for person in persons {
-            added += statement.execute(params![person, at.0, note])? as u64;
+            added += self.execute(sql, (person, at.0, note))? as u64;
         }
         Ok(added)
     }
 
-    /// Removes persons. What was suppressed meanwhile stays final. Returns how many were on the list.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Removes persons. Events that were suppressed meanwhile stay suppressed. Returns the number of removed entries.
     pub fn remove_suppressions(&mut self, persons: &[Person]) -> Result<u64, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("DELETE FROM suppression WHERE person = ?1")?;
         let mut removed = 0;
         for person in persons {
-            removed += statement.execute([person])? as u64;
+            removed += self.execute("DELETE FROM suppression WHERE person = ?1", [person])? as u64;
         }
         Ok(removed)
     }
@@ -129,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn adding_twice_keeps_the_first_date_and_removing_forgets() {
+    async fn adding_twice_keeps_the_first_date_and_removing_deletes_the_entry() {
         let (_dir, store) = testing::fresh();
         let add = |persons: Vec<Person>, at| {
             store.write(Durability::Durable, move |w| {

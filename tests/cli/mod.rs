@@ -105,6 +105,7 @@ fn parked(website: i64) -> OrderEvents {
         kind: 1,
         document: 7,
         not_before: at(),
+        person: None,
         body: Err(refusal),
     };
     OrderEvents {
@@ -112,7 +113,6 @@ fn parked(website: i64) -> OrderEvents {
         website,
         class: Class::Live,
         changed_at: at(),
-        person: None,
         backfill: None,
         events: vec![event],
     }

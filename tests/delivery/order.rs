@@ -93,10 +93,10 @@ async fn an_event_of_the_future_leaves_when_its_time_has_come() {
             kind,
             document: 1,
             not_before,
+            person: None,
             body: Ok(event(1, kind)),
         };
         let order = OrderEvents {
-            person: None,
             backfill: None,
             order: 1,
             website: writer.website_id("base")?,

@@ -146,6 +146,7 @@ impl Rig {
                     kind: *kind,
                     document: order,
                     not_before: UtcMillis(0),
+                    person: None,
                     body: Ok(event(order, *kind)),
                 };
                 OrderEvents {
@@ -153,7 +154,6 @@ impl Rig {
                     website,
                     class,
                     changed_at: now,
-                    person: None,
                     backfill: None,
                     events: kinds.iter().map(new).collect(),
                 }

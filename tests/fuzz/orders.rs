@@ -5,7 +5,7 @@
 use orderfeed::commerce::read::rows::read_orders;
 use orderfeed::commerce::source::ReadOrder;
 use orderfeed_events::{
-    EventContext, MAX_EVENT_BYTES, Profile, StatusEvent, Unsendable, facts, person, person_of, status_events,
+    EventContext, MAX_EVENT_BYTES, Profile, StatusEvent, Unsendable, facts, hex, person, status_events,
 };
 use orderfeed_model::order::Order;
 use uuid::{Uuid, uuid};
@@ -110,8 +110,13 @@ fn sound(event: &StatusEvent, order: &Order) {
                 body.starts_with(id.as_bytes()),
                 "the event is sent under its own id"
             );
-            let whose = order.email.as_deref().and_then(person);
-            assert_eq!(person_of(body), whose, "whose event it is");
+            let person = order.email.as_deref().and_then(person);
+            assert_eq!(event.person, person);
+            let named = person.is_some_and(|hash| {
+                let identity = format!(r#""identityMap":{{"Email_LC_SHA256":[{{"id":"{}""#, hex(&hash));
+                String::from_utf8_lossy(body).contains(&identity)
+            });
+            assert_eq!(named, person.is_some(), "the event names its person");
         }
         Err(Unsendable::Timestamp { millis }) => assert!(!WRITABLE.contains(millis)),
         Err(Unsendable::TooLarge { bytes, limit }) => assert!(bytes > limit),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use orderfeed::store::Reader;
+use orderfeed::store::outbox::FinalState;
 use orderfeed_demo_shop::shop::Shop;
 use orderfeed_emulator::{EmulatorHandle, FaultStep};
 
@@ -87,7 +88,7 @@ async fn nothing_is_delivered_before_the_edge_has_answered() {
             .unwrap();
         let totals = outbox.iter().flat_map(|website| website.totals.clone());
         totals
-            .filter(|(_, outcome, _)| outcome == "delivered")
+            .filter(|(_, state, _)| *state == FinalState::Delivered)
             .map(|(_, _, events)| events)
             .sum::<u64>()
     };

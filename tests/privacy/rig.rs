@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use orderfeed_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
-use orderfeed_events::identity_hash;
+use orderfeed_events::{hex, person};
 use serde_json::Value;
 
 use crate::support::daemon::{Daemon, Installation, Ran, eventually};
@@ -19,7 +19,7 @@ pub(super) const JANE: &str = "Jane.Unm1stakable@example.com";
 pub(super) const MARK: &str = "unm1stakable";
 
 pub(super) fn hash() -> String {
-    identity_hash(JANE).unwrap()
+    hex(&person(JANE).unwrap())
 }
 
 /// An edge that keeps what it gets.

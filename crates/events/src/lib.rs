@@ -28,7 +28,7 @@ mod tests;
 
 pub use crate::context::{EventContext, EventTypes, Profile};
 pub use crate::facts::{Fact, facts};
-pub use crate::identity::{event_id, from_hex, hex, identity_hash, person, person_of};
+pub use crate::identity::{event_id, from_hex, hex, person};
 pub use crate::kinds::{EventKind, UnknownKind};
 pub use crate::limits::{MAX_EVENT_BYTES, MAX_TEXT_BYTES, Unsendable};
 pub use crate::render::{Renderer, render};
@@ -47,6 +47,8 @@ pub struct StatusEvent {
     pub id: Uuid,
     /// Time at which the event happened in Commerce.
     pub timestamp: UtcMillis,
+    /// The person whom the event names, as [`person`] computes it. `None` if it names none.
+    pub person: Option<[u8; 32]>,
     /// The JSON object `{"xdm":{…}}`, or the reason it cannot be rendered.
     pub body: Result<Vec<u8>, Unsendable>,
 }
@@ -61,6 +63,7 @@ pub fn status_events(order: &Order, context: &EventContext) -> Vec<StatusEvent> 
             document_id: fact.document_id,
             id: event_id(&context.data_space_id, fact.kind, fact.document_id),
             timestamp: fact.at,
+            person: renderer.person(),
             body: renderer.render(fact),
         })
         .collect()

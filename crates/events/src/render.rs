@@ -40,6 +40,11 @@ impl<'a> Renderer<'a> {
         }
     }
 
+    /// Returns the person whom the events name, as [`crate::person`] computes it.
+    pub fn person(&self) -> Option<[u8; 32]> {
+        self.identity.person
+    }
+
     /// Renders one event as the JSON object `{"xdm":{…}}`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::delivery::{DeliveryStats, LATENCY_BOUNDS_MS};
-use crate::store::outbox::WebsiteOutbox;
+use crate::store::outbox::{FinalState, WebsiteOutbox};
 use crate::store::views::IndexerStatus;
 use crate::store::{Reader, StoreError, StoreView};
 use orderfeed_emulator::EmulatorHandle;
@@ -55,10 +55,10 @@ impl DemoState {
             .sum()
     }
 
-    fn outcome(&self, outcome: &str) -> u64 {
+    fn total(&self, state: FinalState) -> u64 {
         let totals = self.outbox.iter().flat_map(|website| &website.totals);
         totals
-            .filter(|(_, name, _)| name == outcome)
+            .filter(|(_, counted, _)| *counted == state)
             .map(|(_, _, events)| events)
             .sum()
     }
@@ -78,7 +78,7 @@ pub(crate) fn line(state: &DemoState) -> String {
         state.orders,
         state.backlog,
         state.pending(),
-        state.outcome("delivered"),
+        state.total(FinalState::Delivered),
         state.unique,
         state.at_edge - state.unique as u64,
     )
@@ -94,15 +94,18 @@ pub(crate) fn summary(state: &DemoState, edge: &EmulatorHandle, stats: &Delivery
     for kind in EventKind::ALL {
         let of_kind = state.outbox.iter().flat_map(|website| &website.totals);
         let delivered: u64 = of_kind
-            .filter(|(code, outcome, _)| *code == kind.code() && outcome == "delivered")
+            .filter(|(code, counted, _)| *code == kind.code() && *counted == FinalState::Delivered)
             .map(|t| t.2)
             .sum();
         row(&format!("{} delivered", kind.as_str()), delivered.to_string());
     }
-    row("delivered in total", state.outcome("delivered").to_string());
+    row(
+        "delivered in total",
+        state.total(FinalState::Delivered).to_string(),
+    );
     row("pending", state.pending().to_string());
-    row("parked", state.outcome("parked").to_string());
-    row("suppressed", state.outcome("suppressed").to_string());
+    row("parked", state.total(FinalState::Parked).to_string());
+    row("suppressed", state.total(FinalState::Suppressed).to_string());
     row("events at the edge", state.unique.to_string());
     row(
         "received more than once",

@@ -339,9 +339,7 @@ fn sender_condition(sender: Option<&SenderRow>) -> SenderCondition {
     match sender {
         Some(row) if row.state == SenderState::Paused => SenderCondition::Paused,
         Some(row) if row.state == SenderState::Halted => SenderCondition::Failing,
-        Some(row) if row.state == SenderState::BackingOff && row.code.contains("429") => {
-            SenderCondition::Throttled
-        }
+        Some(row) if row.is_throttled() => SenderCondition::Throttled,
         Some(row) if row.state == SenderState::BackingOff => SenderCondition::Failing,
         _ => SenderCondition::Running,
     }

@@ -15,7 +15,6 @@ use crate::store::outbox::in_flight::InFlightBatches;
 use crate::store::outbox::{BatchId, Class, EventKey, PersonEvents};
 use crate::store::suppression::Person;
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
-use orderfeed_events::person_of;
 use orderfeed_model::clock::Clock;
 use orderfeed_model::order::OrderId;
 
@@ -26,11 +25,6 @@ const IN_FLIGHT_WAIT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Interval of progress messages.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
-const FIRST: EventKey = EventKey {
-    order: OrderId::MIN,
-    kind: 0,
-    document: i64::MIN,
-};
 
 pub(crate) struct PrivacyRequests {
     store: Store,
@@ -153,9 +147,7 @@ impl PrivacyRequests {
             .read(move |r| {
                 let mut concerned = Vec::new();
                 for id in page {
-                    if let Some(body) = r.batch_body(id)?
-                        && r.suppressed_in(&body, person_of)?
-                    {
+                    if r.holds_suppressed(id)? {
                         concerned.push(id);
                     }
                 }
@@ -171,7 +163,7 @@ impl PrivacyRequests {
             for id in concerned {
                 match in_flight.contains(id) {
                     true => held.push(id),
-                    false => events += w.screen_batch(id, person_of, at)?,
+                    false => events += w.screen_batch(id, at)?,
                 }
             }
             Ok((events, held))
@@ -198,6 +190,7 @@ impl Erasure<'_> {
     /// or two batches.
     async fn run(&mut self) -> Result<(), StoreError> {
         let deadline = Instant::now() + IN_FLIGHT_WAIT;
+        self.convert().await?;
         loop {
             let first = self.skipped.iter().min().map_or(0, |id| id - 1);
             self.skipped.clear();
@@ -212,22 +205,26 @@ impl Erasure<'_> {
         Ok(())
     }
 
+    /// Stores the persons of bodies that an earlier version wrote: the searches below use an index that lacks them.
+    async fn convert(&mut self) -> Result<(), StoreError> {
+        let step = |w: &mut Writer<'_>| w.convert_persons(PAGE);
+        while self.store.write(Durability::Relaxed, step).await? {
+            self.searched.add(PAGE);
+        }
+        Ok(())
+    }
+
     async fn parked_events(&mut self) -> Result<(), StoreError> {
-        let mut after = FIRST;
-        loop {
-            let persons = self.persons.clone();
-            let (found, last) = self
-                .store
-                .read(move |r| r.find_in_parked(after, PAGE, &persons, person_of))
-                .await?;
-            let Some(last) = last else { return Ok(()) };
-            after = last;
-            self.orders.extend(found.iter().map(|key| key.order));
+        let persons = self.persons.clone();
+        let found = self.store.read(move |r| r.parked_of(&persons)).await?;
+        self.orders.extend(found.iter().map(|key| key.order));
+        for page in found.chunks(PAGE) {
             self.report.parked += match self.report.dry_run {
-                true => found.len() as u64,
-                false => self.erase_parked(found).await?,
+                true => page.len() as u64,
+                false => self.erase_parked(page.to_vec()).await?,
             };
         }
+        Ok(())
     }
 
     async fn erase_parked(&self, keys: Vec<EventKey>) -> Result<u64, StoreError> {
@@ -243,20 +240,20 @@ impl Erasure<'_> {
         loop {
             let persons = self.persons.clone();
             let read = move |r: &Reader<'_>| {
-                let page = r.batches_with_body(after, PAGE)?;
+                let Some((ids, upto)) = r.batches_of(&persons, after)? else {
+                    return Ok(None);
+                };
                 let mut concerned = Vec::new();
-                for id in &page {
-                    let found = r.find_in_batch(*id, &persons, person_of)?;
-                    if !found.events.is_empty() {
-                        concerned.push((*id, found));
-                    }
+                for id in ids {
+                    concerned.push((id, r.find_in_batch(id, &persons)?));
                 }
-                Ok((page, concerned))
+                Ok(Some((concerned, upto)))
             };
-            let (page, concerned) = self.store.read(read).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = *last;
-            self.searched.add(page.len());
+            let Some((concerned, upto)) = self.store.read(read).await? else {
+                return Ok(());
+            };
+            after = upto;
+            self.searched.add(concerned.len());
             match self.report.dry_run {
                 true => concerned.into_iter().for_each(|(_, found)| self.count(&found)),
                 false => {
@@ -281,7 +278,7 @@ impl Erasure<'_> {
             for id in ids {
                 match in_flight.contains(id) {
                     true => held.push(id),
-                    false => erased.push(w.erase_from_batch(id, &persons, person_of, at)?),
+                    false => erased.push(w.erase_from_batch(id, &persons, at)?),
                 }
             }
             Ok((erased, held))

@@ -14,6 +14,10 @@ use orderfeed_model::clock::{Clock, UtcMillis};
 
 /// Rows removed in one transaction, so that other writers do not wait long.
 const CLEANUP_CHUNK: usize = 5_000;
+/// Bodies whose persons are stored in one transaction.
+const CONVERT_CHUNK: usize = 50;
+/// Transactions of such a kind in one run.
+const CONVERT_CHUNKS: usize = 100;
 const HOUR_MS: i64 = 3_600_000;
 
 /// A cron job. The names are Commerce's.
@@ -226,9 +230,22 @@ impl Jobs {
                 "Batches waited for others that are final; they are released"
             );
         }
+        self.convert_persons().await?;
         let retried = self.indexer.retry_failures().await?;
         Ok((retried.orders > 0)
             .then(|| format!("retried {} orders, {} still fail", retried.orders, retried.failed)))
+    }
+
+    /// Converts a limited number of bodies that an earlier version wrote; the next run continues.
+    async fn convert_persons(&self) -> Result<(), StoreError> {
+        for _ in 0..CONVERT_CHUNKS {
+            let step = |writer: &mut Writer<'_>| writer.convert_persons(CONVERT_CHUNK);
+            let more = self.store().write_low_priority(Durability::Relaxed, step).await?;
+            if !more || self.stop.is_cancelled() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn cleanup_delivered_events(&self) -> JobResult {

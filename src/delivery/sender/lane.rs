@@ -11,9 +11,8 @@ use crate::delivery::http::tokens::TokenError;
 use crate::delivery::rules::{Decision, RequestShape, RetryScope};
 use crate::delivery::sender::queue::{CLOSING, OPENING};
 use crate::delivery::stats::DeliveryStats;
-use crate::store::outbox::{BatchId, KindCode, PendingBatch};
-use crate::store::{Reader, Store, StoreError};
-use orderfeed_events::person_of;
+use crate::store::outbox::{KindCode, PendingBatch};
+use crate::store::{Store, StoreError};
 
 /// What a lane needs besides its batches.
 #[derive(Clone, Debug)]
@@ -155,7 +154,7 @@ async fn read_body(context: &LaneContext, batches: &[PendingBatch]) -> Result<Op
             if body.len() > OPENING.len() {
                 body.push(b',');
             }
-            if listed && !may_leave(reader, id)? {
+            if listed && reader.holds_suppressed(id)? {
                 return Ok(None);
             }
             let Some(found) = reader.append_payload(id, &mut body)? else {
@@ -167,14 +166,6 @@ async fn read_body(context: &LaneContext, batches: &[PendingBatch]) -> Result<Op
         Ok(Some((Bytes::from(body), kinds)))
     });
     read.await
-}
-
-/// Whether nobody in this batch is on the suppression list.
-fn may_leave(reader: &Reader<'_>, id: BatchId) -> Result<bool, StoreError> {
-    match reader.batch_body(id)? {
-        Some(body) => Ok(!reader.suppressed_in(&body, person_of)?),
-        None => Ok(false),
-    }
 }
 
 fn shape_of(batches: &[PendingBatch]) -> RequestShape {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::delivery::rules::Split;
 use crate::store::outbox::{BatchId, EdgeAnswer, EventKey, EventVerdict, Settled};
 use crate::store::{Durability, Fault, Store, StoreError, Writer};
-use orderfeed_events::person_of;
 use orderfeed_model::clock::UtcMillis;
 
 /// Between tries where another process holds the database; doubled each time.
@@ -125,7 +124,7 @@ impl Settlement {
             Self::Screen { ids, at } => {
                 let mut suppressed = 0;
                 for id in ids {
-                    suppressed += writer.screen_batch(*id, person_of, *at)?;
+                    suppressed += writer.screen_batch(*id, *at)?;
                 }
                 effects.extend([
                     Effect::Free(ids.clone()),

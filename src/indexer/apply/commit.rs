@@ -99,7 +99,7 @@ impl Commit {
                         let share = shares.entry(code.clone()).or_default();
                         let id = share.id(writer, &code)?;
                         row.website = Some(id);
-                        self.share(&row, id, person, events, share);
+                        self.share(&row, id, events, share);
                     }
                     rows.push(row);
                 }
@@ -130,14 +130,7 @@ impl Commit {
         Ok(indexed)
     }
 
-    fn share(
-        &self,
-        row: &FeedRow,
-        website: WebsiteId,
-        person: Option<Person>,
-        events: Vec<NewEvent>,
-        share: &mut Share,
-    ) {
+    fn share(&self, row: &FeedRow, website: WebsiteId, events: Vec<NewEvent>, share: &mut Share) {
         share.orders += u64::from(row.exported == Exported::Yes);
         if !events.is_empty() {
             share.entering.push(OrderEvents {
@@ -145,7 +138,6 @@ impl Commit {
                 website,
                 class: self.class,
                 changed_at: self.changed_at,
-                person,
                 backfill: self.advance.backfill(),
                 events,
             });

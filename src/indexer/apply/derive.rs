@@ -22,8 +22,8 @@ pub(crate) struct Prior {
     pub(crate) events: Vec<KnownEvent>,
     /// Of them, those that could not be rendered: they are tried again with each look.
     pub(crate) unrendered: Vec<EventKey>,
-    /// The frozen bodies of delivered events, if a forced resend asked for them.
-    pub(crate) frozen: HashMap<EventKey, Vec<u8>>,
+    /// The frozen bodies of delivered events and the persons whom they name, if a forced resend asked for them.
+    pub(crate) frozen: HashMap<EventKey, (Vec<u8>, Option<Person>)>,
 }
 
 /// How orders are looked at.
@@ -168,11 +168,15 @@ fn new_events(order: &Order, prior: &Prior, look: &DeriveContext) -> (Vec<NewEve
             Some(EventState::Parked) if prior.unrendered.contains(&key) => None,
             Some(_) => continue,
         };
-        let body = frozen.map_or_else(|| renderer.render(&fact).map_err(refusal), Ok);
+        let (body, person) = match frozen {
+            Some((body, person)) => (Ok(body), person),
+            None => (renderer.render(&fact).map_err(refusal), renderer.person()),
+        };
         events.push(NewEvent {
             kind: key.kind,
             document: key.document,
             not_before: not_before(&fact, look.now),
+            person,
             body,
         });
     }

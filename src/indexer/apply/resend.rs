@@ -29,7 +29,8 @@ pub(crate) async fn add_frozen_bodies(
 }
 
 fn add_batch(batch: BatchId, body: Option<&BatchBody>, prior: &mut HashMap<OrderId, Prior>) {
-    for (key, json) in body.into_iter().flat_map(BatchBody::events) {
+    for (entry, json) in body.into_iter().flat_map(BatchBody::events) {
+        let key = entry.key;
         let Some(prior) = prior.get_mut(&key.order) else {
             continue;
         };
@@ -38,7 +39,7 @@ fn add_batch(batch: BatchId, body: Option<&BatchBody>, prior: &mut HashMap<Order
             .iter()
             .any(|event| event.key == key && event.batch == batch)
         {
-            prior.frozen.insert(key, json.to_vec());
+            prior.frozen.insert(key, (json.to_vec(), entry.person));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::ops::status::{
 use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
-use crate::store::outbox::{SenderRow, SenderState, WebsiteOutbox};
+use crate::store::outbox::{FinalState, SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{INTAKE, Reader, StoreError, StoreLock};
 use orderfeed_events::EventKind;
@@ -236,8 +236,8 @@ fn website(
     outbox: &WebsiteOutbox,
     sender: Option<&SenderRow>,
 ) -> WebsiteStatus {
-    let of = |outcome: &str| -> BTreeMap<String, u64> {
-        let counts = outbox.totals.iter().filter(|(_, word, _)| word == outcome);
+    let of = |state: FinalState| -> BTreeMap<String, u64> {
+        let counts = outbox.totals.iter().filter(|(_, counted, _)| *counted == state);
         counts
             .map(|(kind, _, events)| {
                 let name =
@@ -246,7 +246,11 @@ fn website(
             })
             .collect()
     };
-    let (delivered, suppressed, parked) = (of("delivered"), of("suppressed"), of("parked"));
+    let (delivered, suppressed, parked) = (
+        of(FinalState::Delivered),
+        of(FinalState::Suppressed),
+        of(FinalState::Parked),
+    );
     let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     let waiting = outbox.pending_live + outbox.pending_history;
     WebsiteStatus {

@@ -1,44 +1,38 @@
-//! Delivered events shrink to what idempotence needs: their small rows stay, their bodies go.
+//! Clean-up: delivered events shrink to what idempotence needs. Their small rows stay, their bodies are removed.
 
-use rusqlite::params;
-
+use super::BatchId;
+use crate::store::sql::signed;
 use crate::store::{StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 
 impl Writer<'_> {
-    /// Removes up to `limit` batches that were delivered before `before`, with their bodies and attempts. Returns how many went; 0
-    /// means clean.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Removes up to `limit` batches that were delivered before `before`, with their bodies and attempts. Returns their
+    /// number; 0 means that none is left.
     pub fn remove_delivered(&mut self, before: UtcMillis, limit: usize) -> Result<usize, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let batches =
+        let sql =
             "SELECT id FROM outbox_batch WHERE state = 1 AND finished_at < ?1 ORDER BY finished_at LIMIT ?2";
-        let bodies = format!("DELETE FROM outbox_body WHERE batch_id IN ({batches})");
-        self.connection
-            .prepare_cached(&bodies)?
-            .execute(params![before.0, limit])?;
-        let attempts = format!("DELETE FROM outbox_attempt WHERE batch_id IN ({batches})");
-        self.connection
-            .prepare_cached(&attempts)?
-            .execute(params![before.0, limit])?;
-        let rows = format!("DELETE FROM outbox_batch WHERE id IN ({batches})");
-        Ok(self
-            .connection
-            .prepare_cached(&rows)?
-            .execute(params![before.0, limit])?)
+        let ids: Vec<BatchId> = self
+            .reader()
+            .all(sql, (before.0, signed(limit)), |row| row.get(0))?;
+        for id in &ids {
+            self.remove_persons(*id)?;
+            for sql in [
+                "DELETE FROM outbox_body WHERE batch_id = ?1",
+                "DELETE FROM outbox_attempt WHERE batch_id = ?1",
+                "DELETE FROM outbox_batch WHERE id = ?1",
+            ] {
+                self.execute(sql, [id])?;
+            }
+        }
+        Ok(ids.len())
     }
 
-    /// Lets go of batches that wait for one that is final or gone. There are none unless a file was mended by hand; a
-    /// batch that waits for ever would hold back its orders in silence.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Releases batches that wait for one that is final or was removed. There are none unless a file was edited by hand;
+    /// a batch that waits for ever would hold back its orders without a word.
     pub fn release_orphaned_dependencies(&mut self) -> Result<usize, StoreError> {
         let sql = "DELETE FROM outbox_dependency WHERE NOT EXISTS
                    (SELECT 1 FROM outbox_batch b WHERE b.id = outbox_dependency.after_id AND b.state = 0)";
-        let released = self.connection.prepare_cached(sql)?.execute([])?;
+        let released = self.execute(sql, [])?;
         if released > 0 {
             self.touch(Topic::Outbox);
         }

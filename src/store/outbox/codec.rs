@@ -1,4 +1,4 @@
-//! The bytes of a batch: a table of contents, and the events joined by commas and compressed.
+//! The stored form of a batch: a table of contents, and the events joined by commas and compressed.
 
 use std::cell::RefCell;
 use std::io;
@@ -7,54 +7,57 @@ use sha2::{Digest, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::{EventKey, KindCode};
+use crate::store::suppression::Person;
 use crate::store::{Fault, StoreError};
 
-/// Fast, and small enough: a batch of fifty events shrinks to about a sixth.
+/// Fast, and small enough: fifty events shrink to about a sixth.
 const ZSTD_LEVEL: i32 = 1;
 
-/// No batch is longer; a longer one is damage. The largest event has 64 KiB, and so has the largest batch of several.
-const MOST_BYTES: usize = 1 << 20;
+/// A longer batch is damage. Both the largest event and the largest batch of several events have 64 KiB.
+const MAX_BYTES: usize = 1 << 20;
 const MISMATCH: &str = "its length does not match its table of contents";
 
-/// One event inside a batch.
+/// One event of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventEntry {
-    /// Which event.
     pub key: EventKey,
-    /// Length of its JSON, in bytes.
+    /// Length of its JSON in bytes.
     pub len: usize,
+    /// The person whom its JSON names. Stored in `outbox_person`, not in the table of contents.
+    pub person: Option<Person>,
 }
 
-/// What a batch holds.
+/// The events of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchBody {
     /// The events, in the order in which they are sent.
     pub entries: Vec<EventEntry>,
-    /// Their JSON objects joined by commas: what stands between the brackets of the request.
+    /// Their JSON objects joined by commas: the array of the request without its brackets.
     pub payload: Vec<u8>,
 }
 
 impl BatchBody {
-    /// Appends an event.
-    pub fn push(&mut self, key: EventKey, json: &[u8]) {
+    /// Appends an event that names `person`.
+    pub fn push(&mut self, key: EventKey, json: &[u8], person: Option<Person>) {
         if !self.payload.is_empty() {
             self.payload.push(b',');
         }
         self.payload.extend_from_slice(json);
-        self.entries.push(EventEntry { key, len: json.len() });
+        let len = json.len();
+        self.entries.push(EventEntry { key, len, person });
     }
 
-    /// The JSON of each event, in order.
-    pub fn events(&self) -> impl Iterator<Item = (EventKey, &[u8])> {
+    /// Returns each event with its JSON, in order.
+    pub fn events(&self) -> impl Iterator<Item = (&EventEntry, &[u8])> {
         let mut start = 0;
         self.entries.iter().map(move |entry| {
             let json = self.payload.get(start..start + entry.len).unwrap_or_default();
             start += entry.len + 1;
-            (entry.key, json)
+            (entry, json)
         })
     }
 
-    /// How many events there are of each kind.
+    /// Counts the events of each kind.
     pub fn kinds(&self) -> Vec<(KindCode, u64)> {
         let mut counts = [0u64; 256];
         for entry in &self.entries {
@@ -63,18 +66,11 @@ impl BatchBody {
         present(&counts)
     }
 
-    /// The table of contents and the compressed events.
-    ///
-    /// # Errors
-    /// If the events cannot be compressed.
+    /// Returns the table of contents and the compressed events.
     #[doc(hidden)]
     pub fn encode(&self) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
         let mut contents = Vec::with_capacity(self.entries.len() * 8);
-        let mut last = EventKey {
-            order: 0,
-            kind: 0,
-            document: 0,
-        };
+        let mut last = EventKey::default();
         for entry in &self.entries {
             put_signed(&mut contents, entry.key.order.wrapping_sub(last.order));
             contents.push(entry.key.kind);
@@ -82,11 +78,11 @@ impl BatchBody {
             put_varint(&mut contents, entry.len as u64);
             last = entry.key;
         }
-        let body = pack(&self.payload).map_err(|cause| bad(&cause.to_string()))?;
+        let body = pack(&self.payload).map_err(|cause| damaged(&cause.to_string()))?;
         Ok((contents, body))
     }
 
-    /// What [`BatchBody::encode`] was given; `bytes` is the length of its payload.
+    /// Reverses [`BatchBody::encode`], without persons; `bytes` is the length of the payload.
     ///
     /// # Errors
     /// If any of it is damaged.
@@ -94,21 +90,16 @@ impl BatchBody {
     pub fn decode(contents: &[u8], body: &[u8], bytes: usize) -> Result<Self, StoreError> {
         let mut entries = Vec::new();
         let expected = for_each_entry(contents, |entry| entries.push(entry))?;
-        fits(expected, bytes)?;
-        let mut payload = vec![0; bytes];
-        let unpacked = unpack(body, &mut payload).map_err(|cause| bad(&cause.to_string()))?;
-        payload.truncate(unpacked);
-        if payload.len() != expected {
-            return Err(bad(MISMATCH));
-        }
+        let mut payload = Vec::new();
+        append_unpacked(body, expected, bytes, &mut payload)?;
         Ok(Self { entries, payload })
     }
 }
 
-/// Appends a batch's events to `payload` and counts them by kind, without a list of them.
+/// Appends the events of a batch to `payload` and counts them by kind, without building a list of them.
 ///
 /// # Errors
-/// If any of it is damaged; what `payload` held before stays in it.
+/// If any of it is damaged; the earlier content of `payload` stays in it.
 #[doc(hidden)]
 pub fn append_payload(
     contents: &[u8],
@@ -118,17 +109,30 @@ pub fn append_payload(
 ) -> Result<Vec<(KindCode, u64)>, StoreError> {
     let mut counts = [0u64; 256];
     let expected = for_each_entry(contents, |entry| counts[usize::from(entry.key.kind)] += 1)?;
-    fits(expected, bytes)?;
-    let start = payload.len();
-    payload.resize(start + bytes, 0);
-    let unpacked = unpack(body, &mut payload[start..]).map_err(|cause| bad(&cause.to_string()))?;
-    if unpacked != expected {
-        return Err(bad(MISMATCH));
-    }
+    append_unpacked(body, expected, bytes, payload)?;
     Ok(present(&counts))
 }
 
-/// Enough of SHA-256 to see later whether a body that is rendered anew still has the same bytes.
+fn append_unpacked(
+    body: &[u8],
+    expected: usize,
+    bytes: usize,
+    payload: &mut Vec<u8>,
+) -> Result<(), StoreError> {
+    // Checked before anything is allocated: a damaged length must not claim all memory.
+    if expected != bytes || bytes > MAX_BYTES {
+        return Err(damaged(MISMATCH));
+    }
+    let start = payload.len();
+    payload.resize(start + bytes, 0);
+    let unpacked = unpack(body, &mut payload[start..]).map_err(|cause| damaged(&cause.to_string()))?;
+    match unpacked == expected {
+        true => Ok(()),
+        false => Err(damaged(MISMATCH)),
+    }
+}
+
+/// Returns the first eight bytes of a body's SHA-256: enough to notice that a body rendered again has other bytes.
 pub(super) fn body_hash(json: &[u8]) -> i64 {
     let digest = Sha256::digest(json);
     let mut first = [0u8; 8];
@@ -137,8 +141,8 @@ pub(super) fn body_hash(json: &[u8]) -> i64 {
 }
 
 thread_local! {
-    // A context is some hundred kilobytes that would be allocated, zeroed and freed again for each batch. Only the
-    // writer's thread packs, only the readers' threads unpack.
+    // A context takes some hundred kilobytes, which would be allocated, zeroed and freed for each batch. Only the
+    // writer's thread packs and only the readers' threads unpack, so there are few of them.
     static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
@@ -159,31 +163,20 @@ fn unpack(body: &[u8], into: &mut [u8]) -> io::Result<usize> {
     })
 }
 
-/// Before anything is allocated for it: a damaged length must not ask for all memory there is.
-fn fits(expected: usize, bytes: usize) -> Result<(), StoreError> {
-    match expected == bytes && bytes <= MOST_BYTES {
-        true => Ok(()),
-        false => Err(bad(MISMATCH)),
-    }
-}
-
-/// Shows every entry, and returns how long the payload is that they describe.
-fn for_each_entry(contents: &[u8], mut see: impl FnMut(EventEntry)) -> Result<usize, StoreError> {
+/// Passes every entry to `visit`, and returns the length of the payload that they describe.
+fn for_each_entry(contents: &[u8], mut visit: impl FnMut(EventEntry)) -> Result<usize, StoreError> {
     let (mut rest, mut bytes) = (contents, 0usize);
-    let mut last = EventKey {
-        order: 0,
-        kind: 0,
-        document: 0,
-    };
+    let mut last = EventKey::default();
     while !rest.is_empty() {
-        let parsed = take_entry(&mut rest, last).ok_or_else(|| bad("its table of contents ends early"))?;
+        let parsed =
+            take_entry(&mut rest, last).ok_or_else(|| damaged("its table of contents ends early"))?;
         last = parsed.key;
         let comma = usize::from(bytes > 0);
         bytes = bytes
             .checked_add(comma)
             .and_then(|bytes| bytes.checked_add(parsed.len))
-            .ok_or_else(|| bad(MISMATCH))?;
-        see(parsed);
+            .ok_or_else(|| damaged(MISMATCH))?;
+        visit(parsed);
     }
     Ok(bytes)
 }
@@ -195,7 +188,7 @@ fn present(counts: &[u64; 256]) -> Vec<(KindCode, u64)> {
         .collect()
 }
 
-fn bad(cause: &str) -> StoreError {
+fn damaged(cause: &str) -> StoreError {
     StoreError::Failed {
         fault: Fault::Corrupt,
         cause: format!("a batch in the outbox cannot be unpacked: {cause}"),
@@ -215,6 +208,7 @@ fn take_entry(rest: &mut &[u8], last: EventKey) -> Option<EventEntry> {
             document,
         },
         len,
+        person: None,
     })
 }
 
@@ -226,7 +220,7 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Zigzag: small numbers of either sign become small.
+/// Writes a number in zigzag form, in which small numbers of either sign are short.
 fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_varint(out, ((value << 1) ^ (value >> 63)) as u64);
 }
@@ -256,13 +250,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_goes_in_comes_out(
+        fn decoding_reverses_encoding(
             events in prop::collection::vec(
                 (any::<i64>(), any::<u8>(), any::<i64>(), prop::collection::vec(any::<u8>(), 1..200)), 1..40)
         ) {
             let mut body = BatchBody::default();
             for (order, kind, document, json) in &events {
-                body.push(EventKey { order: *order, kind: *kind, document: *document }, json);
+                body.push(EventKey { order: *order, kind: *kind, document: *document }, json, None);
             }
             let (contents, packed) = body.encode().unwrap();
             let back = BatchBody::decode(&contents, &packed, body.payload.len()).unwrap();

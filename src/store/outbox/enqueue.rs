@@ -1,80 +1,75 @@
-//! Events enter the outbox.
+//! The entry of events into the outbox.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use rusqlite::params;
-
-use super::{BatchBody, BatchId, Class, EventKey, KindCode, codec};
+use super::{BatchBody, BatchId, Class, EventKey, FinalState, KindCode, LOCAL, RowState, codec};
 use crate::store::backfill::BackfillId;
 use crate::store::meta::WebsiteId;
+use crate::store::sql::signed;
 use crate::store::suppression::Person;
-use crate::store::{StoreError, Topic, Writer};
+use crate::store::{Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// Due whatever the clock says: one that is set back must not hold up what waits for nothing.
+/// Due at any time of the clock: a clock that is set back must not delay what waits for nothing.
 const AT_ONCE: UtcMillis = UtcMillis(0);
+/// The batch of an event that never was in one; ids begin with 1.
+const NO_BATCH: BatchId = 0;
 
 /// The events of one order that are to enter, in the order in which they are to be sent.
 #[derive(Clone, Debug)]
 pub struct OrderEvents {
-    /// The order.
     pub order: OrderId,
-    /// Where its events go.
     pub website: WebsiteId,
-    /// Live or history.
     pub class: Class,
-    /// When the change that led to them was noticed: what lag is measured from.
+    /// Time at which the change behind them was captured; lag is measured from it.
     pub changed_at: UtcMillis,
-    /// Whose order it is, by the e-mail address; without one, no suppression list can name them.
-    pub person: Option<Person>,
-    /// The backfill that met the order, if one did.
+    /// The backfill that read the order, if one did.
     pub backfill: Option<BackfillId>,
-    /// The events.
     pub events: Vec<NewEvent>,
 }
 
 /// An event that is to enter.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// Its kind.
     pub kind: KindCode,
-    /// Its document.
+    /// See [`EventKey::document`].
     pub document: i64,
-    /// Not to be sent before this: its timestamp, if that lies in the future.
+    /// Time before which it must not be sent: its timestamp, if that is in the future.
     pub not_before: UtcMillis,
-    /// Its JSON, frozen from here on; or why it can never be sent: it is parked at once.
+    /// The person whom the body names; without one, no suppression list applies.
+    pub person: Option<Person>,
+    /// Its JSON, frozen from here on; or the reason why it can never be sent, and is parked at once.
     pub body: Result<Vec<u8>, Refusal>,
 }
 
-/// Why an event is parked.
+/// The reason why an event is parked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// A stable word or the edge's code, such as `too_large` or `EXEG-0102-400`.
     pub code: String,
-    /// A sentence.
     pub detail: String,
 }
 
-/// How much travels together.
+/// The largest batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     /// Bytes of all events with their commas.
     pub bytes: usize,
-    /// Number of events.
     pub events: usize,
 }
 
-/// What entering an event means.
+/// The treatment of events that the outbox holds already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnqueueMode {
-    /// It enters if the outbox never held it.
+    /// They are left alone; only new events enter.
     Insert,
-    /// A forced resend: one that was delivered is sent once more; others are left alone.
+    /// A forced resend: delivered events are sent once more; all others are left alone, and nothing new enters.
     Resend,
 }
 
-/// What entered.
+/// Numbers of events that entered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Enqueued {
     /// Events that will be sent.
@@ -86,160 +81,42 @@ pub struct Enqueued {
 }
 
 impl Writer<'_> {
-    /// Takes events into the outbox. What it already holds stays as it is, so entering twice changes nothing (I3).
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Takes events into the outbox. Entering the same events twice changes nothing (I3).
     pub fn enqueue(
         &mut self,
         orders: &[OrderEvents],
-        entry: EnqueueMode,
+        mode: EnqueueMode,
         limits: BatchLimits,
         at: UtcMillis,
     ) -> Result<Enqueued, StoreError> {
-        let mut open = HashMap::new();
-        let mut result = Enqueued::default();
-        let listed = self.reader().has_suppressions()?;
-        for order in orders {
-            if listed && self.suppresses(order)? {
-                result.suppressed += self.suppress_order(order, entry, at)?;
-                continue;
-            }
-            self.enqueue_order(order, entry, limits, at, &mut open, &mut result)?;
-        }
-        let mut rest: Vec<_> = open.into_values().collect();
-        rest.sort_by_key(|batch: &OpenBatch| batch.id);
-        for batch in rest {
-            self.close_batch(batch)?;
-        }
-        Ok(result)
-    }
-
-    fn enqueue_order(
-        &mut self,
-        order: &OrderEvents,
-        entry: EnqueueMode,
-        limits: BatchLimits,
-        at: UtcMillis,
-        open: &mut HashMap<(WebsiteId, Class), OpenBatch>,
-        result: &mut Enqueued,
-    ) -> Result<(), StoreError> {
-        let mut waits_for = self.open_batches_of(order.order)?;
-        if order.class == Class::Live {
-            self.promote_to_live(&waits_for, at)?;
-        }
-        let size: usize = order.events.iter().map(NewEvent::size).sum();
-        let plain = waits_for.is_empty()
-            && order.events.iter().all(|event| event.not_before <= at)
-            && size <= limits.bytes
-            && order.events.len() <= limits.events;
-        if plain {
-            let batch = self.shared_batch(order, size, limits, at, open)?;
-            for event in &order.events {
-                self.enter(event, order, entry, batch, at, result)?;
-            }
-            return Ok(());
-        }
-        // Batches of its own, each waiting for the one before.
-        let mut rest = order.events.as_slice();
-        while !rest.is_empty() {
-            let (chunk, tail) = rest.split_at(chunk_len(rest, limits, at));
-            rest = tail;
-            let due = chunk.iter().map(|event| event.not_before).max();
-            let due = due.filter(|due| *due > at).unwrap_or(AT_ONCE);
-            let mut batch = self.open_batch(order, due, at)?;
-            self.add_dependencies(batch.id, &waits_for)?;
-            for event in chunk {
-                self.enter(event, order, entry, &mut batch, at, result)?;
-            }
-            // A chunk of which nothing was new leaves no batch: what it would have waited for, the next one waits for.
-            if !batch.body.entries.is_empty() {
-                waits_for = vec![batch.id];
-            }
-            self.close_batch(batch)?;
-        }
-        Ok(())
-    }
-
-    /// The batch of this website and class that is being filled, with room for one more order.
-    fn shared_batch<'b>(
-        &mut self,
-        order: &OrderEvents,
-        size: usize,
-        limits: BatchLimits,
-        at: UtcMillis,
-        open: &'b mut HashMap<(WebsiteId, Class), OpenBatch>,
-    ) -> Result<&'b mut OpenBatch, StoreError> {
-        let key = (order.website, order.class);
-        let full = open.get(&key).is_some_and(|batch| {
-            batch.body.payload.len() + 1 + size > limits.bytes
-                || batch.body.entries.len() + order.events.len() > limits.events
-        });
-        if full && let Some(batch) = open.remove(&key) {
-            self.close_batch(batch)?;
-        }
-        match open.entry(key) {
-            std::collections::hash_map::Entry::Occupied(slot) => Ok(slot.into_mut()),
-            std::collections::hash_map::Entry::Vacant(slot) => {
-                Ok(slot.insert(self.open_batch(order, AT_ONCE, at)?))
-            }
-        }
-    }
-
-    fn enter(
-        &mut self,
-        event: &NewEvent,
-        order: &OrderEvents,
-        entry: EnqueueMode,
-        batch: &mut OpenBatch,
-        at: UtcMillis,
-        result: &mut Enqueued,
-    ) -> Result<(), StoreError> {
-        let key = EventKey {
-            order: order.order,
-            kind: event.kind,
-            document: event.document,
+        let mut entry = BatchFiller {
+            listed: self.reader().has_suppressions()?,
+            writer: self,
+            mode,
+            limits,
+            at,
+            shared: HashMap::new(),
+            entered: Enqueued::default(),
         };
-        match (&event.body, entry) {
-            (Ok(json), EnqueueMode::Insert) => {
-                if !self.insert_or_revive(key, batch.id, codec::body_hash(json))? {
-                    return Ok(());
-                }
-                batch.body.push(key, json);
-            }
-            (Ok(json), EnqueueMode::Resend) if self.repoint_delivered(key, order.website, batch.id)? => {
-                batch.body.push(key, json);
-            }
-            (Err(refusal), EnqueueMode::Insert) => {
-                if self.insert_event(key, batch.id, 2, 0)? {
-                    self.insert_parked(key, order.website, refusal, at)?;
-                    result.parked += 1;
-                } else {
-                    self.repeat_refusal(key, refusal)?;
-                }
-                return Ok(());
-            }
-            (_, EnqueueMode::Resend) => return Ok(()),
+        for order in orders {
+            entry.enter_order(order)?;
         }
-        batch.changed_at = batch.changed_at.min(order.changed_at);
-        result.events += 1;
-        Ok(())
+        entry.finish()
     }
 
     pub(super) fn insert_event(
         &mut self,
         key: EventKey,
         batch: BatchId,
-        state: i64,
+        state: RowState,
         hash: i64,
     ) -> Result<bool, StoreError> {
         let sql = "INSERT INTO outbox_event VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.execute(params![key.order, key.kind, key.document, batch, state, hash])? == 1)
+        Ok(self.execute(sql, (key.order, key.kind, key.document, batch, state, hash))? == 1)
     }
 
-    /// A delivered event goes into another batch: it is pending again, and is not counted as delivered meanwhile. One whose
-    /// body was erased is left alone for good.
+    /// Moves a delivered event into another batch: it is pending again, and not counted as delivered meanwhile. Returns
+    /// false if it was not delivered, or if its body was erased: such an event is never sent again.
     fn repoint_delivered(
         &mut self,
         key: EventKey,
@@ -251,68 +128,30 @@ impl Writer<'_> {
                    AND state = 0 AND NOT EXISTS
                    (SELECT 1 FROM outbox_batch WHERE id = outbox_event.batch_id AND state = 0) AND NOT EXISTS
                    (SELECT 1 FROM outbox_erased o WHERE o.order_id = ?1 AND o.kind = ?2 AND o.document_id = ?3)";
-        let changed = self.connection.prepare_cached(sql)?.execute(params![
-            key.order,
-            key.kind,
-            key.document,
-            batch
-        ])?;
-        if changed == 1 {
-            self.count_outcome(website, key.kind, "delivered", -1)?;
+        let moved = self.execute(sql, (key.order, key.kind, key.document, batch))? == 1;
+        if moved {
+            self.count_final(website, key.kind, FinalState::Delivered, -1)?;
         }
-        Ok(changed == 1)
+        Ok(moved)
     }
 
-    pub(super) fn insert_parked(
-        &mut self,
-        key: EventKey,
-        website: WebsiteId,
-        refusal: &Refusal,
-        at: UtcMillis,
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO outbox_parked
-                   (order_id, kind, document_id, website_id, code, detail, attempts, parked_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)";
-        self.connection.prepare_cached(sql)?.execute(params![
-            key.order,
-            key.kind,
-            key.document,
-            website,
-            refusal.code,
-            refusal.detail,
-            at.0
-        ])?;
-        self.count_outcome(website, key.kind, "parked", 1)
-    }
-
-    /// Batches that hold events of this order and are not final.
-    fn open_batches_of(&self, order: OrderId) -> Result<Vec<BatchId>, StoreError> {
-        let sql = "SELECT DISTINCT e.batch_id FROM outbox_event e JOIN outbox_batch b ON b.id = e.batch_id
-                   WHERE e.order_id = ?1 AND e.state = 0 AND b.state = 0";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([order], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// A live change overtakes history, but never its own order's earlier events: so those become live, with all that
-    /// they wait for.
+    /// Makes the pending batches live, with all batches that they wait for: a live change overtakes history, but never
+    /// the earlier events of its own order.
     fn promote_to_live(&mut self, batches: &[BatchId], at: UtcMillis) -> Result<(), StoreError> {
         let sql = "WITH RECURSIVE earlier (id) AS (
                      SELECT ?1 UNION SELECT d.after_id FROM outbox_dependency d JOIN earlier e ON d.batch_id = e.id)
                    UPDATE outbox_batch SET class = 0, changed_at = ?2
                    WHERE class = 1 AND state = 0 AND id IN (SELECT id FROM earlier)";
-        let mut statement = self.connection.prepare_cached(sql)?;
         for batch in batches {
-            statement.execute(params![batch, at.0])?;
+            self.execute(sql, (batch, at.0))?;
         }
         Ok(())
     }
 
     pub(super) fn add_dependencies(&mut self, batch: BatchId, after: &[BatchId]) -> Result<(), StoreError> {
         let sql = "INSERT INTO outbox_dependency VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        let mut statement = self.connection.prepare_cached(sql)?;
         for earlier in after {
-            statement.execute([earlier, &batch])?;
+            self.execute(sql, (earlier, batch))?;
         }
         Ok(())
     }
@@ -326,73 +165,233 @@ impl Writer<'_> {
         let sql = "INSERT INTO outbox_batch
                    (website_id, class, state, events, bytes, created_at, changed_at, due_at, walk_id)
                    VALUES (?1, ?2, 0, 0, 0, ?3, ?3, ?4, ?5)";
-        self.connection.prepare_cached(sql)?.execute(params![
-            order.website,
-            order.class as i64,
-            at.0,
-            due.0,
-            order.backfill
-        ])?;
-        let id = self.connection.last_insert_rowid();
+        self.execute(sql, (order.website, order.class, at.0, due.0, order.backfill))?;
         Ok(OpenBatch {
-            id,
+            id: self.connection.last_insert_rowid(),
             body: BatchBody::default(),
             changed_at: at,
         })
     }
 
-    /// Freezes a batch. One into which nothing new came leaves no trace.
-    fn close_batch(&mut self, batch: OpenBatch) -> Result<(), StoreError> {
+    /// Freezes a batch, or removes it if nothing entered it.
+    fn close_batch(&mut self, batch: &OpenBatch) -> Result<(), StoreError> {
         if batch.body.entries.is_empty() {
-            self.connection
-                .prepare_cached("DELETE FROM outbox_batch WHERE id = ?1")?
-                .execute([batch.id])?;
+            self.execute("DELETE FROM outbox_batch WHERE id = ?1", [batch.id])?;
             let sql = "DELETE FROM outbox_dependency WHERE batch_id = ?1 OR after_id = ?1";
-            self.connection.prepare_cached(sql)?.execute([batch.id])?;
+            self.execute(sql, [batch.id])?;
             return Ok(());
         }
         self.write_body(batch.id, &batch.body)?;
-        self.connection
-            .prepare_cached("UPDATE outbox_batch SET changed_at = ?2 WHERE id = ?1")?
-            .execute(params![batch.id, batch.changed_at.0])?;
+        let sql = "UPDATE outbox_batch SET changed_at = ?2 WHERE id = ?1";
+        self.execute(sql, (batch.id, batch.changed_at.0))?;
         self.touch(Topic::Outbox);
         Ok(())
     }
 
+    /// Stores what is left of a batch's events.
+    pub(super) fn rewrite_body(&mut self, id: BatchId, body: &BatchBody) -> Result<(), StoreError> {
+        self.remove_persons(id)?;
+        self.write_body(id, body)
+    }
+
+    /// Stores the events of a new batch.
     pub(super) fn write_body(&mut self, id: BatchId, body: &BatchBody) -> Result<(), StoreError> {
         let (contents, packed) = body.encode()?;
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO outbox_body VALUES (?1, ?2, ?3)")?
-            .execute(params![id, contents, packed])?;
-        let size = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
-        self.connection
-            .prepare_cached("UPDATE outbox_batch SET events = ?2, bytes = ?3 WHERE id = ?1")?
-            .execute(params![id, size(body.entries.len()), size(body.payload.len())])?;
-        Ok(())
+        self.execute(
+            "INSERT OR REPLACE INTO outbox_body VALUES (?1, ?2, ?3)",
+            (id, contents, packed),
+        )?;
+        let (events, bytes) = (signed(body.entries.len()), signed(body.payload.len()));
+        let sql = "UPDATE outbox_batch SET events = ?2, bytes = ?3 WHERE id = ?1";
+        self.execute(sql, (id, events, bytes))?;
+        self.write_persons(id, body)
     }
 }
 
-impl NewEvent {
-    /// What it takes in a batch, with its comma.
-    fn size(&self) -> usize {
-        self.body.as_ref().map_or(0, |json| json.len() + 1)
+impl Reader<'_> {
+    /// Batches that hold events of this order and are not final.
+    fn open_batches_of(&self, order: OrderId) -> Result<Vec<BatchId>, StoreError> {
+        let sql = "SELECT DISTINCT e.batch_id FROM outbox_event e JOIN outbox_batch b ON b.id = e.batch_id
+                   WHERE e.order_id = ?1 AND e.state = 0 AND b.state = 0";
+        self.all(sql, [order], |row| row.get(0))
     }
 }
 
-/// A batch that still takes events in.
+/// One call of [`Writer::enqueue`].
+struct BatchFiller<'a, 'b> {
+    writer: &'a mut Writer<'b>,
+    mode: EnqueueMode,
+    limits: BatchLimits,
+    at: UtcMillis,
+    /// True if the suppression list has entries.
+    listed: bool,
+    /// The batch of each website and class that is being filled.
+    shared: HashMap<(WebsiteId, Class), OpenBatch>,
+    entered: Enqueued,
+}
+
+/// A batch that still takes events.
 struct OpenBatch {
     id: BatchId,
     body: BatchBody,
     changed_at: UtcMillis,
 }
 
-/// How many of `events` go into the next batch: as many as fit; those that are due now apart from those that are not.
-fn chunk_len(events: &[NewEvent], limits: BatchLimits, at: UtcMillis) -> usize {
+impl BatchFiller<'_, '_> {
+    fn enter_order(&mut self, order: &OrderEvents) -> Result<(), StoreError> {
+        let events = self.without_suppressed(order)?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut waits_for = self.writer.reader().open_batches_of(order.order)?;
+        if order.class == Class::Live {
+            self.writer.promote_to_live(&waits_for, self.at)?;
+        }
+        let size: usize = events.iter().map(|event| event.size()).sum();
+        let plain = waits_for.is_empty()
+            && events.iter().all(|event| event.not_before <= self.at)
+            && size <= self.limits.bytes
+            && events.len() <= self.limits.events;
+        if plain {
+            let key = (order.website, order.class);
+            let mut batch = self.shared_batch(order, size, events.len())?;
+            for event in &events {
+                self.enter(event, order, &mut batch)?;
+            }
+            self.shared.insert(key, batch);
+            return Ok(());
+        }
+        // Batches of its own, each waiting for the one before.
+        let mut rest = events.as_slice();
+        while !rest.is_empty() {
+            let (chunk, tail) = rest.split_at(chunk_len(rest, self.limits, self.at));
+            rest = tail;
+            let due = chunk.iter().map(|event| event.not_before).max();
+            let due = due.filter(|due| *due > self.at).unwrap_or(AT_ONCE);
+            let mut batch = self.writer.open_batch(order, due, self.at)?;
+            self.writer.add_dependencies(batch.id, &waits_for)?;
+            for event in chunk {
+                self.enter(event, order, &mut batch)?;
+            }
+            // A chunk without anything new leaves no batch: the next one waits for what it would have waited for.
+            if !batch.body.entries.is_empty() {
+                waits_for = vec![batch.id];
+            }
+            self.writer.close_batch(&batch)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the events that may be sent. New events of a person on the suppression list become final at once;
+    /// delivered ones stay delivered.
+    fn without_suppressed<'e>(&mut self, order: &'e OrderEvents) -> Result<Vec<&'e NewEvent>, StoreError> {
+        let mut sent = Vec::with_capacity(order.events.len());
+        for event in &order.events {
+            let suppressed = match event.person.filter(|_| self.listed) {
+                Some(person) => self.writer.reader().is_suppressed(&person)?,
+                None => false,
+            };
+            if !suppressed {
+                sent.push(event);
+            } else if self.mode == EnqueueMode::Insert {
+                let key = event.key(order.order);
+                if self.writer.insert_event(key, NO_BATCH, RowState::Suppressed, 0)? {
+                    self.writer
+                        .insert_suppressed(key, order.website, LOCAL, self.at)?;
+                    self.entered.suppressed += 1;
+                }
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Returns the batch of this website and class that is being filled, if the order fits in, or a new one.
+    fn shared_batch(
+        &mut self,
+        order: &OrderEvents,
+        bytes: usize,
+        events: usize,
+    ) -> Result<OpenBatch, StoreError> {
+        if let Entry::Occupied(slot) = self.shared.entry((order.website, order.class)) {
+            let batch = slot.remove();
+            let fits = batch.body.payload.len() + 1 + bytes <= self.limits.bytes
+                && batch.body.entries.len() + events <= self.limits.events;
+            if fits {
+                return Ok(batch);
+            }
+            self.writer.close_batch(&batch)?;
+        }
+        self.writer.open_batch(order, AT_ONCE, self.at)
+    }
+
+    fn enter(
+        &mut self,
+        event: &NewEvent,
+        order: &OrderEvents,
+        batch: &mut OpenBatch,
+    ) -> Result<(), StoreError> {
+        let key = event.key(order.order);
+        let json = match (&event.body, self.mode) {
+            (Ok(json), EnqueueMode::Insert) => {
+                let hash = codec::body_hash(json);
+                self.writer.insert_or_revive(key, batch.id, hash)?.then_some(json)
+            }
+            (Ok(json), EnqueueMode::Resend) => self
+                .writer
+                .repoint_delivered(key, order.website, batch.id)?
+                .then_some(json),
+            (Err(refusal), EnqueueMode::Insert) => {
+                if self.writer.insert_event(key, batch.id, RowState::Parked, 0)? {
+                    self.writer.insert_parked(key, order.website, refusal, self.at)?;
+                    self.entered.parked += 1;
+                } else {
+                    self.writer.repeat_refusal(key, refusal)?;
+                }
+                None
+            }
+            (Err(_), EnqueueMode::Resend) => None,
+        };
+        if let Some(json) = json {
+            batch.body.push(key, json, event.person);
+            batch.changed_at = batch.changed_at.min(order.changed_at);
+            self.entered.events += 1;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Enqueued, StoreError> {
+        let mut rest: Vec<_> = self.shared.into_values().collect();
+        rest.sort_by_key(|batch| batch.id);
+        for batch in &rest {
+            self.writer.close_batch(batch)?;
+        }
+        Ok(self.entered)
+    }
+}
+
+impl NewEvent {
+    fn key(&self, order: OrderId) -> EventKey {
+        EventKey {
+            order,
+            kind: self.kind,
+            document: self.document,
+        }
+    }
+
+    /// Bytes that it takes in a batch, with its comma.
+    fn size(&self) -> usize {
+        self.body.as_ref().map_or(0, |json| json.len() + 1)
+    }
+}
+
+/// Returns the number of `events` in the next batch: as many as fit, without mixing those that are due now with later
+/// ones.
+fn chunk_len(events: &[&NewEvent], limits: BatchLimits, at: UtcMillis) -> usize {
     let due_now = |event: &NewEvent| event.not_before <= at;
     let mut bytes = 0;
     let fits = events.iter().take(limits.events).take_while(|event| {
         bytes += event.size();
-        bytes <= limits.bytes + 1 && due_now(event) == due_now(&events[0])
+        bytes <= limits.bytes + 1 && due_now(event) == due_now(events[0])
     });
     fits.count().max(1)
 }

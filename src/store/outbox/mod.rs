@@ -1,33 +1,36 @@
-//! The outbox: every event that was ever made, frozen, until it is final.
+//! The outbox: every event that was ever derived, frozen, until it is final.
 //!
 //! # Constraints
 //!
 //! An event enters once (I3), in the transaction that indexes its order (I2), with bytes that never change (I4). It ends
 //! in exactly one final state: delivered (only after the edge accepted it, I5), suppressed or parked. Events of one
-//! order leave in order (I6). The cost of an event must not grow with the history (I9), and delivering must cost little:
-//! one row is written for each batch, not for each event.
+//! order are sent in order (I6). The cost of an event must not grow with the history (I9), and delivery must be cheap:
+//! it writes one row for each batch, not for each event.
 //!
 //! # Layout
 //!
-//! Events that enter in one transaction for one website travel together as a *batch*: one compressed blob. `outbox_event`
-//! holds one small row an event for idempotence; it points to its batch and is not touched when the batch is delivered:
-//! state 0 reads "as its batch", and a batch that is gone (its retention is over) was delivered. Batch and event ids are
-//! never reused, so such a pointer cannot come to mean another batch.
+//! Events of one website that enter in one transaction form a *batch*: one compressed blob. `outbox_event` holds one
+//! small row per event for idempotence. The row points to its batch and is not touched by delivery: state 0 means "as its
+//! batch", and a batch whose row was removed (its retention is over) was delivered. Batch ids are never reused, so such a
+//! pointer cannot come to mean another batch.
 //!
-//! An order's events stay together in a batch, in order. If an earlier batch with events of the same order is not final,
-//! a row in `outbox_dependency` holds the later one back; if that earlier one is history and the later one live, the
-//! earlier one becomes live as well.
+//! The events of an order stay together in a batch, in order. While an earlier batch with events of the same order is
+//! pending, a row in `outbox_dependency` holds the later one back. If that earlier one is history and the later one live,
+//! the earlier one becomes live as well.
 //!
-//! A batch that the edge refuses because of one of its events is split in the store, not in memory, so that a crash
-//! does not send the accepted half again.
+//! If the edge refuses a batch because of one of its events, the batch is split in the store and not in memory, so that a
+//! crash does not send the accepted half again.
 //!
-//! Failed attempts are rows of `outbox_attempt`, at most [`KEPT_ATTEMPTS`] a batch; a success is its batch's own last
-//! columns. Halves of a split and retried dead letters point to the batch they come from, so their history goes on.
+//! Failed attempts are rows of `outbox_attempt`, at most [`KEPT_ATTEMPTS`] per batch. A success is stored in its batch's
+//! own columns. Halves of a split and retried parked events point to the batch they come from, which keeps their history.
+//!
+//! `outbox_person` holds the person of each stored body, for suppression and erasure; see [`persons`].
 //!
 //! # Crash cases
 //!
-//! Killed before the commit that indexes: nothing entered, the changelog is read again. Killed between the edge's answer
-//! and its commit: the batch is still pending and is sent again, byte for byte. Killed anywhere else: nothing happened.
+//! Killed before the commit that indexes: nothing entered, and the changelog is read again. Killed between the edge's
+//! answer and its commit: the batch is still pending and is sent again, byte for byte. Killed at any other moment: the
+//! transaction either is complete or has no effect.
 
 mod attempts;
 mod cleanup;
@@ -36,6 +39,7 @@ mod enqueue;
 mod erase;
 pub mod in_flight;
 mod parked;
+mod persons;
 mod queue;
 mod screen;
 mod sender;
@@ -57,40 +61,60 @@ pub use sender::{SenderRow, SenderState};
 pub use settle::{EdgeAnswer, EventVerdict, Settled};
 pub use status::{EventState, KnownEvent, WebsiteOutbox};
 
+use crate::store::sql::{stored_codes, stored_words};
 use orderfeed_model::order::OrderId;
 
-/// Why an event was suppressed: its person is on the local suppression list.
+/// Reason of a suppression: the person is on the local suppression list.
 pub const LOCAL: &str = "local";
-/// Why an event was suppressed: it waited, and its person asked to be erased.
+/// Reason of a suppression: the event was pending when its person was erased.
 pub const ERASED: &str = "erased";
 
-/// A batch's number.
 pub type BatchId = i64;
-/// The stored number of an event kind (`events::EventKind::code`).
+/// The stored number of an event kind (`orderfeed_events::EventKind::code`).
 pub type KindCode = u8;
 
-/// What identifies an event in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The identity of an event in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventKey {
-    /// The order.
     pub order: OrderId,
-    /// The kind.
     pub kind: KindCode,
-    /// The document: the order itself, an invoice, a shipment, a credit memo, a return.
+    /// Id of the order itself, or of an invoice, a shipment, a credit memo or a return.
     pub document: i64,
 }
 
-/// Who goes first.
+/// The priority of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// A change that just happened.
-    Live = 0,
-    /// History: first sync, reindex, resync. Live overtakes it.
-    History = 1,
+    Live,
+    /// A backfill. Live batches overtake it.
+    History,
 }
+stored_codes!(Class { Live = 0, History = 1 });
 
-impl Class {
-    fn from_code(code: i64) -> Self {
-        if code == 0 { Self::Live } else { Self::History }
-    }
+/// `outbox_batch.state`. Statements contain the codes as literals, because SQLite uses a partial index only for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BatchState {
+    Pending,
+    Delivered,
 }
+stored_codes!(BatchState { Pending = 0, Delivered = 1 });
+
+/// `outbox_event.state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RowState {
+    /// The state of its batch; delivered if the batch was removed.
+    AsBatch,
+    Suppressed,
+    Parked,
+}
+stored_codes!(RowState { AsBatch = 0, Suppressed = 1, Parked = 2 });
+
+/// A final state of an event, as counted in `outbox_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FinalState {
+    Delivered,
+    Parked,
+    Suppressed,
+}
+stored_words!(FinalState { Delivered = "delivered", Parked = "parked", Suppressed = "suppressed" });

@@ -1,63 +1,54 @@
-//! The dead letters: events that need a decision by a person.
+//! The parked events: refused for good, and waiting for an operator's decision.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::Row;
 
 use super::enqueue::{BatchLimits, EnqueueMode, NewEvent, OrderEvents, Refusal};
-use super::{BatchId, Class, EventKey};
+use super::{BatchId, Class, EdgeAnswer, EventEntry, EventKey, FinalState, RowState, persons};
 use crate::store::meta::WebsiteId;
+use crate::store::sql::signed;
 use crate::store::{Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// A dead letter.
+/// A parked event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedEvent {
-    /// Which event.
     pub key: EventKey,
-    /// Where it was to go.
     pub website: WebsiteId,
     /// A stable word or the edge's code.
     pub code: String,
-    /// A sentence.
     pub detail: String,
     /// HTTP status of the last answer, if there was one.
     pub status: Option<u16>,
     /// Request id of the last answer.
     pub request_id: Option<String>,
-    /// How often it was sent.
+    /// Number of times it was sent.
     pub attempts: u32,
-    /// Since when.
     pub parked_at: UtcMillis,
     /// Its frozen JSON; `None` if it could not be rendered.
     pub body: Option<Vec<u8>>,
 }
 
-/// Which dead letters; an empty filter means all.
+/// A selection of parked events; an empty filter selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParkedFilter {
-    /// Of this order.
     pub order: Option<OrderId>,
-    /// Of this website.
     pub website: Option<WebsiteId>,
-    /// With this code.
     pub code: Option<String>,
-    /// Parked at or after this.
+    /// Parked at or after this time.
     pub since: Option<UtcMillis>,
-    /// Parked before this.
+    /// Parked before this time.
     pub until: Option<UtcMillis>,
 }
 
 const COLUMNS: &str =
     "order_id, kind, document_id, website_id, code, detail, status, request_id, attempts, parked_at";
 
-/// It has no bytes, and never had: what the edge refused was sent.
+/// True for events that could not be rendered: without a body, and never sent. An erased body was sent.
 const UNRENDERED: &str = "body IS NULL AND attempts = 0";
 
 impl Reader<'_> {
-    /// Dead letters, oldest first, without their bodies.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns parked events, oldest first, without their bodies.
     pub fn parked(&self, filter: &ParkedFilter, limit: usize) -> Result<Vec<ParkedEvent>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS}, NULL FROM outbox_parked WHERE (?1 IS NULL OR order_id = ?1)
@@ -65,54 +56,43 @@ impl Reader<'_> {
              AND (?5 IS NULL OR parked_at < ?5) ORDER BY parked_at, order_id, kind LIMIT ?6"
         );
         let (since, until) = (filter.since.map(|at| at.0), filter.until.map(|at| at.0));
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(
-            params![filter.order, filter.website, filter.code, since, until, limit],
-            read_parked,
-        )?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let params = (
+            filter.order,
+            filter.website,
+            &filter.code,
+            since,
+            until,
+            signed(limit),
+        );
+        self.all(&sql, params, read_parked)
     }
 
-    /// The dead letters of an order that could not be rendered. They were never sent.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the parked events of an order that could not be rendered, and were therefore never sent.
     pub fn unrendered_of(&self, order: OrderId) -> Result<Vec<EventKey>, StoreError> {
         let sql = format!("SELECT kind, document_id FROM outbox_parked WHERE order_id = ?1 AND {UNRENDERED}");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map([order], |row| {
+        self.all(&sql, [order], |row| {
             Ok(EventKey {
                 order,
                 kind: row.get(0)?,
                 document: row.get(1)?,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
-    /// One dead letter with its body.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns one parked event with its body.
     pub fn parked_event(&self, key: EventKey) -> Result<Option<ParkedEvent>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS}, body FROM outbox_parked WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3"
         );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        Ok(statement
-            .query_row(params![key.order, key.kind, key.document], read_parked)
-            .optional()?)
+        self.first(&sql, (key.order, key.kind, key.document), read_parked)
     }
 }
 
 impl Writer<'_> {
-    /// Sends a dead letter once more: the same bytes. One that could not be rendered stays where it is until the next
-    /// indexing renders it anew, so that it stays visible if that finds the order gone or withheld. `false` if it is not
-    /// parked.
+    /// Sends a parked event once more, with the same bytes. Returns false if it is not parked.
     ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// One that could not be rendered stays parked until indexing renders it again, so that it remains visible if the
+    /// order was deleted or is withheld by then.
     pub fn retry_parked(
         &mut self,
         key: EventKey,
@@ -124,24 +104,25 @@ impl Writer<'_> {
         };
         let Some(body) = parked.body.clone() else {
             self.recheck_orders(&[key.order], "outbox_parked", at)?;
-            // Not earlier than a retry of all that is under way began: it has had its turn.
+            // A retry of all parked events goes on to those parked before it began: this one had its turn.
             let sql = "UPDATE outbox_parked SET parked_at = ?4
                        WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-            self.connection
-                .prepare_cached(sql)?
-                .execute(params![key.order, key.kind, key.document, at.0])?;
+            self.execute(sql, (key.order, key.kind, key.document, at.0))?;
             return Ok(true);
         };
+        let person = self
+            .reader()
+            .person_of_parked(key)?
+            .unwrap_or_else(|| persons::named_in(&body));
         self.remove_parked(&parked)?;
-        let before = self.batch_of(key)?;
+        let before = self.reader().batch_of(key)?;
         let sql = "DELETE FROM outbox_event WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.connection
-            .prepare_cached(sql)?
-            .execute(params![key.order, key.kind, key.document])?;
+        self.execute(sql, (key.order, key.kind, key.document))?;
         let event = NewEvent {
             kind: key.kind,
             document: key.document,
             not_before: at,
+            person,
             body: Ok(body),
         };
         let order = OrderEvents {
@@ -149,8 +130,6 @@ impl Writer<'_> {
             website: parked.website,
             class: Class::Live,
             changed_at: at,
-            // The sender looks into the body before it sends.
-            person: None,
             backfill: None,
             events: vec![event],
         };
@@ -160,76 +139,100 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// Says of the dead letters of an order that could not be rendered why that stays so.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Records why the unrendered events of an order stay parked.
     pub fn explain_unrendered(&mut self, order: OrderId, why: &str) -> Result<(), StoreError> {
         let sql = format!("UPDATE outbox_parked SET detail = ?2 WHERE order_id = ?1 AND {UNRENDERED}");
-        self.connection
-            .prepare_cached(&sql)?
-            .execute(params![order, why])?;
+        self.execute(&sql, (order, why))?;
         Ok(())
     }
 
-    /// Takes an event into a batch: a new one, or a dead letter that could not be rendered until now. `false` if it is
-    /// neither.
+    /// Takes an event into a batch if it is new, or if it was parked because it could not be rendered until now.
     pub(super) fn insert_or_revive(
         &mut self,
         key: EventKey,
         batch: BatchId,
         hash: i64,
     ) -> Result<bool, StoreError> {
-        if self.insert_event(key, batch, 0, hash)? {
+        if self.insert_event(key, batch, RowState::AsBatch, hash)? {
             return Ok(true);
         }
-        let Some(parked) = self.unrendered(key)? else {
+        let parked = self.reader().parked_event(key)?;
+        let Some(parked) = parked.filter(|parked| parked.body.is_none() && parked.attempts == 0) else {
             return Ok(false);
         };
         self.remove_parked(&parked)?;
-        let sql = "UPDATE outbox_event SET state = 0, batch_id = ?4, body_hash = ?5
+        let sql = "UPDATE outbox_event SET state = ?4, batch_id = ?5, body_hash = ?6
                    WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.connection.prepare_cached(sql)?.execute(params![
-            key.order,
-            key.kind,
-            key.document,
-            batch,
-            hash
-        ])?;
+        let state = RowState::AsBatch;
+        self.execute(sql, (key.order, key.kind, key.document, state, batch, hash))?;
         Ok(true)
     }
 
-    /// A dead letter that could not be rendered still cannot be: perhaps for another reason.
+    pub(super) fn insert_parked(
+        &mut self,
+        key: EventKey,
+        website: WebsiteId,
+        refusal: &Refusal,
+        at: UtcMillis,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO outbox_parked
+                   (order_id, kind, document_id, website_id, code, detail, attempts, parked_at, person)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, x'')";
+        let Refusal { code, detail } = refusal;
+        self.execute(
+            sql,
+            (key.order, key.kind, key.document, website, code, detail, at.0),
+        )?;
+        self.count_final(website, key.kind, FinalState::Parked, 1)
+    }
+
+    /// Adds the body to a parked event that was sent, and the answer to its last request.
+    pub(super) fn complete_parked(
+        &mut self,
+        entry: &EventEntry,
+        json: &[u8],
+        attempts: u32,
+        answer: &EdgeAnswer,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE outbox_parked SET body = ?4, person = ?5, attempts = ?6, status = ?7, request_id = ?8
+                   WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
+        let (key, person) = (entry.key, persons::stored(entry.person.as_ref()));
+        let (status, request) = (answer.status, &answer.request_id);
+        self.execute(
+            sql,
+            (
+                key.order,
+                key.kind,
+                key.document,
+                json,
+                person,
+                attempts,
+                status,
+                request,
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// Updates the reason of an event that still cannot be rendered.
     pub(super) fn repeat_refusal(&mut self, key: EventKey, refusal: &Refusal) -> Result<(), StoreError> {
         let sql = format!(
             "UPDATE outbox_parked SET code = ?4, detail = ?5
              WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3 AND {UNRENDERED}"
         );
-        self.connection.prepare_cached(&sql)?.execute(params![
-            key.order,
-            key.kind,
-            key.document,
-            refusal.code,
-            refusal.detail
-        ])?;
+        let Refusal { code, detail } = refusal;
+        self.execute(&sql, (key.order, key.kind, key.document, code, detail))?;
         Ok(())
     }
 
-    fn unrendered(&self, key: EventKey) -> Result<Option<ParkedEvent>, StoreError> {
-        let parked = self.reader().parked_event(key)?;
-        Ok(parked.filter(|parked| parked.body.is_none() && parked.attempts == 0))
-    }
-
-    /// Gives a dead letter up: it ends as suppressed. `false` if it is not parked.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Gives up a parked event; it ends as suppressed. Returns false if it is not parked.
     pub fn discard_parked(&mut self, key: EventKey, reason: &str, at: UtcMillis) -> Result<bool, StoreError> {
         let Some(parked) = self.reader().parked_event(key)? else {
             return Ok(false);
         };
         self.remove_parked(&parked)?;
-        self.set_event_state(key, 1)?;
+        self.set_row_state(key, RowState::Suppressed)?;
         self.insert_suppressed(key, parked.website, reason, at)?;
         Ok(true)
     }
@@ -237,10 +240,8 @@ impl Writer<'_> {
     fn remove_parked(&mut self, parked: &ParkedEvent) -> Result<(), StoreError> {
         let key = parked.key;
         let sql = "DELETE FROM outbox_parked WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.connection
-            .prepare_cached(sql)?
-            .execute(params![key.order, key.kind, key.document])?;
-        self.count_outcome(parked.website, key.kind, "parked", -1)
+        self.execute(sql, (key.order, key.kind, key.document))?;
+        self.count_final(parked.website, key.kind, FinalState::Parked, -1)
     }
 }
 

@@ -1,185 +1,143 @@
-//! What each website's sender does and why, so that it survives a restart and `status` can show it.
+//! The state of each website's sender, stored so that it survives a restart and `status` can show it.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::Row;
 
 use crate::store::meta::WebsiteId;
+use crate::store::sql::{moment, stored_words};
 use crate::store::{Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-/// What a sender does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SenderState {
-    /// It sends.
     Running,
-    /// It waits, then tries again by itself.
+    /// Waits, then retries by itself.
     BackingOff,
-    /// Configuration, permission or TLS must be mended; it probes now and then.
+    /// Stopped by an error that retrying cannot fix; it probes from time to time.
     Halted,
-    /// An operator paused it.
+    /// Stopped by an operator.
     Paused,
 }
-
-impl SenderState {
-    /// The word in the table.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::BackingOff => "backing_off",
-            Self::Halted => "halted",
-            Self::Paused => "paused",
-        }
-    }
-
-    fn from_word(word: &str) -> Self {
-        match word {
-            "backing_off" => Self::BackingOff,
-            "halted" => Self::Halted,
-            "paused" => Self::Paused,
-            _ => Self::Running,
-        }
-    }
-}
+stored_words!(SenderState {
+    Running = "running",
+    BackingOff = "backing_off",
+    Halted = "halted",
+    Paused = "paused",
+});
 
 /// A row of `sender`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SenderRow {
-    /// Whose sender.
     pub website: WebsiteId,
-    /// What it does.
     pub state: SenderState,
     /// A stable word or the edge's code; empty while running.
     pub code: String,
     /// A sentence; empty while running.
     pub reason: String,
-    /// Since when.
+    /// Start of the state.
     pub since: UtcMillis,
-    /// Until when it waits.
+    /// End of the wait, or time of the next probe.
     pub until: Option<UtcMillis>,
-    /// Failures in a row.
+    /// Number of failures in a row.
     pub failures: u32,
 }
 
+impl SenderRow {
+    /// Returns true if it waits because a quota or a rate limit was exceeded: every code of such an answer ends with its
+    /// status.
+    pub fn is_throttled(&self) -> bool {
+        self.state == SenderState::BackingOff && self.code.ends_with("429")
+    }
+}
+
 impl Reader<'_> {
-    /// All senders that ever were.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns every sender that ever had something to report.
     pub fn senders(&self) -> Result<Vec<SenderRow>, StoreError> {
         let sql =
             "SELECT website_id, state, code, reason, since, until, failures FROM sender ORDER BY website_id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], read_sender)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.all(sql, [], read_sender)
     }
 
-    /// Until when the edge last asked to be left alone by a website's sender.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the end of the last pause that the edge asked of a website's sender.
     pub fn edge_pause(&self, website: WebsiteId) -> Result<Option<UtcMillis>, StoreError> {
         let sql = "SELECT until FROM asked_pause WHERE website_id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let until = statement.query_row([website], |row| row.get(0).map(UtcMillis));
-        Ok(until.optional()?)
+        self.first(sql, [website], |row| row.get(0).map(UtcMillis))
     }
-}
 
-impl Reader<'_> {
-    /// Whether a batch of this website waits for its retry until after `latest`: the clock was set back since.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns true if a batch of this website waits for a retry until after `latest`, which means that the clock was set
+    /// back.
     pub fn retries_after(&self, website: WebsiteId, latest: UtcMillis) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox_batch
                    WHERE website_id = ?1 AND state = 0 AND attempts > 0 AND due_at > ?2)";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row(params![website, latest.0], |row| row.get(0))?)
+        self.one(sql, (website, latest.0), |row| row.get(0))
     }
 }
 
 impl Writer<'_> {
-    /// No retry of this website waits longer than until `latest`.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Limits every retry of this website to `latest`.
     pub fn clamp_retries(&mut self, website: WebsiteId, latest: UtcMillis) -> Result<usize, StoreError> {
         let sql = "UPDATE outbox_batch SET due_at = ?2
                    WHERE website_id = ?1 AND state = 0 AND attempts > 0 AND due_at > ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.execute(params![website, latest.0])?)
+        self.execute(sql, (website, latest.0))
     }
 
-    /// Says what a sender does now.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn set_sender(&mut self, row: &SenderRow) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO sender VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        self.connection.prepare_cached(sql)?.execute(params![
-            row.website,
-            row.state.as_str(),
-            row.code,
-            row.reason,
-            row.since.0,
-            row.until.map(|at| at.0),
-            row.failures
-        ])?;
-        self.touch(Topic::Outbox);
-        Ok(())
-    }
-
-    /// Remembers until when the edge asked to be left alone, whatever becomes of the sender's state.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn set_edge_pause(&mut self, website: WebsiteId, until: UtcMillis) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO asked_pause VALUES (?1, ?2)";
-        self.connection
-            .prepare_cached(sql)?
-            .execute(params![website, until.0])?;
-        Ok(())
-    }
-
-    /// Makes every batch due now that waits for a retry of its own, except those whose events lie in the future.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Makes every batch due now that waits for a retry, except those whose events are dated in the future.
     pub fn retry_now(&mut self) -> Result<usize, StoreError> {
         let sql = "UPDATE outbox_batch SET due_at = last_attempt_at
                    WHERE state = 0 AND attempts > 0 AND due_at > last_attempt_at";
-        let hastened = self.connection.prepare_cached(sql)?.execute([])?;
+        let due = self.execute(sql, [])?;
         self.touch(Topic::Outbox);
-        Ok(hastened)
+        Ok(due)
     }
-}
 
-impl Writer<'_> {
-    /// Says what a sender does now, unless an operator paused it meanwhile: a pause is ended only by an operator.
-    /// `false` if it is paused.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Stores the end of a pause that the edge asked for. It is kept apart from the sender's state, which an operator or
+    /// a halt may replace meanwhile.
+    pub fn set_edge_pause(&mut self, website: WebsiteId, until: UtcMillis) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO asked_pause VALUES (?1, ?2)";
+        self.execute(sql, (website, until.0))?;
+        Ok(())
+    }
+
+    /// Stores the state of a sender.
+    pub fn set_sender(&mut self, row: &SenderRow) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO sender VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let (since, until) = (row.since.0, row.until.map(|at| at.0));
+        self.execute(
+            sql,
+            (
+                row.website,
+                row.state,
+                &row.code,
+                &row.reason,
+                since,
+                until,
+                row.failures,
+            ),
+        )?;
+        self.touch(Topic::Outbox);
+        Ok(())
+    }
+
+    /// Stores the state of a sender unless an operator paused it meanwhile: only an operator ends a pause. Returns false
+    /// if it is paused.
     pub fn report_sender(&mut self, row: &SenderRow) -> Result<bool, StoreError> {
-        let paused = self
-            .reader()
-            .senders()?
-            .iter()
-            .any(|sender| sender.website == row.website && sender.state == SenderState::Paused);
-        if !paused {
-            self.set_sender(row)?;
+        let sql = "SELECT state FROM sender WHERE website_id = ?1";
+        let stored = self.reader().first(sql, [row.website], |row| row.get(0))?;
+        if stored == Some(SenderState::Paused) {
+            return Ok(false);
         }
-        Ok(!paused)
+        self.set_sender(row)?;
+        Ok(true)
     }
 }
 
 fn read_sender(row: &Row<'_>) -> rusqlite::Result<SenderRow> {
     Ok(SenderRow {
         website: row.get(0)?,
-        state: SenderState::from_word(&row.get::<_, String>(1)?),
+        state: row.get(1)?,
         code: row.get(2)?,
         reason: row.get(3)?,
         since: UtcMillis(row.get(4)?),
-        until: row.get::<_, Option<i64>>(5)?.map(UtcMillis),
+        until: moment(row, 5)?,
         failures: row.get(6)?,
     })
 }

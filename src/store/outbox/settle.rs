@@ -1,67 +1,63 @@
-//! The edge's answers become states. Each answer is one transaction (grouped with others by the engine).
+//! Settlement: the edge's answers become states. Each answer is one transaction, which the engine groups with others.
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, params};
-
 use super::enqueue::Refusal;
-use super::{BatchBody, BatchId, EventKey, KindCode};
+use super::{BatchBody, BatchId, EventKey, FinalState, KindCode, RowState};
 use crate::store::meta::WebsiteId;
+use crate::store::sql::signed;
 use crate::store::{StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-/// What came back for a request.
+/// The answer to a request, or its absence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EdgeAnswer {
-    /// When.
     pub at: UtcMillis,
     /// HTTP status; `None` if there was no answer.
     pub status: Option<u16>,
     /// The request id, with the suffix that the edge appended if it answered.
     pub request_id: Option<String>,
-    /// The edge's code or a stable word of ours, if it was not a yes.
+    /// The edge's code or a stable word of ours, if the request was not accepted.
     pub code: Option<String>,
-    /// What was wrong, or what the edge noted beside its yes.
+    /// The error, or the edge's warnings about an accepted request.
     pub note: Option<String>,
     /// The same in words that quote nothing of the request; `None` if there are none.
     pub title: Option<String>,
-    /// From sending to the last byte of the answer.
+    /// Time from sending to the last byte of the answer.
     pub duration_ms: Option<u64>,
+}
+
+impl EdgeAnswer {
+    pub(super) fn millis(&self) -> Option<i64> {
+        self.duration_ms.map(signed)
+    }
 }
 
 /// A batch that the edge accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// The batch.
     pub id: BatchId,
-    /// Where it went.
     pub website: WebsiteId,
     /// Its events by kind ([`BatchBody::kinds`]).
     pub kinds: Vec<(KindCode, u64)>,
 }
 
-/// What became of one event, where it differs from the rest of its batch.
+/// The fate of one event that differs from the rest of its batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventVerdict {
-    /// Accepted by the edge, but not used: the reason, such as missing consent.
+    /// Accepted by the edge but not used, with the reason, such as missing consent.
     Suppressed(String),
-    /// The edge will never take it.
+    /// Refused for good.
     Parked(Refusal),
 }
 
 impl Writer<'_> {
-    /// The edge accepted these batches (I5: called only then).
-    ///
-    /// # Errors
-    /// If the store cannot be written; the batches stay pending and are sent again.
+    /// Marks batches as delivered. Call it only after the edge accepted them (I5).
     pub fn settle_delivered(&mut self, batches: &[Settled], answer: &EdgeAnswer) -> Result<(), StoreError> {
         self.settle_requests(&[(batches, answer)])
     }
 
-    /// [`Writer::settle_delivered`] for several requests with an answer each, for less than one by one.
-    ///
-    /// # Errors
-    /// As there.
+    /// Runs [`Writer::settle_delivered`] for several requests with an answer each, and counts their events together.
     pub fn settle_requests(&mut self, requests: &[(&[Settled], &EdgeAnswer)]) -> Result<(), StoreError> {
         let mut counts = BTreeMap::new();
         for (batches, answer) in requests {
@@ -75,60 +71,47 @@ impl Writer<'_> {
             }
         }
         for ((website, kind), count) in counts {
-            self.count_outcome(
-                website,
-                kind,
-                "delivered",
-                i64::try_from(count).unwrap_or(i64::MAX),
-            )?;
+            self.count_final(website, kind, FinalState::Delivered, signed(count))?;
         }
         Ok(())
     }
 
-    /// The edge decided on a batch event by event: those not named in `verdicts` (by index) were accepted.
-    ///
-    /// # Errors
-    /// If the store cannot be written; the batch stays pending.
+    /// Settles a batch event by event: those not named in `verdicts` (by position) were accepted.
     pub fn settle_each(
         &mut self,
         id: BatchId,
         verdicts: &[(usize, EventVerdict)],
         answer: &EdgeAnswer,
     ) -> Result<(), StoreError> {
-        let Some(body) = self.reader().batch_body(id)? else {
-            return Ok(());
-        };
-        let Some((website, attempts)) = self.pending_batch(id)? else {
+        let (Some((website, attempts)), Some(body)) =
+            (self.pending_batch(id)?, self.reader().batch_body(id)?)
+        else {
             return Ok(());
         };
         self.finish_batch(id, answer)?;
-        if verdicts
-            .iter()
-            .any(|(_, verdict)| matches!(verdict, EventVerdict::Parked(_)))
-        {
-            self.note_attempt(id, answer)?;
+        let parks = |(_, verdict): &(usize, EventVerdict)| matches!(verdict, EventVerdict::Parked(_));
+        if verdicts.iter().any(parks) {
+            self.record_attempt(id, answer)?;
         }
-        for (index, (key, json)) in body.events().enumerate() {
+        for (index, (entry, json)) in body.events().enumerate() {
+            let key = entry.key;
             match verdicts.iter().find(|(named, _)| *named == index) {
-                None => self.count_outcome(website, key.kind, "delivered", 1)?,
+                None => self.count_final(website, key.kind, FinalState::Delivered, 1)?,
                 Some((_, EventVerdict::Suppressed(reason))) => {
-                    self.set_event_state(key, 1)?;
+                    self.set_row_state(key, RowState::Suppressed)?;
                     self.insert_suppressed(key, website, reason, answer.at)?;
                 }
                 Some((_, EventVerdict::Parked(refusal))) => {
-                    self.set_event_state(key, 2)?;
+                    self.set_row_state(key, RowState::Parked)?;
                     self.insert_parked(key, website, refusal, answer.at)?;
-                    self.complete_parked(key, json, attempts, answer)?;
+                    self.complete_parked(entry, json, attempts + 1, answer)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// These batches were not accepted; they are sent again at `due_at`.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Records a failed request; its batches are sent again at `due_at`.
     pub fn record_failure(
         &mut self,
         ids: &[BatchId],
@@ -137,28 +120,27 @@ impl Writer<'_> {
     ) -> Result<(), StoreError> {
         let sql = "UPDATE outbox_batch SET attempts = attempts + 1, due_at = ?2, last_attempt_at = ?3, last_status = ?4,
                    last_error = ?5, request_id = ?6, duration_ms = ?7 WHERE id = ?1 AND state = 0";
+        let EdgeAnswer {
+            at,
+            status,
+            note,
+            request_id,
+            ..
+        } = answer;
         for id in ids {
-            let row = params![
-                id,
-                due_at.0,
-                answer.at.0,
-                answer.status,
-                answer.note,
-                answer.request_id,
-                millis(answer)
-            ];
-            if self.connection.prepare_cached(sql)?.execute(row)? == 1 {
-                self.note_attempt(*id, answer)?;
+            let row = (id, due_at.0, at.0, status, note, request_id, answer.millis());
+            if self.execute(sql, row)? == 1 {
+                self.record_attempt(*id, answer)?;
             }
         }
         Ok(())
     }
 
-    /// Splits a pending batch after its first `left` events, so that the half without the bad event can arrive. Both
-    /// halves keep the order of their events and everything that waits. Returns the new half.
+    /// Splits a pending batch after its first `left` events, so that the half without the bad event can be delivered.
+    /// Both halves keep the order of their events, and the batches that wait. Returns the new half.
     ///
     /// # Errors
-    /// If the store cannot be written, or `left` does not leave something on both sides.
+    /// `Invariant` if one half would be empty.
     pub fn split_batch(&mut self, id: BatchId, left: usize) -> Result<BatchId, StoreError> {
         let unsplittable =
             || StoreError::Invariant(format!("batch {id} cannot be split after {left} events"));
@@ -168,37 +150,43 @@ impl Writer<'_> {
         }
         let right = self.copy_batch_row(id)?;
         let (mut first, mut second) = (BatchBody::default(), BatchBody::default());
-        for (index, (key, json)) in body.events().enumerate() {
+        for (index, (entry, json)) in body.events().enumerate() {
             if index < left {
-                first.push(key, json);
+                first.push(entry.key, json, entry.person);
                 continue;
             }
-            second.push(key, json);
-            self.repoint(key, right)?;
+            second.push(entry.key, json, entry.person);
+            let sql = "UPDATE outbox_event SET batch_id = ?4 WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
+            self.execute(sql, (entry.key.order, entry.key.kind, entry.key.document, right))?;
         }
-        self.write_body(id, &first)?;
+        self.rewrite_body(id, &first)?;
         self.write_body(right, &second)?;
-        self.split_dependencies(id, right)?;
-        let shared = |key: &EventKey| second.entries.iter().any(|entry| entry.key.order == key.order);
-        if first.entries.iter().any(|entry| shared(&entry.key)) {
+        // Batches that waited for the whole wait for both halves; both halves wait for what the whole waited for.
+        for sql in [
+            "INSERT INTO outbox_dependency SELECT ?2, batch_id FROM outbox_dependency WHERE after_id = ?1",
+            "INSERT INTO outbox_dependency SELECT after_id, ?2 FROM outbox_dependency WHERE batch_id = ?1",
+        ] {
+            self.execute(sql, [id, right])?;
+        }
+        // An order with events in both halves: they are sent in order (I6).
+        let in_second = |order| second.entries.iter().any(|entry| entry.key.order == order);
+        if first.entries.iter().any(|entry| in_second(entry.key.order)) {
             self.add_dependencies(right, &[id])?;
         }
         self.touch(Topic::Outbox);
         Ok(right)
     }
 
-    pub(super) fn count_outcome(
+    pub(super) fn count_final(
         &mut self,
         website: WebsiteId,
         kind: KindCode,
-        outcome: &str,
+        state: FinalState,
         by: i64,
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO outbox_total VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT DO UPDATE SET events = events + excluded.events";
-        self.connection
-            .prepare_cached(sql)?
-            .execute(params![website, kind, outcome, by])?;
+        self.execute(sql, (website, kind, state, by))?;
         Ok(())
     }
 
@@ -209,70 +197,43 @@ impl Writer<'_> {
         reason: &str,
         at: UtcMillis,
     ) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO outbox_suppressed VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![key.order, key.kind, key.document, reason, at.0])?;
-        self.count_outcome(website, key.kind, "suppressed", 1)
+        let sql = "INSERT OR REPLACE INTO outbox_suppressed VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.execute(sql, (key.order, key.kind, key.document, reason, at.0))?;
+        self.count_final(website, key.kind, FinalState::Suppressed, 1)
     }
 
-    pub(super) fn set_event_state(&mut self, key: EventKey, state: i64) -> Result<(), StoreError> {
+    pub(super) fn set_row_state(&mut self, key: EventKey, state: RowState) -> Result<(), StoreError> {
         let sql = "UPDATE outbox_event SET state = ?4 WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.connection
-            .prepare_cached(sql)?
-            .execute(params![key.order, key.kind, key.document, state])?;
+        self.execute(sql, (key.order, key.kind, key.document, state))?;
         Ok(())
     }
 
-    /// Makes a pending batch final and lets go of those that wait for it. `false` if it was final already.
+    /// Makes a pending batch final and releases the batches that wait for it. Returns false if it was final already.
     fn finish_batch(&mut self, id: BatchId, answer: &EdgeAnswer) -> Result<bool, StoreError> {
         let sql = "UPDATE outbox_batch SET state = 1, attempts = attempts + 1, last_attempt_at = ?2, finished_at = ?2,
                    last_status = ?3, last_error = ?4, request_id = ?5, duration_ms = ?6 WHERE id = ?1 AND state = 0";
-        let row = params![
-            id,
-            answer.at.0,
-            answer.status,
-            answer.note,
-            answer.request_id,
-            millis(answer)
-        ];
-        if self.connection.prepare_cached(sql)?.execute(row)? == 0 {
+        let EdgeAnswer {
+            at,
+            status,
+            note,
+            request_id,
+            ..
+        } = answer;
+        if self.execute(sql, (id, at.0, status, note, request_id, answer.millis()))? == 0 {
             return Ok(false);
         }
         let sql = "DELETE FROM outbox_dependency WHERE after_id = ?1";
-        if self.connection.prepare_cached(sql)?.execute([id])? > 0 {
+        if self.execute(sql, [id])? > 0 {
             self.touch(Topic::Outbox);
         }
         Ok(true)
     }
 
+    /// Returns the website of a pending batch and the number of times it was sent.
     pub(super) fn pending_batch(&self, id: BatchId) -> Result<Option<(WebsiteId, u32)>, StoreError> {
         let sql = "SELECT website_id, attempts FROM outbox_batch WHERE id = ?1 AND state = 0";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement
-            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?)
-    }
-
-    /// Adds to a dead letter what only its last request knows.
-    fn complete_parked(
-        &mut self,
-        key: EventKey,
-        json: &[u8],
-        attempts: u32,
-        answer: &EdgeAnswer,
-    ) -> Result<(), StoreError> {
-        let sql = "UPDATE outbox_parked SET body = ?4, attempts = ?5, status = ?6, request_id = ?7
-                   WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.connection.prepare_cached(sql)?.execute(params![
-            key.order,
-            key.kind,
-            key.document,
-            json,
-            attempts + 1,
-            answer.status,
-            answer.request_id
-        ])?;
-        Ok(())
+        self.reader()
+            .first(sql, [id], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     fn copy_batch_row(&mut self, id: BatchId) -> Result<BatchId, StoreError> {
@@ -281,38 +242,11 @@ impl Writer<'_> {
                    SELECT website_id, class, state, 0, 0, created_at, changed_at, due_at,
                      attempts, last_attempt_at, last_status, last_error, request_id, duration_ms, walk_id, id, last_attempt_at
                    FROM outbox_batch WHERE id = ?1 AND state = 0";
-        if self.connection.prepare_cached(sql)?.execute([id])? == 0 {
+        if self.execute(sql, [id])? == 0 {
             return Err(StoreError::Invariant(format!(
                 "batch {id} is final and cannot be split"
             )));
         }
         Ok(self.connection.last_insert_rowid())
     }
-
-    pub(super) fn repoint(&mut self, key: EventKey, batch: BatchId) -> Result<(), StoreError> {
-        let sql =
-            "UPDATE outbox_event SET batch_id = ?4 WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.connection
-            .prepare_cached(sql)?
-            .execute(params![key.order, key.kind, key.document, batch])?;
-        Ok(())
-    }
-
-    /// What waited for the whole waits for both halves; what the whole waited for, both wait for.
-    fn split_dependencies(&mut self, whole: BatchId, right: BatchId) -> Result<(), StoreError> {
-        for sql in [
-            "INSERT INTO outbox_dependency SELECT ?2, batch_id FROM outbox_dependency WHERE after_id = ?1",
-            "INSERT INTO outbox_dependency SELECT after_id, ?2 FROM outbox_dependency WHERE batch_id = ?1",
-        ] {
-            self.connection.prepare_cached(sql)?.execute([whole, right])?;
-        }
-        Ok(())
-    }
-}
-
-/// SQLite's integers are signed.
-pub(super) fn millis(answer: &EdgeAnswer) -> Option<i64> {
-    answer
-        .duration_ms
-        .map(|millis| i64::try_from(millis).unwrap_or(i64::MAX))
 }

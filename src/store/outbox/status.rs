@@ -1,73 +1,64 @@
-//! What the outbox holds: of an order, and altogether.
+//! The contents of the outbox: for one order, and in total.
 
-use rusqlite::params;
-
-use super::{BatchId, Class, EventKey, KindCode};
+use super::{BatchId, BatchState, Class, EventKey, FinalState, KindCode, RowState};
 use crate::store::meta::WebsiteId;
+use crate::store::sql::count;
 use crate::store::{Reader, StoreError};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// How an event stands.
+/// The state of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventState {
-    /// Waits to be sent, or is on its way.
+    /// Waits to be sent, or is in flight.
     Pending,
     /// Accepted by the edge.
     Delivered,
-    /// Not used, with a reason.
+    /// Not sent or not used, with a reason.
     Suppressed,
-    /// Needs a decision.
+    /// Waits for an operator's decision.
     Parked,
 }
 
 /// An event that the outbox holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownEvent {
-    /// Which event.
     pub key: EventKey,
-    /// Its batch.
     pub batch: BatchId,
-    /// How it stands.
     pub state: EventState,
     /// The first eight bytes of its body's SHA-256.
     pub body_hash: i64,
 }
 
-/// What the outbox holds for a website.
+/// The contents of the outbox for one website.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebsiteOutbox {
-    /// The website.
     pub website: WebsiteId,
     /// Pending events of live changes.
     pub pending_live: u64,
-    /// Pending events of history.
+    /// Pending events of backfills.
     pub pending_history: u64,
-    /// Pending events, of both kinds, that were sent and not accepted: they are sent again.
+    /// Pending events of both classes that were sent before and not accepted.
     pub pending_retry: u64,
-    /// When the oldest pending change was noticed.
+    /// Time at which the oldest pending change was captured.
     pub oldest: Option<UtcMillis>,
-    /// Events by kind and final outcome.
-    pub totals: Vec<(KindCode, String, u64)>,
+    /// Number of events by kind and final state.
+    pub totals: Vec<(KindCode, FinalState, u64)>,
 }
 
 impl Reader<'_> {
-    /// All events of an order, by kind and document.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns all events of an order, by kind and document.
     pub fn events_of(&self, order: OrderId) -> Result<Vec<KnownEvent>, StoreError> {
         let sql =
             "SELECT e.kind, e.document_id, e.batch_id, e.state, e.body_hash, b.state FROM outbox_event e
                    LEFT JOIN outbox_batch b ON b.id = e.batch_id
                    WHERE e.order_id = ?1 ORDER BY e.kind, e.document_id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([order], |row| {
-            let state = match (row.get::<_, i64>(3)?, row.get::<_, Option<i64>>(5)?) {
-                (1, _) => EventState::Suppressed,
-                (2, _) => EventState::Parked,
-                (_, Some(0)) => EventState::Pending,
-                _ => EventState::Delivered,
+        self.all(sql, [order], |row| {
+            let state = match (row.get(3)?, row.get::<_, Option<BatchState>>(5)?) {
+                (RowState::Suppressed, _) => EventState::Suppressed,
+                (RowState::Parked, _) => EventState::Parked,
+                (RowState::AsBatch, Some(BatchState::Pending)) => EventState::Pending,
+                (RowState::AsBatch, Some(BatchState::Delivered) | None) => EventState::Delivered,
             };
             Ok(KnownEvent {
                 key: EventKey {
@@ -79,83 +70,55 @@ impl Reader<'_> {
                 state,
                 body_hash: row.get(4)?,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
-    /// What the outbox holds for each website. Costs as much as there are pending batches; delivered ones cost nothing.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the contents of the outbox for each website. Its cost grows with the pending batches, not with the
+    /// delivered ones.
     pub fn outbox_by_website(&self) -> Result<Vec<WebsiteOutbox>, StoreError> {
-        let mut all: Vec<WebsiteOutbox> = self
-            .websites()?
-            .into_iter()
-            .map(|(website, _)| WebsiteOutbox {
+        let mut all = Vec::new();
+        for (website, _) in self.websites()? {
+            let mut outbox = WebsiteOutbox {
                 website,
                 ..WebsiteOutbox::default()
-            })
-            .collect();
-        for outbox in &mut all {
-            self.read_pending(outbox)?;
-            self.read_totals(outbox)?;
+            };
+            self.add_pending(&mut outbox)?;
+            let sql = "SELECT kind, outcome, events FROM outbox_total WHERE website_id = ?1 AND events <> 0";
+            outbox.totals = self.all(sql, [website], |row| {
+                Ok((row.get(0)?, row.get(1)?, count(row, 2)?))
+            })?;
+            all.push(outbox);
         }
         Ok(all)
     }
 
-    /// Events that wait, of all websites: what the bound of the outbox is compared with.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Counts the pending events of all websites; the bound of the outbox applies to them.
     pub fn pending_events(&self) -> Result<u64, StoreError> {
         let sql = "SELECT coalesce(sum(events), 0) FROM outbox_batch WHERE state = 0";
-        let count: i64 = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or_default())
+        self.one(sql, [], |row| count(row, 0))
     }
 
-    /// Events that wait, by website; those without are absent.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Counts the pending events of each website that has some.
     pub fn pending_by_website(&self) -> Result<Vec<(WebsiteId, u64)>, StoreError> {
         let sql = "SELECT website_id, sum(events) FROM outbox_batch WHERE state = 0 GROUP BY website_id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| {
-            let events = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
-            Ok((row.get(0)?, events))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.all(sql, [], |row| Ok((row.get(0)?, count(row, 1)?)))
     }
 
-    fn read_pending(&self, outbox: &mut WebsiteOutbox) -> Result<(), StoreError> {
+    fn add_pending(&self, outbox: &mut WebsiteOutbox) -> Result<(), StoreError> {
         let sql =
             "SELECT class, sum(events), min(changed_at), sum(CASE WHEN attempts > 0 THEN events ELSE 0 END)
                    FROM outbox_batch WHERE website_id = ?1 AND state = 0 GROUP BY class";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![outbox.website])?;
-        while let Some(row) = rows.next()? {
-            let events = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
+        let classes = self.all(sql, [outbox.website], |row| {
             let oldest = UtcMillis(row.get(2)?);
-            outbox.pending_retry += u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
-            match Class::from_code(row.get(0)?) {
+            Ok((row.get(0)?, count(row, 1)?, oldest, count(row, 3)?))
+        })?;
+        for (class, events, oldest, retry) in classes {
+            match class {
                 Class::Live => outbox.pending_live = events,
                 Class::History => outbox.pending_history = events,
             }
+            outbox.pending_retry += retry;
             outbox.oldest = Some(outbox.oldest.map_or(oldest, |earlier| earlier.min(oldest)));
-        }
-        Ok(())
-    }
-
-    fn read_totals(&self, outbox: &mut WebsiteOutbox) -> Result<(), StoreError> {
-        let sql = "SELECT kind, outcome, events FROM outbox_total WHERE website_id = ?1 AND events <> 0";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![outbox.website])?;
-        while let Some(row) = rows.next()? {
-            let events = u64::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
-            outbox.totals.push((row.get(0)?, row.get(1)?, events));
         }
         Ok(())
     }

@@ -262,8 +262,8 @@ impl Rig {
                 let body = r.batch_body(event.batch)?;
                 let json = body
                     .as_ref()
-                    .and_then(|body| body.events().find(|(key, _)| *key == event.key));
-                bodies.extend(json.map(|(key, json)| (key, json.to_vec())));
+                    .and_then(|body| body.events().find(|(entry, _)| entry.key == event.key));
+                bodies.extend(json.map(|(entry, json)| (entry.key, json.to_vec())));
             }
             Ok((states, bodies, r.view_version()?, r.changelog_head()?))
         };
@@ -284,7 +284,7 @@ impl Rig {
 
     async fn keys(&self, batch: BatchId) -> Result<Vec<EventKey>, TestCaseError> {
         let body = self.read(move |r| r.batch_body(batch)).await?;
-        Ok(body.unwrap().events().map(|(key, _)| key).collect())
+        Ok(body.unwrap().entries.iter().map(|entry| entry.key).collect())
     }
 
     fn answer(&mut self, status: u16) -> EdgeAnswer {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use orderfeed::store::feed::Exported;
-use orderfeed::store::outbox::{EventState, KnownEvent, ParkedFilter};
+use orderfeed::store::outbox::{EventState, FinalState, KnownEvent, ParkedFilter};
 use orderfeed::store::views::IndexerStatus;
 use orderfeed::store::{Reader, Store, StoreError, StoreView};
 use uuid::Uuid;
@@ -149,21 +149,21 @@ fn look(reader: &Reader<'_>, orders: &[i64]) -> Result<Seen, StoreError> {
 
 /// What was counted as it happened is what there is.
 fn check_totals(reader: &Reader<'_>, seen: &mut Seen) -> Result<(), StoreError> {
-    let mut counted: BTreeMap<(u8, String), i64> = BTreeMap::new();
+    let mut counted: BTreeMap<(u8, FinalState), i64> = BTreeMap::new();
     for website in reader.outbox_by_website()? {
-        for (kind, outcome, events) in website.totals {
-            *counted.entry((kind, outcome)).or_default() += events.cast_signed();
+        for (kind, state, events) in website.totals {
+            *counted.entry((kind, state)).or_default() += events.cast_signed();
         }
     }
-    let mut found: BTreeMap<(u8, String), i64> = BTreeMap::new();
+    let mut found: BTreeMap<(u8, FinalState), i64> = BTreeMap::new();
     for event in &seen.events {
-        let word = match event.state {
+        let state = match event.state {
             EventState::Pending => continue,
-            EventState::Delivered => "delivered",
-            EventState::Suppressed => "suppressed",
-            EventState::Parked => "parked",
+            EventState::Delivered => FinalState::Delivered,
+            EventState::Suppressed => FinalState::Suppressed,
+            EventState::Parked => FinalState::Parked,
         };
-        *found.entry((event.key.kind, word.to_owned())).or_default() += 1;
+        *found.entry((event.key.kind, state)).or_default() += 1;
     }
     if counted != found {
         seen.wrong

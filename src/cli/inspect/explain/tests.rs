@@ -118,10 +118,10 @@ fn events(order: OrderId, kinds: &[EventKind]) -> OrderEvents {
         kind: kind.code(),
         document: document(order, *kind),
         not_before: at(0),
+        person: None,
         body: Ok(format!("{{\"xdm\":\"{order}/{kind}\"}}").into_bytes()),
     };
     OrderEvents {
-        person: None,
         backfill: None,
         order,
         website: 1,

@@ -33,12 +33,12 @@ async fn park(store: &Store, orders: std::ops::Range<i64>) {
             website,
             class: Class::Live,
             changed_at: NOW,
-            person: None,
             backfill: None,
             events: vec![NewEvent {
                 kind: 1,
                 document: order,
                 not_before: NOW,
+                person: None,
                 body: Err(Refusal {
                     code: if order % 2 == 0 { "even" } else { "odd" }.to_owned(),
                     detail: "made up".to_owned(),

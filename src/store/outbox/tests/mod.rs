@@ -26,6 +26,7 @@ pub(super) fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEv
         kind: *kind,
         document: order,
         not_before: UtcMillis(0),
+        person: None,
         body: Ok(json(&format!("{order}/{kind}"))),
     };
     OrderEvents {
@@ -33,7 +34,6 @@ pub(super) fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEv
         website: 1,
         class,
         changed_at: NOW,
-        person: None,
         backfill: None,
         events: kinds.iter().map(event).collect(),
     }
@@ -360,7 +360,7 @@ async fn answers_that_are_settled_together_are_counted_once_for_each_batch() {
     }
     write(&store, |w| w.website_id("base")).await;
     let all = store.read(|r| r.outbox_by_website()).await.unwrap();
-    let delivered = |kind, count| (kind, "delivered".to_owned(), count);
+    let delivered = |kind, count| (kind, FinalState::Delivered, count);
     assert_eq!(all[0].totals, [delivered(1, 2), delivered(2, 1)]);
 }
 
