@@ -209,7 +209,7 @@ impl Writer<'_> {
 }
 
 impl Reader<'_> {
-    /// Batches that hold events of this order and are not final.
+    /// Returns the pending batches that hold events of this order.
     fn open_batches_of(&self, order: OrderId) -> Result<Vec<BatchId>, StoreError> {
         let sql = "SELECT DISTINCT e.batch_id FROM outbox_event e JOIN outbox_batch b ON b.id = e.batch_id
                    WHERE e.order_id = ?1 AND e.state = 0 AND b.state = 0";
