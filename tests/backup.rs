@@ -1,5 +1,5 @@
-//! A backup is made beside the running daemon, is sound, and is there as a whole or not at all; a store that is restored
-//! from it loses nothing and repeats with the same bytes.
+//! A backup taken beside the running daemon is sound, and complete or absent. A store restored from it loses nothing
+//! and repeats events with the same bytes.
 
 use std::collections::HashSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,10 +13,10 @@ use crate::support::daemon::{Installation, eventually, say};
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// Nobody listens there.
+/// A local address without a listener.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// The ids of all events that the store in `file` knows.
+/// Returns the ids of all events in the store `file`.
 fn held(file: &Path) -> HashSet<String> {
     let conn = rusqlite::Connection::open(file).unwrap();
     let mut statement = conn
@@ -33,7 +33,7 @@ fn held(file: &Path) -> HashSet<String> {
         .collect()
 }
 
-/// What else lies where `file` is, with its name in its own.
+/// Returns the other files in the directory of `file` whose names contain its name.
 fn leftovers(file: &Path) -> Vec<String> {
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     std::fs::read_dir(file.parent().unwrap())
@@ -66,7 +66,7 @@ async fn a_backup_amid_traffic_restores_without_loss_and_repeats_with_the_same_b
     let expected = house.expected();
     eventually("the first sync", || house.is_served(&edge, expected.len()));
 
-    // Some of what the backup holds is still pending then, and is delivered after it.
+    // Some events in the backup are still pending, and delivered after it.
     edge.configure(|config| config.latency_ms = 4_000);
     let file = house.installation.path("backup.db");
     for _ in 0..60 {
@@ -115,7 +115,7 @@ async fn a_backup_amid_traffic_restores_without_loss_and_repeats_with_the_same_b
     for _ in 0..20 {
         house.act();
     }
-    // The killed daemon's log is still there: read into the restored store, it would ruin it.
+    // The killed daemon's WAL still exists. Replayed into the restored store, it would corrupt it.
     let said = command(&house.installation, "restore", &file, &[]).ok();
     assert!(
         said.contains("was restored") && said.contains(".before-restore-"),
@@ -172,7 +172,7 @@ fn a_name_that_is_taken_is_left_alone_and_forced_on_demand() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("--force"), "{ran:?}");
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
-    // A run that was killed left this; it is nobody's.
+    // Left by a killed run and used by no process.
     std::fs::write(installation.path("backup.db.partial"), "half").unwrap();
     let report = command(installation, "backup", &file, &["--force", "--json"]).ok();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();

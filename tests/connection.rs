@@ -1,4 +1,4 @@
-//! `test-connection` says what is wrong, what to do, and ends with the code that a script expects; nothing is ingested.
+//! `test-connection` reports the problem and the remedy, and ends with the documented exit code. Nothing is ingested.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 const OTHER_DATASTREAM: &str = "11111111-2222-4333-8444-555555555555";
 
-/// What the operator wrote.
+/// The configuration under test.
 struct Written {
     edge: String,
     token_url: String,
@@ -60,7 +60,7 @@ impl Written {
         std::fs::write(dir.join("orderfeed.toml"), text).unwrap();
     }
 
-    /// Runs the command; returns its exit code and what it printed.
+    /// Runs the command and returns its exit code and output.
     async fn tested(&self, args: &[&str]) -> (i32, String) {
         let dir = tempfile::tempdir().unwrap();
         self.write(dir.path());
@@ -168,7 +168,7 @@ async fn wrong_credentials_are_told_apart() {
 #[tokio::test]
 async fn an_edge_that_is_down_or_ill_is_unreachable() {
     let emulator = edge().await;
-    // Nobody listens on the discard port of this machine.
+    // The discard port of this machine has no listener.
     let down = Written {
         edge: "http://127.0.0.1:9".to_owned(),
         ..Written::for_edge(&emulator)

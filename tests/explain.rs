@@ -1,4 +1,4 @@
-//! Whoever asks `explain` about an order understands its life: beside a running daemon, without one, without the source.
+//! `explain` shows the whole life of an order: beside a running daemon, without one, and without the source.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -35,7 +35,7 @@ impl Drop for Place {
 }
 
 impl Place {
-    /// A shop with a history of thirty orders, and an edge.
+    /// Creates a shop with a history of thirty orders, and an edge.
     async fn new() -> Self {
         let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
         let place = Self {
@@ -110,7 +110,7 @@ impl Place {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// Asks about `number` until its life is as wanted.
+    /// Runs `explain` for order `number` until its report satisfies `wanted`.
     async fn json_when(&self, number: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let asked = async {
             loop {
@@ -125,7 +125,7 @@ impl Place {
     }
 }
 
-/// The number of an order in the shop.
+/// Returns the number of an order in the shop.
 fn some_number(shop: &Path) -> String {
     let connection = rusqlite::Connection::open(shop).unwrap();
     let sql = "SELECT increment_id FROM sales_order WHERE store_id IS NOT NULL ORDER BY entity_id LIMIT 1";

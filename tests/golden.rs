@@ -1,6 +1,6 @@
-//! What the program says about itself, held in files: the help of every command, and the page that lists every key.
+//! Golden files of the program's descriptions of itself: the help of every command, and the page of all keys.
 //!
-//! The metrics and the shapes for scripts are snapshots beside their code (`src/daemon/metrics`, `src/cli`).
+//! The metrics and the JSON shapes are snapshots beside their code (`src/daemon/metrics`, `src/cli`).
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -46,7 +46,7 @@ fn program() -> Command {
     command
 }
 
-/// The help of a command and of all below it, by its words.
+/// Collects the help of a command and its subcommands, by the words of the command.
 fn collect(words: &[String], pages: &mut BTreeMap<String, String>) {
     let output = program().args(words).arg("--help").output().unwrap();
     assert!(output.status.success(), "{words:?}");
@@ -58,7 +58,7 @@ fn collect(words: &[String], pages: &mut BTreeMap<String, String>) {
     pages.insert(name.replace(' ', "-").replace(':', "_") + ".txt", page);
 }
 
-/// The names under "Commands:", two spaces in.
+/// Returns the names under "Commands:", which are indented by two spaces.
 fn commands(page: &str) -> Vec<String> {
     let listed = page.lines().skip_while(|line| *line != "Commands:").skip(1);
     let listed = listed.take_while(|line| !line.is_empty());

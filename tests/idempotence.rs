@@ -1,5 +1,5 @@
-//! Nothing is sent twice: neither by changing a row again, nor by reindexing, nor by synchronizing again; and what is
-//! sent again on purpose has the same id and the same bytes.
+//! Idempotence: neither another change of a row, nor a reindex, nor a resync sends an event twice, and a forced
+//! resend has the same id and the same bytes.
 
 use crate::support::daemon::{Ran, eventually};
 use crate::support::edge;

@@ -1,5 +1,5 @@
-//! Writes and syncs of the store that fail below SQLite, from the n-th one on: the daemon ends with a sentence, and once
-//! the disk works again it goes on where it was. `ORDERFEED_IO_FAULTS` asks for more moments than in CI.
+//! Writes and syncs of the store that fail below SQLite, from the n-th one on: the daemon ends with a clear error,
+//! and continues where it was once the disk works again. `ORDERFEED_IO_FAULTS` sets the number of faults.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn a_disk_that_fails_ends_the_daemon_with_a_sentence_and_nothing_is_lost()
     let mut dice = fastrand::Rng::with_seed(3);
     for round in 0..rounds {
         let kind = ["eio", "enospc", "short", "fsync"][round % 4];
-        // Some while the store is made, others while it works; a single failure, or a disk that is gone.
+        // Some fail while the store is created, others during operation; either once or for good.
         let first = if round < 4 {
             dice.u64(1..60)
         } else {
@@ -42,7 +42,7 @@ async fn a_disk_that_fails_ends_the_daemon_with_a_sentence_and_nothing_is_lost()
             house.act();
             std::thread::sleep(Duration::from_millis(100));
         }
-        // A single failure may hit something that is tried again; then the daemon is well and goes on.
+        // A single failure may hit an operation that is retried. The daemon then continues.
         if daemon.is_running() && times == 1 {
             daemon.kill();
             continue;
@@ -65,7 +65,7 @@ async fn a_disk_that_fails_ends_the_daemon_with_a_sentence_and_nothing_is_lost()
         );
     }
     let daemon = house.installation.start();
-    // Something new, so that the daemon has certainly begun before it is stopped.
+    // A new order, whose delivery proves that the daemon has started before it is stopped.
     house.place();
     let expected = house.expected();
     eventually("everything arrives", || house.is_served(&edge, expected.len()));

@@ -1,4 +1,4 @@
-//! Whole-program tests. One file is one promise that the README makes; `support` is what they share.
+//! Whole-program tests. Each file covers one promise of the README; `support` has the shared code.
 
 mod answers;
 mod backup;

@@ -1,7 +1,8 @@
-//! The main job on a real MariaDB: every order status event of twenty thousand orders reaches the edge exactly once, then
-//! every change, also while the daemon is killed again and again and the edge misbehaves.
+//! The main job on a real MariaDB: every order status event of twenty thousand orders reaches the edge exactly once,
+//! and so does every change, while the daemon is killed repeatedly and the edge fails.
 //!
-//! What must arrive is computed by SQL from the shop's tables alone (`support::oracle`); event ids are recomputed from it.
+//! The expected events are computed by SQL from the shop's tables alone (`orderfeed_test_support::oracle`), and their
+//! ids from those.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,15 +24,15 @@ use crate::support::oracle::{self, Expected};
 const ORDERS: usize = 20_000;
 const LIVE_CHANGES: usize = 2_000;
 const KILLS: usize = 20;
-/// How long the daemon lives at most, where it is not killed in the middle of delivering.
+/// Longest life of a daemon that is not killed during delivery.
 const LIFE_MS: u64 = 2_500;
-/// The same for the long form.
+/// Longest life in the long form of the test.
 const SHORT_LIFE_MS: u64 = 800;
-/// Live changes a second.
+/// Live changes per second.
 const PACE: u64 = 50;
-/// How far back the shop's history goes, in milliseconds.
+/// Length of the shop's history, in milliseconds.
 const PAST: i64 = 400 * 86_400_000;
-/// Generous: a debug build on two cores that other tests use as well.
+/// Generous, because debug builds of other tests share two cores with this one.
 const SYNC_LIMIT: Duration = Duration::from_secs(420);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,13 +117,13 @@ async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_throug
     ));
 }
 
-/// An account that may do what the documentation says and no more, and a daemon that uses it.
+/// Creates an account with exactly the documented grants and an installation that uses it.
 async fn installation(database: &Database, edge: &EmulatorHandle) -> Installation {
     let user = format!("feed_{}", database.name());
     database
         .execute(&format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'"))
         .await;
-    // These belong to tables that the shop does not have, and the documentation says to leave such statements out.
+    // These grants are for tables that the shop lacks. The documentation advises leaving such statements out.
     let lacks = |grant: &String| grant.contains("eav_") || grant.contains("_entity_int`");
     for grant in grants(Capture::Poll, &user, database.name(), "")
         .iter()
@@ -151,19 +152,20 @@ fn served(installation: &Installation, edge: &EmulatorHandle, expected: &BTreeSe
     });
 }
 
-/// `ORDERFEED_KILLS=2000` is the long form.
+/// Returns the number of kills. `ORDERFEED_KILLS=2000` is the long form.
 fn kills() -> usize {
     std::env::var("ORDERFEED_KILLS")
         .map_or(KILLS, |kills| kills.parse().expect("ORDERFEED_KILLS is a number"))
 }
 
-/// Kills the daemon, every other time in the middle of delivering; returns how often requests were in flight.
+/// Kills the daemon repeatedly, every other time during delivery. Returns the number of kills with requests in
+/// flight.
 fn kill_again_and_again(installation: &Installation, edge: &EmulatorHandle, kills: usize) -> usize {
     let life = if kills > KILLS { SHORT_LIFE_MS } else { LIFE_MS };
     let mut random = fastrand::Rng::with_seed(9);
     let mut in_delivery = 0;
     for kill in 0..kills {
-        // Requests whose client was killed are never answered: they are no longer in flight.
+        // Requests of a killed client are never answered, so they do not count as in flight.
         let (before, orphaned) = (edge.totals().requests, edge::unanswered(edge));
         let mut daemon = installation.start();
         if kill % 2 == 0 {
@@ -188,7 +190,7 @@ fn kill_again_and_again(installation: &Installation, edge: &EmulatorHandle, kill
     in_delivery
 }
 
-/// Shoppers and merchants at work, at a steady pace, until they may stop.
+/// Background changes of the shop at a steady rate.
 struct Live {
     may_stop: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<usize>,
@@ -211,7 +213,7 @@ impl Live {
         Self { may_stop, task }
     }
 
-    /// Ends it; returns how many changes there were, at least [`LIVE_CHANGES`].
+    /// Stops the changes and returns their number, at least [`LIVE_CHANGES`].
     async fn end(self) -> usize {
         self.may_stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap()

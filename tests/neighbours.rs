@@ -1,6 +1,6 @@
-//! One website's trouble is not another's: while one stands, with thousands of events waiting or with every lane in a
-//! request that nobody answers, the other's events leave as they always did. And whoever waits for all of them is told which
-//! one stands, and what to do.
+//! Isolation between websites: while one is halted with thousands of pending events, or has every lane in a request
+//! without an answer, the other's events are delivered as fast as before. A command that waits for all of them
+//! reports the blocked website and the remedy.
 
 use orderfeed::store::outbox::{SenderRow, SenderState};
 use orderfeed_emulator::{EmulatorHandle, RequestRow};
@@ -10,14 +10,14 @@ use crate::support::daemon::{Daemon, eventually, now, say};
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// The website that gets into trouble, and the one that must not notice; both by code and by the index of its datastream.
+/// The website that is blocked, and the one that must not be affected, as code and index of the datastream.
 const TROUBLED: (&str, usize) = ("base", 0);
 const CALM: (&str, usize) = ("eu", 1);
-/// Orders by which the latency of the calm one is measured, each time.
+/// Number of orders in each measurement of the calm website's latency.
 const MEASURED: usize = 30;
-/// A store view of a website that is not configured: its orders have no events until they are moved.
+/// A store view of a website without configuration. Its orders have no events until they are moved.
 const NOWHERE: i64 = 999;
-/// What the latency may vary by on a busy machine: a factor, and milliseconds (the source is polled every 50).
+/// Allowed increase of the latency on a busy machine: a factor, and milliseconds (the source is polled every 50).
 const FACTOR: i64 = 3;
 const SLACK_MS: i64 = 50;
 
@@ -25,14 +25,14 @@ struct Street {
     edge: EmulatorHandle,
     house: ShopHouse,
     shop: rusqlite::Connection,
-    /// Orders that were not moved yet.
+    /// Orders not moved yet.
     spare: Vec<i64>,
-    /// Order numbers that were moved to the calm website, in order.
+    /// Numbers of the orders moved to the calm website, in order.
     moved: Vec<String>,
 }
 
 impl Street {
-    /// A shop with `orders` orders, all of a website that is not configured.
+    /// Creates a shop with `orders` orders, all of a website without configuration.
     async fn new(orders: usize) -> Self {
         let edge = edge::start().await;
         let house = ShopHouse::new(&edge.server_url(), orders);
@@ -61,7 +61,7 @@ impl Street {
         }
     }
 
-    /// Gives the next `orders` orders to a website, in one transaction: a live change of each.
+    /// Moves the next `orders` orders to a website in one transaction, which is a live change of each.
     fn give(&mut self, orders: usize, website: &str) -> Vec<i64> {
         let given = self.spare.split_off(self.spare.len() - orders);
         let sql = "UPDATE sales_order SET store_id = (SELECT min(store_id) FROM store JOIN store_website USING (website_id)
@@ -93,8 +93,8 @@ impl Street {
         pending.unwrap_or_default()
     }
 
-    /// Gives one order to the calm website and waits until it has arrived, as one request that is taken at once: from commit
-    /// to arrival, in milliseconds.
+    /// Moves one order to the calm website and waits for its only request, which must be accepted at once. Returns
+    /// the time from commit to arrival, in milliseconds.
     fn measure(&mut self) -> i64 {
         let before = self.requests(CALM).len();
         let changed = now();
@@ -113,7 +113,7 @@ impl Street {
         arrived.received_at.millis_since(changed)
     }
 
-    /// The calm website's orders reached the edge in the order in which they changed.
+    /// Asserts that the calm website's orders reached the edge in the order of their changes.
     #[track_caller]
     fn assert_calm_kept_order(&self) {
         let datastream = edge::datastream(CALM.1);
@@ -143,7 +143,7 @@ fn state(house: &ShopHouse, website: &str) -> Option<SenderState> {
     state.flatten()
 }
 
-/// In turns here and where all is well, so that whatever else the machine does slows both: the median of each.
+/// Measures both in turns, so that other load on the machine slows both equally. Returns the median of each.
 fn side_by_side(street: &mut Street, well: &mut Street) -> [i64; 2] {
     let mut millis = [Vec::new(), Vec::new()];
     for _ in 0..MEASURED {
@@ -160,7 +160,7 @@ fn side_by_side(street: &mut Street, well: &mut Street) -> [i64; 2] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_website_that_is_halted_or_hangs_does_not_change_the_latency_of_another() {
     let mut street = Street::new(800).await;
-    // A twin, where nothing ever happens.
+    // A control instance without any blocked website.
     let mut well = Street::new(150).await;
     let daemons = [&street, &well].map(|street| street.house.installation.start());
     for street in [&street, &well] {
@@ -192,7 +192,7 @@ async fn a_website_that_is_halted_or_hangs_does_not_change_the_latency_of_anothe
     assert_eq!(street.pending(TROUBLED.0), backlog, "it stood all the while");
     assert_eq!(state(&street.house, TROUBLED.0), Some(SenderState::Halted));
 
-    // Now it takes requests and answers none.
+    // The edge now receives requests and answers none.
     let of_troubled = format!("\"websiteCode\":\"{}\"", TROUBLED.0);
     let hang = json!([{"hang_ms": 600_000, "times": 0, "match": {"contains_id": of_troubled}}]);
     street.edge.script_json(hang).unwrap();
@@ -262,7 +262,7 @@ async fn a_resync_that_waits_says_which_websites_stand_and_ends_with_69() {
         "{ran:?}"
     );
     assert_eq!((about("jp"), about("uk")), (vec![], vec![]), "{ran:?}");
-    // The others' events were waited for.
+    // The command waited for the other websites' events.
     let waiting: u64 = [halted[0], paused[0]]
         .iter()
         .map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap())

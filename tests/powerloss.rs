@@ -1,5 +1,5 @@
-//! Power cuts: whatever the disk had not been told to keep is gone, in whole or sector by sector. What the edge has seen
-//! is in the store, byte for byte, and a daemon that starts on what is left delivers the rest.
+//! Power cuts: unsynced writes are lost, as a whole or sector by sector. Every event received by the edge is in the
+//! store, byte for byte, and a daemon started on the remains delivers the rest.
 //!
 //! The real daemon runs on a watched disk (`support::disk`). `ORDERFEED_POWER_CUTS` asks for more cuts than in CI.
 
@@ -27,7 +27,7 @@ fn start_watched(house: &ShopHouse, log: &Path) -> Daemon {
     })
 }
 
-/// All events that the store holds with their bytes, by id.
+/// Returns the bytes of all events in the store, by id.
 fn held(store: &Path) -> BTreeMap<String, Vec<u8>> {
     let connection = rusqlite::Connection::open(store).unwrap();
     let mut statement = connection.prepare("SELECT batch_id FROM outbox_body").unwrap();
@@ -50,16 +50,16 @@ fn held(store: &Path) -> BTreeMap<String, Vec<u8>> {
     StoreView::open(store).unwrap().read(read).unwrap()
 }
 
-/// What is wrong after a power cut; empty if nothing is.
+/// Returns the violations found after a power cut.
 fn after_cut(record: &Record, steps: usize, unsynced: Unsynced, dir: &Path) -> Vec<String> {
-    // A place of its own: the threads that read a store may close it a little later than whoever lets go of it, and the
-    // last to close removes the log, which would be the next cut's.
+    // Each cut has a directory of its own: reader threads may close the store slightly after its handle is dropped,
+    // and the last to close removes the WAL, which could otherwise be that of the next cut.
     let own = tempfile::tempdir_in(dir).unwrap();
     let store = own.path().join("cut.db");
     disk::put(&store, &record.after(steps, unsynced));
     let sent = record.sent_before(steps);
     if sent.is_empty() {
-        // Perhaps there was no store yet; what there is can be opened all the same.
+        // There may have been no store yet. The remains must be usable all the same.
         return Store::open(&store)
             .err()
             .map(|error| format!("{steps} {unsynced:?}: {error}"))
@@ -87,7 +87,7 @@ async fn what_the_edge_has_seen_survives_a_power_cut_at_any_moment() {
     let mut wrong = Vec::new();
     let mut tried = 0;
     let mut sent = 0;
-    // The history, then live changes on a store that was checkpointed by a clean stop.
+    // First the history, then live changes on a store checkpointed by a clean stop.
     for life in 0..2 {
         let begin = disk::files(&store);
         let log = house.installation.path(&format!("disk-{life}.log"));
@@ -139,7 +139,7 @@ async fn a_daemon_goes_on_after_power_cuts_and_delivers_everything_with_the_same
             std::thread::sleep(Duration::from_millis(dice.u64(20..160)));
         }
         daemon.kill();
-        // The machine is off: what was not synced is gone.
+        // The machine is off and has lost the unsynced writes.
         let record = Record::read(&log, begin);
         let unsynced = if dice.bool() {
             Unsynced::Lost

@@ -1,5 +1,5 @@
-//! The simulated shop is a fair stand-in for Commerce: a real MariaDB takes everything that it writes, and finds in
-//! it what the embedded SQLite file holds.
+//! The simulated shop represents Commerce faithfully: a real MariaDB accepts everything it writes and then holds the
+//! same rows as the embedded SQLite file.
 
 use std::collections::BTreeSet;
 
@@ -148,8 +148,8 @@ async fn a_private_server_survives_a_kill_with_what_it_had_committed_before_a_st
     assert_eq!(orders, Some(30));
 }
 
-/// Writes a shop of 200 orders as SQL for a server, into the file that `ORDERFEED_SHOP_SQL` names. `tests/package/boot`
-/// fills the database of its machine with it.
+/// Writes a shop of 200 orders as SQL to the file named by `ORDERFEED_SHOP_SQL`. `tests/package/boot` loads it into
+/// the database of its machine.
 #[test]
 #[ignore = "makes a file for tests/package/boot"]
 fn writes_a_shop_as_sql_for_a_server() {
@@ -172,7 +172,7 @@ fn writes_a_shop_as_sql_for_a_server() {
     std::fs::write(path, sql).unwrap();
 }
 
-/// The statement with its parameters in their places. A placeholder is the only question mark that its text holds.
+/// Returns the statement with its parameters inlined. Its text contains no question marks but the placeholders.
 fn literal(statement: &Statement) -> String {
     let mut parts = statement.sql.split('?');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -233,7 +233,7 @@ fn every_kind_of_event_and_product_occurs_in_five_hundred_orders() {
     }
 }
 
-/// Every row with every column as text, which is how SQLite keeps amounts and timestamps.
+/// Returns every row with every column as text, the form in which SQLite stores amounts and timestamps.
 async fn mariadb_rows(conn: &mut mysql_async::Conn, table: &Table) -> Vec<String> {
     let columns: Vec<String> = table
         .columns()

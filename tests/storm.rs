@@ -1,7 +1,7 @@
-//! A bad day at the edge: refusals, pauses, resets, hangs, an expired token and orders that it will never take, in front
-//! of the real daemon with a long history to send. Nothing is lost, nothing changes, and only the poison is parked.
+//! The real daemon sends a long history to a failing edge: refusals, pauses, resets, hangs, an expired token, and
+//! orders that are never accepted. Nothing is lost, no byte changes, and only the poisoned events are parked.
 //!
-//! `STORM_EVENTS` sets the size (about so many events); the default suits a debug build beside other tests.
+//! `STORM_EVENTS` sets the approximate number of events; the default suits a debug build beside other tests.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
@@ -17,9 +17,9 @@ use crate::support::embedded::ShopHouse;
 use crate::support::oracle::Expected;
 
 const EVENTS: usize = 20_000;
-/// What the demo's history comes to, rounded down.
+/// Number of events of a demo order on average, rounded down.
 const EVENTS_PER_ORDER: usize = 4;
-/// Generous: a debug build on two cores that other tests use as well.
+/// Generous, because debug builds of other tests share two cores with this one.
 const LIMIT: Duration = Duration::from_secs(900);
 /// Shares of the data requests in percent: 10 answers 503, 5 answers 429 with `Retry-After`, and so on.
 const MIX: FaultMix = FaultMix {
@@ -40,7 +40,7 @@ async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
     let house = ShopHouse::new(&edge.server_url(), events / EVENTS_PER_ORDER);
     let timeouts = "[delivery]\nconnect_timeout = \"2s\"\ntimeout = \"2s\"\n";
     house.installation.layer("short", timeouts);
-    house.installation.layer("told", edge::TELL_REQUESTS);
+    house.installation.layer("requests", edge::LOG_REQUESTS);
     let expected = house.expected();
     let (poison, fine) = poisoned(&edge, &house, expected);
     edge.configure(|config| {
@@ -98,10 +98,10 @@ async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
     );
 }
 
-/// So many orders of the storm are explained, beside the poisoned ones.
+/// Number of orders checked with `explain`, besides the poisoned ones.
 const EXPLAINED: usize = 30;
 
-/// `explain` tells every event of an order with its end, and every attempt with what came of it.
+/// Asserts that `explain` reports every event of an order with its state, and every attempt with its outcome.
 #[track_caller]
 fn assert_explained(
     house: &ShopHouse,
@@ -166,7 +166,8 @@ fn life_of(house: &ShopHouse, order: i64) -> Value {
     lives.find(|life| life["entity_id"] == order).unwrap().clone()
 }
 
-/// Makes the edge refuse all events of three orders, early, in the middle and late; what is to be parked, and the rest.
+/// Makes the edge refuse all events of three orders: an early, a middle and a late one. Returns the events to be
+/// parked, and the rest.
 fn poisoned(
     edge: &EmulatorHandle,
     house: &ShopHouse,
@@ -206,7 +207,7 @@ fn poisoned(
         .partition(|one| orders.contains(&one.order_id))
 }
 
-/// These events are the dead letters, each with the edge's reason.
+/// Asserts that exactly these events are parked, each with the edge's reason.
 #[track_caller]
 fn assert_parked(house: &ShopHouse, poison: &BTreeSet<Expected>) {
     let parked: Vec<ParkedEvent> = house

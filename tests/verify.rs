@@ -1,5 +1,5 @@
-//! What no capture saw is found by `verify` and by the nightly job, and is mended through the ordinary indexer; what is
-//! only on its way is no alarm.
+//! Changes missed by capture are found by `verify` and by the nightly job, and repaired through the ordinary indexer.
+//! Pending changes are not reported.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use orderfeed_demo_shop::history::Span;
 use orderfeed_demo_shop::shop::{Shop, ShopOptions};
 use orderfeed_emulator::EmulatorHandle;
 
-/// Stops the shop's triggers from telling: what is written then is written behind the capture's back.
+/// Executes `sql` without the shop's triggers, so that capture misses the change.
 fn behind_the_back(house: &ShopHouse, sql: &str) {
     let conn = house.sql();
     let before: i64 = conn
@@ -39,7 +39,7 @@ fn verify(installation: &Installation, args: &[&str]) -> (Option<i32>, Value) {
     (ran.code, report)
 }
 
-/// A new store has nothing to catch up: the nightly job waits for its night.
+/// Asserts that the nightly job of a new store has nothing to catch up on and waits for its night.
 fn no_night_yet(installation: &Installation) {
     let history = installation.look(|reader| reader.cron_history(Some("verify_source"), 1));
     assert_eq!(history, Some(Vec::new()));
@@ -241,7 +241,7 @@ async fn a_late_commit_beyond_the_overlap_is_found_by_the_nightly_job_and_delive
         edge.unique_ids() >= before.len() && installation.is_settled()
     });
 
-    // A transaction that began an hour ago commits now: its rows carry the time at which they were written.
+    // A transaction that began an hour ago commits now. Its rows carry the time at which they were written.
     database
         .execute(
             "UPDATE sales_order SET state = 'canceled', status = 'canceled', \
@@ -249,13 +249,13 @@ async fn a_late_commit_beyond_the_overlap_is_found_by_the_nightly_job_and_delive
              WHERE state <> 'canceled' ORDER BY entity_id LIMIT 3",
         )
         .await;
-    // What was sent of a cancelled order before stays sent.
+    // Events of a cancelled order that were sent before stay sent.
     let after: BTreeSet<_> = expected().await.union(&before).cloned().collect();
     let unseen = after.difference(&before).count();
     assert!(unseen >= 1, "a cancelled order calls for an event");
     let version = || installation.index().unwrap().version;
     let settled = version();
-    // Two polls and more went by when an ordinary change arrives.
+    // At least two polls have passed when an ordinary change arrives.
     database
         .execute("UPDATE sales_order SET customer_note_notify = 1, updated_at = UTC_TIMESTAMP() ORDER BY entity_id DESC LIMIT 1")
         .await;

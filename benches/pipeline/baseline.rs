@@ -1,5 +1,5 @@
-//! What the machine does without the daemon: rows into SQLite, requests over loopback. A figure of the daemon is a share of
-//! these.
+//! Baselines of the machine without the daemon: rows into SQLite, requests over loopback. The daemon's figures are
+//! compared with these.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const REQUESTS: usize = 4_000;
 const EVENTS: usize = 50;
 const LANES: usize = 32;
 
-/// Both, one after the other.
+/// Measures both in sequence.
 pub fn baseline() -> anyhow::Result<()> {
     let rows = sqlite()?;
     say(&format!(
@@ -59,7 +59,7 @@ fn sqlite() -> anyhow::Result<f64> {
 }
 
 async fn http() -> anyhow::Result<f64> {
-    // The client asks for one though nothing here speaks TLS.
+    // The client requires a provider although nothing here uses TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -1,5 +1,5 @@
-//! What a live change costs, from its commit in the shop to its acceptance at the edge: alone, and beside the first sync of
-//! a history, with a kill -9 in the middle.
+//! Latency of a live change, from its commit in the shop to its acceptance at the edge: alone, and beside the first
+//! sync of a history, with a kill -9 in between.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use crate::rig::{LiveShop, ORGANIZATION, Rig, datastream, websites};
 use crate::{Args, say};
 
 const PATIENCE: Duration = Duration::from_secs(1800);
-/// How long the last live orders may take.
+/// Longest wait for the last live orders.
 const TAIL: Duration = Duration::from_secs(60);
-/// The daemon looks for changes this often here; what it adds is part of the figures.
+/// Poll interval of the daemon. The delay it adds is part of the figures.
 const POLL: &str = "10ms";
 
-/// Changes that come in before a backfill knows of the first.
+/// Number of changes reported separately: the first ones during a backfill, before it has adapted to live changes.
 const FIRST: usize = 20;
 
 /// Runs all parts and prints a table.
@@ -60,7 +60,7 @@ pub fn live(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Milliseconds at parts of all changes.
+/// Percentiles of the latency, in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figures {
     count: usize,
@@ -70,12 +70,12 @@ struct Figures {
     max: i64,
 }
 
-/// A shop that sells at a steady rate, and the edge that its events come to, in this process.
+/// A shop that sells at a steady rate, and the edge of its events, in this process.
 struct Scene {
     rig: Rig,
     shop: LiveShop,
     edge: EmulatorHandle,
-    /// Order and the moment of its commit.
+    /// Each order with the time of its commit.
     placed: Vec<(i64, UtcMillis)>,
     _runtime: tokio::runtime::Runtime,
 }
@@ -141,7 +141,7 @@ impl Scene {
         (done, total, complete)
     }
 
-    /// Waits until the edge has all that was sold, and measures.
+    /// Waits until the edge has received all orders, and computes the figures.
     fn figures(&self, from: usize, to: usize) -> anyhow::Result<Figures> {
         let numbers = self.shop.numbers()?;
         let expected: Vec<(&String, UtcMillis)> = self.placed[from..to]
@@ -174,7 +174,7 @@ impl Scene {
         }
     }
 
-    /// Where the time of these orders went, from stage to stage: what the middle one and the slowest hundredth waited.
+    /// Describes the time these orders spent in each stage: median and slowest hundredth.
     fn stages(&self, from: usize, to: usize) -> anyhow::Result<String> {
         let (numbers, arrived, kept) = (self.shop.numbers()?, self.arrivals(), self.rig.moments()?);
         let mut waited = [const { Vec::new() }; 4];
@@ -199,7 +199,7 @@ impl Scene {
         Ok(stages.collect::<Vec<_>>().join(", "))
     }
 
-    /// When the first event of each order number came.
+    /// Returns the arrival of the first event of each order number.
     fn arrivals(&self) -> HashMap<String, UtcMillis> {
         let mut first = HashMap::new();
         for event in self.edge.events() {
@@ -212,7 +212,7 @@ impl Scene {
     }
 }
 
-/// The value below which this part of the sorted ones lies.
+/// Returns the quantile `part` of the sorted values.
 fn part(sorted: &[i64], part: f64) -> i64 {
     let index = (sorted.len() as f64 * part) as usize;
     let last = sorted.len().saturating_sub(1);
@@ -265,7 +265,7 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     let until = Instant::now() + Duration::from_secs(u64::from(args.seconds.min(10)));
     scene.sell_while(args.per_second, |_| Instant::now() < until)?;
     let figures = vec![
-        // They meet a backfill that does not know of live changes yet.
+        // The backfill has not yet adapted to live changes.
         ("first sync, first changes", scene.figures(0, first.min(FIRST))?),
         ("first sync, until the kill", scene.figures(0, first)?),
         ("first sync, after it", scene.figures(second, third)?),

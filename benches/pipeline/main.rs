@@ -1,5 +1,5 @@
-//! Measures the real daemon between a shop and an edge that runs in a process of its own, and prints each figure with
-//! its budget. Nothing is asserted: machines differ, ratios and profiles are for people to read.
+//! Measures the real daemon between a shop and an edge in a process of its own, and prints each figure with its
+//! budget. Nothing is asserted: machines differ, and the figures need interpretation.
 //!
 //! ```text
 //! cargo bench --bench pipeline -- first-sync --orders 200000
@@ -26,26 +26,25 @@ use clap::{Parser, ValueEnum as _};
 use process::{Process, Usage};
 use rig::Rig;
 
-/// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Scenario {
     /// History from the embedded store to the edge.
     FirstSync,
     /// The same from a MariaDB on this machine, with read-only rights.
     FirstSyncMariadb,
-    /// From the durable outbox to the edge, nothing else.
+    /// Only from the durable outbox to the edge.
     Delivery,
     /// A live change, alone and beside a first sync.
     Live,
-    /// Beside a history that is at the edge: start, idle, memory, a change, `status`.
+    /// Beside a delivered history: start, idle, memory, a change, `status`.
     Standing,
-    /// What SQLite and HTTP can do here without the daemon.
+    /// SQLite and HTTP on this machine without the daemon.
     Baseline,
 }
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// What to measure; all if none is named
+    /// Scenarios to run (all by default)
     scenario: Vec<Scenario>,
     /// Orders in the shop
     #[arg(long, default_value_t = 50_000)]
@@ -59,7 +58,7 @@ struct Args {
     /// Live changes a second
     #[arg(long, default_value_t = 50)]
     per_second: u32,
-    /// How long live changes are measured alone
+    /// Duration of the measurement of live changes alone
     #[arg(long, default_value_t = 20)]
     seconds: u32,
     /// Set by `cargo bench`
@@ -152,7 +151,7 @@ fn delivery(args: &Args) -> anyhow::Result<()> {
     ))
 }
 
-/// Waits until the store says so; returns how many events it has delivered.
+/// Polls the store until `done` returns true. Returns the number of delivered events.
 fn wait(rig: &Rig, daemon: &Process, done: impl Fn(&rig::Seen) -> bool) -> anyhow::Result<u64> {
     let deadline = Instant::now() + Duration::from_secs(1800);
     loop {

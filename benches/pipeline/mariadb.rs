@@ -1,4 +1,4 @@
-//! A shop in a real MariaDB, on the same machine.
+//! A shop in a real MariaDB on the same machine.
 
 use orderfeed_demo_shop::shop::ShopOptions;
 use orderfeed_demo_shop::tables::schema::Edition;
@@ -8,16 +8,16 @@ use crate::rig::year_of;
 use orderfeed_test_support::database::PASSWORD;
 use orderfeed_test_support::mariadb::Server;
 
-/// A server with one database in it; both go away with the value.
+/// A server with one database. Both are removed on drop.
 pub struct MariaShop {
-    /// The `[source]` of the configuration: an account that may only read, looked at by polls.
+    /// The `[source]` section of the configuration: a read-only account, polled.
     pub source: String,
     _server: Server,
     _runtime: Runtime,
 }
 
 impl MariaShop {
-    /// With a history of `orders` orders, which is loaded anew each time.
+    /// Creates a shop with a history of `orders` orders, loaded each time.
     pub fn new(orders: usize) -> anyhow::Result<Self> {
         let runtime = Runtime::new()?;
         let server = Server::start();

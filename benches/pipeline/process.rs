@@ -1,4 +1,4 @@
-//! Child processes and what they used.
+//! Child processes and their resource usage.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -8,25 +8,23 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
-/// Clock ticks a second in `/proc/PID/stat` (USER_HZ, 100 on every Linux that we know).
+/// Clock ticks per second in `/proc/PID/stat` (USER_HZ, 100 on every common Linux).
 const TICKS: f64 = 100.0;
 
-/// A child that ends with the value.
+/// A child process, killed on drop.
 pub struct Process(Child);
 
-/// What a process used so far.
+/// Resource usage of a process so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
-    /// User and system time.
+    /// User and system time, in seconds.
     pub cpu_s: f64,
-    /// Peak resident memory.
     pub peak_kib: u64,
-    /// Resident memory now.
     pub now_kib: u64,
 }
 
 impl Process {
-    /// Starts `orderfeed` with these arguments, its output away.
+    /// Starts `orderfeed` with these arguments and its stderr in `log`.
     pub fn start(args: &[&str], log: std::fs::File) -> anyhow::Result<Self> {
         Self::start_with(args, log, &[])
     }
@@ -41,7 +39,7 @@ impl Process {
         Ok(())
     }
 
-    /// [`Self::start`] with these paths in the environment.
+    /// Starts like [`Self::start`], with these paths in the environment.
     pub fn start_with(args: &[&str], log: std::fs::File, paths: &[(&str, &Path)]) -> anyhow::Result<Self> {
         let child = Command::new(env!("CARGO_BIN_EXE_orderfeed"))
             .args(args)
@@ -68,26 +66,26 @@ impl Process {
                 break;
             }
         }
-        // Somebody must go on reading, or the child blocks on a full pipe.
+        // Keeps reading, or the child would block on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Self(child))
     }
 
-    /// kill -9, and its end.
+    /// Sends SIGKILL and waits for the end.
     pub fn kill(mut self) -> anyhow::Result<()> {
         self.0.kill()?;
         self.0.wait()?;
         Ok(())
     }
 
-    /// Whether it has ended by itself.
+    /// Returns true if it has ended by itself.
     pub fn has_ended(&self) -> anyhow::Result<bool> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
         Ok(stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
     }
 
-    /// By thread that lives now, its time on a core in nanoseconds as the scheduler counted it: an idle daemon wakes for
-    /// less than the tick by which [`Self::usage`] is counted.
+    /// Returns the CPU time of each live thread in nanoseconds, as counted by the scheduler. An idle daemon wakes for
+    /// less than the tick of [`Self::usage`].
     pub fn threads_ns(&self) -> anyhow::Result<HashMap<OsString, u64>> {
         let mut threads = HashMap::new();
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
@@ -99,7 +97,7 @@ impl Process {
         Ok(threads)
     }
 
-    /// What it used so far.
+    /// Returns the resource usage so far.
     pub fn usage(&self) -> anyhow::Result<Usage> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
         let fields: Vec<&str> = stat

@@ -1,4 +1,4 @@
-//! A shop, a store, a configuration, an edge.
+//! The test bench: a shop, a store, a configuration, an edge.
 
 use std::collections::HashMap;
 use std::fs;
@@ -20,37 +20,34 @@ use crate::process::Process;
 pub const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const NOW: UtcMillis = UtcMillis::from_secs(1_790_000_000);
 const EMBEDDED: &str = "[source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\n";
-/// The largest shop whose file is kept.
+/// Number of orders of the largest shop whose file is kept.
 const KEPT: usize = 1_000_000;
-/// Orders that are written in one transaction when it is made.
+/// Number of orders per transaction while a shop is created.
 const AT_ONCE: usize = 1_000;
 const YEAR_MS: i64 = 365 * 86_400_000;
 
-/// Everything of one measurement; its directory goes away with it.
+/// Everything of one measurement. Its directory is removed on drop.
 pub struct Rig {
     dir: tempfile::TempDir,
     source: String,
     batch_events: usize,
 }
 
-/// A running edge.
 pub struct Edge {
-    /// Its process.
     pub process: Process,
     url: String,
 }
 
-/// What the store says of an order's first batch.
+/// Times of an order's first batch in the store.
 pub struct Moments {
-    /// Its change entered the changelog.
+    /// Entry of its change into the changelog.
     pub captured: UtcMillis,
-    /// Its events entered the outbox.
+    /// Entry of its events into the outbox.
     pub indexed: UtcMillis,
-    /// They left.
     pub sent: UtcMillis,
 }
 
-/// What the store shows.
+/// State of the store.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
     pub valid: bool,
@@ -59,14 +56,14 @@ pub struct Seen {
 }
 
 impl Rig {
-    /// With a shop of `orders` orders, which is made once and kept in the target directory. One of more than a million
-    /// (5.7 KB an order) is made each time instead of copied.
+    /// Creates a rig with a shop of `orders` orders, which is created once and kept in the target directory. A shop
+    /// with more than a million (5.7 KB per order) is created each time.
     pub fn new(orders: usize, batch_events: usize) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let (made, here) = (shop(orders)?, dir.path().join("shop.db"));
         if orders <= KEPT {
             fs::copy(made, &here)?;
-            // Or the system goes on writing it while something is measured.
+            // Otherwise the system would still be writing it during the measurement.
             fs::File::open(here)?.sync_all()?;
         } else {
             fs::rename(made, here)?;
@@ -78,7 +75,7 @@ impl Rig {
         })
     }
 
-    /// With a shop that is elsewhere: its `[source]`.
+    /// Creates a rig for a shop elsewhere, given its `[source]` section.
     pub fn beside(source: &str, batch_events: usize) -> anyhow::Result<Self> {
         Ok(Self {
             dir: tempfile::tempdir()?,
@@ -120,18 +117,18 @@ impl Rig {
         Ok(Edge { process, url })
     }
 
-    /// Starts the daemon on this edge.
+    /// Starts the daemon with this edge.
     pub fn start_daemon(&self, edge: &Edge) -> anyhow::Result<Process> {
         self.start(&edge.url)
     }
 
-    /// Starts the daemon on an edge that refuses connections. It tries again every 10 ms, so that no long pause is left
-    /// for the measurement after it.
+    /// Starts the daemon with an edge that refuses connections. It retries every 10 ms, so that no long pause delays
+    /// the following measurement.
     pub fn start_daemon_without_edge(&self) -> anyhow::Result<Process> {
         self.start("http://127.0.0.1:9")
     }
 
-    /// How long the daemon takes until it says that it is ready, and the daemon.
+    /// Starts the daemon and waits until it reports that it is ready. Returns it and the time it took.
     pub fn start_until_ready(&self, edge: &Edge) -> anyhow::Result<(Process, Duration)> {
         let (socket, path) = (self.dir.path().join("notify"), self.config_file(&edge.url)?);
         let _ = fs::remove_file(&socket);
@@ -150,7 +147,7 @@ impl Rig {
         }
     }
 
-    /// How long a command takes.
+    /// Returns the duration of a command.
     pub fn time_command(&self, command: &[&str]) -> anyhow::Result<Duration> {
         let path = self.dir.path().join("orderfeed.toml");
         let began = Instant::now();
@@ -159,7 +156,7 @@ impl Rig {
         Ok(began.elapsed())
     }
 
-    /// Removes the bodies of all delivered events, as if `store.body_retention` had passed. No daemon may run.
+    /// Removes the bodies of all delivered events, as after `store.body_retention`. No daemon may be running.
     pub fn let_go_of_bodies(&self) -> anyhow::Result<()> {
         let path = self.dir.path().join("orderfeed.toml");
         let text = fs::read_to_string(&path)?;
@@ -171,7 +168,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Looks at the store beside the daemon.
+    /// Reads the store beside the daemon.
     pub fn look(&self) -> anyhow::Result<Seen> {
         let mut view = StoreView::open(&self.store())?;
         Ok(view.read(|reader| {
@@ -190,7 +187,7 @@ impl Rig {
         })?)
     }
 
-    /// Of each order, when its first events went from stage to stage.
+    /// Returns the times of each order's first events in each stage.
     pub fn moments(&self) -> anyhow::Result<HashMap<i64, Moments>> {
         let sql = rusqlite::Connection::open(self.store())?;
         let mut statement = sql.prepare(
@@ -209,7 +206,7 @@ impl Rig {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// An error with the last words of a daemon that has ended.
+    /// Returns an error with the end of the log if the daemon has ended.
     pub fn must_run(&self, daemon: &Process) -> anyhow::Result<()> {
         if !daemon.has_ended()? {
             return Ok(());
@@ -221,13 +218,13 @@ impl Rig {
         )
     }
 
-    /// Bytes of the store's file and its WAL.
+    /// Returns the size of the store's file and its WAL, in bytes.
     pub fn store_bytes(&self) -> u64 {
         let size = |path: PathBuf| fs::metadata(path).map_or(0, |meta| meta.len());
         size(self.store()) + size(self.dir.path().join("orderfeed.db-wal"))
     }
 
-    /// Bytes of the store that hold something; pages that became free are used again.
+    /// Returns the bytes in use in the store. Free pages are reused.
     pub fn used_bytes(&self) -> anyhow::Result<u64> {
         let sql = rusqlite::Connection::open(self.store())?;
         let sum = "SELECT (page_count - freelist_count) * page_size
@@ -235,7 +232,6 @@ impl Rig {
         Ok(sql.query_row(sum, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
-    /// The store's file.
     pub fn store(&self) -> PathBuf {
         self.dir.path().join("orderfeed.db")
     }
@@ -246,14 +242,14 @@ impl Rig {
         let file = EmbeddedShop::open(&path)?;
         let shop = Shop::new(ShopOptions {
             first_id: file.next_free_id()?,
-            // Each order that is placed has an event.
+            // Each placed order must have an event.
             deleted_store_views_per_mille: 0,
             ..ShopOptions::default()
         });
         Ok(LiveShop { shop, file, path })
     }
 
-    /// Starts the daemon on the edge at `url`, which needs no token, with `more` settings.
+    /// Starts the daemon with the edge at `url`, which needs no token, and with `more` settings.
     pub fn start_live(&self, url: &str, more: &str, poll: &str) -> anyhow::Result<Process> {
         let path = self.dir.path().join("orderfeed.toml");
         let text = self
@@ -310,7 +306,7 @@ pub fn datastream(index: usize) -> String {
     format!("be000000-0000-4000-8000-{index:012}")
 }
 
-/// A shop in which orders are placed now.
+/// A shop in which orders are being placed.
 pub struct LiveShop {
     shop: Shop,
     file: EmbeddedShop,
@@ -318,14 +314,14 @@ pub struct LiveShop {
 }
 
 impl LiveShop {
-    /// A new order and the moment of its commit.
+    /// Places an order and returns its id and the time of its commit.
     pub fn place(&mut self) -> anyhow::Result<(i64, UtcMillis)> {
         let placed = self.shop.place(Clock::System.now());
         self.file.commit(&placed.statements)?;
         Ok((placed.order_id, Clock::System.now()))
     }
 
-    /// The number of each order that has an event: one whose store view was deleted has no website.
+    /// Returns the number of each order with an event. Orders of a deleted store view have no website and no event.
     pub fn numbers(&self) -> anyhow::Result<HashMap<i64, String>> {
         let sql = rusqlite::Connection::open(&self.path)?;
         let mut statement = sql.prepare(
@@ -336,7 +332,7 @@ impl LiveShop {
     }
 }
 
-/// So many orders in a year.
+/// Returns a history of `orders` orders over a year.
 pub fn year_of(orders: usize) -> Span {
     Span {
         orders,
@@ -345,7 +341,7 @@ pub fn year_of(orders: usize) -> Span {
     }
 }
 
-/// The file of a shop with so many orders.
+/// Returns the file of a shop with `orders` orders.
 fn shop(orders: usize) -> anyhow::Result<PathBuf> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let path = dir.join(format!("shop-{orders}.db"));
@@ -357,7 +353,7 @@ fn shop(orders: usize) -> anyhow::Result<PathBuf> {
     let mut file = EmbeddedShop::open(&partial)?;
     let mut shop = Shop::new(ShopOptions::default());
     file.commit(&shop.open_statements())?;
-    // Row by row: the few statements stay prepared, and nothing is copied for one that inserts hundreds.
+    // Row by row: the few statements stay prepared, which is faster than building inserts of hundreds of rows.
     let mut orders = history::orders(&mut shop, year_of(orders));
     loop {
         let rows = orders.by_ref().take(AT_ONCE).flat_map(|order| order.statements);

@@ -1,4 +1,4 @@
-//! A daemon beside a history that is at the edge already: what must not grow with it.
+//! A daemon beside a delivered history: costs that must not grow with it.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::process::Process;
 use crate::rig::Rig;
 use crate::{Args, say, wait};
 
-/// How long it is watched doing nothing.
+/// Duration of the idle measurement.
 const WATCHED: Duration = Duration::from_secs(20);
-/// Orders that are placed to see what one costs.
+/// Number of orders placed to measure the cost of one.
 const PLACED: u32 = 500;
 
-/// Start, idle, memory, the cost of a change, and `status`.
+/// Measures start, idle load, memory, the cost of a change, and `status`.
 pub fn standing(args: &Args) -> anyhow::Result<()> {
     let rig = Rig::new(args.orders, args.batch_events)?;
     let edge = rig.start_edge(0)?;
@@ -53,13 +53,13 @@ pub fn standing(args: &Args) -> anyhow::Result<()> {
     ))
 }
 
-/// What part of a core, in per cent, a daemon uses that has nothing to do.
+/// Returns the share of a core that an idle daemon uses, in per cent.
 pub fn idle_share(daemon: &Process) -> anyhow::Result<f64> {
-    // What a start or a sync brings with it is over.
+    // Work caused by the start or a sync has ended by then.
     sleep(Duration::from_secs(5));
     let begun = daemon.threads_ns()?;
     sleep(WATCHED);
-    // A thread that ended meanwhile had something to do.
+    // A thread that ended meanwhile was not idle.
     let ended = daemon.threads_ns()?;
     let spent = |(thread, spent): (&_, &u64)| spent - begun.get(thread).unwrap_or(&0);
     let watched: u64 = ended.iter().map(spent).sum();

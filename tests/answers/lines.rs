@@ -1,4 +1,4 @@
-//! No answer, because there is no line: nobody listens, or whoever does is not to be trusted.
+//! No answer because there is no connection: nothing listens, or the peer's certificate is not trusted.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// A port that is ours and refuses connections until it is opened.
+/// A reserved port that refuses connections until it is opened.
 struct Line {
     socket: TcpSocket,
     address: SocketAddr,
@@ -29,7 +29,7 @@ impl Line {
         format!("http://{}", self.address)
     }
 
-    /// From now on it leads to `edge`.
+    /// Forwards connections to `edge` from now on.
     fn open(self, edge: &EmulatorHandle) {
         let server: SocketAddr = edge.server_url().trim_start_matches("http://").parse().unwrap();
         let listener = self.socket.listen(64).unwrap();
@@ -58,7 +58,7 @@ fn is_delivered(house: &ShopHouse, order: i64) -> bool {
     !states.is_empty() && states.iter().all(|state| *state == EventState::Delivered)
 }
 
-/// What is on record of sending an order's events, which travel together.
+/// Returns the recorded attempts to send an order's events, which share every request.
 fn attempts(house: &ShopHouse, order: i64) -> Vec<AttemptRecord> {
     let attempts = house
         .installation
@@ -127,8 +127,8 @@ async fn connections_that_are_refused_are_tried_again_first_for_a_token_and_then
     edge::assert_promises(&edge);
 }
 
-/// Two hosts, because each connection of the one is spoilt: `plain` as it should be, `tls` with a certificate that nobody
-/// trusts until it is reset. Neither knows the other's tokens, and the edge's second host asks for none.
+/// Starts two edges: `plain` works, `tls` presents an untrusted certificate until it is reset. Neither accepts the
+/// other's tokens, and the second edge asks for none.
 async fn hosts() -> (EmulatorHandle, EmulatorHandle) {
     let tls = EmulatorConfig {
         tls: true,
@@ -149,7 +149,7 @@ fn house(edge: &str, tokens: &str, tls: &EmulatorHandle) -> ShopHouse {
     house
 }
 
-/// Every website that has something waiting is halted because of the certificate.
+/// Returns true if every website with pending events is halted because of the certificate.
 fn all_halted(house: &ShopHouse) -> bool {
     let halted = house.installation.look(|reader| {
         let senders = reader.senders()?;
@@ -206,7 +206,7 @@ async fn an_edge_with_an_untrusted_certificate_halts_and_gets_everything_once_it
                 .iter()
                 .all(|one| one.status.is_none() && one.code.as_deref() == Some("tls"))
         );
-        // Probes come a second apart with this configuration, whoever's turn it is.
+        // Probes are a second apart with this configuration, for all websites together.
         let apart = attempts
             .windows(2)
             .all(|two| two[1].at.millis_since(two[0].at) >= 999);

@@ -1,6 +1,7 @@
-//! Answers of the edge through the real daemon: where the event ends in the store, and when, with what and with which
-//! token the next request comes. [`rows`] is the whole table, a website for each row; [`tokens`] has the answers of the
-//! token service, [`lines`] what happens before there is an answer; here are the answers that need a daemon of their own.
+//! Answers of the edge through the real daemon: the final state of the event in the store, and the time, content and
+//! token of the next request. [`rows`] is the whole table, with one website for each row; [`tokens`] covers the
+//! answers of the token service, [`lines`] failed connections; this module has the answers that need a daemon of
+//! their own.
 
 mod lines;
 mod rows;
@@ -17,7 +18,7 @@ use crate::support::daemon::{Daemon, eventually};
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// A daemon whose first order has just met an answer.
+/// A daemon whose first order has just been answered.
 struct Met {
     edge: EmulatorHandle,
     house: ShopHouse,
@@ -25,7 +26,7 @@ struct Met {
     order: i64,
 }
 
-/// Lets the first event of an empty shop meet `step`; afterwards the edge is honest.
+/// Answers the first event of an empty shop with `step`. The edge accepts everything afterwards.
 async fn meet(step: Value, config: &str) -> Met {
     let edge = edge::start().await;
     let mut house = ShopHouse::new(&edge.server_url(), 0);
@@ -58,7 +59,8 @@ impl Met {
         rows
     }
 
-    /// The event ends like this, after these statuses; then the next order goes out as if nothing had been.
+    /// Asserts the final state of the event and the statuses before it, then that the next order is delivered
+    /// normally.
     #[track_caller]
     fn ends(mut self, state: EventState, statuses: &[u16], tokens: u64) {
         eventually("the event's end", || self.states(self.order) == [state]);
@@ -164,7 +166,7 @@ async fn an_expired_token_is_replaced_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_halt_keeps_the_event_until_an_operator_resumes() {
-    // Pauses so long that no probe comes by itself.
+    // The pauses are so long that no probe starts by itself.
     let patient = "[delivery.retry]\ninitial = \"100ms\"\nmax = \"30m\"\n";
     let met = meet(json!({"code": "0003-400"}), patient).await;
     let halted = || {

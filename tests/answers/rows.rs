@@ -1,25 +1,25 @@
-//! The rows of the response table. The names follow the edge's list of codes and our delivery rules; a test checks that
+//! Rows of the response table. The names follow the edge's list of codes and the delivery rules; a test checks that
 //! no code of the list is missing.
 
 use serde_json::{Value, json};
 
-/// A row: what the edge answers, and what must come of it.
+/// One row: an answer of the edge and its expected consequences.
 pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) script: Script,
     pub(super) ends: Ends,
-    /// Least time until the next request, in milliseconds.
+    /// Shortest time until the next request, in milliseconds.
     pub(super) pause_ms: i64,
     pub(super) token: Token,
-    /// Whether the answer is a yes, after which nothing is sent again.
+    /// True if the answer accepts the events, so that nothing is sent again.
     pub(super) is_yes: bool,
 }
 
-/// When the edge answers so.
+/// The requests that get the answer.
 pub(super) enum Script {
-    /// To the first request.
+    /// Only the first request.
     Once(Value),
-    /// To every request that holds the event of the first order.
+    /// Every request that contains the event of the first order.
     Poison(Value),
 }
 
@@ -30,7 +30,7 @@ impl Script {
         }
     }
 
-    /// Whether the answer has a `Retry-After` that means something.
+    /// Returns true if the answer has a valid `Retry-After`.
     pub(super) fn asks_for_a_pause(&self) -> bool {
         ["retry_after", "retry_after_date_s"]
             .iter()
@@ -38,15 +38,15 @@ impl Script {
     }
 }
 
-/// Where the events end.
+/// Final state of the events.
 pub(super) enum Ends {
     Delivered,
-    /// The first is suppressed, its neighbours are delivered.
+    /// The first is suppressed, the others in the request are delivered.
     Suppressed,
     AllSuppressed,
-    /// The first is parked with this code, its neighbours are delivered.
+    /// The first is parked with this code, the others in the request are delivered.
     Parked(&'static str),
-    /// The sender halts with this code; a probe finds that it works again, and everything is delivered.
+    /// The sender halts with this code. A probe then succeeds, and everything is delivered.
     Halted(&'static str),
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Ends {
 pub(super) enum Token {
     Same,
     New,
-    /// Some other row's refusal may have replaced it.
+    /// Any token: the refusal of another row may have replaced it.
     Any,
 }
 
@@ -87,7 +87,7 @@ fn halt(name: &'static str, step: Value, code: &'static str) -> Row {
     row(name, Script::Once(step), Ends::Halted(code))
 }
 
-/// Everything that is not about tokens.
+/// Returns the rows that do not concern tokens.
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = yeses();
     rows.extend(not_now());
@@ -156,7 +156,7 @@ fn not_now() -> Vec<Row> {
             json!({"status": 429, "retry_after": "2"}),
             2_000,
         ),
-        // A date has whole seconds: the pause is up to one shorter.
+        // A date has whole seconds, so the pause may be up to one second shorter.
         again(
             "5 429 with a date",
             json!({"status": 429, "retry_after_date_s": 3}),
@@ -209,7 +209,8 @@ fn not_now() -> Vec<Row> {
     ]
 }
 
-/// What takes longer than a request may. Where that is short, a busy machine makes more of them: a run of their own.
+/// Returns the rows in which an answer exceeds the request timeout. They have a run of their own: with a short
+/// timeout, other requests of a busy machine exceed it too.
 pub(super) fn slow_rows() -> Vec<Row> {
     vec![
         again("14 no answer in time", json!({"hang_ms": 600_000}), 0),
@@ -308,7 +309,7 @@ fn halts() -> Vec<Row> {
     rows
 }
 
-/// Refusals of a token, which is shared by all websites.
+/// Returns the rows that refuse a token, which all websites share.
 pub(super) fn token_rows() -> Vec<Row> {
     let renewed = |name, step| Row {
         token: Token::New,

@@ -1,6 +1,6 @@
-//! The response table through the real daemon: a website for each row, all in one run. The edge's first answers to a
-//! website are scripted, afterwards it is honest. Asserted are where the events end, and of the next request its time by
-//! the edge's own clock, its content and its token.
+//! The response table through the real daemon, with one website for each row, all in one run. The edge's first
+//! answers to a website are scripted; it accepts everything afterwards. The tests assert the final state of the
+//! events, and the time (by the edge's clock), content and token of the next request.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,19 @@ use crate::support::daemon::{Daemon, eventually, say};
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// Orders whose events meet the scripted answer, in one request.
+/// Number of orders whose events share the request with the scripted answer.
 const TOGETHER: usize = 4;
-/// The pause that `[delivery.retry]` in these tests never exceeds, and that a halted sender and a 500 keep exactly.
+/// Longest pause that `[delivery.retry]` allows in these tests. A halted sender and a 500 wait exactly as long.
 const LONGEST_MS: i64 = 1_000;
 
-/// A website for a row: its code, its datastream, its orders.
+/// The website of a row, with its datastream and its orders.
 struct Place {
     code: String,
     datastream: String,
     store: i64,
     orders: Vec<i64>,
-    /// Belongs to a website that is not configured until it is moved here: the next change of this website.
+    /// The order that becomes this website's next change. It belongs to a website without configuration until it is
+    /// moved here.
     next: i64,
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Lays out the websites and the script, and starts the daemon, with `config` over its configuration.
+    /// Creates the websites and the script, and starts the daemon with `config` layered over its configuration.
     pub(super) async fn start(rows: &[Row], config: &str) -> Self {
         let mut settings = edge::settings();
         let datastreams: Vec<String> = (0..rows.len())
@@ -63,7 +64,7 @@ impl Run {
             ));
         }
         house.installation.layer("answers", &config);
-        house.installation.layer("told", edge::TELL_REQUESTS);
+        house.installation.layer("requests", edge::LOG_REQUESTS);
         for (row, place) in rows.iter().zip(&places) {
             edge.script_json(script(row, place, &edge)).unwrap();
         }
@@ -76,15 +77,15 @@ impl Run {
         }
     }
 
-    /// Sees all rows to their ends.
+    /// Waits for the final state of all rows and checks each of them.
     pub(super) fn play(mut self, rows: &[Row]) -> EmulatorHandle {
-        // A change that comes earlier could be under way already when the answer begins to hold things up.
+        // An earlier change could already be in flight when the answer starts to block its website.
         eventually("what the first answers call for", || {
             self.have_all_met_an_answer()
         });
         self.change_something();
         eventually("an answer for every event", || {
-            // In this order: what is there at the first look is final at the second.
+            // The order matters: events found by the first check are final by the second.
             self.places.iter().all(|place| self.is_there(place)) && self.house.installation.pending() == 0
         });
         let stopped = self.daemon.take().map(Daemon::stop);
@@ -111,7 +112,7 @@ impl Run {
         self.edge
     }
 
-    /// Whether each website's sender has taken an answer to heart: what comes of it is then in the store.
+    /// Returns true if each website's sender has applied an answer and stored its consequences.
     fn have_all_met_an_answer(&self) -> bool {
         let met = self.house.installation.look(|reader| {
             for place in &self.places {
@@ -128,7 +129,7 @@ impl Run {
         met == Some(true)
     }
 
-    /// A change of each website, while the answer to the first request holds it up or not.
+    /// Changes an order of each website, which the answer to the first request may or may not delay.
     fn change_something(&self) {
         let sql = self.house.sql();
         for place in &self.places {
@@ -195,7 +196,7 @@ impl Run {
         }
     }
 
-    /// `failed list --json` names the event, its code, and how it was tried.
+    /// Asserts that `failed list --json` reports the event, its code and its attempts.
     fn judge_dead_letter(&self, place: &Place, code: &str) -> Result<(), String> {
         let args = ["failed", "list", "--json", "--website", &place.code];
         let letters: Value = serde_json::from_str(&self.house.installation.run(&args).ok()).unwrap();
@@ -221,13 +222,13 @@ impl Run {
     }
 }
 
-/// The time between the last answer of the script and the next request.
+/// Checks the time between the last scripted answer and the next request.
 fn judge_time(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
     let least = match row.ends {
         Ends::Halted(_) => row.pause_ms.max(LONGEST_MS),
         _ => row.pause_ms,
     };
-    // What is refused for good is not sent again, and may be the last that its website has to say.
+    // An event refused for good is not sent again, and its website may have no other.
     if least == 0 {
         return Ok(());
     }
@@ -236,7 +237,7 @@ fn judge_time(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
         .rposition(|one| one.fault.is_some())
         .unwrap_or_default();
     let (last, later) = (&requests[last], &requests[last + 1..]);
-    // A halt and a Retry-After hold up everything; any other failure holds up its own request.
+    // A halt and a Retry-After delay everything; any other failure delays its own request.
     let holds_all = matches!(row.ends, Ends::Halted(_)) || row.script.asks_for_a_pause();
     let same = later.iter().find(|one| one.body_hash == last.body_hash);
     let Some(next) = (if holds_all {
@@ -247,7 +248,7 @@ fn judge_time(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
         return Err("nothing came after the last scripted answer".to_owned());
     };
     let waited = next.received_at.millis_since(last.received_at);
-    // Both moments are whole milliseconds.
+    // Both times are rounded to milliseconds.
     match waited + 1 >= least {
         true => Ok(()),
         false => Err(format!("came again after {waited} ms, not {least} ms")),
@@ -262,7 +263,7 @@ fn judge_content(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
         .map(|one| one.n_events)
         .collect();
     let fits = match (&row.script, &row.ends) {
-        // What is taken is not sent again: the next request is the next change.
+        // Accepted events are not sent again, so the next request is the next change.
         (Script::Once(_), Ends::Delivered | Ends::Suppressed | Ends::AllSuppressed) if row.is_yes => {
             bodies.len() == 2 && bodies[0] != bodies[1]
         }
@@ -271,7 +272,7 @@ fn judge_content(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
             let same = |(events, body): &(usize, u64)| *events >= TOGETHER && *body == bodies[0].1;
             bodies[1..].iter().any(same)
         }
-        // Halved until the bad one is alone, and never sent again once it is parked.
+        // The batch is halved until the refused event is alone, which is never sent again once it is parked.
         (Script::Poison(_), _) => {
             bodies[0].0 >= TOGETHER
                 && refused.last() == Some(&1)
@@ -284,7 +285,7 @@ fn judge_content(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
     }
 }
 
-/// The script of a row: it waits for requests of the row's website.
+/// Returns the script of a row. It applies to requests of the row's website only.
 fn script(row: &Row, place: &Place, edge: &EmulatorHandle) -> Value {
     let poison = event_id(&edge::DATA_SPACE, EventKind::Placed, place.orders[0]).to_string();
     let only = serde_json::json!({"contains_id": poison});
@@ -294,7 +295,7 @@ fn script(row: &Row, place: &Place, edge: &EmulatorHandle) -> Value {
         step["times"] = 0.into();
     }
     if step.get("redirect").is_some() {
-        // An endpoint that takes events without a token: a redirect that is followed would look delivered.
+        // The target accepts events without a token, so that a followed redirect would count as delivered.
         step["to"] = format!(
             "{}/ee/v2/collect?datastreamId={}",
             edge.edge_url(),
@@ -305,7 +306,7 @@ fn script(row: &Row, place: &Place, edge: &EmulatorHandle) -> Value {
     Value::Array(vec![step])
 }
 
-/// Makes a website for each datastream, and orders for it in the shop.
+/// Creates a website for each datastream, and orders for it in the shop.
 fn places(house: &mut ShopHouse, datastreams: Vec<String>) -> Vec<Place> {
     let orders: Vec<i64> = (0..datastreams.len() * (TOGETHER + 1))
         .map(|_| house.place())
@@ -344,7 +345,7 @@ fn places(house: &mut ShopHouse, datastreams: Vec<String>) -> Vec<Place> {
     places
 }
 
-/// A website with one store view; both have the number `id`.
+/// Inserts a website with one store view. Both have the id `id`.
 fn website(sql: &rusqlite::Connection, id: i64, code: &str) {
     let website = "INSERT INTO store_website (website_id, code, name, sort_order, is_default) VALUES (?1, ?2, ?2, 9, 0)";
     sql.execute(website, rusqlite::params![id, code]).unwrap();
@@ -352,7 +353,7 @@ fn website(sql: &rusqlite::Connection, id: i64, code: &str) {
     sql.execute(store, rusqlite::params![id, code]).unwrap();
 }
 
-/// How many requests each status got, for a look at what a run did.
+/// Returns the number of requests by status, for the output of a run.
 pub(super) fn by_status(edge: &EmulatorHandle) -> BTreeMap<u16, u64> {
     edge.totals().by_status.into_iter().collect()
 }

@@ -1,5 +1,5 @@
-//! The token service's answers through the real daemon: each meets a daemon whose token has just expired. Meanwhile nothing
-//! is sent; then the same bytes leave with a new token, not before the pause that was asked for.
+//! Answers of the token service through the real daemon, each to a daemon whose token has just expired. Nothing is
+//! sent meanwhile; afterwards the same bytes are sent with a new token, not before the requested pause ends.
 
 use orderfeed::store::outbox::{EventState, KnownEvent};
 use orderfeed_emulator::{EmulatorHandle, RequestRow};
@@ -10,7 +10,7 @@ use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// An answer, and what must come of it.
+/// An answer and its expected consequence.
 struct Row {
     name: &'static str,
     step: Value,
@@ -18,13 +18,13 @@ struct Row {
 }
 
 enum Then {
-    /// The next try comes no sooner than so many milliseconds later.
+    /// The next attempt starts at least this many milliseconds later.
     Waits(i64),
-    /// The sender halts; a probe finds that it works again.
+    /// The sender halts, and a probe resumes it.
     Halts,
 }
 
-/// The pause between two probes with the configuration of these tests.
+/// Interval between two probes with the configuration of these tests, in milliseconds.
 const PROBE_MS: i64 = 1_000;
 
 fn rows(edge: &EmulatorHandle) -> Vec<Row> {
@@ -120,7 +120,7 @@ async fn every_answer_of_the_token_service_through_one_daemon() {
     assert_eq!(edge.totals().duplicates, 0);
 }
 
-/// Places an order and waits until it is delivered.
+/// Places an order and waits until its event is delivered.
 #[track_caller]
 fn deliver(house: &mut ShopHouse) {
     let order = house.place();
@@ -131,7 +131,8 @@ fn deliver(house: &mut ShopHouse) {
     });
 }
 
-/// The expired token is refused, the service answers as scripted, later it is asked again, and the same bytes leave.
+/// Asserts that the expired token is refused, the service answers as scripted, is asked again later, and the same
+/// bytes are sent.
 #[track_caller]
 fn judge(row: &Row, requests: &[RequestRow]) {
     let name = row.name;
@@ -159,7 +160,7 @@ fn judge(row: &Row, requests: &[RequestRow]) {
         Then::Halts => PROBE_MS,
     };
     let waited = asked.received_at.millis_since(failed.received_at);
-    // Both moments are whole milliseconds.
+    // Both times are rounded to milliseconds.
     assert!(
         waited + 1 >= least,
         "{name}: asked again after {waited} ms, not {least} ms"

@@ -1,7 +1,7 @@
-//! The table of broken configurations: what is changed in [`GOOD`](super::GOOD), and what the one line of the message
-//! must hold: `:line: key: `, the offending value, and the remedy.
+//! The table of broken configurations: a change of [`GOOD`](super::GOOD) and the required parts of the message:
+//! `:line: key: `, the offending value, and the remedy.
 
-/// One change, and what is said about it.
+/// A change and the required parts of its message.
 pub(super) struct Broken {
     pub(super) replace: &'static str,
     pub(super) with: &'static str,
@@ -12,7 +12,7 @@ const fn broken(replace: &'static str, with: &'static str, says: &'static [&'sta
     Broken { replace, with, says }
 }
 
-/// Appends to the good configuration, whose last line is 15.
+/// Returns a change that appends to the good configuration, whose last line is 15.
 const fn appended(with: &'static str, says: &'static [&'static str]) -> Broken {
     broken("", with, says)
 }

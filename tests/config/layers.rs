@@ -1,4 +1,4 @@
-//! Which layer wins, what unset means, and where relative paths start.
+//! Precedence of the layers, unset values, and the base of relative paths.
 
 use orderfeed::config::{AdminListen, History, HumanDuration, SourceKind};
 use secrecy::ExposeSecret;

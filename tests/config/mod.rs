@@ -1,5 +1,5 @@
-//! Promise: a configuration is either usable, or the message says which key, where, and what would be right, and
-//! never shows a secret.
+//! A configuration is either usable, or the message states the key, its place and the remedy, and never shows a
+//! secret.
 
 mod broken;
 mod layers;
@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use orderfeed::config::{Loaded, load};
 use tempfile::TempDir;
 
-/// What every secret in these tests holds; no message may.
+/// Value of every secret in these tests. No message may contain it.
 const SECRET: &str = "hunter2-do-not-print";
 
-/// A configuration that is complete; each test breaks one thing. Line numbers below count in this text.
+/// A complete configuration, of which each test breaks one part. Line numbers below refer to this text.
 const GOOD: &str = r#"[services_connector]
 organization_id = "53A16ACB5CC1D3760A495C99@AdobeOrg"
 environment = "production"
@@ -242,7 +242,7 @@ fn the_shipped_file_loads_as_soon_as_its_samples_are_uncommented() {
 }
 
 proptest::proptest! {
-    /// A file that was cut or garbled in an editor must still be told about, not end in a panic.
+    /// A file cut or garbled in an editor must be reported and not cause a panic.
     #[test]
     fn a_garbled_file_is_refused_or_loaded_in_at_most_a_dozen_lines(at in 0..600usize, cut in 0..60usize, put in "[ -~\\n]{0,8}") {
         let at = at.min(GOOD.len());

@@ -1,4 +1,4 @@
-//! The ways in for a secret, and that it never comes out.
+//! Secrets are accepted from every documented place and never printed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Adobe's rules on datastreams, and what is probably not meant.
+//! Adobe's rules on datastreams, and warnings about probable mistakes.
 
 use super::{GOOD, Site, warnings};
 

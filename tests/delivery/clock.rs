@@ -1,4 +1,4 @@
-//! The clock is set back while events wait: what is kept as a moment must not become a pause of days.
+//! The clock is set back while events wait. A stored time must not become a pause of days.
 
 use orderfeed::store::outbox::EventState;
 use orderfeed_model::clock::Clock;
@@ -15,7 +15,7 @@ async fn a_retry_waits_no_longer_than_an_hour_when_the_clock_was_set_back() {
         let mut rig = Rig::new().await;
         let today = Clock::System.now();
         rig.clock = Clock::manual(today);
-        // A first server error delays its own batch alone: the pause is the batch's, in the store.
+        // A first server error delays only its own batch, and the store holds the time of the retry.
         rig.script(json!([{"code": "0001-500", "match": {"contains_id": id(1, 1)}}]));
         let mut running = rig.run();
         rig.enqueue("base", &[1], &[1]).await;
@@ -29,7 +29,7 @@ async fn a_retry_waits_no_longer_than_an_hour_when_the_clock_was_set_back() {
             running = rig.run();
         }
         rig.clock.set(yesterday);
-        // Any event makes the sender look at its clock.
+        // Any event makes the sender compare the stored times with its clock.
         rig.enqueue("base", &[2], &[1]).await;
         rig.until(&[2], EventState::Delivered).await;
         rig.eventually("the retry is not a day away", async || {
@@ -45,7 +45,7 @@ async fn a_retry_waits_no_longer_than_an_hour_when_the_clock_was_set_back() {
     }
 }
 
-/// When the first order's batch is due, if it failed.
+/// Returns the time of the retry of the first order's batch, if it failed.
 async fn due_at(rig: &Rig) -> Option<i64> {
     let read = |reader: &orderfeed::store::Reader<'_>| {
         let known = reader.events_of(1)?;

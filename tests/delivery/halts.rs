@@ -1,4 +1,4 @@
-//! What no waiting can mend halts one website, loses nothing, and resumes by itself.
+//! Errors that retrying cannot fix halt one website, lose nothing, and end with a probe.
 
 use orderfeed::config::{Config, HumanDuration, Website};
 use orderfeed::store::outbox::{EventState, SenderRow, SenderState};
@@ -9,7 +9,7 @@ use crate::delivery::rig::Rig;
 
 const SECOND: &str = "11111111-a01f-4458-8cec-ef61de241c93";
 
-/// The edge answers so until it is mended.
+/// Asserts that `step` halts the website with `code`, and that a probe resumes it once the edge accepts again.
 async fn halted_by(step: Value, code: &str) {
     let rig = Rig::new().await;
     rig.script(json!([step]));
@@ -51,7 +51,7 @@ async fn configuration_permission_and_redirects_halt_and_a_probe_resumes() {
 async fn a_redirect_is_never_followed() {
     for status in [301, 302, 303, 307, 308] {
         let rig = Rig::new().await;
-        // The other host takes events without a token: a redirect that is followed would look delivered.
+        // The other host accepts events without a token, so that a followed redirect would count as delivered.
         let target = format!(
             "{}/ee/v2/collect?datastreamId={DEFAULT_DATASTREAM}",
             rig.emulator.edge_url()
@@ -97,7 +97,7 @@ async fn a_refusal_that_nobody_described_halts_at_the_third_event_in_a_row() {
     assert_eq!((rig.emulator.unique_ids(), rig.parked().await.len()), (4, 2));
 }
 
-/// A halted sender probes every five minutes.
+/// Creates a rig with a wrong datastream whose halted sender probes every five minutes.
 async fn with_a_wrong_datastream() -> Rig {
     let set = |config: &mut Config| {
         config.delivery.retry.max = HumanDuration::from_secs(300);
@@ -201,7 +201,7 @@ async fn an_operators_pause_is_respected_until_the_resume() {
     rig.until(&[1], EventState::Delivered).await;
     set_sender(&rig, SenderState::Paused).await;
     rig.enqueue("base", &[2], &[1]).await;
-    // A second website's delivery proves that time went by for both.
+    // The delivery of a second website proves that time has passed for both.
     rig.eventually("the pause is noticed", async || {
         rig.sender("base")
             .await
@@ -254,7 +254,7 @@ async fn a_certificate_that_nobody_trusts_halts_and_the_right_one_resumes() {
     let wrong = rig.store_path().with_file_name("wrong.pem");
     let other = Rig::with(|edge| edge.tls = true, |_| {}).await;
     std::fs::write(&wrong, other.emulator.ca_pem().unwrap()).unwrap();
-    // Without a token, so that the edge is the first to be met.
+    // Without a token, so that the edge is the first peer.
     rig.change_config(|config| {
         config.edge.auth = orderfeed::config::EdgeAuth::None;
         config.edge.url = rig.emulator.edge_url().parse().unwrap();

@@ -1,5 +1,5 @@
-//! HTTP that remembers when delivery began a request and when it had its answer (what it could know at which moment),
-//! and that can keep answers back.
+//! An HTTP transport that records the start of each request and the arrival of its answer, and that can hold answers
+//! back. Pauses are checked against these times, which are the ones delivery can act on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,15 +9,15 @@ use orderfeed::delivery::client;
 use orderfeed::delivery::http::transport::{Connector, ExchangeFuture, OutboundRequest, Transport};
 use tokio::sync::watch;
 
-/// Between having an answer and heeding it lie a few instructions without a wait, and on a busy machine another thread's
-/// turn.
-const HEEDED_WITHIN: Duration = Duration::from_millis(400);
+/// Longest time from receiving an answer to applying it: a few instructions, and on a busy machine another thread's
+/// time slice.
+const APPLIED_WITHIN: Duration = Duration::from_millis(400);
 
-/// The line to the edge.
+/// The connection to the edge.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     memory: Arc<Mutex<Memory>>,
-    /// Whether answers are kept back.
+    /// True while answers are held back.
     closed: watch::Sender<bool>,
 }
 
@@ -32,9 +32,9 @@ impl Default for Line {
 
 #[derive(Debug, Default)]
 struct Memory {
-    /// When each request of a datastream began.
+    /// Start of each request, by datastream.
     began: HashMap<String, Vec<Instant>>,
-    /// When an answer that asked for a pause in seconds was there, and for how long.
+    /// Answers that requested a pause in seconds: datastream, arrival and length of the pause.
     asked: Vec<(String, Instant, Duration)>,
 }
 
@@ -45,7 +45,7 @@ struct Remembering {
 }
 
 impl Line {
-    /// A transport over this line.
+    /// Returns a connector whose transport uses this line.
     pub(crate) fn connector(&self) -> Connector {
         let line = self.clone();
         Connector::new(move |config| {
@@ -55,24 +55,23 @@ impl Line {
         })
     }
 
-    /// Keeps all answers back from now on.
+    /// Holds all answers back from now on.
     pub(crate) fn close(&self) {
         self.closed.send_replace(true);
     }
 
-    /// Lets them through.
     pub(crate) fn open(&self) {
         self.closed.send_replace(false);
     }
 
-    /// No request to a datastream began within a pause whose answer delivery had read before. The pauses must be a second
-    /// long.
+    /// Asserts that no request to a datastream began within a pause whose answer delivery had already read. The
+    /// pauses must be at least a second long.
     #[track_caller]
     pub(crate) fn assert_pauses_kept(&self) {
         let memory = self.memory.lock().unwrap();
         assert!(!memory.asked.is_empty(), "no answer asked for a pause");
         for (datastream, at, pause) in &memory.asked {
-            let within = |began: &&Instant| **began > *at + HEEDED_WITHIN && **began < *at + *pause;
+            let within = |began: &&Instant| **began > *at + APPLIED_WITHIN && **began < *at + *pause;
             let early: Vec<_> = memory.began[datastream].iter().filter(within).collect();
             assert!(
                 early.is_empty(),

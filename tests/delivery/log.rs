@@ -1,4 +1,4 @@
-//! What delivery says: few lines that read alone, and never a secret or a person.
+//! The log of delivery: few lines, each readable alone, without secrets or personal data.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -45,8 +45,8 @@ impl MakeWriter<'_> for Log {
 #[tokio::test]
 async fn failures_are_three_lines_dead_letters_one_each_and_nothing_secret_is_said() {
     let log = Log::default();
-    // With a single dispatcher in the process, tracing asks the thread that meets a log line first, which may be another
-    // test's without one, and remembers its answer for all. A second one makes it ask both.
+    // With a single dispatcher in the process, tracing caches the interest of the thread that reaches a log line
+    // first, which may belong to another test without a subscriber. A second dispatcher makes it ask both.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let subscriber = tracing_subscriber::fmt()
         .with_writer(log.clone())

@@ -1,5 +1,5 @@
-//! Delivery does the right thing for every answer the edge can give: each event ends where it should, each next request
-//! comes when it may, and no byte changes. Real store, real HTTP, the emulator as the edge.
+//! Delivery handles every answer of the edge correctly: each event reaches its final state, each next request
+//! respects the pause, and no byte changes. With a real store and real HTTP; the emulator is the edge.
 
 mod clock;
 mod halts;

@@ -1,4 +1,4 @@
-//! The events of an order arrive in order, whatever happens on the way.
+//! The events of an order arrive in order, whatever fails.
 
 use orderfeed::config::Config;
 use orderfeed::store::outbox::{BatchLimits, Class, EnqueueMode, EventState, NewEvent, OrderEvents};

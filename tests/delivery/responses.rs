@@ -1,11 +1,12 @@
-//! The response table, row by row: what becomes of the event, and what the next request does.
+//! The response table, row by row: the state of the event and the next request.
 
 use orderfeed::store::outbox::{EventState, SenderState};
 use serde_json::{Value, json};
 
 use crate::delivery::rig::{Rig, id};
 
-/// One event, one scripted answer; then the edge is honest again. Returns how many requests it took.
+/// Delivers one event with `step` as the first answer; the edge accepts everything afterwards. Returns the number of
+/// requests.
 async fn after(step: Value) -> (Rig, usize) {
     let rig = Rig::new().await;
     rig.script(json!([step]));

@@ -1,4 +1,4 @@
-//! A store, the emulator, and delivery between them.
+//! A test rig: a store, the emulator, and delivery between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) struct Rig {
     pub(crate) store: Store,
     pub(crate) config: watch::Sender<Arc<Config>>,
     pub(crate) stats: Arc<DeliveryStats>,
-    /// Delivery's; the emulator keeps the machine's.
+    /// The clock of delivery. The emulator uses the machine's.
     pub(crate) clock: Clock,
     pub(crate) line: Line,
     stop: CancellationToken,
@@ -38,7 +38,6 @@ pub(crate) struct Rig {
     dir: tempfile::TempDir,
 }
 
-/// Delivery that runs.
 pub(crate) struct Running(JoinHandle<Result<Drained, DeliveryError>>);
 
 impl Rig {
@@ -72,7 +71,6 @@ impl Rig {
         }
     }
 
-    /// Starts delivery.
     pub(crate) fn run(&self) -> Running {
         let parts = DeliveryContext {
             store: self.store.clone(),
@@ -106,12 +104,12 @@ impl Rig {
         self.stop.cancel();
     }
 
-    /// After a stop, it can run again.
+    /// Prepares another run after a stop.
     pub(crate) fn revive(&mut self) {
         self.stop = CancellationToken::new();
     }
 
-    /// The path of the store, for a second life after a kill.
+    /// Returns the path of the store, to open it again after a kill.
     pub(crate) fn store_path(&self) -> std::path::PathBuf {
         self.dir.path().join("orderfeed.db")
     }
@@ -124,14 +122,14 @@ impl Rig {
         self.config.send_modify(|config| change(Arc::make_mut(config)));
     }
 
-    /// One event for each kind of each order, each order in a transaction (and so a batch) of its own.
+    /// Enqueues one event for each kind of each order, each order in a transaction (and so a batch) of its own.
     pub(crate) async fn enqueue_apart(&self, website: &str, orders: &[i64], kinds: &[u8]) {
         for order in orders {
             self.enqueue(website, &[*order], kinds).await;
         }
     }
 
-    /// One event for each kind of each order, all in one transaction.
+    /// Enqueues one event for each kind of each order, all in one transaction.
     pub(crate) async fn enqueue(&self, website: &str, orders: &[i64], kinds: &[u8]) {
         self.enqueue_as(website, orders, kinds, Class::Live).await;
     }
@@ -184,7 +182,7 @@ impl Rig {
         known.into_iter().map(|event| event.state).collect()
     }
 
-    /// Waits until all events of these orders are in this state.
+    /// Waits until all events of these orders are in `state`.
     pub(crate) async fn until(&self, orders: &[i64], state: EventState) {
         let orders = orders.to_vec();
         let what = format!("{state:?}");
@@ -238,14 +236,14 @@ impl Rig {
             .unwrap()
     }
 
-    /// Data requests in order of arrival.
+    /// Returns the data requests in order of arrival.
     pub(crate) fn requests(&self) -> Vec<RequestRow> {
         let mut rows = self.emulator.requests();
         rows.retain(|row| row.path.ends_with("/collect"));
         rows
     }
 
-    /// Polls until it holds; the time is only an upper bound.
+    /// Polls until `holds` returns true. The time is only an upper bound.
     pub(crate) async fn eventually(&self, what: &str, holds: impl AsyncFn() -> bool) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !holds().await {
@@ -260,7 +258,7 @@ impl Rig {
         }
     }
 
-    /// What must hold after any run.
+    /// Asserts the invariants of any run.
     pub(crate) fn assert_promises(&self) {
         assert_eq!(self.emulator.bytes_changed(), Vec::<String>::new());
         assert_eq!(self.emulator.order_violations(), []);
@@ -293,7 +291,7 @@ fn config_for(emulator: &EmulatorHandle, dir: &std::path::Path) -> Config {
     config
 }
 
-/// A valid event; later kinds happen later.
+/// Returns a valid event. Higher kinds have later timestamps.
 pub(crate) fn event(order: i64, kind: u8) -> Vec<u8> {
     let json = json!({"xdm": {
         "_id": id(order, kind),

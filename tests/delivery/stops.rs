@@ -1,4 +1,4 @@
-//! Stopping, aborting and dying: nothing is lost, nothing is sent with other bytes.
+//! Stop, abort and kill: nothing is lost, and nothing is sent with other bytes.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ fn a_kill_between_recording_and_ack_repeats_the_same_bytes() {
         rig.script(json!([{"status": 202, "record": true, "hang_ms": 60_000}]));
         rig.enqueue("base", &[1, 2, 3], &[1]).await;
     });
-    // The process dies: everything that runs is gone, without a word.
+    // Dropping the runtime stands in for a kill: every task ends without cleanup.
     let doomed = tokio::runtime::Runtime::new().unwrap();
     doomed.block_on(async {
         let _running = rig.run();

@@ -1,4 +1,4 @@
-//! Everything at once.
+//! Delivery under many kinds of faults at once.
 
 use orderfeed::config::HumanDuration;
 use orderfeed_emulator::RandomFaults;

@@ -1,4 +1,4 @@
-//! One token a life, fetched when it is needed, replaced when the edge says so.
+//! One token at a time: fetched when needed, renewed before it expires, replaced when the edge refuses it.
 
 use orderfeed::store::outbox::{EventState, SenderState};
 use orderfeed_emulator::RequestRow;
@@ -55,7 +55,7 @@ async fn a_token_is_renewed_at_four_fifths_of_its_life() {
     );
 }
 
-/// Tokens live for a hundred seconds of delivery's clock, which stands still until it is set.
+/// Creates a rig whose tokens live for a hundred seconds of delivery's clock, which advances only when it is set.
 async fn with_a_clock() -> (Rig, Clock) {
     let mut rig = Rig::with(|edge| edge.token_ttl_s = 100, |_| {}).await;
     rig.clock = Clock::manual(Clock::System.now());
@@ -106,7 +106,7 @@ async fn while_a_token_is_valid_a_broken_token_service_disturbs_nobody() {
         let failed = |row: &&RequestRow| row.path.contains("/ims/") && row.status == 503;
         rows.iter().filter(failed).count()
     };
-    // Renewal is due at 80 s; then it is tried again every 30 s, and not at every request.
+    // Renewal is due at 80 s and then retried every 30 s, not at every request.
     let passing = [(2, 79, 0), (3, 1, 1), (4, 0, 1), (5, 10, 1)];
     for (order, passed_s, tries) in passing {
         clock.set(clock.now().plus_millis(passed_s * 1000));
@@ -114,7 +114,7 @@ async fn while_a_token_is_valid_a_broken_token_service_disturbs_nobody() {
         rig.until(&[order], EventState::Delivered).await;
         assert_eq!(failed(), tries, "order {order}");
     }
-    // It is expired now, and there is no other: waiting begins.
+    // The token has expired and there is no other, so delivery waits.
     clock.set(clock.now().plus_millis(10_000));
     rig.enqueue("base", &[6], &[1]).await;
     rig.eventually("another try", async || failed() > 1).await;

@@ -1,4 +1,4 @@
-//! The edge: wrong datastream, expired secret, edge down, one order refused, a clock one hour off.
+//! Findings about the edge: wrong datastream, expired secret, edge down, one order refused, a clock one hour off.
 
 use orderfeed_demo_shop::shop::Shop;
 use orderfeed_emulator::{ClientConfig, Emulator, EmulatorConfig};
@@ -12,7 +12,7 @@ use crate::support::embedded::ShopHouse;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Until `status` says this.
+/// Polls `status` until it prints `words`.
 fn until_status(house: &ShopHouse, words: &str) -> String {
     let mut status = String::new();
     eventually(words, || {

@@ -1,4 +1,5 @@
-//! The house itself: configuration, schedules, disk, locks, permissions, a suspended index, a website that is off.
+//! Findings about the installation: configuration, schedules, disk, locks, permissions, a suspended index, a website
+//! that is off.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -9,7 +10,7 @@ use crate::support::daemon::{Ran, eventually, say};
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// Nobody listens there.
+/// A local address without a listener.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 #[test]
@@ -154,7 +155,7 @@ fn a_state_directory_that_may_not_be_used_is_named_with_what_mends_it() {
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(house.installation.path(path), open).unwrap();
     }
-    // A copy, because other users cannot enter the build directory of a clone in root's home.
+    // Copied, because other users cannot enter a build directory in root's home.
     let program = house.installation.path("orderfeed");
     std::fs::copy(env!("CARGO_BIN_EXE_orderfeed"), &program).unwrap();
     let as_nobody = |args: &[&str]| {
@@ -171,7 +172,7 @@ fn a_state_directory_that_may_not_be_used_is_named_with_what_mends_it() {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     };
-    // It may be entered and not written, then neither.
+    // First the directory is searchable but not writable, then neither.
     for (mode, status) in [(0o755, "there is no store"), (0o700, "ermission denied")] {
         let closed = std::fs::Permissions::from_mode(mode);
         std::fs::set_permissions(house.installation.path("state"), closed).unwrap();

@@ -1,4 +1,4 @@
-//! Whoever hangs costs their own checks, and no more than the time limit.
+//! A peer that hangs affects only its own checks, for at most the time limit.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::support::edge;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_and_an_edge_that_hang_are_told_within_the_limit() {
-    // They take the connection and say nothing.
+    // The listeners accept connections and never answer.
     let listen = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let (database, deaf) = (listen(), listen());
     let source = format!(

@@ -1,5 +1,5 @@
-//! `doctor` names the cause of each fault that an operator may meet, with a remedy, and the log and `status` do so where
-//! they can know of it. Nothing is disturbed, and nobody who hangs makes it hang.
+//! `doctor` reports the cause and the remedy of each fault an operator may meet; the log and `status` do so where
+//! they can detect it. It changes nothing, and a peer that hangs does not make it hang.
 
 mod edge;
 mod house;

@@ -1,4 +1,4 @@
-//! Running `doctor` and asking its report.
+//! Runs `doctor` and evaluates its report.
 
 use std::time::{Duration, Instant};
 
@@ -6,23 +6,22 @@ use serde_json::Value;
 
 use crate::support::daemon::{Installation, Ran};
 
-/// `doctor` is bounded to about 15 seconds; a machine busy with other tests takes longer.
+/// Upper bound of a run. `doctor` takes at most about 15 seconds; longer on a machine busy with other tests.
 const BOUND: Duration = Duration::from_secs(40);
 
-/// What `doctor` said.
+/// A report of `doctor`.
 #[derive(Debug)]
 pub struct Visit {
     pub code: Option<i32>,
     pub report: Value,
 }
 
-/// Runs `doctor --json`.
 #[track_caller]
 pub fn examine(installation: &Installation) -> Visit {
     examine_with(installation, &[])
 }
 
-/// With more arguments.
+/// Runs `doctor --json` with more arguments.
 #[track_caller]
 pub fn examine_with(installation: &Installation, args: &[&str]) -> Visit {
     let begun = Instant::now();
@@ -32,7 +31,7 @@ pub fn examine_with(installation: &Installation, args: &[&str]) -> Visit {
 }
 
 impl Visit {
-    /// Of a run that printed a report.
+    /// Parses the report printed by a run.
     #[track_caller]
     pub fn of(ran: &Ran) -> Self {
         let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
@@ -50,7 +49,7 @@ impl Visit {
         Self { code, report }
     }
 
-    /// The findings of a check.
+    /// Returns the findings of a check.
     pub fn of_check(&self, check: &str) -> Vec<&Value> {
         let findings = self.report["checks"].as_array().unwrap();
         findings
@@ -59,7 +58,7 @@ impl Visit {
             .collect()
     }
 
-    /// The check has a finding with this verdict whose message and remedy hold these words.
+    /// Asserts that the check has a finding with this verdict whose message and remedy contain these words.
     #[track_caller]
     pub fn finds(&self, check: &str, verdict: &str, message: &[&str], remedy: &[&str]) {
         let holds = |text: &Value, words: &[&str]| {
@@ -78,7 +77,7 @@ impl Visit {
         );
     }
 
-    /// Every problem and warning.
+    /// Returns every problem and warning.
     pub fn complaints(&self) -> Vec<String> {
         let findings = self.report["checks"].as_array().unwrap();
         let bad = findings

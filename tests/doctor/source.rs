@@ -1,4 +1,4 @@
-//! The source, a real MariaDB: down, without a grant, without a trigger; and an embedded one.
+//! Findings about the source: a MariaDB that is down, or lacks a grant or a trigger, and an embedded shop.
 
 use orderfeed_demo_shop::history::Span;
 use orderfeed_demo_shop::shop::ShopOptions;
@@ -125,7 +125,7 @@ async fn a_trigger_that_was_dropped_is_named() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
-/// The daemon's own account, with exactly the documented rights, may not see triggers at all.
+/// With exactly the documented grants, the daemon's account cannot see triggers at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn triggers_that_the_account_may_not_see_are_missed_by_their_effect() {
     let database = shop(5).await;

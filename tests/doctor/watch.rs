@@ -1,4 +1,4 @@
-//! `status --watch`: one picture after the other, until Ctrl-C.
+//! `status --watch`: one snapshot after another, until Ctrl-C.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -49,7 +49,7 @@ async fn a_pipe_gets_one_picture_after_the_other_and_ctrl_c_is_a_good_end() {
         let one: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
         assert_eq!(one["version"], 1);
     }
-    // The end of the daemon is not its own.
+    // The watch continues when the daemon ends.
     assert_eq!(daemon.stop(), Some(0));
     assert!(lines.any(|line| line.contains("\"running\":false")));
     assert_eq!(end(child, Signal::TERM), Some(0));

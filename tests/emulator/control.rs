@@ -1,4 +1,4 @@
-//! The control interface, as a shell script would use it.
+//! The control interface, used as a shell script would use it.
 
 use serde_json::{Value, json};
 

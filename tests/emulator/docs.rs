@@ -1,4 +1,4 @@
-//! The manual's examples are accepted by what it describes.
+//! The emulator accepts the examples of its manual.
 
 use orderfeed_emulator::{EmulatorConfig, FaultStep};
 

@@ -1,4 +1,4 @@
-//! Every form of the fault script.
+//! Every kind of step in a fault script.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -220,7 +220,7 @@ async fn an_answer_can_be_gzip() {
     assert_eq!(response.headers()["content-encoding"], "gzip");
     let bytes = response.bytes().await.unwrap();
     assert_eq!(bytes[..2], [0x1f, 0x8b]);
-    // One stored block: its header is 5 bytes after the 10 of gzip's, and 8 bytes of checks follow.
+    // One stored block: 10 bytes of gzip header, 5 of block header, the content, and 8 of checksums.
     let inner: serde_json::Value = serde_json::from_slice(&bytes[15..bytes.len() - 8]).unwrap();
     assert!(inner["requestId"].is_string());
 }

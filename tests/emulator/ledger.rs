@@ -1,4 +1,4 @@
-//! What the ledger can be asked, through real requests.
+//! The queries of the ledger, with real requests.
 
 use orderfeed_emulator::LedgerDetail;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! The emulator keeps the rules of the Edge Network that it stands for, misbehaves exactly as told, and its ledger
-//! tells the truth.
+//! The emulator follows the rules of the Edge Network, injects exactly the scripted faults, and its ledger is
+//! correct.
 
 mod control;
 mod docs;

@@ -1,4 +1,4 @@
-//! The token endpoint, consent, and the hub's inlets.
+//! The token endpoint, consent, and the inlets of the data hub.
 
 use orderfeed_emulator::{
     ClientConfig, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DEFAULT_SECRET, InletConfig,

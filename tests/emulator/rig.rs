@@ -1,4 +1,4 @@
-//! An emulator and a client that sends to it.
+//! A test rig: an emulator and a client.
 
 use std::sync::OnceLock;
 
@@ -26,7 +26,7 @@ impl Got {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
     }
 
-    /// `NNNN-SSS` of a problem.
+    /// Returns the `NNNN-SSS` of a problem.
     pub fn code(&self) -> String {
         self.json()["type"]
             .as_str()
@@ -69,7 +69,7 @@ impl Rig {
         )
     }
 
-    /// An authenticated request, not sent yet.
+    /// Builds an authenticated request.
     pub fn post(&self, url: &str) -> reqwest::RequestBuilder {
         let token = self.emulator.issue_token(DEFAULT_CLIENT).unwrap();
         self.client
@@ -88,7 +88,7 @@ impl Rig {
         got(self.post(&self.collect_url()).body(body.into())).await
     }
 
-    /// The path below the server's URL, with a body.
+    /// Posts `body` to a path of the server host.
     pub async fn server(&self, path: &str, body: impl Into<String>) -> Got {
         let url = format!("{}{path}", self.emulator.server_url());
         got(self.post(&url).body(body.into())).await.unwrap()
@@ -98,7 +98,7 @@ impl Rig {
 pub fn client(shape: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Client {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
-        // Another test of this process may have been first; the provider is the same.
+        // Another test of this process may have installed it already; the provider is the same.
         rustls::crypto::ring::default_provider().install_default().ok();
     });
     #[expect(

@@ -1,4 +1,4 @@
-//! Every row of the validation order, and what an accepted request is answered.
+//! Every row of the validation order, and the answers to accepted requests.
 
 use orderfeed_emulator::{Access, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig};
 use serde_json::{Value, json};

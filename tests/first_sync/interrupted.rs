@@ -1,4 +1,4 @@
-//! A website that is switched off while its history is read: nothing is passed over, and nothing false is said.
+//! A website disabled during its backfill: no order is skipped, and no report is wrong.
 
 use orderfeed::store::first_sync::SyncState;
 use orderfeed::store::views::IndexerStatus;
@@ -6,7 +6,7 @@ use orderfeed_demo_shop::shop::Shop;
 
 use super::rig::{Rig, datastream, eventually};
 
-/// So slow that the history waits for room most of the time.
+/// Settings so slow that the backfill mostly waits for space in the outbox.
 const SLOW: &str = "[delivery]\nlanes = 1\nmax_batch_events = 10\nmax_pending_events = 1000\n\
                     [cron]\nindexer_reindex_all_invalid = \"* * * * * *\"";
 
@@ -18,7 +18,7 @@ fn in_eu(rig: &Rig) -> i64 {
     )
 }
 
-/// Orders of the website whose first event is at the edge.
+/// Returns the number of the website's orders whose first event has reached the edge.
 fn placed(rig: &Rig) -> i64 {
     let (eu, kind) = (datastream("eu"), "commerce.backofficeOrderPlaced");
     let of_eu = |event: &orderfeed_emulator::EventRow| {
@@ -27,7 +27,8 @@ fn placed(rig: &Rig) -> i64 {
     rig.edge.events().iter().filter(|event| of_eu(event)).count() as i64
 }
 
-/// Switches the second website off in the middle of its backfill and on again; its history is complete in the end.
+/// Disables the second website during its backfill, enables it again, and asserts that its history is complete in the
+/// end.
 fn switch_off_and_on(rig: &mut Rig, with: &[(&str, &str)], without: &[(&str, &str)]) {
     eventually("the middle of its walk", || {
         rig.sync("eu").is_some_and(|sync| sync.events > 20)

@@ -1,5 +1,5 @@
-//! The first-sync window: it starts by itself, newest first, is told truthfully, survives kill -9, disturbs nobody, and
-//! what flows in is bounded.
+//! The first sync: it starts by itself, sends the newest orders first, reports its progress correctly, survives kill
+//! -9, does not delay other events, and bounds the outbox.
 
 mod interrupted;
 mod rig;
@@ -52,7 +52,7 @@ async fn one_backfill_serves_all_websites_newest_first_and_its_progress_is_true(
         rig.is_complete(&codes)
     });
     assert_eq!(rig.number("orderfeed.db", "SELECT count(*) FROM walk"), 1);
-    // An order whose store view is gone belongs to no website.
+    // An order of a deleted store view belongs to no website.
     let orders = rig.number("shop.db", IN_WEBSITES);
     assert_eq!(
         last.0,
@@ -65,8 +65,8 @@ async fn one_backfill_serves_all_websites_newest_first_and_its_progress_is_true(
             .iter()
             .all(|sync| !sync.missed && sync.completed_at.is_some())
     );
-    // Newest first: what came in the first tenth is newer than what came in the last.
-    // By entity id: order numbers start with their store view's.
+    // Newest first: the orders of the first tenth are newer than those of the last. Compared by entity id, because
+    // order numbers start with the number of their store view.
     let ids = rig.entity_ids();
     let numbers: Vec<u64> = rig
         .edge
@@ -206,7 +206,7 @@ async fn a_halted_website_does_not_hold_up_the_others_and_the_log_says_what_hold
     let mut rig = Rig::new(300, 0).await;
     let mut websites = all();
     websites[0].1 = UNKNOWN.to_owned();
-    // A fifth of the window must pass before the log is sure.
+    // The log reports an estimate only after a fifth of the window.
     rig.configure(&borrowed(&websites), "[first_sync]\nwindow = \"20s\"");
     rig.start();
     let others: Vec<&str> = websites[1..].iter().map(|(code, _)| *code).collect();
@@ -268,7 +268,7 @@ async fn intake_pauses_while_the_disk_is_nearly_full_and_goes_on_by_itself() {
     rig.configure(&borrowed(&websites), &reserve("1000000GiB"));
     rig.start();
     eventually("the warning", || rig.log().contains("The disk is nearly full"));
-    // It is said before it is written down.
+    // The log line precedes the commit, so poll the status.
     eventually("the status says so", || {
         rig.run(&["status"]).contains("PAUSED: the disk is nearly full")
     });
@@ -291,7 +291,7 @@ async fn intake_pauses_while_the_disk_is_nearly_full_and_goes_on_by_itself() {
 async fn a_full_outbox_holds_history_back_and_loses_nothing() {
     let mut rig = Rig::new(800, 0).await;
     let websites = all();
-    // One page is more than twice the bound, and does not hold all orders.
+    // One page exceeds twice the bound, and does not contain all orders.
     let bound = "[delivery]\nmax_pending_events = 1000\n[index]\nmode = \"realtime\"\nbatch_size = 700";
     let unknown: Vec<(&str, &str)> = websites.iter().map(|(code, _)| (*code, UNKNOWN)).collect();
     rig.configure(&unknown, bound);

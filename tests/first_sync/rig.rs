@@ -1,4 +1,4 @@
-//! The real daemon between an embedded shop and the emulator, with everything that a test looks at.
+//! The real daemon between an embedded shop and the emulator, and the observations that tests need.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::support::leaks;
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const PAST_MS: i64 = 60 * 86_400_000;
 
-/// A datastream that the edge does not know: its website's sender halts.
+/// A datastream unknown to the edge, which halts its website's sender.
 pub const UNKNOWN: &str = "de300000-0000-4000-8000-00000000dead";
 
 pub struct Rig {
@@ -38,7 +38,7 @@ pub fn datastream(code: &str) -> String {
 }
 
 impl Rig {
-    /// A shop with a history of `orders`, and an edge that takes `latency_ms` for each request.
+    /// Creates a shop with a history of `orders`, and an edge that answers after `latency_ms`.
     pub async fn new(orders: usize, latency_ms: u64) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("orderfeed-fs-")
@@ -69,7 +69,7 @@ impl Rig {
         }
     }
 
-    /// Writes the configuration: these websites with these datastreams, and `more` at the end.
+    /// Writes a configuration with these websites and datastreams, and `more` at the end.
     pub fn configure(&self, websites: &[(&str, &str)], more: &str) {
         let url = self.edge.server_url();
         let mut text = format!(
@@ -120,7 +120,7 @@ impl Rig {
         command
     }
 
-    /// A command's data; it must have worked.
+    /// Runs a command that must succeed and returns its stdout.
     pub fn run(&self, args: &[&str]) -> String {
         let output = self.command(args).output().unwrap();
         assert!(output.status.success(), "{args:?}: {output:?}");
@@ -142,7 +142,7 @@ impl Rig {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
-    /// A new order; its entity id.
+    /// Places an order and returns its entity id.
     pub fn place(&mut self) -> (i64, UtcMillis) {
         let now = Clock::System.now();
         let placed = self.shop.place(now);
@@ -150,7 +150,7 @@ impl Rig {
         (placed.order_id, now)
     }
 
-    /// Looks at the store; `None` while there is none.
+    /// Reads from the store. Returns `None` while there is none.
     pub fn look<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Option<T> {
         StoreView::open(&self.dir.path().join("orderfeed.db"))
             .ok()?
@@ -175,7 +175,7 @@ impl Rig {
         websites.iter().all(done)
     }
 
-    /// The shop's entity ids by order number.
+    /// Returns the shop's entity ids by order number.
     pub fn entity_ids(&self) -> std::collections::HashMap<String, u64> {
         let conn = rusqlite::Connection::open(self.dir.path().join("shop.db")).unwrap();
         let mut statement = conn
@@ -187,7 +187,7 @@ impl Rig {
         rows.map(Result::unwrap).collect()
     }
 
-    /// A number of the shop's or the store's database.
+    /// Queries a number from the shop's or the store's database.
     pub fn number(&self, file: &str, sql: &str) -> i64 {
         let conn = rusqlite::Connection::open(self.dir.path().join(file)).unwrap();
         conn.busy_timeout(Duration::from_secs(10)).unwrap();

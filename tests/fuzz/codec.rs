@@ -1,5 +1,5 @@
-//! The bytes of a batch: what goes in comes out, and damage is an error, without a panic and without asking for more
-//! memory than a batch can have.
+//! The bytes of a batch: decoding restores what was encoded, and damage is an error, without a panic and without
+//! allocating more than a batch can hold.
 
 use orderfeed::store::outbox::{BatchBody, EventKey, append_payload};
 
@@ -13,7 +13,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Table of contents, body and length without any sense.
+/// Checks arbitrary bytes as table of contents, body and length.
 fn made_up(feed: &mut Feed<'_>) {
     let bytes = match feed.byte() % 4 {
         0 => feed.number() as usize,
@@ -23,7 +23,7 @@ fn made_up(feed: &mut Feed<'_>) {
     read(contents, feed.remainder(), bytes);
 }
 
-/// A batch as it is written, then changed.
+/// Checks a batch as it is written, then modified.
 fn damaged(feed: &mut Feed<'_>) {
     let mut batch = BatchBody::default();
     for _ in 0..feed.below(20) {
@@ -61,7 +61,7 @@ fn damaged(feed: &mut Feed<'_>) {
     );
 }
 
-/// Both ways of reading agree, and what they read is as long as it says.
+/// Asserts that both decoders agree and that the events have the stated length.
 fn read(contents: &[u8], body: &[u8], bytes: usize) -> Option<BatchBody> {
     let mut appended = b"[".to_vec();
     let counted = append_payload(contents, body, bytes, &mut appended);

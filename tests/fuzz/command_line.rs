@@ -1,11 +1,11 @@
-//! Any words behind `orderfeed`: a command, or a complaint that can be shown.
+//! Any arguments of `orderfeed`: a command, or a printable error.
 
 use clap::Parser;
 use orderfeed::cli::args::Cli;
 
 use super::feed::Feed;
 
-/// What a command line is made of beside texts without any sense.
+/// Words of a command line, used besides arbitrary texts.
 const WORDS: [&str; 40] = [
     "run",
     "demo",

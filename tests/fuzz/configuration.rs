@@ -1,4 +1,4 @@
-//! Any text as a configuration: it is in force, or every problem names its place and holds no secret.
+//! Any text as a configuration: it is valid, or every problem names its place and contains no secret.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 use orderfeed::config::{ConfigErrors, Loaded, Origin, load};
 use tempfile::TempDir;
 
-/// Stands for the value of a secret in the inputs.
+/// The value of secrets in the inputs.
 const MARK: &str = "mark-of-a-secret";
-/// Keys whose values are secrets wherever they stand: in their own table, or in one that has no such key.
+/// Keys whose values are secrets in any table, including tables without such a key.
 const SECRETS: [&str; 3] = ["client_secret", "password", "api_key"];
-/// Everything without a default, so that a short input can be a whole configuration.
+/// All keys without a default, so that a short input can be a whole configuration.
 const BASE: &str = r#"
 [services_connector]
 organization_id = "53A16ACB5CC1D3760A495C99@AdobeOrg"
@@ -25,7 +25,8 @@ kind = "sqlite"
 datastream_id = "ebebf826-a01f-4458-8cec-ef61de241c93"
 "#;
 
-/// The first byte says whether the rest stands alone, beside a whole configuration, or in the environment.
+/// Checks an input. Its first byte selects whether the rest is used alone, added to a whole configuration, or put
+/// into the environment.
 pub fn check(data: &[u8]) {
     let Some((how, text)) = data.split_first() else {
         return;
@@ -91,7 +92,7 @@ fn refused(errors: &ConfigErrors, text: &str) {
     tells_no_secret(&errors.clone().in_short().to_string(), text);
 }
 
-/// Where the mark stands only as the value of a secret, it is nowhere in what is said.
+/// Asserts that a mark used only as the value of a secret is in no message.
 fn tells_no_secret(said: &str, text: &str) {
     let is_secret = |line: &str| {
         let name = line.split('=').next().unwrap_or_default().trim();

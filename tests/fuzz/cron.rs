@@ -1,5 +1,5 @@
-//! Any cron expression in any zone: refused with a reason, or a schedule that goes forward, also where clocks change, and
-//! never runs a slot twice.
+//! Any cron expression in any time zone: refused with a reason, or a schedule that moves forward, also when clocks
+//! change, and never runs a slot twice.
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 use orderfeed::config::CronExpr;
@@ -9,9 +9,9 @@ use orderfeed_model::clock::UtcMillis;
 use super::feed::Feed;
 
 const DAY: i64 = 86_400_000;
-/// 2026-01-01T00:00:00Z.
 const NEW_YEAR: i64 = 1_767_225_600_000;
-/// Zones whose clocks change in odd ways: by half an hour, at midnight, backwards over midnight, over the date line.
+/// Time zones whose clocks change in unusual ways: by half an hour, at midnight, backwards over midnight, over the
+/// date line.
 const ODD: [Tz; 8] = [
     Tz::Europe__Amsterdam,
     Tz::America__New_York,
@@ -29,7 +29,7 @@ pub fn check(data: &[u8]) {
         0xff => TZ_VARIANTS[feed.number().unsigned_abs() as usize % TZ_VARIANTS.len()],
         byte => ODD[usize::from(byte) % ODD.len()],
     };
-    // Days around 2026, a few years of them, and moments within.
+    // A few years of days around 2026, and times within a day.
     let from = UtcMillis(
         NEW_YEAR + (feed.number() % 800) * DAY + i64::from(feed.byte()) * 337_000 + i64::from(feed.byte()),
     );
@@ -48,7 +48,7 @@ pub fn check(data: &[u8]) {
     each_once(&expr, zone, from, &slots);
 }
 
-/// The next slots, each after the one before.
+/// Returns the next slots, each computed from the previous one.
 fn forward(expr: &CronExpr, zone: Tz, from: UtcMillis) -> Vec<UtcMillis> {
     let (mut at, mut slots) = (from, Vec::new());
     while slots.len() < 8 {
@@ -63,7 +63,7 @@ fn forward(expr: &CronExpr, zone: Tz, from: UtcMillis) -> Vec<UtcMillis> {
     slots
 }
 
-/// Asked at each slot and a little later, the schedule runs it once.
+/// Asserts that the schedule, checked at each slot and a little later, runs it once.
 fn each_once(expr: &CronExpr, zone: Tz, from: UtcMillis, slots: &[UtcMillis]) {
     let mut last = Some(from);
     for slot in slots {

@@ -1,4 +1,4 @@
-//! Any request to the emulator, well-formed or not: an answer or a closed connection, never a panic and never a hang.
+//! Any request to the emulator, well-formed or not: an answer or a closed connection, and never a panic or a hang.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use super::feed::Feed;
 
 const START: UtcMillis = UtcMillis(1_795_330_800_000);
-/// Where a well-formed request goes.
+/// Paths of the well-formed requests.
 const TARGETS: [&str; 10] = [
     "/ee/v2/collect?datastreamId=DATASTREAM&requestId=a",
     "/ee/irl1/v1/collect?configId=DATASTREAM",
@@ -42,7 +42,7 @@ struct Rig {
     emulator: EmulatorHandle,
     config: EmulatorConfig,
     token: String,
-    // Last, so that what runs on it goes first.
+    // The last field, so that the tasks running on it are dropped first.
     runtime: Runtime,
 }
 
@@ -54,7 +54,7 @@ pub fn check(data: &[u8]) {
     answer(data);
 }
 
-/// What the emulator answers.
+/// Returns the answer of the emulator.
 pub fn answer(data: &[u8]) -> Vec<u8> {
     RIG.with(|rig| {
         let rig = rig.get_or_init(Rig::start);
@@ -100,7 +100,7 @@ impl Rig {
         }
     }
 
-    /// What the input says as it stands, or as the body of a request that is well-formed otherwise.
+    /// Returns the input itself, or an otherwise well-formed request with the input as its body.
     fn request(&self, side: u8, feed: &mut Feed<'_>) -> Vec<u8> {
         if feed.byte().is_multiple_of(8) {
             return feed.remainder().to_vec();
@@ -135,7 +135,7 @@ impl Rig {
         tokio::join!(served, speak(ours, request)).1
     }
 
-    /// As it was before the conversation, whatever the control interface was told.
+    /// Restores the state before the request, which the control interface may have changed.
     fn restore(&self) {
         self.emulator.configure(|config| *config = self.config.clone());
         self.emulator.set_clock(START);
@@ -147,9 +147,9 @@ async fn speak(stream: DuplexStream, request: &[u8]) -> Vec<u8> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut answer = Vec::new();
     let write = async move {
-        // The peer may have hung up already.
+        // The peer may have closed the connection already.
         let _ = writer.write_all(request).await;
-        // Time to answer before it hears that nothing more will come: everything happens on this thread.
+        // Lets the emulator answer before the input ends: everything runs on this thread.
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }

@@ -1,7 +1,7 @@
-//! Bytes as decisions: what a fuzzer mutates becomes numbers, choices and texts. When the bytes are used up everything is
-//! zero, so that every input means something and every loop ends.
+//! Turns the bytes of a fuzzer into numbers, choices and texts. Exhausted input yields zeros, so that every input is
+//! valid and every loop ends.
 
-/// Where the next decision comes from.
+/// The source of decisions.
 pub struct Feed<'a> {
     rest: &'a [u8],
 }
@@ -19,7 +19,7 @@ impl<'a> Feed<'a> {
         self.take(1).first().copied().unwrap_or_default()
     }
 
-    /// Eight bytes, or fewer at the end.
+    /// Takes a number from eight bytes, or fewer at the end.
     pub fn number(&mut self) -> i64 {
         let mut bytes = [0; 8];
         let taken = self.take(8);
@@ -27,7 +27,6 @@ impl<'a> Feed<'a> {
         i64::from_le_bytes(bytes)
     }
 
-    /// Below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         usize::from(self.byte()) % bound.max(1)
     }
@@ -36,7 +35,7 @@ impl<'a> Feed<'a> {
         choices[self.below(choices.len())]
     }
 
-    /// Up to 255 bytes, their number first.
+    /// Takes up to 255 bytes, preceded by their number.
     pub fn bytes(&mut self) -> &'a [u8] {
         let len = usize::from(self.byte());
         self.take(len)
@@ -46,7 +45,7 @@ impl<'a> Feed<'a> {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
 
-    /// Everything that is left.
+    /// Takes all remaining bytes.
     pub fn remainder(&mut self) -> &'a [u8] {
         self.take(self.rest.len())
     }

@@ -1,7 +1,7 @@
-//! Nothing that comes from outside makes the program panic, hang, or break a promise. Each file below checks one door,
-//! for any bytes; here they are replayed from `fuzz/seeds` and mutated a little, always in the same way. The same checks
-//! are the targets of cargo-fuzz (`fuzz/`, `tests/fuzz/long`), which finds what this finds, and more. `ORDERFEED_FUZZ_TIMES` asks
-//! for so many times as many mutations.
+//! Fuzz tests: no external input makes the program panic, hang, or break an invariant. Each file below checks one
+//! kind of input for arbitrary bytes; here the seeds in `fuzz/seeds` are replayed with small deterministic mutations.
+//! The same checks are the targets of cargo-fuzz (`fuzz/`, `tests/fuzz/long`), which explores further.
+//! `ORDERFEED_FUZZ_TIMES` multiplies the number of mutations.
 
 mod codec;
 mod command_line;
@@ -22,14 +22,14 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 
-/// Mutations of each input that is kept.
+/// Number of mutations of each seed.
 const MUTATIONS: usize = 40;
-/// No mutation is longer.
+/// Longest mutation, in bytes.
 const LONGEST: usize = 4096;
-/// Numbers and bytes at which things break.
+/// Bytes that are likely to expose bugs.
 const ODD: [u8; 10] = [0, 1, 0x0a, 0x20, 0x22, 0x2d, 0x39, 0x7f, 0x80, 0xff];
 
-/// The inputs that are kept for a target, by path.
+/// Returns the seeds of a target with their paths.
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("fuzz/seeds")
@@ -46,7 +46,7 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     names.into_iter().map(read).collect()
 }
 
-/// Checks the seeds of a target, each as it stands and mutated.
+/// Checks the seeds of a target, each unchanged and mutated.
 fn replay(target: &str, mutations: usize, check: fn(&[u8])) {
     let times = std::env::var("ORDERFEED_FUZZ_TIMES").ok();
     let mutations = mutations * times.and_then(|times| times.parse().ok()).unwrap_or(1);
@@ -62,7 +62,7 @@ fn replay(target: &str, mutations: usize, check: fn(&[u8])) {
     }
 }
 
-/// Says which input it was, and what it held.
+/// Runs a check and reports the input if it panics.
 fn attempt(input: &[u8], check: fn(&[u8]), name: &str) {
     let outcome = std::panic::catch_unwind(|| check(input));
     if let Err(cause) = outcome {
@@ -76,7 +76,7 @@ fn attempt(input: &[u8], check: fn(&[u8]), name: &str) {
     }
 }
 
-/// One to four small changes.
+/// Returns the seed with one to four small changes.
 fn mutated(seed: &[u8], others: &[(PathBuf, Vec<u8>)], dice: &mut Rng) -> Vec<u8> {
     let mut input = seed.to_vec();
     for _ in 0..=dice.usize(..4) {
@@ -101,7 +101,7 @@ fn mutated(seed: &[u8], others: &[(PathBuf, Vec<u8>)], dice: &mut Rng) -> Vec<u8
     input
 }
 
-/// Two places, in order.
+/// Returns two positions in ascending order.
 fn two(len: usize, dice: &mut Rng) -> (usize, usize) {
     let (one, other) = (dice.usize(..=len), dice.usize(..=len));
     (one.min(other), one.max(other))

@@ -1,14 +1,14 @@
-//! Rows of Commerce's tables out of bytes: plausible where it matters (ids that meet, kinds that exist), and anything at
-//! all elsewhere. What names or locates a person carries a mark.
+//! Rows of Commerce's tables made from bytes: plausible where it matters (matching ids, existing kinds) and arbitrary
+//! elsewhere. Values that name or locate a person contain a mark.
 
 use orderfeed::commerce::read::rows::{Asked, Value};
 
 use super::feed::Feed;
 
-/// In every value that names or locates a person; lower case.
+/// Part of every value that names or locates a person, in lower case.
 pub const MARK: &str = "qxpiiq";
 
-/// Columns that name or locate a person, or hold what a person wrote.
+/// Columns that name or locate a person, or contain text written by one.
 const PERSONAL: [&str; 15] = [
     "customer_email",
     "customer_note",
@@ -73,7 +73,7 @@ const NUMBERS: [&str; 9] = [
     "999999999999999999999999999999",
     "2147483648.0000",
 ];
-/// What no column of numbers or moments should hold.
+/// Invalid values for columns of numbers or times.
 const NONSENSE: [&str; 5] = ["1e400", "NaN", "", "2026-02-30 00:00:00", "1,5"];
 const TEXTS: [&str; 12] = [
     "USD",
@@ -89,7 +89,7 @@ const TEXTS: [&str; 12] = [
     "flatrate_flatrate",
     "1Z999",
 ];
-/// What a shopper chose and wrote; `?` is where the mark stands.
+/// Product options with a shopper's choices and texts. `?` is replaced by the mark.
 const OPTIONS: [&str; 6] = [
     r#"{"shipment_type":"1"}"#,
     r#"{"shipment_type":0,"bundle_options":{"9":{"label":"Strap","value":[{"title":"6 foot"}]}}}"#,
@@ -99,10 +99,10 @@ const OPTIONS: [&str; 6] = [
     r#"a:1:{s:7:"options";s:1:"?";}"#,
 ];
 
-/// Makes the rows that are asked for.
+/// Generates the requested rows.
 pub struct Rows<'a> {
     feed: Feed<'a>,
-    /// Whether columns may hold what they should not; then few orders can be read.
+    /// True if columns may hold invalid values. Few orders can be read then.
     wild: bool,
 }
 
@@ -112,7 +112,7 @@ impl<'a> Rows<'a> {
         Self { feed, wild }
     }
 
-    /// One to three orders.
+    /// Returns the ids of one to three orders.
     pub fn ids(&mut self) -> Vec<i64> {
         (0..=self.feed.below(3)).map(|_| self.id()).collect()
     }
@@ -125,7 +125,7 @@ impl<'a> Rows<'a> {
         (0..self.feed.below(3)).map(|_| row(&mut self.feed)).collect()
     }
 
-    /// The rows of a table.
+    /// Returns the rows of a table.
     pub fn of(&mut self, asked: Asked<'_>) -> Vec<Vec<Value>> {
         if asked.owners.is_empty() && !self.feed.byte().is_multiple_of(16) {
             return Vec::new();
@@ -145,7 +145,7 @@ impl<'a> Rows<'a> {
             return vec![Value::Int(owner), text(attribute), any_text(&mut self.feed)];
         }
         let (key, owner) = match asked.table {
-            // Its own id is what is asked for, and it hangs from a store.
+            // The request is for its own id, and it refers to a store.
             "sales_order" => (owner, i64::from(self.feed.byte() % 3)),
             _ => (self.id(), owner),
         };
@@ -162,7 +162,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// A value of the column; now and then one of another kind than the column has.
+    /// Returns a value of the column, occasionally of another type.
     fn cell(&mut self, column: &str) -> Value {
         if PERSONAL.contains(&column) {
             return self.personal(column);
@@ -224,7 +224,7 @@ fn number(feed: &mut Feed<'_>) -> Value {
     }
 }
 
-/// A text of the list, or what the bytes say, which is never the mark.
+/// Returns a text of the list, or one made from the input, which never contains the mark.
 fn any_text(feed: &mut Feed<'_>) -> Value {
     match feed.byte() {
         0xfe => {

@@ -1,6 +1,6 @@
-//! Any rows of Commerce's tables become whole orders or a reason why not, and whole orders become events: valid JSON that
-//! XDM takes, with ids that depend on nothing but the document, the same bytes each time, and nobody's name in the
-//! anonymized profile.
+//! Any rows of Commerce's tables become whole orders or an error, and whole orders become events: valid JSON in XDM,
+//! with ids that depend only on the document, the same bytes each time, and no personal data in the anonymized
+//! profile.
 
 use orderfeed::commerce::read::rows::read_orders;
 use orderfeed::commerce::source::ReadOrder;
@@ -15,9 +15,9 @@ use super::order_rows::{MARK, Rows};
 use super::xdm_schema::violations;
 
 const DATA_SPACE: Uuid = uuid!("2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90");
-/// Of all event ids, for ever; not asked of the code under test.
+/// Namespace of all event ids. Repeated here, independently of the code under test.
 const NAMESPACE: Uuid = uuid!("9ed9d373-e1ec-5c18-b1c6-dea86b719ad0");
-/// A year that RFC 3339 can write: 0 to 9999.
+/// Times that RFC 3339 can represent: the years 0 to 9999.
 const WRITABLE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
 pub fn check(data: &[u8]) {
@@ -39,7 +39,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What the rows come to, for whoever wants to know what a fuzzer reaches.
+/// Returns the kinds of the events made from the input, to measure what a fuzzer reaches.
 pub fn kinds(data: &[u8]) -> Vec<&'static str> {
     let context = EventContext::new(DATA_SPACE);
     let sendable = |order: &Order| {

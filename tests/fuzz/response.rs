@@ -1,5 +1,5 @@
-//! Any answer to any request becomes a decision: a yes only for a 2xx, less at a time only where there is more than one
-//! event, a refusal only of a single one, and words that are bounded and forge no line.
+//! Any answer to any request becomes a decision: accepted only for a 2xx, split only with more than one event,
+//! refused only for a single event, and with a text that is bounded and cannot forge a log line.
 
 use orderfeed::delivery::limits::retry_after;
 use orderfeed::delivery::rules::{
@@ -9,12 +9,12 @@ use orderfeed_model::clock::UtcMillis;
 
 use super::feed::Feed;
 
-/// Statuses that mean something to somebody; any other number is tried as well.
+/// Statuses with a special meaning. Any other number is tried as well.
 const STATUSES: [u16; 24] = [
     200, 202, 204, 207, 299, 300, 301, 302, 307, 308, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500,
     502, 503, 504,
 ];
-/// Longest text that may come out of an answer, in bytes: 300 characters.
+/// Longest text taken from an answer, in bytes: 300 characters.
 const MOST_TEXT: usize = 1200;
 
 pub fn check(data: &[u8]) {

@@ -1,4 +1,5 @@
-//! Any `Retry-After` and any `Date` at any time: a pause of at most an hour or none; whole seconds are always understood.
+//! Any `Retry-After` and any `Date` at any time: no pause, or one of at most an hour. Whole seconds are always
+//! accepted.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub fn check(data: &[u8]) {
         assert_eq!(pause, Some(seconds), "{text:?}");
     }
     if let Some(pause) = pause {
-        // Later, the same header never asks for more.
+        // The same header never requests a longer pause later.
         let later = parse(&text, now.plus_millis(1000));
         assert!(later.is_some_and(|later| later <= pause), "{text:?} at {now:?}");
     }

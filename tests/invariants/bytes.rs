@@ -1,10 +1,10 @@
-//! I3 and I4: the same fact has the same id, and an id has the same bytes for ever.
+//! I3 and I4: the same fact has the same id, and the bytes of an id never change.
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// Changes everything in an order that its events show.
+/// Changes every column of an order that its events contain.
 const UPHEAVAL: &str = "
     UPDATE sales_order SET base_grand_total = base_grand_total + 1, base_shipping_amount = 3, customer_email = 'new@example.com',
         updated_at = datetime('now');
@@ -29,7 +29,7 @@ async fn what_is_sent_again_keeps_its_bytes_when_the_order_has_changed() {
             .is_some_and(|index| index.version > before && index.backlog == 0)
     };
     eventually("the upheaval is indexed", reindexed);
-    // The restart falls into the resending.
+    // The restart must happen during the resend.
     edge.configure(|config| config.latency_ms = 40);
     let said = house
         .installation

@@ -1,4 +1,4 @@
-//! I2, I5 and I7: what a kill finds in the store, and what it repeats.
+//! I2, I5 and I7: the state of the store after a kill, and the requests that are repeated.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,8 @@ use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// What must hold in each snapshot of the store, whoever is writing: `None` while there is no store.
+/// Asserts the invariants of a snapshot of the store, which must hold during any write. Returns `None` while there is
+/// no store.
 fn check_snapshot(store: &Path) -> Option<(i64, i64)> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let conn = rusqlite::Connection::open_with_flags(store, flags).ok()?;
@@ -92,7 +93,7 @@ async fn nothing_is_delivered_before_the_edge_has_answered() {
             .map(|(_, _, events)| events)
             .sum::<u64>()
     };
-    // One request a website; first the edge hangs before it records anything, then after it.
+    // One request per website. First the edge hangs before it records anything, then after it.
     house.installation.layer("lanes", "[delivery]\nlanes = 1\n");
     let websites = Shop::website_codes().len();
     for (round, record) in [(1, false), (2, true)] {
@@ -158,12 +159,12 @@ fn data_requests(edge: &EmulatorHandle) -> usize {
 async fn a_cursor_and_the_changes_that_it_covers_are_seen_together_or_not_at_all() {
     let edge = edge::start().await;
     let mut house = ShopHouse::new(&edge.server_url(), 20);
-    // The changelog keeps its rows to the end.
+    // The changelog keeps its rows until the end of the test.
     let kept = "[cron]\nindexer_clean_all_changelogs = \"0 0 1 1 *\"\n";
     house.installation.layer("kept", kept);
     let mut daemon = house.installation.start_and_wait();
     let store = house.installation.path("orderfeed.db");
-    // Where the shop's log stood when the daemon first asked; what came before that is history.
+    // Position of the shop's log at the first capture. Earlier changes belong to the history.
     eventually("the first position", || {
         let position = |reader: &Reader<'_>| reader.source_cursors();
         house.installation.look(position).flatten().is_some()
@@ -195,7 +196,7 @@ async fn a_cursor_and_the_changes_that_it_covers_are_seen_together_or_not_at_all
     edge::assert_promises(&edge);
 }
 
-/// The shop's log is emptied as it is captured; a copy of it is not.
+/// The shop's log is emptied as it is captured, so the test keeps a copy.
 const REMEMBER: &str = "CREATE TABLE remembered (version_id INTEGER PRIMARY KEY, entity_id, source_table);
     CREATE TRIGGER remember AFTER INSERT ON orderfeed_log BEGIN
         INSERT INTO remembered VALUES (NEW.version_id, NEW.entity_id, NEW.source_table);
@@ -204,7 +205,7 @@ const REMEMBER: &str = "CREATE TABLE remembered (version_id INTEGER PRIMARY KEY,
 /// An order and the table in which it changed.
 type Changed = (i64, String);
 
-/// What the shop logged up to this position.
+/// Returns the changes logged by the shop up to this position.
 fn logged_until(shop: &rusqlite::Connection, position: i64) -> Vec<Changed> {
     let sql = "SELECT entity_id, source_table FROM remembered WHERE version_id <= ?1 ORDER BY version_id";
     let mut statement = shop.prepare_cached(sql).unwrap();
@@ -212,7 +213,7 @@ fn logged_until(shop: &rusqlite::Connection, position: i64) -> Vec<Changed> {
     rows.unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// The source's position in the shop's log and what was captured of it, in one snapshot.
+/// Returns the position in the shop's log and the captured changes, from one snapshot.
 fn cursor_and_changes(store: &Path) -> (i64, Vec<Changed>) {
     let mut conn = rusqlite::Connection::open(store).unwrap();
     conn.busy_timeout(Duration::from_secs(60)).unwrap();

@@ -1,7 +1,7 @@
-//! The invariants I1–I10 of `docs/ARCHITECTURE.md`, each with tests that can fail. What one room can prove by itself is
-//! proved there; here stands what only the whole program shows.
+//! The invariants I1–I10 of `docs/ARCHITECTURE.md`, each with tests that can fail. Invariants that one module can
+//! prove are tested there; these tests need the whole program.
 //!
-//! | | what | in the room | whole program |
+//! | | invariant | in its module | in the whole program |
 //! |---|---|---|---|
 //! | I1 | a cursor moves with its changelog rows | `store::changelog`: `cursors_move_with_their_changes_or_not_at_all`; `indexer::capture`: `a_cursor_stays_where_it_is_when_its_changes_cannot_be_written` | `kills::a_cursor_and_the_changes_that_it_covers_are_seen_together_or_not_at_all`, `main_job` |
 //! | I2 | feed, events and version move together | `indexer::tests`: `each_batch_is_a_checkpoint_and_only_the_failed_one_is_read_again` | `kills::every_snapshot_of_the_store_is_whole_and_kills_lose_nothing` |

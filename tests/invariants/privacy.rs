@@ -1,4 +1,4 @@
-//! I10: nothing that names or locates a person leaves the house or reaches the log, and no secret either.
+//! I10: no personal data and no secret is sent or logged.
 
 use orderfeed_emulator::{Emulator, EmulatorConfig, FaultStep};
 
@@ -6,12 +6,12 @@ use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// What is written into every free column of orders and addresses; none of it may be seen again.
+/// Text in every free column of orders and addresses. It may not appear in any payload or log.
 const MARKER: &str = "mark3r";
-/// What the edge says in its refusals, as if it quoted a request: for `failed show`, not for the log.
+/// Text in the edge's refusals, as if it quoted a request. `failed show` may print it, the log may not.
 const QUOTED: &str = "qu0ted";
 
-/// Columns that name, locate or quote a person, as far as the shop's tables have them.
+/// Columns of the shop's tables that name, locate or quote a person.
 const PERSONAL: [(&str, &[&str]); 3] = [
     (
         "sales_order",
@@ -84,7 +84,8 @@ async fn neither_payloads_nor_the_log_name_a_person_or_a_secret() {
         "the shop has fewer personal columns than this test knows"
     );
     house.installation.layer("loud", "[log]\nlevel = \"trace\"\n");
-    // All that makes the daemon talk: an edge that comes late, refuses, quotes what it was sent, and wants new tokens.
+    // Provokes as many log messages as possible: the edge starts late, refuses, quotes its input, and asks for new
+    // tokens.
     let daemon = house.installation.start_and_wait();
     eventually("a complaint", || {
         house.installation.log().contains("Delivery to the edge failed")

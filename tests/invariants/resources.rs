@@ -1,4 +1,4 @@
-//! I8 and I9: version ids that never rewind, and memory that does not grow with what waits.
+//! I8 and I9: version ids never rewind, and memory does not grow with the backlog.
 
 use crate::support::daemon::{eventually, say};
 use crate::support::edge;
@@ -62,8 +62,8 @@ async fn a_changelog_cleaned_to_the_last_row_goes_on_where_it_was() {
     edge::assert_promises(&edge);
 }
 
-/// What more memory forty thousand more waiting events may cost: SQLite's caches fill up, but the bodies alone would be
-/// about 50 MiB.
+/// Allowed memory growth for forty thousand more pending events. SQLite's caches fill up, but the bodies alone would
+/// be about 50 MiB.
 const ALLOWANCE_KIB: u64 = 24 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

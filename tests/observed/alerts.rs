@@ -1,4 +1,4 @@
-//! Every alert has a test and a runbook, and every runbook is of an alert.
+//! Every alert has a test and a runbook, and every runbook belongs to an alert.
 
 use std::collections::BTreeSet;
 

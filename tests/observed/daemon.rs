@@ -1,4 +1,4 @@
-//! A daemon at work, watched from outside.
+//! A working daemon, observed from outside.
 
 use rustix::process::Signal;
 
@@ -21,7 +21,7 @@ fn page(house: &ShopHouse, path: &str, accept: &str) -> Page {
     page.unwrap()
 }
 
-/// The sum of a metric's samples whose labels hold all of `labels`.
+/// Returns the sum of a metric's samples whose labels contain all of `labels`.
 fn sum(metrics: &str, name: &str, labels: &[&str]) -> f64 {
     let samples = metrics.lines().filter(|line| !line.starts_with('#'));
     samples
@@ -60,7 +60,7 @@ async fn metrics_and_export_lines_tell_what_a_daemon_did_and_the_level_changes_w
         "{}",
         shown.head
     );
-    // A snapshot of the store serves for a second.
+    // The metrics reuse a snapshot of the store for a second.
     let expected = house.expected().len() as f64;
     let mut metrics = String::new();
     eventually("the metrics show every event", || {
@@ -92,7 +92,7 @@ async fn metrics_and_export_lines_tell_what_a_daemon_did_and_the_level_changes_w
     golden::assert_holds("tests/golden/log.txt", &lines::shapes(&told));
 }
 
-/// The fields that rules for Commerce's `saas-export.log` read, in the order of its line.
+/// Asserts the fields that rules for Commerce's `saas-export.log` read, in the order of its line.
 fn assert_export_lines(log: &str) {
     let lines: Vec<&str> = log
         .lines()

@@ -1,9 +1,9 @@
-//! A log in logfmt, as those see it who have rules for it: which messages there are, and which fields each one has.
+//! The shapes of a logfmt log, on which log rules depend: its messages, and the fields of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Each message with its level, its code and the names of its fields, one a line. Messages that a slow machine adds are
-/// left out.
+/// Returns each message with its level, its code and the names of its fields, one per line. Messages that a slow
+/// machine adds are left out.
 pub fn shapes(log: &str) -> String {
     let mut shapes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for fields in log.lines().map(pairs) {
@@ -32,7 +32,7 @@ pub fn shapes(log: &str) -> String {
     text
 }
 
-/// `key=value` and `key="a value"`.
+/// Parses the pairs `key=value` and `key="a value"`.
 fn pairs(line: &str) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let mut rest = line;
@@ -49,7 +49,7 @@ fn pairs(line: &str) -> Vec<(String, String)> {
     pairs
 }
 
-/// Up to the quote that is not escaped, and what follows it.
+/// Splits `text` at the first quote that is not escaped.
 fn quoted_value(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();

@@ -1,5 +1,5 @@
-//! What those who watch the daemon rely on: metrics, rules and dashboard that Prometheus's own tool accepts, runbooks for
-//! every alert, log lines that rules for Commerce's export log understand, and a level that changes at run time.
+//! Monitoring: metrics, rules and a dashboard that Prometheus's own tool accepts, a runbook for every alert, log
+//! lines compatible with rules for Commerce's export log, and a log level that changes at run time.
 
 mod alerts;
 mod daemon;

@@ -1,4 +1,5 @@
-//! Prometheus's own tool looks at what we ship. Where it is not installed these tests say so and pass; `tests/run` gets it.
+//! Checks the shipped rules and dashboard with Prometheus's own tool. Without it, these tests print a note and pass;
+//! `tests/run` fetches it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use crate::support::daemon::say;
 use crate::support::golden;
 
-/// `$PROMTOOL`, the one that `tests/run` fetched, or the one of the system.
+/// Returns `$PROMTOOL`, the promtool fetched by `tests/run`, or that of the system.
 fn promtool() -> Option<PathBuf> {
     let ours = [
         std::env::var_os("PROMTOOL").map(PathBuf::from),
@@ -24,7 +25,7 @@ fn promtool() -> Option<PathBuf> {
     found
 }
 
-/// What promtool says about `input`; it must be content.
+/// Asserts that promtool accepts `input`.
 #[track_caller]
 pub fn content(args: &[&str], input: &str) {
     let Some(tool) = promtool() else {

@@ -1,4 +1,4 @@
-//! A disk that fills up while the daemon works.
+//! A disk that fills up while the daemon is running.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::support::daemon::{eventually, say};
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// A small file system in memory, unmounted with its handle.
+/// A small file system in memory, unmounted on drop.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {

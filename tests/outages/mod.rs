@@ -1,5 +1,5 @@
-//! What is around the daemon fails: the edge, the source, the disk, the store's path, another daemon. Each is said in a
-//! few lines, ends with the right exit code or not at all, and loses nothing.
+//! Failures around the daemon: the edge, the source, the disk, the store's path, another daemon. Each is logged in a
+//! few lines, ends the daemon with the documented exit code or not at all, and loses nothing.
 
 mod disk;
 mod stops;
@@ -18,7 +18,7 @@ use crate::support::embedded::ShopHouse;
 use crate::support::mariadb::Server;
 use crate::support::oracle;
 
-/// Lines of `log` that hold `part`.
+/// Returns the lines of `log` that contain `part`.
 fn lines<'a>(log: &'a str, part: &str) -> Vec<&'a str> {
     log.lines().filter(|line| line.contains(part)).collect()
 }
@@ -27,7 +27,7 @@ fn lines<'a>(log: &'a str, part: &str) -> Vec<&'a str> {
 async fn an_edge_that_is_down_for_a_while_is_told_in_three_lines_and_gets_everything() {
     let address = edge::free_address();
     let mut house = ShopHouse::new(&format!("http://{address}"), 80);
-    // One website alone, so that the lines below are one sender's.
+    // A single website, so that the lines below belong to one sender.
     house.installation.layer("quiet", "[websites.eu]\nback_office_events = false\n[websites.jp]\nback_office_events = false\n[websites.uk]\nback_office_events = false\n");
     let mut daemon = house.installation.start();
     let log = || house.installation.log();
@@ -72,7 +72,7 @@ fn expected_of_base(house: &ShopHouse) -> std::collections::BTreeSet<oracle::Exp
 async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothing() {
     let server = Server::start();
     let database = server.database().await;
-    // The fixture trades durability for speed, and here the shop's own commits must survive.
+    // The fixture trades durability for speed, but here the shop's commits must survive.
     database
         .execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
         .await;
@@ -109,7 +109,7 @@ async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothi
     });
     assert!(daemon.is_running(), "a source that is down is no reason to end");
     server.start_again();
-    // Only an outage that was over can come again.
+    // The second outage counts as new only after the first has ended.
     eventually("some events", || {
         edge.unique_ids() > 0 && lines(&installation.log(), "The source answers again").len() == 1
     });
@@ -143,5 +143,5 @@ async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothi
     assert!(complaints <= 8, "{complaints} lines for two outages:\n{log}");
 }
 
-/// Longer than any of the ends below should take.
+/// Longest time for any of the stops below.
 const SOON: Duration = Duration::from_secs(20);

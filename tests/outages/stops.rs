@@ -1,4 +1,4 @@
-//! Stops: with requests that hang, twice, and a second daemon that may not start.
+//! Stops with hanging requests, two signals, and a second daemon on the same store.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// Every request hangs for so long, before anything is recorded.
+/// Returns a script in which every request hangs before anything is recorded.
 fn hang() -> Vec<FaultStep> {
     vec![FaultStep {
         hang_ms: Some(120_000),

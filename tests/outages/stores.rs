@@ -8,9 +8,9 @@ use crate::support::daemon::{Ran, eventually, say};
 use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 
-/// Nobody listens there; a start that fails early never asks.
+/// A local address without a listener. A start that fails early sends no request.
 const NOWHERE: &str = "http://127.0.0.1:9";
-/// A second, and what starting a process costs on a busy machine.
+/// A second, plus the start of a process on a busy machine.
 const A_SECOND: Duration = Duration::from_secs(3);
 
 fn refused(house: &ShopHouse) -> Ran {
@@ -49,7 +49,8 @@ fn a_directory_that_cannot_be_written_is_a_bad_configuration() {
         .layer("path", "[store]\npath = \"closed/orderfeed.db\"\n");
     let mut command = house.installation.command(&["run"]);
     if rustix::process::geteuid().is_root() {
-        // Root may write everywhere, so the daemon runs as nobody, who must be able to read the configuration.
+        // Root may write everywhere, so the daemon runs as an unprivileged user, who must be able to read the
+        // configuration.
         let open = std::fs::Permissions::from_mode(0o755);
         for path in [".", "orderfeed.toml", "conf.d", "conf.d/path.toml"] {
             std::fs::set_permissions(house.installation.path(path), open.clone()).unwrap();

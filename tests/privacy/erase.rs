@@ -8,14 +8,14 @@ use crate::privacy::rig::{
 use crate::support::daemon::{Installation, eventually};
 use crate::support::embedded::ShopHouse;
 
-/// How a compressed batch begins.
+/// First bytes of a compressed batch.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// Bytes that a page of an overflow chain begins with: the number of the next page.
+/// Length of the number of the next page at the start of an overflow page, in bytes.
 const CHAIN: usize = 4;
 const PAGE: usize = 4096;
 
-/// Where Jane is found in the files of the store: in plain text, and in what is compressed there, whether a row leads to it
-/// or not. An overflow chain is followed by the numbers in its pages.
+/// Returns the places in the store's files with Jane's data: in plain text, and in compressed batches, including
+/// those no row refers to. Overflow chains are followed by the numbers in their pages.
 fn traces(installation: &Installation) -> Vec<String> {
     let mut traces = Vec::new();
     for name in ["orderfeed.db", "orderfeed.db-wal", "orderfeed.db-shm"] {
@@ -53,13 +53,13 @@ fn contains(bytes: &[u8], needle: &[u8]) -> bool {
         .any(|window| window.eq_ignore_ascii_case(needle))
 }
 
-/// As much as can be unpacked of a frame at `start`, which may go on in other pages.
+/// Decompresses as much as possible of a frame at `start`, which may continue in other pages.
 fn unpack(bytes: &[u8], start: usize) -> Vec<u8> {
     use std::io::Read;
     let own_page = start / PAGE * PAGE + PAGE;
     let mut packed = bytes[start..own_page.min(bytes.len())].to_vec();
     let direct = bytes[start..bytes.len().min(start + 200_000)].to_vec();
-    // The chain's first number stands right behind what the row itself holds; try each place in the page.
+    // The number of the first overflow page follows the part stored in the row. Try each position in the page.
     let mut best = Vec::new();
     let mut candidates = vec![direct];
     for at in (start + 40)
@@ -165,7 +165,7 @@ async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice()
         "{again}"
     );
 
-    // Nothing makes them again: neither what the shop still has nor a forced resend, nor a restart.
+    // The events never return: not from the shop's rows, a forced resend or a restart.
     let requests = edge.totals().duplicates;
     house.installation.send_all_again();
     assert_eq!(

@@ -1,5 +1,5 @@
-//! A shopper who objects is left alone, and one who asks to be forgotten is: with the real binary, in both profiles,
-//! beside a running daemon, without one, and across a kill.
+//! Suppression of customers who opted out, and erasure on request: with the real binary, in both profiles, beside a
+//! running daemon, without one, and across a kill.
 
 mod erase;
 mod rig;

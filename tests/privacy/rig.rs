@@ -1,4 +1,5 @@
-//! The shop in which some orders are Jane's, an edge that keeps what it gets, and the states in which several tests begin.
+//! A shop in which some orders are Jane's, an edge that keeps all bodies, and the initial states shared by several
+//! tests.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -13,16 +14,16 @@ use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 use crate::support::oracle::Expected;
 
-/// A shopper whose data can be told from everybody else's.
+/// A customer whose data differs from everyone else's.
 pub(super) const JANE: &str = "Jane.Unm1stakable@example.com";
-/// In every personal column of Jane's orders.
+/// Text in every personal column of Jane's orders.
 pub(super) const MARK: &str = "unm1stakable";
 
 pub(super) fn hash() -> String {
     hex(&person(JANE).unwrap())
 }
 
-/// An edge that keeps what it gets.
+/// Starts an edge that keeps all bodies.
 pub(super) async fn keeping_edge() -> EmulatorHandle {
     let settings = EmulatorConfig {
         keep_bodies: true,
@@ -31,7 +32,7 @@ pub(super) async fn keeping_edge() -> EmulatorHandle {
     Emulator::start(settings).await.unwrap()
 }
 
-/// Makes some orders of the shop Jane's; their entity ids.
+/// Makes some orders of the shop Jane's. Returns their entity ids.
 pub(super) fn become_janes(house: &ShopHouse, orders: i64) -> Vec<i64> {
     let conn = house.sql();
     let sql = "SELECT entity_id FROM sales_order WHERE store_id IS NOT NULL ORDER BY entity_id LIMIT ?1";
@@ -59,7 +60,7 @@ pub(super) fn give_to_jane(house: &ShopHouse, order: i64) {
     .unwrap();
 }
 
-/// What the shop calls for, Jane's orders apart from the others'.
+/// Returns the expected events, first Jane's, then the others.
 pub(super) fn expected_apart(house: &ShopHouse, janes: &[i64]) -> (BTreeSet<Expected>, BTreeSet<Expected>) {
     house
         .expected()
@@ -93,7 +94,7 @@ pub(super) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Every event of an order by its state, as `explain` tells.
+/// Returns every event of an order with its state, as reported by `explain`.
 pub(super) fn states(house: &ShopHouse, order: i64) -> Vec<(String, String)> {
     let sql = "SELECT increment_id FROM sales_order WHERE entity_id = ?1";
     let number: String = house.sql().query_row(sql, [order], |row| row.get(0)).unwrap();
@@ -112,7 +113,7 @@ pub(super) fn states(house: &ShopHouse, order: i64) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether nothing that arrived is Jane's.
+/// Asserts that nothing received is Jane's.
 #[track_caller]
 pub(super) fn assert_nothing_of_jane(edge: &EmulatorHandle) {
     for id in edge.ids() {
@@ -121,25 +122,22 @@ pub(super) fn assert_nothing_of_jane(edge: &EmulatorHandle) {
     }
 }
 
-/// Everything is captured and indexed, nothing was sent, and no daemon runs.
+/// State of a test: everything is captured and indexed, nothing was sent, and no daemon runs.
 pub(super) struct Waiting {
     pub(super) edge: EmulatorHandle,
     pub(super) house: ShopHouse,
-    /// Jane's orders.
     pub(super) janes: Vec<i64>,
-    /// The events of Jane's orders.
+    /// Events of Jane's orders.
     pub(super) own: BTreeSet<Expected>,
-    /// All others.
     pub(super) others: BTreeSet<Expected>,
 }
 
 impl Waiting {
-    /// All events.
     pub(super) fn all(&self) -> u64 {
         (self.own.len() + self.others.len()) as u64
     }
 
-    /// Waits until everybody else's events are at the edge, and nothing of Jane's is; the daemon ends well.
+    /// Waits until the other events have reached the edge and asserts that none of Jane's did. Stops the daemon.
     #[track_caller]
     pub(super) fn only_the_others_arrive(&self, daemon: Daemon) {
         eventually("the others arrive", || {
@@ -151,8 +149,8 @@ impl Waiting {
     }
 }
 
-/// A shop of `orders` orders, some of them Jane's, with `config` over its configuration. The daemon is killed while everything
-/// waits; `before` that, something may be done beside it. Afterwards the edge answers.
+/// Creates a shop of `orders` orders, some of them Jane's, with `config` layered over its configuration. Kills the
+/// daemon while all events are pending, after running `before` beside it. The edge answers afterwards.
 pub(super) async fn everything_waits(
     orders: usize,
     janes: i64,
@@ -171,7 +169,7 @@ pub(super) async fn everything_waits(
         own,
         others,
     };
-    // An edge that nobody reaches.
+    // No request gets an answer in time.
     waiting.edge.configure(|config| config.latency_ms = 600_000);
     let daemon = waiting.house.installation.start_and_wait();
     eventually("everything waits", || {

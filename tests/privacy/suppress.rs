@@ -21,7 +21,7 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
     let empty = house.installation.run(&["suppress", "list"]);
     assert_eq!(empty.code, Some(69), "{empty:?}");
 
-    // Before the first start: she is not in the first sync either.
+    // Added before the first start, so that the first sync skips her too.
     let added = json(&with_jane(&house.installation, &["suppress", "add", "-", "--json"]).ok());
     assert_eq!(added["added"], 1);
     let again = json(&with_jane(&house.installation, &["suppress", "add", "-", "--json"]).ok());
@@ -49,7 +49,7 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
     let suppressed: u64 = status["websites"].as_array().unwrap().iter().map(count).sum();
     assert_eq!(suppressed, own.len() as u64, "{status:#}");
 
-    // What was suppressed stays so, whatever is asked for.
+    // Suppressed events stay suppressed, even with a forced resend.
     house.installation.send_all_again();
     let told = house
         .installation
@@ -67,7 +67,7 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
             .code,
         Some(1)
     );
-    // Now that the list is empty, a new order of hers goes.
+    // With an empty list, a new order of hers is sent.
     let events = edge.unique_ids();
     let later = house.place();
     give_to_jane(&house, later);
@@ -109,7 +109,7 @@ fn assert_all_suppressed(waiting: &Waiting) {
 async fn a_command_that_was_killed_before_it_went_through_what_waits_is_made_up_for_by_the_sender() {
     let waiting = everything_waits(60, 4, "", |_| {}).await;
     let house = &waiting.house;
-    // All that such a command leaves: she is on the list, and her events wait as before.
+    // The state after a killed command: she is on the list, and her events are still pending.
     let store = Store::open(&house.installation.path("orderfeed.db")).unwrap();
     let jane = person(JANE).unwrap();
     let listed = store.write(Durability::Durable, move |w| {

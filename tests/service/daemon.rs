@@ -1,4 +1,4 @@
-//! The real program as a service: a socket for its notifications, and its admin endpoint.
+//! The real program as a service, with a socket for its notifications and its admin endpoint.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -10,10 +10,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::leaks;
 
-/// Longer than anything takes on a busy machine; a test that works never waits for it.
+/// Longer than any step takes on a busy machine. A passing test never waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory with a configuration, and perhaps a daemon on it.
+/// A directory with a configuration and optionally a running daemon.
 pub struct Service {
     dir: tempfile::TempDir,
     manager: UnixDatagram,
@@ -21,7 +21,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Configured, with the admin endpoint at `listen`, or at a socket in the directory. Nothing runs.
+    /// Writes a configuration with the admin endpoint at `listen`, or at a socket in the directory. Starts nothing.
     pub fn new(listen: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let manager = UnixDatagram::bind(dir.path().join("notify")).unwrap();
@@ -33,7 +33,7 @@ impl Service {
         };
         let socket = format!("unix:{}", service.path("admin.sock").display());
         let listen = listen.unwrap_or(&socket);
-        // The edge and the source are down, which is no reason not to be ready.
+        // The edge and the source are down, which does not affect readiness.
         let text = format!(
             "[services_connector]\norganization_id = \"53A16ACB5CC1D3760A495C99@AdobeOrg\"\n\
              production.data_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
@@ -51,12 +51,11 @@ impl Service {
         self.dir.path().join(name)
     }
 
-    /// The configuration.
     pub fn config(&self) -> PathBuf {
         self.path("orderfeed.toml")
     }
 
-    /// Starts the daemon as systemd would, with a watchdog of three seconds. Its log goes into a file.
+    /// Starts the daemon as systemd would, with a watchdog of three seconds and its log in a file.
     pub fn start(&mut self) {
         let log = std::fs::File::create(self.path("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
@@ -71,7 +70,6 @@ impl Service {
         self.daemon = Some(command.spawn().unwrap());
     }
 
-    /// The next message.
     pub fn message(&self) -> String {
         let mut buffer = [0; 1000];
         let length = self.manager.recv(&mut buffer).unwrap_or_else(|error| {
@@ -80,7 +78,7 @@ impl Service {
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     }
 
-    /// The next message that begins with `word`, and those before it.
+    /// Waits for a message that begins with `word`, and returns it and those before it.
     pub fn until(&self, word: &str) -> (String, Vec<String>) {
         let mut before = Vec::new();
         loop {
@@ -92,23 +90,22 @@ impl Service {
         }
     }
 
-    /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(self.daemon.as_ref().unwrap());
         kill_process(pid, signal).unwrap();
     }
 
-    /// What the daemon wrote to stderr.
+    /// Returns the daemon's stderr.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Waits until the log holds `words`.
+    /// Waits until the log contains `words`.
     pub fn logged(&self, words: &str) {
         self.eventually(words, || self.log().contains(words));
     }
 
-    /// Status and body of a page of the admin endpoint, once it answers at all.
+    /// Waits for an answer of the admin endpoint and returns status and body of a page.
     pub fn page(&self, path: &str) -> (u16, String) {
         let mut stream = None;
         self.eventually("the admin endpoint", || {
@@ -125,7 +122,7 @@ impl Service {
         (status, body.to_owned())
     }
 
-    /// Asks again and again: what is waited for has no event of its own.
+    /// Polls, because the expected change sends no notification.
     fn eventually(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so() {
@@ -134,7 +131,7 @@ impl Service {
         }
     }
 
-    /// Waits for the daemon's end.
+    /// Waits for the end of the daemon and returns its exit code.
     pub fn ended(&mut self) -> i32 {
         let mut daemon = self.daemon.take().unwrap();
         daemon.wait().unwrap().code().unwrap_or(-1)

@@ -1,11 +1,11 @@
-//! The last words of a program whose stderr is the journal have the priority of an error there.
+//! With stderr connected to the journal, the last message of a failing program has the priority of an error.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-/// What the program writes to stderr, and how it ends, where `JOURNAL_STREAM` names stderr's device and this inode.
+/// Returns exit code and stderr of a run in which `JOURNAL_STREAM` names stderr's device and this inode.
 fn said(dir: &Path, args: &[&str], inode: impl FnOnce(u64) -> u64) -> (Option<i32>, String) {
     let path = dir.join("stderr");
     let stderr = File::create(&path).unwrap();

@@ -1,4 +1,4 @@
-//! From the start to the stop.
+//! The life of the service, from start to stop.
 
 use rustix::process::Signal;
 

@@ -1,5 +1,5 @@
-//! What systemd and those who watch the service rely on: the notification protocol, readiness, reload, exit codes, the
-//! admin endpoint, and a unit that is confined.
+//! The service under systemd: the notification protocol, readiness, reload, exit codes, the admin endpoint, and the
+//! sandbox of the unit.
 
 mod daemon;
 mod journal;

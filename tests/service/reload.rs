@@ -1,4 +1,4 @@
-//! A reload in full flight: a new secret, another website, another schedule, and no request is lost by it.
+//! A reload under load: a new secret, another website, another schedule, and no lost request.
 
 use rustix::process::Signal;
 
@@ -7,9 +7,9 @@ use crate::support::edge;
 use crate::support::embedded::ShopHouse;
 use orderfeed_demo_shop::shop::Shop;
 
-/// What the client's secret is changed to.
+/// The client's new secret.
 const ROTATED: &str = "the-secret-of-tomorrow";
-/// How long the edge takes for an answer while the reload happens.
+/// Latency of the edge during the reload, in milliseconds.
 const SLOW_MS: u64 = 1_500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

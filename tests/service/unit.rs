@@ -1,4 +1,4 @@
-//! The unit is sound and confined.
+//! The systemd unit is valid and sandboxed.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 /// Highest exposure that `systemd-analyze security` may find, in tenths.
 const EXPOSURE: &str = "12";
 
-/// Runs `systemd-analyze` on a copy of the unit whose program exists; `None` where there is no systemd.
+/// Runs `systemd-analyze` on a copy of the unit whose program exists. Returns `None` without systemd.
 fn analyze(args: &[&str]) -> Option<Output> {
     let dir = tempfile::tempdir().unwrap();
     let unit = include_str!("../../systemd/orderfeed.service");
@@ -15,7 +15,7 @@ fn analyze(args: &[&str]) -> Option<Output> {
     std::fs::write(&path, unit).unwrap();
     let ran = Command::new("systemd-analyze").args(args).arg(&path).output();
     if ran.is_err() {
-        // Tests have no way to be skipped but to say so.
+        // A test cannot be skipped at run time, so print a note.
         let note = "systemd-analyze is not installed: the unit was not checked\n";
         std::io::Write::write_all(&mut std::io::stderr(), note.as_bytes()).unwrap();
     }

@@ -1,10 +1,10 @@
-//! Thousands of made-up days, in virtual time: whatever goes wrong, nothing is lost, nothing doubled, and every order's
-//! events come in order. A seed that fails is printed with the command that repeats it.
+//! Thousands of simulated days in virtual time: whatever fails, nothing is lost, nothing is duplicated, and every
+//! order's events arrive in order. A failing seed is printed with the command that repeats it.
 
 mod model;
 pub mod sim;
 
-/// In CI; the long form is `cargo run --release --example simulate -- --seeds 100000`.
+/// Number of seeds in CI. The long form is `cargo run --release --example simulate -- --seeds 100000`.
 const SEEDS: u64 = 100;
 
 fn number(name: &str) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! Polling misses nothing: late commits, same seconds, restarts, clocks.
+//! Polling misses nothing: late commits, several changes in a second, restarts, clocks.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Capture from logs: the instance's own changelog, and the one that our triggers write.
+//! Capture from logs: Commerce's own changelog, and the log written by orderfeed's triggers.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn the_instances_own_changelog_is_read_and_never_written() {
         .await;
     reader.wait_for(|change| change.order == 10).await;
     late.query_drop("COMMIT").await.unwrap();
-    // A lower version that committed later.
+    // A lower version that was committed later.
     reader.wait_for(|change| change.order == 9).await;
 }
 
@@ -88,7 +88,7 @@ async fn a_changelog_that_was_cleaned_or_recreated_loses_no_order() {
         .wait_for(|change| change.order == 14 && change.op == ChangeOp::Upsert)
         .await;
 
-    // Commerce's own hourly cleaning, while the daemon was away.
+    // Commerce's own hourly cleaning, while the daemon was stopped.
     for id in [15, 16] {
         let update =
             "UPDATE sales_order SET status = 'unseen', updated_at = UTC_TIMESTAMP() WHERE entity_id = ";

@@ -1,4 +1,4 @@
-//! A real MariaDB as the source: whole orders, no missed change, and sentences for what is wrong.
+//! A real MariaDB as the source: whole orders, no missed change, and clear errors.
 
 mod capture;
 mod logs;
@@ -18,10 +18,10 @@ use orderfeed_model::order::{Order, OrderId};
 
 use crate::support::database::{Database, PASSWORD};
 
-/// How long to wait for something that must happen.
+/// Longest wait for an expected result.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Settings for the administrator's account.
+/// Returns settings for `user`. Only the administrator `admin` has no password.
 fn settings(database: &Database, user: &str) -> MysqlSettings {
     MysqlSettings {
         password: (user != "admin").then(|| PASSWORD.to_owned().into()),
@@ -38,7 +38,7 @@ fn source(database: &Database, capture: Capture) -> MysqlSource {
     .unwrap()
 }
 
-/// A history of a few orders of every kind.
+/// Returns a history with `orders` orders of every kind.
 fn span(orders: usize) -> Span {
     let moment = |text| UtcMillis::parse_sql(text).unwrap();
     Span {
@@ -62,7 +62,7 @@ async fn read(source: &impl Source, ids: &[OrderId]) -> Vec<Order> {
         .collect()
 }
 
-/// What `describe` has to say, but for the labels of returned items, whose tables the fixture does not have.
+/// Returns the notes of `describe`, except about the labels of returned items, whose tables the fixture lacks.
 async fn notes(source: &impl Source) -> Vec<String> {
     let mut notes = source.describe().await.unwrap().notes;
     notes.retain(|note| !note.contains("eav_attribute"));
@@ -76,14 +76,14 @@ async fn ids(source: &impl Source) -> Vec<OrderId> {
         .unwrap()
 }
 
-/// A reader of changes that keeps its cursors as the daemon would.
+/// A reader of changes that keeps its cursors as the daemon does.
 struct Reader<'a, S: Source> {
     source: &'a S,
     cursors: Cursors,
 }
 
 impl<'a, S: Source> Reader<'a, S> {
-    /// Starts now, and passes over what the first overlap repeats.
+    /// Starts at the current position and skips the changes repeated by the first overlap.
     async fn start(source: &'a S) -> Self {
         let cursors = source.initial_cursors().await.unwrap();
         let mut reader = Self { source, cursors };
@@ -91,7 +91,7 @@ impl<'a, S: Source> Reader<'a, S> {
         reader
     }
 
-    /// Everything there is now.
+    /// Returns all changes available now.
     async fn take(&mut self) -> Vec<Change> {
         let mut all = Vec::new();
         loop {
@@ -105,12 +105,12 @@ impl<'a, S: Source> Reader<'a, S> {
         }
     }
 
-    /// The orders that changed now.
+    /// Returns the orders with a change available now.
     async fn orders(&mut self) -> BTreeSet<OrderId> {
         self.take().await.into_iter().map(|change| change.order).collect()
     }
 
-    /// Looks until a change is found that is wanted.
+    /// Polls until a change satisfies `wanted`.
     async fn wait_for(&mut self, wanted: impl Fn(&Change) -> bool) -> Change {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! Orders are read whole, from one snapshot, the same from either database.
+//! Orders are read whole, from one snapshot, with the same result from either database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ fn amount(text: &str) -> Option<Amount> {
     Amount::parse(text)
 }
 
-/// One order with everything that can hang from it; ids are small and distinct.
+/// One order with rows in every table that may refer to it. Ids are small and distinct.
 const TREE: &[&str] = &[
     "INSERT INTO store_website (website_id, code, name) VALUES (1, 'base', 'Base')",
     "INSERT INTO store_group (group_id, website_id, code, name, root_category_id) VALUES (1, 1, 'main', 'Main', 2)",
@@ -265,7 +265,7 @@ async fn moments_do_not_follow_the_servers_time_zone() {
     for statement in TREE {
         database.execute(statement).await;
     }
-    // The next sessions' zone; other tests' sessions set their own.
+    // Applies to new sessions only; the sessions of other tests set their own zone.
     database.execute("SET GLOBAL time_zone = '+05:00'").await;
     let source = source(&database, Capture::Poll);
     let order = read(&source, &[7]).await.remove(0);

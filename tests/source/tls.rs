@@ -10,10 +10,10 @@ use orderfeed::commerce::source::{Source, SourceError};
 
 use crate::support::mariadb::Server;
 
-/// Kills the server when the test lets go of the pipe, however it ends.
+/// A shell that kills the server when the test closes the pipe, however the test ends.
 const GUARD: &str = r#""$@" >/dev/null 2>&1 & server=$!; read -r _; kill -9 $server; wait $server"#;
 
-/// A server that does nothing but greet and refuse: the account does not exist, which it says over the encrypted line.
+/// A server that refuses every login over the encrypted connection, because the account does not exist.
 struct Encrypted {
     dir: tempfile::TempDir,
     port: u16,
@@ -117,7 +117,8 @@ fn certificates(dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
     )
 }
 
-/// What the server answers once it is up: access denied, if the connection as such came about.
+/// Returns the error of a connection attempt once the server is up: access denied, if the connection itself
+/// succeeded.
 async fn answer(settings: MysqlSettings) -> String {
     let deadline = Instant::now() + super::PATIENCE;
     loop {

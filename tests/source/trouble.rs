@@ -1,4 +1,4 @@
-//! What is wrong is said with its remedy, and a server that was gone is used again.
+//! Errors of the source name a remedy, and a server is used again after an outage.
 
 use std::time::{Duration, Instant};
 
@@ -131,7 +131,7 @@ async fn what_is_wrong_is_said_with_its_remedy() {
 async fn a_server_that_was_killed_is_used_again_when_it_is_back() {
     let server = Server::start();
     let database = server.database().await;
-    // The fixture trades durability for speed, and here the shop's own commits must survive.
+    // The fixture trades durability for speed, but here the shop's commits must survive.
     database
         .execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
         .await;

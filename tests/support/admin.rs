@@ -4,16 +4,13 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// An answer.
 #[derive(Debug)]
 pub struct Page {
-    /// Status line and headers.
     pub head: String,
-    /// What follows them.
     pub body: String,
 }
 
-/// Asks for a page; `None` while nobody answers.
+/// Requests a page. Returns `None` while nothing answers.
 pub fn get(socket: &Path, page: &str, accept: &str) -> Option<Page> {
     let mut stream = UnixStream::connect(socket).ok()?;
     let request =

@@ -1,8 +1,8 @@
-//! The real binary in a directory of its own: its configuration, its log, its store, and the daemon's process.
+//! The real binary in a directory of its own, with configuration, log, store, and the daemon's process.
 //!
-//! Tests wait for what can be seen from outside (the store, the log, the emulator's ledger) with a deadline, never for
-//! a time. A daemon dies with its handle; its log is then scanned for what must not be in it, or, when its test panics, the
-//! end of it is shown.
+//! Tests wait for observable state (the store, the log, the emulator's ledger) with a deadline, and never sleep for a
+//! fixed time. Dropping the handle kills the daemon. Its log is then scanned for secrets and personal data or, if the
+//! test panics, its last lines are printed.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write;
@@ -18,27 +18,24 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::leaks;
 
-/// How long to wait for something that must happen, on a machine busy with other tests.
+/// Longest wait for an expected change, on a machine busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A directory with a configuration, and what the binary leaves there.
+/// A directory with a configuration and the files of the binary.
 pub struct Installation {
     dir: tempfile::TempDir,
 }
 
-/// What a command said.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
-    /// How it ended.
     pub code: Option<i32>,
-    /// Data.
     pub stdout: String,
-    /// Talk.
     pub stderr: String,
 }
 
 impl Ran {
-    /// The data of a command that must have worked.
+    /// Asserts success and returns stdout.
     #[track_caller]
     pub fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
@@ -47,7 +44,7 @@ impl Ran {
 }
 
 impl Installation {
-    /// With this configuration, whose relative paths start in the directory; the store is `orderfeed.db`.
+    /// Creates a directory with this configuration, which is the base of relative paths. The store is `orderfeed.db`.
     pub fn new(config: &str) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("orderfeed-it-")
@@ -59,12 +56,12 @@ impl Installation {
         installation
     }
 
-    /// A file below the directory.
+    /// Returns the path of a file in the directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// Writes a file that only its owner can read.
+    /// Writes a file with mode 0600.
     pub fn write(&self, name: &str, text: &str) {
         let mut options = OpenOptions::new();
         let mut file = options
@@ -77,18 +74,17 @@ impl Installation {
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Lays `config` over what is there already, as `conf.d/<name>.toml`.
+    /// Layers `config` over the existing configuration, as `conf.d/<name>.toml`.
     pub fn layer(&self, name: &str, config: &str) {
         std::fs::create_dir_all(self.path("conf.d")).unwrap();
         self.write(&format!("conf.d/{name}.toml"), config);
     }
 
-    /// Starts `orderfeed run`.
     pub fn start(&self) -> Daemon {
         self.start_with(|_| {})
     }
 
-    /// Starts `orderfeed run`, changed by `change`.
+    /// Starts `orderfeed run` with the command modified by `change`.
     pub fn start_with(&self, change: impl FnOnce(&mut Command)) -> Daemon {
         let log = self.path("daemon.log");
         let stderr = OpenOptions::new().create(true).append(true).open(&log).unwrap();
@@ -99,7 +95,7 @@ impl Installation {
         Daemon { child, log }
     }
 
-    /// Starts `orderfeed run` and waits until it says so: from then on it hears signals.
+    /// Starts `orderfeed run` and waits until it logs the start, after which it handles signals.
     pub fn start_and_wait(&self) -> Daemon {
         let before = self.log().len();
         let daemon = self.start();
@@ -109,7 +105,7 @@ impl Installation {
         daemon
     }
 
-    /// Runs any other command to its end.
+    /// Runs another command to its end.
     pub fn run(&self, args: &[&str]) -> Ran {
         let output = self.command(args).output().unwrap();
         leaks::assert_none("stderr", &String::from_utf8_lossy(&output.stderr));
@@ -120,14 +116,14 @@ impl Installation {
         }
     }
 
-    /// Makes and sends everything again, also what was delivered, and waits for it; what the command says.
+    /// Resends everything, including delivered events, waits for it, and returns the command's output.
     pub fn send_all_again(&self) -> String {
         let feed = ["saas:resync", "--feed", "orders"];
         let all = ["--force", "--cleanup-feed", "--wait"];
         self.run(&[feed, all].concat()).ok()
     }
 
-    /// The binary with the configuration, in an environment that says nothing else.
+    /// Returns the binary with this configuration and an empty environment otherwise.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = binary();
         command
@@ -137,63 +133,61 @@ impl Installation {
         command
     }
 
-    /// What all daemons of this directory wrote to stderr.
+    /// Returns the stderr of all daemons of this directory.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
     }
 
-    /// Looks at the store; `None` while there is none, or it is just being made.
+    /// Reads from the store. Returns `None` while there is none, or it is being created.
     pub fn look<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Option<T> {
         StoreView::open(&self.path("orderfeed.db")).ok()?.read(read).ok()
     }
 
-    /// Events that wait in the outbox; `u64::MAX` while there is no store.
+    /// Returns the number of pending events, or `u64::MAX` while there is no store.
     pub fn pending(&self) -> u64 {
         self.look(|reader| reader.pending_events()).unwrap_or(u64::MAX)
     }
 
-    /// Index, view and changelog.
+    /// Returns index, view and changelog.
     pub fn index(&self) -> Option<IndexSnapshot> {
         self.look(IndexSnapshot::read)
     }
 
-    /// Whether the whole history is indexed, no captured change waits, and every event is final.
+    /// Returns true if the whole history is indexed, the changelog has no backlog, and every event is final.
     pub fn is_settled(&self) -> bool {
         let indexed = |index: IndexSnapshot| index.status.as_str() == "valid" && index.backlog == 0;
         self.index().is_some_and(indexed) && self.pending() == 0
     }
 }
 
-/// A running `orderfeed run`.
+/// A running `orderfeed run`. Dropping it kills the process.
 pub struct Daemon {
     child: Child,
     log: PathBuf,
 }
 
 impl Daemon {
-    /// kill -9, and its end.
+    /// Sends SIGKILL and waits for the end.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(self.child.id().cast_signed()).unwrap(), signal).unwrap();
     }
 
-    /// SIGTERM; the exit code.
+    /// Sends SIGTERM and returns the exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.terminate();
         self.exit_within(Duration::from_secs(60)).code()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     #[track_caller]
     pub fn exit_within(&mut self, limit: Duration) -> ExitStatus {
         let deadline = Instant::now() + limit;
@@ -209,17 +203,16 @@ impl Daemon {
         }
     }
 
-    /// Whether it has not ended.
+    /// Returns true if the process has not ended.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Memory in use, in KiB: `field` is `VmRSS` (now) or `VmHWM` (at most so far).
+    /// Returns the memory in use, in KiB. `field` is `VmRSS` (current) or `VmHWM` (peak).
     pub fn memory_kib(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
@@ -240,7 +233,7 @@ impl Drop for Daemon {
     }
 }
 
-/// The binary, in an environment that tells it nothing.
+/// Returns the binary with an empty environment.
 pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
     let ours = |name: &str| name.starts_with("ORDERFEED") || name == "JOURNAL_STREAM";
@@ -250,13 +243,13 @@ pub fn binary() -> Command {
     command
 }
 
-/// Waits until `condition` holds; `what` completes "… did not happen".
+/// Waits until `condition` returns true. `what` completes "… did not happen".
 #[track_caller]
 pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
     eventually_within(PATIENCE, what, condition);
 }
 
-/// Like [`eventually`], with another limit.
+/// Waits like [`eventually`], with another limit.
 #[track_caller]
 pub fn eventually_within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
@@ -269,12 +262,12 @@ pub fn eventually_within(limit: Duration, what: &str, mut condition: impl FnMut(
     }
 }
 
-/// Figures and reasons for a skip, for whoever runs with `--nocapture`.
+/// Prints figures and reasons for skips, visible with `--nocapture`.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// The machine's time, which is the daemon's and MariaDB's.
+/// Returns the machine's time, which the daemon and MariaDB use as well.
 pub fn now() -> UtcMillis {
     Clock::System.now()
 }

@@ -1,5 +1,5 @@
-//! The disk below the store, watched and broken by a small library that is preloaded into the daemon (`disk.c`), and what
-//! a power cut at any moment would have left of it.
+//! The disk below the store, recorded and broken by a small library preloaded into the daemon (`disk.c`), and the
+//! contents a power cut at any moment would have left on it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Writes within a sector arrive whole or not at all.
+/// Unit of atomic writes, in bytes.
 const SECTOR: usize = 512;
 
-/// The library; made once a run, and kept in the target directory, because what is static is never dropped.
+/// Returns the library, built once per run. It is kept in the target directory, because a static temporary directory
+/// would never be dropped.
 pub fn library() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -31,14 +32,13 @@ pub fn library() -> &'static Path {
             "{}",
             String::from_utf8_lossy(&compiled.stderr)
         );
-        // In one step: another run may be using the one that is there.
+        // Replaced atomically, because another run may be using the existing one.
         let library = kept.join("disk.so");
         std::fs::rename(path, &library).unwrap();
         library
     })
 }
 
-/// Something that happened, in order.
 #[derive(Debug)]
 enum Step {
     Write {
@@ -53,27 +53,25 @@ enum Step {
     Sync {
         file: usize,
     },
-    /// A whole request left for the edge.
+    /// A complete request was sent to the edge.
     Sent(Vec<u8>),
 }
 
-/// What the daemon did to its store, and what it sent meanwhile.
+/// The record of the daemon's writes, syncs and requests.
 #[derive(Debug)]
 pub struct Record {
     begin: [Vec<u8>; 2],
     steps: Vec<Step>,
 }
 
-/// What becomes of writes that were not synced.
+/// The fate of unsynced writes.
 #[derive(Clone, Copy, Debug)]
 pub enum Unsynced {
-    /// None arrived.
     Lost,
-    /// All arrived.
     Kept,
-    /// Each sector by lot.
+    /// Each sector at random, with this seed.
     Torn(u64),
-    /// None arrived, and syncs were a lie.
+    /// None arrived, and syncs had no effect.
     NeverSynced,
 }
 
@@ -84,7 +82,7 @@ struct Body<'a> {
 }
 
 impl Record {
-    /// What `log` says, from the files as they were at `store` when it began.
+    /// Reads `log`. `begin` has the contents of the files when it began.
     pub fn read(log: &Path, begin: [Vec<u8>; 2]) -> Self {
         let bytes = std::fs::read(log).unwrap_or_default();
         let mut steps = Vec::new();
@@ -118,12 +116,12 @@ impl Record {
         Self { begin, steps }
     }
 
-    /// How many steps there are.
+    /// Returns the number of steps.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Store and log as a power cut after `steps` steps leaves them.
+    /// Returns the contents of store and WAL after a power cut following `steps` steps.
     pub fn after(&self, steps: usize, unsynced: Unsynced) -> [Vec<u8>; 2] {
         let mut files = self.begin.clone();
         let mut waiting: [Vec<&Step>; 2] = [Vec::new(), Vec::new()];
@@ -155,7 +153,7 @@ impl Record {
         files
     }
 
-    /// The events that had left by then, by id, as they were sent.
+    /// Returns the events sent in the first `steps` steps, by id, with their bytes.
     pub fn sent_before(&self, steps: usize) -> BTreeMap<String, Vec<u8>> {
         let mut sent = BTreeMap::new();
         for step in &self.steps[..steps] {
@@ -173,12 +171,12 @@ impl Record {
     }
 }
 
-/// Both files as they are.
+/// Returns the contents of store and WAL.
 pub fn files(store: &Path) -> [Vec<u8>; 2] {
     [store.to_owned(), log_of(store)].map(|path| std::fs::read(path).unwrap_or_default())
 }
 
-/// Puts these in their place, as a machine finds them that starts again.
+/// Writes store and WAL, as a restarted machine would find them.
 pub fn put(store: &Path, [database, log]: &[Vec<u8>; 2]) {
     std::fs::write(store, database).unwrap();
     std::fs::write(log_of(store), log).unwrap();
@@ -218,7 +216,7 @@ fn apply(file: &mut Vec<u8>, step: &Step, arrives: &mut impl FnMut(usize) -> boo
     }
 }
 
-/// The bodies of the requests that are complete.
+/// Takes the bodies of the complete requests out of `stream`.
 fn take_requests(stream: &mut Vec<u8>) -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
     while let Some(end) = stream.windows(4).position(|window| window == b"\r\n\r\n") {

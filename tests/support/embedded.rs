@@ -1,4 +1,4 @@
-//! An embedded shop beside an installation: the quick source of tests that are not about MariaDB.
+//! An embedded shop beside an installation: the fast source for tests that do not concern MariaDB.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,21 +13,20 @@ use crate::support::daemon::{Installation, now};
 use crate::support::edge;
 use crate::support::oracle::{self, Expected};
 
-/// The shop's past, in milliseconds.
+/// Length of the shop's history, in milliseconds.
 const PAST: i64 = 60 * 86_400_000;
 
-/// An installation with a shop as its source.
+/// An installation with an embedded shop as its source.
 pub struct ShopHouse {
-    /// Configuration, store, log.
     pub installation: Installation,
-    /// The shop, which makes up what happens next.
+    /// The shop, which generates the next changes.
     pub shop: Shop,
     file: EmbeddedShop,
     path: PathBuf,
 }
 
 impl ShopHouse {
-    /// A shop with a history of `orders`, for the edge at `url`.
+    /// Creates a shop with a history of `orders`, for the edge at `url`.
     pub fn new(url: &str, orders: usize) -> Self {
         let source =
             "[source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\npoll_interval = \"50ms\"\n";
@@ -49,7 +48,7 @@ impl ShopHouse {
         house
     }
 
-    /// Writes the whole life of `orders` more orders.
+    /// Writes `orders` more orders with all their changes.
     pub fn live_through(&mut self, orders: usize) {
         let to = now();
         let span = Span {
@@ -62,32 +61,32 @@ impl ShopHouse {
         }
     }
 
-    /// The next thing that shoppers and merchants do.
+    /// Performs the next change of the shop.
     pub fn act(&mut self) {
         let transaction = self.shop.next_action(now());
         self.file.commit(&transaction.statements).unwrap();
     }
 
-    /// A new order; its entity id.
+    /// Places an order and returns its entity id.
     pub fn place(&mut self) -> i64 {
         let placed = self.shop.place(now());
         self.file.commit(&placed.statements).unwrap();
         placed.order_id
     }
 
-    /// A connection to the shop's database.
+    /// Opens a connection to the shop's database.
     pub fn sql(&self) -> rusqlite::Connection {
         let conn = rusqlite::Connection::open(&self.path).unwrap();
         conn.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
         conn
     }
 
-    /// What its tables call for.
+    /// Returns the events that the shop's tables call for.
     pub fn expected(&self) -> BTreeSet<Expected> {
         oracle::expected_in_sqlite(&self.sql(), &Shop::website_codes())
     }
 
-    /// Whether the edge has as many events as the tables call for, and the daemon nothing left to do.
+    /// Returns true if the edge has `events` events and the daemon has nothing left to do.
     pub fn is_served(&self, edge: &EmulatorHandle, events: usize) -> bool {
         edge.unique_ids() >= events && self.installation.is_settled()
     }

@@ -1,5 +1,5 @@
-//! Files that hold what the program says, word for word. `REGENERATE=1 cargo test --test promises -- golden:: observed:: house::` makes them
-//! anew; the diff of a commit then shows what changes for those who use it.
+//! Files with the program's output, word for word. `REGENERATE=1 cargo test --test promises -- golden:: observed::
+//! house::` rewrites them, so that the diff of a commit shows what changes for users.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 const REMEDY: &str =
     "if this is meant: REGENERATE=1 cargo test --test promises -- golden:: observed:: house::";
 
-/// A file of the project.
+/// Returns the path of a file of the project.
 pub fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The file `path` holds `text`.
+/// Asserts that the file `path` contains `text`.
 #[track_caller]
 pub fn assert_holds(path: &str, text: &str) {
     let place = file(path);
@@ -23,7 +23,7 @@ pub fn assert_holds(path: &str, text: &str) {
     assert_same(path, &held, text);
 }
 
-/// The directory `path` holds a file for each of `texts`, and no other.
+/// Asserts that the directory `path` has a file for each of `texts`, and no other.
 #[track_caller]
 pub fn assert_holds_all(path: &str, texts: &BTreeMap<String, String>) {
     let place = file(path);

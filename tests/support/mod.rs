@@ -1,5 +1,5 @@
-//! Support that the tests share: the real binary with its daemon, an embedded shop, the admin endpoint, golden files, and a
-//! disk that breaks on request. Databases, the edge and the oracle come from `orderfeed_test_support`.
+//! Code shared by the tests: the real binary with its daemon, an embedded shop, the admin endpoint, golden files, and
+//! a disk that fails on request. Databases, the edge and the oracle are in `orderfeed_test_support`.
 
 pub mod admin;
 pub mod daemon;

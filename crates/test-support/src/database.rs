@@ -1,5 +1,4 @@
-//! A database of the shop in a MariaDB: tables, accounts with exactly the rights that are documented, and the shop's
-//! transactions.
+//! A shop's database in a MariaDB: tables, accounts with exactly the documented grants, and the shop's transactions.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Params, Pool, Value as MySqlValue};
@@ -11,10 +10,11 @@ use orderfeed_demo_shop::tables::mview;
 use orderfeed_demo_shop::tables::schema;
 use orderfeed_demo_shop::tables::schema::{Dialect, Edition};
 
-/// The password of every account that the fixture makes.
+/// Password of every account created by the fixture.
 pub const PASSWORD: &str = "pa55word-of-the-reader";
 
-/// One database on a server. It is not dropped with the handle: the server's directory goes as a whole.
+/// A database on a server. Dropping the handle does not drop the database: the server's directory is removed as a
+/// whole.
 pub struct Database {
     port: u16,
     pool: Pool,
@@ -49,17 +49,17 @@ impl Database {
         database
     }
 
-    /// The database's name.
+    /// Returns the name of the database.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `source.mysql.url` for `user`; every account's password is [`PASSWORD`].
+    /// Returns `source.mysql.url` for `user`, whose password is [`PASSWORD`].
     pub fn url(&self, user: &str) -> String {
         format!("mysql://{user}@127.0.0.1:{}/{}", self.port, self.name)
     }
 
-    /// A connection that may do everything, in UTC.
+    /// Opens a connection as administrator, in UTC.
     pub async fn conn(&self) -> Conn {
         self.pool.get_conn().await.unwrap()
     }
@@ -72,7 +72,7 @@ impl Database {
             .unwrap_or_else(|cause| panic!("{cause}: {sql}"));
     }
 
-    /// Makes an account that may do exactly what a read-only source needs, and returns its name.
+    /// Creates an account with exactly the grants of a read-only source, and returns its name.
     pub async fn read_only_account(&self) -> String {
         let user = format!("ro_{}", self.name);
         self.account(&user, &read_grants(&self.name, &self.prefix, self.edition, &user))
@@ -80,7 +80,8 @@ impl Database {
         user
     }
 
-    /// Makes an account that may besides install triggers on the sales tables and keep `log_table`.
+    /// Creates an account that may also install triggers on the sales tables and write to `log_table`, and returns
+    /// its name.
     pub async fn trigger_account(&self, log_table: &str) -> String {
         let user = format!("tr_{}", self.name);
         let mut grants = read_grants(&self.name, &self.prefix, self.edition, &user);
@@ -108,7 +109,7 @@ impl Database {
         commit(&mut conn, &transaction.statements).await;
     }
 
-    /// Fills the database with a history of `orders` orders and returns the shop that goes on from there.
+    /// Fills the database with a history of orders and returns the shop, which continues from there.
     pub async fn load(&self, options: ShopOptions, span: Span) -> Shop {
         let options = ShopOptions {
             table_prefix: self.prefix.clone(),
@@ -121,7 +122,7 @@ impl Database {
             .await
             .unwrap();
         commit(&mut conn, &shop.open_statements()).await;
-        // The shop makes up the next orders while the server takes the last ones.
+        // The shop generates the next orders while the server inserts the last ones.
         let (batches, mut made) = tokio::sync::mpsc::channel(4);
         let maker = std::thread::spawn(move || {
             history::batches(&mut shop, span).all(|batch| batches.blocking_send(batch).is_ok());
@@ -151,7 +152,7 @@ impl Database {
     }
 }
 
-/// What a source that only reads needs: `SELECT` on each table, and nothing else.
+/// Returns the grants of a read-only source: `SELECT` on each table, and nothing else.
 pub fn read_grants(database: &str, prefix: &str, edition: Edition, user: &str) -> Vec<String> {
     schema::tables(edition)
         .map(|table| {
@@ -163,7 +164,7 @@ pub fn read_grants(database: &str, prefix: &str, edition: Edition, user: &str) -
         .collect()
 }
 
-/// What `capture = "triggers"` needs besides. With binary logging the server also wants
+/// Returns the additional grants for `capture = "triggers"`. With binary logging, the server also requires
 /// `log_bin_trust_function_creators = 1` or SUPER.
 pub fn trigger_grants(
     database: &str,
@@ -206,7 +207,7 @@ fn to_mysql(value: &Value) -> MySqlValue {
     }
 }
 
-/// The fixture's own account, which may do everything; sessions are in UTC.
+/// Returns the connection options of the administrator. Sessions are in UTC.
 fn admin(port: u16, database: Option<&str>) -> OptsBuilder {
     OptsBuilder::default()
         .ip_or_hostname("127.0.0.1")

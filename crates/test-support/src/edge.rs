@@ -1,4 +1,4 @@
-//! The emulator as the edge of the shop's four websites, and what its ledger must say.
+//! The emulator as the edge of the shop's four websites, and assertions over its ledger.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -15,19 +15,20 @@ use crate::oracle::Expected;
 
 /// The data space of every event in these tests.
 pub const DATA_SPACE: Uuid = uuid!("2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90");
-/// The OAuth client's secret: must never be seen in a log.
+/// Secret of the OAuth client. It must never be logged.
 pub const SECRET: &str = "s3cr3t-of-the-client";
-/// Between reading an answer and heeding it lie a few instructions, and on a busy machine another thread's turn.
-const HEEDED_WITHIN_MS: i64 = 400;
+/// Longest time from reading an answer to applying it, in milliseconds: a few instructions, and on a busy machine
+/// another thread's time slice.
+const APPLIED_WITHIN_MS: i64 = 400;
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const CLIENT: &str = "proof-client";
 
-/// The datastream of the shop's n-th website.
+/// Returns the datastream of the shop's n-th website.
 pub fn datastream(index: usize) -> String {
     format!("de300000-0000-4000-8000-{index:012}")
 }
 
-/// An edge that knows the shop's websites: strict, without limits of rate.
+/// Returns the settings of an edge with the shop's websites, in strict mode and without a quota.
 pub fn settings() -> EmulatorConfig {
     let ours = || DatastreamConfig {
         org: ORGANIZATION.to_owned(),
@@ -49,12 +50,12 @@ pub fn settings() -> EmulatorConfig {
     }
 }
 
-/// Starts it.
+/// Starts an edge with the default [`settings`].
 pub async fn start() -> EmulatorHandle {
     Emulator::start(settings()).await.unwrap()
 }
 
-/// An address that nobody listens on now, for an edge that comes later.
+/// Returns a free address, for an edge that is started later.
 pub fn free_address() -> SocketAddr {
     std::net::TcpListener::bind(("127.0.0.1", 0))
         .unwrap()
@@ -62,8 +63,8 @@ pub fn free_address() -> SocketAddr {
         .unwrap()
 }
 
-/// A configuration for the edge at `url` and the orders of `source` (a `[source…]` section): quick schedules, short
-/// pauses, no limit of rate.
+/// Returns a configuration for the edge at `url` and the orders of `source` (a `[source…]` section), with frequent
+/// schedules, short pauses and no rate limit.
 pub fn config(url: &str, source: &str) -> String {
     let mut text = format!(
         r#"
@@ -104,7 +105,7 @@ listen = "off"
     text
 }
 
-/// The ids of what is expected.
+/// Returns the event ids of the expected events.
 pub fn ids(expected: &BTreeSet<Expected>) -> HashSet<String> {
     let id = |one: &Expected| {
         let kind: EventKind = one.kind.parse().unwrap();
@@ -113,13 +114,13 @@ pub fn ids(expected: &BTreeSet<Expected>) -> HashSet<String> {
     expected.iter().map(id).collect()
 }
 
-/// Requests that arrived and have no answer: still in flight, or their client left.
+/// Returns the number of requests without an answer, because they are in flight or their client disconnected.
 pub fn unanswered(edge: &EmulatorHandle) -> u64 {
     let totals = edge.totals();
     totals.requests - totals.by_status.values().sum::<u64>()
 }
 
-/// The edge holds exactly what is expected: none more, none less.
+/// Asserts that the edge has exactly the expected events.
 #[track_caller]
 pub fn assert_holds(edge: &EmulatorHandle, expected: &BTreeSet<Expected>) {
     let (held, wanted) = (edge.ids(), ids(expected));
@@ -135,59 +136,59 @@ pub fn assert_holds(edge: &EmulatorHandle, expected: &BTreeSet<Expected>) {
     );
 }
 
-/// What the daemon must log for [`assert_pauses_kept`].
-pub const TELL_REQUESTS: &str = "[log]\nlevel = \"info,orderfeed::delivery=debug\"\n";
+/// Log level required by [`assert_pauses_kept`].
+pub const LOG_REQUESTS: &str = "[log]\nlevel = \"info,orderfeed::delivery=debug\"\n";
 
-/// No request began before the pause was over that an answer had asked for, once the daemon had read that answer. When it
-/// did is for its log to say ([`TELL_REQUESTS`]): how long requests and answers are under way is the machine's business.
-/// The pauses must be a second long.
+/// Asserts that no request began within a pause requested by an answer the daemon had already read. The times are
+/// taken from the daemon's log ([`LOG_REQUESTS`]), because the latency of requests and answers depends on the
+/// machine. The pauses must be at least a second long.
 #[track_caller]
 pub fn assert_pauses_kept(edge: &EmulatorHandle, log: &str) {
-    let told = requests_told(log);
-    assert!(!told.is_empty(), "the log does not tell about requests");
+    let logged = logged_requests(log);
+    assert!(!logged.is_empty(), "the log contains no requests");
     let ids: HashMap<u64, String> = edge
         .requests()
         .into_iter()
         .filter_map(|row| Some((row.seq, row.request_id?)))
         .collect();
-    let told = |seq: u64| told.get(ids.get(&seq)?);
+    let times = |seq: u64| logged.get(ids.get(&seq)?);
     let mut early = edge.early_requests();
-    early.retain(|row| match (told(row.asked_by), told(row.seq)) {
-        (Some(asked), Some(early)) => early.began.millis_since(asked.answered) > HEEDED_WITHIN_MS,
-        // An answer that was never read binds nobody.
+    early.retain(|row| match (times(row.asked_by), times(row.seq)) {
+        (Some(asked), Some(early)) => early.began.millis_since(asked.answered) > APPLIED_WITHIN_MS,
+        // An answer that was never read has no effect.
         _ => false,
     });
     assert!(early.is_empty(), "requests within a pause: {early:#?}");
 }
 
-/// A request by the daemon's own account.
-struct Told {
+/// Times of a request in the daemon's log.
+struct LoggedRequest {
     began: UtcMillis,
     answered: UtcMillis,
 }
 
-/// The requests that the log tells about, by the id that the daemon gave them.
-fn requests_told(log: &str) -> HashMap<String, Told> {
+/// Returns the logged requests by the id the daemon gave them.
+fn logged_requests(log: &str) -> HashMap<String, LoggedRequest> {
     let field = |line: &str, name: &str| {
         let (_, rest) = line.split_once(&format!("{name}="))?;
         rest.split(' ').next().map(str::to_owned)
     };
-    let told = |line: &str| {
+    let parsed = |line: &str| {
         let answered = UtcMillis::parse_rfc3339(&field(line, "time")?)?;
         let took: i64 = field(line, " duration_ms")?.parse().ok()?;
-        // The edge appends something to the id.
+        // The edge appends a suffix to the id.
         let id = field(line, " request_id")?.get(..36)?.to_owned();
         let began = answered.plus_millis(-took);
-        Some((id, Told { began, answered }))
+        Some((id, LoggedRequest { began, answered }))
     };
     let lines = log
         .lines()
         .filter(|line| line.contains("msg=\"Request answered\""));
-    lines.filter_map(told).collect()
+    lines.filter_map(parsed).collect()
 }
 
-/// What holds whatever happened: the same bytes for the same id, an order's events in order, nothing personal, nothing
-/// that the schema refuses.
+/// Asserts the invariants of every run: the same bytes for the same id, an order's events in order, no personal data,
+/// nothing that the schema refuses.
 #[track_caller]
 pub fn assert_promises(edge: &EmulatorHandle) {
     assert_eq!(
@@ -200,7 +201,7 @@ pub fn assert_promises(edge: &EmulatorHandle) {
         [],
         "events of an order came out of order"
     );
-    assert_eq!(edge.pii_findings(), [], "personal data left the house");
+    assert_eq!(edge.pii_findings(), [], "personal data was sent");
     let statuses = edge.totals().by_event_status;
     let fine = |status: &EventStatus| matches!(status, EventStatus::Recorded | EventStatus::DuplicateId);
     assert!(statuses.keys().all(fine), "the schema refuses some: {statuses:?}");

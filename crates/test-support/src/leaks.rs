@@ -1,13 +1,13 @@
-//! Nothing secret and nobody's data is in a log: not in one test that looks for it, but in whatever any test makes the
-//! program say. Whoever holds a daemon's log scans it here when the daemon ends.
+//! A search for secrets and personal data in logs. Every test that runs a daemon scans its log at the end, so that
+//! the check covers everything any test makes the program log.
 
 use orderfeed_emulator::DEFAULT_SECRET;
 
 use crate::database::PASSWORD;
 use crate::edge;
 
-/// Of the tests' own making: the client's secrets, the database's password, the emulator's tokens, and what stands before
-/// secrets in requests.
+/// Secrets used by the tests: those of the client, the database's password, the emulator's tokens, and the text
+/// preceding secrets in requests.
 const SECRETS: [&str; 8] = [
     edge::SECRET,
     DEFAULT_SECRET,
@@ -19,7 +19,7 @@ const SECRETS: [&str; 8] = [
     "-----BEGIN",
 ];
 
-/// Of the demo's shoppers, without the words that mean something else too.
+/// Words from the data of the demo's customers, except those with another meaning.
 const SHOPPERS: [&str; 22] = [
     "Björn",
     "Hálfdán",
@@ -46,10 +46,10 @@ const SHOPPERS: [&str; 22] = [
 ];
 const MAIL_HOSTS: [&str; 3] = ["@example.", "@Example.", "@mail.example."];
 
-/// Length of a SHA-256 in hexadecimal: an identity.
+/// Length of an identity: a SHA-256 in hexadecimal.
 const HASH: usize = 64;
 
-/// Nothing of it is in `text`, which is called `place`.
+/// Asserts that `text` contains no secret and no personal data. `place` names it in the message.
 #[track_caller]
 pub fn assert_none(place: &str, text: &str) {
     if let Some((what, line)) = leak(text) {
@@ -66,7 +66,7 @@ fn leak(text: &str) -> Option<(String, &str)> {
     })
 }
 
-/// A run of exactly as many hexadecimal digits as a hash has.
+/// Returns a run of exactly as many hexadecimal digits as a hash has.
 fn hash_in(line: &str) -> Option<String> {
     line.split(|c: char| !c.is_ascii_hexdigit())
         .find(|run| run.len() == HASH)

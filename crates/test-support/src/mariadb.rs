@@ -1,9 +1,9 @@
 //! A real MariaDB for tests: Debian's server in a private directory, on a free loopback port.
 //!
-//! [`Server::shared`] is one server for the whole test process with a database a test; [`Server::start`] gives a
+//! [`Server::shared`] is one server for the whole test process with one database per test; [`Server::start`] starts a
 //! private one, which can be stopped, killed and started again. A small shell guards every server: it holds the
-//! reading end of a pipe from the test process, so that the server and its directory go when the test process ends,
-//! however it ends (a static is never dropped, and a kill -9 runs no destructor).
+//! reading end of a pipe from the test process, so that the server and its directory are removed when the test
+//! process ends, however it ends (a static is never dropped, and a kill -9 runs no destructor).
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use orderfeed_demo_shop::tables::schema::Edition;
 
 use crate::database::Database;
 
-/// How long a server may take to answer, on a machine busy with other tests.
+/// Longest wait for a server's first answer, on a machine busy with other tests.
 const START_DEADLINE: Duration = Duration::from_secs(90);
 
 const GUARD: &str = r#"
@@ -30,7 +30,7 @@ wait $server
 [ -n "$word" ] || rm -rf "$dir"
 "#;
 
-/// A MariaDB server of its own.
+/// A private MariaDB server.
 pub struct Server {
     dir: PathBuf,
     port: u16,
@@ -38,7 +38,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server that all tests of this process share; each takes its own [`Server::database`].
+    /// Returns the server shared by all tests of this process. Each creates its own [`Server::database`].
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(Self::start)
@@ -46,7 +46,7 @@ impl Server {
 
     /// Installs and starts a private server and waits until it answers.
     pub fn start() -> Self {
-        // The guard removes the directory, after the server that writes there is gone.
+        // The guard removes the directory once the server has ended.
         let dir = tempfile::Builder::new()
             .prefix("orderfeed-db-")
             .tempdir()
@@ -98,22 +98,22 @@ impl Server {
         self.end(b"stop\n");
     }
 
-    /// kill -9.
+    /// Sends SIGKILL to the server.
     pub fn kill(&self) {
         self.end(b"kill\n");
     }
 
-    /// The port on 127.0.0.1; it stays the same over restarts.
+    /// Returns the port on 127.0.0.1, which stays the same after a restart.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// A new database with the whole Commerce schema and no prefix.
+    /// Creates a database with the whole Commerce schema and no prefix.
     pub async fn database(&self) -> Database {
         self.database_with(Edition::Full, "").await
     }
 
-    /// A new database with an edition's tables under a prefix; no rows in it yet.
+    /// Creates a database with an edition's tables under a prefix, without rows.
     pub async fn database_with(&self, edition: Edition, table_prefix: &str) -> Database {
         Database::create(self.port, edition, table_prefix).await
     }
@@ -145,7 +145,7 @@ impl Server {
                 "--max-allowed-packet=64M",
             ])
             .arg(format!("--datadir={dir}/data"))
-            // Not /tmp: a server that starts there removes the temporary tables of the others.
+            // Not /tmp, where a starting server would remove the temporary tables of the others.
             .arg(format!("--tmpdir={dir}/tmp"))
             .arg(format!("--socket={dir}/sock"))
             .arg(format!("--pid-file={dir}/pid"))
@@ -154,7 +154,8 @@ impl Server {
             .args(as_root())
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
-            // Its own group: Ctrl-C at the terminal must reach the tests, not tear the server from under them.
+            // A process group of its own: Ctrl-C at the terminal must reach the tests, and not kill the server while
+            // they use it.
             .process_group(0)
             .spawn()
             .unwrap()
@@ -184,7 +185,7 @@ impl Drop for Server {
     }
 }
 
-/// MariaDB refuses to run as root unless told so.
+/// Returns the option without which MariaDB refuses to run as root.
 fn as_root() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("--user=root")
 }
@@ -197,7 +198,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-/// Waits for the first bytes of the protocol's greeting (version 10), which a server sends only when it is ready.
+/// Waits for the first bytes of the protocol's greeting (version 10), which the server sends once it is ready.
 fn await_greeting(port: u16, dir: &Path) {
     let deadline = Instant::now() + START_DEADLINE;
     while Instant::now() < deadline {

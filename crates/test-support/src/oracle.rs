@@ -1,34 +1,32 @@
-//! The events that the tables of a shop call for, by SQL alone. Written from the table of event kinds in DESIGN §5
-//! and §8, independently of the code that derives events; the two must agree.
+//! The events that a shop's tables call for, computed by SQL alone. Written from the specification of the event
+//! kinds, independently of the code that derives events; the two must agree.
 //!
-//! One query for MariaDB and SQLite: where the dialects differ it uses what both have. SQLite keeps quantities as
-//! text, so sums are rounded to whole ten-thousandths before they are compared.
+//! One query serves MariaDB and SQLite, using only their common dialect. SQLite stores quantities as text, so sums
+//! are rounded to whole ten-thousandths before they are compared.
 
 use std::collections::BTreeSet;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-/// One event that must reach the edge, once.
+/// An event that must reach the edge exactly once.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Expected {
-    /// `placed`, `invoiced` …
+    /// Name of the kind, such as `placed` or `invoiced`.
     pub kind: String,
-    /// The row that it is about: the order itself for `placed`, `shipment_completed` and `cancelled`.
+    /// Id of its document's row: the order itself for `placed`, `shipment_completed` and `cancelled`.
     pub document_id: i64,
-    /// `sales_order.entity_id`.
     pub order_id: i64,
-    /// `store_website.code`.
     pub website: String,
 }
 
-/// What a MariaDB source calls for, of the given websites. Needs the full edition.
+/// Returns the expected events of a MariaDB source for these websites. Needs the full edition.
 pub async fn expected_in_mariadb(conn: &mut Conn, prefix: &str, websites: &[&str]) -> BTreeSet<Expected> {
     let rows: Vec<(String, i64, i64, String)> = conn.query(query(prefix)).await.unwrap();
     select(rows, websites)
 }
 
-/// What an embedded shop calls for.
+/// Returns the expected events of an embedded shop.
 pub fn expected_in_sqlite(conn: &rusqlite::Connection, websites: &[&str]) -> BTreeSet<Expected> {
     let mut statement = conn.prepare(&query("")).unwrap();
     let rows = statement
@@ -37,7 +35,7 @@ pub fn expected_in_sqlite(conn: &rusqlite::Connection, websites: &[&str]) -> BTr
     select(rows.map(Result::unwrap).collect(), websites)
 }
 
-/// How many of each kind.
+/// Returns the number of events of each kind.
 pub fn counts(expected: &BTreeSet<Expected>) -> Vec<(String, usize)> {
     let mut counts = std::collections::BTreeMap::new();
     for one in expected {
@@ -63,7 +61,7 @@ fn select(rows: Vec<(String, i64, i64, String)>, websites: &[&str]) -> BTreeSet<
         .collect()
 }
 
-/// Orders without a store view fall out by the joins.
+/// Returns the query. The joins exclude orders without a store view.
 fn query(p: &str) -> String {
     let left = "ROUND((item.qty_ordered - CASE WHEN item.qty_shipped + 0.0 > item.qty_refunded + 0.0 \
                 THEN item.qty_shipped ELSE item.qty_refunded END - item.qty_canceled) * 10000)";

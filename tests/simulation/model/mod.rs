@@ -1,6 +1,6 @@
-//! Changelog, indexer and outbox against a pure model: any sequence of captures, indexings, backfills, requests, answers,
-//! decisions about dead letters and crashes leaves exactly the states that the model says, and nothing is ever ready
-//! before what comes before it. A sequence that fails is shrunk.
+//! Changelog, indexer and outbox compared with a pure model: any sequence of captures, updates, backfills, requests,
+//! answers, decisions about parked events and crashes leaves exactly the states of the model, and no event is ready
+//! before its predecessors. A failing sequence is shrunk.
 
 mod states;
 
@@ -27,7 +27,7 @@ use super::sim::source::ShopSource;
 use super::sim::world::World;
 use super::sim::{self, DATASTREAMS, GHOST, WEBSITES};
 
-/// Virtual time that each step takes: what was dated a little ahead is due by the next one.
+/// Virtual duration of each step. Events dated slightly in the future are due by the next one.
 const STEP: std::time::Duration = std::time::Duration::from_secs(40);
 
 struct Rig {
@@ -245,7 +245,7 @@ impl Rig {
         Ok(())
     }
 
-    /// What the store says is what the model says, and no byte has changed.
+    /// Asserts that the store matches the model, and that no byte has changed.
     async fn check(&mut self) -> Outcome {
         let orders: Vec<i64> = self
             .world

@@ -1,4 +1,4 @@
-//! The pure model: which steps there are, and what each does to the events' states and order.
+//! The pure model: the steps, and the effect of each on the events' states and order.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::simulation::sim::shop::Fact;
 
-/// What may happen next.
+/// A step of a sequence.
 #[derive(Clone, Debug)]
 pub enum Step {
     Act(u64),
@@ -15,12 +15,12 @@ pub enum Step {
     Index,
     Reindex,
     Force,
-    /// Takes up to so many ready batches of a website on the way.
+    /// Takes up to this many ready batches of a website into flight.
     Send(usize, usize),
     Accept(usize),
     Fail(usize),
     Split(usize),
-    /// One event of a batch is parked, or suppressed; the others are accepted.
+    /// Parks or suppresses one event of a batch; the others are accepted.
     Single(usize, usize, bool),
     RetryParked,
     DiscardParked,
@@ -28,7 +28,7 @@ pub enum Step {
     Crash,
 }
 
-/// Any step; those that move events most often.
+/// Generates steps, most often those that move events.
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => any::<u64>().prop_map(Step::Act),
@@ -48,7 +48,7 @@ pub fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What must be: every event's state, and the order in which each order's events are to go.
+/// The expected state of every event, and the expected sequence of each order's events.
 #[derive(Debug, Default)]
 pub struct Model {
     pub states: BTreeMap<EventKey, EventState>,
@@ -57,7 +57,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// An order was looked at.
+    /// Records that an order was indexed.
     pub fn indexed(&mut self, facts: &[Fact], force: bool) {
         let mut facts = facts.to_vec();
         facts.sort_by_key(Fact::place);

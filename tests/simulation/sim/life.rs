@@ -1,4 +1,5 @@
-//! One life of the daemon: its real tasks on the world's source, line and clock, from a start to a stop or a crash.
+//! One life of the daemon: its real tasks with the world's source, connection and clock, from a start to a stop or a
+//! crash.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,38 +29,36 @@ use super::weather::Weather;
 use super::world::World;
 use super::{DATASTREAMS, operator, verdict};
 
-/// Longest time until nothing is left to do once nothing goes wrong any more: the longest pause is an hour, for an order
-/// that could not be indexed; a clock that was set back makes it longer.
+/// Longest time until the daemon is idle once the faults have ended, in seconds. The longest pause is an hour, for an
+/// order that could not be indexed; a clock set back makes it longer.
 const PATIENCE_S: u64 = 4 * 3600;
 
-/// Pause between two looks for changes.
+/// Interval between two polls for changes.
 const LOOKS: Duration = Duration::from_secs(2);
-/// The same where virtual hours pass in which nothing new happens: most of a run's real time would be these looks.
+/// Interval during virtual hours without new changes, where polls would otherwise take most of a run's real time.
 const CALM_LOOKS: Duration = Duration::from_secs(20);
 
-/// A daemon that runs.
 struct House {
     world: Arc<World>,
     store: Store,
     handler: Arc<Requests>,
     config: watch::Sender<Arc<Config>>,
-    /// Delivery has a channel of its own: two that wait for one wake in an order drawn by lot.
+    /// A channel for delivery alone: two receivers of one channel would wake in random order.
     delivery: watch::Sender<Arc<Config>>,
     lifecycle: Lifecycle,
     tasks: JoinSet<TaskEnd>,
     _lock: StoreLock,
 }
 
-/// How a life ends.
+/// The end of a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Everything in memory is gone, at once.
+    /// Everything in memory is lost at once.
     Crash,
-    /// In order.
     Stop,
 }
 
-/// Lives for `span_ms`, in all kinds of trouble. Returns the configuration as it was left.
+/// Runs the daemon for `span_ms` with faults. Returns the final configuration.
 pub async fn troubled(world: Arc<World>, config: Config, span_ms: u64, end: End) -> Config {
     world.wake();
     let mut rng = world.with(|state| state.rng.fork());
@@ -86,7 +85,7 @@ pub async fn troubled(world: Arc<World>, config: Config, span_ms: u64, end: End)
     config
 }
 
-/// Lives without trouble until nothing is left to do, and sees to it that everything is as it should be.
+/// Runs the daemon without faults until nothing is left to do, and checks the result.
 pub async fn calm(world: Arc<World>, config: Config) {
     world.wake();
     let mut rng = world.with(|state| {
@@ -185,7 +184,7 @@ impl House {
         })
     }
 
-    /// Time passes; a task that ends before the stop is a failure.
+    /// Lets time pass. A task that ends before the stop is a failure.
     async fn pass(&mut self, time: Duration) {
         tokio::select! {
             biased;
@@ -194,7 +193,6 @@ impl House {
         }
     }
 
-    /// Something happens.
     fn happen(&self, rng: &mut Rng) {
         let world = &self.world;
         let now = world.now().0;
@@ -255,12 +253,12 @@ impl House {
         operator::ask(Arc::clone(&self.world), Arc::clone(&self.handler), request).await;
     }
 
-    /// Waits until nothing is left to do.
+    /// Waits until the daemon has nothing left to do.
     async fn settle(&mut self) {
         let mut left = Err(String::new());
         let mut step = 1;
         let mut waited = 0;
-        // An event of the future is held until it is due.
+        // An event with a future timestamp is held until it is due.
         let patience = PATIENCE_S + self.world.behind().as_secs();
         while waited < patience && !self.world.has_failed() {
             left = verdict::settled(&self.world, &self.store).await;
@@ -297,7 +295,8 @@ impl House {
     }
 }
 
-/// Whether a second daemon cannot have the store. To try costs 40 ms of real time, so most lives only look at the lock.
+/// Returns true if the store is locked against a second daemon. An attempt to start one costs 40 ms of real time, so
+/// most lives only check the lock.
 fn is_refused_to_others(world: &World) -> bool {
     if world.with(|state| state.steps % 16 == 1) {
         let another = StoreLock::acquire(&world.path, "another");
@@ -306,7 +305,7 @@ fn is_refused_to_others(world: &World) -> bool {
     StoreLock::holder(&world.path).is_some()
 }
 
-/// The schedules' second hand.
+/// Returns a notifier for the schedules that fires every virtual second.
 fn ticking() -> Arc<Notify> {
     let tick = Arc::new(Notify::new());
     let hand = Arc::clone(&tick);
@@ -319,7 +318,7 @@ fn ticking() -> Arc<Notify> {
     tick
 }
 
-/// Transactions take no time, a little, or far too long.
+/// Draws the latency of transactions: none, short, or far too long.
 fn pace(rng: &mut Rng) -> SimulatedLatency {
     let dice = std::sync::Mutex::new(rng.fork());
     SimulatedLatency::new(move || {

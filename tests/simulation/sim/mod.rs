@@ -1,10 +1,10 @@
-//! A deterministic simulation: the daemon's real parts on one thread in virtual time, between a made-up shop and a
-//! made-up edge. The same seed is the same run, step for step.
+//! A deterministic simulation: the daemon's real parts on one thread in virtual time, between a simulated shop and a
+//! simulated edge. The same seed gives the same run, step for step.
 //!
-//! What is real: capture, the indexer and its backfills, events, the store with its group commit over SQLite, delivery from
-//! the queue to the rules, tokens, the schedules, the first sync, the operator's requests, the lock. What is made up: the
-//! source, the line to the edge and to the token service, the clock, the dice of the jitter, and the thread of the
-//! writer, which is a task here.
+//! Real are capture, the indexer and its backfills, events, the store with its group commit over SQLite, delivery
+//! from the queue to the rules, tokens, the schedules, the first sync, the operator's requests, and the lock.
+//! Simulated are the source, the connection to the edge and the token service, the clock, the randomness of the
+//! jitter, and the writer's thread, which is a task here.
 
 pub mod edge;
 pub mod life;
@@ -33,7 +33,7 @@ pub const DATASTREAMS: [(&str, &str); 2] = [
     ("base", "ba5e0000-0000-4000-8000-000000000001"),
     ("eu", "e0000000-0000-4000-8000-000000000002"),
 ];
-/// A website that is not configured.
+/// A website without configuration.
 pub const GHOST: &str = "ghost";
 pub const WEBSITES: [Option<&str>; 10] = [
     Some("base"),
@@ -48,25 +48,24 @@ pub const WEBSITES: [Option<&str>; 10] = [
     None,
 ];
 
-/// What a run found.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Of everything that happened, in order.
+    /// Hash of all steps, in order.
     pub hash: u64,
     pub steps: u64,
     pub requests: u64,
     pub events: usize,
-    /// Events that were sent more than once.
+    /// Number of events sent more than once.
     pub repeats: u64,
     pub lives: u64,
     pub virtual_ms: i64,
-    /// Empty if everything held.
+    /// Violations. Empty after a successful run.
     pub failures: Vec<String>,
 }
 
-/// Runs one seed.
 pub fn run(seed: u64, verbose: bool) -> Report {
-    // The jitter of delivery draws from this thread's dice.
+    // The jitter of delivery uses this thread's random generator.
     fastrand::seed(seed);
     let mut rng = Rng::with_seed(seed);
     let dir = scratch();
@@ -100,7 +99,7 @@ pub fn run(seed: u64, verbose: bool) -> Report {
     report(&world, lives)
 }
 
-/// A life, on a runtime of its own that goes with it: what was not committed is gone.
+/// Runs a life on a runtime of its own. Dropping the runtime discards everything uncommitted.
 pub fn live<T>(life: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -153,12 +152,12 @@ pub fn config(rng: &mut Rng, path: &std::path::Path) -> Config {
     config
 }
 
-/// A website whose back-office events go there.
+/// Returns a website with this datastream for back-office events.
 pub fn website(datastream: &str) -> Website {
     Website::sending_to(datastream.parse().unwrap())
 }
 
-/// The datastream of a website.
+/// Returns the datastream of a website.
 pub fn datastream_website(code: &str) -> &'static str {
     DATASTREAMS
         .iter()
@@ -166,7 +165,7 @@ pub fn datastream_website(code: &str) -> &'static str {
         .map_or(DATASTREAMS[0].1, |(_, stream)| *stream)
 }
 
-/// A directory in memory, where there is some: nothing here is about power cuts.
+/// Creates a temporary directory, in memory if possible: power cuts are not simulated.
 pub fn scratch() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     let place = if memory.is_dir() {
@@ -180,7 +179,7 @@ pub fn scratch() -> tempfile::TempDir {
         .unwrap()
 }
 
-/// Seeds `from..from + count`, on two threads; reports of failures, and everything that was done.
+/// Runs the seeds `from..from + count` on two threads. Returns the reports of failures, and a summary.
 pub fn run_many(from: u64, count: u64) -> (Vec<(u64, Report)>, String) {
     let begun = std::time::Instant::now();
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
@@ -217,7 +216,6 @@ pub fn run_many(from: u64, count: u64) -> (Vec<(u64, Report)>, String) {
     (all, words)
 }
 
-/// For whoever watches.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The people around the daemon: who resyncs, retries, pauses, switches and reloads at the worst moment.
+//! The operators of the daemon: they resync, retry, pause, switch and reload at the worst moment.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::world::World;
 use super::{DATASTREAMS, datastream_website, website};
 
-/// What somebody asks for next.
+/// Draws the next request of an operator.
 pub fn request(rng: &mut Rng, world: &World) -> Request {
     let code = || Some(DATASTREAMS[0].0.to_owned());
     match rng.u8(..16) {
@@ -68,9 +68,9 @@ fn resync(rng: &mut Rng, world: &World) -> ResyncOptions {
     options
 }
 
-/// Asks, and waits for the answer; a refusal is one, too.
+/// Sends a request and waits for the answer. A refusal is valid too.
 pub async fn ask(world: Arc<World>, handler: Arc<Requests>, request: Request) {
-    // Events that are sent once more have no simple place among the others.
+    // Resent events have no defined position among the others.
     if matches!(&request, Request::Resync(options) if options.force) {
         world.with(|state| state.edge.all_tainted = true);
     }
@@ -84,7 +84,7 @@ pub async fn ask(world: Arc<World>, handler: Arc<Requests>, request: Request) {
     });
 }
 
-/// Gives some dead letters up. Their ids need never arrive.
+/// Discards some parked events, which need not arrive.
 pub async fn discard(world: Arc<World>, handler: Arc<Requests>, store: Store) {
     let Ok(parked) = store
         .read(|reader| reader.parked(&ParkedFilter::default(), 2))
@@ -112,7 +112,7 @@ pub async fn discard(world: Arc<World>, handler: Arc<Requests>, store: Store) {
     ask(world, handler, Request::DiscardParked { selection, reason }).await;
 }
 
-/// Somebody edits the configuration and reloads.
+/// Edits the configuration for a reload.
 pub fn edit(config: &mut Config, rng: &mut Rng) {
     let code = DATASTREAMS[rng.usize(..DATASTREAMS.len())].0;
     match rng.u8(..6) {
@@ -134,7 +134,7 @@ pub fn edit(config: &mut Config, rng: &mut Rng) {
     }
 }
 
-/// Process ids and durations are the only things that differ between two runs of a seed.
+/// Removes process ids and durations, the only differences between two runs of a seed.
 fn without_pid(text: &str) -> String {
     text.split('(').next().unwrap_or_default().to_owned()
 }

@@ -1,5 +1,5 @@
-//! The shop as a source: it answers after a while, now and then it cannot be reached, and what was acknowledged is gone
-//! from its log for good.
+//! The shop as a source: it answers with latency, is sometimes unreachable, and removes acknowledged changes from its
+//! log for good.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const CURSOR: &str = "log";
 pub struct ShopSource(pub Arc<World>);
 
 impl ShopSource {
-    /// On the way to the database; it may not be there.
+    /// Waits for the database, which may be unreachable.
     async fn pass(&self, what: &str) -> Result<(), SourceError> {
         let (pause, down) = self.0.with(|state| {
             let down = state.source_down || (!state.calm && state.rng.u8(..50) == 0);
@@ -123,7 +123,7 @@ impl Source for ShopSource {
                 let found = ids.iter().filter_map(|id| state.shop.orders.get(id));
                 found.filter(|order| !order.deleted).map(read).collect()
             });
-            // What was read grows old on its way back.
+            // The rows may be outdated when they arrive.
             self.pass("the orders' way back").await?;
             Ok(orders)
         })

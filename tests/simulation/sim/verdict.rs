@@ -1,4 +1,5 @@
-//! What must hold: at any time, after a crash, and in the end. Computed from the model and the edge's record alone.
+//! The invariants of a run: at any time, after a crash, and at the end. Computed from the model and the edge's record
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,8 +15,8 @@ use super::shop::{Fact, KINDS};
 use super::world::World;
 use super::{DATA_SPACE, GHOST};
 
-/// The `_id` of a fact, from the words of the design: UUIDv5 of `data space|kind|document`, in a namespace that is itself
-/// UUIDv5 of a URL.
+/// Returns the `_id` of a fact, computed from its specification: UUIDv5 of `data space|kind|document`, in a namespace
+/// that is itself the UUIDv5 of a URL.
 pub fn id_of(kind: u8, document: i64) -> String {
     let url = b"https://ns.adobe.com/xdm/context/experienceevent";
     let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, url);
@@ -34,7 +35,7 @@ const TYPES: [&str; 8] = [
     "commerce.backofficeOrderItemsReturnCompleted",
 ];
 
-/// Another event of this order is being sent: this one, which was sent before, must not be pending any more.
+/// Checks that this event, which was sent before, is no longer pending when another event of its order is sent.
 pub fn must_be_final(world: &World, order: i64, id: &str) {
     let read = StoreView::open(&world.path).and_then(|mut store| store.read(|r| r.events_of(order)));
     let known = match read {
@@ -53,10 +54,10 @@ pub fn must_be_final(world: &World, order: i64, id: &str) {
     }
 }
 
-/// What the store must say whenever nobody writes: after each crash, and in the end.
+/// Checks the store while nothing writes to it: after each crash, and at the end.
 pub async fn check_store(world: &Arc<World>, store: &Store) {
     let orders: Vec<i64> = world.with(|state| state.shop.orders.keys().copied().collect());
-    // Before the store is read: what it is asked about must have left by then.
+    // Collected before the store is read, so that each of these events must be in it.
     let sent: Vec<String> = world.with(|state| state.edge.events.keys().cloned().collect());
     let read = store.read(move |reader| look(reader, &orders)).await;
     let seen = match read {
@@ -108,7 +109,7 @@ struct Seen {
     version: i64,
     head: i64,
     events: Vec<KnownEvent>,
-    /// Parked because they cannot be rendered.
+    /// Events parked because they cannot be rendered.
     rendered_not: BTreeSet<String>,
     wrong: Vec<String>,
 }
@@ -123,7 +124,7 @@ fn look(reader: &Reader<'_>, orders: &[i64]) -> Result<Seen, StoreError> {
     };
     for order in orders {
         let events = reader.events_of(*order)?;
-        // Without a hash it is to be looked at again, because a dead letter that could not be rendered is retried.
+        // Without a hash the order is indexed again, because a parked event that could not be rendered is retried.
         let exported = reader
             .feed_row(*order)?
             .is_some_and(|(row, gone)| row.exported == Exported::Yes && row.hash.is_some() && !gone);
@@ -147,7 +148,7 @@ fn look(reader: &Reader<'_>, orders: &[i64]) -> Result<Seen, StoreError> {
     Ok(seen)
 }
 
-/// What was counted as it happened is what there is.
+/// Checks that the running totals match the rows.
 fn check_totals(reader: &Reader<'_>, seen: &mut Seen) -> Result<(), StoreError> {
     let mut counted: BTreeMap<(u8, FinalState), i64> = BTreeMap::new();
     for website in reader.outbox_by_website()? {
@@ -172,7 +173,7 @@ fn check_totals(reader: &Reader<'_>, seen: &mut Seen) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Whether nothing is left to do; otherwise what is.
+/// Checks that nothing is left to do. The error describes the remaining work.
 pub async fn settled(world: &Arc<World>, store: &Store) -> Result<(), String> {
     let captured = world.with(|state| state.shop.commits);
     let read = store.read(|reader| {
@@ -204,7 +205,7 @@ pub async fn settled(world: &Arc<World>, store: &Store) -> Result<(), String> {
     ))
 }
 
-/// Every fact has arrived, nothing else has, and each order's events came in order.
+/// Checks that exactly the facts have arrived, and each order's events in order.
 pub fn check_edge(world: &Arc<World>) {
     let mut wrong = Vec::new();
     world.with(|state| {
@@ -254,7 +255,7 @@ pub fn check_edge(world: &Arc<World>) {
     }
 }
 
-/// What the store says about a fact, for whoever looks for the cause.
+/// Describes the rows of a fact in the store, to find the cause of a failure.
 fn story(path: &Path, fact: &Fact) -> String {
     let order = fact.order;
     let read = |reader: &Reader<'_>| {
@@ -280,7 +281,8 @@ fn story(path: &Path, fact: &Fact) -> String {
     }
 }
 
-/// Whoever can see the later of two facts can see the earlier one too if that was committed no later: so it is sent first.
+/// Checks the sequence of an order's facts. A reader of the later of two facts also sees the earlier one if that was
+/// committed no later, so the earlier one must be sent first.
 fn check_order(facts: &[Fact], first: impl Fn(&Fact) -> Option<(u64, usize)>, wrong: &mut Vec<String>) {
     for earlier in facts {
         let Some(sent) = first(earlier) else { continue };

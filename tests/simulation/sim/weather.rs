@@ -1,9 +1,9 @@
-//! What the edge answers, drawn by lot: how often what goes wrong depends on the weather, which changes.
+//! Random answers of the edge. The current condition of the edge determines the kinds and rates of faults.
 
 use fastrand::Rng;
 use orderfeed::delivery::http::transport::{RawResponse, TransportError, TransportErrorKind};
 
-/// How the edge fares for a while.
+/// Condition of the edge for some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Weather {
     /// Nearly everything is accepted.
@@ -11,11 +11,10 @@ pub enum Weather {
     Fair,
     /// A third of the requests fails in some way.
     Rough,
-    /// Nothing gets through.
     Down,
-    /// Far too many requests.
+    /// Most requests exceed a rate limit.
     Busy,
-    /// Something must be mended by a person, who does.
+    /// An operator must fix a problem, and does.
     Shut,
 }
 
@@ -31,29 +30,28 @@ impl Weather {
     }
 }
 
-/// What becomes of a request.
+/// The fate of a request.
 #[derive(Clone, Debug)]
 pub enum Fate {
-    /// The edge reads it and says what it thinks.
+    /// The edge checks the events and answers accordingly.
     Served,
-    /// It reads it, and notes something about one event.
+    /// The edge accepts the request with a warning about one event.
     Remarked { consent: bool },
-    /// It answers this without looking at the events.
+    /// The edge answers this without reading the events.
     Refused(RawResponse),
-    /// No answer; whether the edge had it on record by then.
+    /// No answer. `recorded` is true if the edge stored the events before.
     Lost {
         recorded: bool,
         cause: TransportErrorKind,
         after_ms: u64,
     },
-    /// A yes that breaks off.
+    /// An accepting answer that breaks off.
     CutOff,
-    /// A yes that is no JSON.
+    /// An accepting answer that is not JSON.
     Garbled,
 }
 
 impl Fate {
-    /// Drawn by lot.
     pub fn draw(weather: Weather, rng: &mut Rng) -> Self {
         let trouble = match weather {
             Weather::Fair => rng.u8(..25) == 0,
@@ -98,7 +96,7 @@ impl Fate {
     }
 }
 
-/// No answer, in words.
+/// Returns the error of a missing answer.
 pub fn no_reply(cause: TransportErrorKind) -> TransportError {
     TransportError {
         cause,
@@ -106,7 +104,7 @@ pub fn no_reply(cause: TransportErrorKind) -> TransportError {
     }
 }
 
-/// An answer with a problem in its body.
+/// Returns an answer with a problem in its body.
 pub fn problem(status: u16, code: &str, retry_after: Option<String>) -> RawResponse {
     let body = format!(
         r#"{{"type":"https://ns.adobe.com/aep/errors/{code}","status":{status},"title":"Made up","detail":"by lot"}}"#
@@ -156,7 +154,6 @@ fn broken(rng: &mut Rng) -> RawResponse {
     }
 }
 
-/// What nobody described.
 fn odd(rng: &mut Rng) -> RawResponse {
     let mut body = vec![0; rng.usize(..60)];
     rng.fill(&mut body);

@@ -1,5 +1,5 @@
-//! Everything outside the daemon: the shop, the edge, the clock on the wall, and the dice. One thread, one order of
-//! events; whatever happens is noted in the trace.
+//! Everything outside the daemon: the shop, the edge, the wall clock, and the random generator. Everything runs on
+//! one thread in a deterministic order and is written to the trace.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,11 +20,11 @@ pub const BEGIN: i64 = 1_774_744_200_000;
 
 pub struct World {
     state: Mutex<State>,
-    /// Virtual milliseconds of the lives before.
+    /// Virtual milliseconds of earlier lives.
     before: AtomicI64,
-    /// How far the wall clock is off, in milliseconds.
+    /// Offset of the wall clock, in milliseconds.
     offset: AtomicI64,
-    /// The furthest that it was ahead.
+    /// Largest offset so far.
     furthest: AtomicI64,
     origin: Mutex<Option<Instant>>,
     verbose: bool,
@@ -36,13 +36,12 @@ pub struct State {
     pub shop: Shop,
     pub edge: Edge,
     pub source_down: bool,
-    /// The last life ended by a crash.
+    /// True if the last life ended with a crash.
     pub crashed: bool,
-    /// No more trouble.
     pub calm: bool,
-    /// Events that an operator gave up.
+    /// Events discarded by an operator.
     pub given_up: BTreeSet<String>,
-    /// The view's highest version seen.
+    /// Highest version of the view seen.
     pub version: i64,
     pub failures: Vec<String>,
     pub hash: u64,
@@ -78,26 +77,25 @@ impl World {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A life begins: from here on virtual time runs.
+    /// Starts a life. Virtual time runs from here on.
     pub fn wake(&self) {
         *self.origin.lock().unwrap() = Some(Instant::now());
     }
 
-    /// A life ends.
     pub fn sleep(&self) {
         let elapsed = self.elapsed();
         self.before.store(elapsed, Ordering::SeqCst);
         *self.origin.lock().unwrap() = None;
     }
 
-    /// Virtual milliseconds since the beginning; nobody sets this clock.
+    /// Returns the virtual milliseconds since the beginning. This clock is never set.
     pub fn elapsed(&self) -> i64 {
         let origin = *self.origin.lock().unwrap();
         let life = origin.map_or(0, |origin| origin.elapsed().as_millis());
         self.before.load(Ordering::SeqCst) + i64::try_from(life).unwrap()
     }
 
-    /// What the wall clock shows.
+    /// Returns the time of the wall clock.
     pub fn now(&self) -> UtcMillis {
         UtcMillis(BEGIN + self.elapsed() + self.offset.load(Ordering::SeqCst))
     }
@@ -107,7 +105,7 @@ impl World {
         Clock::virtual_time(move || world.now())
     }
 
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock forward or back.
     pub fn jump(&self, by: i64) {
         let before = self.offset.fetch_add(by, Ordering::SeqCst);
         self.furthest.fetch_max(before + by, Ordering::SeqCst);
@@ -115,7 +113,8 @@ impl World {
         self.note(|| format!("the wall clock jumps by {by} ms"));
     }
 
-    /// How far the wall clock is behind what it showed when it was furthest ahead: documents may be of so far in the future.
+    /// Returns the distance of the wall clock from its furthest time: documents may have timestamps that far in the
+    /// future.
     pub fn behind(&self) -> Duration {
         let behind = self.furthest.load(Ordering::SeqCst) - self.offset.load(Ordering::SeqCst);
         Duration::from_millis(behind.unsigned_abs())
@@ -134,7 +133,6 @@ impl World {
         }
     }
 
-    /// Something that must never be.
     pub fn fail(&self, what: impl Into<String>) {
         let what = what.into();
         self.note(|| format!("FAILED: {what}"));

@@ -1,4 +1,4 @@
-//! What is in a request.
+//! The content of a request.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ struct Event {
     xdm: Xdm,
 }
 
-/// What is looked at of an event.
+/// The checked properties of an event.
 #[derive(Deserialize)]
 pub struct Xdm {
     #[serde(rename = "_id")]
@@ -41,7 +41,7 @@ impl Xdm {
     }
 }
 
-/// The events of a request, each with a hash of its bytes.
+/// Parses the events of a request, each with a hash of its bytes.
 pub fn read(body: &[u8]) -> Result<Vec<(Xdm, u64)>, serde_json::Error> {
     let body: Body<'_> = serde_json::from_slice(body)?;
     let one = |raw: &&RawValue| {
@@ -51,7 +51,7 @@ pub fn read(body: &[u8]) -> Result<Vec<(Xdm, u64)>, serde_json::Error> {
     body.events.iter().map(one).collect()
 }
 
-/// The same on every machine.
+/// Computes an FNV hash, which is the same on every machine.
 pub fn fnv(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)

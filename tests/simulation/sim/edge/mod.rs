@@ -1,4 +1,4 @@
-//! The edge and the token service: what they answer, what they have on record, and what must never arrive.
+//! The edge and the token service: their answers, their records, and the checks of each request.
 
 mod body;
 pub mod pauses;
@@ -18,54 +18,52 @@ use pauses::Pauses;
 use super::weather::{Fate, Weather, no_reply, problem};
 use super::world::{State, World};
 
-/// The edge as it stands.
+/// State of the edge.
 #[derive(Debug, Default)]
 pub struct Edge {
-    /// By event id.
     pub events: BTreeMap<String, Seen>,
     pub weather: BTreeMap<String, Weather>,
-    /// When it asked to be left alone.
     pub pauses: Pauses,
-    /// Tokens, until when (virtual time) they are good.
+    /// Expiry of each token, in virtual time.
     tokens: BTreeMap<String, i64>,
-    /// Largest body it takes.
+    /// Largest accepted body, in bytes.
     pub limit: usize,
-    /// One event in so many is refused for what it is.
+    /// One event in this many is always refused.
     pub poison: u64,
     seed: u64,
     pub requests: u64,
     pub repeats: u64,
     arrivals: u64,
-    /// Orders whose events were refused one by one, or sent again by an operator: their order is no longer simple.
+    /// Orders whose events were refused alone, or resent by an operator. Their sequence is not checked.
     pub tainted: BTreeSet<i64>,
     pub all_tainted: bool,
 }
 
-/// An event at the edge.
+/// An event received by the edge.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub order: i64,
     pub event_type: String,
     body: u64,
-    /// When it was first sent: request and place in it.
+    /// Request of its first arrival, and its position within it.
     pub first: (u64, usize),
-    /// The edge has it.
+    /// True if the edge stored it.
     pub recorded: bool,
-    /// A yes to it was answered.
+    /// True if it was accepted.
     pub accepted: bool,
-    /// A yes was answered that said it was not used.
+    /// True if it was accepted with the warning that it was ignored.
     pub suppressed: bool,
-    /// It was answered with something that may park it, while alone.
+    /// True if an answer refused it while it was alone in its request.
     pub refused_alone: bool,
-    /// It is on its way, or was sent and has no yes.
+    /// True if it is in flight, or was sent and not accepted.
     outstanding: bool,
 }
 
-/// The line to it.
+/// The connection to the edge.
 #[derive(Debug)]
 pub struct Line(pub Arc<World>);
 
-/// A request on its way. Whoever lets go of it does not know whether it arrives.
+/// A request in flight. If it is dropped, the client cannot know if it arrives.
 struct UnderWay {
     world: Arc<World>,
     ids: Vec<String>,
@@ -186,7 +184,8 @@ impl Line {
         Ok(reply)
     }
 
-    /// A request leaves. Returns events that must be final by now, or it should have waited.
+    /// Records the start of a request. Returns the events that must be final by then, since later events of their
+    /// orders are in it.
     fn begin(&self, stream: &str, events: Vec<(Xdm, u64)>) -> Vec<(i64, String)> {
         let world = &self.0;
         let now = world.elapsed();
@@ -237,7 +236,7 @@ impl Line {
         suspects
     }
 
-    /// The edge has the request before it and decides.
+    /// Decides the answer to a request.
     fn serve(&self, call: &OutboundRequest, fate: &Fate, ids: &[String]) -> RawResponse {
         let now = self.0.elapsed();
         self.0.with(|state| {
@@ -254,7 +253,7 @@ impl Line {
         })
     }
 
-    /// The answer is there.
+    /// Records the arrival of an answer.
     fn answered(&self, stream: &str, ids: &[String], reply: &RawResponse) {
         let now = self.0.elapsed();
         let asked = reply
@@ -286,14 +285,15 @@ impl Line {
     }
 }
 
-/// The `Retry-After` of these answers is heeded; what may be an event's fault asks for nothing in the end.
+/// Returns true if delivery applies the `Retry-After` of this answer. Answers that an event may have caused cannot
+/// request a pause.
 fn pauses(reply: &RawResponse) -> bool {
     matches!(reply.status, 408 | 429 | 502..=504)
         && !String::from_utf8_lossy(&reply.body).contains("EXEG-0202-502")
 }
 
 impl Edge {
-    /// When the first of these events was first sent, by order.
+    /// Returns the first arrival among these events, by order.
     fn first_of(&self, own: &BTreeSet<String>) -> BTreeMap<i64, (u64, usize)> {
         let mut first = BTreeMap::new();
         for seen in own.iter().filter_map(|id| self.events.get(id)) {
@@ -303,7 +303,7 @@ impl Edge {
         first
     }
 
-    /// Events of these orders that were sent and have no yes, beside those of this request.
+    /// Returns the events of these orders that were sent and not accepted, except those of this request.
     fn outstanding_of(
         &self,
         orders: &BTreeSet<i64>,

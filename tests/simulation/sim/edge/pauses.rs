@@ -1,4 +1,4 @@
-//! The pauses that the edge asked for, and who can know of them.
+//! The pauses requested by the edge, and those the daemon must have stored.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,27 @@ use orderfeed::store::{Reader, Store};
 use super::super::DATASTREAMS;
 use super::super::world::World;
 
-/// The longest time from an answer to its commit: one transaction may be under way, then come its own, each with two
+/// Longest time from an answer to its commit, in milliseconds: a running transaction and then its own, each with two
 /// steps of up to 400 ms.
 const UNHEARD_MS: i64 = 2_000;
 
-/// By datastream, in time that has passed.
+/// Pauses by datastream, in virtual milliseconds since the beginning.
 #[derive(Debug, Default)]
 pub struct Pauses(BTreeMap<String, Pause>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Pause {
     until: i64,
-    /// Without the last answer.
+    /// The pause without the last answer.
     earlier: i64,
     answered_at: i64,
 }
 
 impl Pauses {
-    /// An answer asks for one.
+    /// Records a pause requested by an answer.
     pub fn ask(&mut self, stream: &str, now: i64, until: i64) {
         let pause = self.0.entry(stream.to_owned()).or_default();
-        // What came within the time of one commit may be lost together.
+        // Answers within the time of one commit may be lost together.
         if now - pause.answered_at > UNHEARD_MS {
             pause.earlier = pause.until;
         }
@@ -35,13 +35,13 @@ impl Pauses {
         pause.until = pause.until.max(until);
     }
 
-    /// How much of it is left.
+    /// Returns the remaining milliseconds of a pause.
     pub fn left(&self, stream: &str, now: i64) -> Option<i64> {
         let pause = self.0.get(stream)?;
         (now < pause.until).then(|| pause.until - now)
     }
 
-    /// What is waited for by a clock that is set forward comes so much earlier.
+    /// Shortens the pauses after the wall clock was set forward.
     pub fn come_earlier(&mut self, by: i64) {
         for pause in self.0.values_mut() {
             pause.until -= by;
@@ -50,8 +50,8 @@ impl Pauses {
     }
 }
 
-/// After a crash: an answer that came so shortly before that nobody could write it down binds nobody. What the store
-/// holds does.
+/// After a crash, drops the pauses of answers received too shortly before it to be committed. Those in the store
+/// remain.
 pub async fn forget_unheard(world: &World, store: &Store) {
     if !world.with(|state| state.crashed) {
         return;

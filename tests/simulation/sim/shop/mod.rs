@@ -1,7 +1,7 @@
-//! The shop as a pure model: orders and their documents, what is committed when, and what happened according to them.
+//! The shop as a pure model: orders, their documents, the time of each commit, and the facts they imply.
 //!
-//! Facts are derived here from the model's own documents and nothing of the code under test. They never vanish, save with
-//! a deleted order: an order is cancelled only before anything of it was shipped.
+//! Facts are derived from the model's own documents, independently of the code under test. They disappear only with a
+//! deleted order: an order is cancelled only before anything was shipped.
 
 mod read;
 
@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use orderfeed_model::clock::UtcMillis;
 
-/// Codes of the kinds, as the store keeps them, with the names that identities are made of and the place among events of
-/// one moment.
+/// Codes of the kinds in the store, with their names in identities and their rank among events of the same time.
 pub const KINDS: [(u8, &str, u8); 8] = [
     (1, "placed", 1),
     (2, "invoiced", 2),
@@ -23,20 +22,19 @@ pub const KINDS: [(u8, &str, u8); 8] = [
     (8, "return_completed", 8),
 ];
 
-/// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact {
     pub order: i64,
     pub kind: u8,
     pub document: i64,
-    /// Milliseconds since the epoch.
+    /// Time in milliseconds since the epoch.
     pub at: i64,
-    /// Since which commit of the shop it can be read.
+    /// First commit of the shop that contains it.
     pub commit: u64,
 }
 
 impl Fact {
-    /// The place among its order's events, if they are found together.
+    /// Returns the sort key among its order's events, if they are found together.
     pub fn place(&self) -> (i64, u8, i64) {
         (self.at, KINDS[usize::from(self.kind) - 1].2, self.document)
     }
@@ -54,15 +52,15 @@ struct Document {
 #[derive(Clone, Debug, Default)]
 pub struct ShopOrder {
     pub id: i64,
-    /// `None`: its store view is gone.
+    /// `None` if its store view was deleted.
     pub website: Option<&'static str>,
     created: i64,
     updated: i64,
     pieces: i64,
     guest: bool,
-    /// More item lines than an event can carry.
+    /// True if it has more item lines than an event can hold.
     pub huge: bool,
-    /// Its rows cannot be understood.
+    /// True if its rows are invalid.
     pub broken: bool,
     pub deleted: bool,
     cancelled: Option<i64>,
@@ -70,21 +68,20 @@ pub struct ShopOrder {
     shipments: Vec<Document>,
     memos: Vec<Document>,
     returns: Vec<Document>,
-    /// Everything that could be read at some time.
+    /// All facts that were readable at some time.
     pub facts: Vec<Fact>,
 }
 
-/// All orders, and the log of commits that a capture reads.
+/// All orders, and the log of commits read by capture.
 #[derive(Debug)]
 pub struct Shop {
-    /// What is committed.
     pub orders: BTreeMap<i64, ShopOrder>,
-    /// Transactions that are not committed: when they will be.
+    /// Open transactions, each with the time of its commit.
     open: Vec<(i64, ShopOrder)>,
-    /// Which order changed, by commit. What is acknowledged is gone.
+    /// Changed order of each commit. Acknowledged entries are removed.
     pub log: BTreeMap<u64, i64>,
     pub commits: u64,
-    /// Whether some orders have more lines than an event can carry.
+    /// True if some orders have more lines than an event can hold.
     pub has_huge: bool,
     next_id: i64,
     websites: &'static [Option<&'static str>],
@@ -103,15 +100,15 @@ impl Shop {
         }
     }
 
-    /// The next thing that happens at `now`.
+    /// Performs a random change at `now`.
     pub fn act(&mut self, rng: &mut Rng, now: i64) {
-        // Commerce keeps seconds; the database's clock may be a little ahead.
+        // Commerce stores whole seconds, and the database's clock may be slightly ahead.
         let ahead = if rng.u8(..20) == 0 { rng.i64(0..30_000) } else { 0 };
         let at = (now + ahead) / 1000 * 1000;
         self.commit_due(now);
         if self.orders.is_empty() || rng.u8(..10) < 3 {
             let order = self.place(rng, at);
-            // A transaction that takes its time: later ids are seen before it.
+            // A long transaction: later ids become visible before it.
             let until = if rng.u8(..8) == 0 {
                 now + rng.i64(0..90_000)
             } else {
@@ -126,7 +123,7 @@ impl Shop {
         self.commit(order);
     }
 
-    /// The last commit, for the trace.
+    /// Describes the last commit for the trace.
     pub fn last(&self) -> String {
         let last = self.log.last_key_value().and_then(|(_, id)| self.orders.get(id));
         last.map_or_else(String::new, |order| {
@@ -143,7 +140,7 @@ impl Shop {
         })
     }
 
-    /// Commits what is due.
+    /// Commits the transactions that are due.
     pub fn commit_due(&mut self, now: i64) {
         let (due, open) = std::mem::take(&mut self.open)
             .into_iter()
@@ -154,7 +151,7 @@ impl Shop {
         }
     }
 
-    /// Mends what is broken, so that everything can be delivered.
+    /// Repairs broken orders, so that everything can be delivered.
     pub fn mend(&mut self) {
         self.commit_due(i64::MAX);
         let broken: Vec<_> = self
@@ -169,7 +166,7 @@ impl Shop {
         }
     }
 
-    /// Facts of all orders that ever were.
+    /// Returns the facts of all orders, including deleted ones.
     pub fn facts(&self) -> impl Iterator<Item = (&ShopOrder, &Fact)> {
         self.orders
             .values()
@@ -233,7 +230,7 @@ impl Shop {
             16 if alive && shipped == 0 && refunded == 0 => order.cancelled = Some(at),
             17 if rng.u8(..4) == 0 => order.deleted = true,
             18 if rng.u8(..3) == 0 => order.broken = !order.broken,
-            // Only the row's time changes.
+            // Only the time of the row changes.
             _ => {}
         }
     }
@@ -286,7 +283,7 @@ impl ShopOrder {
         }
     }
 
-    /// When its row last changed, as the source says it.
+    /// Returns the time of the row's last change, as the source reports it.
     pub fn updated_at(&self) -> UtcMillis {
         UtcMillis(self.updated)
     }

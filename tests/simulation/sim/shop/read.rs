@@ -1,4 +1,4 @@
-//! An order of the model as the source hands it out.
+//! Conversion of the model's orders into those of a source.
 
 use orderfeed_model::amount::Amount;
 use orderfeed_model::clock::UtcMillis;
@@ -9,7 +9,7 @@ use orderfeed_model::order::{
 use super::{Document, ShopOrder};
 
 impl ShopOrder {
-    /// As the source hands it out.
+    /// Returns the order as a source would.
     pub fn read(&self) -> Order {
         let (shipped, refunded) = (
             self.shipments.iter().map(|one| one.pieces).sum(),
