@@ -11,7 +11,7 @@ use orderfeed_events::{EventKind, event_id};
 
 use crate::support::daemon::{Installation, eventually, say};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// A local address without a listener.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -43,8 +43,8 @@ fn leftovers(file: &Path) -> Vec<String> {
         .collect()
 }
 
-fn used_store(house: &ShopHouse) {
-    let said = house.installation.run(&["indexer:reindex"]).ok();
+fn used_store(fixture: &ShopFixture) {
+    let said = fixture.installation.run(&["indexer:reindex"]).ok();
     assert!(said.contains("rebuilt successfully"), "{said}");
 }
 
@@ -61,21 +61,21 @@ fn command(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_amid_traffic_restores_without_loss_and_repeats_with_the_same_bytes() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 250);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the first sync", || house.is_served(&edge, expected.len()));
+    let mut fixture = ShopFixture::new(&edge.server_url(), 250);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the first sync", || fixture.is_served(&edge, expected.len()));
 
     // Some events in the backup are still pending, and delivered after it.
     edge.configure(|config| config.latency_ms = 4_000);
-    let file = house.installation.path("backup.db");
+    let file = fixture.installation.path("backup.db");
     for _ in 0..60 {
-        house.act();
+        fixture.act();
     }
     eventually("something is pending", || {
-        (1..u64::MAX).contains(&house.installation.pending())
+        (1..u64::MAX).contains(&fixture.installation.pending())
     });
-    let mut copying = house
+    let mut copying = fixture
         .installation
         .command(&["backup"])
         .arg(&file)
@@ -84,7 +84,7 @@ async fn a_backup_amid_traffic_restores_without_loss_and_repeats_with_the_same_b
         .spawn()
         .unwrap();
     while copying.try_wait().unwrap().is_none() {
-        house.act();
+        fixture.act();
     }
     assert!(copying.wait().unwrap().success());
     let of_backup = held(&file);
@@ -93,48 +93,48 @@ async fn a_backup_amid_traffic_restores_without_loss_and_repeats_with_the_same_b
         std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    let report = command(&house.installation, "backup", &file, &["--check", "--json"]).ok();
+    let report = command(&fixture.installation, "backup", &file, &["--check", "--json"]).ok();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert!(report["pending_events"].as_u64().unwrap() > 0, "{report}");
 
     for _ in 0..60 {
-        house.act();
+        fixture.act();
     }
     edge.configure(|config| config.latency_ms = 0);
-    let expected = house.expected();
+    let expected = fixture.expected();
     eventually("everything is delivered once", || {
-        house.is_served(&edge, expected.len())
+        fixture.is_served(&edge, expected.len())
     });
     let beyond = edge::ids(&expected).difference(&of_backup).count();
     assert!(beyond > 10, "the backup is older than the edge: {beyond}");
 
-    let busy = command(&house.installation, "restore", &file, &[]);
+    let busy = command(&fixture.installation, "restore", &file, &[]);
     assert_eq!(busy.code, Some(75), "{busy:?}");
     assert!(busy.stderr.contains("orderfeed run (process"), "{busy:?}");
     daemon.kill();
     for _ in 0..20 {
-        house.act();
+        fixture.act();
     }
     // The killed daemon's WAL still exists. Replayed into the restored store, it would corrupt it.
-    let said = command(&house.installation, "restore", &file, &[]).ok();
+    let said = command(&fixture.installation, "restore", &file, &[]).ok();
     assert!(
         said.contains("was restored") && said.contains(".before-restore-"),
         "{said}"
     );
-    let log = std::fs::metadata(house.installation.path("orderfeed.db-wal"));
+    let log = std::fs::metadata(fixture.installation.path("orderfeed.db-wal"));
     assert_eq!(
         log.map_or(0, |log| log.len()),
         0,
         "the old log went with the old store"
     );
-    let lost = held(&house.installation.path("orderfeed.db"));
+    let lost = held(&fixture.installation.path("orderfeed.db"));
     assert_eq!(lost, of_backup);
 
-    let daemon = house.installation.start();
-    let expected = house.expected();
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
     let before = edge.totals().duplicates;
-    eventually("what the restored store does not know arrives again", || {
-        house.is_served(&edge, expected.len()) && edge.totals().duplicates > before
+    eventually("events missing in the restored store arrive again", || {
+        fixture.is_served(&edge, expected.len()) && edge.totals().duplicates > before
     });
     edge::assert_holds(&edge, &expected);
     let changed: Vec<String> = edge.bytes_changed();
@@ -149,24 +149,24 @@ async fn a_backup_amid_traffic_restores_without_loss_and_repeats_with_the_same_b
         edge.totals().duplicates,
         changed.len()
     ));
-    house.act();
-    let expected = house.expected();
+    fixture.act();
+    let expected = fixture.expected();
     eventually("a change after all that", || {
-        house.is_served(&edge, expected.len())
+        fixture.is_served(&edge, expected.len())
     });
-    let verified = house.installation.run(&["verify"]).ok();
+    let verified = fixture.installation.run(&["verify"]).ok();
     assert!(verified.contains("Nothing differs."), "{verified}");
     assert_eq!(daemon.stop(), Some(0));
 }
 
 #[test]
-fn a_name_that_is_taken_is_left_alone_and_forced_on_demand() {
-    let house = ShopHouse::new(NOWHERE, 20);
-    let installation = &house.installation;
+fn an_existing_file_is_kept_unless_forced() {
+    let fixture = ShopFixture::new(NOWHERE, 20);
+    let installation = &fixture.installation;
     let file = installation.path("backup.db");
     let ran = command(installation, "backup", &file, &[]);
     assert_eq!(ran.code, Some(69), "there is no store yet: {ran:?}");
-    used_store(&house);
+    used_store(&fixture);
     std::fs::write(&file, "mine").unwrap();
     let ran = command(installation, "backup", &file, &[]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
@@ -191,10 +191,10 @@ fn a_name_that_is_taken_is_left_alone_and_forced_on_demand() {
 }
 
 #[test]
-fn what_is_no_sound_copy_is_told_and_never_restored() {
-    let house = ShopHouse::new(NOWHERE, 200);
-    let installation = &house.installation;
-    used_store(&house);
+fn a_damaged_copy_is_reported_and_never_restored() {
+    let fixture = ShopFixture::new(NOWHERE, 200);
+    let installation = &fixture.installation;
+    used_store(&fixture);
     let file = installation.path("backup.db");
     command(installation, "backup", &file, &[]).ok();
     let store = installation.path("orderfeed.db");
@@ -238,9 +238,9 @@ fn what_is_no_sound_copy_is_told_and_never_restored() {
 
 #[test]
 fn a_copy_that_does_not_fit_leaves_nothing() {
-    let house = ShopHouse::new(NOWHERE, 400);
-    let installation = &house.installation;
-    used_store(&house);
+    let fixture = ShopFixture::new(NOWHERE, 400);
+    let installation = &fixture.installation;
+    used_store(&fixture);
     let disk = installation.path("disk");
     std::fs::create_dir(&disk).unwrap();
     let mounted = Command::new("mount")
@@ -271,14 +271,14 @@ fn a_copy_that_does_not_fit_leaves_nothing() {
 }
 
 #[test]
-fn what_root_makes_beside_the_store_belongs_to_the_daemons_user() {
+fn files_created_by_root_belong_to_the_daemons_user() {
     const NOBODY: u32 = 65_534;
     if !rustix::process::geteuid().is_root() {
         say("skipped: only root can give files away");
         return;
     }
-    let house = ShopHouse::new("http://127.0.0.1:9", 5);
-    let (installation, copy) = (&house.installation, house.installation.path("copy.db"));
+    let fixture = ShopFixture::new("http://127.0.0.1:9", 5);
+    let (installation, copy) = (&fixture.installation, fixture.installation.path("copy.db"));
     std::fs::create_dir(installation.path("state")).unwrap();
     std::os::unix::fs::chown(installation.path("state"), Some(NOBODY), Some(NOBODY)).unwrap();
     installation.layer("path", "[store]\npath = \"state/orderfeed.db\"\n");

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::daemon::{Ran, eventually};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 const ID: &str = "sales_order_data_exporter_v2";
 
@@ -31,21 +31,21 @@ fn is_moment(text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_index_commands_show_and_change_a_live_daemon() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 60);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the first sync", || house.is_served(&edge, expected.len()));
-    let ask = |house: &ShopHouse, command: &str| {
+    let mut fixture = ShopFixture::new(&edge.server_url(), 60);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the first sync", || fixture.is_served(&edge, expected.len()));
+    let ask = |fixture: &ShopFixture, command: &str| {
         let args: Vec<&str> = command.split(' ').collect();
-        house.installation.run(&args)
+        fixture.installation.run(&args)
     };
-    let run = |house: &ShopHouse, command: &str| ask(house, command).ok();
+    let run = |fixture: &ShopFixture, command: &str| ask(fixture, command).ok();
 
     assert_eq!(
-        run(&house, "indexer:info"),
+        run(&fixture, "indexer:info"),
         format!("{ID:<40} Sales Orders Feed\n")
     );
-    let status = row(&run(&house, "indexer:status"));
+    let status = row(&run(&fixture, "indexer:status"));
     assert_eq!(
         status[..5],
         [
@@ -57,7 +57,7 @@ async fn the_index_commands_show_and_change_a_live_daemon() {
         ]
     );
     is_moment(&status[5]);
-    let mview = row(&run(&house, &format!("indexer:status:mview {ID}")));
+    let mview = row(&run(&fixture, &format!("indexer:status:mview {ID}")));
     assert_eq!(
         (mview[0].as_str(), mview[1].as_str(), mview[2].as_str()),
         (ID, "enabled", "idle")
@@ -65,41 +65,46 @@ async fn the_index_commands_show_and_change_a_live_daemon() {
     is_moment(&mview[3]);
     assert_eq!(mview[5], "0");
     assert_eq!(
-        run(&house, "indexer:show-mode"),
+        run(&fixture, "indexer:show-mode"),
         format!("{:<50} Update by Schedule\n", "Sales Orders Feed:")
     );
 
     let changed = "Index mode for Indexer Sales Orders Feed was changed from 'Update by Schedule' to 'Update on Save'\n";
-    assert_eq!(run(&house, "indexer:set-mode realtime"), changed);
+    assert_eq!(run(&fixture, "indexer:set-mode realtime"), changed);
     let unchanged = "Index mode for Indexer Sales Orders Feed has not been changed\n";
-    assert_eq!(run(&house, &format!("indexer:set-mode realtime {ID}")), unchanged);
-    let status = row(&run(&house, "indexer:status"));
+    assert_eq!(
+        run(&fixture, &format!("indexer:set-mode realtime {ID}")),
+        unchanged
+    );
+    let status = row(&run(&fixture, "indexer:status"));
     assert_eq!(status[2..4], ["Ready", "Save"]);
-    house.place();
-    let expected = house.expected();
-    eventually("an order in realtime", || house.is_served(&edge, expected.len()));
+    fixture.place();
+    let expected = fixture.expected();
+    eventually("an order in realtime", || {
+        fixture.is_served(&edge, expected.len())
+    });
     assert!(
-        run(&house, "indexer:set-mode schedule").contains("from 'Update on Save' to 'Update by Schedule'")
+        run(&fixture, "indexer:set-mode schedule").contains("from 'Update on Save' to 'Update by Schedule'")
     );
 
     let suspended = "Index status for Indexer 'Sales Orders Feed' was changed from 'valid' to 'suspended'.\n";
     assert_eq!(
-        run(&house, &format!("indexer:set-status suspended {ID}")),
+        run(&fixture, &format!("indexer:set-status suspended {ID}")),
         suspended
     );
-    house.place();
+    fixture.place();
     eventually("a change waits while the index is suspended", || {
-        house.installation.index().is_some_and(|i| i.backlog > 0)
+        fixture.installation.index().is_some_and(|i| i.backlog > 0)
     });
-    let status = row(&run(&house, "indexer:status"));
+    let status = row(&run(&fixture, "indexer:status"));
     assert_eq!(status[2], "Suspended");
     assert_eq!(status[4], "suspended (1 in backlog)");
-    assert!(run(&house, &format!("indexer:set-status valid {ID}")).contains("from 'suspended' to 'valid'"));
-    let expected = house.expected();
-    eventually("what waited", || house.is_served(&edge, expected.len()));
+    assert!(run(&fixture, &format!("indexer:set-status valid {ID}")).contains("from 'suspended' to 'valid'"));
+    let expected = fixture.expected();
+    eventually("what waited", || fixture.is_served(&edge, expected.len()));
 
     for command in ["indexer:reindex", "index:reindex"] {
-        let output = run(&house, &format!("{command} {ID}"));
+        let output = run(&fixture, &format!("{command} {ID}"));
         let clock = output
             .trim_end()
             .strip_prefix("Sales Orders Feed index has been rebuilt successfully in ");
@@ -109,13 +114,13 @@ async fn the_index_commands_show_and_change_a_live_daemon() {
         );
     }
     assert_eq!(
-        run(&house, "indexer:reset"),
+        run(&fixture, "indexer:reset"),
         "Sales Orders Feed indexer has been invalidated.\n"
     );
-    eventually("the scheduled reindex", || house.installation.is_settled());
-    assert_eq!(row(&run(&house, "indexer:status"))[2], "Ready");
+    eventually("the scheduled reindex", || fixture.installation.is_settled());
+    assert_eq!(row(&run(&fixture, "indexer:status"))[2], "Ready");
 
-    let Ran { code, stderr, .. } = ask(&house, "indexer:reindex catalog_product_price");
+    let Ran { code, stderr, .. } = ask(&fixture, "indexer:reindex catalog_product_price");
     assert_eq!(code, Some(1));
     assert!(
         stderr.contains("The following requested index types are not supported: 'catalog_product_price'."),
@@ -130,13 +135,14 @@ async fn the_index_commands_show_and_change_a_live_daemon() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn schedules_and_status_are_those_of_the_live_daemon() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 40);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the first sync", || house.is_served(&edge, expected.len()));
-    let json = |args: &[&str]| -> Value { serde_json::from_str(&house.installation.run(args).ok()).unwrap() };
+    let fixture = ShopFixture::new(&edge.server_url(), 40);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the first sync", || fixture.is_served(&edge, expected.len()));
+    let json =
+        |args: &[&str]| -> Value { serde_json::from_str(&fixture.installation.run(args).ok()).unwrap() };
 
-    let list = house.installation.run(&["cron", "list"]).ok();
+    let list = fixture.installation.run(&["cron", "list"]).ok();
     let jobs = [
         "indexer_update_all_views",
         "indexer_reindex_all_invalid",
@@ -146,7 +152,7 @@ async fn schedules_and_status_are_those_of_the_live_daemon() {
     ];
     for job in jobs {
         assert!(list.contains(job), "{list}");
-        let output = house.installation.run(&["cron", "run", job]).ok();
+        let output = fixture.installation.run(&["cron", "run", job]).ok();
         assert!(output.starts_with(&format!("{job} ran in ")), "{output}");
     }
     let history = json(&["cron", "history", "--json"]);
@@ -166,8 +172,8 @@ async fn schedules_and_status_are_those_of_the_live_daemon() {
         "{history:#}"
     );
     // The first sync is not a scheduled job, but a reindex after a reset is.
-    house.installation.run(&["indexer:reset"]).ok();
-    eventually("the scheduled reindex", || house.installation.is_settled());
+    fixture.installation.run(&["indexer:reset"]).ok();
+    eventually("the scheduled reindex", || fixture.installation.is_settled());
     let rebuilt = json(&[
         "cron",
         "history",
@@ -179,7 +185,7 @@ async fn schedules_and_status_are_those_of_the_live_daemon() {
         rebuilt.to_string().contains("rebuilt the index: 40 orders"),
         "{rebuilt:#}"
     );
-    let unknown = house.installation.run(&["cron", "run", "indexer_update"]);
+    let unknown = fixture.installation.run(&["cron", "run", "indexer_update"]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
 
     let status = json(&["status", "--json"]);

@@ -93,7 +93,7 @@ fn script(emulator: &EmulatorHandle, mut step: Value) {
 }
 
 #[tokio::test]
-async fn what_is_right_is_ok_and_nothing_is_ingested() {
+async fn a_working_connection_is_ok_and_nothing_is_ingested() {
     let emulator = edge().await;
     let written = Written::for_edge(&emulator);
     written
@@ -140,7 +140,7 @@ async fn a_datastream_that_is_wrong_or_disabled_is_named_with_its_key() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_apart() {
+async fn wrong_credentials_are_distinguished() {
     let emulator = edge().await;
     let secret = Written {
         secret: "not-the-secret-of-anybody",
@@ -166,7 +166,7 @@ async fn wrong_credentials_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_edge_that_is_down_or_ill_is_unreachable() {
+async fn an_edge_that_is_down_or_failing_is_unreachable() {
     let emulator = edge().await;
     // The discard port of this machine has no listener.
     let down = Written {
@@ -207,7 +207,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused() {
+async fn an_untrusted_certificate_is_refused() {
     let https = || EmulatorConfig {
         tls: true,
         ..EmulatorConfig::default()

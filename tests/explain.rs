@@ -20,12 +20,12 @@ use crate::support::leaks;
 const PATIENCE: Duration = Duration::from_secs(60);
 const DAY_MS: i64 = 86_400_000;
 
-struct Place {
+struct Site {
     dir: tempfile::TempDir,
     emulator: EmulatorHandle,
 }
 
-impl Drop for Place {
+impl Drop for Site {
     fn drop(&mut self) {
         let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
         if !std::thread::panicking() {
@@ -34,15 +34,15 @@ impl Drop for Place {
     }
 }
 
-impl Place {
+impl Site {
     /// Creates a shop with a history of thirty orders, and an edge.
     async fn new() -> Self {
         let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
-        let place = Self {
+        let site = Self {
             dir: tempfile::tempdir().unwrap(),
             emulator,
         };
-        let mut file = EmbeddedShop::open(&place.path("shop.db")).unwrap();
+        let mut file = EmbeddedShop::open(&site.path("shop.db")).unwrap();
         let mut shop = Shop::new(ShopOptions::default());
         file.commit(&shop.open_statements()).unwrap();
         let now = Clock::System.now();
@@ -54,8 +54,8 @@ impl Place {
         for batch in history::batches(&mut shop, span) {
             file.commit(&batch).unwrap();
         }
-        place.configure();
-        place
+        site.configure();
+        site
     }
 
     fn configure(&self) {
@@ -150,23 +150,22 @@ fn all_submitted(life: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn an_orders_life_is_told_from_the_shop_to_the_answer() {
-    let place = Place::new().await;
-    place
-        .emulator
+async fn an_orders_life_is_explained_from_the_shop_to_the_answer() {
+    let site = Site::new().await;
+    site.emulator
         .script_json(json!([{ "status": 503, "code": "0000" }, { "status": 503, "code": "0000" }]))
         .unwrap();
-    let number = some_number(&place.path("shop.db"));
-    let mut daemon = place.daemon();
+    let number = some_number(&site.path("shop.db"));
+    let mut daemon = site.daemon();
     let store_is_there = async {
-        while StoreView::open(&place.path("orderfeed.db")).is_err() {
+        while StoreView::open(&site.path("orderfeed.db")).is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(PATIENCE, store_is_there).await.unwrap();
-    let life = place.json_when(&number, all_submitted).await;
+    let life = site.json_when(&number, all_submitted).await;
     assert_eq!(life["daemon"]["running"], true);
-    let asked: Vec<String> = place
+    let asked: Vec<String> = site
         .emulator
         .requests()
         .into_iter()
@@ -186,37 +185,40 @@ async fn an_orders_life_is_told_from_the_shop_to_the_answer() {
             assert!(attempt["duration_ms"].is_u64());
         }
         assert!(
-            place.emulator.ids().contains(event["id"].as_str().unwrap()),
+            site.emulator.ids().contains(event["id"].as_str().unwrap()),
             "{event:#}"
         );
     }
     daemon.kill().await.unwrap();
 
     // Without daemon and without source.
-    std::fs::rename(place.path("shop.db"), place.path("elsewhere.db")).unwrap();
-    let (code, told) = place.run(&["explain", &number]).await;
-    assert_eq!(code, 0, "{told}");
+    std::fs::rename(site.path("shop.db"), site.path("elsewhere.db")).unwrap();
+    let (code, reported) = site.run(&["explain", &number]).await;
+    assert_eq!(code, 0, "{reported}");
     for words in [
         "Shop       could not be read",
         "Daemon     not running",
         ": Submitted",
     ] {
-        assert!(told.contains(words), "{words:?} is missing:\n{told}");
+        assert!(reported.contains(words), "{words:?} is missing:\n{reported}");
     }
-    let (code, told) = place.run(&["explain", "nobody-has-this"]).await;
-    assert_eq!(code, 1, "{told}");
-    assert!(told.contains("No order nobody-has-this was found."), "{told}");
+    let (code, reported) = site.run(&["explain", "nobody-has-this"]).await;
+    assert_eq!(code, 1, "{reported}");
+    assert!(
+        reported.contains("No order nobody-has-this was found."),
+        "{reported}"
+    );
 }
 
 #[tokio::test]
-async fn a_refused_event_is_explained_and_after_its_retry_so_is_its_past() {
-    let place = Place::new().await;
+async fn a_refused_event_is_explained_before_and_after_its_retry() {
+    let site = Site::new().await;
     let poison = json!({ "status": 400, "code": "0102", "times": 1000 });
-    place.emulator.script_json(json!([poison])).unwrap();
-    let mut daemon = place.daemon();
+    site.emulator.script_json(json!([poison])).unwrap();
+    let mut daemon = site.daemon();
     let parked = async {
         loop {
-            if let Ok(mut view) = StoreView::open(&place.path("orderfeed.db")) {
+            if let Ok(mut view) = StoreView::open(&site.path("orderfeed.db")) {
                 let found = view.read(|reader| reader.parked(&ParkedFilter::default(), 1));
                 if let Some(event) = found.unwrap_or_default().into_iter().next() {
                     return event;
@@ -229,31 +231,31 @@ async fn a_refused_event_is_explained_and_after_its_retry_so_is_its_past() {
         .await
         .expect("an event is parked");
     daemon.kill().await.unwrap();
-    place.emulator.reset();
-    let mut view = StoreView::open(&place.path("orderfeed.db")).unwrap();
+    site.emulator.reset();
+    let mut view = StoreView::open(&site.path("orderfeed.db")).unwrap();
     let row = view
         .read(|reader| reader.feed_row(event.key.order))
         .unwrap()
         .unwrap();
     let number = row.0.number;
-    let (code, told) = place.run(&["explain", &number]).await;
-    assert_eq!(code, 0, "{told}");
+    let (code, reported) = site.run(&["explain", &number]).await;
+    assert_eq!(code, 0, "{reported}");
     for words in [
         "Failed, requires attention",
         "was refused with EXEG-0102-400",
         "orderfeed failed retry",
     ] {
-        assert!(told.contains(words), "{words:?} is missing:\n{told}");
+        assert!(reported.contains(words), "{words:?} is missing:\n{reported}");
     }
-    let (code, told) = place.run(&["failed", "retry", "--all", "--json"]).await;
-    assert_eq!(code, 0, "{told}");
-    let mut daemon = place.daemon();
-    let life = place.json_when(&number, all_submitted).await;
+    let (code, reported) = site.run(&["failed", "retry", "--all", "--json"]).await;
+    assert_eq!(code, 0, "{reported}");
+    let mut daemon = site.daemon();
+    let life = site.json_when(&number, all_submitted).await;
     let retold = events(&life)
         .into_iter()
-        .find(|told| {
-            told["document"].is_string()
-                && told["key"]
+        .find(|reported| {
+            reported["document"].is_string()
+                && reported["key"]
                     .as_str()
                     .unwrap()
                     .starts_with(&event.key.order.to_string())

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::support::golden;
 
 #[test]
-fn the_help_of_every_command_is_as_it_was() {
+fn the_help_of_every_command_matches_its_golden_file() {
     let mut pages = BTreeMap::new();
     collect(&[], &mut pages);
     assert!(
@@ -20,7 +20,7 @@ fn the_help_of_every_command_is_as_it_was() {
 }
 
 #[test]
-fn every_command_that_does_something_teaches_with_an_example() {
+fn the_help_of_every_command_has_an_example() {
     let mut pages = BTreeMap::new();
     collect(&[], &mut pages);
     let silent: Vec<_> = pages
@@ -32,7 +32,7 @@ fn every_command_that_does_something_teaches_with_an_example() {
 }
 
 #[test]
-fn the_page_of_every_key_is_the_one_in_the_documentation() {
+fn the_page_of_keys_matches_the_documentation() {
     let dir = tempfile::tempdir().unwrap();
     let status = program().arg("manual").arg(dir.path()).status().unwrap();
     assert!(status.success());

@@ -3,19 +3,19 @@
 
 use crate::support::daemon::{Ran, eventually};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_reindexes_and_resyncs_make_no_second_event_beside_a_daemon() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 300);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the first sync", || house.is_served(&edge, expected.len()));
-    let version = || house.installation.index().unwrap().version;
+    let mut fixture = ShopFixture::new(&edge.server_url(), 300);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the first sync", || fixture.is_served(&edge, expected.len()));
+    let version = || fixture.installation.index().unwrap().version;
     let before = version();
     for status in ["first", "second"] {
-        house
+        fixture
             .sql()
             .execute(
                 "UPDATE sales_order SET status = ?1 WHERE entity_id % 3 = 0",
@@ -24,21 +24,21 @@ async fn changes_reindexes_and_resyncs_make_no_second_event_beside_a_daemon() {
             .unwrap();
     }
     eventually("the changes are indexed", || {
-        version() > before && house.installation.is_settled()
+        version() > before && fixture.installation.is_settled()
     });
     for _ in 0..2 {
-        let said = house.installation.run(&["indexer:reindex"]).ok();
+        let said = fixture.installation.run(&["indexer:reindex"]).ok();
         assert!(
             said.starts_with("Sales Orders Feed index has been rebuilt successfully in 00:00:"),
             "{said}"
         );
-        let said = house
+        let said = fixture
             .installation
             .run(&["saas:resync", "--feed", "orders", "--wait"])
             .ok();
         assert!(said.contains(": 0 events were queued"), "{said}");
     }
-    let said = house.installation.run(&["index:reindex"]).ok();
+    let said = fixture.installation.run(&["index:reindex"]).ok();
     assert!(said.contains("has been rebuilt successfully"), "{said}");
     edge::assert_holds(&edge, &expected);
     assert_eq!(
@@ -47,7 +47,7 @@ async fn changes_reindexes_and_resyncs_make_no_second_event_beside_a_daemon() {
         "nothing is sent twice unless it is asked for"
     );
 
-    let said = house
+    let said = fixture
         .installation
         .run(&["saas:resync", "--feed", "orders", "--force", "--wait"])
         .ok();
@@ -61,10 +61,10 @@ async fn changes_reindexes_and_resyncs_make_no_second_event_beside_a_daemon() {
         expected.len() as u64,
         "each event came exactly once more"
     );
-    house.act();
-    let expected = house.expected();
+    fixture.act();
+    let expected = fixture.expected();
     eventually("a change after all that", || {
-        house.is_served(&edge, expected.len())
+        fixture.is_served(&edge, expected.len())
     });
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
@@ -74,35 +74,35 @@ async fn changes_reindexes_and_resyncs_make_no_second_event_beside_a_daemon() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resync_without_a_daemon_queues_and_the_next_daemon_sends() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 120);
+    let fixture = ShopFixture::new(&edge.server_url(), 120);
     let resync = |args: &[&str]| {
-        house
+        fixture
             .installation
             .run(&[&["saas:resync", "--feed", "orders"], args].concat())
     };
     let said = resync(&["--dry-run"]).ok();
-    let expected = house.expected();
+    let expected = fixture.expected();
     assert!(
         said.contains(&format!("{} events would be queued", expected.len())),
         "{said}"
     );
-    assert_eq!(house.installation.pending(), 0, "a dry run stores nothing");
+    assert_eq!(fixture.installation.pending(), 0, "a dry run stores nothing");
     let said = resync(&[]).ok();
     assert!(
         said.contains(&format!("{} events were queued", expected.len())),
         "{said}"
     );
-    assert_eq!(edge.totals().requests, 0, "nobody sends without a daemon");
+    assert_eq!(edge.totals().requests, 0, "nothing is sent without a daemon");
     assert!(resync(&[]).ok().contains(": 0 events were queued"));
-    let daemon = house.installation.start();
-    eventually("the delivery", || house.is_served(&edge, expected.len()));
+    let daemon = fixture.installation.start();
+    eventually("the delivery", || fixture.is_served(&edge, expected.len()));
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(edge.totals().duplicates, 0);
     assert!(resync(&["--force"]).ok().contains("of them again"));
-    let daemon = house.installation.start();
+    let daemon = fixture.installation.start();
     let twice = 2 * expected.len() as u64;
     eventually("the forced delivery", || {
-        edge.totals().events == twice && house.installation.pending() == 0
+        edge.totals().events == twice && fixture.installation.pending() == 0
     });
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
@@ -112,42 +112,42 @@ async fn a_resync_without_a_daemon_queues_and_the_next_daemon_sends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn history_is_filled_in_by_ranges_that_may_overlap_beside_live_changes() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 90);
+    let mut fixture = ShopFixture::new(&edge.server_url(), 90);
     let from_now_on = "[first_sync]\nhistory = \"none\"\n[index]\nmode = \"realtime\"\n";
-    house.installation.layer("none", from_now_on);
-    let daemon = house.installation.start();
-    eventually("the index", || house.installation.is_settled());
+    fixture.installation.layer("none", from_now_on);
+    let daemon = fixture.installation.start();
+    eventually("the index", || fixture.installation.is_settled());
     assert_eq!(edge.totals().events, 0, "no history");
     let quarter = |part: i64| -> String {
         let sql = "SELECT created_at FROM sales_order ORDER BY created_at LIMIT 1 OFFSET ?1";
-        house
+        fixture
             .sql()
             .query_row(sql, [90 * part / 4], |row| row.get(0))
             .unwrap()
     };
     let quarters = [quarter(1), quarter(2), quarter(3)];
-    let resync = |house: &ShopHouse, range: &[&str]| {
+    let resync = |fixture: &ShopFixture, range: &[&str]| {
         let args = [&["saas:resync", "--feed", "orders", "--wait"], range].concat();
-        house.installation.run(&args).ok()
+        fixture.installation.run(&args).ok()
     };
-    resync(&house, &["--from", &quarters[0], "--to", &quarters[2]]);
-    let live = house.place();
-    resync(&house, &["--from", &quarters[1]]);
-    let said = resync(&house, &["--from", &quarters[1], "--to", &quarters[2]]);
+    resync(&fixture, &["--from", &quarters[0], "--to", &quarters[2]]);
+    let live = fixture.place();
+    resync(&fixture, &["--from", &quarters[1]]);
+    let said = resync(&fixture, &["--from", &quarters[1], "--to", &quarters[2]]);
     assert!(said.contains(": 0 events were queued"), "{said}");
     let old: Vec<i64> = {
-        let conn = house.sql();
+        let conn = fixture.sql();
         let mut statement = conn
             .prepare("SELECT entity_id FROM sales_order WHERE created_at < ?1")
             .unwrap();
         let rows = statement.query_map([&quarters[0]], |row| row.get(0)).unwrap();
         rows.map(Result::unwrap).collect()
     };
-    let mut expected = house.expected();
+    let mut expected = fixture.expected();
     expected.retain(|one| !old.contains(&one.order_id));
     assert!(!old.is_empty() && expected.iter().any(|one| one.order_id == live));
     eventually("the ranges and the live order", || {
-        house.is_served(&edge, expected.len())
+        fixture.is_served(&edge, expected.len())
     });
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
@@ -158,12 +158,12 @@ async fn history_is_filled_in_by_ranges_that_may_overlap_beside_live_changes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resync_of_some_orders_touches_those_alone() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 90);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the first sync", || house.is_served(&edge, expected.len()));
+    let fixture = ShopFixture::new(&edge.server_url(), 90);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the first sync", || fixture.is_served(&edge, expected.len()));
     let resync = |args: &[&str]| {
-        house
+        fixture
             .installation
             .run(&[&["saas:resync", "--feed", "orders"], args].concat())
     };
@@ -172,7 +172,7 @@ async fn a_resync_of_some_orders_touches_those_alone() {
         expected.iter().next().unwrap().order_id,
         expected.iter().last().unwrap().order_id,
     );
-    let number: String = house
+    let number: String = fixture
         .sql()
         .query_row(
             "SELECT increment_id FROM sales_order WHERE entity_id = ?1",
@@ -181,7 +181,7 @@ async fn a_resync_of_some_orders_touches_those_alone() {
         )
         .unwrap();
     let of_number: Vec<i64> = {
-        let conn = house.sql();
+        let conn = fixture.sql();
         let mut statement = conn
             .prepare("SELECT entity_id FROM sales_order WHERE increment_id = ?1")
             .unwrap();
@@ -212,7 +212,7 @@ async fn a_resync_of_some_orders_touches_those_alone() {
     assert!(said.contains(&format!("{again} of them again")), "{said}");
     assert_eq!(edge.totals().duplicates, again as u64);
 
-    let middle: String = house
+    let middle: String = fixture
         .sql()
         .query_row(
             "SELECT created_at FROM sales_order ORDER BY created_at LIMIT 1 OFFSET 45",
@@ -220,7 +220,7 @@ async fn a_resync_of_some_orders_touches_those_alone() {
             |row| row.get(0),
         )
         .unwrap();
-    let newer = house.sql().query_row(
+    let newer = fixture.sql().query_row(
         "SELECT group_concat(entity_id) FROM sales_order WHERE created_at >= ?1",
         [&middle],
         |row| row.get::<_, String>(0),
@@ -247,8 +247,8 @@ async fn a_resync_of_some_orders_touches_those_alone() {
 
 #[test]
 fn contradicting_options_are_refused_before_anything_happens() {
-    let house = ShopHouse::new("http://127.0.0.1:9", 1);
-    let Ran { code, stderr, .. } = house.installation.run(&[
+    let fixture = ShopFixture::new("http://127.0.0.1:9", 1);
+    let Ran { code, stderr, .. } = fixture.installation.run(&[
         "saas:resync",
         "--feed",
         "orders",
@@ -259,7 +259,7 @@ fn contradicting_options_are_refused_before_anything_happens() {
     ]);
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.contains("--by-ids names orders one by one"), "{stderr}");
-    let Ran { stderr, .. } = house.installation.run(&["saas:resync", "--feed", "products"]);
+    let Ran { stderr, .. } = fixture.installation.run(&["saas:resync", "--feed", "products"]);
     assert!(
         stderr.contains("The feed \"products\" does not exist. Supported feeds: orders"),
         "{stderr}"

@@ -6,17 +6,17 @@ use std::time::Duration;
 use crate::support::daemon::eventually;
 use crate::support::disk;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// The exit code for a failed disk (sysexits: EX_IOERR).
 const IO_ERROR: Option<i32> = Some(74);
 const FOR_EVER: u64 = 1 << 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_fails_ends_the_daemon_with_a_sentence_and_nothing_is_lost() {
+async fn a_failing_disk_ends_the_daemon_with_a_clear_error_and_loses_nothing() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 200);
-    house.installation.layer("small", "[index]\nbatch_size = 10\n");
+    let mut fixture = ShopFixture::new(&edge.server_url(), 200);
+    fixture.installation.layer("small", "[index]\nbatch_size = 10\n");
     let rounds = std::env::var("ORDERFEED_IO_FAULTS")
         .ok()
         .and_then(|number| number.parse().ok())
@@ -32,14 +32,14 @@ async fn a_disk_that_fails_ends_the_daemon_with_a_sentence_and_nothing_is_lost()
         };
         let first = if kind == "fsync" { first / 8 + 1 } else { first };
         let times = if dice.bool() { 1 } else { FOR_EVER };
-        let before = house.installation.log().len();
-        let mut daemon = house.installation.start_with(|command| {
+        let before = fixture.installation.log().len();
+        let mut daemon = fixture.installation.start_with(|command| {
             command
                 .env("LD_PRELOAD", disk::library())
                 .env("ORDERFEED_DISK_FAULT", format!("{kind}:{first}:{times}"));
         });
         for _ in 0..6 {
-            house.act();
+            fixture.act();
             std::thread::sleep(Duration::from_millis(100));
         }
         // A single failure may hit an operation that is retried. The daemon then continues.
@@ -48,27 +48,27 @@ async fn a_disk_that_fails_ends_the_daemon_with_a_sentence_and_nothing_is_lost()
             continue;
         }
         let status = daemon.exit_within(Duration::from_secs(60));
-        let log = house.installation.log();
-        let told = &log[before..];
+        let log = fixture.installation.log();
+        let reported = &log[before..];
         assert!(
             matches!(status.code(), Some(74 | 78)),
-            "{kind} from {first}, {times} times: {status}, {told}"
+            "{kind} from {first}, {times} times: {status}, {reported}"
         );
         assert!(
-            told.contains("the store")
-                && (told.contains("check the disk") || told.contains("free some space")),
-            "{kind} from {first}: {told}"
+            reported.contains("the store")
+                && (reported.contains("check the disk") || reported.contains("free some space")),
+            "{kind} from {first}: {reported}"
         );
         assert!(
             status.code() == IO_ERROR || first < 60,
-            "only a start is refused as unusable: {told}"
+            "only a start is refused as unusable: {reported}"
         );
     }
-    let daemon = house.installation.start();
+    let daemon = fixture.installation.start();
     // A new order, whose delivery proves that the daemon has started before it is stopped.
-    house.place();
-    let expected = house.expected();
-    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    fixture.place();
+    let expected = fixture.expected();
+    eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::daemon::{Daemon, eventually, now, say};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// The website that is blocked, and the one that must not be affected, as code and index of the datastream.
 const TROUBLED: (&str, usize) = ("base", 0);
@@ -21,9 +21,9 @@ const NOWHERE: i64 = 999;
 const FACTOR: i64 = 3;
 const SLACK_MS: i64 = 50;
 
-struct Street {
+struct Pair {
     edge: EmulatorHandle,
-    house: ShopHouse,
+    fixture: ShopFixture,
     shop: rusqlite::Connection,
     /// Orders not moved yet.
     spare: Vec<i64>,
@@ -31,15 +31,15 @@ struct Street {
     moved: Vec<String>,
 }
 
-impl Street {
+impl Pair {
     /// Creates a shop with `orders` orders, all of a website without configuration.
     async fn new(orders: usize) -> Self {
         let edge = edge::start().await;
-        let house = ShopHouse::new(&edge.server_url(), orders);
-        house
+        let fixture = ShopFixture::new(&edge.server_url(), orders);
+        fixture
             .installation
             .layer("live", "[index]\nmode = \"realtime\"\nbatch_size = 500\n");
-        let shop = house.sql();
+        let shop = fixture.sql();
         shop.execute_batch(&format!(
             "INSERT INTO store_website (website_id, code, name, sort_order, is_default) VALUES ({NOWHERE}, 'no', 'no', 9, 0);
              INSERT INTO store (store_id, code, website_id, group_id, name, is_active) VALUES ({NOWHERE}, 'no', {NOWHERE}, 1, 'no', 1);
@@ -54,7 +54,7 @@ impl Street {
         drop(statement);
         Self {
             edge,
-            house,
+            fixture,
             shop,
             spare,
             moved: Vec::new(),
@@ -82,7 +82,7 @@ impl Street {
     }
 
     fn pending(&self, website: &str) -> u64 {
-        let pending = self.house.installation.look(|reader| {
+        let pending = self.fixture.installation.read_store(|reader| {
             let id = reader.websites()?.into_iter().find(|(_, code)| code == website);
             let all = reader.pending_by_website()?;
             Ok(all
@@ -133,8 +133,8 @@ impl Street {
     }
 }
 
-fn state(house: &ShopHouse, website: &str) -> Option<SenderState> {
-    let state = house.installation.look(|reader| {
+fn state(fixture: &ShopFixture, website: &str) -> Option<SenderState> {
+    let state = fixture.installation.read_store(|reader| {
         let id = reader.websites()?.into_iter().find(|(_, code)| code == website);
         let senders = reader.senders()?.into_iter();
         let own = |row: &SenderRow| Some(row.website) == id.as_ref().map(|(id, _)| *id);
@@ -144,12 +144,12 @@ fn state(house: &ShopHouse, website: &str) -> Option<SenderState> {
 }
 
 /// Measures both in turns, so that other load on the machine slows both equally. Returns the median of each.
-fn side_by_side(street: &mut Street, well: &mut Street) -> [i64; 2] {
+fn side_by_side(pair: &mut Pair, control: &mut Pair) -> [i64; 2] {
     let mut millis = [Vec::new(), Vec::new()];
     for _ in 0..MEASURED {
-        drop(well.give(1, TROUBLED.0));
-        millis[0].push(street.measure());
-        millis[1].push(well.measure());
+        drop(control.give(1, TROUBLED.0));
+        millis[0].push(pair.measure());
+        millis[1].push(control.measure());
     }
     millis.map(|mut millis| {
         millis.sort_unstable();
@@ -159,55 +159,55 @@ fn side_by_side(street: &mut Street, well: &mut Street) -> [i64; 2] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_website_that_is_halted_or_hangs_does_not_change_the_latency_of_another() {
-    let mut street = Street::new(800).await;
+    let mut pair = Pair::new(800).await;
     // A control instance without any blocked website.
-    let mut well = Street::new(150).await;
-    let daemons = [&street, &well].map(|street| street.house.installation.start());
-    for street in [&street, &well] {
-        eventually("the index", || street.house.installation.is_settled());
+    let mut control = Pair::new(150).await;
+    let daemons = [&pair, &control].map(|pair| pair.fixture.installation.start());
+    for pair in [&pair, &control] {
+        eventually("the index", || pair.fixture.installation.is_settled());
     }
 
     let troubled = edge::datastream(TROUBLED.1);
-    let enable = |street: &Street, enabled| {
+    let enable = |pair: &Pair, enabled| {
         let id = troubled.clone();
         let change = move |config: &mut orderfeed_emulator::EmulatorConfig| {
             config.datastreams.get_mut(&id).unwrap().enabled = enabled;
         };
-        street.edge.configure(change);
+        pair.edge.configure(change);
     };
-    enable(&street, false);
-    street.give(600, TROUBLED.0);
-    let waits = |street: &Street| {
-        let indexed = street
-            .house
+    enable(&pair, false);
+    pair.give(600, TROUBLED.0);
+    let waits = |pair: &Pair| {
+        let indexed = pair
+            .fixture
             .installation
             .index()
             .is_some_and(|index| index.backlog == 0);
-        indexed && state(&street.house, TROUBLED.0) == Some(SenderState::Halted)
+        indexed && state(&pair.fixture, TROUBLED.0) == Some(SenderState::Halted)
     };
-    eventually("a halt with a backlog", || waits(&street));
-    let backlog = street.pending(TROUBLED.0);
+    eventually("a halt with a backlog", || waits(&pair));
+    let backlog = pair.pending(TROUBLED.0);
     assert!(backlog > 2_000, "{backlog} events wait");
-    let halted = side_by_side(&mut street, &mut well);
-    assert_eq!(street.pending(TROUBLED.0), backlog, "it stood all the while");
-    assert_eq!(state(&street.house, TROUBLED.0), Some(SenderState::Halted));
+    let halted = side_by_side(&mut pair, &mut control);
+    assert_eq!(pair.pending(TROUBLED.0), backlog, "it was halted all the time");
+    assert_eq!(state(&pair.fixture, TROUBLED.0), Some(SenderState::Halted));
 
     // The edge now receives requests and answers none.
     let of_troubled = format!("\"websiteCode\":\"{}\"", TROUBLED.0);
     let hang = json!([{"hang_ms": 600_000, "times": 0, "match": {"contains_id": of_troubled}}]);
-    street.edge.script_json(hang).unwrap();
-    let answered = street.requests(TROUBLED).len();
-    enable(&street, true);
+    pair.edge.script_json(hang).unwrap();
+    let answered = pair.requests(TROUBLED).len();
+    enable(&pair, true);
     eventually("a request that hangs", || {
-        street.requests(TROUBLED).len() > answered
+        pair.requests(TROUBLED).len() > answered
     });
-    let hung = side_by_side(&mut street, &mut well);
-    let unanswered = street.requests(TROUBLED).split_off(answered);
+    let hung = side_by_side(&mut pair, &mut control);
+    let unanswered = pair.requests(TROUBLED).split_off(answered);
     assert!(
         unanswered.iter().all(|row| row.status == 0 || row.status == 422),
         "{unanswered:#?}"
     );
-    assert_eq!(street.pending(TROUBLED.0), backlog, "nothing of it was taken");
+    assert_eq!(pair.pending(TROUBLED.0), backlog, "nothing was accepted");
 
     say(&format!(
         "neighbours, median in ms and beside it the twin's: of a halted one {halted:?}, of one that hangs {hung:?}"
@@ -219,29 +219,31 @@ async fn a_website_that_is_halted_or_hangs_does_not_change_the_latency_of_anothe
         );
     }
     daemons.into_iter().for_each(Daemon::kill);
-    for street in [&street, &well] {
-        street.assert_calm_kept_order();
-        edge::assert_promises(&street.edge);
+    for pair in [&pair, &control] {
+        pair.assert_calm_kept_order();
+        edge::assert_promises(&pair.edge);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_resync_that_waits_says_which_websites_stand_and_ends_with_69() {
+async fn a_waiting_resync_reports_the_blocked_websites_and_ends_with_69() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 60);
-    let expected = house.expected();
+    let fixture = ShopFixture::new(&edge.server_url(), 60);
+    let expected = fixture.expected();
     edge.configure(|config| config.datastreams.get_mut(&edge::datastream(0)).unwrap().enabled = false);
     let resync = || {
-        house
+        fixture
             .installation
             .run(&["saas:resync", "--feed", "orders", "--wait"])
     };
-    let daemon = house.installation.start_and_wait();
-    house
+    let daemon = fixture.installation.start_and_wait();
+    fixture
         .installation
         .run(&["delivery", "pause", "--website", "eu"])
         .ok();
-    eventually("the halt", || state(&house, "base") == Some(SenderState::Halted));
+    eventually("the halt", || {
+        state(&fixture, "base") == Some(SenderState::Halted)
+    });
 
     let ran = resync();
     assert_eq!(ran.code, Some(69), "{ran:?}");
@@ -270,7 +272,7 @@ async fn a_resync_that_waits_says_which_websites_stand_and_ends_with_69() {
     assert_eq!(edge.unique_ids() as u64 + waiting, expected.len() as u64);
 
     edge.configure(|config| config.datastreams.get_mut(&edge::datastream(0)).unwrap().enabled = true);
-    house.installation.run(&["delivery", "resume"]).ok();
+    fixture.installation.run(&["delivery", "resume"]).ok();
     let ran = resync();
     assert_eq!(ran.code, Some(0), "{ran:?}");
     edge::assert_holds(&edge, &expected);

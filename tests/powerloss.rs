@@ -12,15 +12,15 @@ use orderfeed::store::{Store, StoreView};
 use crate::support::daemon::{Daemon, eventually, say};
 use crate::support::disk::{self, Record, Unsynced};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 fn cuts(short: usize) -> usize {
     let asked = std::env::var("ORDERFEED_POWER_CUTS").ok();
     asked.and_then(|number| number.parse().ok()).unwrap_or(short)
 }
 
-fn start_watched(house: &ShopHouse, log: &Path) -> Daemon {
-    house.installation.start_with(|command| {
+fn start_watched(fixture: &ShopFixture, log: &Path) -> Daemon {
+    fixture.installation.start_with(|command| {
         command
             .env("LD_PRELOAD", disk::library())
             .env("ORDERFEED_DISK_LOG", log);
@@ -77,12 +77,12 @@ fn after_cut(record: &Record, steps: usize, unsynced: Unsynced, dir: &Path) -> V
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_edge_has_seen_survives_a_power_cut_at_any_moment() {
+async fn events_received_by_the_edge_survive_a_power_cut_at_any_time() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 150);
-    house.installation.layer("small", "[index]\nbatch_size = 10\n");
-    let store = house.installation.path("orderfeed.db");
-    let scratch = house.installation.path("scratch");
+    let mut fixture = ShopFixture::new(&edge.server_url(), 150);
+    fixture.installation.layer("small", "[index]\nbatch_size = 10\n");
+    let store = fixture.installation.path("orderfeed.db");
+    let scratch = fixture.installation.path("scratch");
     std::fs::create_dir(&scratch).unwrap();
     let mut wrong = Vec::new();
     let mut tried = 0;
@@ -90,13 +90,13 @@ async fn what_the_edge_has_seen_survives_a_power_cut_at_any_moment() {
     // First the history, then live changes on a store checkpointed by a clean stop.
     for life in 0..2 {
         let begin = disk::files(&store);
-        let log = house.installation.path(&format!("disk-{life}.log"));
-        let daemon = start_watched(&house, &log);
+        let log = fixture.installation.path(&format!("disk-{life}.log"));
+        let daemon = start_watched(&fixture, &log);
         for _ in 0..life * 30 {
-            house.act();
+            fixture.act();
         }
-        let expected = house.expected();
-        eventually("everything arrives", || house.is_served(&edge, expected.len()));
+        let expected = fixture.expected();
+        eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
         assert_eq!(daemon.stop(), Some(0));
         let record = Record::read(&log, begin);
         sent += record.sent_before(record.len()).len();
@@ -123,19 +123,19 @@ async fn what_the_edge_has_seen_survives_a_power_cut_at_any_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_daemon_goes_on_after_power_cuts_and_delivers_everything_with_the_same_bytes() {
+async fn a_daemon_continues_after_power_cuts_and_delivers_everything_with_the_same_bytes() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 200);
-    house.installation.layer("small", "[index]\nbatch_size = 10\n");
-    let store = house.installation.path("orderfeed.db");
+    let mut fixture = ShopFixture::new(&edge.server_url(), 200);
+    fixture.installation.layer("small", "[index]\nbatch_size = 10\n");
+    let store = fixture.installation.path("orderfeed.db");
     let mut dice = fastrand::Rng::with_seed(7);
     for cut in 0..cuts(6) as u64 {
         let begin = disk::files(&store);
-        let log = house.installation.path("disk.log");
+        let log = fixture.installation.path("disk.log");
         let _ = std::fs::remove_file(&log);
-        let daemon = start_watched(&house, &log);
+        let daemon = start_watched(&fixture, &log);
         for _ in 0..5 {
-            house.act();
+            fixture.act();
             std::thread::sleep(Duration::from_millis(dice.u64(20..160)));
         }
         daemon.kill();
@@ -148,9 +148,9 @@ async fn a_daemon_goes_on_after_power_cuts_and_delivers_everything_with_the_same
         };
         disk::put(&store, &record.after(record.len(), unsynced));
     }
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);

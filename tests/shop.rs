@@ -42,7 +42,7 @@ async fn mariadb_and_sqlite_hold_the_same_shop_and_call_for_the_same_events() {
     for second in 0..600 {
         let now = span(0).to.plus_millis(second * 1000);
         let (one, other) = (shop.next_action(now), twin.next_action(now));
-        assert_eq!(one, other, "the same seed tells the same story");
+        assert_eq!(one, other, "the same seed gives the same run");
         mariadb.apply(&one).await;
         embedded.commit(&other.statements).unwrap();
     }
@@ -85,7 +85,7 @@ async fn the_read_only_account_reads_and_does_nothing_else() {
 }
 
 #[tokio::test]
-async fn commerces_own_changelog_notes_orders_and_documents_but_not_tracks() {
+async fn commerces_own_changelog_records_orders_and_documents_but_not_tracks() {
     let database = Server::shared().database().await;
     let mut shop = database.load(ShopOptions::default(), span(50)).await;
     database.enable_changelog().await;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::daemon::{eventually_within, say};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 use crate::support::oracle::Expected;
 
 const EVENTS: usize = 20_000;
@@ -33,16 +33,16 @@ const MIX: FaultMix = FaultMix {
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
+async fn a_failing_edge_loses_nothing_and_only_poisoned_events_are_parked() {
     let events = std::env::var("STORM_EVENTS").map_or(EVENTS, |text| text.parse().unwrap());
     let edge = edge::start().await;
     let started = Instant::now();
-    let house = ShopHouse::new(&edge.server_url(), events / EVENTS_PER_ORDER);
+    let fixture = ShopFixture::new(&edge.server_url(), events / EVENTS_PER_ORDER);
     let timeouts = "[delivery]\nconnect_timeout = \"2s\"\ntimeout = \"2s\"\n";
-    house.installation.layer("short", timeouts);
-    house.installation.layer("requests", edge::LOG_REQUESTS);
-    let expected = house.expected();
-    let (poison, fine) = poisoned(&edge, &house, expected);
+    fixture.installation.layer("short", timeouts);
+    fixture.installation.layer("requests", edge::LOG_REQUESTS);
+    let expected = fixture.expected();
+    let (poison, fine) = poisoned(&edge, &fixture, expected);
     edge.configure(|config| {
         config.faults = Some(RandomFaults {
             mix: MIX,
@@ -52,23 +52,23 @@ async fn a_bad_day_at_the_edge_loses_nothing_and_parks_the_poison_alone() {
     let loaded = started.elapsed();
 
     let started = Instant::now();
-    let mut daemon = house.installation.start();
+    let mut daemon = fixture.installation.start();
     eventually_within(LIMIT, "half of the events at the edge", || {
         assert!(daemon.is_running(), "the daemon ended by itself");
         edge.unique_ids() > fine.len() / 2
     });
     edge.expire_tokens();
     eventually_within(LIMIT, "an end of all events", || {
-        house.is_served(&edge, fine.len())
+        fixture.is_served(&edge, fine.len())
     });
     let took = started.elapsed();
     assert_eq!(daemon.stop(), Some(0));
 
     edge::assert_holds(&edge, &fine);
     edge::assert_promises(&edge);
-    edge::assert_pauses_kept(&edge, &house.installation.log());
-    assert_parked(&house, &poison);
-    assert_explained(&house, &edge, &fine, &poison);
+    edge::assert_pauses_kept(&edge, &fixture.installation.log());
+    assert_parked(&fixture, &poison);
+    assert_explained(&fixture, &edge, &fine, &poison);
     let totals = edge.totals();
     say(&format!(
         "storm: {} events loaded in {loaded:.1?}, settled in {took:.1?} by {} requests; faults {:?}, {} hangs, {} repeats, {} \
@@ -104,7 +104,7 @@ const EXPLAINED: usize = 30;
 /// Asserts that `explain` reports every event of an order with its state, and every attempt with its outcome.
 #[track_caller]
 fn assert_explained(
-    house: &ShopHouse,
+    fixture: &ShopFixture,
     edge: &EmulatorHandle,
     fine: &BTreeSet<Expected>,
     poison: &BTreeSet<Expected>,
@@ -116,7 +116,7 @@ fn assert_explained(
     let poisoned: BTreeSet<i64> = poison.iter().map(|one| one.order_id).collect();
     let mut repeated = 0;
     for order in some.chain(&poisoned) {
-        let life = life_of(house, *order);
+        let life = life_of(fixture, *order);
         assert_eq!(life["missing"], json!([]), "{life:#}");
         let events = life["events"].as_array().unwrap();
         let wanted = fine.iter().chain(poison).filter(|one| one.order_id == *order);
@@ -151,8 +151,8 @@ fn assert_explained(
     assert!(repeated > 0, "no event that is explained was sent again");
 }
 
-fn life_of(house: &ShopHouse, order: i64) -> Value {
-    let number: String = house
+fn life_of(fixture: &ShopFixture, order: i64) -> Value {
+    let number: String = fixture
         .sql()
         .query_row(
             "SELECT increment_id FROM sales_order WHERE entity_id = ?1",
@@ -160,9 +160,9 @@ fn life_of(house: &ShopHouse, order: i64) -> Value {
             |row| row.get(0),
         )
         .unwrap();
-    let told = house.installation.run(&["explain", &number, "--json"]).ok();
-    let told: Value = serde_json::from_str(&told).unwrap();
-    let mut lives = told["orders"].as_array().unwrap().iter();
+    let reported = fixture.installation.run(&["explain", &number, "--json"]).ok();
+    let reported: Value = serde_json::from_str(&reported).unwrap();
+    let mut lives = reported["orders"].as_array().unwrap().iter();
     lives.find(|life| life["entity_id"] == order).unwrap().clone()
 }
 
@@ -170,10 +170,10 @@ fn life_of(house: &ShopHouse, order: i64) -> Value {
 /// parked, and the rest.
 fn poisoned(
     edge: &EmulatorHandle,
-    house: &ShopHouse,
+    fixture: &ShopFixture,
     expected: BTreeSet<Expected>,
 ) -> (BTreeSet<Expected>, BTreeSet<Expected>) {
-    let shop = house.sql();
+    let shop = fixture.sql();
     let sql = "SELECT increment_id FROM sales_order o WHERE entity_id = ?1 AND NOT EXISTS \
                (SELECT 1 FROM sales_order p WHERE p.increment_id = o.increment_id AND p.entity_id <> o.entity_id)";
     let number = |order: i64| shop.query_row(sql, [order], |row| row.get::<_, String>(0)).ok();
@@ -209,10 +209,10 @@ fn poisoned(
 
 /// Asserts that exactly these events are parked, each with the edge's reason.
 #[track_caller]
-fn assert_parked(house: &ShopHouse, poison: &BTreeSet<Expected>) {
-    let parked: Vec<ParkedEvent> = house
+fn assert_parked(fixture: &ShopFixture, poison: &BTreeSet<Expected>) {
+    let parked: Vec<ParkedEvent> = fixture
         .installation
-        .look(|reader| reader.parked(&ParkedFilter::default(), 1000))
+        .read_store(|reader| reader.parked(&ParkedFilter::default(), 1000))
         .unwrap();
     let key = |one: &Expected| EventKey {
         order: one.order_id,

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 use crate::support::leaks;
 
 /// Start of the bar.
@@ -111,19 +111,19 @@ fn drawn(text: &str) -> Vec<[u64; 4]> {
 }
 
 /// Starts an edge that answers 503 until it is reset, so that the first sync cannot finish.
-async fn blocked_edge() -> (EmulatorHandle, ShopHouse, usize) {
+async fn blocked_edge() -> (EmulatorHandle, ShopFixture, usize) {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 120);
-    house.installation.layer("auto", "[log]\nformat = \"auto\"\n");
+    let fixture = ShopFixture::new(&edge.server_url(), 120);
+    fixture.installation.layer("auto", "[log]\nformat = \"auto\"\n");
     edge.script_json(json!([{"status": 503, "times": 0}])).unwrap();
-    let events = house.expected().len();
-    (edge, house, events)
+    let events = fixture.expected().len();
+    (edge, fixture, events)
 }
 
 async fn on_a_terminal(environment: impl FnOnce(&mut Command)) -> Terminal {
-    let (edge, house, events) = blocked_edge().await;
+    let (edge, fixture, events) = blocked_edge().await;
     let (terminal, slave) = Terminal::open();
-    let daemon = house.installation.start_with(|command| {
+    let daemon = fixture.installation.start_with(|command| {
         command.stderr(slave).env("TERM", "xterm").env_remove("NO_COLOR");
         environment(command);
     });
@@ -133,7 +133,7 @@ async fn on_a_terminal(environment: impl FnOnce(&mut Command)) -> Terminal {
             .any(|[done, total, _, all]| done == total && *all as usize == events)
     });
     edge.reset();
-    eventually("everything arrives", || house.is_served(&edge, events));
+    eventually("everything arrives", || fixture.is_served(&edge, events));
     eventually("the bar disappears", || {
         let screen = terminal.screen();
         screen
@@ -181,19 +181,19 @@ async fn no_color_disables_colours_but_not_the_bar() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_terminal_there_is_neither_bar_nor_escape_sequence() {
-    let (edge, house, events) = blocked_edge().await;
-    let daemon = house.installation.start();
+    let (edge, fixture, events) = blocked_edge().await;
+    let daemon = fixture.installation.start();
     eventually("the first sync is blocked", || {
-        house.installation.pending() == events as u64
+        fixture.installation.pending() == events as u64
     });
     edge.reset();
-    eventually("everything arrives", || house.is_served(&edge, events));
+    eventually("everything arrives", || fixture.is_served(&edge, events));
     eventually("the ends of the first syncs", || {
-        let log = house.installation.log();
+        let log = fixture.installation.log();
         log.matches("The first sync is complete").count() == 4
     });
     assert_eq!(daemon.stop(), Some(0));
-    let log = house.installation.log();
+    let log = fixture.installation.log();
     assert!(
         !log.contains('\u{1b}') && !log.contains('\r') && !log.contains(BAR),
         "{log}"

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::daemon::{Installation, PATIENCE, eventually, now};
 use crate::support::database::PASSWORD;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 use crate::support::mariadb::Server;
 use crate::support::oracle;
 use orderfeed_demo_shop::history::Span;
@@ -16,8 +16,8 @@ use orderfeed_demo_shop::shop::{Shop, ShopOptions};
 use orderfeed_emulator::EmulatorHandle;
 
 /// Executes `sql` without the shop's triggers, so that capture misses the change.
-fn behind_the_back(house: &ShopHouse, sql: &str) {
-    let conn = house.sql();
+fn without_triggers(fixture: &ShopFixture, sql: &str) {
+    let conn = fixture.sql();
     let before: i64 = conn
         .query_row(
             "SELECT coalesce(max(version_id), 0) FROM orderfeed_log",
@@ -40,8 +40,8 @@ fn verify(installation: &Installation, args: &[&str]) -> (Option<i32>, Value) {
 }
 
 /// Asserts that the nightly job of a new store has nothing to catch up on and waits for its night.
-fn no_night_yet(installation: &Installation) {
-    let history = installation.look(|reader| reader.cron_history(Some("verify_source"), 1));
+fn assert_no_missed_night(installation: &Installation) {
+    let history = installation.read_store(|reader| reader.cron_history(Some("verify_source"), 1));
     assert_eq!(history, Some(Vec::new()));
     let jobs: Value = serde_json::from_str(&installation.run(&["cron", "list", "--json"]).ok()).unwrap();
     let job = jobs
@@ -72,14 +72,14 @@ fn sum(report: &Value, column: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_way_to_differ_is_found_told_and_mended_beside_a_daemon() {
+async fn every_difference_is_found_reported_and_repaired_beside_a_daemon() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 200);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the first sync", || house.is_served(&edge, expected.len()));
-    no_night_yet(&house.installation);
-    let (code, report) = verify(&house.installation, &[]);
+    let mut fixture = ShopFixture::new(&edge.server_url(), 200);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the first sync", || fixture.is_served(&edge, expected.len()));
+    assert_no_missed_night(&fixture.installation);
+    let (code, report) = verify(&fixture.installation, &[]);
     assert_eq!(code, Some(0), "{report:#}");
     assert_eq!(number(&report, "/orders"), 200);
     assert_eq!(number(&report, "/in_feed"), 200);
@@ -89,20 +89,20 @@ async fn every_way_to_differ_is_found_told_and_mended_beside_a_daemon() {
     let ids: Vec<i64> = expected.iter().map(|one| one.order_id).collect();
     let (stale, missing, lost, gone) = (ids[0], ids[ids.len() / 3], ids[ids.len() / 2], ids[ids.len() - 1]);
     assert!(stale != missing && missing != lost && lost != gone);
-    behind_the_back(
-        &house,
+    without_triggers(
+        &fixture,
         &format!(
             "UPDATE sales_order SET status = 'unseen', updated_at = '2020-01-01 00:00:00' WHERE entity_id = {stale};
              DELETE FROM sales_order WHERE entity_id = {gone}"
         ),
     );
     let forgotten = format!("DELETE FROM sales_data_exporter_orders_v2 WHERE id = {missing}");
-    assert_eq!(store_sql(&house.installation, &forgotten), 1);
+    assert_eq!(store_sql(&fixture.installation, &forgotten), 1);
     let forgotten = format!("DELETE FROM outbox_event WHERE order_id = {missing} OR order_id = {lost}");
-    let events_lost = store_sql(&house.installation, &forgotten) as u64;
+    let events_lost = store_sql(&fixture.installation, &forgotten) as u64;
     assert!(events_lost >= 2);
 
-    let (code, report) = verify(&house.installation, &[]);
+    let (code, report) = verify(&fixture.installation, &[]);
     assert_eq!(code, Some(1), "{report:#}");
     for (what, found) in [
         ("stale", 1),
@@ -131,7 +131,7 @@ async fn every_way_to_differ_is_found_told_and_mended_beside_a_daemon() {
     ] {
         assert!(words.contains(&pair), "{pair:?} in {words:?}");
     }
-    let one = house
+    let one = fixture
         .installation
         .run(&["verify", "--orders", &format!("{lost},no-such-order")]);
     assert_eq!(one.code, Some(1), "{one:?}");
@@ -140,10 +140,10 @@ async fn every_way_to_differ_is_found_told_and_mended_beside_a_daemon() {
         "{one:?}"
     );
 
-    let (code, report) = verify(&house.installation, &["--repair"]);
+    let (code, report) = verify(&fixture.installation, &["--repair"]);
     assert_eq!((code, number(&report, "/repaired")), (Some(0), 4), "{report:#}");
-    eventually("the repair is indexed", || house.installation.is_settled());
-    let (code, report) = verify(&house.installation, &[]);
+    eventually("the repair is indexed", || fixture.installation.is_settled());
+    let (code, report) = verify(&fixture.installation, &[]);
     assert_eq!((code, number(&report, "/orders")), (Some(0), 199), "{report:#}");
     assert_eq!(
         edge.totals().duplicates,
@@ -151,21 +151,21 @@ async fn every_way_to_differ_is_found_told_and_mended_beside_a_daemon() {
         "what was lost is sent once more"
     );
 
-    house.act();
-    let served = house.expected().len();
-    eventually("a change after all that", || house.is_served(&edge, served));
+    fixture.act();
+    let served = fixture.expected().len();
+    eventually("a change after all that", || fixture.is_served(&edge, served));
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_promises(&edge);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn live_traffic_is_no_alarm_and_does_not_wait() {
+async fn live_traffic_is_neither_reported_nor_delayed() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 300);
-    let daemon = house.installation.start();
-    let expected = house.expected().len();
-    eventually("the first sync", || house.is_served(&edge, expected));
-    let mut verifying = house
+    let mut fixture = ShopFixture::new(&edge.server_url(), 300);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected().len();
+    eventually("the first sync", || fixture.is_served(&edge, expected));
+    let mut verifying = fixture
         .installation
         .command(&["verify", "--json"])
         .stdout(std::process::Stdio::piped())
@@ -173,7 +173,7 @@ async fn live_traffic_is_no_alarm_and_does_not_wait() {
         .unwrap();
     let mut actions = 0;
     while verifying.try_wait().unwrap().is_none() {
-        house.act();
+        fixture.act();
         actions += 1;
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
@@ -184,34 +184,34 @@ async fn live_traffic_is_no_alarm_and_does_not_wait() {
         Some(0),
         "after {actions} changes: {report:#}"
     );
-    let served = house.expected().len();
-    eventually("everything arrives", || house.is_served(&edge, served));
+    let served = fixture.expected().len();
+    eventually("everything arrives", || fixture.is_served(&edge, served));
     assert_eq!(edge.totals().duplicates, 0);
     assert_eq!(daemon.stop(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_daemon_what_it_would_still_capture_is_no_difference() {
+async fn changes_a_daemon_would_still_capture_are_no_difference() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 60);
-    let daemon = house.installation.start();
-    let expected = house.expected().len();
-    eventually("the first sync", || house.is_served(&edge, expected));
+    let mut fixture = ShopFixture::new(&edge.server_url(), 60);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected().len();
+    eventually("the first sync", || fixture.is_served(&edge, expected));
     assert_eq!(daemon.stop(), Some(0));
-    let placed = house.place();
-    let (code, report) = verify(&house.installation, &[]);
+    let placed = fixture.place();
+    let (code, report) = verify(&fixture.installation, &[]);
     assert_eq!((code, number(&report, "/waiting")), (Some(0), 1), "{report:#}");
 
-    behind_the_back(
-        &house,
+    without_triggers(
+        &fixture,
         "UPDATE sales_order SET status = 'unseen' WHERE entity_id = (SELECT min(entity_id) FROM sales_order)",
     );
-    let (code, report) = verify(&house.installation, &["--repair"]);
+    let (code, report) = verify(&fixture.installation, &["--repair"]);
     assert_eq!((code, number(&report, "/repaired")), (Some(0), 1), "{report:#}");
-    let daemon = house.installation.start();
-    let served = house.expected().len();
-    eventually("the next daemon does it", || house.is_served(&edge, served));
-    let (code, report) = verify(&house.installation, &["--orders", &placed.to_string()]);
+    let daemon = fixture.installation.start();
+    let served = fixture.expected().len();
+    eventually("the next daemon does it", || fixture.is_served(&edge, served));
+    let (code, report) = verify(&fixture.installation, &["--orders", &placed.to_string()]);
     assert_eq!((code, number(&report, "/orders")), (Some(0), 1), "{report:#}");
     assert_eq!(daemon.stop(), Some(0));
 }
@@ -288,22 +288,22 @@ async fn a_late_commit_beyond_the_overlap_is_found_by_the_nightly_job_and_delive
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sweep_covers_all_of_history_night_after_night() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 90);
-    house
+    let fixture = ShopFixture::new(&edge.server_url(), 90);
+    fixture
         .installation
         .layer("nights", "[verify]\nnights = 3\nrecent = \"1h\"\n");
-    let daemon = house.installation.start();
-    let expected = house.expected().len();
-    eventually("the first sync", || house.is_served(&edge, expected));
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected().len();
+    eventually("the first sync", || fixture.is_served(&edge, expected));
     let oldest = "(SELECT min(entity_id) FROM sales_order)";
-    behind_the_back(
-        &house,
+    without_triggers(
+        &fixture,
         &format!(
             "UPDATE sales_order SET status = 'unseen', updated_at = '2020-01-01 00:00:00' \
              WHERE entity_id = {oldest}"
         ),
     );
-    let night = || house.installation.run(&["cron", "run", "verify_source"]).ok();
+    let night = || fixture.installation.run(&["cron", "run", "verify_source"]).ok();
     let mut said = Vec::new();
     for _ in 0..3 {
         said.push(night());
@@ -315,7 +315,7 @@ async fn the_sweep_covers_all_of_history_night_after_night() {
         "{said:?}"
     );
     assert_eq!(daemon.stop(), Some(0));
-    let history = house
+    let history = fixture
         .installation
         .run(&["cron", "history", "--job", "verify_source"])
         .ok();
@@ -323,7 +323,7 @@ async fn the_sweep_covers_all_of_history_night_after_night() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_that_is_down_fails_the_night_and_the_next_one_goes_on() {
+async fn a_source_that_is_down_fails_the_night_and_the_next_one_continues() {
     let server = Server::start();
     let database = server.database().await;
     let to = now();

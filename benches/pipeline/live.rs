@@ -11,8 +11,8 @@ use orderfeed::store::first_sync::SyncState;
 use orderfeed_emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
+use crate::fixture::{Fixture, LiveShop, ORGANIZATION, datastream, websites};
 use crate::process::Process;
-use crate::rig::{LiveShop, ORGANIZATION, Rig, datastream, websites};
 use crate::{Args, say};
 
 const PATIENCE: Duration = Duration::from_secs(1800);
@@ -72,7 +72,7 @@ struct Figures {
 
 /// A shop that sells at a steady rate, and the edge of its events, in this process.
 struct Scene {
-    rig: Rig,
+    fixture: Fixture,
     shop: LiveShop,
     edge: EmulatorHandle,
     /// Each order with the time of its commit.
@@ -82,8 +82,8 @@ struct Scene {
 
 impl Scene {
     fn new(args: &Args, orders: usize) -> anyhow::Result<Self> {
-        let rig = Rig::new(orders, args.batch_events)?;
-        let shop = rig.open_shop()?;
+        let fixture = Fixture::new(orders, args.batch_events)?;
+        let shop = fixture.open_shop()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -102,7 +102,7 @@ impl Scene {
         };
         let edge = runtime.block_on(Emulator::start(config))?;
         Ok(Self {
-            rig,
+            fixture,
             shop,
             edge,
             placed: Vec::new(),
@@ -130,7 +130,7 @@ impl Scene {
 
     fn syncs(&self) -> anyhow::Result<Vec<SyncReport>> {
         let now = Clock::System.now();
-        Ok(StoreView::open(&self.rig.store())?.read(|reader| reports(reader, now))?)
+        Ok(StoreView::open(&self.fixture.store())?.read(|reader| reports(reader, now))?)
     }
 
     fn done(&self) -> (u64, u64, bool) {
@@ -176,7 +176,7 @@ impl Scene {
 
     /// Describes the time these orders spent in each stage: median and slowest hundredth.
     fn stages(&self, from: usize, to: usize) -> anyhow::Result<String> {
-        let (numbers, arrived, kept) = (self.shop.numbers()?, self.arrivals(), self.rig.moments()?);
+        let (numbers, arrived, kept) = (self.shop.numbers()?, self.arrivals(), self.fixture.stage_times()?);
         let mut waited = [const { Vec::new() }; 4];
         for (order, committed) in &self.placed[from..to] {
             let (Some(at), Some(arrived)) = (
@@ -229,8 +229,10 @@ fn settings(mode: &str, history: &str) -> String {
 fn idle(args: &Args, mode: &str) -> anyhow::Result<Figures> {
     let mut scene = Scene::new(args, args.orders.min(2_000))?;
     let url = scene.edge.edge_url();
-    let daemon = scene.rig.start_live(&url, &settings(mode, "none"), POLL)?;
-    wait(&scene, &daemon, || scene.rig.look().is_ok_and(|seen| seen.valid))?;
+    let daemon = scene.fixture.start_live(&url, &settings(mode, "none"), POLL)?;
+    wait(&scene, &daemon, || {
+        scene.fixture.read_store().is_ok_and(|seen| seen.valid)
+    })?;
     let until = Instant::now() + Duration::from_secs(u64::from(args.seconds));
     scene.sell_while(args.per_second, |_| Instant::now() < until)?;
     // The first second warms the caches.
@@ -242,7 +244,7 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     let mut scene = Scene::new(args, args.orders)?;
     let (url, config) = (scene.edge.edge_url(), settings("realtime", "all"));
     let began = Instant::now();
-    let daemon = scene.rig.start_live(&url, &config, POLL)?;
+    let daemon = scene.fixture.start_live(&url, &config, POLL)?;
     wait(&scene, &daemon, || scene.done().0 > 0)?;
     scene.sell_while(args.per_second, |scene| {
         let (done, total, complete) = scene.done();
@@ -253,9 +255,9 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
     let shown: u64 = scene.syncs()?.iter().map(|sync| sync.sent_events).sum();
     let held = scene.edge.unique_ids();
     daemon.kill()?;
-    let daemon = scene.rig.start_live(&url, &config, POLL)?;
+    let daemon = scene.fixture.start_live(&url, &config, POLL)?;
     wait(&scene, &daemon, || {
-        scene.rig.look().is_ok() && scene.done().0 >= before
+        scene.fixture.read_store().is_ok() && scene.done().0 >= before
     })?;
     let (after, _, _) = scene.done();
     let second = scene.placed.len();
@@ -298,7 +300,7 @@ fn beside_first_sync(args: &Args) -> anyhow::Result<Vec<(&'static str, Figures)>
 fn wait(scene: &Scene, daemon: &Process, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
-        scene.rig.must_run(daemon)?;
+        scene.fixture.must_run(daemon)?;
         if Instant::now() > deadline {
             return Err(anyhow::anyhow!("not done after half an hour")).context("live");
         }

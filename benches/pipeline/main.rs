@@ -11,10 +11,10 @@
 //! ```
 
 mod baseline;
+mod fixture;
 mod live;
 mod mariadb;
 mod process;
-mod rig;
 mod standing;
 
 use std::io::Write as _;
@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum as _};
 
+use fixture::Fixture;
 use process::{Process, Usage};
-use rig::Rig;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Scenario {
@@ -74,13 +74,13 @@ fn main() -> anyhow::Result<()> {
     for scenario in &args.scenario {
         match scenario {
             Scenario::FirstSync => {
-                let rig = Rig::new(args.orders, args.batch_events)?;
-                drop(first_sync(&args, &rig, "embedded store", "15,000 orders/s")?);
+                let fixture = Fixture::new(args.orders, args.batch_events)?;
+                drop(first_sync(&args, &fixture, "embedded store", "15,000 orders/s")?);
             }
             Scenario::FirstSyncMariadb => {
                 let shop = mariadb::MariaShop::new(args.orders)?;
-                let rig = Rig::beside(&shop.source, args.batch_events)?;
-                let (_edge, daemon) = first_sync(&args, &rig, "MariaDB beside it", "10,000 orders/s")?;
+                let fixture = Fixture::beside(&shop.source, args.batch_events)?;
+                let (_edge, daemon) = first_sync(&args, &fixture, "MariaDB beside it", "10,000 orders/s")?;
                 let share = standing::idle_share(&daemon)?;
                 say(&format!("  idle then: {share:.2} % of a core (budget 0.2)"))?;
             }
@@ -93,11 +93,16 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn first_sync(args: &Args, rig: &Rig, source: &str, budget: &str) -> anyhow::Result<(rig::Edge, Process)> {
-    let edge = rig.start_edge(args.latency_ms)?;
+fn first_sync(
+    args: &Args,
+    fixture: &Fixture,
+    source: &str,
+    budget: &str,
+) -> anyhow::Result<(fixture::Edge, Process)> {
+    let edge = fixture.start_edge(args.latency_ms)?;
     let began = Instant::now();
-    let daemon = rig.start_daemon(&edge)?;
-    let events = wait(rig, &daemon, |seen| seen.valid && seen.pending == 0)?;
+    let daemon = fixture.start_daemon(&edge)?;
+    let events = wait(fixture, &daemon, |seen| seen.valid && seen.pending == 0)?;
     let took = began.elapsed();
     let usage = daemon.usage()?;
     report(
@@ -113,26 +118,26 @@ fn first_sync(args: &Args, rig: &Rig, source: &str, budget: &str) -> anyhow::Res
         events as f64 / took.as_secs_f64(),
         usage.cpu_s * 100_000.0 / events as f64,
         edge.process.usage()?.cpu_s * 100_000.0 / events as f64,
-        rig.store_bytes() / events.max(1),
+        fixture.store_bytes() / events.max(1),
     ))?;
     Ok((edge, daemon))
 }
 
 fn delivery(args: &Args) -> anyhow::Result<()> {
-    let rig = Rig::new(args.orders, args.batch_events)?;
-    let filling = rig.start_daemon_without_edge()?;
-    wait(&rig, &filling, |seen| seen.valid)?;
+    let fixture = Fixture::new(args.orders, args.batch_events)?;
+    let filling = fixture.start_daemon_without_edge()?;
+    wait(&fixture, &filling, |seen| seen.valid)?;
     drop(filling);
-    let full = rig.look()?;
+    let full = fixture.read_store()?;
     say(&format!(
         "  outbox filled: {} events, {} bytes each",
         full.pending,
-        rig.store_bytes() / full.pending.max(1)
+        fixture.store_bytes() / full.pending.max(1)
     ))?;
-    let edge = rig.start_edge(args.latency_ms)?;
+    let edge = fixture.start_edge(args.latency_ms)?;
     let began = Instant::now();
-    let daemon = rig.start_daemon(&edge)?;
-    wait(&rig, &daemon, |seen| seen.pending == 0)?;
+    let daemon = fixture.start_daemon(&edge)?;
+    wait(&fixture, &daemon, |seen| seen.pending == 0)?;
     let took = began.elapsed();
     let usage = daemon.usage()?;
     let what = format!("delivery alone, {} ms edge", args.latency_ms);
@@ -152,11 +157,15 @@ fn delivery(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Polls the store until `done` returns true. Returns the number of delivered events.
-fn wait(rig: &Rig, daemon: &Process, done: impl Fn(&rig::Seen) -> bool) -> anyhow::Result<u64> {
+fn wait(
+    fixture: &Fixture,
+    daemon: &Process,
+    done: impl Fn(&fixture::StoreState) -> bool,
+) -> anyhow::Result<u64> {
     let deadline = Instant::now() + Duration::from_secs(1800);
     loop {
-        rig.must_run(daemon)?;
-        match rig.look() {
+        fixture.must_run(daemon)?;
+        match fixture.read_store() {
             Ok(seen) if done(&seen) => return Ok(seen.delivered),
             _ if Instant::now() > deadline => bail!("not done after half an hour"),
             _ => std::thread::sleep(Duration::from_millis(50)),

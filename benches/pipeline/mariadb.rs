@@ -4,7 +4,7 @@ use orderfeed_demo_shop::shop::ShopOptions;
 use orderfeed_demo_shop::tables::schema::Edition;
 use tokio::runtime::Runtime;
 
-use crate::rig::year_of;
+use crate::fixture::year_of;
 use orderfeed_test_support::database::PASSWORD;
 use orderfeed_test_support::mariadb::Server;
 

@@ -3,8 +3,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::fixture::Fixture;
 use crate::process::Process;
-use crate::rig::Rig;
 use crate::{Args, say, wait};
 
 /// Duration of the idle measurement.
@@ -14,31 +14,31 @@ const PLACED: u32 = 500;
 
 /// Measures start, idle load, memory, the cost of a change, and `status`.
 pub fn standing(args: &Args) -> anyhow::Result<()> {
-    let rig = Rig::new(args.orders, args.batch_events)?;
-    let edge = rig.start_edge(0)?;
-    let first = rig.start_daemon(&edge)?;
-    let events = wait(&rig, &first, |seen| seen.valid && seen.pending == 0)?;
+    let fixture = Fixture::new(args.orders, args.batch_events)?;
+    let edge = fixture.start_edge(0)?;
+    let first = fixture.start_daemon(&edge)?;
+    let events = wait(&fixture, &first, |seen| seen.valid && seen.pending == 0)?;
     drop(first);
-    let mut shop = rig.open_shop()?;
-    let (daemon, ready) = rig.start_until_ready(&edge)?;
+    let mut shop = fixture.open_shop()?;
+    let (daemon, ready) = fixture.start_until_ready(&edge)?;
     let share = idle_share(&daemon)?;
     let idle = daemon.usage()?;
     for _ in 0..PLACED {
         shop.place()?;
     }
-    wait(&rig, &daemon, |seen| {
+    wait(&fixture, &daemon, |seen| {
         seen.pending == 0 && seen.delivered >= events + u64::from(PLACED)
     })?;
     let changed = daemon.usage()?;
-    let status = rig.time_command(&["status"])?;
+    let status = fixture.time_command(&["status"])?;
     drop(daemon);
-    let held = rig.used_bytes()? / events.max(1);
-    rig.let_go_of_bodies()?;
+    let held = fixture.used_bytes()? / events.max(1);
+    fixture.remove_bodies()?;
     say(&format!(
         "beside {} orders, {events} events delivered, {held} bytes of the store for each, and {} once past body retention \
          (budget 60):",
         args.orders,
-        rig.used_bytes()? / events.max(1),
+        fixture.used_bytes()? / events.max(1),
     ))?;
     say(&format!(
         "  ready after {} ms (budget 200), idle {share:.2} % of a core (budget 0.2) and {} MiB (budget 32)",

@@ -9,15 +9,15 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// A reserved port that refuses connections until it is opened.
-struct Line {
+struct ReservedPort {
     socket: TcpSocket,
     address: SocketAddr,
 }
 
-impl Line {
+impl ReservedPort {
     fn reserve() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -44,8 +44,8 @@ impl Line {
     }
 }
 
-fn states(house: &ShopHouse, order: i64) -> Vec<EventState> {
-    let known = house.installation.look(|reader| reader.events_of(order));
+fn states(fixture: &ShopFixture, order: i64) -> Vec<EventState> {
+    let known = fixture.installation.read_store(|reader| reader.events_of(order));
     known
         .unwrap_or_default()
         .iter()
@@ -53,16 +53,16 @@ fn states(house: &ShopHouse, order: i64) -> Vec<EventState> {
         .collect()
 }
 
-fn is_delivered(house: &ShopHouse, order: i64) -> bool {
-    let states = states(house, order);
+fn is_delivered(fixture: &ShopFixture, order: i64) -> bool {
+    let states = states(fixture, order);
     !states.is_empty() && states.iter().all(|state| *state == EventState::Delivered)
 }
 
 /// Returns the recorded attempts to send an order's events, which share every request.
-fn attempts(house: &ShopHouse, order: i64) -> Vec<AttemptRecord> {
-    let attempts = house
+fn attempts(fixture: &ShopFixture, order: i64) -> Vec<AttemptRecord> {
+    let attempts = fixture
         .installation
-        .look(|reader| match reader.events_of(order)?.first() {
+        .read_store(|reader| match reader.events_of(order)?.first() {
             Some(event) => reader.attempts_of(event.batch),
             None => Ok(Vec::new()),
         });
@@ -76,37 +76,37 @@ fn collected(edge: &EmulatorHandle) -> Vec<RequestRow> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_refused_are_tried_again_first_for_a_token_and_then_for_the_events() {
+async fn refused_connections_are_retried_for_the_token_and_for_the_events() {
     let edge = edge::start().await;
-    let (to_edge, to_tokens) = (Line::reserve(), Line::reserve());
-    let mut house = ShopHouse::new(&to_edge.url(), 0);
+    let (to_edge, to_tokens) = (ReservedPort::reserve(), ReservedPort::reserve());
+    let mut fixture = ShopFixture::new(&to_edge.url(), 0);
     let lines = format!(
         "[edge.oauth]\ntoken_url = \"{}/ims/token/v3\"\n[index]\nmode = \"realtime\"\n",
         to_tokens.url()
     );
-    house.installation.layer("lines", &lines);
-    let daemon = house.installation.start();
-    let order = house.place();
+    fixture.installation.layer("lines", &lines);
+    let daemon = fixture.installation.start();
+    let order = fixture.place();
     eventually("the first line about it", || {
-        house.installation.log().contains("code=ims_network")
+        fixture.installation.log().contains("code=ims_network")
     });
-    assert_eq!(attempts(&house, order), [], "nothing is tried without a token");
+    assert_eq!(attempts(&fixture, order), [], "nothing is tried without a token");
     to_tokens.open(&edge);
     let codes = |order| -> Vec<_> {
-        let attempts = attempts(&house, order).into_iter();
+        let attempts = attempts(&fixture, order).into_iter();
         attempts.map(|attempt| (attempt.status, attempt.code)).collect()
     };
     let refused = (None, Some("connect".to_owned()));
     eventually("a refusal on record", || codes(order).contains(&refused));
-    assert!(states(&house, order).contains(&EventState::Pending));
+    assert!(states(&fixture, order).contains(&EventState::Pending));
     assert_eq!((edge.totals().tokens_issued, collected(&edge)), (1, vec![]));
     to_edge.open(&edge);
-    eventually("the delivery", || is_delivered(&house, order));
+    eventually("the delivery", || is_delivered(&fixture, order));
     let mut codes = codes(order);
     assert_eq!(codes.pop(), Some((Some(202), None)));
     assert!(codes.iter().all(|code| *code == refused), "{codes:?}");
-    let next = house.place();
-    eventually("the next order", || is_delivered(&house, next));
+    let next = fixture.place();
+    eventually("the next order", || is_delivered(&fixture, next));
     assert_eq!(daemon.stop(), Some(0));
     let rows = collected(&edge);
     assert_eq!(rows.len(), 2, "each order once: {rows:#?}");
@@ -116,14 +116,14 @@ async fn connections_that_are_refused_are_tried_again_first_for_a_token_and_then
     );
     assert_eq!(edge.totals().tokens_issued, 1);
     assert_eq!(
-        house
+        fixture
             .installation
             .log()
             .matches("msg=\"Delivery recovered\"")
             .count(),
         1
     );
-    edge::assert_holds(&edge, &house.expected());
+    edge::assert_holds(&edge, &fixture.expected());
     edge::assert_promises(&edge);
 }
 
@@ -139,19 +139,19 @@ async fn hosts() -> (EmulatorHandle, EmulatorHandle) {
     (edge::start().await, tls)
 }
 
-fn house(edge: &str, tokens: &str, tls: &EmulatorHandle) -> ShopHouse {
-    let house = ShopHouse::new(edge, 0);
+fn fixture(edge: &str, tokens: &str, tls: &EmulatorHandle) -> ShopFixture {
+    let fixture = ShopFixture::new(edge, 0);
     let config = format!(
         "[edge]\nca_file = \"ca.pem\"\n[edge.oauth]\ntoken_url = \"{tokens}\"\n[index]\nmode = \"realtime\"\n"
     );
-    house.installation.layer("tls", &config);
-    house.installation.write("ca.pem", tls.ca_pem().unwrap());
-    house
+    fixture.installation.layer("tls", &config);
+    fixture.installation.write("ca.pem", tls.ca_pem().unwrap());
+    fixture
 }
 
 /// Returns true if every website with pending events is halted because of the certificate.
-fn all_halted(house: &ShopHouse) -> bool {
-    let halted = house.installation.look(|reader| {
+fn all_halted(fixture: &ShopFixture) -> bool {
+    let halted = fixture.installation.read_store(|reader| {
         let senders = reader.senders()?;
         let stands = |website| {
             let halted = (SenderState::Halted, "tls");
@@ -169,36 +169,36 @@ fn all_halted(house: &ShopHouse) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_edge_with_an_untrusted_certificate_halts_and_gets_everything_once_it_is_mended() {
+async fn an_edge_with_an_untrusted_certificate_halts_and_gets_everything_once_it_is_fixed() {
     let (plain, tls) = hosts().await;
-    let mut house = house(&tls.edge_url(), &plain.ims_url(), &tls);
-    let daemon = house.installation.start();
-    let orders: Vec<i64> = (0..3).map(|_| house.place()).collect();
+    let mut fixture = fixture(&tls.edge_url(), &plain.ims_url(), &tls);
+    let daemon = fixture.installation.start();
+    let orders: Vec<i64> = (0..3).map(|_| fixture.place()).collect();
     eventually("an attempt for each, and a halt", || {
-        orders.iter().any(|order| !attempts(&house, *order).is_empty()) && all_halted(&house)
+        orders.iter().any(|order| !attempts(&fixture, *order).is_empty()) && all_halted(&fixture)
     });
     for order in &orders {
         assert!(
-            states(&house, *order)
+            states(&fixture, *order)
                 .iter()
                 .all(|state| *state == EventState::Pending)
         );
     }
-    assert_eq!(tls.requests(), [], "nothing crosses such a line");
+    assert_eq!(tls.requests(), [], "nothing is sent over such a connection");
     tls.reset();
     eventually("everything arrives by itself", || {
-        orders.iter().all(|order| is_delivered(&house, *order))
+        orders.iter().all(|order| is_delivered(&fixture, *order))
     });
-    let next = house.place();
-    eventually("the next order", || is_delivered(&house, next));
+    let next = fixture.place();
+    eventually("the next order", || is_delivered(&fixture, next));
     assert_eq!(daemon.stop(), Some(0));
-    let log = house.installation.log();
+    let log = fixture.installation.log();
     assert!(
         log.contains("msg=\"Delivery halted") && log.contains("code=tls"),
         "{log}"
     );
     for order in orders {
-        let attempts = attempts(&house, order);
+        let attempts = attempts(&fixture, order);
         let (last, refused) = attempts.split_last().unwrap();
         assert!(last.accepted, "{attempts:#?}");
         assert!(
@@ -214,7 +214,7 @@ async fn an_edge_with_an_untrusted_certificate_halts_and_gets_everything_once_it
     }
     let tokens: std::collections::HashSet<_> = collected(&tls).iter().map(|row| row.token_hash).collect();
     assert_eq!((tokens.len(), plain.totals().tokens_issued), (1, 1));
-    edge::assert_holds(&tls, &house.expected());
+    edge::assert_holds(&tls, &fixture.expected());
     edge::assert_promises(&tls);
     assert_eq!(tls.totals().duplicates, 0);
 }
@@ -222,28 +222,28 @@ async fn an_edge_with_an_untrusted_certificate_halts_and_gets_everything_once_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_service_with_an_untrusted_certificate_halts_and_no_secret_crosses_the_line() {
     let (plain, tls) = hosts().await;
-    let mut house = house(&plain.edge_url(), &tls.ims_url(), &tls);
-    let daemon = house.installation.start();
-    let order = house.place();
-    eventually("the halt", || all_halted(&house));
+    let mut fixture = fixture(&plain.edge_url(), &tls.ims_url(), &tls);
+    let daemon = fixture.installation.start();
+    let order = fixture.place();
+    eventually("the halt", || all_halted(&fixture));
     assert_eq!(
         (
-            attempts(&house, order),
-            states(&house, order).contains(&EventState::Pending)
+            attempts(&fixture, order),
+            states(&fixture, order).contains(&EventState::Pending)
         ),
         (vec![], true)
     );
     assert_eq!((tls.requests(), collected(&plain)), (vec![], vec![]));
     tls.reset();
-    eventually("the order arrives by itself", || is_delivered(&house, order));
+    eventually("the order arrives by itself", || is_delivered(&fixture, order));
     assert_eq!(daemon.stop(), Some(0));
-    let log = house.installation.log();
+    let log = fixture.installation.log();
     assert!(
         log.contains("the token service's certificate is not trusted"),
         "{log}"
     );
     assert_eq!(tls.totals().tokens_issued, 1);
     assert!(collected(&plain).iter().all(|row| row.authorized));
-    edge::assert_holds(&plain, &house.expected());
+    edge::assert_holds(&plain, &fixture.expected());
     edge::assert_promises(&plain);
 }

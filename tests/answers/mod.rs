@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 
 use crate::support::daemon::{Daemon, eventually};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// A daemon whose first order has just been answered.
 struct Met {
     edge: EmulatorHandle,
-    house: ShopHouse,
+    fixture: ShopFixture,
     daemon: Daemon,
     order: i64,
 }
@@ -29,15 +29,15 @@ struct Met {
 /// Answers the first event of an empty shop with `step`. The edge accepts everything afterwards.
 async fn meet(step: Value, config: &str) -> Met {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 0);
-    house.installation.layer("answers", config);
+    let mut fixture = ShopFixture::new(&edge.server_url(), 0);
+    fixture.installation.layer("answers", config);
     edge.script_json(json!([step])).unwrap();
-    let daemon = house.installation.start();
-    eventually("the empty shop is indexed", || house.installation.is_settled());
-    let order = house.place();
+    let daemon = fixture.installation.start();
+    eventually("the empty shop is indexed", || fixture.installation.is_settled());
+    let order = fixture.place();
     Met {
         edge,
-        house,
+        fixture,
         daemon,
         order,
     }
@@ -45,7 +45,10 @@ async fn meet(step: Value, config: &str) -> Met {
 
 impl Met {
     fn states(&self, order: i64) -> Vec<EventState> {
-        let known = self.house.installation.look(|reader| reader.events_of(order));
+        let known = self
+            .fixture
+            .installation
+            .read_store(|reader| reader.events_of(order));
         known
             .unwrap_or_default()
             .into_iter()
@@ -64,7 +67,7 @@ impl Met {
     #[track_caller]
     fn ends(mut self, state: EventState, statuses: &[u16], tokens: u64) {
         eventually("the event's end", || self.states(self.order) == [state]);
-        let next = self.house.place();
+        let next = self.fixture.place();
         eventually("the next order at the edge", || {
             self.states(next) == [EventState::Delivered]
         });
@@ -94,7 +97,7 @@ async fn a_refused_token_is_replaced_once_and_then_halts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_does_not_come_in_time_is_not_waited_for() {
+async fn a_request_without_an_answer_in_time_is_given_up() {
     let rows = rows::slow_rows();
     let impatient = "[delivery]\ntimeout = \"2s\"\nconnect_timeout = \"2s\"\n";
     let edge = table::Run::start(&rows, impatient).await.play(&rows);
@@ -102,7 +105,7 @@ async fn an_answer_that_does_not_come_in_time_is_not_waited_for() {
 }
 
 #[test]
-fn no_code_that_the_edge_may_answer_is_missing_in_the_table() {
+fn the_table_has_every_code_the_edge_may_answer() {
     let all: Vec<_> = rows::rows().into_iter().chain(rows::token_rows()).collect();
     for code in orderfeed_emulator::codes() {
         assert!(all.iter().any(|row| row.name.contains(code)), "{code}");
@@ -110,7 +113,7 @@ fn no_code_that_the_edge_may_answer_is_missing_in_the_table() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_yes_delivers() {
+async fn an_accepted_event_is_delivered() {
     let met = meet(json!({"status": 202, "gzip": true}), "").await;
     met.ends(EventState::Delivered, &[202], 1);
 }
@@ -122,15 +125,15 @@ async fn a_missing_consent_suppresses() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_event_is_parked_with_its_code_and_not_asked_about_again() {
+async fn a_refused_event_is_parked_with_its_code_and_not_sent_again() {
     let met = meet(json!({"code": "0305-400"}), "").await;
     eventually("the dead letter", || {
         met.states(met.order) == [EventState::Parked]
     });
     let parked = met
-        .house
+        .fixture
         .installation
-        .look(|reader| reader.parked(&ParkedFilter::default(), 10))
+        .read_store(|reader| reader.parked(&ParkedFilter::default(), 10))
         .unwrap();
     let reasons: Vec<_> = parked
         .iter()
@@ -141,7 +144,7 @@ async fn a_refused_event_is_parked_with_its_code_and_not_asked_about_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pause_is_kept_to_the_end_and_the_same_bytes_come_again() {
+async fn a_pause_is_respected_and_the_same_bytes_are_sent_again() {
     let step = json!({"status": 429, "retry_after": "2", "record": true});
     let met = meet(step, "").await;
     eventually("the delivery", || {
@@ -170,7 +173,7 @@ async fn a_halt_keeps_the_event_until_an_operator_resumes() {
     let patient = "[delivery.retry]\ninitial = \"100ms\"\nmax = \"30m\"\n";
     let met = meet(json!({"code": "0003-400"}), patient).await;
     let halted = || {
-        let senders = met.house.installation.look(|reader| reader.senders());
+        let senders = met.fixture.installation.read_store(|reader| reader.senders());
         senders
             .unwrap_or_default()
             .iter()
@@ -179,7 +182,7 @@ async fn a_halt_keeps_the_event_until_an_operator_resumes() {
     eventually("the sender halts", halted);
     assert_eq!(met.states(met.order), [EventState::Pending]);
     assert_eq!(met.requests().len(), 1, "a halted sender asks nothing");
-    let said = met.house.installation.run(&["delivery", "resume"]).ok();
+    let said = met.fixture.installation.run(&["delivery", "resume"]).ok();
     assert!(said.contains("resumed"), "{said}");
     met.ends(EventState::Delivered, &[400, 202], 1);
 }
@@ -187,11 +190,11 @@ async fn a_halt_keeps_the_event_until_an_operator_resumes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_is_refused_as_a_whole_arrives_in_smaller_requests() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 40);
-    let expected = house.expected();
+    let fixture = ShopFixture::new(&edge.server_url(), 40);
+    let expected = fixture.expected();
     edge.script_json(json!([{"code": "0102-400"}])).unwrap();
-    let daemon = house.installation.start();
-    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    let daemon = fixture.installation.start();
+    eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::rows::{Ends, Row, Script, Token};
 use crate::support::daemon::{Daemon, eventually, say};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// Number of orders whose events share the request with the scripted answer.
 const TOGETHER: usize = 4;
@@ -33,7 +33,7 @@ struct Place {
 /// All rows in one run.
 pub(super) struct Run {
     edge: EmulatorHandle,
-    house: ShopHouse,
+    fixture: ShopFixture,
     daemon: Option<Daemon>,
     places: Vec<Place>,
 }
@@ -54,24 +54,24 @@ impl Run {
             settings.datastreams.insert(id.clone(), ours);
         }
         let edge = orderfeed_emulator::Emulator::start(settings).await.unwrap();
-        let mut house = ShopHouse::new(&edge.server_url(), 0);
+        let mut fixture = ShopFixture::new(&edge.server_url(), 0);
         let mut config = format!("{config}[index]\nmode = \"realtime\"\nbatch_size = 2000\n");
-        let places = places(&mut house, datastreams);
+        let places = places(&mut fixture, datastreams);
         for place in &places {
             let (code, id) = (&place.code, &place.datastream);
             config.push_str(&format!(
                 "[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"
             ));
         }
-        house.installation.layer("answers", &config);
-        house.installation.layer("requests", edge::LOG_REQUESTS);
+        fixture.installation.layer("answers", &config);
+        fixture.installation.layer("requests", edge::LOG_REQUESTS);
         for (row, place) in rows.iter().zip(&places) {
             edge.script_json(script(row, place, &edge)).unwrap();
         }
-        let daemon = house.installation.start();
+        let daemon = fixture.installation.start();
         Self {
             edge,
-            house,
+            fixture,
             daemon: Some(daemon),
             places,
         }
@@ -86,7 +86,7 @@ impl Run {
         self.change_something();
         eventually("an answer for every event", || {
             // The order matters: events found by the first check are final by the second.
-            self.places.iter().all(|place| self.is_there(place)) && self.house.installation.pending() == 0
+            self.places.iter().all(|place| self.is_there(place)) && self.fixture.installation.pending() == 0
         });
         let stopped = self.daemon.take().map(Daemon::stop);
         assert_eq!(stopped, Some(Some(0)));
@@ -107,14 +107,14 @@ impl Run {
             failures.len(),
             failures.join("\n")
         );
-        edge::assert_pauses_kept(&self.edge, &self.house.installation.log());
+        edge::assert_pauses_kept(&self.edge, &self.fixture.installation.log());
         edge::assert_promises(&self.edge);
         self.edge
     }
 
     /// Returns true if each website's sender has applied an answer and stored its consequences.
     fn have_all_met_an_answer(&self) -> bool {
-        let met = self.house.installation.look(|reader| {
+        let met = self.fixture.installation.read_store(|reader| {
             for place in &self.places {
                 let known = reader.events_of(place.orders[0])?;
                 let Some(event) = known.first() else {
@@ -131,7 +131,7 @@ impl Run {
 
     /// Changes an order of each website, which the answer to the first request may or may not delay.
     fn change_something(&self) {
-        let sql = self.house.sql();
+        let sql = self.fixture.sql();
         for place in &self.places {
             let moved = "UPDATE sales_order SET store_id = ?1, updated_at = updated_at WHERE entity_id = ?2";
             sql.execute(moved, [place.store, place.next]).unwrap();
@@ -144,7 +144,10 @@ impl Run {
     }
 
     fn state(&self, order: i64) -> Option<EventState> {
-        let known = self.house.installation.look(|reader| reader.events_of(order))?;
+        let known = self
+            .fixture
+            .installation
+            .read_store(|reader| reader.events_of(order))?;
         known.first().map(|event| event.state)
     }
 
@@ -199,7 +202,7 @@ impl Run {
     /// Asserts that `failed list --json` reports the event, its code and its attempts.
     fn judge_dead_letter(&self, place: &Place, code: &str) -> Result<(), String> {
         let args = ["failed", "list", "--json", "--website", &place.code];
-        let letters: Value = serde_json::from_str(&self.house.installation.run(&args).ok()).unwrap();
+        let letters: Value = serde_json::from_str(&self.fixture.installation.run(&args).ok()).unwrap();
         let text = letters.to_string();
         let key = format!("\"key\":\"{0}:placed:{0}\"", place.orders[0]);
         match text.matches("\"code\"").count() == 1 && text.contains(code) && text.contains(&key) {
@@ -209,7 +212,7 @@ impl Run {
     }
 
     fn judge_halt(&self, place: &Place, code: Option<&str>) -> Result<(), String> {
-        let log = self.house.installation.log();
+        let log = self.fixture.installation.log();
         let of_this = format!("website={} ", place.code);
         let mut lines = log
             .lines()
@@ -307,11 +310,11 @@ fn script(row: &Row, place: &Place, edge: &EmulatorHandle) -> Value {
 }
 
 /// Creates a website for each datastream, and orders for it in the shop.
-fn places(house: &mut ShopHouse, datastreams: Vec<String>) -> Vec<Place> {
+fn places(fixture: &mut ShopFixture, datastreams: Vec<String>) -> Vec<Place> {
     let orders: Vec<i64> = (0..datastreams.len() * (TOGETHER + 1))
-        .map(|_| house.place())
+        .map(|_| fixture.place())
         .collect();
-    let mut sql = house.sql();
+    let mut sql = fixture.sql();
     let changes = sql.transaction().unwrap();
     let hidden = 999;
     website(&changes, hidden, "nowhere");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// An answer and its expected consequence.
 struct Row {
@@ -91,20 +91,22 @@ fn rows(edge: &EmulatorHandle) -> Vec<Row> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_of_the_token_service_through_one_daemon() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 0);
-    house.installation.layer("live", "[index]\nmode = \"realtime\"\n");
-    let daemon = house.installation.start();
-    eventually("the empty shop is indexed", || house.installation.is_settled());
-    deliver(&mut house);
+    let mut fixture = ShopFixture::new(&edge.server_url(), 0);
+    fixture
+        .installation
+        .layer("live", "[index]\nmode = \"realtime\"\n");
+    let daemon = fixture.installation.start();
+    eventually("the empty shop is indexed", || fixture.installation.is_settled());
+    deliver(&mut fixture);
     for mut row in rows(&edge) {
-        let (before, halts) = (edge.requests().len(), halts(&house));
+        let (before, halts) = (edge.requests().len(), halts(&fixture));
         row.step["match"] = json!({"path": "/ims/token"});
         edge.script_json(json!([row.step])).unwrap();
         edge.expire_tokens();
-        deliver(&mut house);
+        deliver(&mut fixture);
         let requests = edge.requests().split_off(before);
         judge(&row, &requests);
-        let halted = halts_since(&house, halts);
+        let halted = halts_since(&fixture, halts);
         match row.then {
             Then::Waits(_) => assert_eq!(halted, Vec::<String>::new(), "{}", row.name),
             Then::Halts => assert!(
@@ -115,17 +117,17 @@ async fn every_answer_of_the_token_service_through_one_daemon() {
         }
     }
     assert_eq!(daemon.stop(), Some(0));
-    edge::assert_holds(&edge, &house.expected());
+    edge::assert_holds(&edge, &fixture.expected());
     edge::assert_promises(&edge);
     assert_eq!(edge.totals().duplicates, 0);
 }
 
 /// Places an order and waits until its event is delivered.
 #[track_caller]
-fn deliver(house: &mut ShopHouse) {
-    let order = house.place();
+fn deliver(fixture: &mut ShopFixture) {
+    let order = fixture.place();
     eventually("the delivery", || {
-        let known = house.installation.look(|reader| reader.events_of(order));
+        let known = fixture.installation.read_store(|reader| reader.events_of(order));
         let known = known.unwrap_or_default();
         !known.is_empty() && known.iter().all(|event| event.state == EventState::Delivered)
     });
@@ -167,12 +169,12 @@ fn judge(row: &Row, requests: &[RequestRow]) {
     );
 }
 
-fn halts(house: &ShopHouse) -> usize {
-    halts_since(house, 0).len()
+fn halts(fixture: &ShopFixture) -> usize {
+    halts_since(fixture, 0).len()
 }
 
-fn halts_since(house: &ShopHouse, known: usize) -> Vec<String> {
-    let log = house.installation.log();
+fn halts_since(fixture: &ShopFixture, known: usize) -> Vec<String> {
+    let log = fixture.installation.log();
     let lines = log.lines().filter(|line| line.contains("msg=\"Delivery halted"));
     lines.skip(known).map(str::to_owned).collect()
 }
@@ -180,13 +182,13 @@ fn halts_since(house: &ShopHouse, known: usize) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_service_that_does_not_answer_is_asked_again_and_nothing_is_sent_meanwhile() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 0);
+    let mut fixture = ShopFixture::new(&edge.server_url(), 0);
     let impatient = "[delivery]\ntimeout = \"2s\"\nconnect_timeout = \"2s\"\n";
-    house.installation.layer("impatient", impatient);
+    fixture.installation.layer("impatient", impatient);
     edge.script_json(json!([{"hang_ms": 600_000, "match": {"path": "/ims/token"}}]))
         .unwrap();
-    let daemon = house.installation.start();
-    deliver(&mut house);
+    let daemon = fixture.installation.start();
+    deliver(&mut fixture);
     assert_eq!(daemon.stop(), Some(0));
     let requests = edge.requests();
     let is_token = |one: &&RequestRow| one.path.starts_with("/ims/");
@@ -196,7 +198,7 @@ async fn a_token_service_that_does_not_answer_is_asked_again_and_nothing_is_sent
         requests[asked..].iter().all(|one| one.authorized),
         "{requests:#?}"
     );
-    let log = house.installation.log();
+    let log = fixture.installation.log();
     assert!(log.contains("code=ims_network"), "{log}");
     edge::assert_promises(&edge);
 }
@@ -204,28 +206,30 @@ async fn a_token_service_that_does_not_answer_is_asked_again_and_nothing_is_sent
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_was_rotated_is_read_again_on_a_reload() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 0);
+    let mut fixture = ShopFixture::new(&edge.server_url(), 0);
     let secret = "[edge.oauth]\nclient_secret = \"\"\nclient_secret_file = \"secret\"\n";
-    house.installation.layer("secret", secret);
-    house.installation.write("secret", edge::SECRET);
-    let daemon = house.installation.start_and_wait();
-    deliver(&mut house);
+    fixture.installation.layer("secret", secret);
+    fixture.installation.write("secret", edge::SECRET);
+    let daemon = fixture.installation.start_and_wait();
+    deliver(&mut fixture);
     edge.configure(|config| {
         let clients = config.clients.values_mut();
         clients.for_each(|client| "r0tated-secret".clone_into(&mut client.secret));
     });
     edge.expire_tokens();
-    let order = house.place();
-    eventually("the halt", || halts(&house) == 1);
-    let known = house.installation.look(|reader| reader.events_of(order));
+    let order = fixture.place();
+    eventually("the halt", || halts(&fixture) == 1);
+    let known = fixture.installation.read_store(|reader| reader.events_of(order));
     let is_pending = |event: &KnownEvent| event.state == EventState::Pending;
     assert!(known.unwrap_or_default().iter().all(is_pending));
-    house.installation.write("secret", "r0tated-secret\n");
+    fixture.installation.write("secret", "r0tated-secret\n");
     daemon.signal(Signal::HUP);
-    eventually("the delivery", || house.is_served(&edge, house.expected().len()));
+    eventually("the delivery", || {
+        fixture.is_served(&edge, fixture.expected().len())
+    });
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(edge.totals().tokens_issued, 2);
-    assert!(!house.installation.log().contains("r0tated-secret"));
-    edge::assert_holds(&edge, &house.expected());
+    assert!(!fixture.installation.log().contains("r0tated-secret"));
+    edge::assert_holds(&edge, &fixture.expected());
     edge::assert_promises(&edge);
 }

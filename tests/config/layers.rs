@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use super::{GOOD, Site, warnings};
 
 #[test]
-fn later_layers_win_key_by_key_and_each_value_knows_its_origin() {
+fn later_layers_override_single_keys_and_each_value_has_its_origin() {
     let site = Site::new(&format!("{GOOD}[delivery]\nlanes = 1\nmax_batch_events = 1\n"));
     site.write(
         "conf.d/20-more.toml",

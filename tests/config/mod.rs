@@ -81,7 +81,7 @@ fn warnings(loaded: &Loaded) -> String {
 }
 
 #[test]
-fn each_broken_configuration_is_told_by_key_place_and_remedy() {
+fn each_broken_configuration_is_reported_with_key_place_and_remedy() {
     assert!(broken::TABLE.len() >= 35);
     for case in broken::TABLE {
         assert!(GOOD.contains(case.replace), "{}", case.replace);
@@ -110,7 +110,7 @@ fn each_broken_configuration_is_told_by_key_place_and_remedy() {
 }
 
 #[test]
-fn the_environment_is_held_to_the_same_rules_and_named() {
+fn the_environment_follows_the_same_rules_and_is_named_in_errors() {
     let table: &[(&str, &str, &[&str])] = &[
         (
             "ORDERFEED__TYPO__X",
@@ -163,7 +163,7 @@ fn the_environment_is_held_to_the_same_rules_and_named() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once_in_at_most_a_dozen_lines() {
+fn all_problems_are_reported_at_once_in_at_most_a_dozen_lines() {
     let site = Site::new("[delivery]\nlanes = 0\n[log]\nlevl = 1\n");
     let message = site.load(&[]).unwrap_err();
     for key in [
@@ -181,7 +181,7 @@ fn everything_that_is_wrong_is_said_at_once_in_at_most_a_dozen_lines() {
 }
 
 #[test]
-fn a_missing_file_says_how_to_name_another() {
+fn the_error_of_a_missing_file_explains_how_to_name_another() {
     let site = Site::new(GOOD);
     fs::remove_file(site.file()).unwrap();
     let message = site.load(&[]).unwrap_err();

@@ -42,7 +42,7 @@ fn a_secret_comes_from_a_file_or_a_credential_without_its_line_end() {
 }
 
 #[test]
-fn a_secret_file_that_cannot_serve_is_named_with_the_remedy() {
+fn an_unusable_secret_file_is_reported_with_the_remedy() {
     let with_file = GOOD.replace(
         "client_secret = \"hunter2-do-not-print\"",
         "client_secret_file = \"secret\"",

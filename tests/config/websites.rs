@@ -3,7 +3,7 @@
 use super::{GOOD, Site, warnings};
 
 #[test]
-fn the_web_sdk_datastream_wins_and_says_so() {
+fn the_web_sdk_datastream_takes_precedence_with_a_warning() {
     let own = "ebebf826-a01f-4458-8cec-ef61de241c93";
     let sdk = "d0b6f1a2-5c3e-4a7b-9e8d-1f2a3b4c5d6e";
     let with_sdk = format!("{GOOD}web_sdk_datastream_id = \"{sdk}:stage\"\n");
@@ -47,7 +47,7 @@ fn storefront_events_are_on_by_default_only_with_a_datastream() {
 }
 
 #[test]
-fn what_is_probably_not_meant_is_warned_of() {
+fn probable_mistakes_are_warned_of() {
     let twice = format!(
         "{GOOD}[websites.b2b]\nback_office_events = true\ndatastream_id = \"ebebf826-a01f-4458-8cec-ef61de241c93\"\n"
     );

@@ -15,13 +15,13 @@ const APPLIED_WITHIN: Duration = Duration::from_millis(400);
 
 /// The connection to the edge.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
+pub(crate) struct Connection {
     memory: Arc<Mutex<Memory>>,
     /// True while answers are held back.
     closed: watch::Sender<bool>,
 }
 
-impl Default for Line {
+impl Default for Connection {
     fn default() -> Self {
         Self {
             memory: Arc::default(),
@@ -39,19 +39,19 @@ struct Memory {
 }
 
 #[derive(Debug)]
-struct Remembering {
+struct RecordingTransport {
     http: reqwest::Client,
-    line: Line,
+    line: Connection,
 }
 
-impl Line {
+impl Connection {
     /// Returns a connector whose transport uses this line.
     pub(crate) fn connector(&self) -> Connector {
         let line = self.clone();
         Connector::new(move |config| {
             let http = client(config)?;
             let line = line.clone();
-            Ok(Arc::new(Remembering { http, line }))
+            Ok(Arc::new(RecordingTransport { http, line }))
         })
     }
 
@@ -81,7 +81,7 @@ impl Line {
     }
 }
 
-impl Transport for Remembering {
+impl Transport for RecordingTransport {
     fn exchange(&self, call: OutboundRequest) -> ExchangeFuture<'_> {
         Box::pin(async move {
             let datastream = call

@@ -7,7 +7,7 @@ use orderfeed::store::outbox::SenderState;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::delivery::rig::{Rig, id};
+use crate::delivery::fixture::{Fixture, id};
 use crate::support::leaks;
 
 #[derive(Clone, Default)]
@@ -43,7 +43,7 @@ impl MakeWriter<'_> for Log {
 }
 
 #[tokio::test]
-async fn failures_are_three_lines_dead_letters_one_each_and_nothing_secret_is_said() {
+async fn an_outage_is_three_lines_a_parked_event_one_and_nothing_secret_is_logged() {
     let log = Log::default();
     // With a single dispatcher in the process, tracing caches the interest of the thread that reaches a log line
     // first, which may belong to another test without a subscriber. A second dispatcher makes it ask both.
@@ -55,23 +55,24 @@ async fn failures_are_three_lines_dead_letters_one_each_and_nothing_secret_is_sa
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
 
-    let rig = Rig::new().await;
-    rig.script(json!([
+    let fixture = Fixture::new().await;
+    fixture.script(json!([
         {"code": "0305-400", "times": 0, "match": {"contains_id": id(3, 1)}},
         {"status": 503, "code": "0000", "times": 4},
     ]));
-    let running = rig.run();
-    rig.enqueue("base", &[1, 2, 3, 4], &[1]).await;
-    rig.until_nothing_is_pending().await;
-    rig.eventually("the dead letter is announced", async || {
-        log.lines("Event parked").len() == 1
-    })
-    .await;
-    rig.script(json!([{"code": "0004-422", "times": 2}]));
-    rig.enqueue("base", &[5], &[1]).await;
-    rig.until_sender("base", SenderState::Halted).await;
-    rig.until_nothing_is_pending().await;
-    rig.stop(running).await;
+    let running = fixture.run();
+    fixture.enqueue("base", &[1, 2, 3, 4], &[1]).await;
+    fixture.until_nothing_is_pending().await;
+    fixture
+        .eventually("the dead letter is announced", async || {
+            log.lines("Event parked").len() == 1
+        })
+        .await;
+    fixture.script(json!([{"code": "0004-422", "times": 2}]));
+    fixture.enqueue("base", &[5], &[1]).await;
+    fixture.until_sender("base", SenderState::Halted).await;
+    fixture.until_nothing_is_pending().await;
+    fixture.stop(running).await;
 
     assert_eq!(log.lines("Delivery to the edge failed").len(), 1);
     assert_eq!(log.lines("Delivery recovered").len(), 1);
@@ -83,6 +84,6 @@ async fn failures_are_three_lines_dead_letters_one_each_and_nothing_secret_is_sa
         parked.contains("kind=\"placed\"") && parked.contains("orderfeed failed show"),
         "{parked}"
     );
-    assert_eq!(log.lines("Request answered").len(), rig.requests().len());
+    assert_eq!(log.lines("Request answered").len(), fixture.requests().len());
     leaks::assert_none("the log", &log.lines("").join("\n"));
 }

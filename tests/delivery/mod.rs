@@ -2,12 +2,12 @@
 //! respects the pause, and no byte changes. With a real store and real HTTP; the emulator is the edge.
 
 mod clock;
+mod fixture;
 mod halts;
 mod line;
 mod log;
 mod order;
 mod responses;
-mod rig;
 mod stops;
 mod storm;
 mod tokens;

@@ -5,48 +5,53 @@ use orderfeed_emulator::{ClientConfig, Emulator, EmulatorConfig};
 use orderfeed_events::{EventKind, event_id};
 use serde_json::json;
 
-use super::rig::{examine, examine_with};
+use super::fixture::{examine, examine_with};
 use crate::support::daemon::{eventually, now};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 const HOUR_MS: i64 = 3_600_000;
 
 /// Polls `status` until it prints `words`.
-fn until_status(house: &ShopHouse, words: &str) -> String {
+fn until_status(fixture: &ShopFixture, words: &str) -> String {
     let mut status = String::new();
     eventually(words, || {
-        status = house.installation.run(&["status"]).stdout;
+        status = fixture.installation.run(&["status"]).stdout;
         status.contains(words)
     });
     status
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_nothing_is_wrong_nothing_is_found_and_nothing_is_disturbed() {
+async fn without_problems_nothing_is_found_and_nothing_is_changed() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 30);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the history is served", || house.is_served(&edge, expected.len()));
-    let visit = examine(&house.installation);
-    assert_eq!(visit.complaints(), Vec::<String>::new());
-    assert_eq!((visit.code, &visit.report["verdict"]), (Some(0), &json!("ok")));
-    visit.finds(
+    let fixture = ShopFixture::new(&edge.server_url(), 30);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the history is served", || {
+        fixture.is_served(&edge, expected.len())
+    });
+    let examination = examine(&fixture.installation);
+    assert_eq!(examination.complaints(), Vec::<String>::new());
+    assert_eq!(
+        (examination.code, &examination.report["verdict"]),
+        (Some(0), &json!("ok"))
+    );
+    examination.finds(
         "daemon.running",
         "ok",
         &[&format!("process {}", daemon.pid())],
         &[],
     );
-    visit.finds("clock.edge", "ok", &["agrees"], &[]);
-    visit.finds("source.websites", "ok", &["all 4 websites"], &[]);
+    examination.finds("clock.edge", "ok", &["agrees"], &[]);
+    examination.finds("source.websites", "ok", &["all 4 websites"], &[]);
     assert_eq!(
-        visit.of_check("edge.datastream").len(),
+        examination.of_check("edge.datastream").len(),
         Shop::website_codes().len()
     );
     edge::assert_holds(&edge, &expected);
     assert_eq!(daemon.stop(), Some(0));
-    let text = house.installation.run(&["doctor"]);
+    let text = fixture.installation.run(&["doctor"]);
     assert_eq!(text.code, Some(1), "no daemon runs now: {text:?}");
     assert!(
         text.stdout.contains("PROBLEM daemon.running") && !text.stdout.contains('\u{1b}'),
@@ -63,27 +68,27 @@ async fn where_nothing_is_wrong_nothing_is_found_and_nothing_is_disturbed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_datastream_is_named_with_its_key() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 10);
+    let fixture = ShopFixture::new(&edge.server_url(), 10);
     let wrong = "[websites.base]\ndatastream_id = \"deadbeef-0000-4000-8000-000000000000\"\n";
-    house.installation.layer("wrong", wrong);
-    let daemon = house.installation.start();
-    let status = until_status(&house, "HALTED");
+    fixture.installation.layer("wrong", wrong);
+    let daemon = fixture.installation.start();
+    let status = until_status(&fixture, "HALTED");
     assert!(status.contains("EXEG-0003-400"), "{status}");
-    let visit = examine(&house.installation);
+    let examination = examine(&fixture.installation);
     let key = &["websites.base.datastream_id"];
-    visit.finds("edge.datastream", "problem", &["EXEG-0003-400", "request "], key);
-    visit.finds(
+    examination.finds("edge.datastream", "problem", &["EXEG-0003-400", "request "], key);
+    examination.finds(
         "delivery.sender",
         "problem",
         &["halted", "EXEG-0003-400", "events wait"],
         &["--website base"],
     );
     assert!(
-        house.installation.log().contains("Delivery halted"),
+        fixture.installation.log().contains("Delivery halted"),
         "{}",
-        house.installation.log()
+        fixture.installation.log()
     );
-    let other = examine_with(&house.installation, &["--website", "eu"]);
+    let other = examine_with(&fixture.installation, &["--website", "eu"]);
     assert_eq!(other.of_check("edge.datastream").len(), 1);
     assert_eq!(
         other.code,
@@ -91,39 +96,39 @@ async fn a_wrong_datastream_is_named_with_its_key() {
         "the other website is fine: {:?}",
         other.complaints()
     );
-    let unknown = house.installation.run(&["doctor", "--website", "nowhere"]);
+    let unknown = fixture.installation.run(&["doctor", "--website", "nowhere"]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert_eq!(daemon.stop(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_expired_secret_is_named_by_what_the_token_service_says() {
+async fn an_expired_secret_is_reported_with_the_token_services_answer() {
     let mut settings = edge::settings();
     let rotated = |client: &mut ClientConfig| client.secret = "another-one".to_owned();
     settings.clients.values_mut().for_each(rotated);
     let edge = Emulator::start(settings).await.unwrap();
-    let house = ShopHouse::new(&edge.server_url(), 5);
-    let daemon = house.installation.start();
-    let status = until_status(&house, "HALTED");
+    let fixture = ShopFixture::new(&edge.server_url(), 5);
+    let daemon = fixture.installation.start();
+    let status = until_status(&fixture, "HALTED");
     assert!(status.contains("refuses the client"), "{status}");
-    let visit = examine(&house.installation);
-    visit.finds(
+    let examination = examine(&fixture.installation);
+    examination.finds(
         "edge.token",
         "problem",
         &["refuses the client", "invalid_client"],
         &["client_secret"],
     );
-    visit.finds("edge.datastream", "skipped", &["there is no token"], &[]);
-    visit.finds(
+    examination.finds("edge.datastream", "skipped", &["there is no token"], &[]);
+    examination.finds(
         "delivery.sender",
         "problem",
         &["halted", "refuses the client"],
         &["mend"],
     );
     assert!(
-        house.installation.log().contains("invalid_client"),
+        fixture.installation.log().contains("invalid_client"),
         "{}",
-        house.installation.log()
+        fixture.installation.log()
     );
     assert_eq!(daemon.stop(), Some(0));
 }
@@ -131,28 +136,28 @@ async fn an_expired_secret_is_named_by_what_the_token_service_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edge_that_is_down_is_named_by_its_address() {
     let address = edge::free_address();
-    let house = ShopHouse::new(&format!("http://{address}"), 5);
-    let daemon = house.installation.start();
-    let status = until_status(&house, "backing off");
+    let fixture = ShopFixture::new(&format!("http://{address}"), 5);
+    let daemon = fixture.installation.start();
+    let status = until_status(&fixture, "backing off");
     assert!(
         status.contains("the token service gives no token right now"),
         "{status}"
     );
-    let visit = examine(&house.installation);
-    visit.finds(
+    let examination = examine(&fixture.installation);
+    examination.finds(
         "edge.address",
         "problem",
         &[&address.to_string(), "refused"],
         &["edge.url"],
     );
-    visit.finds("edge.datastream", "skipped", &["cannot be reached"], &[]);
-    visit.finds(
+    examination.finds("edge.datastream", "skipped", &["cannot be reached"], &[]);
+    examination.finds(
         "delivery.sender",
         "warning",
         &["could not take its events"],
         &["by itself"],
     );
-    let log = house.installation.log();
+    let log = fixture.installation.log();
     assert!(
         log.contains("Delivery to the edge failed") && log.contains("efused"),
         "{log}"
@@ -163,23 +168,23 @@ async fn an_edge_that_is_down_is_named_by_its_address() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_order_that_the_edge_refuses_is_named_with_its_code() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 20);
+    let fixture = ShopFixture::new(&edge.server_url(), 20);
     let poisoned = event_id(&edge::DATA_SPACE, EventKind::Placed, 7).to_string();
     edge.script_json(json!([{"code": "0305-400", "times": 0, "match": {"contains_id": poisoned}}]))
         .unwrap();
-    let daemon = house.installation.start();
-    let status = until_status(&house, "parked");
+    let daemon = fixture.installation.start();
+    let status = until_status(&fixture, "parked");
     assert!(status.contains("failed list"), "{status}");
-    let visit = examine(&house.installation);
+    let examination = examine(&fixture.installation);
     let remedy = &["failed show 7:placed:7", "failed retry"];
-    visit.finds(
+    examination.finds(
         "delivery.parked",
         "problem",
         &["7:placed:7", "EXEG-0305-400"],
         remedy,
     );
-    visit.finds("edge.datastream", "ok", &[], &[]);
-    let log = house.installation.log();
+    examination.finds("edge.datastream", "ok", &[], &[]);
+    let log = fixture.installation.log();
     assert!(
         log.contains("Event parked") && log.contains("EXEG-0305-400"),
         "{log}"
@@ -194,9 +199,9 @@ async fn a_clock_that_is_an_hour_off_is_found_by_the_peers_headers() {
         ..edge::settings()
     };
     let edge = Emulator::start(settings).await.unwrap();
-    let house = ShopHouse::new(&edge.server_url(), 1);
-    let visit = examine(&house.installation);
+    let fixture = ShopFixture::new(&edge.server_url(), 1);
+    let examination = examine(&fixture.installation);
     for check in ["clock.edge", "clock.tokens"] {
-        visit.finds(check, "problem", &["1h 0m ahead of"], &["timedatectl"]);
+        examination.finds(check, "problem", &["1h 0m ahead of"], &["timedatectl"]);
     }
 }

@@ -5,44 +5,44 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use super::rig::{Visit, examine};
+use super::fixture::{Examination, examine};
 use crate::support::daemon::{Ran, eventually, say};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// A local address without a listener.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 #[test]
-fn a_typing_error_in_the_configuration_is_named_with_what_was_meant() {
-    let house = ShopHouse::new(NOWHERE, 1);
-    house.installation.layer("typo", "[delivery]\nlanez = 3\n");
-    let visit = examine(&house.installation);
-    visit.finds(
+fn a_misspelled_key_is_reported_with_the_intended_one() {
+    let fixture = ShopFixture::new(NOWHERE, 1);
+    fixture.installation.layer("typo", "[delivery]\nlanez = 3\n");
+    let examination = examine(&fixture.installation);
+    examination.finds(
         "configuration.valid",
         "problem",
         &["typo.toml:2", "lanez", "lanes"],
         &["config check"],
     );
-    visit.finds(
+    examination.finds(
         "store.opens",
         "skipped",
         &["the configuration cannot be used"],
         &[],
     );
-    assert_eq!(house.installation.run(&["status"]).code, Some(78));
+    assert_eq!(fixture.installation.run(&["status"]).code, Some(78));
 }
 
 #[test]
 fn a_schedule_that_never_fires_is_named_with_its_key() {
-    let house = ShopHouse::new(NOWHERE, 1);
-    house
+    let fixture = ShopFixture::new(NOWHERE, 1);
+    fixture
         .installation
         .layer("cron", "[cron]\nresend_failed_items = \"0 0 30 2 *\"\n");
-    let visit = examine(&house.installation);
+    let examination = examine(&fixture.installation);
     let words = &["cron.resend_failed_items", "never fires"];
-    visit.finds("configuration.valid", "problem", words, &["config check"]);
-    let started = house.installation.run(&["run"]);
+    examination.finds("configuration.valid", "problem", words, &["config check"]);
+    let started = fixture.installation.run(&["run"]);
     assert!(
         started.code == Some(78) && started.stderr.contains("never fires"),
         "{started:?}"
@@ -52,118 +52,122 @@ fn a_schedule_that_never_fires_is_named_with_its_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_named_by_status_log_and_doctor() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 5);
-    house
+    let fixture = ShopFixture::new(&edge.server_url(), 5);
+    fixture
         .installation
         .layer("disk", "[store]\ndisk_reserve = \"900TiB\"\n");
-    let daemon = house.installation.start();
+    let daemon = fixture.installation.start();
     eventually("the intake pauses", || {
-        house.installation.log().contains("The disk is nearly full")
+        fixture.installation.log().contains("The disk is nearly full")
     });
-    eventually("status says so", || {
-        house
+    eventually("the status", || {
+        fixture
             .installation
             .run(&["status"])
             .stdout
             .contains("the disk is nearly full")
     });
-    let visit = examine(&house.installation);
-    visit.finds(
+    let examination = examine(&fixture.installation);
+    examination.finds(
         "files.disk",
         "problem",
         &["nearly full", "store.disk_reserve 9"],
         &["free some space"],
     );
-    visit.finds("index.intake", "problem", &["disk"], &["store.disk_reserve"]);
+    examination.finds("index.intake", "problem", &["disk"], &["store.disk_reserve"]);
     assert_eq!(daemon.stop(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_another_process_keeps_locked_is_named_with_that_process() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 10);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the history is served", || house.is_served(&edge, expected.len()));
-    let other = rusqlite::Connection::open(house.installation.path("orderfeed.db")).unwrap();
+    let mut fixture = ShopFixture::new(&edge.server_url(), 10);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the history is served", || {
+        fixture.is_served(&edge, expected.len())
+    });
+    let other = rusqlite::Connection::open(fixture.installation.path("orderfeed.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    house.place();
-    let visit = examine(&house.installation);
+    fixture.place();
+    let examination = examine(&fixture.installation);
     let pid = std::process::id();
-    visit.finds(
+    examination.finds(
         "store.locked",
         "problem",
         &[&format!("process {pid}"), "promises"],
         &[&format!("kill {pid}")],
     );
-    visit.finds("store.opens", "ok", &[], &[]);
-    eventually("the log says it", || {
-        house.installation.log().contains("is held by another process")
+    examination.finds("store.opens", "ok", &[], &[]);
+    eventually("the log line", || {
+        fixture.installation.log().contains("is held by another process")
     });
     other.execute_batch("ROLLBACK").unwrap();
-    examine(&house.installation).finds("store.locked", "ok", &[], &[]);
+    examine(&fixture.installation).finds("store.locked", "ok", &[], &[]);
     drop(daemon);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_nobody_else_may_even_read_is_named_with_who_keeps_it() {
+async fn an_exclusively_locked_store_is_reported_with_the_holder() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 3);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the history is served", || house.is_served(&edge, expected.len()));
+    let fixture = ShopFixture::new(&edge.server_url(), 3);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the history is served", || {
+        fixture.is_served(&edge, expected.len())
+    });
     assert_eq!(daemon.stop(), Some(0));
-    let other = rusqlite::Connection::open(house.installation.path("orderfeed.db")).unwrap();
+    let other = rusqlite::Connection::open(fixture.installation.path("orderfeed.db")).unwrap();
     other
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE of_somebody_else (a)")
         .unwrap();
-    let visit = examine(&house.installation);
-    visit.finds(
+    let examination = examine(&fixture.installation);
+    examination.finds(
         "store.locked",
         "problem",
         &[&format!("process {}", std::process::id())],
         &["kill"],
     );
-    visit.finds(
+    examination.finds(
         "store.opens",
         "problem",
         &["is held by another process"],
         &["find the other process"],
     );
-    visit.finds(
+    examination.finds(
         "daemon.running",
         "problem",
         &["none can start", &format!("process {}", std::process::id())],
         &["first what store.locked says"],
     );
-    visit.finds("index.status", "skipped", &["the store cannot be read"], &[]);
-    visit.finds("edge.datastream", "ok", &[], &[]);
+    examination.finds("index.status", "skipped", &["the store cannot be read"], &[]);
+    examination.finds("edge.datastream", "ok", &[], &[]);
 }
 
 #[test]
-fn a_state_directory_that_may_not_be_used_is_named_with_what_mends_it() {
-    let house = ShopHouse::new(NOWHERE, 1);
+fn an_inaccessible_state_directory_is_reported_with_its_remedy() {
+    let fixture = ShopFixture::new(NOWHERE, 1);
     if !rustix::process::geteuid().is_root() {
         say("skipped: running as another user needs root");
         return;
     }
-    house
+    fixture
         .installation
         .layer("path", "[store]\npath = \"state/orderfeed.db\"\n");
-    std::fs::create_dir(house.installation.path("state")).unwrap();
+    std::fs::create_dir(fixture.installation.path("state")).unwrap();
     for path in [".", "orderfeed.toml", "conf.d", "conf.d/path.toml", "shop.db"] {
         let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(house.installation.path(path), open).unwrap();
+        std::fs::set_permissions(fixture.installation.path(path), open).unwrap();
     }
     // Copied, because other users cannot enter a build directory in root's home.
-    let program = house.installation.path("orderfeed");
+    let program = fixture.installation.path("orderfeed");
     std::fs::copy(env!("CARGO_BIN_EXE_orderfeed"), &program).unwrap();
     let as_nobody = |args: &[&str]| {
-        let own = house.installation.command(args);
+        let own = fixture.installation.command(args);
         let mut command = Command::new(&program);
         command
             .args(own.get_args())
-            .current_dir(house.installation.path("."));
+            .current_dir(fixture.installation.path("."));
         command.env_clear().uid(65_534).gid(65_534);
         let output = command.output().unwrap();
         Ran {
@@ -175,10 +179,10 @@ fn a_state_directory_that_may_not_be_used_is_named_with_what_mends_it() {
     // First the directory is searchable but not writable, then neither.
     for (mode, status) in [(0o755, "there is no store"), (0o700, "ermission denied")] {
         let closed = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(house.installation.path("state"), closed).unwrap();
-        let visit = Visit::of(&as_nobody(&["doctor", "--json"]));
+        std::fs::set_permissions(fixture.installation.path("state"), closed).unwrap();
+        let examination = Examination::of(&as_nobody(&["doctor", "--json"]));
         let words = &["state", "cannot be written", "ermission denied"];
-        visit.finds("files.directory", "problem", words, &["chown", "SELinux"]);
+        examination.finds("files.directory", "problem", words, &["chown", "SELinux"]);
         let said = as_nobody(&["status"]);
         assert!(
             said.stderr.contains(status) && said.stderr.contains("state"),
@@ -194,22 +198,27 @@ fn a_state_directory_that_may_not_be_used_is_named_with_what_mends_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_that_is_suspended_is_named_with_the_command_that_ends_it() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 5);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the history is served", || house.is_served(&edge, expected.len()));
-    house
+    let mut fixture = ShopFixture::new(&edge.server_url(), 5);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the history is served", || {
+        fixture.is_served(&edge, expected.len())
+    });
+    fixture
         .installation
         .run(&["indexer:set-status", "suspended", "sales_order_data_exporter_v2"])
         .ok();
-    house.place();
+    fixture.place();
     eventually("the change is captured", || {
-        house.installation.index().is_some_and(|index| index.backlog > 0)
+        fixture
+            .installation
+            .index()
+            .is_some_and(|index| index.backlog > 0)
     });
-    let status = house.installation.run(&["status"]).ok();
+    let status = fixture.installation.run(&["status"]).ok();
     assert!(status.contains("Suspended"), "{status}");
-    let visit = examine(&house.installation);
-    visit.finds(
+    let examination = examine(&fixture.installation);
+    examination.finds(
         "index.status",
         "warning",
         &["suspended", "1 order"],
@@ -221,21 +230,23 @@ async fn an_index_that_is_suspended_is_named_with_the_command_that_ends_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_website_that_is_switched_off_is_named_with_its_key() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 30);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the history is served", || house.is_served(&edge, expected.len()));
+    let fixture = ShopFixture::new(&edge.server_url(), 30);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the history is served", || {
+        fixture.is_served(&edge, expected.len())
+    });
     assert_eq!(daemon.stop(), Some(0));
-    house
+    fixture
         .installation
         .layer("off", "[websites.eu]\nback_office_events = false\n");
-    let daemon = house.installation.start_and_wait();
-    let status = house.installation.run(&["status"]).ok();
+    let daemon = fixture.installation.start_and_wait();
+    let status = fixture.installation.run(&["status"]).ok();
     assert!(status.contains("switched off or not configured"), "{status}");
-    let visit = examine(&house.installation);
+    let examination = examine(&fixture.installation);
     let key = &["websites.eu.back_office_events = true"];
-    visit.finds("delivery.website", "warning", &["switched off"], key);
-    assert_eq!(visit.of_check("delivery.website")[0]["subject"], "eu");
-    assert_eq!(visit.of_check("source.websites")[0]["subject"], "eu");
+    examination.finds("delivery.website", "warning", &["switched off"], key);
+    assert_eq!(examination.of_check("delivery.website")[0]["subject"], "eu");
+    assert_eq!(examination.of_check("source.websites")[0]["subject"], "eu");
     assert_eq!(daemon.stop(), Some(0));
 }

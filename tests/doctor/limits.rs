@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::rig::Visit;
+use super::fixture::Examination;
 use crate::support::daemon::Installation;
 use crate::support::edge;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_and_an_edge_that_hang_are_told_within_the_limit() {
+async fn a_hanging_database_and_edge_are_reported_within_the_limit() {
     // The listeners accept connections and never answer.
     let listen = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let (database, deaf) = (listen(), listen());
@@ -18,15 +18,15 @@ async fn a_database_and_an_edge_that_hang_are_told_within_the_limit() {
     let url = format!("http://{}", deaf.local_addr().unwrap());
     let installation = Installation::new(&edge::config(&url, &source));
     let begun = Instant::now();
-    let visit = Visit::of(&installation.run(&["doctor", "--json"]));
+    let examination = Examination::of(&installation.run(&["doctor", "--json"]));
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    visit.finds(
+    examination.finds(
         "source.reachable",
         "problem",
         &["does not answer within"],
         &["PROCESSLIST"],
     );
-    visit.finds("edge.address", "ok", &[], &[]);
-    visit.finds("edge.token", "problem", &["no answer"], &["test-connection"]);
-    visit.finds("files.directory", "ok", &[], &[]);
+    examination.finds("edge.address", "ok", &[], &[]);
+    examination.finds("edge.token", "problem", &["no answer"], &["test-connection"]);
+    examination.finds("files.directory", "ok", &[], &[]);
 }

@@ -2,8 +2,8 @@
 //! they can detect it. It changes nothing, and a peer that hangs does not make it hang.
 
 mod edge;
+mod fixture;
 mod house;
 mod limits;
-mod rig;
 mod source;
 mod watch;

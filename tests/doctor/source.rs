@@ -3,11 +3,11 @@
 use orderfeed_demo_shop::history::Span;
 use orderfeed_demo_shop::shop::ShopOptions;
 
-use super::rig::examine;
+use super::fixture::examine;
 use crate::support::daemon::{Installation, eventually, now};
 use crate::support::database::{Database, PASSWORD};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 use crate::support::mariadb::Server;
 
 const EDGE: &str = "http://127.0.0.1:9";
@@ -39,7 +39,7 @@ async fn a_source_that_is_down_is_named_by_its_address() {
         format!("[source]\nkind = \"mysql\"\n[source.mysql]\nurl = \"mysql://feed@{address}/shop\"\n");
     let installation = Installation::new(&edge::config(EDGE, &source));
     let daemon = installation.start();
-    eventually("the log says it", || {
+    eventually("the log line", || {
         installation.log().contains("The source cannot be read")
     });
     assert!(
@@ -47,20 +47,20 @@ async fn a_source_that_is_down_is_named_by_its_address() {
         "{}",
         installation.log()
     );
-    let visit = examine(&installation);
+    let examination = examine(&installation);
     let remedy = &["source.mysql.url", "systemctl"];
-    visit.finds(
+    examination.finds(
         "source.reachable",
         "problem",
         &[&address.to_string(), "refused"],
         remedy,
     );
-    visit.finds("source.schema", "skipped", &["cannot be asked"], &[]);
+    examination.finds("source.schema", "skipped", &["cannot be asked"], &[]);
     assert_eq!(daemon.stop(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn missing_grants_are_named_all_at_once_with_the_statements_that_mend_them() {
+async fn missing_grants_are_reported_together_with_the_statements_that_fix_them() {
     let database = shop(5).await;
     let user = database.read_only_account().await;
     for table in ["sales_invoice", "store_group"] {
@@ -69,25 +69,25 @@ async fn missing_grants_are_named_all_at_once_with_the_statements_that_mend_them
     }
     let installation = installed(&database, &user, "");
     let daemon = installation.start();
-    eventually("the log says it", || {
+    eventually("the log line", || {
         installation.log().contains("lacks SELECT on the table")
     });
-    let visit = examine(&installation);
+    let examination = examine(&installation);
     for table in ["sales_invoice", "store_group"] {
         let grant = format!("GRANT SELECT ON `{}`.`{table}` TO '{user}'@'%';", database.name());
-        visit.finds("source.schema", "problem", &["lacks SELECT", table], &[&grant]);
+        examination.finds("source.schema", "problem", &["lacks SELECT", table], &[&grant]);
         database.execute(&grant).await;
     }
-    let mended = examine(&installation);
-    mended.finds("source.schema", "ok", &[], &[]);
-    mended.finds(
+    let fixed = examine(&installation);
+    fixed.finds("source.schema", "ok", &[], &[]);
+    fixed.finds(
         "source.schema",
         "note",
         &["eav_attribute", "returned items are not sent"],
         &[],
     );
-    mended.finds("source.reachable", "ok", &["MariaDB"], &[]);
-    mended.finds("clock.database", "ok", &["agrees"], &[]);
+    fixed.finds("source.reachable", "ok", &["MariaDB"], &[]);
+    fixed.finds("clock.database", "ok", &["agrees"], &[]);
     assert_eq!(daemon.stop(), Some(0));
 }
 
@@ -107,7 +107,7 @@ async fn a_trigger_that_was_dropped_is_named() {
     let daemon = installation.start();
     eventually("capture begins", || {
         installation
-            .look(|reader| reader.source_cursors())
+            .read_store(|reader| reader.source_cursors())
             .flatten()
             .is_some()
     });
@@ -115,8 +115,8 @@ async fn a_trigger_that_was_dropped_is_named() {
     database
         .execute("DROP TRIGGER trg_orderfeed_sales_order_after_update")
         .await;
-    let visit = examine(&installation);
-    visit.finds(
+    let examination = examine(&installation);
+    examination.finds(
         "source.capture",
         "problem",
         &["missing: trg_orderfeed_sales_order_after_update"],
@@ -127,7 +127,7 @@ async fn a_trigger_that_was_dropped_is_named() {
 
 /// With exactly the documented grants, the daemon's account cannot see triggers at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn triggers_that_the_account_may_not_see_are_missed_by_their_effect() {
+async fn missing_triggers_are_detected_by_their_effect_without_the_right_to_see_them() {
     let database = shop(5).await;
     let triggers = "capture = \"triggers\"\n";
     let installer = database.trigger_account("orderfeed_log").await;
@@ -176,7 +176,7 @@ async fn triggers_that_the_account_may_not_see_are_missed_by_their_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn positions_astray_and_another_database_are_told() {
+async fn wrong_positions_and_another_database_are_reported() {
     let database = shop(5).await;
     let user = database.read_only_account().await;
     let installation = installed(&database, &user, "");
@@ -207,12 +207,12 @@ async fn positions_astray_and_another_database_are_told() {
 }
 
 #[test]
-fn an_embedded_source_is_looked_at_without_mending_it() {
-    let house = ShopHouse::new(EDGE, 3);
-    let logs = |house: &ShopHouse| house.sql().table_exists(None, "orderfeed_log").unwrap();
-    let before = logs(&house);
-    let visit = examine(&house.installation);
-    visit.finds("source.reachable", "ok", &["SQLite"], &[]);
-    visit.finds("source.capture", "problem", &["missing"], &["triggers install"]);
-    assert_eq!(logs(&house), before, "looking installs nothing");
+fn an_embedded_source_is_inspected_without_repairing_it() {
+    let fixture = ShopFixture::new(EDGE, 3);
+    let logs = |fixture: &ShopFixture| fixture.sql().table_exists(None, "orderfeed_log").unwrap();
+    let before = logs(&fixture);
+    let examination = examine(&fixture.installation);
+    examination.finds("source.reachable", "ok", &["SQLite"], &[]);
+    examination.finds("source.capture", "problem", &["missing"], &["triggers install"]);
+    assert_eq!(logs(&fixture), before, "checking installs nothing");
 }

@@ -6,10 +6,10 @@ use std::process::{Child, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
-fn watching(house: &ShopHouse, args: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
-    let mut child = house
+fn watching(fixture: &ShopFixture, args: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
+    let mut child = fixture
         .installation
         .command(args)
         .stdin(Stdio::null())
@@ -26,17 +26,17 @@ fn end(mut child: Child, signal: Signal) -> Option<i32> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pipe_gets_one_picture_after_the_other_and_ctrl_c_is_a_good_end() {
+async fn a_pipe_gets_one_snapshot_after_another_and_ctrl_c_ends_with_0() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 3);
-    let none = house.installation.run(&["status", "--watch", "0.2"]);
+    let fixture = ShopFixture::new(&edge.server_url(), 3);
+    let none = fixture.installation.run(&["status", "--watch", "0.2"]);
     assert_eq!(
         none.code,
         Some(69),
         "without a store there is nothing to watch: {none:?}"
     );
-    let daemon = house.installation.start_and_wait();
-    let (child, mut lines) = watching(&house, &["status", "--watch", "0.2"]);
+    let daemon = fixture.installation.start_and_wait();
+    let (child, mut lines) = watching(&fixture, &["status", "--watch", "0.2"]);
     let blocks = lines
         .by_ref()
         .filter(|line| line.starts_with("Taken at"))
@@ -44,7 +44,7 @@ async fn a_pipe_gets_one_picture_after_the_other_and_ctrl_c_is_a_good_end() {
         .count();
     assert_eq!(blocks, 3);
     assert_eq!(end(child, Signal::INT), Some(0));
-    let (child, mut lines) = watching(&house, &["status", "--json", "--watch", "0.2"]);
+    let (child, mut lines) = watching(&fixture, &["status", "--json", "--watch", "0.2"]);
     for _ in 0..2 {
         let one: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
         assert_eq!(one["version"], 1);
@@ -54,7 +54,7 @@ async fn a_pipe_gets_one_picture_after_the_other_and_ctrl_c_is_a_good_end() {
     assert!(lines.any(|line| line.contains("\"running\":false")));
     assert_eq!(end(child, Signal::TERM), Some(0));
     for wrong in ["0", "soon", "-1"] {
-        let refused = house.installation.run(&["status", &format!("--watch={wrong}")]);
+        let refused = fixture.installation.run(&["status", &format!("--watch={wrong}")]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
     }
 }

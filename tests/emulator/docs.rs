@@ -11,7 +11,7 @@ fn example(language: &str) -> &'static str {
 }
 
 #[test]
-fn the_example_configuration_is_one() {
+fn the_example_configuration_is_valid() {
     let config: EmulatorConfig = toml::from_str(example("toml")).unwrap();
     assert_eq!(config.clients["my-client"].secret, "any-text");
     assert_eq!(config.faults.unwrap().seed, 7);
@@ -21,6 +21,6 @@ fn the_example_configuration_is_one() {
 async fn every_step_of_the_script_reference_is_accepted() {
     let steps: Vec<FaultStep> = serde_json::from_str(example("json")).unwrap();
     assert!(steps.len() > 20);
-    let rig = crate::emulator::rig::Rig::start().await;
-    rig.emulator.script(steps).unwrap();
+    let fixture = crate::emulator::fixture::Fixture::start().await;
+    fixture.emulator.script(steps).unwrap();
 }

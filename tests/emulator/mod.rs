@@ -4,7 +4,7 @@
 mod control;
 mod docs;
 mod faults;
+mod fixture;
 mod ledger;
 mod others;
-mod rig;
 mod rules;

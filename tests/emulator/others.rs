@@ -5,11 +5,11 @@ use orderfeed_emulator::{
 };
 use serde_json::{Value, json};
 
-use crate::emulator::rig::{Got, HASH, Rig, event, got, ids};
+use crate::emulator::fixture::{Fixture, Got, HASH, event, got, ids};
 
-async fn token(rig: &Rig, path: &str, form: &str) -> Got {
-    let url = format!("{}{path}", rig.emulator.server_url());
-    let request = rig
+async fn token(fixture: &Fixture, path: &str, form: &str) -> Got {
+    let url = format!("{}{path}", fixture.emulator.server_url());
+    let request = fixture
         .client
         .post(url)
         .header("content-type", "application/x-www-form-urlencoded");
@@ -22,10 +22,10 @@ fn form(client: &str, secret: &str, scope: &str) -> String {
 
 #[tokio::test]
 async fn a_token_is_issued_for_client_credentials_and_opens_the_edge() {
-    let rig = Rig::with(|config| config.required_scopes = vec!["session".into()]).await;
+    let fixture = Fixture::with(|config| config.required_scopes = vec!["session".into()]).await;
     for path in ["/ims/token/v3", "/ims/token/v2"] {
         let issued = token(
-            &rig,
+            &fixture,
             path,
             &form(DEFAULT_CLIENT, DEFAULT_SECRET, "openid,session"),
         )
@@ -36,7 +36,10 @@ async fn a_token_is_issued_for_client_credentials_and_opens_the_edge() {
             (&json!("bearer"), &json!(86_399))
         );
         let bearer = format!("Bearer {}", issued.json()["access_token"].as_str().unwrap());
-        let request = rig.client.post(rig.collect_url()).header("authorization", bearer);
+        let request = fixture
+            .client
+            .post(fixture.collect_url())
+            .header("authorization", bearer);
         let request = request
             .header("x-api-key", DEFAULT_CLIENT)
             .header("x-gw-ims-org-id", DEFAULT_ORG);
@@ -47,12 +50,12 @@ async fn a_token_is_issued_for_client_credentials_and_opens_the_edge() {
         .unwrap();
         assert_eq!(sent.status, 202);
     }
-    assert_eq!(rig.emulator.totals().tokens_issued, 2);
+    assert_eq!(fixture.emulator.totals().tokens_issued, 2);
 }
 
 #[tokio::test]
 async fn wrong_credentials_and_scopes_are_refused_as_oauth_does() {
-    let rig = Rig::with(|config| {
+    let fixture = Fixture::with(|config| {
         config.clients.insert(
             "narrow".into(),
             ClientConfig {
@@ -68,7 +71,7 @@ async fn wrong_credentials_and_scopes_are_refused_as_oauth_does() {
         (form("narrow", DEFAULT_SECRET, "openid,session"), "invalid_scope"),
         ("grant_type=password".to_owned(), "unsupported_grant_type"),
     ] {
-        let refused = token(&rig, "/ims/token/v3", &form).await;
+        let refused = token(&fixture, "/ims/token/v3", &form).await;
         assert_eq!(
             (refused.status, refused.json()["error"].as_str()),
             (400, Some(error))
@@ -78,27 +81,27 @@ async fn wrong_credentials_and_scopes_are_refused_as_oauth_does() {
 
 #[tokio::test]
 async fn a_client_that_fetches_too_many_tokens_is_throttled() {
-    let rig = Rig::with(|config| config.tokens_per_minute = 1).await;
+    let fixture = Fixture::with(|config| config.tokens_per_minute = 1).await;
     let form = form(DEFAULT_CLIENT, DEFAULT_SECRET, "");
-    assert_eq!(token(&rig, "/ims/token/v3", &form).await.status, 200);
-    let throttled = token(&rig, "/ims/token/v3", &form).await;
+    assert_eq!(token(&fixture, "/ims/token/v3", &form).await.status, 200);
+    let throttled = token(&fixture, "/ims/token/v3", &form).await;
     assert_eq!((throttled.status, throttled.text.as_str()), (429, "{}"));
     assert!(throttled.header("retry-after").is_some());
 }
 
 #[tokio::test]
-async fn a_consent_of_no_makes_later_events_ignored_until_a_yes() {
-    let rig = Rig::start().await;
+async fn an_opt_out_makes_later_events_ignored_until_an_opt_in() {
+    let fixture = Fixture::start().await;
     let path = format!("/ee/v1/privacy/set-consent?configId={DEFAULT_DATASTREAM}");
     let consent = |val: &str| {
         json!({ "identityMap": { "Email_LC_SHA256": [{ "id": HASH }] },
             "consent": [{ "standard": "Adobe", "version": "2.0", "value": { "collect": { "val": val } } }] })
         .to_string()
     };
-    assert_eq!(rig.server(&path, consent("n")).await.status, 200);
-    assert!(rig.collect(ids(&["a"])).await.json()["warnings"].is_array());
-    assert_eq!(rig.server(&path, consent("y")).await.status, 200);
-    assert!(rig.collect(ids(&["b"])).await.json()["warnings"].is_null());
+    assert_eq!(fixture.server(&path, consent("n")).await.status, 200);
+    assert!(fixture.collect(ids(&["a"])).await.json()["warnings"].is_array());
+    assert_eq!(fixture.server(&path, consent("y")).await.status, 200);
+    assert!(fixture.collect(ids(&["b"])).await.json()["warnings"].is_null());
 
     for (body, code) in [
         ("{}".to_owned(), "0103-400"),
@@ -106,7 +109,7 @@ async fn a_consent_of_no_makes_later_events_ignored_until_a_yes() {
         (consent("n").replace("\"2.0\"", "\"3.0\""), "0104-422"),
         ("{".to_owned(), "0101-400"),
     ] {
-        assert_eq!(rig.server(&path, body).await.code(), code);
+        assert_eq!(fixture.server(&path, body).await.code(), code);
     }
 }
 
@@ -120,7 +123,7 @@ fn message(id: &str) -> Value {
 
 #[tokio::test]
 async fn an_inlet_takes_one_message_or_answers_each_of_many() {
-    let rig = Rig::with(|config| {
+    let fixture = Fixture::with(|config| {
         config.inlets.insert("in".into(), InletConfig::default());
         config.inlets.insert(
             "locked".into(),
@@ -131,14 +134,14 @@ async fn an_inlet_takes_one_message_or_answers_each_of_many() {
         );
     })
     .await;
-    let single = rig.server("/collection/in", message("a").to_string()).await;
+    let single = fixture.server("/collection/in", message("a").to_string()).await;
     assert_eq!(single.status, 200);
     assert_eq!(single.json()["inletId"], "in");
     assert_eq!(single.json()["syncValidation"]["skipped"], true);
 
     let mut strange = message("c");
     strange["body"]["xdmMeta"]["schemaRef"]["id"] = json!("another");
-    let many = rig
+    let many = fixture
         .server(
             "/collection/batch/in",
             json!({ "messages": [message("b"), strange] }).to_string(),
@@ -154,42 +157,46 @@ async fn an_inlet_takes_one_message_or_answers_each_of_many() {
             .unwrap()
             .contains("unknown xdm format")
     );
-    assert_eq!(rig.emulator.unique_ids(), 2);
+    assert_eq!(fixture.emulator.unique_ids(), 2);
 
     assert_eq!(
-        rig.server("/collection/nowhere", message("a").to_string())
+        fixture
+            .server("/collection/nowhere", message("a").to_string())
             .await
             .status,
         400
     );
     assert_eq!(
-        rig.server("/collection/in", "x".repeat((1 << 20) + 1))
+        fixture
+            .server("/collection/in", "x".repeat((1 << 20) + 1))
             .await
             .status,
         413
     );
     assert_eq!(
-        rig.server("/collection/in?syncValidation=true", message("a").to_string())
+        fixture
+            .server("/collection/in?syncValidation=true", message("a").to_string())
             .await
             .status,
         501
     );
     assert_eq!(
-        rig.server("/collection/locked", message("a").to_string())
+        fixture
+            .server("/collection/locked", message("a").to_string())
             .await
             .status,
         200
     );
-    let url = format!("{}/collection/locked", rig.emulator.server_url());
+    let url = format!("{}/collection/locked", fixture.emulator.server_url());
     assert_eq!(
-        got(rig.client.post(&url).body(message("a").to_string()))
+        got(fixture.client.post(&url).body(message("a").to_string()))
             .await
             .unwrap()
             .status,
         401
     );
-    rig.emulator.expire_tokens();
-    let stale = rig
+    fixture.emulator.expire_tokens();
+    let stale = fixture
         .client
         .post(&url)
         .header("authorization", "Bearer nobody")

@@ -3,20 +3,20 @@
 use orderfeed_emulator::{Access, DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig};
 use serde_json::{Value, json};
 
-use crate::emulator::rig::{Rig, batch, event, got, ids};
+use crate::emulator::fixture::{Fixture, batch, event, got, ids};
 
 #[tokio::test]
 async fn an_accepted_batch_is_answered_202_and_recorded() {
-    let rig = Rig::start().await;
-    let url = format!("{}&requestId=708e4f90", rig.collect_url());
-    let answer = got(rig.post(&url).body(ids(&["a", "b"]))).await.unwrap();
+    let fixture = Fixture::start().await;
+    let url = format!("{}&requestId=708e4f90", fixture.collect_url());
+    let answer = got(fixture.post(&url).body(ids(&["a", "b"]))).await.unwrap();
     assert_eq!(answer.status, 202);
     let request_id = answer.json()["requestId"].as_str().unwrap().to_owned();
     assert!(request_id.starts_with("708e4f90-") && request_id.len() == "708e4f90-".len() + 16);
     assert_eq!(answer.header("x-request-id"), Some(request_id.as_str()));
     assert_eq!(answer.header("x-adobe-edge"), Some("or2;35"));
 
-    let events = rig.emulator.events();
+    let events = fixture.emulator.events();
     assert_eq!(
         events.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(),
         ["a", "b"]
@@ -24,14 +24,14 @@ async fn an_accepted_batch_is_answered_202_and_recorded() {
     assert_eq!(events[0].purchase_id.as_deref(), Some("000000042"));
     assert_eq!(events[0].datastream, DEFAULT_DATASTREAM);
     assert_eq!(events[1].request_id, request_id);
-    let request = &rig.emulator.requests()[0];
+    let request = &fixture.emulator.requests()[0];
     assert_eq!((request.status, request.n_events, request.ru), (202, 2, 1));
     assert_eq!(request.auth_client.as_deref(), Some(DEFAULT_CLIENT));
 }
 
 #[tokio::test]
 async fn each_endpoint_answers_in_its_own_way() {
-    let rig = Rig::start().await;
+    let fixture = Fixture::start().await;
     let one = json!({ "event": event("i") }).to_string();
     for (path, body, status) in [
         ("/ee/irl1/v2/collect?datastreamId=", ids(&["a"]), 202),
@@ -41,16 +41,16 @@ async fn each_endpoint_answers_in_its_own_way() {
         ("/ee/v1/interact?configId=", ids(&["e"]), 200),
         ("/ee/v2/interact?datastreamId=", one.clone(), 200),
     ] {
-        let answer = rig.server(&format!("{path}{DEFAULT_DATASTREAM}"), body).await;
+        let answer = fixture.server(&format!("{path}{DEFAULT_DATASTREAM}"), body).await;
         assert_eq!(answer.status, status, "{path} {}", answer.text);
         assert_eq!(answer.text.is_empty(), status == 204, "{path}");
         if status == 200 {
             assert_eq!(answer.json()["handle"][0]["type"], "locationHint:result");
         }
     }
-    assert_eq!(rig.emulator.unique_ids(), 6);
-    assert_eq!(rig.emulator.totals().silent_requests, 1);
-    let batch_to_interact = rig
+    assert_eq!(fixture.emulator.unique_ids(), 6);
+    assert_eq!(fixture.emulator.totals().silent_requests, 1);
+    let batch_to_interact = fixture
         .server(
             &format!("/ee/v2/interact?datastreamId={DEFAULT_DATASTREAM}"),
             ids(&["x"]),
@@ -61,7 +61,7 @@ async fn each_endpoint_answers_in_its_own_way() {
 
 #[tokio::test]
 async fn v1_takes_an_identity_beside_the_events() {
-    let rig = Rig::start().await;
+    let fixture = Fixture::start().await;
     let mut bare = event("a");
     let map = bare["xdm"]
         .as_object_mut()
@@ -69,7 +69,7 @@ async fn v1_takes_an_identity_beside_the_events() {
         .remove("identityMap")
         .unwrap();
     let body = json!({ "xdm": { "identityMap": map }, "events": [bare] }).to_string();
-    let answer = rig
+    let answer = fixture
         .server(&format!("/ee/v1/collect?configId={DEFAULT_DATASTREAM}"), body)
         .await;
     assert_eq!(answer.status, 204, "{}", answer.text);
@@ -77,10 +77,10 @@ async fn v1_takes_an_identity_beside_the_events() {
 
 #[tokio::test]
 async fn other_paths_and_methods_are_refused_in_plain_text() {
-    let rig = Rig::start().await;
-    assert_eq!(rig.server("/v2/collect", "{}").await.status, 404);
-    assert_eq!(rig.server("/__mock/ledger", "{}").await.status, 404);
-    let answer = got(rig.client.get(rig.collect_url())).await.unwrap();
+    let fixture = Fixture::start().await;
+    assert_eq!(fixture.server("/v2/collect", "{}").await.status, 404);
+    assert_eq!(fixture.server("/__mock/ledger", "{}").await.status, 404);
+    let answer = got(fixture.client.get(fixture.collect_url())).await.unwrap();
     assert_eq!(
         (answer.status, answer.header("content-type")),
         (405, Some("text/plain"))
@@ -89,7 +89,7 @@ async fn other_paths_and_methods_are_refused_in_plain_text() {
 
 #[tokio::test]
 async fn a_refused_request_names_the_code_and_records_nothing() {
-    let rig = Rig::with(|config| {
+    let fixture = Fixture::with(|config| {
         config.max_bytes = 3000;
         config.datastreams.insert(
             "off".into(),
@@ -152,7 +152,7 @@ async fn a_refused_request_names_the_code_and_records_nothing() {
             "0304-400",
         ),
     ] {
-        let answer = rig
+        let answer = fixture
             .server(&format!("/ee/v2/collect?datastreamId={datastream}"), body)
             .await;
         assert_eq!(answer.code(), code, "{}", answer.text);
@@ -164,7 +164,7 @@ async fn a_refused_request_names_the_code_and_records_nothing() {
         );
     }
     assert_eq!(
-        rig.emulator.unique_ids(),
+        fixture.emulator.unique_ids(),
         0,
         "a batch with one bad event is refused whole"
     );
@@ -172,9 +172,9 @@ async fn a_refused_request_names_the_code_and_records_nothing() {
 
 #[tokio::test]
 async fn content_types_are_checked_before_the_body() {
-    let rig = Rig::start().await;
+    let fixture = Fixture::start().await;
     let send = |content_type: Option<&'static str>| {
-        let mut request = rig.client.post(rig.collect_url()).body("");
+        let mut request = fixture.client.post(fixture.collect_url()).body("");
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
@@ -188,7 +188,7 @@ async fn content_types_are_checked_before_the_body() {
 
 #[tokio::test]
 async fn the_server_host_asks_for_a_token_that_fits() {
-    let rig = Rig::with(|config| {
+    let fixture = Fixture::with(|config| {
         let other = DatastreamConfig {
             sandbox: "dev".into(),
             ..DatastreamConfig::default()
@@ -196,11 +196,11 @@ async fn the_server_host_asks_for_a_token_that_fits() {
         config.datastreams.insert("dev".into(), other);
     })
     .await;
-    let token = rig.emulator.issue_token(DEFAULT_CLIENT).unwrap();
+    let token = fixture.emulator.issue_token(DEFAULT_CLIENT).unwrap();
     let send = |token: &str, key: &str, org: &str| {
-        let request = rig
+        let request = fixture
             .client
-            .post(rig.collect_url())
+            .post(fixture.collect_url())
             .header("content-type", "application/json")
             .body(ids(&["a"]));
         let request = if token.is_empty() {
@@ -250,7 +250,8 @@ async fn the_server_host_asks_for_a_token_that_fits() {
         "0504-401"
     );
     assert_eq!(
-        rig.server("/ee/v2/collect?datastreamId=dev", ids(&["a"]))
+        fixture
+            .server("/ee/v2/collect?datastreamId=dev", ids(&["a"]))
             .await
             .code(),
         "0506-401"
@@ -260,15 +261,19 @@ async fn the_server_host_asks_for_a_token_that_fits() {
         202
     );
 
-    rig.emulator.set_clock(rig.emulator.now().plus_millis(86_399_000));
+    fixture
+        .emulator
+        .set_clock(fixture.emulator.now().plus_millis(86_399_000));
     assert_eq!(
         send(&bearer, DEFAULT_CLIENT, DEFAULT_ORG).await.unwrap().code(),
         "0503-401"
     );
-    rig.emulator
+    fixture
+        .emulator
         .configure(|config| config.required_scopes = vec!["acp.foundation".into()]);
-    rig.emulator
-        .set_clock(rig.emulator.now().plus_millis(-86_399_000));
+    fixture
+        .emulator
+        .set_clock(fixture.emulator.now().plus_millis(-86_399_000));
     assert_eq!(
         send(&bearer, DEFAULT_CLIENT, DEFAULT_ORG).await.unwrap().code(),
         "0505-401"
@@ -277,8 +282,8 @@ async fn the_server_host_asks_for_a_token_that_fits() {
 
 #[tokio::test]
 async fn the_edge_host_asks_for_a_token_only_where_the_datastream_does() {
-    let rig = Rig::start().await;
-    rig.emulator.add_datastream(
+    let fixture = Fixture::start().await;
+    fixture.emulator.add_datastream(
         "auth",
         DatastreamConfig {
             access: Access::Authenticated,
@@ -288,9 +293,9 @@ async fn the_edge_host_asks_for_a_token_only_where_the_datastream_does() {
     for (datastream, status) in [(DEFAULT_DATASTREAM, 202), ("auth", 401)] {
         let url = format!(
             "{}/ee/v2/collect?datastreamId={datastream}",
-            rig.emulator.edge_url()
+            fixture.emulator.edge_url()
         );
-        let request = rig
+        let request = fixture
             .client
             .post(url)
             .header("content-type", "application/json")
@@ -300,40 +305,42 @@ async fn the_edge_host_asks_for_a_token_only_where_the_datastream_does() {
 }
 
 #[tokio::test]
-async fn an_organization_that_spent_its_units_is_told_to_wait() {
-    let rig = Rig::with(|config| config.ru_per_s = 2).await;
+async fn an_organization_over_its_quota_gets_429_and_a_retry_after() {
+    let fixture = Fixture::with(|config| config.ru_per_s = 2).await;
     for id in ["a", "b"] {
-        assert_eq!(rig.collect(ids(&[id])).await.status, 202);
+        assert_eq!(fixture.collect(ids(&[id])).await.status, 202);
     }
-    let refused = rig.collect(ids(&["c"])).await;
+    let refused = fixture.collect(ids(&["c"])).await;
     assert_eq!(
         (refused.status, refused.text.as_str()),
         (429, "Too Many Requests")
     );
     assert_eq!(refused.header("retry-after"), Some("1"));
-    assert_eq!(rig.collect(ids(&["c"])).await.status, 429);
+    assert_eq!(fixture.collect(ids(&["c"])).await.status, 429);
     assert_eq!(
-        rig.emulator.early_requests().len(),
+        fixture.emulator.early_requests().len(),
         1,
         "the second one came within the pause"
     );
-    rig.emulator.set_clock(rig.emulator.now().plus_millis(1000));
-    assert_eq!(rig.collect(ids(&["c"])).await.status, 202);
-    assert_eq!(rig.emulator.early_requests().len(), 1);
+    fixture
+        .emulator
+        .set_clock(fixture.emulator.now().plus_millis(1000));
+    assert_eq!(fixture.collect(ids(&["c"])).await.status, 202);
+    assert_eq!(fixture.emulator.early_requests().len(), 1);
 }
 
 #[tokio::test]
 async fn events_without_consent_are_ignored_with_a_warning_unless_silent_hides_it() {
-    let rig = Rig::with(|config| config.opted_out_ids = vec!["out".into()]).await;
+    let fixture = Fixture::with(|config| config.opted_out_ids = vec!["out".into()]).await;
     let mut opted_out = event("b");
     opted_out["xdm"]["identityMap"] = json!({ "CRMID": [{ "id": "out", "primary": true }] });
     let body = batch(&[event("a"), opted_out]);
-    let answer = rig.collect(body.clone()).await;
+    let answer = fixture.collect(body.clone()).await;
     assert_eq!(answer.status, 202);
     let warning = &answer.json()["warnings"][0];
     assert!(warning["type"].as_str().unwrap().ends_with("EXEG-0301-200"));
     assert_eq!(warning["report"]["eventIndex"], 1);
-    let statuses: Vec<_> = rig
+    let statuses: Vec<_> = fixture
         .emulator
         .events()
         .iter()
@@ -341,7 +348,7 @@ async fn events_without_consent_are_ignored_with_a_warning_unless_silent_hides_i
         .collect();
     assert_eq!(statuses, ["recorded", "ignored"]);
 
-    let silent = rig
+    let silent = fixture
         .server(
             &format!("/ee/v2/collect?silent=true&datastreamId={DEFAULT_DATASTREAM}"),
             body,
@@ -352,7 +359,7 @@ async fn events_without_consent_are_ignored_with_a_warning_unless_silent_hides_i
 
 #[tokio::test]
 async fn strict_mode_accepts_a_bad_event_and_marks_it_failed() {
-    let rig = Rig::with(|config| config.strict_xdm = true).await;
+    let fixture = Fixture::with(|config| config.strict_xdm = true).await;
     let mut unknown = event("unknown-key");
     unknown["xdm"]["commerce"]["refunds"] = json!([]);
     let mut future = event("future");
@@ -360,12 +367,13 @@ async fn strict_mode_accepts_a_bad_event_and_marks_it_failed() {
     let mut large = event("large");
     large["xdm"]["commerce"]["promotionID"] = json!("x".repeat(11_000));
     assert_eq!(
-        rig.collect(batch(&[event("good"), unknown, future, large]))
+        fixture
+            .collect(batch(&[event("good"), unknown, future, large]))
             .await
             .status,
         202
     );
-    let rows = rig.emulator.events();
+    let rows = fixture.emulator.events();
     let statuses: Vec<_> = rows
         .iter()
         .map(|row| serde_json::to_value(row.status).unwrap())

@@ -83,7 +83,7 @@ fn refused(errors: &ConfigErrors, text: &str) {
             }
             Origin::File(path) => assert!(path.is_absolute()),
             Origin::Env(name) => assert!(!name.is_empty()),
-            Origin::Defaults => panic!("what is shipped is right: {problem}"),
+            Origin::Defaults => panic!("a shipped file is wrong: {problem}"),
         }
     }
     assert!(errors.to_string().lines().count() <= 12, "at most a dozen lines");
@@ -102,6 +102,6 @@ fn tells_no_secret(said: &str, text: &str) {
     let several_lines = text.contains("\"\"\"") || text.contains("'''") || text.contains('\r');
     let only_secret = text.split('\n').filter(|line| line.contains(MARK)).all(is_secret);
     if only_secret && !several_lines {
-        assert!(!said.contains(MARK), "a secret is told: {said}");
+        assert!(!said.contains(MARK), "a secret is printed: {said}");
     }
 }

@@ -56,7 +56,7 @@ fn forward(expr: &CronExpr, zone: Tz, from: UtcMillis) -> Vec<UtcMillis> {
             break;
         };
         assert!(next > at, "{expr} in {zone}: {next} follows {at}");
-        assert_eq!(next.0 % 1000, 0, "{expr} in {zone}: slots lie on whole seconds");
+        assert_eq!(next.0 % 1000, 0, "{expr} in {zone}: slots are whole seconds");
         slots.push(next);
         at = next;
     }

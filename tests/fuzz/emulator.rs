@@ -38,7 +38,7 @@ const TYPES: [&str; 3] = [
     "text/plain",
 ];
 
-struct Rig {
+struct Fixture {
     emulator: EmulatorHandle,
     config: EmulatorConfig,
     token: String,
@@ -47,7 +47,7 @@ struct Rig {
 }
 
 thread_local! {
-    static RIG: OnceCell<Rig> = const { OnceCell::new() };
+    static RIG: OnceCell<Fixture> = const { OnceCell::new() };
 }
 
 pub fn check(data: &[u8]) {
@@ -56,27 +56,27 @@ pub fn check(data: &[u8]) {
 
 /// Returns the answer of the emulator.
 pub fn answer(data: &[u8]) -> Vec<u8> {
-    RIG.with(|rig| {
-        let rig = rig.get_or_init(Rig::start);
+    RIG.with(|fixture| {
+        let fixture = fixture.get_or_init(Fixture::start);
         let mut feed = Feed::new(data);
         let side = feed.byte() % 8;
-        let request = rig.request(side, &mut feed);
-        let answer = rig.runtime.block_on(async {
-            tokio::time::timeout(Duration::from_secs(20), rig.converse(side, &request))
+        let request = fixture.request(side, &mut feed);
+        let answer = fixture.runtime.block_on(async {
+            tokio::time::timeout(Duration::from_secs(20), fixture.converse(side, &request))
                 .await
-                .expect("a conversation ends")
+                .expect("an exchange ends")
         });
         assert!(
             answer.is_empty() || answer.starts_with(b"HTTP/1."),
             "{}",
             String::from_utf8_lossy(&answer)
         );
-        rig.restore();
+        fixture.restore();
         answer
     })
 }
 
-impl Rig {
+impl Fixture {
     fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

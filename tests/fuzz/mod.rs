@@ -108,7 +108,7 @@ fn two(len: usize, dice: &mut Rng) -> (usize, usize) {
 }
 
 #[test]
-fn any_rows_become_events_that_can_be_sent_or_a_reason() {
+fn any_rows_become_valid_events_or_an_error() {
     replay("orders", 60, orders::check);
 }
 
@@ -134,17 +134,17 @@ fn any_retry_after_is_a_pause_of_an_hour_at_most_or_none() {
 }
 
 #[test]
-fn any_configuration_is_in_force_or_refused_with_its_places_and_without_secrets() {
+fn any_configuration_is_valid_or_refused_with_places_and_without_secrets() {
     replay("configuration", MUTATIONS, configuration::check);
 }
 
 #[test]
-fn any_cron_expression_goes_forward_or_is_refused() {
+fn any_cron_expression_moves_forward_or_is_refused() {
     replay("cron", MUTATIONS, cron::check);
 }
 
 #[test]
-fn any_request_to_the_emulator_is_answered_or_hung_up_on() {
+fn any_request_to_the_emulator_is_answered_or_its_connection_closed() {
     replay("emulator", MUTATIONS, emulator::check);
 }
 
@@ -154,6 +154,6 @@ fn any_damage_of_a_batch_is_an_error() {
 }
 
 #[test]
-fn any_command_line_is_a_command_or_a_complaint() {
+fn any_command_line_is_a_command_or_an_error() {
     replay("command_line", 10, command_line::check);
 }

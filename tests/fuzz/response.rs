@@ -46,14 +46,14 @@ pub fn check(data: &[u8]) {
     match decision {
         Decision::Delivered(accepted) => yes_is_sound(&accepted, &shape),
         Decision::Split(split, refused) => {
-            assert!(shape.events > 1, "one event cannot be sent in halves");
+            assert!(shape.events > 1, "a single event cannot be split");
             if let Split::Bytes { max: Some(max) } = split {
                 assert!(max >= 1024, "nothing could be sent within {max} bytes");
             }
             words_are_bounded(&refused);
         }
         Decision::Park(refused) => {
-            assert_eq!(shape.events, 1, "only an event that is alone may be given up");
+            assert_eq!(shape.events, 1, "only a single event may be refused");
             words_are_bounded(&refused);
         }
         Decision::Retry(retry) => pause_is_bounded(&retry),

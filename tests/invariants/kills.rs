@@ -11,7 +11,7 @@ use orderfeed_emulator::{EmulatorHandle, FaultStep};
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// Asserts the invariants of a snapshot of the store, which must hold during any write. Returns `None` while there is
 /// no store.
@@ -44,21 +44,24 @@ fn check_snapshot(store: &Path) -> Option<(i64, i64)> {
         "events are there without their bytes"
     );
     let backfilled = count("SELECT coalesce(max(done), 0) FROM walk").unwrap();
-    assert_eq!(backfilled, orders, "the walk's position and its feed rows differ");
+    assert_eq!(
+        backfilled, orders,
+        "the backfill's position and its feed rows differ"
+    );
     Some((orders, backfilled))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_snapshot_of_the_store_is_whole_and_kills_lose_nothing() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 900);
-    house.installation.layer("small", "[index]\nbatch_size = 15\n");
-    let store = house.installation.path("orderfeed.db");
-    let expected = house.expected();
+    let fixture = ShopFixture::new(&edge.server_url(), 900);
+    fixture.installation.layer("small", "[index]\nbatch_size = 15\n");
+    let store = fixture.installation.path("orderfeed.db");
+    let expected = fixture.expected();
     let mut random = fastrand::Rng::with_seed(4);
     let mut seen = BTreeSet::new();
     for _ in 0..8 {
-        let daemon = house.installation.start_and_wait();
+        let daemon = fixture.installation.start_and_wait();
         let until = Instant::now() + Duration::from_millis(random.u64(550..900));
         while Instant::now() < until {
             seen.extend(check_snapshot(&store));
@@ -70,8 +73,8 @@ async fn every_snapshot_of_the_store_is_whole_and_kills_lose_nothing() {
         seen.len() > 5,
         "the snapshots saw too little of the work: {seen:?}"
     );
-    let daemon = house.installation.start_and_wait();
-    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    let daemon = fixture.installation.start_and_wait();
+    eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);
@@ -80,12 +83,12 @@ async fn every_snapshot_of_the_store_is_whole_and_kills_lose_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_delivered_before_the_edge_has_answered() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 120);
-    let expected = house.expected();
+    let fixture = ShopFixture::new(&edge.server_url(), 120);
+    let expected = fixture.expected();
     let delivered = || {
-        let outbox = house
+        let outbox = fixture
             .installation
-            .look(|reader| reader.outbox_by_website())
+            .read_store(|reader| reader.outbox_by_website())
             .unwrap();
         let totals = outbox.iter().flat_map(|website| website.totals.clone());
         totals
@@ -94,7 +97,7 @@ async fn nothing_is_delivered_before_the_edge_has_answered() {
             .sum::<u64>()
     };
     // One request per website. First the edge hangs before it records anything, then after it.
-    house.installation.layer("lanes", "[delivery]\nlanes = 1\n");
+    fixture.installation.layer("lanes", "[delivery]\nlanes = 1\n");
     let websites = Shop::website_codes().len();
     for (round, record) in [(1, false), (2, true)] {
         let times = Some(u32::try_from(websites).unwrap());
@@ -105,9 +108,9 @@ async fn nothing_is_delivered_before_the_edge_has_answered() {
             ..FaultStep::default()
         };
         edge.script(vec![step]).unwrap();
-        let daemon = house.installation.start_and_wait();
+        let daemon = fixture.installation.start_and_wait();
         let indexed = || {
-            house
+            fixture
                 .installation
                 .index()
                 .is_some_and(|index| index.status.as_str() == "valid")
@@ -128,15 +131,15 @@ async fn nothing_is_delivered_before_the_edge_has_answered() {
         assert_eq!(delivered(), 0, "no answer, no delivery");
         daemon.kill();
         assert_eq!(
-            house.installation.pending(),
+            fixture.installation.pending(),
             expected.len() as u64,
             "everything is still to be sent"
         );
     }
     let recorded = edge.totals().events;
     assert!(recorded > 0);
-    let daemon = house.installation.start_and_wait();
-    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    let daemon = fixture.installation.start_and_wait();
+    eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
     assert_eq!(delivered(), expected.len() as u64);
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(
@@ -158,23 +161,23 @@ fn data_requests(edge: &EmulatorHandle) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_and_the_changes_that_it_covers_are_seen_together_or_not_at_all() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 20);
+    let mut fixture = ShopFixture::new(&edge.server_url(), 20);
     // The changelog keeps its rows until the end of the test.
     let kept = "[cron]\nindexer_clean_all_changelogs = \"0 0 1 1 *\"\n";
-    house.installation.layer("kept", kept);
-    let mut daemon = house.installation.start_and_wait();
-    let store = house.installation.path("orderfeed.db");
+    fixture.installation.layer("kept", kept);
+    let mut daemon = fixture.installation.start_and_wait();
+    let store = fixture.installation.path("orderfeed.db");
     // Position of the shop's log at the first capture. Earlier changes belong to the history.
     eventually("the first position", || {
         let position = |reader: &Reader<'_>| reader.source_cursors();
-        house.installation.look(position).flatten().is_some()
+        fixture.installation.read_store(position).flatten().is_some()
     });
-    let shop = house.sql();
+    let shop = fixture.sql();
     shop.execute_batch(REMEMBER).unwrap();
     let mut seen = BTreeSet::new();
     for round in 1..=3 {
         eventually("captures are seen", || {
-            house.act();
+            fixture.act();
             for _ in 0..15 {
                 let (cursor, changes) = cursor_and_changes(&store);
                 assert_eq!(
@@ -187,10 +190,10 @@ async fn a_cursor_and_the_changes_that_it_covers_are_seen_together_or_not_at_all
             seen.len() > 15 * round
         });
         daemon.kill();
-        daemon = house.installation.start_and_wait();
+        daemon = fixture.installation.start_and_wait();
     }
-    let expected = house.expected();
-    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    let expected = fixture.expected();
+    eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);

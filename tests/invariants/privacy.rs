@@ -4,7 +4,7 @@ use orderfeed_emulator::{Emulator, EmulatorConfig, FaultStep};
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// Text in every free column of orders and addresses. It may not appear in any payload or log.
 const MARKER: &str = "mark3r";
@@ -47,8 +47,8 @@ const PERSONAL: [(&str, &[&str]); 3] = [
     ),
 ];
 
-fn mark(house: &ShopHouse) -> usize {
-    let conn = house.sql();
+fn mark(fixture: &ShopFixture) -> usize {
+    let conn = fixture.sql();
     let mut marked = 0;
     for (table, columns) in PERSONAL {
         for column in columns {
@@ -78,17 +78,17 @@ fn mark(house: &ShopHouse) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neither_payloads_nor_the_log_name_a_person_or_a_secret() {
     let address = edge::free_address();
-    let mut house = ShopHouse::new(&format!("http://{address}"), 200);
+    let mut fixture = ShopFixture::new(&format!("http://{address}"), 200);
     assert!(
-        mark(&house) >= 12,
+        mark(&fixture) >= 12,
         "the shop has fewer personal columns than this test knows"
     );
-    house.installation.layer("loud", "[log]\nlevel = \"trace\"\n");
+    fixture.installation.layer("loud", "[log]\nlevel = \"trace\"\n");
     // Provokes as many log messages as possible: the edge starts late, refuses, quotes its input, and asks for new
     // tokens.
-    let daemon = house.installation.start_and_wait();
+    let daemon = fixture.installation.start_and_wait();
     eventually("a complaint", || {
-        house.installation.log().contains("Delivery to the edge failed")
+        fixture.installation.log().contains("Delivery to the edge failed")
     });
     let settings = EmulatorConfig {
         listen_server: address,
@@ -120,19 +120,19 @@ async fn neither_payloads_nor_the_log_name_a_person_or_a_secret() {
     .unwrap();
     eventually("events arrive", || edge.unique_ids() > 50);
     for _ in 0..10 {
-        house.act();
+        fixture.act();
     }
-    mark(&house);
+    mark(&fixture);
     let resync = ["saas:resync", "--feed", "orders", "--force"];
-    let mut said = house.installation.run(&resync);
-    eventually("nothing is left to do", || house.installation.is_settled());
+    let mut said = fixture.installation.run(&resync);
+    eventually("nothing is left to do", || fixture.installation.is_settled());
     for args in [
         &["status", "--json"][..],
         &["config", "show"],
         &["failed", "list"],
         &["cron", "history"],
     ] {
-        let ran = house.installation.run(args);
+        let ran = fixture.installation.run(args);
         said.stdout.push_str(&ran.stdout);
         said.stderr.push_str(&ran.stderr);
     }
@@ -145,7 +145,7 @@ async fn neither_payloads_nor_the_log_name_a_person_or_a_secret() {
         assert!(!body.contains(MARKER), "a payload: {body}");
     }
     edge::assert_promises(&edge);
-    let log = house.installation.log();
+    let log = fixture.installation.log();
     assert!(!log.contains(QUOTED), "the log repeats the edge's words");
     assert!(log.lines().count() > 30);
     for (place, text) in [
@@ -158,7 +158,7 @@ async fn neither_payloads_nor_the_log_name_a_person_or_a_secret() {
             assert_eq!(found, None, "{place} holds {secret:?}");
         }
     }
-    let store = std::fs::read(house.installation.path("orderfeed.db")).unwrap();
+    let store = std::fs::read(fixture.installation.path("orderfeed.db")).unwrap();
     let marked = store
         .windows(MARKER.len())
         .any(|window| window == MARKER.as_bytes());

@@ -2,35 +2,35 @@
 
 use crate::support::daemon::{eventually, say};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changelog_cleaned_to_the_last_row_goes_on_where_it_was() {
+async fn a_changelog_cleaned_to_the_last_row_continues_where_it_was() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 30);
-    let daemon = house.installation.start();
-    let expected = house.expected();
-    eventually("the history", || house.is_served(&edge, expected.len()));
+    let mut fixture = ShopFixture::new(&edge.server_url(), 30);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
+    eventually("the history", || fixture.is_served(&edge, expected.len()));
     for _ in 0..20 {
-        house.act();
+        fixture.act();
     }
-    let expected = house.expected();
-    eventually("the changes", || house.is_served(&edge, expected.len()));
+    let expected = fixture.expected();
+    eventually("the changes", || fixture.is_served(&edge, expected.len()));
     eventually("the changes are captured", || {
-        house.installation.index().is_some_and(|index| index.head > 0)
+        fixture.installation.index().is_some_and(|index| index.head > 0)
     });
-    house
+    fixture
         .installation
         .run(&["cron", "run", "indexer_clean_all_changelogs"])
         .ok();
-    let store = rusqlite::Connection::open(house.installation.path("orderfeed.db")).unwrap();
+    let store = rusqlite::Connection::open(fixture.installation.path("orderfeed.db")).unwrap();
     let count = "SELECT count(*) FROM sales_order_data_exporter_v2_cl";
     assert_eq!(
         store.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(),
         1,
         "the last row marks the version"
     );
-    let before = house.installation.index().unwrap();
+    let before = fixture.installation.index().unwrap();
     assert_eq!(before.version, before.head);
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(
@@ -40,19 +40,19 @@ async fn a_changelog_cleaned_to_the_last_row_goes_on_where_it_was() {
         1,
         "a hand that cleans up"
     );
-    let daemon = house.installation.start_and_wait();
-    let after = house.installation.index().unwrap();
+    let daemon = fixture.installation.start_and_wait();
+    let after = fixture.installation.index().unwrap();
     assert!(
         after.head >= before.head && after.version >= before.version,
         "{before:?} {after:?}"
     );
-    let order = house.place();
-    let expected = house.expected();
+    let order = fixture.place();
+    let expected = fixture.expected();
     assert!(expected.iter().any(|one| one.order_id == order));
     eventually("the order after the cleaning", || {
-        house.is_served(&edge, expected.len())
+        fixture.is_served(&edge, expected.len())
     });
-    let last = house.installation.index().unwrap();
+    let last = fixture.installation.index().unwrap();
     assert!(
         last.head > before.head && last.version == last.head,
         "{before:?} {last:?}"
@@ -69,21 +69,21 @@ const ALLOWANCE_KIB: u64 = 24 * 1024;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_does_not_grow_with_the_backlog() {
     let nobody = format!("http://{}", edge::free_address());
-    let mut house = ShopHouse::new(&nobody, 4_600);
-    let daemon = house.installation.start();
-    let waits = |house: &ShopHouse, events| {
-        let indexed = house
+    let mut fixture = ShopFixture::new(&nobody, 4_600);
+    let daemon = fixture.installation.start();
+    let waits = |fixture: &ShopFixture, events| {
+        let indexed = fixture
             .installation
             .index()
             .is_some_and(|i| i.status.as_str() == "valid" && i.backlog == 0);
-        indexed && house.installation.pending() == events
+        indexed && fixture.installation.pending() == events
     };
-    let first = house.expected().len() as u64;
-    eventually("the history waits in the outbox", || waits(&house, first));
+    let first = fixture.expected().len() as u64;
+    eventually("the history waits in the outbox", || waits(&fixture, first));
     let before = daemon.memory_kib("VmHWM");
-    house.live_through(9_200);
-    let second = house.expected().len() as u64;
-    eventually("three times as much waits", || waits(&house, second));
+    fixture.live_through(9_200);
+    let second = fixture.expected().len() as u64;
+    eventually("three times as much waits", || waits(&fixture, second));
     let after = daemon.memory_kib("VmHWM");
     say(&format!(
         "memory: {before} KiB with {first} events waiting, {after} KiB with {second}"

@@ -6,13 +6,13 @@ use crate::observed::{lines, promtool};
 use crate::support::admin::{self, Page};
 use crate::support::daemon::eventually;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 use crate::support::golden;
 
 const PLAIN: &str = "text/plain; version=0.0.4";
 
-fn page(house: &ShopHouse, path: &str, accept: &str) -> Page {
-    let socket = house.installation.path("admin.sock");
+fn page(fixture: &ShopFixture, path: &str, accept: &str) -> Page {
+    let socket = fixture.installation.path("admin.sock");
     let mut page = None;
     eventually("the admin endpoint answers", || {
         page = admin::get(&socket, path, accept);
@@ -33,38 +33,40 @@ fn sum(metrics: &str, name: &str, labels: &[&str]) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_and_export_lines_tell_what_a_daemon_did_and_the_level_changes_while_it_runs() {
+async fn metrics_and_export_lines_report_a_daemons_work_and_the_level_changes_while_it_runs() {
     let edge = edge::start().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 150);
-    let socket = house.installation.path("admin.sock");
+    let mut fixture = ShopFixture::new(&edge.server_url(), 150);
+    let socket = fixture.installation.path("admin.sock");
     let listen = format!("[admin]\nlisten = \"unix:{}\"\n", socket.display());
-    house.installation.layer("admin", &listen);
-    let daemon = house.installation.start_and_wait();
+    fixture.installation.layer("admin", &listen);
+    let daemon = fixture.installation.start_and_wait();
     eventually("the first sync", || {
-        house.is_served(&edge, house.expected().len())
+        fixture.is_served(&edge, fixture.expected().len())
     });
     let complete = ["state=\"complete\""];
     eventually("its end is seen", || {
-        let metrics = page(&house, "/metrics", "*/*").body;
+        let metrics = page(&fixture, "/metrics", "*/*").body;
         sum(&metrics, "orderfeed_first_sync_state", &complete) >= 2.0
     });
     for _ in 0..20 {
-        house.act();
+        fixture.act();
     }
-    house.place();
-    eventually("the changes", || house.is_served(&edge, house.expected().len()));
+    fixture.place();
+    eventually("the changes", || {
+        fixture.is_served(&edge, fixture.expected().len())
+    });
 
-    let shown = page(&house, "/metrics", "*/*");
+    let shown = page(&fixture, "/metrics", "*/*");
     assert!(
         shown.head.contains("application/openmetrics-text"),
         "{}",
         shown.head
     );
     // The metrics reuse a snapshot of the store for a second.
-    let expected = house.expected().len() as f64;
+    let expected = fixture.expected().len() as f64;
     let mut metrics = String::new();
     eventually("the metrics show every event", || {
-        metrics = page(&house, "/metrics", "*/*").body;
+        metrics = page(&fixture, "/metrics", "*/*").body;
         sum(&metrics, "orderfeed_stored_events", &["outcome=\"delivered\""]) >= expected
     });
     let total = |name: &str, labels: &[&str]| sum(&metrics, name, labels);
@@ -74,22 +76,22 @@ async fn metrics_and_export_lines_tell_what_a_daemon_did_and_the_level_changes_w
     assert!(total("orderfeed_event_latency_seconds_count", &["website="]) >= 1.0);
     assert!(total("orderfeed_request_duration_seconds_count", &[]) >= 1.0);
 
-    let plain = page(&house, "/metrics", PLAIN);
+    let plain = page(&fixture, "/metrics", PLAIN);
     assert!(plain.head.contains(PLAIN), "{}", plain.head);
     promtool::content(&["check", "metrics"], &plain.body);
 
-    assert_export_lines(&house.installation.log());
+    assert_export_lines(&fixture.installation.log());
 
-    assert!(!house.installation.log().contains("level=debug"));
-    house.installation.layer("level", "[log]\nlevel = \"debug\"\n");
+    assert!(!fixture.installation.log().contains("level=debug"));
+    fixture.installation.layer("level", "[log]\nlevel = \"debug\"\n");
     daemon.signal(Signal::HUP);
     eventually("the level is in force", || {
-        house.act();
-        house.installation.log().contains("level=debug")
+        fixture.act();
+        fixture.installation.log().contains("level=debug")
     });
     assert_eq!(daemon.stop(), Some(0));
-    let told = house.installation.log();
-    golden::assert_holds("tests/golden/log.txt", &lines::shapes(&told));
+    let reported = fixture.installation.log();
+    golden::assert_holds("tests/golden/log.txt", &lines::shapes(&reported));
 }
 
 /// Asserts the fields that rules for Commerce's `saas-export.log` read, in the order of its line.

@@ -64,7 +64,7 @@ fn quoted_value(text: &str) -> (String, &str) {
 }
 
 #[test]
-fn a_line_is_taken_apart_at_its_fields_and_not_within_them() {
+fn a_line_is_split_at_its_fields_and_not_within_them() {
     let log = "time=1 level=warn log_code=OF06-02 msg=\"It \\\"failed\\\" a=b\" target=x code=503 cause=\"a b\"\n\
                time=2 level=info msg=Works target=x orders=3\ntime=3 level=info msg=Works target=x events=1\n\
                time=4 level=info msg=\"It goes on\" target=x\n";

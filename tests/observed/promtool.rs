@@ -57,7 +57,7 @@ fn the_rules_are_sound_and_fire_when_they_should() {
 }
 
 #[test]
-fn every_query_of_the_dashboard_is_one() {
+fn every_query_of_the_dashboard_is_valid() {
     let text = std::fs::read_to_string(golden::file("contrib/grafana/orderfeed.json")).unwrap();
     let board: Value = serde_json::from_str(&text).unwrap();
     let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();

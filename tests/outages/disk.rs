@@ -6,7 +6,7 @@ use std::process::Command;
 use super::SOON;
 use crate::support::daemon::{eventually, say};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// A small file system in memory, unmounted on drop.
 struct SmallDisk(PathBuf);
@@ -43,33 +43,36 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_ends_the_daemon_with_a_sentence_and_with_space_it_goes_on_without_loss() {
+async fn a_full_disk_ends_the_daemon_with_a_clear_error_and_loses_nothing() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 1_500);
-    let Some(disk) = SmallDisk::mount(&house.installation.path("disk"), 900) else {
+    let fixture = ShopFixture::new(&edge.server_url(), 1_500);
+    let Some(disk) = SmallDisk::mount(&fixture.installation.path("disk"), 900) else {
         say("skipped: a small file system cannot be mounted here (needs root)");
         return;
     };
-    house.installation.layer(
+    fixture.installation.layer(
         "disk",
         "[store]\npath = \"disk/orderfeed.db\"\ndisk_reserve = \"1KiB\"\n[index]\nbatch_size = 50\n",
     );
-    let mut daemon = house.installation.start();
+    let mut daemon = fixture.installation.start();
     let status = daemon.exit_within(SOON * 3);
-    let log = house.installation.log();
+    let log = fixture.installation.log();
     assert_eq!(status.code(), Some(74), "{log}");
     assert!(
         log.contains("has no space left on its disk") && log.contains("free some space"),
         "{log}"
     );
-    assert!(log.lines().count() < 40, "an orderly end, no spin:\n{log}");
+    assert!(
+        log.lines().count() < 40,
+        "an orderly end without a busy loop:\n{log}"
+    );
     drop(daemon);
 
     disk.grow(200_000);
-    let daemon = house.installation.start();
-    let expected = house.expected();
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
     let pending = || {
-        let store = orderfeed::store::StoreView::open(&house.installation.path("disk/orderfeed.db"));
+        let store = orderfeed::store::StoreView::open(&fixture.installation.path("disk/orderfeed.db"));
         store.and_then(|mut store| store.read(|reader| reader.pending_events()))
     };
     eventually("everything arrives", || {

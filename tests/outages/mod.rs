@@ -14,7 +14,7 @@ use orderfeed_emulator::{Emulator, EmulatorConfig};
 use crate::support::daemon::{Installation, eventually, now};
 use crate::support::database::PASSWORD;
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 use crate::support::mariadb::Server;
 use crate::support::oracle;
 
@@ -24,13 +24,13 @@ fn lines<'a>(log: &'a str, part: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_edge_that_is_down_for_a_while_is_told_in_three_lines_and_gets_everything() {
+async fn an_outage_of_the_edge_is_logged_in_three_lines_and_loses_nothing() {
     let address = edge::free_address();
-    let mut house = ShopHouse::new(&format!("http://{address}"), 80);
+    let mut fixture = ShopFixture::new(&format!("http://{address}"), 80);
     // A single website, so that the lines below belong to one sender.
-    house.installation.layer("quiet", "[websites.eu]\nback_office_events = false\n[websites.jp]\nback_office_events = false\n[websites.uk]\nback_office_events = false\n");
-    let mut daemon = house.installation.start();
-    let log = || house.installation.log();
+    fixture.installation.layer("quiet", "[websites.eu]\nback_office_events = false\n[websites.jp]\nback_office_events = false\n[websites.uk]\nback_office_events = false\n");
+    let mut daemon = fixture.installation.start();
+    let log = || fixture.installation.log();
     eventually("the first line", || {
         lines(&log(), "Delivery to the edge failed").len() == 1
     });
@@ -40,32 +40,32 @@ async fn an_edge_that_is_down_for_a_while_is_told_in_three_lines_and_gets_everyt
             .all(|line| !line.contains("still"))
     });
     assert!(daemon.is_running(), "an edge that is down is no reason to end");
-    house.place();
+    fixture.place();
     let edge = Emulator::start(EmulatorConfig {
         listen_server: address,
         ..edge::settings()
     })
     .await
     .unwrap();
-    let expected = expected_of_base(&house);
-    eventually("the delivery", || house.is_served(&edge, expected.len()));
+    let expected = expected_of_base(&fixture);
+    eventually("the delivery", || fixture.is_served(&edge, expected.len()));
     eventually("the last line", || {
-        lines(&house.installation.log(), "Delivery recovered").len() == 1
+        lines(&fixture.installation.log(), "Delivery recovered").len() == 1
     });
-    let told = house.installation.log();
-    let told: Vec<&str> = told
+    let reported = fixture.installation.log();
+    let reported: Vec<&str> = reported
         .lines()
         .filter(|line| line.contains("msg=\"Delivery "))
         .collect();
-    assert_eq!(told.len(), 3, "first, still, recovered: {told:#?}");
+    assert_eq!(reported.len(), 3, "first, still, recovered: {reported:#?}");
     assert_eq!(daemon.stop(), Some(0));
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);
     assert_eq!(edge.totals().duplicates, 0);
 }
 
-fn expected_of_base(house: &ShopHouse) -> std::collections::BTreeSet<oracle::Expected> {
-    oracle::expected_in_sqlite(&house.sql(), &["base"])
+fn expected_of_base(fixture: &ShopFixture) -> std::collections::BTreeSet<oracle::Expected> {
+    oracle::expected_in_sqlite(&fixture.sql(), &["base"])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use crate::support::daemon::{Ran, eventually, say};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// A local address without a listener. A start that fails early sends no request.
 const NOWHERE: &str = "http://127.0.0.1:9";
 /// A second, plus the start of a process on a busy machine.
 const A_SECOND: Duration = Duration::from_secs(3);
 
-fn refused(house: &ShopHouse) -> Ran {
+fn refused(fixture: &ShopFixture) -> Ran {
     let started = Instant::now();
-    let ran = house.installation.run(&["run"]);
+    let ran = fixture.installation.run(&["run"]);
     assert!(started.elapsed() < A_SECOND, "{:?}: {ran:?}", started.elapsed());
     assert!(ran.stderr.lines().count() <= 12, "{ran:?}");
     ran
@@ -23,13 +23,13 @@ fn refused(house: &ShopHouse) -> Ran {
 
 #[test]
 fn a_path_that_cannot_be_a_store_is_a_bad_configuration() {
-    let house = ShopHouse::new(NOWHERE, 1);
-    std::fs::write(house.installation.path("a-file"), "").unwrap();
+    let fixture = ShopFixture::new(NOWHERE, 1);
+    std::fs::write(fixture.installation.path("a-file"), "").unwrap();
     for path in ["a-file/orderfeed.db", "conf.d"] {
-        house
+        fixture
             .installation
             .layer("path", &format!("[store]\npath = \"{path}\"\n"));
-        let ran = refused(&house);
+        let ran = refused(&fixture);
         assert_eq!(ran.code, Some(78), "{path}: {ran:?}");
         assert!(
             ran.stderr.contains("store.path") && ran.stderr.contains(path),
@@ -40,20 +40,20 @@ fn a_path_that_cannot_be_a_store_is_a_bad_configuration() {
 
 #[test]
 fn a_directory_that_cannot_be_written_is_a_bad_configuration() {
-    let house = ShopHouse::new(NOWHERE, 1);
-    let closed = house.installation.path("closed");
+    let fixture = ShopFixture::new(NOWHERE, 1);
+    let closed = fixture.installation.path("closed");
     std::fs::create_dir(&closed).unwrap();
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o555)).unwrap();
-    house
+    fixture
         .installation
         .layer("path", "[store]\npath = \"closed/orderfeed.db\"\n");
-    let mut command = house.installation.command(&["run"]);
+    let mut command = fixture.installation.command(&["run"]);
     if rustix::process::geteuid().is_root() {
         // Root may write everywhere, so the daemon runs as an unprivileged user, who must be able to read the
         // configuration.
         let open = std::fs::Permissions::from_mode(0o755);
         for path in [".", "orderfeed.toml", "conf.d", "conf.d/path.toml"] {
-            std::fs::set_permissions(house.installation.path(path), open.clone()).unwrap();
+            std::fs::set_permissions(fixture.installation.path(path), open.clone()).unwrap();
         }
         command.uid(65_534).gid(65_534);
     }
@@ -76,16 +76,16 @@ fn a_directory_that_cannot_be_written_is_a_bad_configuration() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_of_a_newer_version_a_damaged_one_and_a_foreign_one_are_left_alone() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 40);
-    let daemon = house.installation.start();
-    let expected = house.expected();
+    let fixture = ShopFixture::new(&edge.server_url(), 40);
+    let daemon = fixture.installation.start();
+    let expected = fixture.expected();
     eventually("a store with something in it", || {
-        house.is_served(&edge, expected.len())
+        fixture.is_served(&edge, expected.len())
     });
     assert_eq!(daemon.stop(), Some(0));
     let requests = edge.totals().requests;
-    let store = house.installation.path("orderfeed.db");
-    let log = std::fs::metadata(house.installation.path("orderfeed.db-wal"));
+    let store = fixture.installation.path("orderfeed.db");
+    let log = std::fs::metadata(fixture.installation.path("orderfeed.db-wal"));
     assert_eq!(
         log.map_or(0, |log| log.len()),
         0,
@@ -96,20 +96,20 @@ async fn a_store_of_a_newer_version_a_damaged_one_and_a_foreign_one_are_left_alo
     let conn = rusqlite::Connection::open(&store).unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
-    let newer = refused(&house);
+    let newer = refused(&fixture);
     assert_eq!(newer.code, Some(78), "{newer:?}");
     assert!(
         newer.stderr.contains("schema is version 99") && newer.stderr.contains("install the version"),
         "{newer:?}"
     );
-    let status = house.installation.run(&["indexer:status"]);
+    let status = fixture.installation.run(&["indexer:status"]);
     assert_eq!(status.code, Some(78), "{status:?}");
 
     let mut damaged = good.clone();
     let third = damaged.len() / 3;
     damaged[4096..third * 2].fill(0x5a);
     std::fs::write(&store, &damaged).unwrap();
-    let ran = refused(&house);
+    let ran = refused(&fixture);
     assert_eq!(ran.code, Some(74), "{ran:?}");
     assert!(
         ran.stderr.contains("is damaged") && ran.stderr.contains("restore a backup"),
@@ -126,7 +126,7 @@ async fn a_store_of_a_newer_version_a_damaged_one_and_a_foreign_one_are_left_alo
         "this is not a database, it only has its name ".repeat(300),
     )
     .unwrap();
-    let ran = refused(&house);
+    let ran = refused(&fixture);
     assert_eq!(ran.code, Some(74), "{ran:?}");
 
     std::fs::remove_file(&store).unwrap();
@@ -135,7 +135,7 @@ async fn a_store_of_a_newer_version_a_damaged_one_and_a_foreign_one_are_left_alo
         .execute_batch("CREATE TABLE of_another_program (a)")
         .unwrap();
     drop(other);
-    let ran = refused(&house);
+    let ran = refused(&fixture);
     assert_eq!(ran.code, Some(78), "{ran:?}");
     assert!(
         ran.stderr.contains("another program") && ran.stderr.contains("store.path"),
@@ -148,8 +148,8 @@ async fn a_store_of_a_newer_version_a_damaged_one_and_a_foreign_one_are_left_alo
         "no refused start sends anything"
     );
     std::fs::write(&store, &good).unwrap();
-    let daemon = house.installation.start_and_wait();
-    eventually("the restored store works", || house.installation.is_settled());
+    let daemon = fixture.installation.start_and_wait();
+    eventually("the restored store works", || fixture.installation.is_settled());
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(edge.totals().duplicates, 0);
     edge::assert_holds(&edge, &expected);

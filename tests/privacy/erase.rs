@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use crate::privacy::rig::{
-    JANE, MARK, become_janes, everything_waits, expected_apart, hash, json, keeping_edge, states, with_jane,
+use crate::privacy::fixture::{
+    JANE, MARK, assign_to_jane, expected_apart, hash, json, pending_fixture, recording_edge, states,
+    with_jane,
 };
 use crate::support::daemon::{Installation, eventually};
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 /// First bytes of a compressed batch.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -111,21 +112,21 @@ fn size(path: &Path) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice() {
-    let edge = keeping_edge().await;
-    let house = ShopHouse::new(&edge.server_url(), 40);
-    house.installation.layer(
+    let edge = recording_edge().await;
+    let fixture = ShopFixture::new(&edge.server_url(), 40);
+    fixture.installation.layer(
         "full",
         "[privacy]\nprofile = \"full\"\n[delivery]\nmax_batch_events = 4\n",
     );
-    let janes = become_janes(&house, 3);
-    let expected = house.expected();
-    let daemon = house.installation.start_and_wait();
-    eventually("everything arrives", || house.is_served(&edge, expected.len()));
+    let janes = assign_to_jane(&fixture, 3);
+    let expected = fixture.expected();
+    let daemon = fixture.installation.start_and_wait();
+    eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
     assert!(
-        !traces(&house.installation).is_empty(),
+        !traces(&fixture.installation).is_empty(),
         "the search finds what is there"
     );
-    let (own, _) = expected_apart(&house, &janes);
+    let (own, _) = expected_apart(&fixture, &janes);
 
     let erase = |args: &[&str]| {
         let args: Vec<_> = ["privacy", "erase", "--email", "-", "--json"]
@@ -133,7 +134,7 @@ async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice()
             .chain(args)
             .copied()
             .collect();
-        json(&with_jane(&house.installation, &args).ok())
+        json(&with_jane(&fixture.installation, &args).ok())
     };
     let dry = erase(&["--dry-run"]);
     assert_eq!(
@@ -153,8 +154,8 @@ async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice()
         assert_eq!(done[what], count, "{what} of {done}");
     }
     assert_eq!(done["log_emptied"], true, "{done}");
-    assert_eq!(traces(&house.installation), Vec::<String>::new());
-    for (state, notes) in states(&house, janes[0]) {
+    assert_eq!(traces(&fixture.installation), Vec::<String>::new());
+    for (state, notes) in states(&fixture, janes[0]) {
         assert_eq!(state, "delivered");
         assert!(notes.contains("erased by `orderfeed privacy erase`"), "{notes}");
     }
@@ -167,22 +168,22 @@ async fn an_erased_person_is_in_no_byte_of_the_store_and_nothing_is_sent_twice()
 
     // The events never return: not from the shop's rows, a forced resend or a restart.
     let requests = edge.totals().duplicates;
-    house.installation.send_all_again();
+    fixture.installation.send_all_again();
     assert_eq!(
         edge.totals().duplicates - requests,
         (expected.len() - own.len()) as u64
     );
     assert_eq!(daemon.stop(), Some(0));
-    assert_eq!(traces(&house.installation), Vec::<String>::new());
-    assert_eq!(size(&house.installation.path("orderfeed.db-wal")), 0);
+    assert_eq!(traces(&fixture.installation), Vec::<String>::new());
+    assert_eq!(size(&fixture.installation.path("orderfeed.db-wal")), 0);
     assert_eq!(edge.bytes_changed(), Vec::<String>::new());
-    assert!(!house.installation.log().to_lowercase().contains(MARK));
+    assert!(!fixture.installation.log().to_lowercase().contains(MARK));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waits_or_needs_a_decision_is_erased_without_a_daemon_and_the_list_is_left_out_if_wanted() {
-    let waiting = everything_waits(30, 3, "[privacy]\nprofile = \"full\"\n", |_| {}).await;
-    let house = &waiting.house;
+async fn pending_and_parked_events_are_erased_without_a_daemon_and_optionally_without_the_list() {
+    let waiting = pending_fixture(30, 3, "[privacy]\nprofile = \"full\"\n", |_| {}).await;
+    let fixture = &waiting.fixture;
     let erase = [
         "privacy",
         "erase",
@@ -191,42 +192,42 @@ async fn what_waits_or_needs_a_decision_is_erased_without_a_daemon_and_the_list_
         "--json",
         "--without-suppression",
     ];
-    let done = json(&with_jane(&house.installation, &erase).ok());
+    let done = json(&with_jane(&fixture.installation, &erase).ok());
     assert_eq!(
         (&done["waiting"], &done["listed"]),
         (&waiting.own.len().into(), &0.into()),
         "{done}"
     );
-    assert_eq!(traces(&house.installation), Vec::<String>::new());
+    assert_eq!(traces(&fixture.installation), Vec::<String>::new());
     let binary = orderfeed_events::person(JANE).unwrap();
-    let store = std::fs::read(house.installation.path("orderfeed.db")).unwrap();
+    let store = std::fs::read(fixture.installation.path("orderfeed.db")).unwrap();
     assert!(!contains(&store, &binary), "she is on no list");
     assert!(
-        states(house, waiting.janes[0])
+        states(fixture, waiting.janes[0])
             .iter()
             .all(|(state, _)| state == "suppressed")
     );
-    waiting.only_the_others_arrive(house.installation.start_and_wait());
+    waiting.assert_only_others_arrive(fixture.installation.start_and_wait());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_body_retention_nothing_of_a_full_payload_is_left() {
-    let edge = keeping_edge().await;
-    let house = ShopHouse::new(&edge.server_url(), 30);
-    house.installation.layer(
+    let edge = recording_edge().await;
+    let fixture = ShopFixture::new(&edge.server_url(), 30);
+    fixture.installation.layer(
         "full",
         "[privacy]\nprofile = \"full\"\n[store]\nbody_retention = \"1s\"\n[cron]\ncleanup_delivered_events = \"* * * * * *\"\n",
     );
-    become_janes(&house, 3);
-    let expected = house.expected();
-    let daemon = house.installation.start_and_wait();
-    eventually("everything arrives", || house.is_served(&edge, expected.len()));
-    eventually("the bodies are let go", || {
-        house
+    assign_to_jane(&fixture, 3);
+    let expected = fixture.expected();
+    let daemon = fixture.installation.start_and_wait();
+    eventually("everything arrives", || fixture.is_served(&edge, expected.len()));
+    eventually("the bodies are removed", || {
+        fixture
             .installation
-            .look(|reader| Ok(reader.batches_with_body(0, 1)?.is_empty()))
+            .read_store(|reader| Ok(reader.batches_with_body(0, 1)?.is_empty()))
             == Some(true)
     });
     assert_eq!(daemon.stop(), Some(0));
-    assert_eq!(traces(&house.installation), Vec::<String>::new());
+    assert_eq!(traces(&fixture.installation), Vec::<String>::new());
 }

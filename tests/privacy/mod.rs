@@ -2,5 +2,5 @@
 //! running daemon, without one, and across a kill.
 
 mod erase;
-mod rig;
+mod fixture;
 mod suppress;

@@ -5,43 +5,43 @@ use std::fmt::Write;
 use orderfeed::store::{Durability, Store};
 use orderfeed_events::person;
 
-use crate::privacy::rig::{
-    JANE, MARK, Waiting, assert_nothing_of_jane, become_janes, everything_waits, expected_apart,
-    give_to_jane, hash, json, keeping_edge, states, with_jane,
+use crate::privacy::fixture::{
+    JANE, MARK, Waiting, assert_nothing_of_jane, assign_to_jane, expected_apart, give_to_jane, hash, json,
+    pending_fixture, recording_edge, states, with_jane,
 };
 use crate::support::daemon::{eventually, now};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
-    let edge = keeping_edge().await;
-    let mut house = ShopHouse::new(&edge.server_url(), 40);
-    let mut janes = become_janes(&house, 3);
-    let empty = house.installation.run(&["suppress", "list"]);
+async fn a_listed_customer_gets_no_events_before_and_after_the_order() {
+    let edge = recording_edge().await;
+    let mut fixture = ShopFixture::new(&edge.server_url(), 40);
+    let mut janes = assign_to_jane(&fixture, 3);
+    let empty = fixture.installation.run(&["suppress", "list"]);
     assert_eq!(empty.code, Some(69), "{empty:?}");
 
     // Added before the first start, so that the first sync skips her too.
-    let added = json(&with_jane(&house.installation, &["suppress", "add", "-", "--json"]).ok());
+    let added = json(&with_jane(&fixture.installation, &["suppress", "add", "-", "--json"]).ok());
     assert_eq!(added["added"], 1);
-    let again = json(&with_jane(&house.installation, &["suppress", "add", "-", "--json"]).ok());
+    let again = json(&with_jane(&fixture.installation, &["suppress", "add", "-", "--json"]).ok());
     assert_eq!((&again["added"], &again["known"]), (&0.into(), &1.into()));
-    let placed = house.place();
-    give_to_jane(&house, placed);
+    let placed = fixture.place();
+    give_to_jane(&fixture, placed);
     janes.push(placed);
-    let daemon = house.installation.start_and_wait();
-    let (own, others) = expected_apart(&house, &janes);
+    let daemon = fixture.installation.start_and_wait();
+    let (own, others) = expected_apart(&fixture, &janes);
     assert!(own.len() > 3);
     eventually("everything is final", || {
-        house.is_served(&edge, others.len()) && !states(&house, placed).is_empty()
+        fixture.is_served(&edge, others.len()) && !states(&fixture, placed).is_empty()
     });
     edge::assert_holds(&edge, &others);
     assert_nothing_of_jane(&edge);
-    for (state, notes) in states(&house, janes[0]) {
+    for (state, notes) in states(&fixture, janes[0]) {
         assert_eq!(state, "suppressed");
         assert!(notes.contains("local list of `orderfeed suppress`"), "{notes}");
     }
-    let status = json(&house.installation.run(&["status", "--json"]).ok());
+    let status = json(&fixture.installation.run(&["status", "--json"]).ok());
     let count = |website: &serde_json::Value| {
         let kinds = website["suppressed"].as_object().unwrap();
         kinds.values().map(|count| count.as_u64().unwrap()).sum::<u64>()
@@ -50,18 +50,18 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
     assert_eq!(suppressed, own.len() as u64, "{status:#}");
 
     // Suppressed events stay suppressed, even with a forced resend.
-    house.installation.send_all_again();
-    let told = house
+    fixture.installation.send_all_again();
+    let reported = fixture
         .installation
         .run(&["suppress", "remove", "--sha256", &hash()])
         .ok();
-    assert!(told.contains("1 persons removed"), "{told}");
-    house.installation.send_all_again();
-    for (state, _) in states(&house, janes[0]) {
+    assert!(reported.contains("1 persons removed"), "{reported}");
+    fixture.installation.send_all_again();
+    for (state, _) in states(&fixture, janes[0]) {
         assert_eq!(state, "suppressed");
     }
     assert_eq!(
-        house
+        fixture
             .installation
             .run(&["suppress", "remove", "--sha256", &hash()])
             .code,
@@ -69,35 +69,35 @@ async fn a_shopper_on_the_list_is_left_alone_before_and_after_the_order() {
     );
     // With an empty list, a new order of hers is sent.
     let events = edge.unique_ids();
-    let later = house.place();
-    give_to_jane(&house, later);
+    let later = fixture.place();
+    give_to_jane(&fixture, later);
     eventually("a later order goes", || edge.unique_ids() > events);
     assert_eq!(daemon.stop(), Some(0));
-    assert!(!house.installation.log().contains(MARK));
+    assert!(!fixture.installation.log().contains(MARK));
     assert_eq!(edge.bytes_changed(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waits_is_suppressed_at_once_and_a_kill_in_the_middle_changes_nothing() {
-    let pause = |house: &ShopHouse| drop(house.installation.run(&["delivery", "pause"]).ok());
-    let waiting = everything_waits(60, 4, "[privacy]\nprofile = \"full\"\n", pause).await;
-    let house = &waiting.house;
-    let daemon = house.installation.start_and_wait();
-    let added = json(&with_jane(&house.installation, &["suppress", "add", "-", "--json"]).ok());
+async fn pending_events_are_suppressed_at_once_even_across_a_kill() {
+    let pause = |fixture: &ShopFixture| drop(fixture.installation.run(&["delivery", "pause"]).ok());
+    let waiting = pending_fixture(60, 4, "[privacy]\nprofile = \"full\"\n", pause).await;
+    let fixture = &waiting.fixture;
+    let daemon = fixture.installation.start_and_wait();
+    let added = json(&with_jane(&fixture.installation, &["suppress", "add", "-", "--json"]).ok());
     assert_eq!(added["events"], waiting.own.len() as u64, "{added}");
-    assert_eq!(house.installation.pending(), waiting.others.len() as u64);
+    assert_eq!(fixture.installation.pending(), waiting.others.len() as u64);
     assert_all_suppressed(&waiting);
     daemon.kill();
-    let daemon = house.installation.start_and_wait();
-    house.installation.run(&["delivery", "resume"]).ok();
-    waiting.only_the_others_arrive(daemon);
+    let daemon = fixture.installation.start_and_wait();
+    fixture.installation.run(&["delivery", "resume"]).ok();
+    waiting.assert_only_others_arrive(daemon);
     assert_eq!(waiting.edge.bytes_changed(), Vec::<String>::new());
 }
 
 #[track_caller]
 fn assert_all_suppressed(waiting: &Waiting) {
     for order in &waiting.janes {
-        let states = states(&waiting.house, *order);
+        let states = states(&waiting.fixture, *order);
         assert!(
             states.iter().all(|(state, _)| state == "suppressed"),
             "{states:?}"
@@ -106,38 +106,38 @@ fn assert_all_suppressed(waiting: &Waiting) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_that_was_killed_before_it_went_through_what_waits_is_made_up_for_by_the_sender() {
-    let waiting = everything_waits(60, 4, "", |_| {}).await;
-    let house = &waiting.house;
+async fn the_sender_suppresses_pending_events_left_by_a_killed_command() {
+    let waiting = pending_fixture(60, 4, "", |_| {}).await;
+    let fixture = &waiting.fixture;
     // The state after a killed command: she is on the list, and her events are still pending.
-    let store = Store::open(&house.installation.path("orderfeed.db")).unwrap();
+    let store = Store::open(&fixture.installation.path("orderfeed.db")).unwrap();
     let jane = person(JANE).unwrap();
     let listed = store.write(Durability::Durable, move |w| {
         w.add_suppressions(&[jane], "", now())
     });
     assert_eq!(listed.await.unwrap(), 1);
     drop(store);
-    assert_eq!(house.installation.pending(), waiting.all());
-    waiting.only_the_others_arrive(house.installation.start_and_wait());
+    assert_eq!(fixture.installation.pending(), waiting.all());
+    waiting.assert_only_others_arrive(fixture.installation.start_and_wait());
     assert_all_suppressed(&waiting);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sender_in_full_flight_sends_nothing_of_a_person_once_the_command_has_returned() {
-    let edge = keeping_edge().await;
-    let house = ShopHouse::new(&edge.server_url(), 400);
-    house
+async fn a_busy_sender_sends_nothing_of_a_person_once_the_command_has_returned() {
+    let edge = recording_edge().await;
+    let fixture = ShopFixture::new(&edge.server_url(), 400);
+    fixture
         .installation
         .layer("slow", "[delivery]\nlanes = 2\nmax_batch_events = 5\n");
-    let janes = become_janes(&house, 300);
+    let janes = assign_to_jane(&fixture, 300);
     edge.configure(|config| config.latency_ms = 15);
-    let daemon = house.installation.start_and_wait();
+    let daemon = fixture.installation.start_and_wait();
     eventually("it sends", || edge.unique_ids() > 20);
-    with_jane(&house.installation, &["suppress", "add", "-"]).ok();
+    with_jane(&fixture.installation, &["suppress", "add", "-"]).ok();
     let at_once: usize = janes_at(&edge);
-    let (own, others) = expected_apart(&house, &janes);
+    let (own, others) = expected_apart(&fixture, &janes);
     eventually("everything is final", || {
-        house.installation.is_settled() && edge.unique_ids() >= others.len()
+        fixture.installation.is_settled() && edge.unique_ids() >= others.len()
     });
     assert_eq!(janes_at(&edge), at_once, "none came after the command");
     assert!(at_once < own.len(), "the command came too late to show anything");
@@ -158,16 +158,16 @@ fn janes_at(edge: &orderfeed_emulator::EmulatorHandle) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_thousand_lines_are_imported_beside_a_daemon_and_bad_ones_are_named_by_number() {
     let edge = edge::start().await;
-    let house = ShopHouse::new(&edge.server_url(), 5);
-    let daemon = house.installation.start_and_wait();
-    eventually("it is up", || house.installation.is_settled());
+    let fixture = ShopFixture::new(&edge.server_url(), 5);
+    let daemon = fixture.installation.start_and_wait();
+    eventually("it is up", || fixture.installation.is_settled());
     let mut file = String::from("id,email,name\n");
     for number in 0..100_000 {
         let _ = writeln!(file, "{number},shopper{number}@example.com,\"Doe, {number}\"");
     }
     let _ = writeln!(file, "7,s3cret-no-address,x\n\n# the end\n8,{JANE}");
-    house.installation.write("list.csv", &file);
-    let path = house.installation.path("list.csv");
+    fixture.installation.write("list.csv", &file);
+    let path = fixture.installation.path("list.csv");
     let path = path.to_str().unwrap();
     let import = |args: &[&str]| {
         let args: Vec<_> = ["suppress", "import", path, "--column"]
@@ -175,7 +175,7 @@ async fn a_hundred_thousand_lines_are_imported_beside_a_daemon_and_bad_ones_are_
             .chain(args)
             .copied()
             .collect();
-        house.installation.run(&args)
+        fixture.installation.run(&args)
     };
     let first = import(&["email", "--json"]);
     assert_eq!(first.code, Some(1), "{first:?}");
@@ -186,10 +186,10 @@ async fn a_hundred_thousand_lines_are_imported_beside_a_daemon_and_bad_ones_are_
     let again = json(&import(&["2", "--json"]).stdout);
     assert_eq!((&again["added"], &again["known"]), (&0.into(), &100_001.into()));
     assert_eq!(
-        house.installation.run(&["suppress", "list", "--count"]).ok(),
+        fixture.installation.run(&["suppress", "list", "--count"]).ok(),
         "100001\n"
     );
-    let listed = json(&house.installation.run(&["suppress", "list", "--json"]).ok());
+    let listed = json(&fixture.installation.run(&["suppress", "list", "--json"]).ok());
     let entries = listed["entries"].as_array().unwrap();
     assert_eq!((&listed["count"], entries.len()), (&100_001.into(), 100_001));
     assert!(
@@ -200,14 +200,14 @@ async fn a_hundred_thousand_lines_are_imported_beside_a_daemon_and_bad_ones_are_
     assert_eq!(import(&["telephone"]).code, Some(2));
     assert_eq!(daemon.stop(), Some(0));
     // Without a daemon, and from one list to another.
-    let text = house.installation.run(&["suppress", "list"]).ok();
+    let text = fixture.installation.run(&["suppress", "list"]).ok();
     assert_eq!(text.lines().count(), 100_001);
     let hashes: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
-    house
+    fixture
         .installation
         .write("hashes.txt", &hashes[..20_000].join("\n"));
-    let removed = house.installation.path("hashes.txt");
-    let removed = house.installation.run(&[
+    let removed = fixture.installation.path("hashes.txt");
+    let removed = fixture.installation.run(&[
         "suppress",
         "remove",
         "--file",

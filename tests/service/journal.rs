@@ -22,7 +22,7 @@ fn said(dir: &Path, args: &[&str], inode: impl FnOnce(u64) -> u64) -> (Option<i3
 }
 
 #[test]
-fn a_daemon_that_is_not_configured_says_so_in_one_sentence_of_priority_error() {
+fn an_unconfigured_daemon_reports_one_sentence_of_priority_error() {
     let dir = tempfile::tempdir().unwrap();
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/config/orderfeed.toml");
     let run = ["run", "--config", config];
@@ -40,7 +40,7 @@ fn a_daemon_that_is_not_configured_says_so_in_one_sentence_of_priority_error() {
 }
 
 #[test]
-fn each_line_of_a_complaint_about_the_command_line_is_an_error_too() {
+fn each_line_of_a_usage_error_has_priority_error_too() {
     let dir = tempfile::tempdir().unwrap();
     let (code, text) = said(dir.path(), &["run", "--fast"], |inode| inode);
     assert_eq!(code, Some(2), "{text}");

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use super::daemon::Service;
 
 #[test]
-fn systemd_is_told_ready_then_signs_of_life_and_the_stop() {
+fn systemd_is_notified_of_readiness_watchdog_and_stop() {
     let mut service = Service::new(None);
     service.start();
     let (_, before) = service.until("READY=1");
@@ -16,11 +16,12 @@ fn systemd_is_told_ready_then_signs_of_life_and_the_stop() {
     );
     let (_, before) = service.until("WATCHDOG=1");
     let (_, later) = service.until("WATCHDOG=1");
-    let told = [before, later].concat();
+    let reported = [before, later].concat();
     assert!(
-        told.iter()
+        reported
+            .iter()
             .any(|line| line == "STATUS=indexed to version 0; nothing to send"),
-        "{told:?}"
+        "{reported:?}"
     );
     assert_eq!(service.page("/readyz"), (200, "ready\n".to_owned()));
     assert_eq!(service.page("/healthz"), (200, "ok\n".to_owned()));
@@ -61,7 +62,7 @@ fn a_reload_is_announced_and_one_that_fails_leaves_the_old_configuration() {
 }
 
 #[test]
-fn sigusr1_puts_the_status_into_the_log() {
+fn sigusr1_logs_the_status() {
     let mut service = Service::new(None);
     service.start();
     service.until("READY=1");
@@ -90,7 +91,7 @@ fn status_and_metrics_are_served_and_anything_else_is_not() {
 }
 
 #[test]
-fn a_taken_port_is_said_and_stops_nothing() {
+fn a_taken_port_is_logged_and_stops_nothing() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut service = Service::new(Some(&taken.local_addr().unwrap().to_string()));
     service.start();
@@ -101,7 +102,7 @@ fn a_taken_port_is_said_and_stops_nothing() {
 }
 
 #[test]
-fn a_second_daemon_ends_with_75_and_never_says_that_it_is_ready() {
+fn a_second_daemon_ends_with_75_and_never_reports_readiness() {
     let mut first = Service::new(None);
     first.start();
     first.until("READY=1");
@@ -128,7 +129,7 @@ fn a_second_daemon_ends_with_75_and_never_says_that_it_is_ready() {
 }
 
 #[test]
-fn who_starts_the_shipped_configuration_is_told_in_one_sentence_what_to_set() {
+fn the_unedited_shipped_configuration_is_refused_with_one_sentence() {
     let mut service = Service::new(None);
     std::fs::write(service.config(), include_str!("../../config/orderfeed.toml")).unwrap();
     service.start();

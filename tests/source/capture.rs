@@ -41,7 +41,7 @@ async fn a_transaction_that_commits_late_is_noticed_within_the_overlap() {
 }
 
 #[tokio::test]
-async fn a_second_update_within_the_same_second_is_looked_at_again() {
+async fn a_second_update_within_the_same_second_is_read_again() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(20)).await;
     let source = source(&database, Capture::Poll);
@@ -95,7 +95,7 @@ async fn every_watched_table_leads_to_its_order() {
 }
 
 #[tokio::test]
-async fn answers_that_were_not_kept_are_given_again() {
+async fn changes_that_were_not_committed_are_returned_again() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(20)).await;
     let source = source(&database, Capture::Poll);
@@ -146,7 +146,7 @@ async fn thousands_of_orders_changed_in_one_second_are_paged() {
 }
 
 #[tokio::test]
-async fn a_row_from_the_future_does_not_hide_the_present() {
+async fn a_row_with_a_future_timestamp_hides_no_current_change() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(20)).await;
     let source = source(&database, Capture::Poll);
@@ -205,7 +205,7 @@ async fn a_database_restored_from_an_older_copy_is_followed_from_there() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_not_ours_is_refused() {
+async fn a_foreign_cursor_is_refused() {
     let database = Server::shared().database().await;
     let source = source(&database, Capture::Poll);
     let cursors = Cursors([("sales_order".to_owned(), "yesterday".to_owned())].into());

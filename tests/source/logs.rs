@@ -208,7 +208,7 @@ async fn log_rows_go_only_when_they_are_settled_and_a_late_one_is_read() {
 }
 
 #[tokio::test]
-async fn altered_missing_and_foreign_triggers_are_reported_mended_and_removed() {
+async fn altered_missing_and_foreign_triggers_are_reported_repaired_and_removed() {
     let database = Server::shared()
         .database_with(orderfeed_demo_shop::tables::schema::Edition::Full, "m2_")
         .await;

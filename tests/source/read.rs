@@ -68,7 +68,7 @@ const LABELS: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn an_order_is_read_with_everything_that_hangs_from_it() {
+async fn an_order_is_read_with_all_its_related_rows() {
     let database = Server::shared().database().await;
     for statement in TREE.iter().chain(LABELS) {
         database.execute(statement).await;
@@ -260,7 +260,7 @@ async fn an_order_and_its_documents_are_never_torn() {
 }
 
 #[tokio::test]
-async fn moments_do_not_follow_the_servers_time_zone() {
+async fn times_do_not_depend_on_the_servers_time_zone() {
     let database = Server::shared().database().await;
     for statement in TREE {
         database.execute(statement).await;
@@ -282,7 +282,7 @@ async fn moments_do_not_follow_the_servers_time_zone() {
 }
 
 #[tokio::test]
-async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_said() {
+async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_reported() {
     let database = Server::shared().database_with(Edition::Minimal, "m2_").await;
     database.load(ShopOptions::default(), span(40)).await;
     database

@@ -86,7 +86,7 @@ async fn the_documented_grants_are_those_that_are_needed() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_with_its_remedy() {
+async fn errors_are_reported_with_their_remedy() {
     let database = Server::shared().database().await;
     let user = database.read_only_account().await;
     let wrong = MysqlSettings {

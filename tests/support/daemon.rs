@@ -139,18 +139,19 @@ impl Installation {
     }
 
     /// Reads from the store. Returns `None` while there is none, or it is being created.
-    pub fn look<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Option<T> {
+    pub fn read_store<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Option<T> {
         StoreView::open(&self.path("orderfeed.db")).ok()?.read(read).ok()
     }
 
     /// Returns the number of pending events, or `u64::MAX` while there is no store.
     pub fn pending(&self) -> u64 {
-        self.look(|reader| reader.pending_events()).unwrap_or(u64::MAX)
+        self.read_store(|reader| reader.pending_events())
+            .unwrap_or(u64::MAX)
     }
 
     /// Returns index, view and changelog.
     pub fn index(&self) -> Option<IndexSnapshot> {
-        self.look(IndexSnapshot::read)
+        self.read_store(IndexSnapshot::read)
     }
 
     /// Returns true if the whole history is indexed, the changelog has no backlog, and every event is final.

@@ -17,7 +17,7 @@ use crate::support::oracle::{self, Expected};
 const PAST: i64 = 60 * 86_400_000;
 
 /// An installation with an embedded shop as its source.
-pub struct ShopHouse {
+pub struct ShopFixture {
     pub installation: Installation,
     /// The shop, which generates the next changes.
     pub shop: Shop,
@@ -25,7 +25,7 @@ pub struct ShopHouse {
     path: PathBuf,
 }
 
-impl ShopHouse {
+impl ShopFixture {
     /// Creates a shop with a history of `orders`, for the edge at `url`.
     pub fn new(url: &str, orders: usize) -> Self {
         let source =
@@ -38,14 +38,14 @@ impl ShopHouse {
             ..ShopOptions::default()
         });
         file.commit(&shop.open_statements()).unwrap();
-        let mut house = Self {
+        let mut fixture = Self {
             installation,
             shop,
             file,
             path,
         };
-        house.live_through(orders);
-        house
+        fixture.live_through(orders);
+        fixture
     }
 
     /// Writes `orders` more orders with all their changes.

@@ -74,7 +74,7 @@ fn hash_in(line: &str) -> Option<String> {
 }
 
 #[test]
-fn what_is_planted_is_found_and_the_demo_still_has_these_shoppers() {
+fn planted_leaks_are_found_and_the_demo_still_has_these_customers() {
     let people = include_str!("../../demo-shop/src/shop/people.rs");
     for word in SHOPPERS {
         assert!(people.contains(word), "{word} is no shopper's any more");

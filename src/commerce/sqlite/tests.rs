@@ -176,7 +176,7 @@ async fn what_is_no_shop_is_refused_with_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_not_ours_is_refused() {
+async fn a_foreign_cursor_is_refused() {
     let source = Fixture::new().source();
     let cursors = Cursors([(LOG.to_owned(), "x".to_owned())].into());
     assert!(matches!(

@@ -30,7 +30,7 @@ use super::sim::{self, DATASTREAMS, GHOST, WEBSITES};
 /// Virtual duration of each step. Events dated slightly in the future are due by the next one.
 const STEP: std::time::Duration = std::time::Duration::from_secs(40);
 
-struct Rig {
+struct Fixture {
     world: Arc<World>,
     config: Arc<Config>,
     store: Store,
@@ -47,7 +47,7 @@ fn wrong(error: impl std::fmt::Display) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 
-impl Rig {
+impl Fixture {
     async fn new(world: Arc<World>, config: Config) -> Result<Self, TestCaseError> {
         let (store, indexer, sender) = open(&world, &config).await?;
         Ok(Self {
@@ -347,9 +347,9 @@ fn run(seed: u64, steps: &[Step]) -> Outcome {
     world.with(|state| state.calm = true);
     sim::live(async {
         world.wake();
-        let mut rig = Rig::new(Arc::clone(&world), config).await?;
+        let mut fixture = Fixture::new(Arc::clone(&world), config).await?;
         for step in steps {
-            rig.take(step).await?;
+            fixture.take(step).await?;
         }
         Ok(())
     })

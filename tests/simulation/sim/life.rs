@@ -22,23 +22,23 @@ use orderfeed::store::{SimulatedLatency, Store, StoreError, StoreLock};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::edge::Line;
-use super::edge::pauses::forget_unheard;
+use super::condition::Condition;
+use super::edge::EdgeConnection;
+use super::edge::pauses::drop_uncommitted;
 use super::source::ShopSource;
-use super::weather::Weather;
 use super::world::World;
-use super::{DATASTREAMS, operator, verdict};
+use super::{DATASTREAMS, checks, operator};
 
 /// Longest time until the daemon is idle once the faults have ended, in seconds. The longest pause is an hour, for an
 /// order that could not be indexed; a clock set back makes it longer.
 const PATIENCE_S: u64 = 4 * 3600;
 
 /// Interval between two polls for changes.
-const LOOKS: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval during virtual hours without new changes, where polls would otherwise take most of a run's real time.
-const CALM_LOOKS: Duration = Duration::from_secs(20);
+const CALM_POLL_INTERVAL: Duration = Duration::from_secs(20);
 
-struct House {
+struct RunningDaemon {
     world: Arc<World>,
     store: Store,
     handler: Arc<Requests>,
@@ -62,25 +62,25 @@ pub enum End {
 pub async fn troubled(world: Arc<World>, config: Config, span_ms: u64, end: End) -> Config {
     world.wake();
     let mut rng = world.with(|state| state.rng.fork());
-    let Some(mut house) = House::open(&world, config, &mut rng).await else {
+    let Some(mut daemon) = RunningDaemon::open(&world, config, &mut rng).await else {
         return Config::default();
     };
     let mut left = span_ms;
     while left > 0 && !world.has_failed() {
         let pause = rng.u64(1..2_500).min(left);
         left -= pause;
-        house.pass(Duration::from_millis(pause)).await;
-        house.happen(&mut rng);
+        daemon.pass(Duration::from_millis(pause)).await;
+        daemon.change_world(&mut rng);
     }
     if !world.has_failed() {
-        verdict::check_store(&world, &house.store).await;
+        checks::check_store(&world, &daemon.store).await;
     }
     if end == End::Stop && !world.has_failed() {
-        house.stop().await;
+        daemon.stop().await;
     }
     world.note(|| format!("{end:?}"));
     world.with(|state| state.crashed = end == End::Crash);
-    let config = (**house.config.borrow()).clone();
+    let config = (**daemon.config.borrow()).clone();
     world.sleep();
     config
 }
@@ -94,7 +94,7 @@ pub async fn calm(world: Arc<World>, config: Config) {
         state.edge.limit = 65_536;
         state.rng.fork()
     });
-    let Some(mut house) = House::open(&world, config, &mut rng).await else {
+    let Some(mut daemon) = RunningDaemon::open(&world, config, &mut rng).await else {
         return;
     };
     for request in [
@@ -104,25 +104,25 @@ pub async fn calm(world: Arc<World>, config: Config) {
         },
         Request::Reset,
     ] {
-        house.ask(request).await;
+        daemon.ask(request).await;
     }
-    house.settle().await;
+    daemon.settle().await;
     if world.has_failed() {
         return world.sleep();
     }
-    verdict::check_store(&world, &house.store).await;
-    house.ask(Request::RetryParked(Selection::default())).await;
-    house.settle().await;
-    verdict::check_store(&world, &house.store).await;
-    verdict::check_edge(&world);
-    house.stop().await;
+    checks::check_store(&world, &daemon.store).await;
+    daemon.ask(Request::RetryParked(Selection::default())).await;
+    daemon.settle().await;
+    checks::check_store(&world, &daemon.store).await;
+    checks::check_edge(&world);
+    daemon.stop().await;
     world.sleep();
 }
 
-impl House {
+impl RunningDaemon {
     async fn open(world: &Arc<World>, config: Config, rng: &mut Rng) -> Option<Self> {
         match Self::try_open(world, config, rng).await {
-            Ok(house) => Some(house),
+            Ok(daemon) => Some(daemon),
             Err(words) => {
                 world.fail(format!("the start was refused: {words}"));
                 None
@@ -137,8 +137,8 @@ impl House {
         }
         let store = Store::open_paced(&world.path, Some(pace(rng))).map_err(|error| error.to_string())?;
         let clock = world.clock();
-        verdict::check_store(world, &store).await;
-        forget_unheard(world, &store).await;
+        checks::check_store(world, &store).await;
+        drop_uncommitted(world, &store).await;
         take_over(&store, &config, &clock, DataSpace::MustMatch)
             .await
             .map_err(|error| error.to_string())?;
@@ -158,7 +158,13 @@ impl House {
         let line = Arc::clone(world);
         let context = TaskContext {
             jobs,
-            interval: world.with(|state| if state.calm { CALM_LOOKS } else { LOOKS }),
+            interval: world.with(|state| {
+                if state.calm {
+                    CALM_POLL_INTERVAL
+                } else {
+                    POLL_INTERVAL
+                }
+            }),
             vitals: Vitals::new(clock.now()),
             delivery: DeliveryContext {
                 store: store.clone(),
@@ -168,8 +174,8 @@ impl House {
                 abort: lifecycle.abort.clone(),
                 observer: Arc::default(),
             },
-            connector: Connector::new(move |_| Ok(Arc::new(Line(Arc::clone(&line))))),
-            tick: Some(ticking()),
+            connector: Connector::new(move |_| Ok(Arc::new(EdgeConnection(Arc::clone(&line))))),
+            tick: Some(second_ticks()),
         };
         world.note(|| "a life begins".to_owned());
         Ok(Self {
@@ -193,22 +199,22 @@ impl House {
         }
     }
 
-    fn happen(&self, rng: &mut Rng) {
+    fn change_world(&self, rng: &mut Rng) {
         let world = &self.world;
         let now = world.now().0;
         match rng.u8(..100) {
             0..=59 => {
-                let told = world.with(|state| {
+                let reported = world.with(|state| {
                     state.shop.act(&mut state.rng, now);
                     state.shop.last()
                 });
-                world.note(|| told);
+                world.note(|| reported);
             }
             60..=69 => {
                 let code = DATASTREAMS[rng.usize(..DATASTREAMS.len())].1;
-                let weather = Weather::next(rng);
-                world.note(|| format!("{} becomes {weather:?}", &code[..4]));
-                world.with(|state| state.edge.weather.insert(code.to_owned(), weather));
+                let condition = Condition::next(rng);
+                world.note(|| format!("{} becomes {condition:?}", &code[..4]));
+                world.with(|state| state.edge.condition.insert(code.to_owned(), condition));
             }
             70..=74 => world.with(|state| state.source_down = rng.u8(..4) == 0),
             75..=78 => self.edit(rng),
@@ -261,7 +267,7 @@ impl House {
         // An event with a future timestamp is held until it is due.
         let patience = PATIENCE_S + self.world.behind().as_secs();
         while waited < patience && !self.world.has_failed() {
-            left = verdict::settled(&self.world, &self.store).await;
+            left = checks::settled(&self.world, &self.store).await;
             if left.is_ok() {
                 return;
             }
@@ -306,7 +312,7 @@ fn is_refused_to_others(world: &World) -> bool {
 }
 
 /// Returns a notifier for the schedules that fires every virtual second.
-fn ticking() -> Arc<Notify> {
+fn second_ticks() -> Arc<Notify> {
     let tick = Arc::new(Notify::new());
     let hand = Arc::clone(&tick);
     tokio::spawn(async move {

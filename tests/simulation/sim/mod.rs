@@ -6,13 +6,13 @@
 //! Simulated are the source, the connection to the edge and the token service, the clock, the randomness of the
 //! jitter, and the writer's thread, which is a task here.
 
+pub mod checks;
+pub mod condition;
 pub mod edge;
 pub mod life;
 pub mod operator;
 pub mod shop;
 pub mod source;
-pub mod verdict;
-pub mod weather;
 pub mod world;
 
 use std::fmt::Write as _;
@@ -91,7 +91,7 @@ pub fn run(seed: u64, verbose: bool) -> Report {
             return report(&world, lives);
         }
     }
-    world.with(|state| state.shop.mend());
+    world.with(|state| state.shop.repair());
     for (code, stream) in DATASTREAMS {
         config.websites.insert(code.to_owned(), website(stream));
     }

@@ -100,7 +100,7 @@ pub async fn discard(world: Arc<World>, handler: Arc<Requests>, store: Store) {
         for Key(key) in &keys {
             state
                 .given_up
-                .insert(super::verdict::id_of(key.kind, key.document));
+                .insert(super::checks::id_of(key.kind, key.document));
             state.edge.tainted.insert(key.order);
         }
     });

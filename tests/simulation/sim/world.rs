@@ -109,7 +109,7 @@ impl World {
     pub fn jump(&self, by: i64) {
         let before = self.offset.fetch_add(by, Ordering::SeqCst);
         self.furthest.fetch_max(before + by, Ordering::SeqCst);
-        self.with(|state| state.edge.pauses.come_earlier(by.max(0)));
+        self.with(|state| state.edge.pauses.shorten(by.max(0)));
         self.note(|| format!("the wall clock jumps by {by} ms"));
     }
 

@@ -15,14 +15,14 @@ use orderfeed::delivery::http::transport::{
 use body::{Xdm, fnv, read};
 use pauses::Pauses;
 
-use super::weather::{Fate, Weather, no_reply, problem};
+use super::condition::{Condition, Fate, no_reply, problem};
 use super::world::{State, World};
 
 /// State of the edge.
 #[derive(Debug, Default)]
 pub struct Edge {
     pub events: BTreeMap<String, Seen>,
-    pub weather: BTreeMap<String, Weather>,
+    pub condition: BTreeMap<String, Condition>,
     pub pauses: Pauses,
     /// Expiry of each token, in virtual time.
     tokens: BTreeMap<String, i64>,
@@ -61,10 +61,10 @@ pub struct Seen {
 
 /// The connection to the edge.
 #[derive(Debug)]
-pub struct Line(pub Arc<World>);
+pub struct EdgeConnection(pub Arc<World>);
 
 /// A request in flight. If it is dropped, the client cannot know if it arrives.
-struct UnderWay {
+struct InFlight {
     world: Arc<World>,
     ids: Vec<String>,
     arrived: bool,
@@ -93,7 +93,7 @@ impl Edge {
     }
 }
 
-impl Transport for Line {
+impl Transport for EdgeConnection {
     fn exchange(&self, call: OutboundRequest) -> ExchangeFuture<'_> {
         if call.url.path().ends_with("/collect") {
             return Box::pin(self.collect(call));
@@ -102,7 +102,7 @@ impl Transport for Line {
     }
 }
 
-impl Line {
+impl EdgeConnection {
     async fn token(&self) -> Result<RawResponse, TransportError> {
         let world = &self.0;
         let (pause, trouble, life) = world.with(|state| {
@@ -147,14 +147,14 @@ impl Line {
         let ids: Vec<String> = events.iter().map(|(xdm, _)| xdm.id.clone()).collect();
         let suspects = self.begin(&stream, events);
         for (order, id) in suspects {
-            super::verdict::must_be_final(world, order, &id);
+            super::checks::must_be_final(world, order, &id);
         }
         let (fate, there, back) = world.with(|state| {
-            let weather = state.edge.weather.get(&stream).copied().unwrap_or_default();
+            let condition = state.edge.condition.get(&stream).copied().unwrap_or_default();
             let fate = if state.calm {
                 Fate::Served
             } else {
-                Fate::draw(weather, &mut state.rng)
+                Fate::draw(condition, &mut state.rng)
             };
             let slow = if state.rng.u8(..30) == 0 { 3_000 } else { 120 };
             (fate, state.rng.u64(1..slow), state.rng.u64(1..60))
@@ -167,7 +167,7 @@ impl Line {
                 call.body.len()
             )
         });
-        let mut way = UnderWay {
+        let mut way = InFlight {
             world: Arc::clone(world),
             ids,
             arrived: false,
@@ -355,7 +355,7 @@ impl Edge {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         if self.arrived {
             return;
@@ -372,11 +372,11 @@ impl Drop for UnderWay {
 fn yes(fate: &Fate, ids: &[String], state: &mut State) -> RawResponse {
     let status = [200, 202, 204][state.rng.usize(..3)];
     let body = match fate {
-        Fate::Remarked { consent: true } => {
+        Fate::Warned { consent: true } => {
             r#"{"warnings":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0301-200","title":"No consent"}]}"#
                 .to_owned()
         }
-        Fate::Remarked { consent: false } => {
+        Fate::Warned { consent: false } => {
             let index = state.rng.usize(..ids.len() + 1);
             format!(
                 r#"{{"errors":[{{"type":"https://ns.adobe.com/aep/errors/EXEG-0201-503","title":"Upstream","report":{{"eventIndex":{index}}}}}]}}"#
@@ -386,7 +386,7 @@ fn yes(fate: &Fate, ids: &[String], state: &mut State) -> RawResponse {
         _ => "{}".to_owned(),
     };
     let status = match fate {
-        Fate::Remarked { .. } => 207,
+        Fate::Warned { .. } => 207,
         _ => status,
     };
     RawResponse {

@@ -9,7 +9,7 @@ use super::super::world::World;
 
 /// Longest time from an answer to its commit, in milliseconds: a running transaction and then its own, each with two
 /// steps of up to 400 ms.
-const UNHEARD_MS: i64 = 2_000;
+const MAX_COMMIT_MS: i64 = 2_000;
 
 /// Pauses by datastream, in virtual milliseconds since the beginning.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Pauses {
     pub fn ask(&mut self, stream: &str, now: i64, until: i64) {
         let pause = self.0.entry(stream.to_owned()).or_default();
         // Answers within the time of one commit may be lost together.
-        if now - pause.answered_at > UNHEARD_MS {
+        if now - pause.answered_at > MAX_COMMIT_MS {
             pause.earlier = pause.until;
         }
         pause.answered_at = now;
@@ -42,7 +42,7 @@ impl Pauses {
     }
 
     /// Shortens the pauses after the wall clock was set forward.
-    pub fn come_earlier(&mut self, by: i64) {
+    pub fn shorten(&mut self, by: i64) {
         for pause in self.0.values_mut() {
             pause.until -= by;
             pause.earlier -= by;
@@ -52,7 +52,7 @@ impl Pauses {
 
 /// After a crash, drops the pauses of answers received too shortly before it to be committed. Those in the store
 /// remain.
-pub async fn forget_unheard(world: &World, store: &Store) {
+pub async fn drop_uncommitted(world: &World, store: &Store) {
     if !world.with(|state| state.crashed) {
         return;
     }
@@ -69,7 +69,7 @@ pub async fn forget_unheard(world: &World, store: &Store) {
         for (stream, pause) in &mut state.edge.pauses.0 {
             let website = DATASTREAMS.iter().find(|(_, known)| known == stream);
             let until = website.and_then(|(code, _)| known.get(*code).copied().flatten());
-            if now - pause.answered_at <= UNHEARD_MS && until.is_none_or(|until| until <= wall) {
+            if now - pause.answered_at <= MAX_COMMIT_MS && until.is_none_or(|until| until <= wall) {
                 pause.until = pause.earlier;
             }
         }

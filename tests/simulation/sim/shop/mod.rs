@@ -152,7 +152,7 @@ impl Shop {
     }
 
     /// Repairs broken orders, so that everything can be delivered.
-    pub fn mend(&mut self) {
+    pub fn repair(&mut self) {
         self.commit_due(i64::MAX);
         let broken: Vec<_> = self
             .orders

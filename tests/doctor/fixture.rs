@@ -11,26 +11,26 @@ const BOUND: Duration = Duration::from_secs(40);
 
 /// A report of `doctor`.
 #[derive(Debug)]
-pub struct Visit {
+pub struct Examination {
     pub code: Option<i32>,
     pub report: Value,
 }
 
 #[track_caller]
-pub fn examine(installation: &Installation) -> Visit {
+pub fn examine(installation: &Installation) -> Examination {
     examine_with(installation, &[])
 }
 
 /// Runs `doctor --json` with more arguments.
 #[track_caller]
-pub fn examine_with(installation: &Installation, args: &[&str]) -> Visit {
+pub fn examine_with(installation: &Installation, args: &[&str]) -> Examination {
     let begun = Instant::now();
     let ran = installation.run(&[&["doctor", "--json"], args].concat());
     assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
-    Visit::of(&ran)
+    Examination::of(&ran)
 }
 
-impl Visit {
+impl Examination {
     /// Parses the report printed by a run.
     #[track_caller]
     pub fn of(ran: &Ran) -> Self {

@@ -24,7 +24,7 @@ const PAST_MS: i64 = 60 * 86_400_000;
 /// A datastream unknown to the edge, which halts its website's sender.
 pub const UNKNOWN: &str = "de300000-0000-4000-8000-00000000dead";
 
-pub struct Rig {
+pub struct Fixture {
     pub dir: tempfile::TempDir,
     pub edge: EmulatorHandle,
     pub shop: Shop,
@@ -37,7 +37,7 @@ pub fn datastream(code: &str) -> String {
     format!("de300000-0000-4000-8000-{:012}", index.unwrap())
 }
 
-impl Rig {
+impl Fixture {
     /// Creates a shop with a history of `orders`, and an edge that answers after `latency_ms`.
     pub async fn new(orders: usize, latency_ms: u64) -> Self {
         let dir = tempfile::Builder::new()
@@ -151,7 +151,7 @@ impl Rig {
     }
 
     /// Reads from the store. Returns `None` while there is none.
-    pub fn look<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Option<T> {
+    pub fn read_store<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Option<T> {
         StoreView::open(&self.dir.path().join("orderfeed.db"))
             .ok()?
             .read(read)
@@ -159,7 +159,7 @@ impl Rig {
     }
 
     pub fn syncs(&self) -> Vec<SyncReport> {
-        self.look(|reader| reports(reader, Clock::System.now()))
+        self.read_store(|reader| reports(reader, Clock::System.now()))
             .unwrap_or_default()
     }
 
@@ -195,7 +195,7 @@ impl Rig {
     }
 }
 
-impl Drop for Rig {
+impl Drop for Fixture {
     fn drop(&mut self) {
         if let Some(daemon) = self.daemon.as_mut() {
             let _ = daemon.kill();

@@ -1,4 +1,4 @@
-//! A test rig: an emulator and a client.
+//! A test fixture: an emulator and a client.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub const HASH: &str = "b4c9a289323b21a01c3e940f150eb9b8c542587f1abfd8f0e1cc1ffc5e475514";
 
-pub struct Rig {
+pub struct Fixture {
     pub emulator: EmulatorHandle,
     pub client: reqwest::Client,
 }
@@ -40,7 +40,7 @@ impl Got {
     }
 }
 
-impl Rig {
+impl Fixture {
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }

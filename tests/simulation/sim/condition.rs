@@ -5,27 +5,27 @@ use orderfeed::delivery::http::transport::{RawResponse, TransportError, Transpor
 
 /// Condition of the edge for some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Weather {
+pub enum Condition {
     /// Nearly everything is accepted.
     #[default]
-    Fair,
+    Healthy,
     /// A third of the requests fails in some way.
-    Rough,
+    Flaky,
     Down,
     /// Most requests exceed a rate limit.
-    Busy,
+    Overloaded,
     /// An operator must fix a problem, and does.
-    Shut,
+    Misconfigured,
 }
 
-impl Weather {
+impl Condition {
     pub fn next(rng: &mut Rng) -> Self {
         match rng.u8(..10) {
-            0..=3 => Self::Fair,
-            4..=6 => Self::Rough,
+            0..=3 => Self::Healthy,
+            4..=6 => Self::Flaky,
             7 => Self::Down,
-            8 => Self::Busy,
-            _ => Self::Shut,
+            8 => Self::Overloaded,
+            _ => Self::Misconfigured,
         }
     }
 }
@@ -36,7 +36,7 @@ pub enum Fate {
     /// The edge checks the events and answers accordingly.
     Served,
     /// The edge accepts the request with a warning about one event.
-    Remarked { consent: bool },
+    Warned { consent: bool },
     /// The edge answers this without reading the events.
     Refused(RawResponse),
     /// No answer. `recorded` is true if the edge stored the events before.
@@ -52,25 +52,25 @@ pub enum Fate {
 }
 
 impl Fate {
-    pub fn draw(weather: Weather, rng: &mut Rng) -> Self {
-        let trouble = match weather {
-            Weather::Fair => rng.u8(..25) == 0,
-            Weather::Rough => rng.u8(..3) == 0,
-            Weather::Down | Weather::Busy | Weather::Shut => rng.u8(..20) != 0,
+    pub fn draw(condition: Condition, rng: &mut Rng) -> Self {
+        let trouble = match condition {
+            Condition::Healthy => rng.u8(..25) == 0,
+            Condition::Flaky => rng.u8(..3) == 0,
+            Condition::Down | Condition::Overloaded | Condition::Misconfigured => rng.u8(..20) != 0,
         };
         if !trouble {
             return match rng.u8(..30) {
-                0 => Self::Remarked { consent: true },
-                1 => Self::Remarked { consent: false },
+                0 => Self::Warned { consent: true },
+                1 => Self::Warned { consent: false },
                 2 => Self::Garbled,
                 _ => Self::Served,
             };
         }
-        match weather {
-            Weather::Down => Self::lost(rng),
-            Weather::Busy => Self::Refused(busy(rng)),
-            Weather::Shut => Self::Refused(shut(rng)),
-            Weather::Fair | Weather::Rough => match rng.u8(..12) {
+        match condition {
+            Condition::Down => Self::lost(rng),
+            Condition::Overloaded => Self::Refused(busy(rng)),
+            Condition::Misconfigured => Self::Refused(shut(rng)),
+            Condition::Healthy | Condition::Flaky => match rng.u8(..12) {
                 0..=3 => Self::lost(rng),
                 4 => Self::CutOff,
                 5 | 6 => Self::Refused(busy(rng)),

@@ -59,7 +59,7 @@ pub async fn check_store(world: &Arc<World>, store: &Store) {
     let orders: Vec<i64> = world.with(|state| state.shop.orders.keys().copied().collect());
     // Collected before the store is read, so that each of these events must be in it.
     let sent: Vec<String> = world.with(|state| state.edge.events.keys().cloned().collect());
-    let read = store.read(move |reader| look(reader, &orders)).await;
+    let read = store.read(move |reader| read_store(reader, &orders)).await;
     let seen = match read {
         Ok(seen) => seen,
         Err(error) => return world.fail(format!("the store cannot be read: {error}")),
@@ -114,7 +114,7 @@ struct Seen {
     wrong: Vec<String>,
 }
 
-fn look(reader: &Reader<'_>, orders: &[i64]) -> Result<Seen, StoreError> {
+fn read_store(reader: &Reader<'_>, orders: &[i64]) -> Result<Seen, StoreError> {
     let mut seen = Seen {
         version: reader.view_version()?,
         head: reader.changelog_head()?,
@@ -227,7 +227,7 @@ pub fn check_edge(world: &Arc<World>) {
             if !never && !too_large && !seen.is_some_and(|seen| seen.recorded) {
                 wrong.push(format!(
                     "{fact:?} ({id}) never arrived; {}",
-                    story(&world.path, fact)
+                    describe(&world.path, fact)
                 ));
             }
             if edge.is_poison(&id) && seen.is_some_and(|seen| seen.recorded) {
@@ -256,7 +256,7 @@ pub fn check_edge(world: &Arc<World>) {
 }
 
 /// Describes the rows of a fact in the store, to find the cause of a failure.
-fn story(path: &Path, fact: &Fact) -> String {
+fn describe(path: &Path, fact: &Fact) -> String {
     let order = fact.order;
     let read = |reader: &Reader<'_>| {
         let events = reader.events_of(order)?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::daemon::{Daemon, Installation, Ran, eventually};
 use crate::support::edge;
-use crate::support::embedded::ShopHouse;
+use crate::support::embedded::ShopFixture;
 use crate::support::oracle::Expected;
 
 /// A customer whose data differs from everyone else's.
@@ -24,7 +24,7 @@ pub(super) fn hash() -> String {
 }
 
 /// Starts an edge that keeps all bodies.
-pub(super) async fn keeping_edge() -> EmulatorHandle {
+pub(super) async fn recording_edge() -> EmulatorHandle {
     let settings = EmulatorConfig {
         keep_bodies: true,
         ..edge::settings()
@@ -33,20 +33,20 @@ pub(super) async fn keeping_edge() -> EmulatorHandle {
 }
 
 /// Makes some orders of the shop Jane's. Returns their entity ids.
-pub(super) fn become_janes(house: &ShopHouse, orders: i64) -> Vec<i64> {
-    let conn = house.sql();
+pub(super) fn assign_to_jane(fixture: &ShopFixture, orders: i64) -> Vec<i64> {
+    let conn = fixture.sql();
     let sql = "SELECT entity_id FROM sales_order WHERE store_id IS NOT NULL ORDER BY entity_id LIMIT ?1";
     let mut statement = conn.prepare(sql).unwrap();
     let ids = statement.query_map([orders], |row| row.get(0)).unwrap();
     let ids: Vec<i64> = ids.map(Result::unwrap).collect();
     for id in &ids {
-        give_to_jane(house, *id);
+        give_to_jane(fixture, *id);
     }
     ids
 }
 
-pub(super) fn give_to_jane(house: &ShopHouse, order: i64) {
-    let conn = house.sql();
+pub(super) fn give_to_jane(fixture: &ShopFixture, order: i64) {
+    let conn = fixture.sql();
     conn.execute(
         "UPDATE sales_order SET customer_email = ?2, customer_firstname = ?3, customer_lastname = ?3 WHERE entity_id = ?1",
         rusqlite::params![order, JANE, MARK],
@@ -61,8 +61,11 @@ pub(super) fn give_to_jane(house: &ShopHouse, order: i64) {
 }
 
 /// Returns the expected events, first Jane's, then the others.
-pub(super) fn expected_apart(house: &ShopHouse, janes: &[i64]) -> (BTreeSet<Expected>, BTreeSet<Expected>) {
-    house
+pub(super) fn expected_apart(
+    fixture: &ShopFixture,
+    janes: &[i64],
+) -> (BTreeSet<Expected>, BTreeSet<Expected>) {
+    fixture
         .expected()
         .into_iter()
         .partition(|one| janes.contains(&one.order_id))
@@ -95,11 +98,11 @@ pub(super) fn json(text: &str) -> Value {
 }
 
 /// Returns every event of an order with its state, as reported by `explain`.
-pub(super) fn states(house: &ShopHouse, order: i64) -> Vec<(String, String)> {
+pub(super) fn states(fixture: &ShopFixture, order: i64) -> Vec<(String, String)> {
     let sql = "SELECT increment_id FROM sales_order WHERE entity_id = ?1";
-    let number: String = house.sql().query_row(sql, [order], |row| row.get(0)).unwrap();
-    let told = json(&house.installation.run(&["explain", &number, "--json"]).ok());
-    let lives = told["orders"]
+    let number: String = fixture.sql().query_row(sql, [order], |row| row.get(0)).unwrap();
+    let reported = json(&fixture.installation.run(&["explain", &number, "--json"]).ok());
+    let lives = reported["orders"]
         .as_array()
         .unwrap()
         .iter()
@@ -125,7 +128,7 @@ pub(super) fn assert_nothing_of_jane(edge: &EmulatorHandle) {
 /// State of a test: everything is captured and indexed, nothing was sent, and no daemon runs.
 pub(super) struct Waiting {
     pub(super) edge: EmulatorHandle,
-    pub(super) house: ShopHouse,
+    pub(super) fixture: ShopFixture,
     pub(super) janes: Vec<i64>,
     /// Events of Jane's orders.
     pub(super) own: BTreeSet<Expected>,
@@ -139,9 +142,9 @@ impl Waiting {
 
     /// Waits until the other events have reached the edge and asserts that none of Jane's did. Stops the daemon.
     #[track_caller]
-    pub(super) fn only_the_others_arrive(&self, daemon: Daemon) {
+    pub(super) fn assert_only_others_arrive(&self, daemon: Daemon) {
         eventually("the others arrive", || {
-            self.house.is_served(&self.edge, self.others.len())
+            self.fixture.is_served(&self.edge, self.others.len())
         });
         edge::assert_holds(&self.edge, &self.others);
         assert_nothing_of_jane(&self.edge);
@@ -151,33 +154,33 @@ impl Waiting {
 
 /// Creates a shop of `orders` orders, some of them Jane's, with `config` layered over its configuration. Kills the
 /// daemon while all events are pending, after running `before` beside it. The edge answers afterwards.
-pub(super) async fn everything_waits(
+pub(super) async fn pending_fixture(
     orders: usize,
     janes: i64,
     config: &str,
-    before: impl FnOnce(&ShopHouse),
+    before: impl FnOnce(&ShopFixture),
 ) -> Waiting {
-    let edge = keeping_edge().await;
-    let house = ShopHouse::new(&edge.server_url(), orders);
-    house.installation.layer("waiting", config);
-    let janes = become_janes(&house, janes);
-    let (own, others) = expected_apart(&house, &janes);
+    let edge = recording_edge().await;
+    let fixture = ShopFixture::new(&edge.server_url(), orders);
+    fixture.installation.layer("waiting", config);
+    let janes = assign_to_jane(&fixture, janes);
+    let (own, others) = expected_apart(&fixture, &janes);
     let waiting = Waiting {
         edge,
-        house,
+        fixture,
         janes,
         own,
         others,
     };
     // No request gets an answer in time.
     waiting.edge.configure(|config| config.latency_ms = 600_000);
-    let daemon = waiting.house.installation.start_and_wait();
+    let daemon = waiting.fixture.installation.start_and_wait();
     eventually("everything waits", || {
-        let installation = &waiting.house.installation;
+        let installation = &waiting.fixture.installation;
         installation.pending() == waiting.all()
             && installation.index().is_some_and(|index| index.backlog == 0)
     });
-    before(&waiting.house);
+    before(&waiting.fixture);
     daemon.kill();
     waiting.edge.configure(|config| config.latency_ms = 0);
     waiting.edge.reset();

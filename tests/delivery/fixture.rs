@@ -1,4 +1,4 @@
-//! A test rig: a store, the emulator, and delivery between them.
+//! A test fixture: a store, the emulator, and delivery between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::line::Line;
+use crate::delivery::line::Connection;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The edge, the outbox, and a configuration with short pauses.
-pub(crate) struct Rig {
+pub(crate) struct Fixture {
     pub(crate) emulator: EmulatorHandle,
     pub(crate) store: Store,
     pub(crate) config: watch::Sender<Arc<Config>>,
     pub(crate) stats: Arc<DeliveryStats>,
     /// The clock of delivery. The emulator uses the machine's.
     pub(crate) clock: Clock,
-    pub(crate) line: Line,
+    pub(crate) line: Connection,
     stop: CancellationToken,
     pub(crate) abort: CancellationToken,
     dir: tempfile::TempDir,
@@ -40,7 +40,7 @@ pub(crate) struct Rig {
 
 pub(crate) struct Running(JoinHandle<Result<Drained, DeliveryError>>);
 
-impl Rig {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}, |_| {}).await
     }
@@ -64,7 +64,7 @@ impl Rig {
             config: watch::channel(Arc::new(configured)).0,
             stats: Arc::default(),
             clock: Clock::System,
-            line: Line::default(),
+            line: Connection::default(),
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             dir,

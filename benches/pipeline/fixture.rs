@@ -27,7 +27,7 @@ const AT_ONCE: usize = 1_000;
 const YEAR_MS: i64 = 365 * 86_400_000;
 
 /// Everything of one measurement. Its directory is removed on drop.
-pub struct Rig {
+pub struct Fixture {
     dir: tempfile::TempDir,
     source: String,
     batch_events: usize,
@@ -39,7 +39,7 @@ pub struct Edge {
 }
 
 /// Times of an order's first batch in the store.
-pub struct Moments {
+pub struct StageTimes {
     /// Entry of its change into the changelog.
     pub captured: UtcMillis,
     /// Entry of its events into the outbox.
@@ -49,14 +49,14 @@ pub struct Moments {
 
 /// State of the store.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
+pub struct StoreState {
     pub valid: bool,
     pub pending: u64,
     pub delivered: u64,
 }
 
-impl Rig {
-    /// Creates a rig with a shop of `orders` orders, which is created once and kept in the target directory. A shop
+impl Fixture {
+    /// Creates a fixture with a shop of `orders` orders, which is created once and kept in the target directory. A shop
     /// with more than a million (5.7 KB per order) is created each time.
     pub fn new(orders: usize, batch_events: usize) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
@@ -75,7 +75,7 @@ impl Rig {
         })
     }
 
-    /// Creates a rig for a shop elsewhere, given its `[source]` section.
+    /// Creates a fixture for a shop elsewhere, given its `[source]` section.
     pub fn beside(source: &str, batch_events: usize) -> anyhow::Result<Self> {
         Ok(Self {
             dir: tempfile::tempdir()?,
@@ -157,7 +157,7 @@ impl Rig {
     }
 
     /// Removes the bodies of all delivered events, as after `store.body_retention`. No daemon may be running.
-    pub fn let_go_of_bodies(&self) -> anyhow::Result<()> {
+    pub fn remove_bodies(&self) -> anyhow::Result<()> {
         let path = self.dir.path().join("orderfeed.toml");
         let text = fs::read_to_string(&path)?;
         fs::write(
@@ -169,12 +169,12 @@ impl Rig {
     }
 
     /// Reads the store beside the daemon.
-    pub fn look(&self) -> anyhow::Result<Seen> {
+    pub fn read_store(&self) -> anyhow::Result<StoreState> {
         let mut view = StoreView::open(&self.store())?;
         Ok(view.read(|reader| {
             let totals = reader.outbox_by_website()?;
             let delivered = totals.iter().flat_map(|website| &website.totals);
-            Ok(Seen {
+            Ok(StoreState {
                 valid: reader
                     .indexer_state()?
                     .is_some_and(|state| state.status.as_str() == "valid"),
@@ -188,7 +188,7 @@ impl Rig {
     }
 
     /// Returns the times of each order's first events in each stage.
-    pub fn moments(&self) -> anyhow::Result<HashMap<i64, Moments>> {
+    pub fn stage_times(&self) -> anyhow::Result<HashMap<i64, StageTimes>> {
         let sql = rusqlite::Connection::open(self.store())?;
         let mut statement = sql.prepare(
             "SELECT order_id, changed_at, created_at, last_attempt_at FROM outbox_event
@@ -196,7 +196,7 @@ impl Rig {
              WHERE last_attempt_at IS NOT NULL ORDER BY order_id, batch_id DESC",
         )?;
         let rows = statement.query_map([], |row| {
-            let moments = Moments {
+            let moments = StageTimes {
                 captured: UtcMillis(row.get(1)?),
                 indexed: UtcMillis(row.get(2)?),
                 sent: UtcMillis(row.get(3)?),
