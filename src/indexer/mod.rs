@@ -1,26 +1,38 @@
-//! From the source into the changelog ([`capture`]), and from the changelog into feed rows and events.
+//! Captures changes of the source into the changelog, and turns changed orders into feed rows and events.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`capture`] | asks the source what changed, and writes the answer to the changelog |
+//! | [`update`] | indexes the orders that the changelog lists, those that failed before, and single orders by id |
+//! | [`backfill`] | indexes the order history: reindex, resync, first sync |
+//! | [`apply`] | derives and commits one batch of orders, for all of the above |
+//! | [`intake`] | decides whether more may be captured and indexed |
+//! | [`verify`] | compares the source with feed and outbox |
+//! | [`live_traffic`] | whether backfills and verifications must make way for live changes |
+//! | [`export_log`], [`progress_log`] | log lines in the form of Commerce's export log |
 //!
 //! # Design
 //!
-//! An order is read whole and its events are a pure function of it, so indexing has no memory beside the store: it may
-//! be repeated, interrupted and run twice at once without harm. Each batch of orders is applied in ONE transaction
-//! ([`apply`]): feed rows, new events, and how far the view or the backfill has come (I2). A kill repeats one batch.
+//! An order is read whole and its events are a pure function of it, so indexing keeps no state beside the store: it may be
+//! repeated, interrupted and run twice at once without harm. Each batch of orders is applied in ONE transaction: feed rows,
+//! new events, and the position of the view or the backfill (I2).
 //!
-//! Live changes ([`update`]) and backfills ([`backfill`]) run beside each other; neither holds a lock that the other
-//! needs. If both index the same order at once from different snapshots, the outbox takes each event once and orders
-//! what comes later after what is already there; the feed row may then carry the older hash, which costs one more look
-//! at the order and nothing else.
+//! Updates and backfills run side by side; neither holds a lock that the other needs. If both index the same order at once
+//! from different snapshots, the outbox accepts each event once and orders later events after those it has. The feed row
+//! may then hold the older hash, which costs one more reading of the order and nothing else.
 //!
 //! # Crash cases
 //!
-//! Killed while reading: nothing happened. Killed before the commit: the same window or page is read again. An order that
-//! cannot be understood is noted and retried alone; the range goes on without it.
+//! Killed while reading: nothing happened. Killed before the commit: the same changes or page are read again. An order
+//! that cannot be parsed is recorded and retried alone; its batch continues without it.
 
 mod apply;
 pub(crate) mod backfill;
 pub mod capture;
 mod export_log;
 pub mod intake;
+pub mod live_traffic;
+mod progress_log;
 mod report;
 mod update;
 mod verify;
@@ -40,77 +52,84 @@ use orderfeed_events::{EventContext, EventKind, EventTypes, Profile};
 use orderfeed_model::clock::Clock;
 
 use crate::indexer::backfill::pace::{BackfillPace, BackfillTimes};
-use crate::indexer::capture::live_traffic::LiveTraffic;
-use intake::Intake;
+use crate::indexer::intake::Intake;
+use crate::indexer::live_traffic::LiveTraffic;
+use crate::indexer::progress_log::ProgressLog;
 
+pub use crate::indexer::apply::batch_limits;
 pub use crate::indexer::apply::routing::exported;
 pub use crate::indexer::backfill::options::{BackfillKind, BackfillOptions, Reach};
+pub use crate::indexer::backfill::restart::cancel_reindexes;
+pub use crate::indexer::report::{BackfillReport, Indexed, Progress};
+pub use crate::indexer::update::ViewUpdate;
 pub use crate::indexer::update::by_ids::OrdersById;
+pub use crate::indexer::verify::VerifyTask;
 pub use crate::indexer::verify::report::{
     Difference, Differing, EventTally, Finding, VerifyReport, Withheld,
 };
-pub use apply::batch_limits;
-pub use report::{BackfillReport, Indexed, Progress};
-pub use update::ViewUpdate;
-pub use verify::{Repair, VerifyTask};
 
-/// The name of the lease that says who indexes.
+/// Lease of the backfill that runs.
 pub const FEED_LEASE: &str = "feed_sync_orders";
 
-/// The indexer of the one index there is.
+/// The indexer of the Sales Orders Feed, the only index.
 pub struct Indexer {
     store: Store,
     source: Arc<dyn Source>,
     clock: Clock,
     config: watch::Receiver<Arc<Config>>,
-    /// One drain of the changelog at a time.
+    // One update, one backfill and one verification at a time.
     updating: Mutex<()>,
-    /// One backfill at a time.
     backfilling: Mutex<()>,
-    /// One verification at a time.
     verifying: Mutex<()>,
-    /// The backfill that was told last, and how far it had come.
-    told: Mutex<Option<(BackfillId, u64)>>,
-    /// What changes did since the log last spoke of them.
-    progress_log: std::sync::Mutex<crate::indexer::update::progress_log::ProgressLog>,
+    /// Backfill and position of the last line about a start, so that a start that fails again and again logs one.
+    logged_start: Mutex<Option<(BackfillId, u64)>>,
+    progress_log: std::sync::Mutex<ProgressLog>,
     intake: Arc<Intake>,
     pace: BackfillPace,
     live: Arc<LiveTraffic>,
 }
 
-/// Why indexing stopped. Nothing of the current batch was kept.
+/// The reason why indexing stopped. Nothing of the current batch was committed.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// The source did not answer.
     #[error("the source cannot be read: {0}")]
     Source(#[from] SourceError),
-    /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The one website that was asked for is switched off.
+    /// The one website that a backfill covers is switched off.
     #[error(
-        "back-office events of website {0} are switched off; its first sync goes on when they are enabled again"
+        "back-office events of website {0} are switched off; its first sync resumes when they are enabled again"
     )]
     SwitchedOff(String),
-    /// Somebody else does the same work right now.
+    /// The same work runs already.
     #[error("operation skipped - process locked by \"{0}\"")]
     Busy(String),
-    /// Nothing may flow in right now; it goes on by itself.
+    /// Intake is closed; it opens again by itself.
     #[error("intake is paused until the outbox or the disk has room; see `orderfeed status`")]
     Paused,
-    /// The index is suspended.
-    #[error("the index is suspended; `orderfeed indexer:set-status valid` lets it work again")]
+    #[error("the index is suspended; `orderfeed indexer:set-status valid` resumes it")]
     Suspended,
-    /// The daemon stops.
-    #[error("interrupted by the daemon's stop; it goes on where it is after the next start")]
+    /// The daemon shuts down.
+    #[error("interrupted by the daemon's shutdown; it resumes after the next start")]
     Stopped,
-    /// Deriving events failed as a whole: a bug.
+    /// The options that a backfill was started with cannot be parsed, so what it covers is not known.
+    #[error(
+        "the stored options of {} backfill {id} cannot be parsed: {cause}; it was started by another version or the store \
+         was edited; run the version that started it, or cancel it with `{}`",
+        kind.as_str(), kind.cancelled_by()
+    )]
+    BackfillOptions {
+        id: BackfillId,
+        kind: BackfillKind,
+        cause: String,
+    },
+    /// Deriving events failed as a whole, which is a bug.
     #[error("deriving events failed: {0}")]
     Derive(String),
 }
 
 impl Indexer {
-    /// An indexer over a store that is open and a source.
+    /// Creates an indexer that reads `source` and writes `store`.
     pub fn new(
         store: Store,
         source: Arc<dyn Source>,
@@ -125,7 +144,7 @@ impl Indexer {
             updating: Mutex::new(()),
             backfilling: Mutex::new(()),
             verifying: Mutex::new(()),
-            told: Mutex::new(None),
+            logged_start: Mutex::new(None),
             progress_log: std::sync::Mutex::default(),
             intake: Arc::default(),
             pace: BackfillPace::default(),
@@ -133,27 +152,23 @@ impl Indexer {
         }
     }
 
-    /// The store that it writes.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The source that it reads.
     pub fn source(&self) -> &Arc<dyn Source> {
         &self.source
     }
 
-    /// Whether live changes come in.
     pub fn live(&self) -> &Arc<LiveTraffic> {
         &self.live
     }
 
-    /// What may flow in.
     pub fn intake(&self) -> &Arc<Intake> {
         &self.intake
     }
 
-    /// Where the time of backfills goes.
+    /// Returns where the time of this process's backfills went.
     pub fn backfill_times(&self) -> BackfillTimes {
         self.pace.times()
     }
@@ -161,9 +176,14 @@ impl Indexer {
     fn config(&self) -> Arc<Config> {
         self.config.borrow().clone()
     }
+
+    /// Returns true if a live change arrived a moment ago.
+    fn is_live(&self) -> bool {
+        self.live.is_recent(self.clock.now())
+    }
 }
 
-/// What rendering takes from the configuration.
+/// Returns the settings that rendering needs.
 pub fn event_context(config: &Config) -> EventContext {
     let mut types = EventTypes::default();
     for kind in EventKind::ALL {

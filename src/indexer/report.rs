@@ -1,15 +1,15 @@
-//! What indexing did, for logs and commands.
+//! Results of indexing, for the log and for commands.
 
-/// What one batch, or several together, did.
+/// Counts of one batch, or of several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Indexed {
-    /// Orders looked at.
+    /// Orders read.
     pub orders: u64,
-    /// Of them, those that were new or had changed.
+    /// Orders that were new or had changed.
     pub changed: u64,
     /// Events that entered the outbox.
     pub events: u64,
-    /// Of them, those that had been delivered before (a forced resend).
+    /// Events that entered it again after they had been delivered.
     pub resent: u64,
     /// Events that were parked at once.
     pub parked: u64,
@@ -20,7 +20,7 @@ pub struct Indexed {
 }
 
 impl Indexed {
-    /// Adds another batch.
+    /// Adds the counts of another batch.
     pub fn add(&mut self, other: Self) {
         self.orders += other.orders;
         self.changed += other.changed;
@@ -32,21 +32,21 @@ impl Indexed {
     }
 }
 
-/// How far a backfill is.
+/// The progress of a backfill or a verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Orders that it covers; an estimate.
+    /// Orders that it covers, as estimated.
     pub total: u64,
     /// Orders done.
     pub done: u64,
     /// Events that entered the outbox.
     pub events: u64,
-    /// Since it began, in milliseconds.
+    /// Milliseconds since its start.
     pub elapsed_ms: i64,
 }
 
 impl Progress {
-    /// Orders a second so far.
+    /// Returns the average number of orders per second.
     pub fn rate(&self) -> f64 {
         if self.elapsed_ms <= 0 {
             0.0
@@ -55,18 +55,18 @@ impl Progress {
         }
     }
 
-    /// Seconds until the end at this rate, if that can be said.
+    /// Estimates the seconds left at the average rate.
     pub fn eta_s(&self) -> Option<u64> {
         let rate = self.rate();
         (rate > 0.0).then(|| (self.total.saturating_sub(self.done) as f64 / rate).ceil() as u64)
     }
 }
 
-/// A backfill that is complete.
+/// The result of a complete backfill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackfillReport {
-    /// What this run of it did (a resumed backfill's earlier part is not in it).
+    /// Counts of this run, without what ran before a resumption.
     pub indexed: Indexed,
-    /// From its start to its end, in milliseconds.
+    /// Milliseconds from the backfill's start to its end.
     pub elapsed_ms: i64,
 }

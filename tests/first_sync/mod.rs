@@ -297,7 +297,7 @@ async fn intake_pauses_while_the_disk_is_nearly_full_and_resumes_by_itself() {
     fixture.configure(&borrowed(&websites), &reserve("1MiB"));
     fixture.reload();
     eventually("the rest", || fixture.is_complete(&Shop::website_codes()));
-    assert!(fixture.log().contains("Everything flows in again"));
+    assert!(fixture.log().contains("Intake is open again"));
     let orders = fixture.number("shop.db", "SELECT count(*) FROM sales_order");
     eventually("every order", || {
         fixture.number(

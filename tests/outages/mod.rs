@@ -134,10 +134,10 @@ async fn a_source_that_is_down_at_the_start_and_killed_in_the_middle_loses_nothi
     edge::assert_promises(&edge);
     let log = installation.log();
     assert_eq!(lines(&log, "The source answers again").len(), 2, "{log}");
-    let backfills = lines(&log, "A walk over the orders goes on");
+    let backfills = lines(&log, "A backfill resumes");
     assert!(
         backfills.len() <= 4,
-        "a walk that cannot go on is said once: {backfills:#?}"
+        "a backfill that cannot resume is logged once: {backfills:#?}"
     );
     let complaints = lines(&log, "level=warn").len() + lines(&log, "level=error").len();
     assert!(complaints <= 8, "{complaints} lines for two outages:\n{log}");

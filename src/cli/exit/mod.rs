@@ -165,7 +165,7 @@ fn of_index(error: &IndexError) -> Exit {
         IndexError::Busy(_) | IndexError::Stopped | IndexError::Paused | IndexError::SwitchedOff(_) => {
             Exit::TempFail
         }
-        IndexError::Suspended => Exit::Failed,
+        IndexError::Suspended | IndexError::BackfillOptions { .. } => Exit::Failed,
         IndexError::Derive(_) => Exit::Software,
     }
 }

@@ -110,7 +110,7 @@ async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
         reach: Reach::History,
         ..BackfillOptions::default()
     };
-    let (found, _) = indexer.preview(&options, None, || false, |_| {}).await?;
+    let found = indexer.preview(&options, None, || false, |_| {}).await?;
     output::line(&format!(
         "{} orders would be indexed; {} events would be sent, {} would be parked at once, {} orders cannot be read. \
          Nothing was stored or sent.",

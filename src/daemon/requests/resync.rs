@@ -32,11 +32,11 @@ pub(crate) async fn resync(
     }
     let mut result = Resynced::default();
     if !options.no_reindex || options.force {
-        let (indexed, again) = index(jobs, options, reporter.clone()).await?;
+        let indexed = index(jobs, options, reporter.clone()).await?;
         result.orders = indexed.orders;
         result.events = indexed.events;
         result.failures = indexed.failed;
-        result.again = again;
+        result.again = indexed.resent;
     }
     if !options.dry_run {
         // An operator who names orders, a range or delivered events does not mean every parked event of the shop.
@@ -57,8 +57,8 @@ pub(crate) async fn resync(
     Ok(result)
 }
 
-/// Returns the counts of a backfill, a preview or single orders, and the number of events that are resent.
-async fn index(jobs: &Jobs, options: &ResyncOptions, reporter: Reporter) -> anyhow::Result<(Indexed, u64)> {
+/// Returns the counts of a backfill, a preview or single orders.
+async fn index(jobs: &Jobs, options: &ResyncOptions, reporter: Reporter) -> anyhow::Result<Indexed> {
     let indexer = &jobs.indexer;
     let ranged = options.from.is_some() || options.to.is_some();
     // `first_sync.history` does not apply to orders that an operator names.
@@ -87,12 +87,12 @@ async fn index(jobs: &Jobs, options: &ResyncOptions, reporter: Reporter) -> anyh
     }
     if let Some((found, unknown)) = orders {
         let by_id = OrdersById {
-            orders: found,
+            ids: found,
             resend: options.force,
         };
         let mut indexed = indexer.index_orders(by_id).await.map_err(refused)?;
         indexed.failed += unknown;
-        return Ok((indexed, indexed.resent));
+        return Ok(indexed);
     }
     if !options.continue_resync {
         indexer
@@ -104,7 +104,7 @@ async fn index(jobs: &Jobs, options: &ResyncOptions, reporter: Reporter) -> anyh
         .resync(backfill, stop, reporter.of_backfill())
         .await
         .map_err(refused)?;
-    Ok((report.indexed, report.indexed.resent))
+    Ok(report.indexed)
 }
 
 /// Returns the entity ids of the named orders, and the number of names without an order. A name is an order number, or
@@ -161,15 +161,15 @@ async fn wait_until_sent(jobs: &Jobs, reporter: &Reporter) -> anyhow::Result<Vec
     }
 }
 
-fn blocked(pending: WebsitePending) -> Option<BlockedWebsite> {
-    let reason = match pending.deliverability {
+fn blocked(website: WebsitePending) -> Option<BlockedWebsite> {
+    let reason = match website.deliverability {
         Deliverability::Deliverable => return None,
         Deliverability::Blocked(reason) => reason,
         Deliverability::NoDatastream => "it has no datastream; configure the website again".to_owned(),
     };
-    (pending.events > 0).then_some(BlockedWebsite {
-        website: pending.website,
-        events: pending.events,
+    (website.events > 0).then_some(BlockedWebsite {
+        website: website.code,
+        events: website.events,
         reason,
     })
 }

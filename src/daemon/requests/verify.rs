@@ -6,7 +6,7 @@ use crate::daemon::requests::error::refused;
 use crate::daemon::requests::progress::Reporter;
 use crate::daemon::requests::resync::{entity_id, find};
 use crate::daemon::schedule::jobs::Jobs;
-use crate::indexer::{Repair, VerifyReport, VerifyTask};
+use crate::indexer::{VerifyReport, VerifyTask};
 use crate::store::Reader;
 use orderfeed_model::order::OrderId;
 
@@ -16,7 +16,7 @@ pub(crate) async fn verify(
     options: &VerifyOptions,
     reporter: Reporter,
 ) -> anyhow::Result<VerifyReport> {
-    let (only, unknown) = match options.by_ids.is_empty() {
+    let (ids, unknown) = match options.by_ids.is_empty() {
         true => (None, Vec::new()),
         false => {
             let (found, unknown) = find_all(jobs, &options.by_ids).await?;
@@ -30,12 +30,9 @@ pub(crate) async fn verify(
             website: options.website.clone(),
             ..OrderFilter::default()
         },
-        only,
-        repair: match options.repair {
-            true => Repair::Yes,
-            false => Repair::No,
-        },
-        listed: options.listed as usize,
+        ids,
+        repair: options.repair,
+        list_limit: options.listed as usize,
         ..VerifyTask::default()
     };
     let client = reporter.clone();

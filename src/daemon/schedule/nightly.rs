@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commerce::source::OrderFilter;
 use crate::config::Config;
-use crate::indexer::{IndexError, Indexer, Repair, VerifyReport, VerifyTask};
+use crate::indexer::{IndexError, Indexer, VerifyReport, VerifyTask};
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, Reader, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -109,11 +109,11 @@ impl NightlyVerification<'_> {
     ) -> Result<VerifyReport, IndexError> {
         let task = VerifyTask {
             filter,
-            only: None,
+            ids: None,
             below,
-            most,
-            repair: Repair::Yes,
-            listed: NAMED,
+            max_orders: most,
+            repair: true,
+            list_limit: NAMED,
         };
         let stop = || self.stop.is_cancelled() || self.clock.now() >= deadline;
         tokio::select! {
@@ -161,7 +161,7 @@ impl NightlyVerification<'_> {
             missing_orders = differing.missing_orders,
             stale_orders = differing.stale,
             orders_without_events = differing.missing_events,
-            gone_orders = differing.gone,
+            gone_orders = differing.deleted,
             unreadable_orders = differing.unreadable,
             repaired = report.repaired,
             orders = named.join(","),

@@ -1,12 +1,14 @@
-//! Everything that one transaction writes of a batch of orders (I2).
+//! Writes a batch of orders in one transaction (I2).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::indexer::apply::advance::Advance;
 use crate::indexer::apply::derive::Derived;
+use crate::indexer::apply::failures::record_failures;
+use crate::indexer::backfill::options::Reach;
 use crate::indexer::report::Indexed;
-use crate::indexer::update::index_backoff::next_attempt;
-use crate::store::feed::{Exported, FeedRow, IndexFailure};
+use crate::store::backfill::{BackfillId, BackfillStep};
+use crate::store::changelog::VersionId;
+use crate::store::feed::{Exported, FeedRow};
 use crate::store::first_sync::SyncStep;
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchLimits, Class, EnqueueMode, NewEvent, OrderEvents};
@@ -15,30 +17,58 @@ use crate::store::{StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// Of a dead letter that waited to be rendered.
-const ORDER_GONE: &str =
+/// Detail of a parked event that waited to be rendered.
+const ORDER_DELETED: &str =
     "it could not be rendered, and cannot be any more: the source no longer holds its order; discard it";
 
-/// What was derived, and how it enters the store.
-pub(crate) struct Commit {
-    pub(crate) asked: Vec<OrderId>,
-    pub(crate) vanished: Vec<OrderId>,
-    pub(crate) derived: Vec<Derived>,
+/// The position that moves in the transaction of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Advance {
+    /// The view is indexed up to this version.
+    View(VersionId),
+    Backfill(BackfillStep),
+    /// None: single orders.
+    Nothing,
+}
+
+impl Advance {
+    pub(crate) fn backfill(self) -> Option<BackfillId> {
+        match self {
+            Self::Backfill(step) => Some(step.id),
+            Self::View(_) | Self::Nothing => None,
+        }
+    }
+}
+
+/// The origin of a batch of orders, which decides how it enters the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
     pub(crate) class: Class,
+    /// Time at which the oldest of the changes was noticed.
     pub(crate) changed_at: UtcMillis,
-    pub(crate) advance: Advance,
+    pub(crate) reach: Reach,
+    /// True if delivered events are sent again.
     pub(crate) resend: bool,
-    /// Whether `first_sync.history` limits what failed here.
-    pub(crate) limited: bool,
+    pub(crate) advance: Advance,
+}
+
+/// A derived batch and everything that its transaction needs.
+pub(crate) struct Commit {
+    /// Orders that were requested from the source.
+    pub(crate) ids: Vec<OrderId>,
+    /// Orders of the feed that a backfill found to be deleted.
+    pub(crate) deleted: Vec<OrderId>,
+    pub(crate) derived: Vec<Derived>,
+    pub(crate) origin: Origin,
     pub(crate) limits: BatchLimits,
     pub(crate) at: UtcMillis,
 }
 
-/// What a batch holds for one website.
+/// The part of a batch that belongs to one website.
 #[derive(Default)]
 struct Share {
     id: Option<WebsiteId>,
-    /// Orders whose events go there, changed or not.
+    /// Orders whose events are sent there, changed or not.
     orders: u64,
     entering: Vec<OrderEvents>,
 }
@@ -55,13 +85,13 @@ impl Share {
 }
 
 impl Commit {
-    /// Feed rows, events, and what moves with them.
+    /// Writes feed rows, events, failures and the position.
     pub(crate) fn write(mut self, writer: &mut Writer<'_>) -> Result<Indexed, StoreError> {
         let mut indexed = Indexed {
-            orders: self.asked.len() as u64,
+            orders: self.ids.len() as u64,
             ..Indexed::default()
         };
-        let mut missing = self.missing();
+        let mut deleted = self.missing();
         let (mut rows, mut failed) = (Vec::new(), Vec::new());
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
         let mut passed_over = BTreeSet::new();
@@ -91,38 +121,46 @@ impl Commit {
                         );
                         writer.explain_unrendered(row.order, &why)?;
                     }
+                    // Events of a suppressed person are not sent, so their bytes do not matter.
                     if rerendered > 0 && !is_suppressed(writer, person)? {
-                        warn_rerendered(&row.number, rerendered);
+                        tracing::warn!(
+                            log_code = "OF05-03",
+                            order_number = row.number,
+                            events = rerendered,
+                            "A resend renders events again because their frozen bytes are past store.body_retention; \
+                             the _ids stay, the bytes may differ",
+                        );
                     }
                     if let Some(code) = website {
                         note_passed_over(&mut passed_over, &code, row.exported);
                         let share = shares.entry(code.clone()).or_default();
                         let id = share.id(writer, &code)?;
                         row.website = Some(id);
-                        self.share(&row, id, events, share);
+                        self.add_to_share(&row, id, events, share);
                     }
                     rows.push(row);
                 }
             }
         }
-        missing.extend(&self.vanished);
-        indexed.deleted = missing.len() as u64;
+        deleted.extend(&self.deleted);
+        indexed.deleted = deleted.len() as u64;
         indexed.failed = failed.len() as u64;
         writer.upsert_feed(&rows)?;
-        writer.mark_deleted(&missing, self.at)?;
-        for order in &missing {
-            writer.explain_unrendered(*order, ORDER_GONE)?;
+        writer.mark_deleted(&deleted, self.at)?;
+        for order in &deleted {
+            writer.explain_unrendered(*order, ORDER_DELETED)?;
         }
-        record_failures(writer, &self.asked, failed, self.limited, self.at)?;
-        if let Some(backfill) = self.advance.backfill() {
+        let is_history = self.origin.reach == Reach::History;
+        record_failures(writer, &self.ids, failed, is_history, self.at)?;
+        if let Some(backfill) = self.origin.advance.backfill() {
             for code in passed_over {
                 writer.unassign_backfill(backfill, &code)?;
             }
         }
         for (code, share) in shares {
-            self.enter(writer, &code, share, &mut indexed)?;
+            self.enqueue(writer, &code, share, &mut indexed)?;
         }
-        match self.advance {
+        match self.origin.advance {
             Advance::View(version) => writer.advance_view(version, self.at)?,
             Advance::Backfill(step) => writer.advance_backfill(step, indexed.events, self.at)?,
             Advance::Nothing => {}
@@ -130,45 +168,43 @@ impl Commit {
         Ok(indexed)
     }
 
-    fn share(&self, row: &FeedRow, website: WebsiteId, events: Vec<NewEvent>, share: &mut Share) {
+    fn add_to_share(&self, row: &FeedRow, website: WebsiteId, events: Vec<NewEvent>, share: &mut Share) {
         share.orders += u64::from(row.exported == Exported::Yes);
         if !events.is_empty() {
             share.entering.push(OrderEvents {
                 order: row.order,
                 website,
-                class: self.class,
-                changed_at: self.changed_at,
-                backfill: self.advance.backfill(),
+                class: self.origin.class,
+                changed_at: self.origin.changed_at,
+                backfill: self.origin.advance.backfill(),
                 events,
             });
         }
     }
 
-    fn enter(
+    fn enqueue(
         &self,
         writer: &mut Writer<'_>,
         code: &str,
         mut share: Share,
         indexed: &mut Indexed,
     ) -> Result<(), StoreError> {
-        // A forced resend also takes what is new.
-        let entries: &[EnqueueMode] = match self.resend {
+        // A resend also inserts the events that the outbox does not hold yet.
+        let modes: &[EnqueueMode] = match self.origin.resend {
             true => &[EnqueueMode::Resend, EnqueueMode::Insert],
             false => &[EnqueueMode::Insert],
         };
         let mut queued = 0;
-        for entry in entries {
-            let entered = writer.enqueue(&share.entering, *entry, self.limits, self.at)?;
+        for mode in modes {
+            let entered = writer.enqueue(&share.entering, *mode, self.limits, self.at)?;
             queued += entered.events;
-            indexed.resent += if *entry == EnqueueMode::Resend {
-                entered.events
-            } else {
-                0
-            };
             indexed.parked += entered.parked;
+            if *mode == EnqueueMode::Resend {
+                indexed.resent += entered.events;
+            }
         }
         indexed.events += queued;
-        if let Some(backfill) = self.advance.backfill().filter(|_| share.orders > 0) {
+        if let Some(backfill) = self.origin.advance.backfill().filter(|_| share.orders > 0) {
             let step = SyncStep {
                 orders: share.orders,
                 events: queued,
@@ -179,18 +215,16 @@ impl Commit {
         Ok(())
     }
 
-    /// Orders that were asked for and do not exist.
+    /// Returns the requested orders that the source does not have.
     fn missing(&self) -> Vec<OrderId> {
         let found: HashSet<OrderId> = self.derived.iter().map(Derived::id).collect();
-        self.asked
-            .iter()
-            .copied()
-            .filter(|id| !found.contains(id))
-            .collect()
+        let ids = self.ids.iter().copied();
+        ids.filter(|id| !found.contains(id)).collect()
     }
 }
 
-/// Remembers websites of whose orders a backfill cannot take everything: this backfill is not their first sync any more.
+/// Notes a website if an order of it is skipped for now. The backfill is not its first sync any more, because it will not
+/// come back to this order.
 fn note_passed_over(passed_over: &mut BTreeSet<String>, code: &str, exported: Exported) {
     let is_for_now = matches!(
         exported,
@@ -201,58 +235,9 @@ fn note_passed_over(passed_over: &mut BTreeSet<String>, code: &str, exported: Ex
     }
 }
 
-fn record_failures(
-    writer: &mut Writer<'_>,
-    asked: &[OrderId],
-    failed: Vec<(OrderId, String)>,
-    limited: bool,
-    at: UtcMillis,
-) -> Result<(), StoreError> {
-    let mut earlier = BTreeMap::new();
-    for (order, _) in &failed {
-        if let Some(failure) = writer.reader().index_failure(*order)? {
-            earlier.insert(*order, failure);
-        }
-    }
-    writer.clear_index_failures(asked)?;
-    for (order, reason) in failed {
-        let earlier = earlier.get(&order);
-        let attempts = earlier.map_or(1, |failure| failure.attempts + 1);
-        tracing::warn!(
-            log_code = "OF05-02",
-            order,
-            attempts,
-            error = %reason,
-            "An order could not be indexed; it is tried again by itself while the others go on",
-        );
-        let failure = IndexFailure {
-            order,
-            attempts,
-            due_at: next_attempt(attempts, at),
-            reason,
-            limited: limited && earlier.is_none_or(|failure| failure.limited),
-        };
-        writer.record_index_failure(&failure, at)?;
-    }
-    Ok(())
-}
-
-/// What is rendered for somebody on the suppression list goes nowhere.
 fn is_suppressed(writer: &Writer<'_>, person: Option<Person>) -> Result<bool, StoreError> {
     match person {
         Some(person) => writer.reader().is_suppressed(&person),
         None => Ok(false),
-    }
-}
-
-fn warn_rerendered(number: &str, events: u64) {
-    if events > 0 {
-        tracing::warn!(
-            log_code = "OF05-03",
-            order_number = number,
-            events,
-            "A forced resend renders events anew because their frozen bytes are past store.body_retention; \
-             the _ids stay, the bytes may differ",
-        );
     }
 }

@@ -1,4 +1,4 @@
-//! One batch of orders becomes feed rows and events: CPU only, no I/O. Runs on a blocking thread.
+//! Derives feed rows and events from a batch of orders. CPU only, no I/O; runs on a blocking thread.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,66 +15,54 @@ use orderfeed_events::{EventContext, Fact, Renderer, Unsendable, facts, person};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Order, OrderId};
 
-/// What the store holds of an order before it is indexed.
+/// The store's rows of an order before it is indexed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prior {
     pub(crate) feed: Option<FeedRow>,
     pub(crate) events: Vec<KnownEvent>,
-    /// Of them, those that could not be rendered: they are tried again with each look.
+    /// Parked events that could not be rendered. They are rendered again each time the order is derived.
     pub(crate) unrendered: Vec<EventKey>,
-    /// The frozen bodies of delivered events and the persons whom they name, if a forced resend asked for them.
+    /// The frozen bodies of delivered events and the persons whom they name, for a resend.
     pub(crate) frozen: HashMap<EventKey, (Vec<u8>, Option<Person>)>,
 }
 
-/// How orders are looked at.
+/// The settings of a derivation, the same for all orders of a batch.
 #[derive(Clone, Debug)]
 pub(crate) struct DeriveContext {
-    pub(crate) context: EventContext,
-    /// By website, how old an order may be that is met for the first time; live changes have no limit.
+    pub(crate) events: EventContext,
+    /// By website, the creation time before which an order that was never indexed has no events; empty for live changes.
     pub(crate) floors: BTreeMap<String, UtcMillis>,
-    /// Websites for which nothing more is taken right now.
-    pub(crate) full: Arc<BTreeSet<String>>,
-    /// Send again what was delivered.
+    pub(crate) full_websites: Arc<BTreeSet<String>>,
+    /// True if delivered events are sent again.
     pub(crate) resend: bool,
     pub(crate) now: UtcMillis,
 }
 
-/// An order that was looked at.
+/// The result for one order.
 #[derive(Debug)]
 pub(crate) enum Derived {
-    /// As before.
     Unchanged {
-        /// Which order.
         id: OrderId,
-        /// The website that it belongs to, if that is known.
         website: Option<String>,
-        /// Whether its events go there.
         exported: Exported,
     },
     /// New or changed.
     Changed {
-        /// Its feed row, without the website's number.
+        /// The new feed row, still without its website's id.
         row: FeedRow,
-        /// The website that it belongs to, if that is known.
         website: Option<String>,
-        /// Whose order it is, by the e-mail address.
+        /// Identity of the shopper, by the e-mail address.
         person: Option<Person>,
-        /// Events to enter the outbox.
+        /// Events to add to the outbox.
         events: Vec<NewEvent>,
-        /// Delivered events whose bytes had to be rendered again.
+        /// Number of delivered events whose bytes had to be rendered again.
         rerendered: u64,
     },
-    /// It could not be understood.
-    Failed {
-        /// Which order.
-        id: OrderId,
-        /// Why.
-        reason: String,
-    },
+    /// The order could not be parsed.
+    Failed { id: OrderId, reason: String },
 }
 
 impl Derived {
-    /// Which order it is.
     pub(crate) fn id(&self) -> OrderId {
         match self {
             Self::Changed { row, .. } => row.order,
@@ -83,12 +71,12 @@ impl Derived {
     }
 }
 
-/// Looks at each order by itself: whatever is wrong with one, even a panic, does not touch the others.
+/// Derives each order by itself: an error in one, even a panic, does not affect the others.
 pub(crate) fn derive(
     orders: Vec<ReadOrder>,
     prior: &HashMap<OrderId, Prior>,
     config: &Config,
-    look: &DeriveContext,
+    context: &DeriveContext,
 ) -> Vec<Derived> {
     let nothing = Prior::default();
     let one = |order: ReadOrder| match order {
@@ -96,31 +84,43 @@ pub(crate) fn derive(
         ReadOrder::Whole(mut order) => {
             let id = order.id;
             let prior = prior.get(&id).unwrap_or(&nothing);
-            let work = AssertUnwindSafe(|| derive_one(&mut order, prior, config, look));
-            let panicked = |_| Derived::Failed {
-                id,
-                reason: "deriving its events panicked; please report it".to_owned(),
-            };
-            catch_unwind(work).unwrap_or_else(panicked)
+            isolate(|| derive_one(&mut order, prior, config, context))
+                .unwrap_or_else(|reason| Derived::Failed { id, reason })
         }
     };
     orders.into_iter().map(one).collect()
 }
 
-fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &DeriveContext) -> Derived {
-    // What had to wait for room passed this check when it came; it may have been a live change.
+/// Runs the derivation of one order. A panic becomes the reason why the order fails.
+pub(crate) fn isolate<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let reason = |_| "deriving its events panicked; please report it".to_owned();
+    catch_unwind(AssertUnwindSafe(work)).map_err(reason)
+}
+
+/// Returns the key of the event that reports `fact`.
+pub(crate) fn key_of(order: OrderId, fact: &Fact) -> EventKey {
+    EventKey {
+        order,
+        kind: fact.kind.code(),
+        document: fact.document_id,
+    }
+}
+
+fn derive_one(order: &mut Order, prior: &Prior, config: &Config, context: &DeriveContext) -> Derived {
+    // An order with `OutboxFull` passed this check when it was skipped, perhaps as a live change.
     let is_known = prior
         .feed
         .as_ref()
         .is_some_and(|row| matches!(row.exported, Exported::Yes | Exported::OutboxFull));
-    let scope = order.scope.as_ref();
-    let floor = scope.and_then(|scope| look.floors.get(&scope.website).copied());
-    let route = route(order, config, floor.filter(|_| !is_known)).unless_full(&look.full);
+    // The website is kept for withheld orders too: `status` counts them by website.
+    let website = order.scope.as_ref().map(|scope| scope.website.clone());
+    let floor = website
+        .as_ref()
+        .and_then(|code| context.floors.get(code).copied());
+    let route = route(order, config, floor.filter(|_| !is_known)).unless_full(&context.full_websites);
     let hash = feed_hash(order, &route);
     let unchanged = prior.feed.as_ref().is_some_and(|row| row.hash == Some(hash));
-    // The website is kept for orders that are withheld as well: `status` counts them by website.
-    let website = order.scope.as_ref().map(|scope| scope.website.clone());
-    if unchanged && !look.resend {
+    if unchanged && !context.resend {
         return Derived::Unchanged {
             id: order.id,
             website,
@@ -128,19 +128,18 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &DeriveCo
         };
     }
     let (events, rerendered) = match &route {
-        Route::Send(_) => new_events(order, prior, look),
+        Route::Send(_) => new_events(order, prior, context),
         Route::Withhold(_) => (Vec::new(), 0),
     };
-    let row = FeedRow {
-        order: order.id,
-        number: order.number.clone(),
-        website: None,
-        hash: Some(hash),
-        exported: route.exported(),
-        modified_at: look.now,
-    };
     Derived::Changed {
-        row,
+        row: FeedRow {
+            order: order.id,
+            number: order.number.clone(),
+            website: None,
+            hash: Some(hash),
+            exported: route.exported(),
+            modified_at: context.now,
+        },
         website,
         person: order.email.as_deref().and_then(person),
         events,
@@ -148,20 +147,17 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, look: &DeriveCo
     }
 }
 
-fn new_events(order: &Order, prior: &Prior, look: &DeriveContext) -> (Vec<NewEvent>, u64) {
-    let renderer = Renderer::new(order, &look.context);
+/// Returns the events to add to the outbox, and how many of them were delivered before and had to be rendered again.
+fn new_events(order: &Order, prior: &Prior, context: &DeriveContext) -> (Vec<NewEvent>, u64) {
+    let renderer = Renderer::new(order, &context.events);
     let mut rerendered = 0;
     let mut events = Vec::new();
     for fact in facts(order) {
-        let key = EventKey {
-            order: order.id,
-            kind: fact.kind.code(),
-            document: fact.document_id,
-        };
+        let key = key_of(order.id, &fact);
         let known = prior.events.iter().find(|event| event.key == key);
         let frozen = match known.map(|event| event.state) {
             None => None,
-            Some(EventState::Delivered) if look.resend => {
+            Some(EventState::Delivered) if context.resend => {
                 rerendered += u64::from(!prior.frozen.contains_key(&key));
                 prior.frozen.get(&key).cloned()
             }
@@ -169,23 +165,20 @@ fn new_events(order: &Order, prior: &Prior, look: &DeriveContext) -> (Vec<NewEve
             Some(_) => continue,
         };
         let (body, person) = match frozen {
+            // Frozen bytes are sent again as they are, even if they would be rendered differently today (I4).
             Some((body, person)) => (Ok(body), person),
             None => (renderer.render(&fact).map_err(refusal), renderer.person()),
         };
         events.push(NewEvent {
             kind: key.kind,
             document: key.document,
-            not_before: not_before(&fact, look.now),
+            // The edge refuses timestamps in the future; the clock of the database may be ahead of this machine's.
+            not_before: fact.at.max(context.now),
             person,
             body,
         });
     }
     (events, rerendered)
-}
-
-/// An event's timestamp must lie in the past when the edge sees it; the clock of the database may be ahead of ours.
-fn not_before(fact: &Fact, now: UtcMillis) -> UtcMillis {
-    fact.at.max(now)
 }
 
 fn refusal(cause: Unsendable) -> Refusal {

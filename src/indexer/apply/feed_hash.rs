@@ -1,8 +1,8 @@
-//! The hash by which an unchanged order is recognised.
+//! The hash that recognizes an unchanged order.
 //!
-//! It covers everything that was read, in one canonical order (lists are sorted by id), and where the order is routed;
-//! it leaves out `updated_at`, which moves without anything having changed. If the hash of the same order ever differs
-//! between versions of this program, each order is looked at once more, and no event is made twice.
+//! It covers everything that was read, in one canonical order (lists are sorted by id), and the order's route. It leaves
+//! out `updated_at`, which moves without anything having changed. If the hash of the same order differs between two
+//! versions of this program, each order is derived once more, and no event is made twice.
 
 use std::hash::{Hash, Hasher};
 
@@ -13,10 +13,10 @@ use crate::store::feed::FeedHash;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::Order;
 
-/// Raise it when the events of an unchanged order may differ from before.
+/// Raise this when the events of an unchanged order may differ from before.
 const VERSION: u8 = 1;
 
-/// The hash of an order and its route.
+/// Returns the hash of an order and its route. The order is unchanged afterwards.
 pub(crate) fn feed_hash(order: &mut Order, route: &Route) -> FeedHash {
     let updated_at = std::mem::replace(&mut order.updated_at, UtcMillis(0));
     let mut bytes = Collector(Vec::with_capacity(4096));
@@ -30,7 +30,7 @@ pub(crate) fn feed_hash(order: &mut Order, route: &Route) -> FeedHash {
     hash
 }
 
-/// A "hasher" that keeps what it is fed.
+/// A hasher that collects its input for SHA-256, because the algorithm of the standard library's hasher may change.
 struct Collector(Vec<u8>);
 
 impl Hasher for Collector {

@@ -1,11 +1,10 @@
-//! One batch of orders, from ids to a commit.
+//! Applies one batch of orders: from what the source returned to a commit.
 
-pub(crate) mod advance;
 pub(crate) mod commit;
-pub(crate) mod deleted;
 pub(crate) mod derive;
+mod failures;
 pub(crate) mod feed_hash;
-pub(crate) mod resend;
+mod resend;
 pub(crate) mod routing;
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,8 +17,7 @@ use super::{IndexError, Indexer, event_context};
 use crate::commerce::source::ReadOrder;
 use crate::config::Config;
 use crate::first_sync::history;
-use crate::indexer::apply::advance::Advance;
-use crate::indexer::apply::commit::Commit;
+use crate::indexer::apply::commit::{Advance, Commit, Origin};
 use crate::indexer::apply::derive::{DeriveContext, Derived, Prior, derive};
 use crate::indexer::backfill::options::Reach;
 use crate::store::outbox::{BatchLimits, Class, EventState};
@@ -30,26 +28,36 @@ use orderfeed_model::order::OrderId;
 /// Bytes of `{"events":[]}`.
 const ENVELOPE: usize = 13;
 
-/// Orders that were read together, and what their commit moves.
+/// Orders that were read together, and how they are to be indexed.
 pub(super) struct OrderBatch {
-    /// What was asked for.
-    pub(super) asked: Vec<OrderId>,
-    /// What the source answered.
+    /// Orders that were requested.
+    pub(super) ids: Vec<OrderId>,
+    /// Those of them that exist.
     pub(super) orders: Vec<ReadOrder>,
-    /// Feed rows that the backfill found to have no order any more.
-    pub(super) vanished: Vec<OrderId>,
-    /// Live or history.
-    pub(super) class: Class,
-    /// When the oldest change was noticed.
-    pub(super) changed_at: UtcMillis,
-    /// How far back events reach.
-    pub(super) reach: Reach,
-    /// The website that all orders are of, if they must not be passed over while it is switched off.
-    pub(super) only_for: Option<String>,
-    /// Send again what was delivered.
-    pub(super) resend: bool,
-    /// What moves with the commit.
-    pub(super) advance: Advance,
+    /// Other orders of the feed that a backfill found to be deleted.
+    pub(super) deleted: Vec<OrderId>,
+    /// The website of all these orders, if the batch must fail rather than skip them while it is switched off.
+    pub(super) website: Option<String>,
+    pub(super) origin: Origin,
+}
+
+impl OrderBatch {
+    /// Creates a batch of live changes, noticed at `changed_at`.
+    pub(super) fn live(ids: Vec<OrderId>, orders: Vec<ReadOrder>, changed_at: UtcMillis) -> Self {
+        Self {
+            ids,
+            orders,
+            deleted: Vec::new(),
+            website: None,
+            origin: Origin {
+                class: Class::Live,
+                changed_at,
+                reach: Reach::Everything,
+                resend: false,
+                advance: Advance::Nothing,
+            },
+        }
+    }
 }
 
 impl Indexer {
@@ -59,68 +67,49 @@ impl Indexer {
         self.commit(commit).await
     }
 
-    /// Derives a batch: all that can be done before its transaction.
+    /// Derives a batch: everything that can be done before its transaction.
     pub(super) async fn prepare(&self, batch: OrderBatch) -> Result<Commit, IndexError> {
-        let config = self.config();
-        let off = |code: &str| config.sending_website(code).is_none();
-        if let Some(website) = batch.only_for.as_ref().filter(|code| off(code)) {
+        let (config, at, origin) = (self.config(), self.clock.now(), batch.origin);
+        let is_off = |code: &&String| config.sending_website(code).is_none();
+        if let Some(website) = batch.website.as_ref().filter(is_off) {
             return Err(IndexError::SwitchedOff(website.clone()));
         }
-        let at = self.clock.now();
-        let look = DeriveContext {
-            context: event_context(&config),
-            floors: self.floors(batch.reach, &config, at).await?,
-            full: self.intake.full_websites(),
-            resend: batch.resend,
+        let context = DeriveContext {
+            events: event_context(&config),
+            floors: self.floors(origin.reach, &config, at).await?,
+            full_websites: self.intake.full_websites(),
+            resend: origin.resend,
             now: at,
         };
-        let mut prior = self.prior(batch.asked.clone()).await?;
-        if batch.resend {
+        let mut prior = self.prior(batch.ids.clone()).await?;
+        if origin.resend {
             resend::add_frozen_bodies(&self.store, &mut prior).await?;
         }
-        let OrderBatch {
-            asked,
-            orders,
-            vanished,
-            class,
-            changed_at,
-            advance,
-            resend,
-            reach,
-            ..
-        } = batch;
-        let limits = batch_limits(&config);
-        let derived = derive_aside(orders, prior, config, look).await?;
         Ok(Commit {
-            asked,
-            vanished,
-            derived,
-            class,
-            changed_at,
-            advance,
-            resend,
-            limited: reach == Reach::History,
-            limits,
+            limits: batch_limits(&config),
+            derived: derive_aside(batch.orders, prior, config, context).await?,
+            ids: batch.ids,
+            deleted: batch.deleted,
+            origin,
             at,
         })
     }
 
-    /// Commits what was derived.
+    /// Commits a derived batch.
     pub(super) async fn commit(&self, commit: Commit) -> Result<Indexed, IndexError> {
-        let class = commit.class;
+        let class = commit.origin.class;
         let work = move |writer: &mut Writer<'_>| commit.write(writer);
         // Beside live changes each batch of history has a transaction of its own, so that they wait for one at most;
         // otherwise it shares one with whatever else there is.
-        let indexed = match class {
+        Ok(match class {
             Class::History if self.is_live() => {
                 self.store.write_low_priority(Durability::Durable, work).await?
             }
             _ => self.store.write(Durability::Durable, work).await?,
-        };
-        Ok(indexed)
+        })
     }
 
-    /// By website, the creation time below which an order that is met for the first time has no events.
+    /// Returns, by website, the creation time before which an order that was never indexed has no events.
     pub(super) async fn floors(
         &self,
         reach: Reach,
@@ -137,36 +126,30 @@ impl Indexer {
         }
     }
 
+    /// Reads the store's rows of these orders.
     pub(super) async fn prior(&self, ids: Vec<OrderId>) -> Result<HashMap<OrderId, Prior>, StoreError> {
-        let read = move |reader: &Reader<'_>| {
-            let mut prior = HashMap::with_capacity(ids.len());
-            for id in ids {
-                let feed = reader
-                    .feed_row(id)?
-                    .filter(|(_, deleted)| !deleted)
-                    .map(|(row, _)| row);
-                let events = reader.events_of(id)?;
-                let unrendered = match events.iter().any(|event| event.state == EventState::Parked) {
-                    true => reader.unrendered_of(id)?,
-                    false => Vec::new(),
-                };
-                prior.insert(
-                    id,
-                    Prior {
-                        feed,
-                        events,
-                        unrendered,
-                        ..Prior::default()
-                    },
-                );
-            }
-            Ok(prior)
-        };
+        let read =
+            move |reader: &Reader<'_>| ids.iter().map(|id| Ok((*id, read_prior(reader, *id)?))).collect();
         self.store.read(read).await
     }
 }
 
-/// How much travels together, from the configuration.
+fn read_prior(reader: &Reader<'_>, id: OrderId) -> Result<Prior, StoreError> {
+    let feed = reader.feed_row(id)?.filter(|(_, deleted)| !deleted);
+    let events = reader.events_of(id)?;
+    let unrendered = match events.iter().any(|event| event.state == EventState::Parked) {
+        true => reader.unrendered_of(id)?,
+        false => Vec::new(),
+    };
+    Ok(Prior {
+        feed: feed.map(|(row, _)| row),
+        events,
+        unrendered,
+        ..Prior::default()
+    })
+}
+
+/// Returns the configured limits of a batch in the outbox.
 pub fn batch_limits(config: &Config) -> BatchLimits {
     let delivery = &config.delivery;
     BatchLimits {
@@ -175,15 +158,15 @@ pub fn batch_limits(config: &Config) -> BatchLimits {
     }
 }
 
-/// On a thread where computing for a while disturbs nobody.
+/// Derives on a blocking thread, where computing for a while holds up nothing else.
 pub(super) async fn derive_aside(
     orders: Vec<ReadOrder>,
     prior: HashMap<OrderId, Prior>,
     config: Arc<Config>,
-    look: DeriveContext,
+    context: DeriveContext,
 ) -> Result<Vec<Derived>, IndexError> {
-    let work = move || derive(orders, &prior, &config, &look);
-    // A runtime of one thread has nobody to disturb but itself, and a simulation wants one step after the other.
+    let work = move || derive(orders, &prior, &config, &context);
+    // A runtime with one thread has nothing else to hold up, and the simulation needs one step after the other.
     if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
         return Ok(work());
     }

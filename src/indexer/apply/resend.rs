@@ -1,13 +1,13 @@
-//! A forced resend sends the frozen bytes again, as long as they are kept.
+//! Reads the frozen bodies of delivered events, which a resend sends again as long as they are kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::indexer::apply::derive::Prior;
 use crate::store::outbox::{BatchBody, BatchId, EventState};
 use crate::store::{Reader, Store, StoreError};
 use orderfeed_model::order::OrderId;
 
-/// Adds the bodies of delivered events to `prior`, where they are still there.
+/// Adds the bodies that the store still holds to `prior`.
 pub(crate) async fn add_frozen_bodies(
     store: &Store,
     prior: &mut HashMap<OrderId, Prior>,
@@ -16,9 +16,8 @@ pub(crate) async fn add_frozen_bodies(
         .values()
         .flat_map(|prior| &prior.events)
         .filter(|event| event.state == EventState::Delivered);
-    let mut batches: Vec<BatchId> = delivered.map(|event| event.batch).collect();
-    batches.sort_unstable();
-    batches.dedup();
+    let batches: BTreeSet<BatchId> = delivered.map(|event| event.batch).collect();
+    // One at a time: a body is as large as a request.
     for batch in batches {
         let body = store
             .read(move |reader: &Reader<'_>| reader.batch_body(batch))
@@ -34,11 +33,9 @@ fn add_batch(batch: BatchId, body: Option<&BatchBody>, prior: &mut HashMap<Order
         let Some(prior) = prior.get_mut(&key.order) else {
             continue;
         };
-        if prior
-            .events
-            .iter()
-            .any(|event| event.key == key && event.batch == batch)
-        {
+        let mut events = prior.events.iter();
+        // An event that was resent before is in several batches; only its last one counts.
+        if events.any(|event| event.key == key && event.batch == batch) {
             prior.frozen.insert(key, (json.to_vec(), entry.person));
         }
     }

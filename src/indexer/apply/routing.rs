@@ -1,4 +1,4 @@
-//! Where an order's events go, or why there are none. Pure.
+//! Decides where the events of an order go, or why it has none. Pure.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use crate::store::feed::Exported;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::Order;
 
-/// Where an order's events go.
+/// The destination of an order's events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Route {
-    /// To the datastream of this website.
+    /// The datastream of this website.
     Send(String),
-    /// Nowhere, for this reason (never `Exported::Yes`).
+    /// None, for this reason (never `Exported::Yes`).
     Withhold(Exported),
 }
 
-/// The route of an order. `floor` limits how old an order may be that a backfill meets for the first time.
+/// Returns the route of an order. One created before `floor` has no events; backfills set it for orders not indexed before.
 pub(crate) fn route(order: &Order, config: &Config, floor: Option<UtcMillis>) -> Route {
     let Some(scope) = &order.scope else {
         return Route::Withhold(Exported::StoreViewGone);
@@ -31,13 +31,13 @@ pub(crate) fn route(order: &Order, config: &Config, floor: Option<UtcMillis>) ->
     }
 }
 
-/// Whether a change of this order would lead to events, and if not, why not. For `explain`.
+/// Returns whether a change of this order would lead to events, or the reason why not. For `explain`.
 pub fn exported(order: &Order, config: &Config) -> Exported {
     route(order, config, None).exported()
 }
 
 impl Route {
-    /// The same, unless nothing more is taken for its website.
+    /// Withholds the order if the outbox of its website is full.
     pub(crate) fn unless_full(self, full: &BTreeSet<String>) -> Self {
         match self {
             Self::Send(website) if full.contains(&website) => Self::Withhold(Exported::OutboxFull),
@@ -45,7 +45,7 @@ impl Route {
         }
     }
 
-    /// What the feed row says.
+    /// Returns the value for the feed row.
     pub(crate) fn exported(&self) -> Exported {
         match self {
             Self::Send(_) => Exported::Yes,

@@ -1,45 +1,57 @@
-//! A backfill begins, or goes on where it was. Whoever begins a backfill also says whose first sync it is, in one transaction.
+//! Starts a backfill, or resumes the one that was interrupted. The transaction that starts a backfill also records the
+//! websites whose first sync it is.
 
 use crate::commerce::source::OrderFilter;
 use crate::first_sync::history::candidates;
 use crate::indexer::backfill::options::{BackfillKind, BackfillOptions};
 use crate::indexer::export_log;
 use crate::indexer::{FEED_LEASE, IndexError, Indexer};
-use crate::store::backfill::Backfill;
+use crate::store::backfill::{Backfill, BackfillId};
 use crate::store::first_sync::{FirstSyncRow, NewFirstSync, SyncState};
-use crate::store::{Durability, Reader, StoreError};
+use crate::store::{Durability, Reader, StoreError, Writer};
 
-/// A first sync that a new backfill will be, with the orders that it has.
+/// Position in [`Indexer::logged_start`] of a backfill that cannot resume.
+const REFUSED: u64 = u64::MAX;
+
+/// A first sync that a new backfill will be, with the number of its orders.
 struct Adopted {
     sync: NewFirstSync,
     total: u64,
 }
 
 impl Indexer {
-    /// The backfill of this kind that is not finished, or a new one.
+    /// Returns the interrupted backfill of this kind with the options that it was started with, or a new one.
+    ///
+    /// # Errors
+    /// `BackfillOptions` if the options of the interrupted one cannot be parsed: any guess could send the whole history.
     pub(crate) async fn open_backfill(
         &self,
         kind: BackfillKind,
         options: BackfillOptions,
-    ) -> Result<Backfill, IndexError> {
+    ) -> Result<(Backfill, BackfillOptions), IndexError> {
         let running = self
             .store
             .read(|reader: &Reader<'_>| reader.running_backfills())
             .await?;
+        let interrupted = match find_interrupted(running, kind, &options) {
+            Ok(interrupted) => interrupted,
+            Err(error) => {
+                self.log_refusal(&error).await;
+                return Err(error);
+            }
+        };
         let (mut total, mut adopted) = (0, Vec::new());
-        if !running.iter().any(|backfill| goes_on(backfill, kind, &options)) {
+        if interrupted.is_none() {
             total = self.source.count_orders(&options.filter()).await?;
             adopted = self.adopted(kind, &options).await?;
         }
         let text = serde_json::to_string(&options).map_err(|cause| IndexError::Derive(cause.to_string()))?;
         let at = self.clock.now();
-        let open = move |w: &mut crate::store::Writer<'_>| {
+        let open = move |w: &mut Writer<'_>| {
             w.take_lease(FEED_LEASE, kind.operation(), at)?;
-            let running = w.reader().running_backfills()?;
-            if let Some(backfill) = running
-                .into_iter()
-                .find(|backfill| goes_on(backfill, kind, &options))
-            {
+            // An operator may have cancelled it since it was read.
+            let is_same = |backfill: &Backfill| interrupted.as_ref().is_some_and(|one| one.id == backfill.id);
+            if let Some(backfill) = w.reader().running_backfills()?.into_iter().find(is_same) {
                 return Ok(backfill);
             }
             let id = w.start_backfill(kind.as_str(), &text, total, at)?;
@@ -50,24 +62,40 @@ impl Indexer {
             }
             w.reader()
                 .backfill(id)?
-                .ok_or_else(|| StoreError::Invariant(format!("walk {id} vanished")))
+                .ok_or_else(|| StoreError::Invariant(format!("backfill {id} vanished")))
         };
         let backfill = self.store.write(Durability::Durable, open).await?;
-        self.log_start(kind, &backfill).await;
-        Ok(backfill)
-    }
-
-    /// A source that is down ends a backfill at once, again and again; where it stands is said once.
-    async fn log_start(&self, kind: BackfillKind, backfill: &Backfill) {
-        let place = (backfill.id, backfill.done);
-        if self.told.lock().await.replace(place) == Some(place) {
-            return;
+        if self.is_new_position(backfill.id, backfill.done).await {
+            export_log::log_start(kind, &backfill);
         }
-        export_log::log_start(kind, backfill);
+        let options = stored_options(&backfill).map_err(|cause| unreadable(&backfill, kind, &cause))?;
+        Ok((backfill, options))
     }
 
-    /// The first syncs that a backfill of this kind is: a full one of every website that is on and had none, one of its
-    /// own of its website.
+    /// Returns false for the position that was logged last: a source that is down interrupts a backfill again and again.
+    async fn is_new_position(&self, id: BackfillId, done: u64) -> bool {
+        let position = Some((id, done));
+        std::mem::replace(&mut *self.logged_start.lock().await, position) != position
+    }
+
+    async fn log_refusal(&self, error: &IndexError) {
+        if let IndexError::BackfillOptions { id, kind, cause } = error
+            && self.is_new_position(*id, REFUSED).await
+        {
+            tracing::error!(
+                log_code = "OF05-06",
+                walk = kind.as_str(),
+                id,
+                error = cause,
+                cancel = kind.cancelled_by(),
+                "The stored options of a backfill cannot be parsed, so it does not resume; run the version that started it, \
+                 or the command in `cancel`",
+            );
+        }
+    }
+
+    /// Returns the first syncs that a new backfill will be: those of all enabled websites without one if it covers all orders,
+    /// that of its own website for a first sync.
     async fn adopted(
         &self,
         kind: BackfillKind,
@@ -94,11 +122,12 @@ impl Indexer {
         for mut sync in candidates(&config, self.clock.now()) {
             let row = row_of(&sync.code);
             let is_read = row.is_some_and(|row| row.state > SyncState::Reindexing);
-            let meant = options.website.as_ref().is_none_or(|only| *only == sync.code);
-            if is_read || !meant {
+            let is_covered = options.website.as_ref().is_none_or(|code| *code == sync.code);
+            if is_read || !is_covered {
                 continue;
             }
             if let Some(row) = row {
+                // What counts as history was decided when the website was enabled.
                 sync.floor = row.floor;
             }
             let filter = OrderFilter {
@@ -113,15 +142,34 @@ impl Indexer {
     }
 }
 
-/// Whether `backfill` is the one that is asked for. First syncs of two websites are two backfills.
-fn goes_on(backfill: &Backfill, kind: BackfillKind, options: &BackfillOptions) -> bool {
-    if backfill.kind != kind.as_str() {
-        return false;
+/// Finds the interrupted backfill of this kind. First syncs of two websites are two backfills.
+fn find_interrupted(
+    running: Vec<Backfill>,
+    kind: BackfillKind,
+    wanted: &BackfillOptions,
+) -> Result<Option<Backfill>, IndexError> {
+    let mut refused = None;
+    for backfill in running.into_iter().filter(|one| one.kind == kind.as_str()) {
+        match stored_options(&backfill) {
+            Ok(options) if kind != BackfillKind::FirstSync || options.website == wanted.website => {
+                return Ok(Some(backfill));
+            }
+            Ok(_) => {}
+            Err(cause) => refused = Some(unreadable(&backfill, kind, &cause)),
+        }
     }
-    let website = || {
-        serde_json::from_str::<BackfillOptions>(&backfill.options)
-            .ok()?
-            .website
-    };
-    kind != BackfillKind::FirstSync || website() == options.website
+    refused.map_or(Ok(None), Err)
+}
+
+/// Parses the options that a backfill was started with.
+pub(crate) fn stored_options(backfill: &Backfill) -> Result<BackfillOptions, serde_json::Error> {
+    serde_json::from_str(&backfill.options)
+}
+
+fn unreadable(backfill: &Backfill, kind: BackfillKind, cause: &serde_json::Error) -> IndexError {
+    IndexError::BackfillOptions {
+        id: backfill.id,
+        kind,
+        cause: cause.to_string(),
+    }
 }

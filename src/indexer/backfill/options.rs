@@ -1,11 +1,11 @@
-//! What a backfill covers; kept with it, so that it goes on the same way after a kill.
+//! The kind and range of a backfill. They are stored with it, so that it resumes the same way after a kill.
 
 use serde::{Deserialize, Serialize};
 
 use crate::commerce::source::OrderFilter;
 use orderfeed_model::clock::UtcMillis;
 
-/// Why a backfill goes.
+/// The purpose of a backfill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackfillKind {
     /// A full reindex; the first one is the first sync of every website that has not had one.
@@ -17,7 +17,7 @@ pub enum BackfillKind {
 }
 
 impl BackfillKind {
-    /// The word in the table.
+    /// Returns the word in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Reindex => "reindex",
@@ -26,7 +26,7 @@ impl BackfillKind {
         }
     }
 
-    /// As Commerce's log names the operation.
+    /// Returns the name of the operation in Commerce's log.
     pub const fn operation(self) -> &'static str {
         match self {
             Self::Reindex => "full sync",
@@ -34,43 +34,49 @@ impl BackfillKind {
             Self::Resync => "resync",
         }
     }
+
+    /// Returns the command that cancels a backfill of this kind if it cannot resume.
+    pub const fn cancelled_by(self) -> &'static str {
+        match self {
+            Self::Reindex | Self::FirstSync => "orderfeed indexer:reset",
+            Self::Resync => "orderfeed saas:resync --feed orders",
+        }
+    }
 }
 
-/// Whether `first_sync.history` limits which orders have events.
+/// The limit on the age of orders that have events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
-    /// However old they are: live changes, and what was asked for by range or by name.
+    /// None: for live changes, and for orders named by range or by id.
     #[default]
     Everything,
-    /// Orders that are met for the first time and are older than their website's history have no events. Which history
-    /// is looked up with each batch, because a website may join while a backfill is under way.
+    /// Orders that were never indexed and are older than their website's history have no events. The history is read with
+    /// each batch, because a website may join while a backfill runs.
     History,
 }
 
-/// What a backfill covers, and how.
+/// The range of a backfill, and how it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BackfillOptions {
-    /// Orders created at or after this.
+    /// Orders created at or after this time.
     pub created_from: Option<UtcMillis>,
-    /// Orders created before this.
+    /// Orders created before this time.
     pub created_before: Option<UtcMillis>,
     /// Orders of this website.
     pub website: Option<String>,
-    /// How far back events reach.
     pub reach: Reach,
-    /// Sends delivered events again. Stored under its older name.
+    /// True if delivered events are sent again. Stored under its older name.
     #[serde(rename = "force")]
     pub resend: bool,
-    /// Orders in a batch; `None` takes `index.batch_size`.
+    /// Orders per batch; `None` means `index.batch_size`.
     pub batch_size: Option<u32>,
     /// Batches read ahead while one is applied; `None` means one.
     pub read_ahead: Option<u32>,
 }
 
 impl BackfillOptions {
-    /// What the source is asked for.
     pub fn filter(&self) -> OrderFilter {
         OrderFilter {
             created_from: self.created_from,
@@ -80,7 +86,7 @@ impl BackfillOptions {
         }
     }
 
-    /// Whether every order is met: only then an order that is not met is gone.
+    /// Returns true if the range has no limits: only then does an order that the backfill does not meet not exist.
     pub fn covers_all(&self) -> bool {
         self.filter() == OrderFilter::default()
     }

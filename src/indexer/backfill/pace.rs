@@ -1,9 +1,9 @@
-//! Where a backfill's time goes: what holds it up can be said only if somebody looked.
+//! Measures where the time of backfills goes, so that the factor that limits a first sync can be named.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Time that backfills of this process spent, in milliseconds. Only grows.
+/// Time that the backfills of this process spent, in milliseconds.
 #[derive(Debug, Default)]
 pub struct BackfillPace {
     reading: AtomicU64,
@@ -11,19 +11,18 @@ pub struct BackfillPace {
     waiting: AtomicU64,
 }
 
-/// [`BackfillPace`] at one moment.
+/// The times of [`BackfillPace`] at one moment; they only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackfillTimes {
     /// Waiting for the source to answer.
     pub reading_ms: u64,
     /// Deriving and committing.
     pub applying_ms: u64,
-    /// Waiting for room in the outbox, or on the disk.
+    /// Waiting for room in the outbox or on the disk.
     pub waiting_ms: u64,
 }
 
 impl BackfillPace {
-    /// The times so far.
     pub fn times(&self) -> BackfillTimes {
         BackfillTimes {
             reading_ms: self.reading.load(Ordering::Relaxed),
@@ -32,15 +31,15 @@ impl BackfillPace {
         }
     }
 
-    pub(crate) fn read(&self, time: Duration) {
+    pub(crate) fn add_reading(&self, time: Duration) {
         add(&self.reading, time);
     }
 
-    pub(crate) fn applied(&self, time: Duration) {
+    pub(crate) fn add_applying(&self, time: Duration) {
         add(&self.applying, time);
     }
 
-    pub(crate) fn waited(&self, time: Duration) {
+    pub(crate) fn add_waiting(&self, time: Duration) {
         add(&self.waiting, time);
     }
 }

@@ -1,5 +1,6 @@
-//! What a backfill would send, without storing or sending anything.
+//! Counts what a backfill would send, without storing or sending anything.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::indexer::apply::derive::{DeriveContext, Derived};
@@ -7,45 +8,37 @@ use crate::indexer::apply::derive_aside;
 use crate::indexer::backfill::options::BackfillOptions;
 use crate::indexer::report::{Indexed, Progress};
 use crate::indexer::{IndexError, Indexer, event_context};
-use crate::store::outbox::EventState;
+use crate::store::outbox::{EventKey, EventState};
 use crate::store::suppression::Person;
 use orderfeed_model::order::OrderId;
 
 impl Indexer {
-    /// Looks at the orders of a backfill (or at `only` these) and counts what would be queued; also how much of it was
-    /// delivered before.
-    ///
-    /// # Errors
-    /// If source or store fail.
+    /// Derives the orders of a backfill, or those with these `ids`, and counts the events that it would queue.
     pub async fn preview(
         &self,
         options: &BackfillOptions,
-        only: Option<Vec<OrderId>>,
+        mut ids: Option<Vec<OrderId>>,
         stop: impl Fn() -> bool,
         mut progress: impl FnMut(Progress) + Send,
-    ) -> Result<(Indexed, u64), IndexError> {
+    ) -> Result<Indexed, IndexError> {
         let filter = options.filter();
-        let size = options
-            .batch_size
-            .unwrap_or(self.config().index.batch_size)
-            .max(1) as usize;
+        let size = self.batch_size(options) as usize;
         let started = self.clock.now();
-        let total = match &only {
-            Some(orders) => orders.len() as u64,
+        let total = match &ids {
+            Some(ids) => ids.len() as u64,
             None => self.source.count_orders(&filter).await?,
         };
         let (mut below, mut sum) = (None, Indexed::default());
-        let mut rest = only;
         while !stop() {
-            let ids: Vec<OrderId> = match &mut rest {
+            let page: Vec<OrderId> = match &mut ids {
                 Some(rest) => rest.drain(..rest.len().min(size)).collect(),
                 None => self.source.order_ids(&filter, below, size).await?,
             };
-            if ids.is_empty() {
+            if page.is_empty() {
                 break;
             }
-            below = ids.iter().min().copied();
-            sum.add(self.preview_page(ids, options).await?);
+            below = page.iter().min().copied();
+            sum.add(self.preview_page(page, options).await?);
             let elapsed_ms = self.clock.now().millis_since(started);
             progress(Progress {
                 total,
@@ -54,7 +47,7 @@ impl Indexer {
                 elapsed_ms,
             });
         }
-        Ok((sum, sum.resent))
+        Ok(sum)
     }
 
     async fn preview_page(
@@ -62,12 +55,12 @@ impl Indexer {
         ids: Vec<OrderId>,
         options: &BackfillOptions,
     ) -> Result<Indexed, IndexError> {
-        let config = self.config();
-        let now = self.clock.now();
-        let look = DeriveContext {
-            context: event_context(&config),
+        let (config, now) = (self.config(), self.clock.now());
+        let context = DeriveContext {
+            events: event_context(&config),
             floors: self.floors(options.reach, &config, now).await?,
-            full: Arc::default(),
+            // What the range holds, however full the outbox is right now.
+            full_websites: Arc::default(),
             resend: options.resend,
             now,
         };
@@ -77,13 +70,13 @@ impl Indexer {
         };
         let orders = self.source.read_orders(&ids).await?;
         let prior = self.prior(ids).await?;
-        let delivered: std::collections::HashSet<_> = prior
+        let delivered: HashSet<_> = prior
             .values()
             .flat_map(|prior| &prior.events)
             .filter(|event| event.state == EventState::Delivered)
             .map(|event| event.key)
             .collect();
-        for derived in derive_aside(orders, prior, config, look).await? {
+        for derived in derive_aside(orders, prior, config, context).await? {
             match derived {
                 Derived::Unchanged { .. } => {}
                 Derived::Failed { .. } => indexed.failed += 1,
@@ -95,11 +88,10 @@ impl Indexer {
                         continue;
                     }
                     for event in events {
-                        let (kind, document) = (event.kind, event.document);
-                        let key = crate::store::outbox::EventKey {
+                        let key = EventKey {
                             order: row.order,
-                            kind,
-                            document,
+                            kind: event.kind,
+                            document: event.document,
                         };
                         indexed.resent += u64::from(delivered.contains(&key));
                         match event.body {

@@ -1,10 +1,10 @@
-//! Websites whose events cannot leave: their senders are halted or paused, or they have no datastream any more.
+//! Blocked websites: their senders are halted or paused, so their events cannot be sent.
 //!
 //! A blocked website must not hold up the others, and the outbox is bounded all the same. So the pending events of blocked
 //! websites do not count towards the bound of the others; together they have a bound of the same size of their own.
 //! When it is reached, orders of these websites are indexed without new events ([`Exported::OutboxFull`]), and a full
-//! reindex finds them again once there is room. If every website is blocked, none can be held up: then all events count and
-//! intake waits as a whole, which costs no reindex. [`counted_events`] and [`full_websites`] decide and are pure.
+//! reindex finds them once there is room. If every website is blocked, none can be held up: then all events count and
+//! intake pauses as a whole, which costs no reindex. [`counted_events`] and [`full_websites`] decide and are pure.
 //!
 //! [`Exported::OutboxFull`]: crate::store::feed::Exported::OutboxFull
 
@@ -16,24 +16,21 @@ use crate::store::views::IndexerStatus;
 use crate::store::{Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-/// `meta`: the websites for which nothing more was taken, joined by commas. Written before the first order is passed over.
+/// Key in `meta` of the full websites, joined by commas.
 const FULL_WEBSITES: &str = "outbox_full_websites";
 
-/// What waits for one website.
+/// The pending events of one website.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebsitePending {
-    /// The website's code.
-    pub website: String,
-    /// Events that wait.
+    pub code: String,
     pub events: u64,
-    /// Whether they can leave.
     pub deliverability: Deliverability,
 }
 
-/// Whether events of a website can leave.
+/// The state of a website's delivery, as far as intake depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deliverability {
-    /// They can be sent now, or after a backoff that ends by itself.
+    /// Its events can be sent now, or after a backoff that ends by itself.
     Deliverable,
     /// Its sender is halted or paused, for this reason.
     Blocked(String),
@@ -41,34 +38,23 @@ pub enum Deliverability {
     NoDatastream,
 }
 
-/// What waits for each website that is configured, or that has something waiting.
-///
-/// # Errors
-/// If the store cannot be read.
+/// Returns the pending events of every website that is configured, or was before.
 pub fn pending_by_website(reader: &Reader<'_>, config: &Config) -> Result<Vec<WebsitePending>, StoreError> {
-    let (codes, pending, senders) = (
-        reader.websites()?,
-        reader.pending_by_website()?,
-        reader.senders()?,
-    );
-    let mut all = Vec::new();
-    for (id, code) in &codes {
-        let waiting = pending.iter().find(|(website, _)| website == id);
-        all.push(WebsitePending {
-            website: code.clone(),
-            events: waiting.map_or(0, |(_, events)| *events),
-            deliverability: deliverability(config, code, senders.iter().find(|sender| sender.website == *id)),
-        });
-    }
-    let is_new = |code: &&String| !codes.iter().any(|(_, known)| known == *code);
-    for code in config.websites.keys().filter(is_new) {
-        all.push(WebsitePending {
-            website: code.clone(),
-            events: 0,
-            deliverability: deliverability(config, code, None),
-        });
-    }
-    Ok(all)
+    let (pending, senders) = (reader.pending_by_website()?, reader.senders()?);
+    let known = reader.websites()?;
+    let is_new = |code: &&String| !known.iter().any(|(_, known)| known == *code);
+    let new = config.websites.keys().filter(is_new).map(|code| (None, code));
+    let all = known.iter().map(|(id, code)| (Some(*id), code)).chain(new);
+    let websites = all.map(|(id, code)| {
+        let events = pending.iter().find(|(website, _)| Some(*website) == id);
+        let sender = senders.iter().find(|sender| Some(sender.website) == id);
+        WebsitePending {
+            events: events.map_or(0, |(_, events)| *events),
+            deliverability: deliverability(config, code, sender),
+            code: code.clone(),
+        }
+    });
+    Ok(websites.collect())
 }
 
 fn deliverability(config: &Config, code: &str, sender: Option<&SenderRow>) -> Deliverability {
@@ -87,7 +73,7 @@ fn deliverability(config: &Config, code: &str, sender: Option<&SenderRow>) -> De
     }
 }
 
-/// Events that count towards the bound of the outbox.
+/// Returns the number of events that count towards the bound of the outbox.
 pub fn counted_events(websites: &[WebsitePending]) -> u64 {
     let counts = |website: &&WebsitePending| match website.deliverability {
         Deliverability::Deliverable => true,
@@ -97,23 +83,16 @@ pub fn counted_events(websites: &[WebsitePending]) -> u64 {
     websites.iter().filter(counts).map(|website| website.events).sum()
 }
 
-/// Websites for which nothing more is taken. Once it is so, it stays so until half of the bound is free.
+/// Returns the codes of the blocked websites if their outbox is full. It stays full until half of the bound is free.
 pub fn full_websites(before: &BTreeSet<String>, websites: &[WebsitePending], bound: u64) -> BTreeSet<String> {
-    let blocked = |website: &&WebsitePending| matches!(website.deliverability, Deliverability::Blocked(_));
-    let waiting: u64 = websites
-        .iter()
-        .filter(blocked)
-        .map(|website| website.events)
-        .sum();
+    let is_blocked = |website: &&WebsitePending| matches!(website.deliverability, Deliverability::Blocked(_));
+    let blocked: Vec<_> = websites.iter().filter(is_blocked).collect();
+    let pending: u64 = blocked.iter().map(|website| website.events).sum();
     let bound = if before.is_empty() { bound } else { bound / 2 };
-    if waiting < bound || !is_any_deliverable(websites) {
+    if pending < bound || !is_any_deliverable(websites) {
         return BTreeSet::new();
     }
-    let codes = websites
-        .iter()
-        .filter(blocked)
-        .map(|website| website.website.clone());
-    codes.collect()
+    blocked.into_iter().map(|website| website.code.clone()).collect()
 }
 
 fn is_any_deliverable(websites: &[WebsitePending]) -> bool {
@@ -122,21 +101,15 @@ fn is_any_deliverable(websites: &[WebsitePending]) -> bool {
         .any(|website| website.deliverability == Deliverability::Deliverable)
 }
 
-/// The websites for which nothing more was taken when this was last noted.
-///
-/// # Errors
-/// If the store cannot be read.
+/// Returns the websites that were full when they were last stored.
 pub fn stored_full_websites(reader: &Reader<'_>) -> Result<BTreeSet<String>, StoreError> {
     let text = reader.meta(FULL_WEBSITES)?.unwrap_or_default();
     let codes = text.split(',').filter(|code| !code.is_empty());
     Ok(codes.map(str::to_owned).collect())
 }
 
-/// Notes them. For those that are taken again, a full reindex finds what was passed over. Returns what holds from now on:
-/// on a suspended index nobody could find anything, so there everything stays.
-///
-/// # Errors
-/// If the store cannot be written.
+/// Stores the full websites, and invalidates the index if one of the earlier ones has room again. Returns those that count
+/// as full from now on.
 pub fn store_full_websites(
     writer: &mut Writer<'_>,
     full: BTreeSet<String>,
@@ -146,10 +119,11 @@ pub fn store_full_websites(
     let before = stored_full_websites(&reader)?;
     let status = reader.indexer_state()?.map(|state| state.status);
     if before.difference(&full).next().is_some() {
+        // No reindex would run on a suspended index and find the skipped orders, so they all stay full.
         if status == Some(IndexerStatus::Suspended) {
             return Ok(before);
         }
-        // A reindex that is under way passed over some of the orders: it is not the last one.
+        // Also if a reindex runs: it may have skipped some of the orders already, so another one has to follow.
         writer.set_indexer_status(IndexerStatus::Invalid, at)?;
     }
     let codes: Vec<&str> = full.iter().map(String::as_str).collect();
@@ -161,9 +135,9 @@ pub fn store_full_websites(
 mod tests {
     use super::*;
 
-    fn pending(website: &str, events: u64, deliverability: Deliverability) -> WebsitePending {
+    fn pending(code: &str, events: u64, deliverability: Deliverability) -> WebsitePending {
         WebsitePending {
-            website: website.to_owned(),
+            code: code.to_owned(),
             events,
             deliverability,
         }
@@ -174,22 +148,18 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_leave_does_not_count_towards_the_bound_of_what_flows() {
+    fn events_of_blocked_websites_do_not_count_unless_all_are_blocked() {
         let all = [
             pending("a", 10, Deliverability::Deliverable),
             pending("b", 700, blocked()),
             pending("c", 9000, Deliverability::NoDatastream),
         ];
         assert_eq!(counted_events(&all), 10);
-        assert_eq!(
-            counted_events(&all[1..]),
-            700,
-            "if nobody flows, nobody is held up"
-        );
+        assert_eq!(counted_events(&all[1..]), 700);
     }
 
     #[test]
-    fn standstill_has_a_bound_of_its_own_and_ends_when_half_of_it_is_free() {
+    fn blocked_websites_have_a_bound_of_their_own_and_stay_full_until_half_of_it_is_free() {
         let none = BTreeSet::new();
         let both: BTreeSet<String> = ["b".to_owned(), "d".to_owned()].into();
         let at = |b, d| {
@@ -207,7 +177,7 @@ mod tests {
         assert_eq!(
             full_websites(&both, &at(5000, 0)[1..], 1000),
             none,
-            "then intake as a whole waits"
+            "then intake as a whole pauses"
         );
         let resumed = [
             pending("b", 900, Deliverability::Deliverable),

@@ -1,14 +1,14 @@
-//! Whether anything may flow in: the outbox is bounded and the disk keeps a reserve, so that what is already held can
-//! always be finished. [`flow`] decides and is pure; [`Intake`] measures, remembers and says it in three lines.
+//! Decides whether more may be captured and indexed. The outbox is bounded and the disk keeps a reserve, so that what the
+//! store already holds can always be finished. [`flow`] decides and is pure; [`Intake`] measures, stores and logs.
 //!
-//! History waits first, at `delivery.max_pending_events`; capture and the indexing of live changes wait at twice that,
-//! or as soon as less than `store.disk_reserve` is free. Nothing is lost meanwhile: the source keeps its changes. Websites
-//! whose events cannot leave have a bound of their own ([`standstill`]) and do not hold up the others.
+//! Backfills wait first, at `delivery.max_pending_events`. Capture and updates wait at twice that bound, or as soon as less
+//! than `store.disk_reserve` is free. Nothing is lost meanwhile: the source keeps its changes. Websites whose events
+//! cannot be sent have a bound of their own ([`blocked_websites`]) and do not hold up the others.
 
 pub mod blocked_websites;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Config;
 use crate::ops::outage_log::{OutageLine, OutageLog};
@@ -16,48 +16,45 @@ use crate::store::file::space::free_bytes;
 use crate::store::{Durability, INTAKE, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// A measurement is good for so long.
+/// Age up to which a measurement is used again.
 const FRESH_MS: i64 = 500;
-/// A full outbox that has room for a moment is still the same trouble.
+/// A full outbox that has room again for less than this is still the same outage for the log.
 const CALM_MS: i64 = 60_000;
-/// What waits goes on when the level is so far below its bound, so that it does not start and stop with every request.
+/// Work that waits resumes when the level is this far below its bound, so that it does not start and stop with each request.
 const RESUME: f64 = 0.95;
 
-/// What may flow in.
+/// The work that may add to the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
-    /// Everything.
     #[default]
     Open,
-    /// Live changes; history waits until the outbox has room.
+    /// Live changes only; backfills wait until the outbox has room.
     HistoryWaits,
-    /// Nothing, until this is over.
+    /// Nothing, until the shortage is over.
     Paused(Shortage),
 }
 
-/// What there is too little of.
+/// The resource that is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
-    /// Room in the outbox.
     Outbox,
-    /// Space on the disk.
     Disk,
 }
 
-/// What was measured.
+/// The measured levels and their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
-    /// Events that wait and can leave; all of them, if none can.
+    /// Pending events that can be sent; all of them, if none can.
     pub pending: u64,
     /// `delivery.max_pending_events`.
     pub bound: u64,
-    /// Free bytes beside the store; `None` if that cannot be measured.
+    /// Free bytes beside the store; `None` if they cannot be measured.
     pub free: Option<u64>,
     /// `store.disk_reserve`.
     pub reserve: u64,
 }
 
-/// What may flow in at these levels, after it was `before`.
+/// Returns the flow at these levels, after it was `before`.
 pub fn flow(before: Flow, levels: Levels) -> Flow {
     let over = |level: u64, bound: u64, already: bool| {
         let bound = if already {
@@ -87,7 +84,6 @@ pub fn flow(before: Flow, levels: Levels) -> Flow {
 }
 
 impl Flow {
-    /// All of them.
     pub const ALL: [Self; 4] = [
         Self::Open,
         Self::HistoryWaits,
@@ -95,7 +91,7 @@ impl Flow {
         Self::Paused(Shortage::Disk),
     ];
 
-    /// As `status` and the table of `meta` say it.
+    /// Returns the word in `status`, in `/metrics` and in the table `meta`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -106,30 +102,26 @@ impl Flow {
     }
 }
 
-/// The measured state, shared by all who let something in.
+/// The last measurement, shared by everything that adds to the store.
 #[derive(Debug, Default)]
 pub struct Intake {
     state: Mutex<State>,
-    /// Websites for which nothing more is taken.
-    full: Mutex<Arc<BTreeSet<String>>>,
+    full_websites: Mutex<Arc<BTreeSet<String>>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     flow: Flow,
     measured_at: Option<UtcMillis>,
-    /// What the last lines were about.
-    said: Flow,
+    /// The flow that `outage` is about.
+    logged: Flow,
     outage: OutageLog,
-    last_trouble: UtcMillis,
+    last_shortage: UtcMillis,
 }
 
 impl Intake {
-    /// What may flow in now; measured again if the last look is too old.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub async fn look(&self, store: &Store, config: &Config, clock: &Clock) -> Result<Flow, StoreError> {
+    /// Returns the flow, measured again if the last measurement is too old.
+    pub async fn check(&self, store: &Store, config: &Config, clock: &Clock) -> Result<Flow, StoreError> {
         let now = clock.now();
         if let Some(flow) = self.recent(now) {
             return Ok(flow);
@@ -141,37 +133,36 @@ impl Intake {
                 blocked_websites::stored_full_websites(reader)?,
             ))
         };
-        let (pending, noted) = store.read(read).await?;
+        let (websites, before) = store.read(read).await?;
         let bound = config.delivery.max_pending_events;
-        let full = blocked_websites::full_websites(&noted, &pending, bound);
-        self.hold(store, noted, full, now).await?;
+        let full = blocked_websites::full_websites(&before, &websites, bound);
+        self.update_full_websites(store, before, full, now).await?;
         let levels = Levels {
-            pending: blocked_websites::counted_events(&pending),
+            pending: blocked_websites::counted_events(&websites),
             bound,
             free: free_bytes(&config.store.path),
             reserve: config.store.disk_reserve.0,
         };
-        if let Some(flow) = self.settle(levels, now) {
+        if let Some(flow) = self.update_flow(levels, now) {
             let note = format!("{} {}", flow.as_str(), now.0);
             store
                 .write(Durability::Relaxed, move |writer| writer.set_meta(INTAKE, &note))
                 .await?;
         }
-        Ok(self.state().flow)
+        Ok(self.last())
     }
 
-    /// What the last look found.
+    /// Returns the flow at the last measurement.
     pub fn last(&self) -> Flow {
         self.state().flow
     }
 
-    /// Websites for which nothing more is taken right now, as the last look found.
+    /// Returns the blocked websites whose events enter the outbox no more, as of the last measurement.
     pub fn full_websites(&self) -> Arc<BTreeSet<String>> {
-        Arc::clone(&self.full.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.full_websites.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Nothing more is taken for these websites. It is noted before any order is passed over.
-    async fn hold(
+    async fn update_full_websites(
         &self,
         store: &Store,
         before: BTreeSet<String>,
@@ -181,68 +172,68 @@ impl Intake {
         if *self.full_websites() == full && before == full {
             return Ok(());
         }
+        // Stored before the first order is skipped: a crash in between must not forget that a reindex will be due.
         let write = move |writer: &mut Writer<'_>| blocked_websites::store_full_websites(writer, full, now);
-        let holds = store.write(Durability::Durable, write).await?;
-        log_full(&before, &holds);
-        *self.full.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(holds);
+        let stored = store.write(Durability::Durable, write).await?;
+        log_full_websites(&before, &stored);
+        *self.full_websites.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(stored);
         Ok(())
     }
 
     fn recent(&self, now: UtcMillis) -> Option<Flow> {
         let state = self.state();
-        let at = state.measured_at?;
-        let age = now.millis_since(at);
+        let age = now.millis_since(state.measured_at?);
         (0..FRESH_MS).contains(&age).then_some(state.flow)
     }
 
-    /// Takes the levels in and speaks. The flow, if it changed.
-    fn settle(&self, levels: Levels, now: UtcMillis) -> Option<Flow> {
+    /// Updates the flow and logs. Returns the flow if it changed, and at the first measurement.
+    fn update_flow(&self, levels: Levels, now: UtcMillis) -> Option<Flow> {
         let mut state = self.state();
         let (before, first) = (state.flow, state.measured_at.is_none());
         state.flow = flow(before, levels);
         state.measured_at = Some(now);
-        state.speak(levels, now);
+        state.log(levels, now);
         (state.flow != before || first).then_some(state.flow)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn speak(&mut self, levels: Levels, now: UtcMillis) {
+    fn log(&mut self, levels: Levels, now: UtcMillis) {
+        let (pending_events, free_bytes) = (levels.pending, levels.free);
         if self.flow == Flow::Open {
-            let calm = now.millis_since(self.last_trouble) >= CALM_MS || matches!(self.said, Flow::Paused(_));
-            if let Some(OutageLine::Recovery { lasted_ms, .. }) =
-                calm.then(|| self.outage.recovered(now)).flatten()
-            {
+            let calm =
+                now.millis_since(self.last_shortage) >= CALM_MS || matches!(self.logged, Flow::Paused(_));
+            let recovery = calm.then(|| self.outage.recovered(now)).flatten();
+            if let Some(OutageLine::Recovery { lasted_ms, .. }) = recovery {
                 tracing::info!(
                     after_s = lasted_ms / 1000,
-                    pending_events = levels.pending,
-                    free_bytes = levels.free,
-                    "Everything flows in again; capture and history go on where they were",
+                    pending_events,
+                    free_bytes,
+                    "Intake is open again; capture and backfills resume where they stopped",
                 );
             }
             return;
         }
-        self.last_trouble = now;
-        if self.said != self.flow {
-            (self.said, self.outage) = (self.flow, OutageLog::default());
+        self.last_shortage = now;
+        if self.logged != self.flow {
+            (self.logged, self.outage) = (self.flow, OutageLog::default());
         }
         let for_s = match self.outage.failed(now) {
             Some(OutageLine::Start) => 0,
             Some(OutageLine::Reminder { since, .. }) => now.millis_since(since) / 1000,
             Some(OutageLine::Recovery { .. }) | None => return,
         };
-        let (pending_events, free_bytes) = (levels.pending, levels.free);
         match self.flow {
             Flow::Open => {}
             Flow::HistoryWaits => tracing::info!(
                 pending_events,
                 bound_events = levels.bound,
                 for_s,
-                "The outbox is full: history waits until the edge has taken some of it; live changes go on",
+                "The outbox is full: backfills wait until the edge has accepted some events; live changes continue",
             ),
             Flow::Paused(Shortage::Outbox) => tracing::warn!(
                 log_code = "OF05-01",
@@ -250,33 +241,33 @@ impl State {
                 bound_events = levels.bound,
                 for_s,
                 "The outbox holds twice delivery.max_pending_events: capture and indexing pause, nothing is lost, they \
-                 go on by themselves once the edge takes events; see `orderfeed status` for what holds it up",
+                 resume by themselves once the edge accepts events; see `orderfeed status` for what holds it up",
             ),
             Flow::Paused(Shortage::Disk) => tracing::warn!(
                 log_code = "OF04-02",
                 free_bytes,
                 reserve_bytes = levels.reserve,
                 for_s,
-                "The disk is nearly full: capture and indexing pause, nothing is lost, sending goes on; free some space \
-                 beside store.path, or lower store.disk_reserve",
+                "The disk is nearly full: capture and indexing pause, nothing is lost, delivery continues; free some \
+                 space beside store.path, or lower store.disk_reserve",
             ),
         }
     }
 }
 
-fn log_full(before: &BTreeSet<String>, full: &BTreeSet<String>) {
+fn log_full_websites(before: &BTreeSet<String>, full: &BTreeSet<String>) {
     for website in full.difference(before) {
         tracing::warn!(
             log_code = "OF05-04",
             website,
-            "Delivery for a website stands still and delivery.max_pending_events wait: its orders are indexed without \
-             new events until there is room, the other websites go on; see `orderfeed status` for what holds it up",
+            "Delivery for a website is blocked and delivery.max_pending_events are pending: its orders are indexed \
+             without new events until there is room, the other websites continue; see `orderfeed status` for what blocks it",
         );
     }
     for website in before.difference(full) {
         tracing::info!(
             website,
-            "There is room for the website's events again: a full reindex finds what was passed over",
+            "There is room for the website's events again: a full reindex finds the skipped orders",
         );
     }
 }
@@ -320,7 +311,11 @@ mod tests {
             free: None,
             ..levels(0, 0)
         };
-        assert_eq!(flow(open, unknown), open, "what cannot be measured stops nothing");
+        assert_eq!(
+            flow(open, unknown),
+            open,
+            "a level that cannot be measured stops nothing"
+        );
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! The indexer's promises, against a source in memory.
+//! Tests of the indexer against a source in memory.
 
 mod beside_live;
-mod letters;
 mod reach;
 mod repeats;
+mod stored_options;
+mod unrendered;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -21,7 +22,7 @@ use orderfeed_model::order::{Order, OrderId, Scope};
 
 const NOW: UtcMillis = UtcMillis::from_secs(1_000_000);
 
-/// Orders in memory. `broken` are there, but cannot be read; reading fails altogether after `reads_left` batches.
+/// Orders in memory. Those in `broken` exist but cannot be parsed; all reads fail after `reads_left` batches.
 #[derive(Default)]
 struct Memory {
     orders: Mutex<BTreeMap<OrderId, Order>>,
@@ -102,7 +103,7 @@ impl Source for Memory {
     }
 }
 
-struct House {
+struct Rig {
     _dir: tempfile::TempDir,
     store: Store,
     source: Arc<Memory>,
@@ -110,8 +111,8 @@ struct House {
     config: watch::Sender<Arc<Config>>,
 }
 
-/// A store, a source with orders 1 to `orders`, an indexer with batches of two.
-async fn house(orders: OrderId) -> House {
+/// Creates a store, a source with orders 1 to `orders`, and an indexer with batches of two.
+async fn rig(orders: OrderId) -> Rig {
     let (dir, store) = testing::fresh();
     let mut config = Config::default();
     let datastream = "ebebf826-a01f-4458-8cec-ef61de241c93".parse().unwrap();
@@ -129,7 +130,7 @@ async fn house(orders: OrderId) -> House {
         .write(Durability::Durable, |w| w.init_view(ViewMode::Schedule, NOW))
         .await
         .unwrap();
-    House {
+    Rig {
         _dir: dir,
         store,
         source,
@@ -153,7 +154,7 @@ fn order(id: OrderId) -> Order {
     }
 }
 
-impl House {
+impl Rig {
     async fn capture(&self, orders: &[OrderId]) {
         let change = |order: &OrderId| Change {
             order: *order,
@@ -191,74 +192,66 @@ impl House {
 
 #[tokio::test]
 async fn each_batch_is_a_checkpoint_and_only_the_failed_one_is_read_again() {
-    let house = house(6).await;
-    house.capture(&[1, 2, 3, 4, 5, 6]).await;
-    *house.source.reads_left.lock().unwrap() = Some(2);
-    assert!(matches!(house.update().await, Err(IndexError::Source(_))));
-    assert_eq!(house.version().await, 4);
-    *house.source.reads_left.lock().unwrap() = None;
-    house.update().await.unwrap();
-    assert_eq!(house.version().await, 6);
+    let rig = rig(6).await;
+    rig.capture(&[1, 2, 3, 4, 5, 6]).await;
+    *rig.source.reads_left.lock().unwrap() = Some(2);
+    assert!(matches!(rig.update().await, Err(IndexError::Source(_))));
+    assert_eq!(rig.version().await, 4);
+    *rig.source.reads_left.lock().unwrap() = None;
+    rig.update().await.unwrap();
+    assert_eq!(rig.version().await, 6);
     assert_eq!(
-        house.source.read.load(Ordering::SeqCst),
+        rig.source.read.load(Ordering::SeqCst),
         6,
         "no order was read twice"
     );
-    let view = house.store.read(|r| r.view_state()).await.unwrap().unwrap();
+    let view = rig.store.read(|r| r.view_state()).await.unwrap().unwrap();
     assert_eq!(view.status, ViewStatus::Idle);
 }
 
 #[tokio::test]
-async fn an_unchanged_order_costs_nothing_and_makes_no_second_event() {
-    let house = house(1).await;
-    house.capture(&[1]).await;
-    assert_eq!(house.update().await.unwrap().indexed.events, 1);
-    house
-        .source
-        .orders
-        .lock()
-        .unwrap()
-        .get_mut(&1)
-        .unwrap()
-        .updated_at = NOW;
-    house.capture(&[1, 1]).await;
-    let again = house.update().await.unwrap().indexed;
+async fn an_unchanged_order_makes_no_second_event() {
+    let rig = rig(1).await;
+    rig.capture(&[1]).await;
+    assert_eq!(rig.update().await.unwrap().indexed.events, 1);
+    rig.source.orders.lock().unwrap().get_mut(&1).unwrap().updated_at = NOW;
+    rig.capture(&[1, 1]).await;
+    let again = rig.update().await.unwrap().indexed;
     assert_eq!((again.orders, again.changed, again.events), (1, 0, 0));
-    assert_eq!(house.events(1).await, 1);
+    assert_eq!(rig.events(1).await, 1);
 }
 
 #[tokio::test]
-async fn one_unreadable_order_is_retried_alone_while_the_others_go_on() {
-    let house = house(4).await;
-    house.source.broken.lock().unwrap().push(2);
-    house.capture(&[1, 2, 3, 4]).await;
-    let update = house.update().await.unwrap().indexed;
+async fn one_unreadable_order_is_retried_alone_while_the_others_continue() {
+    let rig = rig(4).await;
+    rig.source.broken.lock().unwrap().push(2);
+    rig.capture(&[1, 2, 3, 4]).await;
+    let update = rig.update().await.unwrap().indexed;
     assert_eq!((update.failed, update.events), (1, 3));
-    assert_eq!(house.version().await, 4);
-    let failure = house.store.read(|r| r.index_failure(2)).await.unwrap().unwrap();
+    assert_eq!(rig.version().await, 4);
+    let failure = rig.store.read(|r| r.index_failure(2)).await.unwrap().unwrap();
     assert_eq!((failure.attempts, failure.reason.as_str()), (1, "made up"));
-    house.source.broken.lock().unwrap().clear();
+    rig.source.broken.lock().unwrap().clear();
     assert_eq!(
-        house.indexer.retry_failures().await.unwrap(),
+        rig.indexer.retry_failures().await.unwrap(),
         Indexed::default(),
         "not due yet"
     );
-    house.indexer.clock.set(NOW.plus_millis(60_000));
-    assert_eq!(house.indexer.retry_failures().await.unwrap().events, 1);
-    assert_eq!(house.store.read(|r| r.index_failure_count()).await.unwrap(), 0);
+    rig.indexer.clock.set(NOW.plus_millis(60_000));
+    assert_eq!(rig.indexer.retry_failures().await.unwrap().events, 1);
+    assert_eq!(rig.store.read(|r| r.index_failure_count()).await.unwrap(), 0);
 }
 
 #[tokio::test]
-async fn a_backfill_that_was_interrupted_goes_on_where_it_was() {
-    let house = house(7).await;
-    *house.source.reads_left.lock().unwrap() = Some(2);
+async fn an_interrupted_backfill_resumes_where_it_stopped() {
+    let rig = rig(7).await;
+    *rig.source.reads_left.lock().unwrap() = Some(2);
     assert!(matches!(
-        house.reindex(BackfillOptions::default()).await,
+        rig.reindex(BackfillOptions::default()).await,
         Err(IndexError::Source(_))
     ));
     let status = || async {
-        house
-            .store
+        rig.store
             .read(|r| r.indexer_state())
             .await
             .unwrap()
@@ -266,100 +259,93 @@ async fn a_backfill_that_was_interrupted_goes_on_where_it_was() {
             .status
     };
     assert_eq!(status().await, IndexerStatus::Invalid);
-    assert_eq!(
-        (house.events(7).await, house.events(3).await),
-        (1, 0),
-        "newest first"
-    );
-    *house.source.reads_left.lock().unwrap() = None;
-    house.reindex(BackfillOptions::default()).await.unwrap();
+    assert_eq!((rig.events(7).await, rig.events(3).await), (1, 0), "newest first");
+    *rig.source.reads_left.lock().unwrap() = None;
+    rig.reindex(BackfillOptions::default()).await.unwrap();
     assert_eq!(status().await, IndexerStatus::Valid);
     assert_eq!(
-        house.source.read.load(Ordering::SeqCst),
+        rig.source.read.load(Ordering::SeqCst),
         7,
         "no order was read twice"
     );
-    assert_eq!(house.events(1).await, 1);
+    assert_eq!(rig.events(1).await, 1);
 }
 
 #[tokio::test]
 async fn old_history_has_a_feed_row_and_no_events_until_it_changes() {
-    let house = house(4).await;
-    house.limit_history(UtcMillis::from_secs(3)).await;
-    house
-        .reindex(BackfillOptions {
-            reach: Reach::History,
-            ..BackfillOptions::default()
-        })
-        .await
-        .unwrap();
-    assert_eq!(house.exported(2).await, Some(Exported::BeforeHistory));
-    assert_eq!((house.events(2).await, house.events(3).await), (0, 1));
-    house.capture(&[2]).await;
-    house.update().await.unwrap();
+    let rig = rig(4).await;
+    rig.limit_history(UtcMillis::from_secs(3)).await;
+    rig.reindex(BackfillOptions {
+        reach: Reach::History,
+        ..BackfillOptions::default()
+    })
+    .await
+    .unwrap();
+    assert_eq!(rig.exported(2).await, Some(Exported::BeforeHistory));
+    assert_eq!((rig.events(2).await, rig.events(3).await), (0, 1));
+    rig.capture(&[2]).await;
+    rig.update().await.unwrap();
     assert_eq!(
-        (house.exported(2).await, house.events(2).await),
+        (rig.exported(2).await, rig.events(2).await),
         (Some(Exported::Yes), 1)
     );
-    house
-        .reindex(BackfillOptions {
-            reach: Reach::History,
-            ..BackfillOptions::default()
-        })
-        .await
-        .unwrap();
+    rig.reindex(BackfillOptions {
+        reach: Reach::History,
+        ..BackfillOptions::default()
+    })
+    .await
+    .unwrap();
     assert_eq!(
-        house.exported(2).await,
+        rig.exported(2).await,
         Some(Exported::Yes),
         "what was exported stays so"
     );
 }
 
 #[tokio::test]
-async fn orders_that_are_gone_are_marked_by_changelog_and_backfill() {
-    let house = house(5).await;
-    house.reindex(BackfillOptions::default()).await.unwrap();
-    for gone in [2, 4] {
-        house.source.orders.lock().unwrap().remove(&gone);
+async fn deleted_orders_are_marked_by_changelog_and_backfill() {
+    let rig = rig(5).await;
+    rig.reindex(BackfillOptions::default()).await.unwrap();
+    for deleted in [2, 4] {
+        rig.source.orders.lock().unwrap().remove(&deleted);
     }
-    house.capture(&[2]).await;
-    assert_eq!(house.update().await.unwrap().indexed.deleted, 1);
+    rig.capture(&[2]).await;
+    assert_eq!(rig.update().await.unwrap().indexed.deleted, 1);
     assert_eq!(
-        (house.exported(2).await, house.exported(4).await),
+        (rig.exported(2).await, rig.exported(4).await),
         (None, Some(Exported::Yes))
     );
-    house.reindex(BackfillOptions::default()).await.unwrap();
-    assert_eq!(house.exported(4).await, None);
-    assert_eq!(house.exported(5).await, Some(Exported::Yes));
+    rig.reindex(BackfillOptions::default()).await.unwrap();
+    assert_eq!(rig.exported(4).await, None);
+    assert_eq!(rig.exported(5).await, Some(Exported::Yes));
 }
 
 #[tokio::test]
 async fn a_suspended_view_keeps_its_backlog() {
-    let house = house(1).await;
-    house.capture(&[1]).await;
-    house
-        .store
+    let rig = rig(1).await;
+    rig.capture(&[1]).await;
+    rig.store
         .write(Durability::Durable, |w| {
             w.set_view_status(ViewStatus::Suspended, NOW)
         })
         .await
         .unwrap();
-    assert!(matches!(house.update().await, Err(IndexError::Suspended)));
-    assert_eq!(house.version().await, 0);
+    assert!(matches!(rig.update().await, Err(IndexError::Suspended)));
+    assert_eq!(rig.version().await, 0);
 }
 
 #[tokio::test]
-async fn a_forced_resync_sends_delivered_events_again_with_their_frozen_bytes() {
+async fn a_resend_sends_delivered_events_again_with_their_frozen_bytes() {
     use crate::store::outbox::{EdgeAnswer, Settled};
-    let house = house(1).await;
-    house.reindex(BackfillOptions::default()).await.unwrap();
-    let batch = house
+    let rig = rig(1).await;
+    rig.reindex(BackfillOptions::default()).await.unwrap();
+    let batch = rig
         .store
         .read(|r| r.ready_batches(1, NOW, &Default::default(), 9))
         .await
         .unwrap()[0]
         .id;
-    let before = house
+    let before = rig
         .store
         .read(move |r| r.batch_body(batch))
         .await
@@ -372,9 +358,9 @@ async fn a_forced_resync_sends_delivered_events_again_with_their_frozen_bytes() 
     };
     let settle =
         move |w: &mut crate::store::Writer<'_>| w.settle_delivered(&[settled], &EdgeAnswer::default());
-    house.store.write(Durability::Durable, settle).await.unwrap();
-    house.source.orders.lock().unwrap().get_mut(&1).unwrap().email = Some("other@example.com".to_owned());
-    let plain = house
+    rig.store.write(Durability::Durable, settle).await.unwrap();
+    rig.source.orders.lock().unwrap().get_mut(&1).unwrap().email = Some("other@example.com".to_owned());
+    let plain = rig
         .indexer
         .resync(BackfillOptions::default(), || false, |_| {})
         .await
@@ -388,8 +374,7 @@ async fn a_forced_resync_sends_delivered_events_again_with_their_frozen_bytes() 
         ..BackfillOptions::default()
     };
     assert_eq!(
-        house
-            .indexer
+        rig.indexer
             .resync(forced, || false, |_| {})
             .await
             .unwrap()
@@ -397,10 +382,10 @@ async fn a_forced_resync_sends_delivered_events_again_with_their_frozen_bytes() 
             .events,
         1
     );
-    let known = house.store.read(|r| r.events_of(1)).await.unwrap();
+    let known = rig.store.read(|r| r.events_of(1)).await.unwrap();
     assert_eq!((known.len(), known[0].state), (1, EventState::Pending));
     let again = known[0].batch;
-    let after = house
+    let after = rig
         .store
         .read(move |r| r.batch_body(again))
         .await
@@ -408,8 +393,7 @@ async fn a_forced_resync_sends_delivered_events_again_with_their_frozen_bytes() 
         .unwrap();
     assert_eq!(after.payload, before.payload);
     assert!(
-        house
-            .store
+        rig.store
             .read(|r| r.parked(&ParkedFilter::default(), 1))
             .await
             .unwrap()

@@ -1,4 +1,4 @@
-//! How far back events reach, and what becomes of orders that cannot be taken right now.
+//! The reach of events into the history, and orders that cannot be exported right now.
 
 use super::*;
 use crate::store::first_sync::{FirstSyncRow, NewFirstSync, SyncState};
@@ -13,7 +13,7 @@ fn by_history() -> BackfillOptions {
     }
 }
 
-impl House {
+impl Rig {
     pub(super) async fn limit_history(&self, floor: UtcMillis) {
         let new = NewFirstSync {
             code: "base".to_owned(),
@@ -26,7 +26,7 @@ impl House {
             .unwrap();
     }
 
-    /// Puts these orders into another website.
+    /// Moves these orders to another website.
     fn move_to(&self, website: &str, orders: &[OrderId]) {
         for (_, order) in self.source.orders.lock().unwrap().iter_mut() {
             if orders.contains(&order.id) {
@@ -61,7 +61,7 @@ impl House {
         self.indexer.reindex(by_history(), stop, |_| {}).await
     }
 
-    /// Another process, so much later.
+    /// Creates the indexer of another process, some seconds later.
     fn later(&self, seconds: i64) -> Indexer {
         Indexer::new(
             self.store.clone(),
@@ -89,110 +89,109 @@ impl House {
 }
 
 #[tokio::test]
-async fn a_website_that_joins_a_running_backfill_keeps_to_its_own_history() {
-    let house = house(6).await;
-    house.move_to("late", &[1, 2, 3, 4]);
-    house.limit_history(UtcMillis(0)).await;
-    let stopped = house.backfill_until(|| true).await;
+async fn a_website_that_joins_a_running_backfill_has_its_own_history() {
+    let rig = rig(6).await;
+    rig.move_to("late", &[1, 2, 3, 4]);
+    rig.limit_history(UtcMillis(0)).await;
+    let stopped = rig.backfill_until(|| true).await;
     assert!(matches!(stopped, Err(IndexError::Stopped)));
-    house.add_website("late");
+    rig.add_website("late");
     let new = NewFirstSync {
         code: "late".to_owned(),
         deadline: NOW,
         floor: Some(UtcMillis::from_secs(3)),
     };
-    house
-        .store
+    rig.store
         .write(Durability::Durable, move |w| w.enroll_first_syncs(&[new], NOW))
         .await
         .unwrap();
-    house.backfill_until(|| false).await.unwrap();
-    assert_eq!(house.exported(2).await, Some(Exported::BeforeHistory));
-    assert_eq!((house.events(2).await, house.events(3).await), (0, 1));
+    rig.backfill_until(|| false).await.unwrap();
+    assert_eq!(rig.exported(2).await, Some(Exported::BeforeHistory));
+    assert_eq!((rig.events(2).await, rig.events(3).await), (0, 1));
 }
 
 #[tokio::test]
-async fn an_order_that_failed_in_a_backfill_keeps_to_the_history_and_one_that_failed_live_does_not() {
-    let house = house(4).await;
-    house.limit_history(UtcMillis::from_secs(4)).await;
-    house.source.broken.lock().unwrap().extend([1, 2]);
-    house.reindex(by_history()).await.unwrap();
-    house.capture(&[2]).await;
-    house.update().await.unwrap();
-    house.source.broken.lock().unwrap().clear();
-    assert_eq!(house.later(3600).retry_failures().await.unwrap().failed, 0);
-    assert_eq!(house.exported(1).await, Some(Exported::BeforeHistory));
-    assert_eq!((house.events(1).await, house.events(2).await), (0, 1));
+async fn history_limits_a_retried_order_that_failed_in_a_backfill_but_not_one_that_failed_live() {
+    let rig = rig(4).await;
+    rig.limit_history(UtcMillis::from_secs(4)).await;
+    rig.source.broken.lock().unwrap().extend([1, 2]);
+    rig.reindex(by_history()).await.unwrap();
+    rig.capture(&[2]).await;
+    rig.update().await.unwrap();
+    rig.source.broken.lock().unwrap().clear();
+    assert_eq!(rig.later(3600).retry_failures().await.unwrap().failed, 0);
+    assert_eq!(rig.exported(1).await, Some(Exported::BeforeHistory));
+    assert_eq!((rig.events(1).await, rig.events(2).await), (0, 1));
 }
 
 #[tokio::test]
-async fn a_backfill_that_passes_over_a_website_is_not_its_first_sync_any_more() {
-    let house = house(4).await;
-    house.limit_history(UtcMillis(0)).await;
-    let stopped = house.backfill_until(|| true).await;
+async fn a_backfill_that_skips_orders_of_a_website_is_not_its_first_sync_any_more() {
+    let rig = rig(4).await;
+    rig.limit_history(UtcMillis(0)).await;
+    let stopped = rig.backfill_until(|| true).await;
     assert!(matches!(stopped, Err(IndexError::Stopped)));
-    let backfill = house.sync().await.backfill;
+    let backfill = rig.sync().await.backfill;
     assert!(backfill.is_some());
-    house.switch("base", false);
-    house.backfill_until(|| false).await.unwrap();
-    let row = house.sync().await;
+    rig.switch("base", false);
+    rig.backfill_until(|| false).await.unwrap();
+    let row = rig.sync().await;
     assert_eq!((row.backfill, row.done_orders), (None, 2));
-    assert_eq!((house.events(3).await, house.events(2).await), (1, 0));
-    house.switch("base", true);
-    house.backfill_until(|| false).await.unwrap();
-    let row = house.sync().await;
+    assert_eq!((rig.events(3).await, rig.events(2).await), (1, 0));
+    rig.switch("base", true);
+    rig.backfill_until(|| false).await.unwrap();
+    let row = rig.sync().await;
     assert!(
         row.backfill > backfill && row.state == SyncState::NotStarted,
         "{row:?}"
     );
     assert_eq!((row.done_orders, row.events), (4, 4));
-    assert_eq!((house.events(3).await, house.events(2).await), (1, 1));
+    assert_eq!((rig.events(3).await, rig.events(2).await), (1, 1));
 }
 
 #[tokio::test]
-async fn a_first_sync_of_a_website_that_is_off_takes_nothing_and_keeps_its_place() {
-    let house = house(4).await;
-    house.limit_history(UtcMillis(0)).await;
+async fn a_first_sync_of_a_website_that_is_off_reads_nothing_and_keeps_its_position() {
+    let rig = rig(4).await;
+    rig.limit_history(UtcMillis(0)).await;
     let own = || BackfillOptions {
         website: Some("base".to_owned()),
         ..BackfillOptions::default()
     };
-    let stopped = house.indexer.first_sync(own(), || true).await;
+    let stopped = rig.indexer.first_sync(own(), || true).await;
     assert!(matches!(stopped, Err(IndexError::Stopped)));
-    house.switch("base", false);
-    let off = house.indexer.first_sync(own(), || false).await;
+    rig.switch("base", false);
+    let off = rig.indexer.first_sync(own(), || false).await;
     assert!(matches!(off, Err(IndexError::SwitchedOff(_))));
-    assert_eq!(house.exported(2).await, None, "not even looked at");
-    house.switch("base", true);
-    let rest = house.indexer.first_sync(own(), || false).await.unwrap();
+    assert_eq!(rig.exported(2).await, None, "it was not read");
+    rig.switch("base", true);
+    let rest = rig.indexer.first_sync(own(), || false).await.unwrap();
     assert_eq!(rest.indexed.orders, 2, "only the rest");
-    let row = house.sync().await;
+    let row = rig.sync().await;
     assert_eq!((row.done_orders, row.events), (4, 4));
 }
 
 #[tokio::test]
-async fn a_website_that_stands_still_fills_up_alone_and_is_found_again_when_it_flows() {
-    let house = house(8).await;
-    house.move_to("other", &[5, 6, 7, 8]);
-    house.add_website("other");
-    house.configure(|config| config.delivery.max_pending_events = 2);
-    house.set_sender("base", SenderState::Halted).await;
-    house.capture(&[1, 2]).await;
-    house.update().await.unwrap();
-    house.capture(&[3, 5, 6, 7]).await;
-    house.later(1).update_view(|| false).await.unwrap();
-    assert_eq!((house.events(3).await, house.events(5).await), (0, 1));
-    assert_eq!(house.exported(3).await, Some(Exported::OutboxFull));
-    house.set_sender("base", SenderState::Running).await;
-    house.configure(|config| config.delivery.max_pending_events = 1000);
-    house.capture(&[8]).await;
-    house.later(2).update_view(|| false).await.unwrap();
-    let state = house.store.read(|r| r.indexer_state()).await.unwrap().unwrap();
+async fn a_blocked_website_fills_up_alone_and_a_reindex_finds_its_orders_once_it_sends_again() {
+    let rig = rig(8).await;
+    rig.move_to("other", &[5, 6, 7, 8]);
+    rig.add_website("other");
+    rig.configure(|config| config.delivery.max_pending_events = 2);
+    rig.set_sender("base", SenderState::Halted).await;
+    rig.capture(&[1, 2]).await;
+    rig.update().await.unwrap();
+    rig.capture(&[3, 5, 6, 7]).await;
+    rig.later(1).update_view(|| false).await.unwrap();
+    assert_eq!((rig.events(3).await, rig.events(5).await), (0, 1));
+    assert_eq!(rig.exported(3).await, Some(Exported::OutboxFull));
+    rig.set_sender("base", SenderState::Running).await;
+    rig.configure(|config| config.delivery.max_pending_events = 1000);
+    rig.capture(&[8]).await;
+    rig.later(2).update_view(|| false).await.unwrap();
+    let state = rig.store.read(|r| r.indexer_state()).await.unwrap().unwrap();
     assert_eq!(state.status, IndexerStatus::Invalid, "a reindex is due");
-    let again = house.later(3);
+    let again = rig.later(3);
     again.reindex(by_history(), || false, |_| {}).await.unwrap();
     assert_eq!(
-        (house.events(3).await, house.exported(3).await),
+        (rig.events(3).await, rig.exported(3).await),
         (1, Some(Exported::Yes))
     );
 }

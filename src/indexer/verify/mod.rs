@@ -1,17 +1,18 @@
-//! Verification: the source is read in pages, newest order first, and each order is compared with feed and outbox.
+//! Verification: reads the source in pages, newest order first, and compares each order with feed and outbox.
 //!
 //! # Design
 //!
-//! A page is one snapshot of the source and, after it, one of the store; nothing is locked, and nobody waits for it. So a
-//! change in between looks like a difference. What differs is therefore only suspected: it is looked at again when a
-//! capture has had the time to see it, and what the changelog then holds, or a backfill will still meet, waits and is no
-//! difference ([`crate::indexer::verify::pending`]).
+//! A page is one snapshot of the source and, after it, one of the store; nothing is locked and nothing waits for it. So a
+//! change in between looks like a difference. An order that differs is therefore only a suspect. It is compared again once a
+//! capture has had the time to notice a change, and then it is no difference if the changelog holds it or a backfill will
+//! still index it ([`pending`]).
 //!
-//! A repair goes through the changelog: the ordinary indexer derives what is missing, so that a repair cannot do what a
-//! change could not. Memory holds a page and the suspects, both bounded; the cost follows the range.
+//! A repair goes through the changelog: the ordinary indexer derives what is missing, so a repair cannot do what a change
+//! could not. Memory holds a page and the suspects, both bounded; the cost follows the range.
 
-pub(crate) mod pending;
-pub(crate) mod reconcile;
+mod deleted;
+mod pending;
+mod reconcile;
 pub(crate) mod report;
 
 use std::collections::{BTreeMap, HashSet};
@@ -25,8 +26,8 @@ use super::{IndexError, Indexer};
 use crate::commerce::source::OrderFilter;
 use crate::config::Config;
 use crate::first_sync::history;
-use crate::indexer::verify::pending::{PendingChanges, Settling, settling};
-use crate::indexer::verify::reconcile::{Compared, compare};
+use crate::indexer::verify::pending::{CaptureDelay, PendingChanges};
+use crate::indexer::verify::reconcile::{ComparedOrder, compare};
 use crate::indexer::verify::report::{Difference, Finding, VerifyReport, Withheld};
 use crate::store::feed::Exported;
 use crate::store::outbox::{EventKey, EventState};
@@ -37,50 +38,38 @@ use orderfeed_model::order::OrderId;
 
 /// Orders read together.
 const PAGE: usize = 500;
-/// Suspects that are kept until they are looked at again.
-const MOST_SUSPECTS: usize = 1_000;
+/// Suspects kept in memory before they are compared again.
+const MAX_SUSPECTS: usize = 1_000;
 /// Longest rest between two pages beside live changes.
 const LONGEST_REST: Duration = Duration::from_millis(200);
-/// While so many changes wait, a repair adds none, so that live changes do not queue behind it.
-const BACKLOG: i64 = 5_000;
-/// A backlog that does not shrink for so long is not worked on; what is repaired then waits with it.
+/// Backlog at which a repair waits, so that live changes do not queue behind it.
+const MAX_BACKLOG: i64 = 5_000;
+/// Time after which a backlog that does not shrink counts as stuck; then a repair joins it without waiting.
 const STUCK: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// `source_table` of what a repair puts into the changelog.
-const REPAIR: &str = "verify";
+const BACKLOG_POLL: Duration = Duration::from_millis(250);
+/// `source_table` of changes that a repair puts into the changelog.
+const REPAIR_TABLE: &str = "verify";
 
-/// What to verify.
+/// The range of a verification, and what it does about differences.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyTask {
-    /// Which orders.
     pub filter: OrderFilter,
-    /// Only these, whatever the filter says.
-    pub only: Option<Vec<OrderId>>,
+    /// Only these orders, whatever `filter` is.
+    pub ids: Option<Vec<OrderId>>,
     /// Only orders below this id: where an earlier part ended.
     pub below: Option<OrderId>,
-    /// At most about so many orders.
-    pub most: Option<u64>,
-    /// What happens to orders that differ.
-    pub repair: Repair,
-    /// How many orders each list of the report may have.
-    pub listed: usize,
-}
-
-/// What happens to orders that differ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Repair {
-    /// They are told.
-    #[default]
-    No,
-    /// They are put into the changelog.
-    Yes,
+    pub max_orders: Option<u64>,
+    /// True if differing orders are put into the changelog.
+    pub repair: bool,
+    /// Entries that each list of the report may have.
+    pub list_limit: usize,
 }
 
 impl Indexer {
-    /// Compares the source with feed and outbox. Ends early, with what it has, when `stop` says so.
+    /// Compares the source with feed and outbox. When `stop` returns true it ends early, with an incomplete report.
     ///
     /// # Errors
-    /// `Busy` if a verification runs already; if source or store fail.
+    /// `Busy` if a verification runs already; otherwise if source or store fail.
     pub async fn verify(
         &self,
         task: VerifyTask,
@@ -91,14 +80,14 @@ impl Indexer {
             return Err(IndexError::Busy("verification".to_owned()));
         };
         let (config, started) = (self.config(), self.clock.now());
-        let floors_of = config.clone();
+        let settings = config.clone();
         let floors = self
             .store
-            .read(move |reader: &Reader<'_>| history::floors(reader, &floors_of, started))
+            .read(move |reader: &Reader<'_>| history::floors(reader, &settings, started))
             .await?;
         let mut verification = Verification {
             indexer: self,
-            settling: settling(&config),
+            delay: CaptureDelay::of(&config),
             config,
             floors,
             report: VerifyReport {
@@ -106,11 +95,11 @@ impl Indexer {
                 ..VerifyReport::default()
             },
             suspects: Vec::new(),
-            look_again_at: Instant::now(),
+            recheck_at: Instant::now(),
             is_stuck: false,
             task,
         };
-        verification.go(&stop, &mut progress, started).await?;
+        verification.run(&stop, &mut progress, started).await?;
         let mut report = verification.report;
         report.elapsed_ms = self.clock.now().millis_since(started);
         Ok(report)
@@ -122,57 +111,61 @@ struct Verification<'a> {
     task: VerifyTask,
     config: Arc<Config>,
     floors: BTreeMap<String, UtcMillis>,
-    settling: Settling,
+    delay: CaptureDelay,
     report: VerifyReport,
-    /// Orders that differed at the first look.
+    /// Orders that differed when they were compared first.
     suspects: Vec<OrderId>,
-    /// When a capture has had the time to see all of them.
-    look_again_at: Instant,
-    /// Nobody works on the changelog.
+    /// Time at which capture has had the time to notice changes of all of them.
+    recheck_at: Instant,
+    /// True if nothing drains the changelog.
     is_stuck: bool,
 }
 
+/// The meaning of a required event that the outbox does not hold.
+#[derive(Clone, Copy)]
+enum AbsentEvent {
+    Missing,
+    Waiting,
+}
+
 impl Verification<'_> {
-    async fn go(
+    async fn run(
         &mut self,
         stop: &impl Fn() -> bool,
         progress: &mut (impl FnMut(Progress) + Send),
         started: UtcMillis,
     ) -> Result<(), IndexError> {
         let total = self.total().await?;
-        let (mut looked, mut below) = (0, self.task.below);
+        let (mut done, mut below) = (0, self.task.below);
         loop {
             if stop() {
                 self.report.complete = false;
                 break;
             }
-            let most = self
-                .task
-                .most
-                .map_or(u64::MAX, |most| most.saturating_sub(looked));
-            if most == 0 {
+            let left = self.task.max_orders.unwrap_or(u64::MAX).saturating_sub(done);
+            if left == 0 {
                 break;
             }
             let begun = Instant::now();
-            let size = PAGE.min(usize::try_from(most).unwrap_or(PAGE));
+            let size = PAGE.min(usize::try_from(left).unwrap_or(PAGE));
             let ids = self.next_ids(below, size).await?;
             let Some(lowest) = ids.iter().min().copied() else {
                 self.find_deleted(0, below).await?;
                 self.report.reached_end = true;
                 break;
             };
-            self.look(&ids).await?;
+            self.compare_first(&ids).await?;
             self.find_deleted(lowest, below).await?;
-            looked += ids.len() as u64;
+            done += ids.len() as u64;
             below = Some(lowest);
             self.report.lowest = below;
             progress(Progress {
-                total: total.max(looked),
-                done: looked,
+                total: total.max(done),
+                done,
                 events: self.report.events.iter().map(|row| row.expected).sum(),
                 elapsed_ms: self.indexer.clock.now().millis_since(started),
             });
-            if self.suspects.len() >= MOST_SUSPECTS {
+            if self.suspects.len() >= MAX_SUSPECTS {
                 self.recheck().await?;
             }
             self.rest(begun.elapsed()).await;
@@ -180,10 +173,10 @@ impl Verification<'_> {
         self.recheck().await
     }
 
-    /// How many orders it will be. Also narrows a range to its ids, so that no page looks beyond it.
+    /// Counts the orders of the task. Narrows a range of times to its ids as well, so that no page reads beyond it.
     async fn total(&mut self) -> Result<u64, IndexError> {
-        if let Some(only) = &self.task.only {
-            return Ok(only.len() as u64);
+        if let Some(ids) = &self.task.ids {
+            return Ok(ids.len() as u64);
         }
         let (source, filter) = (&self.indexer.source, &mut self.task.filter);
         if filter.created_from.is_some() || filter.created_before.is_some() {
@@ -193,48 +186,46 @@ impl Verification<'_> {
             self.task.below = Some(high.saturating_add(1));
         }
         let counted = source.count_orders(filter).await?;
-        Ok(self.task.most.map_or(counted, |most| most.min(counted)))
+        Ok(self.task.max_orders.map_or(counted, |most| most.min(counted)))
     }
 
     async fn next_ids(&mut self, below: Option<OrderId>, size: usize) -> Result<Vec<OrderId>, IndexError> {
-        match &mut self.task.only {
-            Some(rest) => Ok(rest.drain(..rest.len().min(size)).collect()),
-            None => Ok(self
-                .indexer
-                .source
-                .order_ids(&self.task.filter, below, size)
-                .await?),
+        if let Some(rest) = &mut self.task.ids {
+            return Ok(rest.drain(..rest.len().min(size)).collect());
         }
+        let source = &self.indexer.source;
+        Ok(source.order_ids(&self.task.filter, below, size).await?)
     }
 
-    /// The first look: what is as it should be is counted, the rest is suspected.
-    async fn look(&mut self, ids: &[OrderId]) -> Result<(), IndexError> {
-        for one in self.compared(ids).await? {
-            match one.finding {
-                None => self.count(&one, Unknown::Missing),
-                Some(_) => self.suspect(one.id, self.settling.of(&one)),
+    /// Compares orders for the first time: those that do not differ are counted, the others become suspects.
+    async fn compare_first(&mut self, ids: &[OrderId]) -> Result<(), IndexError> {
+        for order in self.compared(ids).await? {
+            match order.finding {
+                None => self.count(&order, AbsentEvent::Missing),
+                Some(_) => self.suspect(order.id, self.delay.for_order(&order)),
             }
         }
         Ok(())
     }
 
-    fn suspect(&mut self, order: OrderId, moment: Duration) {
+    fn suspect(&mut self, order: OrderId, delay: Duration) {
         self.suspects.push(order);
-        self.look_again_at = self.look_again_at.max(Instant::now() + moment);
+        self.recheck_at = self.recheck_at.max(Instant::now() + delay);
     }
 
-    /// Feed rows from `low` up to `above` whose order does not exist. Only where the filter says which ids it covers.
+    /// Suspects feed rows from `low` up to `above` whose order does not exist.
     async fn find_deleted(&mut self, low: OrderId, above: Option<OrderId>) -> Result<(), IndexError> {
         let filter = &self.task.filter;
-        if self.task.only.is_some() || filter.updated_from.is_some() || filter.website.is_some() {
+        // The feed does not hold what these filters ask for, so its rows cannot be restricted to their range.
+        if self.task.ids.is_some() || filter.updated_from.is_some() || filter.website.is_some() {
             return Ok(());
         }
         let mut low = low.max(filter.lowest.unwrap_or(0));
-        while let Some((gone, next)) = self.indexer.deleted_from(low, above, PAGE).await? {
-            for order in gone {
-                self.suspect(order, self.settling.moment);
+        while let Some((deleted, next)) = self.indexer.deleted_from(low, above, PAGE).await? {
+            for order in deleted {
+                self.suspect(order, self.delay.usual);
             }
-            if self.suspects.len() >= MOST_SUSPECTS {
+            if self.suspects.len() >= MAX_SUSPECTS {
                 self.recheck().await?;
             }
             low = next;
@@ -242,106 +233,106 @@ impl Verification<'_> {
         Ok(())
     }
 
-    async fn compared(&self, ids: &[OrderId]) -> Result<Vec<Compared>, IndexError> {
+    async fn compared(&self, ids: &[OrderId]) -> Result<Vec<ComparedOrder>, IndexError> {
         let orders = self.indexer.read_beside_live(ids).await?;
         let prior = self.indexer.prior(ids.to_vec()).await?;
-        let (asked, config, floors) = (ids.to_vec(), self.config.clone(), self.floors.clone());
-        let work = move || compare(&asked, orders, &prior, &config, &floors);
+        let (ids, config, floors) = (ids.to_vec(), self.config.clone(), self.floors.clone());
+        let work = move || compare(&ids, orders, &prior, &config, &floors);
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|cause| IndexError::Derive(cause.to_string()))
     }
 
-    /// The second look at the suspects, once a capture has had the time to see what they look like.
+    /// Compares the suspects again, once a capture has had the time to notice their changes.
     async fn recheck(&mut self) -> Result<(), IndexError> {
         let suspects = std::mem::take(&mut self.suspects);
         if suspects.is_empty() {
             return Ok(());
         }
-        tokio::time::sleep_until(self.look_again_at).await;
+        tokio::time::sleep_until(self.recheck_at).await;
         for ids in suspects.chunks(PAGE) {
-            self.judge(ids).await?;
+            self.recheck_page(ids).await?;
         }
         Ok(())
     }
 
-    async fn judge(&mut self, ids: &[OrderId]) -> Result<(), IndexError> {
+    async fn recheck_page(&mut self, ids: &[OrderId]) -> Result<(), IndexError> {
         let store = &self.indexer.store;
-        // Before the source is read: what is indexed meanwhile was changed meanwhile.
+        // Read before the source is: then an order that is indexed in between counts as changed.
         let version = store.read(|reader: &Reader<'_>| reader.view_version()).await?;
         let compared = self.compared(ids).await?;
-        let asked: HashSet<OrderId> = ids.iter().copied().collect();
-        let way = store
-            .read(move |reader: &Reader<'_>| PendingChanges::read(reader, version, &asked))
+        let suspects: HashSet<OrderId> = ids.iter().copied().collect();
+        let pending = store
+            .read(move |reader: &Reader<'_>| PendingChanges::read(reader, version, &suspects))
             .await?;
         let now = self.indexer.clock.now();
         let mut repairable = Vec::new();
-        for one in compared {
-            let Some(finding) = one.finding else {
-                self.count(&one, Unknown::Missing);
+        for order in compared {
+            let Some(finding) = order.finding else {
+                self.count(&order, AbsentEvent::Missing);
                 continue;
             };
-            if way.holds(&one, self.settling, now) {
+            if pending.covers(&order, self.delay, now) {
                 self.report.waiting += 1;
-                self.count(&one, Unknown::Waiting);
+                self.count(&order, AbsentEvent::Waiting);
                 continue;
             }
-            self.count(&one, Unknown::Missing);
+            self.count(&order, AbsentEvent::Missing);
             if finding != Finding::Unreadable {
-                repairable.push(one.id);
+                repairable.push(order.id);
             }
-            self.tell(one, finding);
+            self.record(order, finding);
         }
-        if self.task.repair == Repair::Yes {
+        if self.task.repair {
             self.repair(repairable).await?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, one: Compared, finding: Finding) {
+    fn record(&mut self, order: ComparedOrder, finding: Finding) {
         self.report.differing.count(finding);
-        if self.report.differences.len() >= self.task.listed {
+        if self.report.differences.len() >= self.task.list_limit {
             return;
         }
-        let missing = one.events.iter().filter(|(_, state)| state.is_none());
+        let missing = order.events.iter().filter(|(_, state)| state.is_none());
         self.report.differences.push(Difference {
-            order: one.id,
-            number: one.number,
-            website: one.website,
+            order: order.id,
+            number: order.number,
+            website: order.website,
             finding,
             missing_events: missing
-                .map(|(key, _)| format!("{}:{}", word(key), key.document))
+                .map(|(key, _)| format!("{}:{}", kind_name(key), key.document))
                 .collect(),
-            detail: one.detail,
+            detail: order.detail,
         });
     }
 
-    fn count(&mut self, one: &Compared, unknown: Unknown) {
+    fn count(&mut self, order: &ComparedOrder, absent: AbsentEvent) {
         let report = &mut self.report;
-        report.orders += u64::from(one.in_source);
-        report.in_feed += u64::from(one.in_feed && one.in_source);
-        if one.exported != Exported::Yes {
-            let reason = one.exported.as_str();
+        report.orders += u64::from(order.in_source);
+        report.in_feed += u64::from(order.in_feed && order.in_source);
+        if order.exported != Exported::Yes {
+            let reason = order.exported.as_str();
             *report.not_exported.entry(reason.to_owned()).or_default() += 1;
-            if report.withheld.len() < self.task.listed {
+            if report.withheld.len() < self.task.list_limit {
                 report.withheld.push(Withheld {
-                    order: one.id,
-                    number: one.number.clone(),
+                    order: order.id,
+                    number: order.number.clone(),
                     reason: reason.to_owned(),
                 });
             }
         }
-        let website = one.website.as_deref().unwrap_or_default();
-        for (key, state) in &one.events {
-            let row = report.tally(website, word(key));
+        let website = order.website.as_deref().unwrap_or_default();
+        for (key, state) in &order.events {
+            let row = report.tally(website, kind_name(key));
             row.expected += 1;
-            *match (state, unknown) {
+            *match (state, absent) {
                 (Some(EventState::Delivered), _) => &mut row.delivered,
                 (Some(EventState::Pending), _) => &mut row.pending,
                 (Some(EventState::Suppressed), _) => &mut row.suppressed,
                 (Some(EventState::Parked), _) => &mut row.parked,
-                (None, Unknown::Waiting) => &mut row.waiting,
-                (None, Unknown::Missing) => &mut row.missing,
+                (None, AbsentEvent::Waiting) => &mut row.waiting,
+                (None, AbsentEvent::Missing) => &mut row.missing,
             } += 1;
         }
     }
@@ -352,31 +343,31 @@ impl Verification<'_> {
         }
         self.wait_for_backlog().await?;
         let (at, count) = (self.indexer.clock.now(), orders.len() as u64);
-        let recheck = move |writer: &mut Writer<'_>| writer.recheck_orders(&orders, REPAIR, at);
+        let recheck = move |writer: &mut Writer<'_>| writer.recheck_orders(&orders, REPAIR_TABLE, at);
         self.indexer.store.write(Durability::Durable, recheck).await?;
         self.report.repaired += count;
         Ok(())
     }
 
-    /// A repair is many changes at once; live ones must not wait behind all of them.
+    /// Waits while the backlog is long: a repair is many changes at once, and live ones must not wait behind all of them.
     async fn wait_for_backlog(&mut self) -> Result<(), IndexError> {
         let (mut moved_at, mut before) = (Instant::now(), -1);
         while !self.is_stuck {
             let read = |reader: &Reader<'_>| Ok((reader.view_version()?, reader.changelog_head()?));
             let (version, head) = self.indexer.store.read(read).await?;
-            if head - version < BACKLOG {
+            if head - version < MAX_BACKLOG {
                 break;
             }
             if version != before {
                 (moved_at, before) = (Instant::now(), version);
             }
             self.is_stuck = moved_at.elapsed() > STUCK;
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(BACKLOG_POLL).await;
         }
         Ok(())
     }
 
-    /// Live changes come first: beside them, it rests as long as it works.
+    /// Rests as long as it worked beside live changes, which go first.
     async fn rest(&self, worked: Duration) {
         if self.indexer.is_live() {
             tokio::time::sleep(worked.min(LONGEST_REST)).await;
@@ -386,13 +377,6 @@ impl Verification<'_> {
     }
 }
 
-/// What an event is that the outbox does not know.
-#[derive(Clone, Copy)]
-enum Unknown {
-    Missing,
-    Waiting,
-}
-
-fn word(key: &EventKey) -> &'static str {
+fn kind_name(key: &EventKey) -> &'static str {
     EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str)
 }

@@ -1,11 +1,12 @@
-//! What is known and not indexed yet. An order that differs and is on its way is no difference.
+//! Recognizes orders that are captured and not indexed yet: an order whose indexing is pending is no difference.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::config::{Capture, Config, SourceKind};
-use crate::indexer::backfill::options::{BackfillKind, BackfillOptions};
-use crate::indexer::verify::reconcile::Compared;
+use crate::indexer::backfill::open::stored_options;
+use crate::indexer::backfill::options::BackfillKind;
+use crate::indexer::verify::reconcile::ComparedOrder;
 use crate::indexer::verify::report::Finding;
 use crate::store::backfill::Backfill;
 use crate::store::changelog::VersionId;
@@ -15,75 +16,75 @@ use crate::store::{Reader, StoreError};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// What a look takes beside the pause before it.
+/// Time that a poll takes, in addition to the pause before it.
 const MARGIN: Duration = Duration::from_millis(500);
-/// A source that is looked at rarely does not hold up a verification for longer than this.
-const LONGEST_MOMENT: Duration = Duration::from_secs(30);
-/// Nor do returns that are looked at rarely: for longer than this.
-const LONGEST_FOR_RETURNS: Duration = Duration::from_secs(90);
+/// Longest wait for a capture: a source that is polled rarely does not hold up a verification for longer.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// The same for returns.
+const LONGEST_DELAY_OF_RETURNS: Duration = Duration::from_secs(90);
 
-/// How long a change takes to be seen.
+/// Times that capture needs to notice a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settling {
-    /// Until an ordinary change is in the changelog.
-    pub(crate) moment: Duration,
-    /// The same for a change of a return alone.
+pub(crate) struct CaptureDelay {
+    /// For an ordinary change.
+    pub(crate) usual: Duration,
+    /// For a change of a return alone.
     pub(crate) returns: Duration,
-    /// Until one is that looks exactly like an earlier one, or committed late; in milliseconds.
+    /// For a change with the timestamp of an earlier one, or one that was committed late; in milliseconds.
     pub(crate) overlap_ms: i64,
 }
 
-impl Settling {
-    /// When to look again at an order that differs.
-    pub(crate) fn of(&self, one: &Compared) -> Duration {
-        match one.finding {
-            Some(Finding::Stale) if one.has_returns => self.returns,
-            _ => self.moment,
+impl CaptureDelay {
+    /// Returns the delays of the configured source.
+    pub(crate) fn of(config: &Config) -> Self {
+        let mysql = &config.source.mysql;
+        let (interval, overlap, returns) = match (config.source.kind, mysql.capture) {
+            (SourceKind::Sqlite, _) => (
+                config.source.sqlite.poll_interval.get(),
+                Duration::ZERO,
+                Duration::ZERO,
+            ),
+            (SourceKind::Mysql, capture) => {
+                let overlap = match capture {
+                    Capture::Poll => mysql.poll_overlap.get(),
+                    Capture::Changelog | Capture::Triggers => Duration::ZERO,
+                };
+                // Of the three, only our triggers report changes of returns.
+                let returns = match capture {
+                    Capture::Poll | Capture::Changelog => mysql.returns_interval.get(),
+                    Capture::Triggers => Duration::ZERO,
+                };
+                (mysql.poll_interval.get(), overlap, returns)
+            }
+        };
+        let usual = (interval * 2 + MARGIN).min(LONGEST_DELAY);
+        Self {
+            usual,
+            returns: (returns + usual).min(LONGEST_DELAY_OF_RETURNS),
+            overlap_ms: i64::try_from((overlap + usual).as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Returns the time after which a differing order is compared again.
+    pub(crate) fn for_order(&self, order: &ComparedOrder) -> Duration {
+        match order.finding {
+            Some(Finding::Stale) if order.has_returns => self.returns,
+            _ => self.usual,
         }
     }
 }
 
-/// How long a change takes to be seen, with this source.
-pub(crate) fn settling(config: &Config) -> Settling {
-    let mysql = &config.source.mysql;
-    let (interval, overlap, returns) = match (config.source.kind, mysql.capture) {
-        (SourceKind::Sqlite, _) => (
-            config.source.sqlite.poll_interval.get(),
-            Duration::ZERO,
-            Duration::ZERO,
-        ),
-        (SourceKind::Mysql, capture) => {
-            let overlap = match capture {
-                Capture::Poll => mysql.poll_overlap.get(),
-                Capture::Changelog | Capture::Triggers => Duration::ZERO,
-            };
-            // Only our triggers tell of returns.
-            let returns = match capture {
-                Capture::Poll | Capture::Changelog => mysql.returns_interval.get(),
-                Capture::Triggers => Duration::ZERO,
-            };
-            (mysql.poll_interval.get(), overlap, returns)
-        }
-    };
-    let moment = (interval * 2 + MARGIN).min(LONGEST_MOMENT);
-    Settling {
-        moment,
-        returns: (returns + moment).min(LONGEST_FOR_RETURNS),
-        overlap_ms: i64::try_from((overlap + moment).as_millis()).unwrap_or(i64::MAX),
-    }
-}
-
-/// What is on its way, at one moment.
+/// Indexing that is pending at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PendingChanges {
-    /// Changed since the look before.
+    /// Orders that changed after a version of the changelog.
     changed: HashSet<OrderId>,
     reindex: Reindex,
-    /// Websites whose first sync still reads.
+    /// Websites whose first sync is still reading.
     syncing: BTreeSet<String>,
 }
 
-/// Which orders a full reindex will meet.
+/// The orders that a full reindex will index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Reindex {
     #[default]
@@ -93,7 +94,7 @@ enum Reindex {
 }
 
 impl PendingChanges {
-    /// Looks at the changelog after `version`, and at the backfills.
+    /// Reads the changelog after `version`, and the backfills.
     pub(crate) fn read(
         reader: &Reader<'_>,
         version: VersionId,
@@ -113,22 +114,23 @@ impl PendingChanges {
         })
     }
 
-    /// Whether this order is indexed without anybody's help.
-    pub(crate) fn holds(&self, one: &Compared, settling: Settling, now: UtcMillis) -> bool {
-        let unseen = matches!(one.finding, Some(Finding::Stale | Finding::MissingOrder));
-        let fresh = one
+    /// Returns true if this order will be indexed without a repair.
+    pub(crate) fn covers(&self, order: &ComparedOrder, delay: CaptureDelay, now: UtcMillis) -> bool {
+        // A backfill finds a missing event only if the hash differs too.
+        let is_unseen = matches!(order.finding, Some(Finding::Stale | Finding::MissingOrder));
+        let is_fresh = order
             .updated_at
-            .is_some_and(|at| now.millis_since(at) < settling.overlap_ms);
-        let met = match self.reindex {
+            .is_some_and(|at| now.millis_since(at) < delay.overlap_ms);
+        let is_ahead = match self.reindex {
             Reindex::None => false,
             Reindex::All => true,
-            Reindex::Below(below) => one.id < below,
+            Reindex::Below(below) => order.id < below,
         };
-        let syncing = one
+        let is_syncing = order
             .website
             .as_ref()
             .is_some_and(|code| self.syncing.contains(code));
-        self.changed.contains(&one.id) || (unseen && (fresh || met || syncing))
+        self.changed.contains(&order.id) || (is_unseen && (is_fresh || is_ahead || is_syncing))
     }
 }
 
@@ -140,17 +142,12 @@ fn reindex(status: Option<IndexerStatus>, backfills: &[Backfill]) -> Reindex {
         return Reindex::None;
     }
     let covers_all = |backfill: &&Backfill| {
-        let options = serde_json::from_str::<BackfillOptions>(&backfill.options);
-        backfill.kind == BackfillKind::Reindex.as_str() && options.is_ok_and(|options| options.covers_all())
+        backfill.kind == BackfillKind::Reindex.as_str()
+            && stored_options(backfill).is_ok_and(|options| options.covers_all())
     };
-    match backfills
-        .iter()
-        .find(covers_all)
-        .and_then(|backfill| backfill.below)
-    {
-        Some(below) => Reindex::Below(below),
-        None => Reindex::All,
-    }
+    let position = backfills.iter().find(covers_all).and_then(|one| one.below);
+    // Without one that runs, the invalid index makes one due.
+    position.map_or(Reindex::All, Reindex::Below)
 }
 
 #[cfg(test)]
@@ -160,8 +157,8 @@ mod tests {
 
     const NOW: UtcMillis = UtcMillis(1_000_000);
 
-    fn stale(id: OrderId, updated_at: UtcMillis) -> Compared {
-        Compared {
+    fn stale(id: OrderId, updated_at: UtcMillis) -> ComparedOrder {
+        ComparedOrder {
             id,
             number: String::new(),
             website: Some("base".to_owned()),
@@ -177,63 +174,63 @@ mod tests {
     }
 
     #[test]
-    fn what_capture_or_a_backfill_will_still_meet_waits() {
-        let settling = Settling {
-            moment: Duration::ZERO,
+    fn what_capture_or_a_backfill_will_still_find_is_pending() {
+        let delay = CaptureDelay {
+            usual: Duration::ZERO,
             returns: Duration::ZERO,
             overlap_ms: 120_000,
         };
         let old = UtcMillis(0);
         let nothing = PendingChanges::default();
-        assert!(!nothing.holds(&stale(7, old), settling, NOW));
-        assert!(nothing.holds(&stale(7, NOW.plus_millis(-119_999)), settling, NOW));
-        let mut way = PendingChanges {
+        assert!(!nothing.covers(&stale(7, old), delay, NOW));
+        assert!(nothing.covers(&stale(7, NOW.plus_millis(-119_999)), delay, NOW));
+        let mut pending = PendingChanges {
             changed: [8].into(),
             reindex: Reindex::Below(7),
             syncing: BTreeSet::new(),
         };
-        assert!(!way.holds(&stale(7, old), settling, NOW));
-        assert!(way.holds(&stale(6, old), settling, NOW) && way.holds(&stale(8, old), settling, NOW));
-        way.syncing.insert("base".to_owned());
-        assert!(way.holds(&stale(7, old), settling, NOW));
-        let lost = Compared {
+        assert!(!pending.covers(&stale(7, old), delay, NOW));
+        assert!(pending.covers(&stale(6, old), delay, NOW) && pending.covers(&stale(8, old), delay, NOW));
+        pending.syncing.insert("base".to_owned());
+        assert!(pending.covers(&stale(7, old), delay, NOW));
+        let lost = ComparedOrder {
             finding: Some(Finding::MissingEvent),
             ..stale(6, NOW)
         };
         assert!(
-            !way.holds(&lost, settling, NOW),
-            "no walk looks behind an equal hash"
+            !pending.covers(&lost, delay, NOW),
+            "no backfill reads behind an equal hash"
         );
     }
 
     #[test]
     fn polling_takes_its_overlap_and_triggers_do_not() {
         let mut config = Config::default();
-        let polling = settling(&config);
-        assert_eq!(polling.moment, Duration::from_millis(4_500));
+        let polling = CaptureDelay::of(&config);
+        assert_eq!(polling.usual, Duration::from_millis(4_500));
         assert_eq!(polling.overlap_ms, 124_500);
         config.source.mysql.capture = Capture::Triggers;
-        assert_eq!(settling(&config).overlap_ms, 4_500);
+        assert_eq!(CaptureDelay::of(&config).overlap_ms, 4_500);
     }
 
     #[test]
-    fn a_change_of_a_return_alone_has_the_time_until_polling_looks_at_returns() {
+    fn a_change_of_a_return_alone_has_the_time_until_returns_are_polled() {
         let mut config = Config::default();
         let plain = stale(7, NOW);
-        let returned = Compared {
+        let returned = ComparedOrder {
             has_returns: true,
             ..stale(7, NOW)
         };
-        let polling = settling(&config);
-        assert_eq!(polling.of(&plain), Duration::from_millis(4_500));
-        assert_eq!(polling.of(&returned), Duration::from_millis(64_500));
-        let lost = Compared {
+        let polling = CaptureDelay::of(&config);
+        assert_eq!(polling.for_order(&plain), Duration::from_millis(4_500));
+        assert_eq!(polling.for_order(&returned), Duration::from_millis(64_500));
+        let lost = ComparedOrder {
             finding: Some(Finding::MissingEvent),
             has_returns: true,
             ..stale(7, NOW)
         };
-        assert_eq!(polling.of(&lost), polling.moment);
+        assert_eq!(polling.for_order(&lost), polling.usual);
         config.source.mysql.capture = Capture::Triggers;
-        assert_eq!(settling(&config).of(&returned), polling.moment);
+        assert_eq!(CaptureDelay::of(&config).for_order(&returned), polling.usual);
     }
 }

@@ -1,83 +1,71 @@
-//! What an order calls for against what the store holds of it. Pure: the same derivation as indexing, without the events'
-//! bodies.
+//! Compares an order with what the store holds of it. Pure: the same derivation as indexing, without the events' bodies.
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::commerce::source::ReadOrder;
 use crate::config::Config;
-use crate::indexer::apply::derive::Prior;
+use crate::indexer::apply::derive::{Prior, isolate, key_of};
 use crate::indexer::apply::feed_hash::feed_hash;
 use crate::indexer::apply::routing::{Route, route};
 use crate::indexer::verify::report::Finding;
 use crate::store::feed::Exported;
 use crate::store::outbox::{EventKey, EventState};
-use orderfeed_events::facts;
+use orderfeed_events::{Fact, facts};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Order, OrderId};
 
-/// An order that was compared.
+/// The comparison of one order.
 #[derive(Debug)]
-pub(crate) struct Compared {
+pub(crate) struct ComparedOrder {
     pub(crate) id: OrderId,
     pub(crate) number: String,
     pub(crate) website: Option<String>,
     pub(crate) in_source: bool,
     pub(crate) in_feed: bool,
     pub(crate) exported: Exported,
-    /// When the source says that it last changed.
+    /// Time of the last change, by the source.
     pub(crate) updated_at: Option<UtcMillis>,
-    /// Whether it has returns: polling looks at those more rarely.
+    /// True if the order has returns, which are polled less often.
     pub(crate) has_returns: bool,
-    /// The events that it calls for, and how each stands; `None` if the outbox does not know it.
+    /// The events that the order requires, and their states; `None` if the outbox does not hold the event.
     pub(crate) events: Vec<(EventKey, Option<EventState>)>,
     pub(crate) finding: Option<Finding>,
     pub(crate) detail: String,
 }
 
-/// Compares what was read of the source with what the store holds. Those of `asked` that neither knows are absent.
+/// Compares the orders with these ids. The result leaves out those that neither source nor feed hold.
 pub(crate) fn compare(
-    asked: &[OrderId],
+    ids: &[OrderId],
     orders: Vec<ReadOrder>,
     prior: &HashMap<OrderId, Prior>,
     config: &Config,
     floors: &BTreeMap<String, UtcMillis>,
-) -> Vec<Compared> {
+) -> Vec<ComparedOrder> {
     let nothing = Prior::default();
     let mut read: HashMap<OrderId, ReadOrder> = orders.into_iter().map(|order| (order.id(), order)).collect();
     let one = |id: &OrderId| {
         let prior = prior.get(id).unwrap_or(&nothing);
+        let unreadable = |reason| ComparedOrder {
+            in_source: true,
+            ..without_order(*id, prior, Finding::Unreadable, reason)
+        };
         match read.remove(id) {
-            None => prior
-                .feed
-                .as_ref()
-                .map(|_| absent(*id, prior, Finding::Gone, String::new())),
-            Some(ReadOrder::Unreadable { id, reason }) => Some(Compared {
-                in_source: true,
-                ..absent(id, prior, Finding::Unreadable, reason)
-            }),
+            None if prior.feed.is_none() => None,
+            None => Some(without_order(*id, prior, Finding::Deleted, String::new())),
+            Some(ReadOrder::Unreadable { reason, .. }) => Some(unreadable(reason)),
             Some(ReadOrder::Whole(mut order)) => {
-                let work = AssertUnwindSafe(|| compare_one(&mut order, prior, config, floors));
-                let panicked = |_| Compared {
-                    in_source: true,
-                    ..absent(
-                        *id,
-                        prior,
-                        Finding::Unreadable,
-                        "deriving its events panicked; please report it".to_owned(),
-                    )
-                };
-                Some(catch_unwind(work).unwrap_or_else(panicked))
+                let compared = isolate(|| compare_one(&mut order, prior, config, floors));
+                Some(compared.unwrap_or_else(unreadable))
             }
         }
     };
-    asked.iter().filter_map(one).collect()
+    ids.iter().filter_map(one).collect()
 }
 
-/// An order of which there is nothing but what the store knows.
-fn absent(id: OrderId, prior: &Prior, finding: Finding, detail: String) -> Compared {
+/// Returns the comparison of an order of which only the store's rows can be read.
+fn without_order(id: OrderId, prior: &Prior, finding: Finding, detail: String) -> ComparedOrder {
     let feed = prior.feed.as_ref();
-    Compared {
+    ComparedOrder {
         id,
         number: feed.map(|row| row.number.clone()).unwrap_or_default(),
         website: None,
@@ -97,33 +85,33 @@ fn compare_one(
     prior: &Prior,
     config: &Config,
     floors: &BTreeMap<String, UtcMillis>,
-) -> Compared {
+) -> ComparedOrder {
     let feed = prior.feed.as_ref();
     let scope = order.scope.as_ref();
     let floor = match feed.map(|row| row.exported) {
-        // A backfill meets it for the first time: it applies the website's floor.
+        // As a backfill that meets the order for the first time.
         None => scope.and_then(|scope| floors.get(&scope.website).copied()),
-        // A backfill withheld it, and whether that is still all that happened to it, its hash says.
+        // A backfill withheld it. The route is that of then; the hash shows whether the order changed since.
         Some(Exported::BeforeHistory) => Some(UtcMillis(i64::MAX)),
         Some(_) => None,
     };
     let route = route(order, config, floor);
-    let is_as_seen = feed.is_some_and(|row| row.hash == Some(feed_hash(order, &route)));
+    let is_current = feed.is_some_and(|row| row.hash == Some(feed_hash(order, &route)));
     let exported = route.exported();
     let events = match &route {
-        Route::Send(_) => standing(order, prior),
+        Route::Send(_) => event_states(order, prior),
         Route::Withhold(_) => Vec::new(),
     };
     let lacks = events.iter().any(|(_, state)| state.is_none());
     let finding = match feed {
-        // Nothing is owed for it: history does not reach that far.
+        // History does not reach that far, so the order needs no row.
         None if exported == Exported::BeforeHistory => None,
         None => Some(Finding::MissingOrder),
-        Some(_) if !is_as_seen => Some(Finding::Stale),
+        Some(_) if !is_current => Some(Finding::Stale),
         Some(_) if lacks => Some(Finding::MissingEvent),
         Some(_) => None,
     };
-    Compared {
+    ComparedOrder {
         id: order.id,
         number: order.number.clone(),
         website: order.scope.as_ref().map(|scope| scope.website.clone()),
@@ -138,17 +126,13 @@ fn compare_one(
     }
 }
 
-fn standing(order: &Order, prior: &Prior) -> Vec<(EventKey, Option<EventState>)> {
-    let stands = |fact: orderfeed_events::Fact| {
-        let key = EventKey {
-            order: order.id,
-            kind: fact.kind.code(),
-            document: fact.document_id,
-        };
+fn event_states(order: &Order, prior: &Prior) -> Vec<(EventKey, Option<EventState>)> {
+    let state_of = |fact: Fact| {
+        let key = key_of(order.id, &fact);
         let known = prior.events.iter().find(|event| event.key == key);
         (key, known.map(|event| event.state))
     };
-    facts(order).into_iter().map(stands).collect()
+    facts(order).into_iter().map(state_of).collect()
 }
 
 #[cfg(test)]
@@ -241,9 +225,9 @@ mod tests {
                 Some(prior(Exported::Yes, 0)),
                 Some(Finding::MissingEvent),
             ),
-            (None, Some(prior(Exported::Yes, 1)), Some(Finding::Gone)),
+            (None, Some(prior(Exported::Yes, 1)), Some(Finding::Deleted)),
             (None, None, None),
-            // History does not reach it, and it did not change since.
+            // History does not reach it, and it has not changed since.
             (Some(order()), None, None),
             (Some(order()), Some(prior(Exported::BeforeHistory, 0)), None),
             (

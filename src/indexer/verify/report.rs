@@ -1,4 +1,4 @@
-//! What a verification found, for commands and for the log.
+//! The result of a verification, for commands and for the log.
 
 use std::collections::BTreeMap;
 
@@ -6,106 +6,92 @@ use serde::{Deserialize, Serialize};
 
 use orderfeed_model::order::OrderId;
 
-/// What a verification found. Numbers are complete; lists end after so many as were asked for.
+/// The result of a verification, or of a part of one. Numbers are complete; lists hold at most as many entries as requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VerifyReport {
-    /// Orders of the source that were looked at.
+    /// Orders of the source that were compared.
     pub orders: u64,
-    /// Of them, those that the feed holds.
+    /// Orders among them that the feed holds.
     pub in_feed: u64,
-    /// Orders that have no events, by the reason (a word of `store::feed::Exported`).
+    /// Number of orders without events, by reason (a word of `store::feed::Exported`).
     pub not_exported: BTreeMap<String, u64>,
-    /// Events by website and kind.
     pub events: Vec<EventTally>,
-    /// Orders whose change is known and not indexed yet: no difference.
+    /// Orders whose change is known and not indexed yet, which is no difference.
     pub waiting: u64,
-    /// Orders that differ.
     pub differing: Differing,
-    /// Of them, those that were put into the changelog and are indexed again.
+    /// Differing orders that were put into the changelog and are indexed again.
     pub repaired: u64,
-    /// The first of the orders that differ.
     pub differences: Vec<Difference>,
-    /// The first of the orders that have no events.
     pub withheld: Vec<Withheld>,
-    /// What was named and is neither in the source nor in the feed.
+    /// Names of orders that neither the source nor the feed holds.
     pub unknown: Vec<String>,
-    /// From the first to the last look, in milliseconds.
     pub elapsed_ms: i64,
-    /// Whether all that was asked for was looked at.
+    /// True if the whole range was compared.
     pub complete: bool,
-    /// The lowest id that was looked at.
+    /// Lowest id that was compared.
     #[serde(skip)]
     pub lowest: Option<OrderId>,
-    /// Whether there is no order below it.
+    /// True if there is no order below `lowest`.
     #[serde(skip)]
     pub reached_end: bool,
 }
 
-/// Events of one kind and website that the orders call for.
+/// Events of one website and kind that the orders require.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventTally {
-    /// The website's code.
     pub website: String,
-    /// The kind.
     pub kind: String,
-    /// What the orders call for: the sum of the others.
+    /// The sum of the other numbers.
     pub expected: u64,
-    /// Accepted by the edge.
     pub delivered: u64,
-    /// In the outbox, not final.
     pub pending: u64,
-    /// Not used, with a reason.
     pub suppressed: u64,
-    /// Need a decision.
     pub parked: u64,
-    /// Not made yet: their order's change waits to be indexed.
+    /// Not made yet: the change of their order waits to be indexed.
     pub waiting: u64,
-    /// Not made, and nothing would make them.
+    /// Not made, and nothing would make them without a repair.
     pub missing: u64,
 }
 
-/// How an order differs.
+/// The way in which an order differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
-    /// The feed does not hold it.
+    /// The feed does not hold the order.
     MissingOrder,
-    /// It changed, and no capture saw it.
+    /// The order changed, and capture missed it.
     Stale,
-    /// It calls for an event that the outbox does not know.
+    /// The order requires an event that the outbox does not hold.
     MissingEvent,
-    /// The feed holds it, the source does not.
-    Gone,
-    /// Its rows cannot be understood.
+    /// The feed holds the order, the source does not.
+    #[serde(rename = "gone")]
+    Deleted,
+    /// The rows of the order cannot be parsed.
     Unreadable,
 }
 
 impl Finding {
-    /// For people.
+    /// Returns the text for the table of differences.
     pub const fn as_sentence(self) -> &'static str {
         match self {
             Self::MissingOrder => "not in the feed",
-            Self::Stale => "changed, and no capture saw it",
+            Self::Stale => "changed, and capture missed it",
             Self::MissingEvent => "the outbox lacks events",
-            Self::Gone => "gone from the source",
-            Self::Unreadable => "cannot be understood",
+            Self::Deleted => "deleted from the source",
+            Self::Unreadable => "cannot be parsed",
         }
     }
 }
 
-/// How many orders differ, by how.
+/// Number of differing orders, by finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Differing {
-    /// [`Finding::MissingOrder`].
     pub missing_orders: u64,
-    /// [`Finding::Stale`].
     pub stale: u64,
-    /// [`Finding::MissingEvent`].
     pub missing_events: u64,
-    /// [`Finding::Gone`].
-    pub gone: u64,
-    /// [`Finding::Unreadable`].
+    #[serde(rename = "gone")]
+    pub deleted: u64,
     pub unreadable: u64,
 }
 
@@ -114,63 +100,60 @@ pub struct Differing {
 pub struct Difference {
     /// `entity_id`.
     pub order: OrderId,
-    /// `increment_id`, where it is known.
+    /// `increment_id`; empty if it is not known.
     pub number: String,
-    /// Its website, where it is known.
     pub website: Option<String>,
-    /// How it differs.
     pub finding: Finding,
-    /// Events that it calls for and the outbox does not know, as `kind:document`.
+    /// Events that the order requires and the outbox does not hold, as `kind:document`.
     pub missing_events: Vec<String>,
-    /// What else is to be said.
+    /// The reason, for an order that cannot be parsed.
     pub detail: String,
 }
 
-/// An order that has no events.
+/// An order without events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withheld {
     /// `entity_id`.
     pub order: OrderId,
     /// `increment_id`.
     pub number: String,
-    /// The reason, a word of `store::feed::Exported`.
+    /// A word of `store::feed::Exported`.
     pub reason: String,
 }
 
 impl Differing {
-    /// Counts one more.
+    /// Counts one more order.
     pub fn count(&mut self, finding: Finding) {
         *match finding {
             Finding::MissingOrder => &mut self.missing_orders,
             Finding::Stale => &mut self.stale,
             Finding::MissingEvent => &mut self.missing_events,
-            Finding::Gone => &mut self.gone,
+            Finding::Deleted => &mut self.deleted,
             Finding::Unreadable => &mut self.unreadable,
         } += 1;
     }
 
-    /// All of them.
     pub const fn total(&self) -> u64 {
-        self.missing_orders + self.stale + self.missing_events + self.gone + self.unreadable
+        self.missing_orders + self.stale + self.missing_events + self.deleted + self.unreadable
     }
 
     fn add(&mut self, other: Self) {
         self.missing_orders += other.missing_orders;
         self.stale += other.stale;
         self.missing_events += other.missing_events;
-        self.gone += other.gone;
+        self.deleted += other.deleted;
         self.unreadable += other.unreadable;
     }
 }
 
 impl VerifyReport {
-    /// Orders that differ and are not being mended.
+    /// Returns the number of orders that differ and were not repaired.
     pub const fn left(&self) -> u64 {
         self.differing.total().saturating_sub(self.repaired)
     }
 
-    /// Adds the numbers of a later part; lists keep what comes first, up to `listed`.
-    pub fn add(&mut self, other: Self, listed: usize) {
+    /// Adds the report of a later part. Lists keep their first `limit` entries.
+    pub fn add(&mut self, other: Self, limit: usize) {
         self.orders += other.orders;
         self.in_feed += other.in_feed;
         self.waiting += other.waiting;
@@ -184,20 +167,20 @@ impl VerifyReport {
             self.tally(&tally.website, &tally.kind).add(&tally);
         }
         self.differences.extend(other.differences);
-        self.differences.truncate(listed);
+        self.differences.truncate(limit);
         self.withheld.extend(other.withheld);
-        self.withheld.truncate(listed);
+        self.withheld.truncate(limit);
         self.unknown.extend(other.unknown);
         self.complete &= other.complete;
         self.lowest = other.lowest.or(self.lowest);
     }
 
-    /// The row of a website and kind, made if it is new; rows stay sorted.
+    /// Returns the row of a website and kind, added if it is new. Rows stay sorted.
     pub(crate) fn tally(&mut self, website: &str, kind: &str) -> &mut EventTally {
-        let place = self
+        let found = self
             .events
             .binary_search_by(|row| (row.website.as_str(), row.kind.as_str()).cmp(&(website, kind)));
-        let index = place.unwrap_or_else(|index| {
+        let index = found.unwrap_or_else(|index| {
             let row = EventTally {
                 website: website.to_owned(),
                 kind: kind.to_owned(),

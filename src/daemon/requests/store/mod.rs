@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::daemon::control::selection::Selection;
 use crate::daemon::control::{Mode, Outcome, Status};
 use crate::daemon::requests::error::RequestError;
-use crate::indexer::{BackfillKind, batch_limits};
+use crate::indexer::{batch_limits, cancel_reindexes};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::{BatchLimits, EventKey, ParkedFilter, SenderRow, SenderState};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
@@ -105,7 +105,7 @@ impl StoreRequests {
                 w.set_indexer_status(to, now)?;
                 // A reindex that resumed an interrupted one would leave out the orders that it had passed.
                 if to == IndexerStatus::Invalid {
-                    w.cancel_backfills(BackfillKind::Reindex.as_str(), now)?;
+                    cancel_reindexes(w, now)?;
                 }
                 let suspended = view.is_some_and(|view| view.status == ViewStatus::Suspended);
                 if to == IndexerStatus::Suspended {

@@ -1,7 +1,4 @@
-//! Capture: the source is asked what changed, again and again, and its answer goes into the changelog together with the
-//! position that it covers (I1).
-
-pub mod live_traffic;
+//! Polls the source for changed orders, and writes them to the changelog together with the cursor that covers them (I1).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,73 +8,56 @@ use tokio_util::sync::CancellationToken;
 
 use super::IndexError;
 use super::intake::{Flow, Intake};
+use super::live_traffic::LiveTraffic;
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
 use crate::config::Config;
-use crate::indexer::capture::live_traffic::LiveTraffic;
 use crate::ops::outage_log::{OutageLine, OutageLog};
 use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_FINGERPRINT};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// Changes taken in one transaction at most.
-const AT_ONCE: usize = 5_000;
-/// A position that moved without changes is kept this often: keeping an older one is always safe.
+/// Changes per transaction.
+const MAX_CHANGES: usize = 5_000;
+/// Interval at which a cursor is saved that moved without changes. Starting again from an older one is always safe.
 const QUIET_SAVE_MS: i64 = 60_000;
-/// That the source answers is noted this often.
-const SIGN_OF_LIFE_MS: i64 = 30_000;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Interval at which the time of the last answer of the source is stored, for `status`.
+const CHECKED_AT_MS: i64 = 30_000;
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// What capture works with.
+/// Everything that capture works with.
 pub struct CaptureContext {
-    /// Where changes go.
     pub store: Store,
-    /// Where they come from.
     pub source: Arc<dyn Source>,
-    /// Time.
     pub clock: Clock,
-    /// Whether anything may flow in.
     pub intake: Arc<Intake>,
-    /// Told when a change comes in.
     pub live: Arc<LiveTraffic>,
-    /// Its bounds.
     pub config: watch::Receiver<Arc<Config>>,
-    /// Pause between two looks.
+    /// Pause between two polls.
     pub interval: Duration,
-    /// Ends it.
     pub stop: CancellationToken,
 }
 
-/// Captures until `stop`. A source that is down is tried again for ever.
+/// Captures until `context.stop`. A source that is down is retried for ever.
 ///
 /// # Errors
-/// If the store fails, or the source is another one than the store was filled from.
-pub async fn run(parts: CaptureContext) -> Result<(), IndexError> {
-    let (interval, stop) = (parts.interval, parts.stop);
-    let mut capture = Capture {
-        store: parts.store,
-        source: parts.source,
-        clock: parts.clock,
-        intake: parts.intake,
-        live: parts.live,
-        config: parts.config,
-        outage: OutageLog::default(),
-        cursors: None,
-        saved_at: UtcMillis(0),
-        noted_at: UtcMillis(0),
-    };
-    let mut pause = FIRST_PAUSE;
+/// If the store fails, or the source is not the database that filled it.
+pub async fn run(context: CaptureContext) -> Result<(), IndexError> {
+    let (interval, stop) = (context.interval, context.stop.clone());
+    let mut capture = CaptureLoop::new(context);
+    let mut backoff = FIRST_BACKOFF;
     loop {
-        let wait = match capture.look().await {
+        let wait = match capture.poll().await {
             Ok(more) => {
-                pause = FIRST_PAUSE;
+                backoff = FIRST_BACKOFF;
                 if more { Duration::ZERO } else { interval }
             }
             Err(IndexError::Source(error)) => {
-                capture.log_failure(&error, pause);
-                let wait = pause;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                capture.log_failure(&error, backoff);
+                let wait = backoff;
+                backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                // It may be another database when it answers again: connect and check it again.
                 capture.cursors = None;
                 wait
             }
@@ -91,16 +71,15 @@ pub async fn run(parts: CaptureContext) -> Result<(), IndexError> {
     }
 }
 
-/// Sets where capture starts, if it never ran: from there on every change is captured, everything before is history.
-///
-/// # Errors
-/// If source or store fail.
+/// Returns the stored cursors. At the first start it stores the source's current ones: from there on every change is
+/// captured, and all orders before are history.
 pub async fn ensure_cursors(store: &Store, source: &dyn Source) -> Result<Cursors, IndexError> {
     if let Some(cursors) = store.read(|reader: &Reader<'_>| reader.source_cursors()).await? {
         return Ok(cursors);
     }
     let initial = source.initial_cursors().await?;
     let job = move |writer: &mut Writer<'_>| {
+        // Capture and a backfill may both get here at the first start; the first one to commit decides.
         if let Some(cursors) = writer.reader().source_cursors()? {
             return Ok(cursors);
         }
@@ -110,17 +89,16 @@ pub async fn ensure_cursors(store: &Store, source: &dyn Source) -> Result<Cursor
     Ok(store.write(Durability::Durable, job).await?)
 }
 
-/// Takes in what the source has to tell now: for a command that runs while no daemon captures. Returns how many changes
-/// there were.
+/// Captures what changed so far, for a command that runs without a daemon. Returns the number of changes.
 ///
 /// # Errors
-/// If source or store fail, or the source is another one than the store was filled from.
+/// If source or store fail, or the source is not the database that filled the store.
 pub async fn catch_up(store: &Store, source: &dyn Source, clock: &Clock) -> Result<usize, IndexError> {
     check_fingerprint(store, &source.describe().await?).await?;
     let mut cursors = ensure_cursors(store, source).await?;
     let mut changes = 0;
     loop {
-        let captured = source.changes(&cursors, AT_ONCE).await?;
+        let captured = source.changes(&cursors, MAX_CHANGES).await?;
         let (more, now) = (captured.more, clock.now());
         changes += captured.changes.len();
         cursors = captured.cursors.clone();
@@ -136,40 +114,51 @@ pub async fn catch_up(store: &Store, source: &dyn Source, clock: &Clock) -> Resu
     }
 }
 
-struct Capture {
-    store: Store,
-    source: Arc<dyn Source>,
-    clock: Clock,
-    intake: Arc<Intake>,
-    live: Arc<LiveTraffic>,
-    config: watch::Receiver<Arc<Config>>,
+struct CaptureLoop {
+    context: CaptureContext,
     outage: OutageLog,
-    /// Where to go on; `None` until source and store were looked at (again).
+    /// Cursors to continue from; `None` before the source was checked, at the start and after each failure.
     cursors: Option<Cursors>,
     saved_at: UtcMillis,
-    noted_at: UtcMillis,
+    checked_at: UtcMillis,
 }
 
-impl Capture {
-    /// One look at the source. `true` if there is more at once.
-    async fn look(&mut self) -> Result<bool, IndexError> {
-        let config = self.config.borrow().clone();
-        if let Flow::Paused(_) = self.intake.look(&self.store, &config, &self.clock).await? {
+impl CaptureLoop {
+    fn new(context: CaptureContext) -> Self {
+        Self {
+            context,
+            outage: OutageLog::default(),
+            cursors: None,
+            saved_at: UtcMillis(0),
+            checked_at: UtcMillis(0),
+        }
+    }
+
+    /// Polls the source once. Returns true if it has more changes right now.
+    async fn poll(&mut self) -> Result<bool, IndexError> {
+        let context = &self.context;
+        let config = context.config.borrow().clone();
+        let flow = context
+            .intake
+            .check(&context.store, &config, &context.clock)
+            .await?;
+        if let Flow::Paused(_) = flow {
             return Ok(false);
         }
         let cursors = match self.cursors.take() {
             Some(cursors) => cursors,
             None => self.connect().await?,
         };
-        let captured = self.source.changes(&cursors, AT_ONCE).await?;
+        let captured = self.context.source.changes(&cursors, MAX_CHANGES).await?;
         self.log_recovery();
         let more = captured.more;
         self.cursors = Some(captured.cursors.clone());
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         if !captured.changes.is_empty() {
-            self.live.note(now);
+            // Before the commit, so that a backfill makes way as early as possible.
+            self.context.live.record(now);
         }
-        self.note_sign_of_life(now).await?;
+        self.store_checked_at(now).await?;
         let quiet = captured.changes.is_empty() && now.millis_since(self.saved_at) < QUIET_SAVE_MS;
         if !quiet && (captured.cursors != cursors || !captured.changes.is_empty()) {
             self.save(captured, now).await?;
@@ -177,19 +166,20 @@ impl Capture {
         Ok(more)
     }
 
-    async fn note_sign_of_life(&mut self, now: UtcMillis) -> Result<(), IndexError> {
-        if now.millis_since(self.noted_at) < SIGN_OF_LIFE_MS {
+    async fn store_checked_at(&mut self, now: UtcMillis) -> Result<(), IndexError> {
+        if now.millis_since(self.checked_at) < CHECKED_AT_MS {
             return Ok(());
         }
-        self.noted_at = now;
-        let note = move |writer: &mut Writer<'_>| writer.set_meta(SOURCE_CHECKED_AT, &now.0.to_string());
-        Ok(self.store.write(Durability::Relaxed, note).await?)
+        self.checked_at = now;
+        let write = move |writer: &mut Writer<'_>| writer.set_meta(SOURCE_CHECKED_AT, &now.0.to_string());
+        Ok(self.context.store.write(Durability::Relaxed, write).await?)
     }
 
     async fn save(&mut self, captured: Captured, now: UtcMillis) -> Result<(), IndexError> {
         let cursors = captured.cursors.clone();
         let changes = captured.changes.len();
-        self.store
+        self.context
+            .store
             .write(Durability::Durable, move |writer| {
                 writer.append_captured(&captured, now)
             })
@@ -198,35 +188,37 @@ impl Capture {
         if changes > 0 {
             tracing::debug!(changes, "Changes were captured");
         }
-        self.source.acknowledge(&cursors).await?;
+        // Only now may the source forget them: after a power loss they would be nowhere else (I7).
+        self.context.source.acknowledge(&cursors).await?;
         Ok(())
     }
 
     async fn connect(&mut self) -> Result<Cursors, IndexError> {
-        let info = self.source.describe().await?;
-        check_fingerprint(&self.store, &info).await?;
-        let skew_ms = info.database_time.millis_since(self.clock.now());
+        let context = &self.context;
+        let info = context.source.describe().await?;
+        check_fingerprint(&context.store, &info).await?;
+        let skew_ms = info.database_time.millis_since(context.clock.now());
         tracing::info!(source = %info.product, clock_skew_ms = skew_ms, "The source answers; changes are captured");
         for note in &info.notes {
             tracing::info!(note, "The source lacks something optional");
         }
-        ensure_cursors(&self.store, self.source.as_ref()).await
+        ensure_cursors(&context.store, context.source.as_ref()).await
     }
 
-    fn log_failure(&mut self, error: &SourceError, pause: Duration) {
-        let now = self.clock.now();
+    fn log_failure(&mut self, error: &SourceError, backoff: Duration) {
+        let now = self.context.clock.now();
         match self.outage.failed(now) {
             Some(OutageLine::Start) => tracing::warn!(
                 log_code = "OF03-01",
-                retry_in_s = pause.as_secs(),
+                retry_in_s = backoff.as_secs(),
                 error = %error,
-                "The source cannot be read; it is tried again until it answers, nothing is lost meanwhile",
+                "The source cannot be read; it is retried until it answers, nothing is lost meanwhile",
             ),
             Some(OutageLine::Reminder { failures, since }) => tracing::warn!(
                 log_code = "OF03-02",
                 failures,
                 for_s = now.millis_since(since) / 1000,
-                retry_in_s = pause.as_secs(),
+                retry_in_s = backoff.as_secs(),
                 error = %error,
                 "The source still cannot be read",
             ),
@@ -235,32 +227,31 @@ impl Capture {
     }
 
     fn log_recovery(&mut self) {
-        if let Some(OutageLine::Recovery { failures, lasted_ms }) = self.outage.recovered(self.clock.now()) {
+        let now = self.context.clock.now();
+        if let Some(OutageLine::Recovery { failures, lasted_ms }) = self.outage.recovered(now) {
             tracing::info!(
                 failures,
                 after_s = lasted_ms / 1000,
-                "The source answers again; capture goes on where it was",
+                "The source answers again; capture resumes where it stopped",
             );
         }
     }
 }
 
-/// A database that was swapped for another one could reuse order ids for other orders.
+/// Refuses a source that is not the database that filled the store: it may use the same order ids for other orders.
 async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), IndexError> {
     let known = store
         .read(|reader: &Reader<'_>| reader.meta(SOURCE_FINGERPRINT))
         .await?;
-    if known
-        .as_deref()
-        .is_some_and(|known| !same_database(known, &info.fingerprint))
-    {
+    let is_other = |known: &str| !same_database(known, &info.fingerprint);
+    if known.as_deref().is_some_and(is_other) {
         return Err(IndexError::Store(StoreError::Invariant(
             "the source is another database than the one that this store was filled from, and may use the same order \
              ids for other orders; point store.path to a new file, or restore the source"
                 .to_owned(),
         )));
     }
-    // It grows with a young database's first orders, so the newer one is kept.
+    // The fingerprint grows with the first orders of a young database, so the newer one is kept.
     if known.as_ref() != Some(&info.fingerprint) {
         let fingerprint = info.fingerprint.clone();
         store
@@ -281,7 +272,7 @@ mod tests {
     use crate::store::{StoreView, testing};
     use orderfeed_model::order::OrderId;
 
-    /// A source whose log forgets what was acknowledged. Told so, it looks what a crash at this moment would leave.
+    /// A source whose log forgets what was acknowledged. At each acknowledgement it records what a crash would leave.
     struct Forgetful {
         store: std::path::PathBuf,
         left: Mutex<Vec<(i64, Option<String>)>>,
@@ -340,59 +331,52 @@ mod tests {
         }
     }
 
-    /// A capture that has not looked yet.
-    fn capture() -> (tempfile::TempDir, Arc<Forgetful>, Capture) {
+    /// A capture that has not polled yet.
+    fn capture() -> (tempfile::TempDir, Arc<Forgetful>, CaptureLoop) {
         let (dir, store) = testing::fresh();
         let source = Arc::new(Forgetful {
             store: dir.path().join("orderfeed.db"),
             left: Mutex::default(),
         });
         let (_, config) = watch::channel(Arc::new(Config::default()));
-        let capture = Capture {
+        let capture = CaptureLoop::new(CaptureContext {
             store,
             source: source.clone(),
             clock: Clock::manual(UtcMillis(0)),
-            intake: Arc::new(Intake::default()),
+            intake: Arc::default(),
             live: Arc::default(),
             config,
-            outage: OutageLog::default(),
-            cursors: None,
-            saved_at: UtcMillis(0),
-            noted_at: UtcMillis(0),
-        };
+            interval: Duration::ZERO,
+            stop: CancellationToken::new(),
+        });
         (dir, source, capture)
     }
 
     #[tokio::test]
     async fn the_source_may_forget_only_what_is_in_the_store() {
         let (_dir, source, mut capture) = capture();
-        for look in 1..=3 {
-            capture.look().await.unwrap();
+        for poll in 1..=3 {
+            capture.poll().await.unwrap();
             let left = source.left.lock().unwrap().last().cloned();
-            assert_eq!(left, Some((look, Some(look.to_string()))), "look {look}");
-            assert!(capture.live.is_on(capture.clock.now()), "walks make way at once");
+            assert_eq!(left, Some((poll, Some(poll.to_string()))), "poll {poll}");
+            let context = &capture.context;
+            assert!(context.live.is_recent(context.clock.now()), "backfills make way");
         }
     }
 
     #[tokio::test]
     async fn a_cursor_stays_where_it_is_when_its_changes_cannot_be_written() {
         let (_dir, source, mut capture) = capture();
-        capture.look().await.unwrap();
+        capture.poll().await.unwrap();
         let other = rusqlite::Connection::open(&source.store).unwrap();
         other
             .execute_batch("ALTER TABLE sales_order_data_exporter_v2_cl RENAME TO elsewhere")
             .unwrap();
-        capture.look().await.unwrap_err();
-        let cursors = capture
-            .store
-            .read(|reader| reader.source_cursors())
-            .await
-            .unwrap();
+        capture.poll().await.unwrap_err();
+        let store = &capture.context.store;
+        let cursors = store.read(|reader| reader.source_cursors()).await.unwrap();
         assert_eq!(cursors.unwrap().0["log"], "1");
-        assert_eq!(
-            source.left.lock().unwrap().len(),
-            1,
-            "nothing more was acknowledged"
-        );
+        let acknowledged = source.left.lock().unwrap().len();
+        assert_eq!(acknowledged, 1, "nothing more was acknowledged");
     }
 }

@@ -1,4 +1,4 @@
-//! Orders that the feed holds and the source does not.
+//! Finds orders that the feed holds and the source does not.
 
 use std::collections::HashSet;
 
@@ -8,11 +8,8 @@ use crate::store::Reader;
 use orderfeed_model::order::OrderId;
 
 impl Indexer {
-    /// Of the next `page` feed rows from `low` up to `above` (exclusive), those whose order does not exist; and where to
-    /// go on. `None` if there are no rows.
-    ///
-    /// # Errors
-    /// If source or store fail.
+    /// Checks the next `page` feed rows from `low` up to `above` (exclusive). Returns those whose order does not exist and the
+    /// id to continue from, or `None` if there are no rows.
     pub(crate) async fn deleted_from(
         &self,
         low: OrderId,
@@ -27,12 +24,12 @@ impl Indexer {
         let Some(last) = known.last().copied() else {
             return Ok(None);
         };
-        let there = self.existing(low, last, page).await?;
-        let gone = known.into_iter().filter(|order| !there.contains(order));
-        Ok(Some((gone.collect(), last.saturating_add(1))))
+        let existing = self.existing(low, last, page).await?;
+        let deleted = known.into_iter().filter(|order| !existing.contains(order));
+        Ok(Some((deleted.collect(), last.saturating_add(1))))
     }
 
-    /// The ids that the source has from `low` to `high`.
+    /// Returns the ids from `low` to `high` that the source has.
     async fn existing(
         &self,
         low: OrderId,
@@ -43,14 +40,14 @@ impl Indexer {
             lowest: Some(low),
             ..OrderFilter::default()
         };
-        let (mut there, mut below) = (HashSet::new(), high.saturating_add(1));
+        let (mut existing, mut below) = (HashSet::new(), high.saturating_add(1));
         loop {
             let ids = self.source.order_ids(&filter, Some(below), page).await?;
             let Some(lowest) = ids.iter().min() else {
-                return Ok(there);
+                return Ok(existing);
             };
             below = *lowest;
-            there.extend(ids);
+            existing.extend(ids);
         }
     }
 }
