@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use orderfeed::commerce::grants::grants;
-use orderfeed::commerce::settings::Capture;
+use orderfeed::config::CaptureMode;
 use orderfeed_demo_shop::history::Span;
 use orderfeed_demo_shop::shop::{Shop, ShopOptions};
 use orderfeed_emulator::{EmulatorHandle, RandomFaults};
@@ -125,7 +125,7 @@ async fn installation(database: &Database, edge: &EmulatorHandle) -> Installatio
         .await;
     // These grants are for tables that the shop lacks. The documentation advises leaving such statements out.
     let lacks = |grant: &String| grant.contains("eav_") || grant.contains("_entity_int`");
-    for grant in grants(Capture::Poll, &user, database.name(), "")
+    for grant in grants(CaptureMode::Poll, &user, database.name(), "")
         .iter()
         .filter(|grant| !lacks(grant))
     {

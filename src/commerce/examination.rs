@@ -3,7 +3,8 @@
 
 use crate::commerce::changes::triggers::TriggerReport;
 use crate::commerce::read::schema::Schema;
-use crate::commerce::read::tables::{Part, Presence};
+use crate::commerce::read::spec::Presence;
+use crate::commerce::read::tables::SourceTable;
 use orderfeed_model::clock::UtcMillis;
 
 /// What was found.
@@ -16,24 +17,24 @@ pub struct Examination {
     /// The database's clock, if it has one of its own.
     pub database_time: Option<UtcMillis>,
     /// What is missing.
-    pub lacks: Vec<Lack>,
+    pub missing: Vec<MissingObject>,
     /// What this way of capture cannot see here, a sentence each.
     pub notes: Vec<String>,
     /// The triggers that this way of capture lives on; `None` if it needs none, or they cannot be asked for.
     pub triggers: Option<TriggerState>,
     /// How far capture is in each table.
-    pub positions: Vec<Position>,
+    pub positions: Vec<TablePosition>,
     /// The codes of the shop's websites, the admin's own left out; empty if they cannot be read.
     pub websites: Vec<String>,
 }
 
 /// Something that is not there, or may not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lack {
+pub struct MissingObject {
     /// The table, with prefix.
     pub table: String,
     /// What of it.
-    pub what: Missing,
+    pub what: MissingKind,
     /// Whether nothing works without it; otherwise something is not sent, which `effect` names.
     pub needed: bool,
     /// What is not sent.
@@ -44,7 +45,7 @@ pub struct Lack {
 
 /// What of a table is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingKind {
     /// The table itself.
     Table,
     /// These columns, or the right to read them.
@@ -69,7 +70,7 @@ pub enum TriggerState {
 
 /// How far capture is in one table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Position {
+pub struct TablePosition {
     /// The table.
     pub table: String,
     /// The stored position.
@@ -84,7 +85,7 @@ pub struct Position {
     pub behind_rows: Option<i64>,
 }
 
-impl Position {
+impl TablePosition {
     /// In a table whose keys only grow. A position of 0 means that nothing was ever there.
     pub(crate) fn by_key(table: &str, read_to: i64, newest: i64) -> Self {
         Self {
@@ -97,7 +98,7 @@ impl Position {
         }
     }
 
-    /// In a table that is read by the time of the last change; all in seconds. Capture begins at the database's `now`,
+    /// In a table that is read by the time of the last change; all in seconds. CaptureMode begins at the database's `now`,
     /// whether or not a row is there, so only a position in the future is ahead.
     pub(crate) fn by_time(table: &str, read_to: i64, newest: i64, now: i64) -> Self {
         let shown = |seconds| UtcMillis::from_secs(seconds).sql();
@@ -113,9 +114,9 @@ impl Position {
 }
 
 /// The columns that tables lack which are there; names with `prefix`. A key or owner that is missing is a need.
-pub(crate) fn lacking_columns(schema: &Schema, prefix: &str) -> Vec<Lack> {
+pub(crate) fn lacking_columns(schema: &Schema, prefix: &str) -> Vec<MissingObject> {
     let mut lacks = Vec::new();
-    for spec in Part::ALL.iter().map(|part| part.spec()) {
+    for spec in SourceTable::specs() {
         if !schema.has_table(spec.table) {
             continue;
         }
@@ -128,9 +129,9 @@ pub(crate) fn lacking_columns(schema: &Schema, prefix: &str) -> Vec<Lack> {
             if columns.is_empty() {
                 continue;
             }
-            lacks.push(Lack {
+            lacks.push(MissingObject {
                 table: format!("{prefix}{}", spec.table),
-                what: Missing::Columns(columns),
+                what: MissingKind::Columns(columns),
                 needed,
                 effect: (!needed).then_some("they are read as empty"),
                 grant: None,
@@ -143,7 +144,7 @@ pub(crate) fn lacking_columns(schema: &Schema, prefix: &str) -> Vec<Lack> {
 /// Every table that is read: its name without prefix, and what is not sent without it (`None`: nothing works).
 pub(crate) fn tables() -> Vec<(&'static str, Option<&'static str>)> {
     const LABELS: &str = "reason, condition and resolution of returned items are not sent";
-    let parts = Part::ALL.iter().map(|part| part.spec()).map(|spec| {
+    let parts = SourceTable::specs().map(|spec| {
         let effect = match spec.presence {
             Presence::Core => None,
             Presence::Optional(effect) => Some(effect),
@@ -163,13 +164,13 @@ mod tests {
 
     #[test]
     fn a_position_is_ahead_only_of_what_was_there() {
-        assert!(!Position::by_key("a", 0, 0).ahead);
-        assert!(Position::by_key("a", 7, 5).ahead);
-        assert_eq!(Position::by_key("a", 5, 7).behind_rows, Some(2));
-        let by_time = Position::by_time("a", 1_000, 1_060, 2_000);
+        assert!(!TablePosition::by_key("a", 0, 0).ahead);
+        assert!(TablePosition::by_key("a", 7, 5).ahead);
+        assert_eq!(TablePosition::by_key("a", 5, 7).behind_rows, Some(2));
+        let by_time = TablePosition::by_time("a", 1_000, 1_060, 2_000);
         assert_eq!((by_time.ahead, by_time.behind_ms), (false, Some(60_000)));
-        assert!(!Position::by_time("a", 1_900, 1_060, 2_000).ahead);
-        assert!(Position::by_time("a", 2_001, 1_060, 2_000).ahead);
+        assert!(!TablePosition::by_time("a", 1_900, 1_060, 2_000).ahead);
+        assert!(TablePosition::by_time("a", 2_001, 1_060, 2_000).ahead);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The rights that an account needs, as the statements that an administrator runs.
 
 use crate::commerce::changes::watched::{CHANGELOG, LOG};
-use crate::commerce::read::tables::Part;
-use crate::commerce::settings::Capture;
+use crate::commerce::read::tables::SourceTable;
+use crate::config::CaptureMode;
 
 /// Tables beside those of the orders: websites and stores, and the labels of return reasons (Adobe Commerce edition).
 pub(crate) const LOOKUPS: [&str; 6] = [
@@ -16,14 +16,14 @@ pub(crate) const LOOKUPS: [&str; 6] = [
 
 /// What the daemon's account needs. A statement for a table that the instance does not have (returns exist only in the
 /// Adobe Commerce edition) fails with error 1146 and can be left out.
-pub fn grants(capture: Capture, user: &str, database: &str, prefix: &str) -> Vec<String> {
-    let tables = Part::ALL.iter().map(|part| part.spec().table).chain(LOOKUPS);
+pub fn grants(capture: CaptureMode, user: &str, database: &str, prefix: &str) -> Vec<String> {
+    let tables = SourceTable::specs().map(|spec| spec.table).chain(LOOKUPS);
     let grant = |rights: &str, table: &str| grant(rights, table, user, database, prefix);
     let mut grants: Vec<_> = tables.map(|table| grant("SELECT", table)).collect();
     match capture {
-        Capture::Poll => {}
-        Capture::Changelog => grants.push(grant("SELECT", CHANGELOG)),
-        Capture::Triggers => grants.push(grant("SELECT, DELETE", LOG)),
+        CaptureMode::Poll => {}
+        CaptureMode::Changelog => grants.push(grant("SELECT", CHANGELOG)),
+        CaptureMode::Triggers => grants.push(grant("SELECT, DELETE", LOG)),
     }
     grants
 }
@@ -41,11 +41,7 @@ pub fn installer_grants(user: &str, database: &str, prefix: &str) -> Vec<String>
         format!("GRANT {rights} ON `{database}`.`{prefix}{table}` TO '{user}'@'%';")
     };
     let mut grants = vec![on("CREATE, DROP, SELECT, INSERT, DELETE", LOG)];
-    grants.extend(
-        Part::ALL
-            .iter()
-            .map(|part| on("SELECT, TRIGGER", part.spec().table)),
-    );
+    grants.extend(SourceTable::specs().map(|spec| on("SELECT, TRIGGER", spec.table)));
     grants
 }
 
@@ -55,7 +51,7 @@ mod tests {
 
     #[test]
     fn polling_needs_select_and_nothing_else() {
-        let statements = grants(Capture::Poll, "feed", "shop", "m2_");
+        let statements = grants(CaptureMode::Poll, "feed", "shop", "m2_");
         assert_eq!(
             statements[0],
             "GRANT SELECT ON `shop`.`m2_sales_order` TO 'feed'@'%';"
@@ -70,7 +66,7 @@ mod tests {
     #[test]
     fn the_documentation_lists_every_grant() {
         let text = include_str!("../../docs/SOURCE.md").replace("<host>", "%");
-        for capture in [Capture::Poll, Capture::Changelog, Capture::Triggers] {
+        for capture in [CaptureMode::Poll, CaptureMode::Changelog, CaptureMode::Triggers] {
             for statement in grants(capture, "orderfeed", "magento", "") {
                 assert!(text.contains(&statement), "{statement}");
             }

@@ -19,6 +19,5 @@ pub mod fingerprint;
 pub mod grants;
 pub mod mysql;
 pub mod read;
-pub mod settings;
 pub mod source;
 pub mod sqlite;

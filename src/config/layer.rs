@@ -1,9 +1,10 @@
-//! One layer of configuration, read into flat entries: a TOML text, or the environment. Each entry knows where it
-//! came from. Unknown keys and wrong types are found here, layer by layer, because only here is there a line to
-//! name; what a value means is decided after merging.
+//! One layer of configuration, a TOML text or the environment, read into flat entries that keep their origin.
 //!
-//! TOML values keep their types: `"yes"` is not a bool and `1.9` is not an integer. Environment values are text,
-//! so the key's own type decides how they are read, strictly.
+//! Unknown keys and wrong types are found here, layer by layer, because only here is there a line to name. The meaning of
+//! a value is decided after merging.
+//!
+//! TOML values keep their types: `"yes"` is not a bool and `1.9` is not an integer. Environment values are text; the
+//! type of the key decides how they are read, strictly.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,13 +13,13 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::problem::{Origin, Problem, nearest, quoted};
-use crate::config::schema::{self, Key, Kind};
+use crate::config::problem::{ConfigProblem, Origin, nearest, quoted};
+use crate::config::schema::{KeyKind, KeySpec, Schema};
 
-/// What every variable that sets a key starts with. `ORDERFEED_CONFIG` does not, so it is no key.
+/// The prefix of every variable that sets a key. `ORDERFEED_CONFIG` does not have it, so it is no key.
 const ENV_PREFIX: &str = "ORDERFEED__";
 
-/// A value as written. `Debug` does not show text, because it may be a secret.
+/// A value as written. `Debug` hides text, because it may be a secret.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Scalar {
     Text(String),
@@ -36,57 +37,84 @@ impl fmt::Debug for Scalar {
     }
 }
 
-/// A value and where it was written.
+/// A value with its path and origin.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct LayerEntry {
     pub(crate) path: Vec<String>,
     pub(crate) value: Scalar,
     pub(crate) origin: Origin,
 }
 
-/// One layer: its values, the tables it opens, and what is wrong with it.
+/// One layer: its values, the tables that it opens, and its problems.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layer {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<LayerEntry>,
     pub(crate) tables: Vec<(Vec<String>, Origin)>,
-    pub(crate) problems: Vec<Problem>,
-    pub(crate) warnings: Vec<Problem>,
-    /// The keys and tables that the problems are about, or that they suggest: none of them is simply missing.
-    pub(crate) spoken_of: Vec<String>,
+    pub(crate) problems: Vec<ConfigProblem>,
+    pub(crate) warnings: Vec<ConfigProblem>,
+    /// The keys and tables that the problems name or suggest. None of them is also reported as missing.
+    pub(crate) mentioned: Vec<String>,
+}
+
+/// Reads one layer, whose keys are those of `schema`.
+struct LayerReader<'a> {
+    schema: &'a Schema,
+    layer: Layer,
 }
 
 impl Layer {
     /// Reads the defaults that are compiled in.
-    pub(crate) fn defaults(text: &str) -> Self {
-        Self::from_toml(text, &|_| Origin::Defaults)
+    pub(crate) fn defaults(schema: &Schema, text: &str) -> Self {
+        LayerReader::new(schema).toml(text, &|_| Origin::Defaults)
     }
 
-    /// Reads the text of a file. A syntax error leaves the layer empty but for that problem.
-    pub(crate) fn file(path: &Path, text: &str) -> Self {
+    /// Reads the text of a file. A syntax error leaves the layer with that one problem and no values.
+    pub(crate) fn file(schema: &Schema, path: &Path, text: &str) -> Self {
         let path: Arc<Path> = path.into();
-        Self::from_toml(text, &|line| Origin::Line(Arc::clone(&path), line))
+        LayerReader::new(schema).toml(text, &|line| Origin::Line(Arc::clone(&path), line))
     }
 
-    fn from_toml(text: &str, origin: &dyn Fn(usize) -> Origin) -> Self {
-        let mut layer = Self::default();
+    /// Reads `ORDERFEED__SECTION__KEY` variables: two underscores between the segments, lower-cased. A website code that
+    /// is not all lower case, or that holds two underscores, can therefore be set in a file only.
+    pub(crate) fn env(schema: &Schema, variables: &[(String, String)]) -> Self {
+        let mut reader = LayerReader::new(schema);
+        for (name, value) in variables {
+            match name.strip_prefix(ENV_PREFIX) {
+                Some(rest) => reader.read_variable(name, rest, value),
+                None => reader.suspect_variable(name),
+            }
+        }
+        reader.layer
+    }
+}
+
+impl<'a> LayerReader<'a> {
+    fn new(schema: &'a Schema) -> Self {
+        Self {
+            schema,
+            layer: Layer::default(),
+        }
+    }
+
+    fn toml(mut self, text: &str, origin: &dyn Fn(usize) -> Origin) -> Layer {
         match DeTable::parse(text) {
             Ok(table) => {
                 let place = |span: Range<usize>| origin(position(text, span.start).0);
-                layer.read_table(&mut Vec::new(), table.get_ref(), &place);
+                self.read_table(&mut Vec::new(), table.get_ref(), &place);
             }
             Err(error) => {
                 let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-                // The error's message names what was expected; its Display would also print the line, which may
-                // hold a secret.
+                // The error's Display would also print the line, which may hold a secret. Its message names only what
+                // was expected.
                 let message = format!("is not TOML at column {column}: {}", one_line(error.message()));
-                layer.problems.push(Problem {
+                self.layer.problems.push(ConfigProblem {
                     place: origin(line),
                     key: String::new(),
                     message,
                 });
             }
         }
-        layer
+        self.layer
     }
 
     fn read_table(
@@ -109,24 +137,24 @@ impl Layer {
         origin: Origin,
         place: &dyn Fn(Range<usize>) -> Origin,
     ) {
-        match (schema::find(path), value) {
+        match (self.schema.find(path), value) {
             (Some(key), value) => match typed(key.kind, value) {
-                Some(value) => self.entries.push(Entry {
+                Some(value) => self.layer.entries.push(LayerEntry {
                     path: path.clone(),
                     value,
                     origin,
                 }),
                 None => self.wrong_type(path, key, value, origin),
             },
-            (None, DeValue::Table(table)) if schema::is_table(path) => {
-                self.tables.push((path.clone(), origin));
+            (None, DeValue::Table(table)) if self.schema.is_table(path) => {
+                self.layer.tables.push((path.clone(), origin));
                 self.read_table(path, table, place);
             }
             (None, value) => self.unknown(path, matches!(value, DeValue::Table(_)), origin),
         }
     }
 
-    fn wrong_type(&mut self, path: &[String], key: &Key, value: &DeValue<'_>, origin: Origin) {
+    fn wrong_type(&mut self, path: &[String], key: &KeySpec, value: &DeValue<'_>, origin: Origin) {
         let shown = match value {
             DeValue::Integer(number) if !key.kind.is_secret() => format!("{number} is"),
             DeValue::Float(number) if !key.kind.is_secret() => format!("{number} is"),
@@ -139,148 +167,136 @@ impl Layer {
             value.type_str(),
             key.kind.expected()
         );
-        self.complain(origin, dotted(path), message);
+        self.refuse(origin, dotted(path), message);
     }
 
-    fn complain(&mut self, place: Origin, key: String, message: String) {
-        self.spoken_of.push(key.clone());
-        self.problems.push(Problem { place, key, message });
+    fn refuse(&mut self, place: Origin, key: String, message: String) {
+        self.layer.mentioned.push(key.clone());
+        self.layer.problems.push(ConfigProblem { place, key, message });
     }
 
     fn unknown(&mut self, path: &[String], is_table: bool, place: Origin) {
-        if schema::is_table(path) {
+        if self.schema.is_table(path) {
             let message = match path {
                 // A value where a website's code should be: the table header lacks the code.
-                [table, _] if schema::children(&path[..1]) == ["*"] => format!(
+                [table, _] if self.schema.children(&path[..1]) == ["*"] => format!(
                     "is not a known key; expected a table for each website's code, such as [{table}.base]"
                 ),
-                _ => format!("is a table; expected its keys, such as {}", example(path)),
+                _ => format!("is a table; expected its keys, such as {}", self.example(path)),
             };
-            return self.complain(place, dotted(path), message);
+            return self.refuse(place, dotted(path), message);
         }
         let what = if is_table {
             "is not a known table"
         } else {
             "is not a known key"
         };
-        let suggestion = suggestion(path);
+        let suggestion = self.suggestion(path);
         let advice = match &suggestion {
             Some(meant) => format!("did you mean {meant}?"),
-            None => expected_here(path),
+            None => self.expected_here(path),
         };
-        self.spoken_of.extend(suggestion);
-        self.complain(place, dotted(path), format!("{what}; {advice}"));
-    }
-
-    /// Reads `ORDERFEED__SECTION__KEY` variables: two underscores between the parts, lower-cased. A website code
-    /// that is not all lower case, or that holds two underscores, can therefore be set in a file only.
-    pub(crate) fn env(variables: &[(String, String)]) -> Self {
-        let mut layer = Self::default();
-        for (name, value) in variables {
-            match name.strip_prefix(ENV_PREFIX) {
-                Some(rest) => layer.read_variable(name, rest, value),
-                None => layer.suspect_variable(name),
-            }
-        }
-        layer
+        self.layer.mentioned.extend(suggestion);
+        self.refuse(place, dotted(path), format!("{what}; {advice}"));
     }
 
     fn read_variable(&mut self, name: &str, rest: &str, value: &str) {
         let path: Vec<String> = rest.split("__").map(str::to_lowercase).collect();
         let origin = Origin::Env(name.to_owned());
-        let Some(key) = schema::find(&path) else {
+        let Some(key) = self.schema.find(&path) else {
             return self.unknown(&path, false, origin);
         };
         match parsed(key.kind, value) {
-            Some(value) => self.entries.push(Entry { path, value, origin }),
+            Some(value) => self.layer.entries.push(LayerEntry { path, value, origin }),
             None => {
                 let message = format!("{} is not {}", quoted(value), key.kind.expected());
-                self.complain(origin, dotted(&path), message);
+                self.refuse(origin, dotted(&path), message);
             }
         }
     }
 
-    /// A variable with one underscore too few is silently nothing; say so where it is plain what was meant.
+    /// Warns of a variable that has one underscore too few and would otherwise be ignored silently.
     fn suspect_variable(&mut self, name: &str) {
         let Some(rest) = name.strip_prefix("ORDERFEED_") else {
             return;
         };
         let path: Vec<String> = rest.split("__").map(str::to_lowercase).collect();
-        if schema::find(&path).is_some() {
+        if self.schema.find(&path).is_some() {
             let message = format!("is not read; write {ENV_PREFIX}{rest} to set this key");
-            self.warnings.push(Problem {
+            self.layer.warnings.push(ConfigProblem {
                 place: Origin::Env(name.to_owned()),
                 key: dotted(&path),
                 message,
             });
         }
     }
+
+    /// Returns the number of leading segments of an unknown path that name a table. The segment after them is the wrong
+    /// one.
+    fn known_depth(&self, path: &[String]) -> usize {
+        (0..path.len())
+            .find(|&depth| !self.schema.is_table(&path[..=depth]))
+            .unwrap_or(path.len() - 1)
+    }
+
+    fn suggestion(&self, path: &[String]) -> Option<String> {
+        let (parent, wrong) = path.split_at(self.known_depth(path));
+        let siblings = self.schema.children(parent);
+        let near = nearest(
+            wrong.first()?,
+            siblings.iter().copied().filter(|name| *name != "*"),
+        );
+        let full = |name: &str| [parent, &[name.to_owned()]].concat().join(".");
+        near.map(full).or_else(|| self.same_name_elsewhere(path))
+    }
+
+    fn expected_here(&self, path: &[String]) -> String {
+        let siblings = self.schema.children(&path[..self.known_depth(path)]);
+        format!("expected one of {}", siblings.join(", "))
+    }
+
+    /// Returns a key of the same name in another table: the table's header may have been forgotten.
+    fn same_name_elsewhere(&self, path: &[String]) -> Option<String> {
+        let name = path.last()?;
+        let holds = |key: &&KeySpec| key.path.rsplit('.').next() == Some(name) && !key.path.contains('*');
+        self.schema.keys.iter().find(holds).map(|key| key.path.clone())
+    }
+
+    fn example(&self, path: &[String]) -> String {
+        let name = self.schema.children(path).first().copied().unwrap_or_default();
+        format!("{}.{}", dotted(path), name.replace('*', "base"))
+    }
 }
 
-/// A TOML value as this key takes it, without any conversion between types.
-fn typed(kind: Kind, value: &DeValue<'_>) -> Option<Scalar> {
+/// Returns a TOML value as this kind of key takes it, without any conversion between types.
+fn typed(kind: KeyKind, value: &DeValue<'_>) -> Option<Scalar> {
     match (kind, value) {
-        (Kind::Text | Kind::Secret | Kind::SecretUrl | Kind::Duration(..), DeValue::String(text)) => {
-            Some(Scalar::Text(text.to_string()))
-        }
-        (Kind::Bool, DeValue::Boolean(value)) => Some(Scalar::Bool(*value)),
-        (Kind::Int(..), DeValue::Integer(number)) => i64::from_str_radix(number.as_str(), number.radix())
+        (
+            KeyKind::Text | KeyKind::Secret | KeyKind::SecretUrl | KeyKind::Duration(..),
+            DeValue::String(text),
+        ) => Some(Scalar::Text(text.to_string())),
+        (KeyKind::Bool, DeValue::Boolean(value)) => Some(Scalar::Bool(*value)),
+        (KeyKind::Int(..), DeValue::Integer(number)) => i64::from_str_radix(number.as_str(), number.radix())
             .ok()
             .map(Scalar::Int),
         _ => None,
     }
 }
 
-/// A variable's text as this key takes it. Empty means unset, whatever the key's type.
-fn parsed(kind: Kind, text: &str) -> Option<Scalar> {
+/// Returns the text of a variable as this kind of key takes it. Empty means unset, whatever the kind.
+fn parsed(kind: KeyKind, text: &str) -> Option<Scalar> {
     match (kind, text) {
         (_, "") => Some(Scalar::Text(String::new())),
-        (Kind::Bool, "true") => Some(Scalar::Bool(true)),
-        (Kind::Bool, "false") => Some(Scalar::Bool(false)),
-        (Kind::Bool, _) => None,
-        (Kind::Int(..), number) => number.parse().ok().map(Scalar::Int),
+        (KeyKind::Bool, "true") => Some(Scalar::Bool(true)),
+        (KeyKind::Bool, "false") => Some(Scalar::Bool(false)),
+        (KeyKind::Bool, _) => None,
+        (KeyKind::Int(..), number) => number.parse().ok().map(Scalar::Int),
         (_, text) => Some(Scalar::Text(text.to_owned())),
     }
 }
 
-/// How many leading segments of an unknown path name a table: the segment after them is the one to correct.
-fn known_depth(path: &[String]) -> usize {
-    (0..path.len())
-        .find(|&depth| !schema::is_table(&path[..=depth]))
-        .unwrap_or(path.len() - 1)
-}
-
-fn suggestion(path: &[String]) -> Option<String> {
-    let (parent, wrong) = path.split_at(known_depth(path));
-    let siblings = schema::children(parent);
-    let near = nearest(
-        wrong.first()?,
-        siblings.iter().copied().filter(|name| *name != "*"),
-    );
-    let full = |name: &str| [parent, &[name.to_owned()]].concat().join(".");
-    near.map(full)
-        .or_else(|| same_name_elsewhere(path).map(str::to_owned))
-}
-
-fn expected_here(path: &[String]) -> String {
-    let siblings = schema::children(&path[..known_depth(path)]);
-    format!("expected one of {}", siblings.join(", "))
-}
-
-/// A key of the same name in another table: the table header may have been forgotten.
-fn same_name_elsewhere(path: &[String]) -> Option<&'static str> {
-    let name = path.last()?;
-    let holds = |key: &&Key| key.path.rsplit('.').next() == Some(name) && !key.path.contains('*');
-    schema::KEYS.iter().find(holds).map(|key| key.path)
-}
-
-fn example(path: &[String]) -> String {
-    let name = schema::children(path).first().copied().unwrap_or_default();
-    format!("{}.{}", dotted(path), name.replace('*', "base"))
-}
-
-/// A path as it is written in a message and in TOML: a segment that is no bare key is quoted, so that it can neither
-/// forge a line nor be taken for two segments.
+/// Returns a path as messages and TOML write it. A segment that is no bare key is quoted, so that it can neither forge a
+/// line of output nor be taken for two segments.
 pub(crate) fn dotted(path: &[String]) -> String {
     let is_bare = |segment: &str| {
         !segment.is_empty()
@@ -295,7 +311,7 @@ pub(crate) fn dotted(path: &[String]) -> String {
     path.iter().map(written).collect::<Vec<_>>().join(".")
 }
 
-/// Line and column, both from 1, of a byte offset.
+/// Returns line and column of a byte offset, both from 1.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset.min(text.len())];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;

@@ -3,60 +3,61 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::config::build;
 use crate::config::layer::Layer;
 use crate::config::merge::Settings;
-use crate::config::model::Config;
-use crate::config::problem::{ConfigErrors, Origin, Problem, Warning};
-use crate::config::reader::Reader;
+use crate::config::problem::{ConfigErrors, ConfigProblem, Origin};
+use crate::config::reader::ConfigReader;
 use crate::config::secret;
-use crate::config::shown::{Shown, list};
+use crate::config::sections::{self, Config, Log, RetryConfig, SCHEMA};
+use crate::config::shown::{EffectiveSetting, list};
 
-/// The shipped file, which is also the first layer: documentation and defaults cannot differ.
+/// The commented configuration file, which is also the first layer: documentation and defaults cannot differ.
 pub(crate) const DEFAULTS: &str = include_str!("../../config/orderfeed.toml");
 
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// Where systemd keeps the credentials of our unit while it runs (systemd.exec(5)).
+/// The directory in which systemd keeps the credentials of the service while it runs (systemd.exec(5)).
 const SERVICE_CREDENTIALS: &str = "/run/credentials/orderfeed.service";
 
-/// A configuration that may be used, and how it came about.
+/// A valid configuration and its sources.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The effective configuration.
     pub config: Config,
-    /// What an operator should know; to be logged once at start.
-    pub warnings: Vec<Warning>,
-    /// The files that were read, in the order in which they were laid over each other.
+    /// Findings that do not prevent a start; to be logged once at start.
+    pub warnings: Vec<ConfigProblem>,
+    /// The files that were read, from the first layer to the last.
     pub sources: Vec<PathBuf>,
     /// Every value in force with its origin, secrets masked, in the order of the documentation.
-    pub settings: Vec<Shown>,
+    pub settings: Vec<EffectiveSetting>,
 }
 
-/// Reads the file at `path`, `conf.d/*.toml` beside it in lexical order, and the variables of `env`. Relative paths
-/// in the configuration start at the directory of `path`. `CREDENTIALS_DIRECTORY` is looked up in `env`.
+/// Reads the file at `path`, `conf.d/*.toml` beside it in lexical order, and the variables of `env`, which may name
+/// systemd's `CREDENTIALS_DIRECTORY`. Relative paths in the configuration start at the directory of `path`.
 ///
 /// # Errors
-/// Everything that is wrong, at once; the process ends with 78. No message holds a secret.
-pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
+/// Everything that is wrong, at once; the process exits with 78. No message holds a secret.
+pub fn load(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<LoadedConfig, ConfigErrors> {
     let env: Vec<(String, String)> = env.into_iter().collect();
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (sources, layers) = read_layers(&path, &env)?;
-    let settings = merged(&path, &layers)?;
-    let spoken_of = layers
+    let settings = Settings::merge(&path, &layers);
+    let mentioned = layers
         .iter()
-        .flat_map(|layer| layer.spoken_of.iter().map(String::as_str))
+        .flat_map(|layer| layer.mentioned.iter().map(String::as_str))
         .collect();
-    let mut reader = Reader::new(&settings, spoken_of);
-    let mut config = build::config(&mut reader);
+    let mut reader = ConfigReader::new(&settings, mentioned);
+    let mut config = sections::build(&mut reader);
     let credentials = env
         .iter()
         .find(|(name, _)| name == CREDENTIALS)
         .map(|(_, value)| Path::new(value));
     secret::resolve(&mut reader, &mut config, credentials);
     secret::check_files(&mut reader, &sources);
-    let Reader {
+    let ConfigReader {
         mut problems,
         mut warnings,
         ..
@@ -66,7 +67,7 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
         warnings.extend(layer.warnings.iter().cloned());
     }
     if problems.is_empty() {
-        return Ok(Loaded {
+        return Ok(LoadedConfig {
             config,
             warnings,
             sources,
@@ -76,12 +77,37 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     Err(sorted(problems))
 }
 
-/// The environment of this process. A value that is not UTF-8 arrives with replacement characters, so that it is
+/// Reads the compiled-in defaults alone, as if the file at `path` were empty. What has no default is reported.
+fn defaults(path: &Path) -> (Config, Vec<ConfigProblem>) {
+    let settings = Settings::merge(path, &[Layer::defaults(&SCHEMA, DEFAULTS)]);
+    let mut reader = ConfigReader::new(&settings, Vec::new());
+    let config = sections::build(&mut reader);
+    (config, reader.problems)
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        defaults(Path::new("")).0
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Config::default().log
+    }
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Config::default().delivery.retry
+    }
+}
+
+/// Returns the environment of this process. A value that is not UTF-8 arrives with replacement characters, so that it is
 /// refused by name where it sets a key, and ignored where it does not.
-///
-/// systemd tells only the service itself where its credentials are. A command that an operator runs finds them where
-/// systemd puts them, if it may read them: otherwise every secret that is kept this way would seem to be missing.
 pub fn process_environment() -> impl Iterator<Item = (String, String)> {
+    // systemd sets the variable for the service only. A command that an operator runs must find the credentials too:
+    // otherwise every secret that is given this way would be reported as missing.
     let of_service = std::env::var_os(CREDENTIALS).is_none() && Path::new(SERVICE_CREDENTIALS).is_dir();
     let found = of_service.then(|| (CREDENTIALS.to_owned(), SERVICE_CREDENTIALS.to_owned()));
     let own = std::env::vars_os().map(|(name, value)| {
@@ -96,16 +122,16 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
 fn read_layers(path: &Path, env: &[(String, String)]) -> Result<(Vec<PathBuf>, Vec<Layer>), ConfigErrors> {
     let mut sources = vec![path.to_owned()];
     sources.extend(drop_ins(path).map_err(|problem| ConfigErrors(vec![problem]))?);
-    let mut layers = vec![Layer::defaults(DEFAULTS)];
+    let mut layers = vec![Layer::defaults(&SCHEMA, DEFAULTS)];
     let mut broken = Vec::new();
     for source in &sources {
         match read(source) {
-            Ok(text) => layers.push(Layer::file(source, &text)),
+            Ok(text) => layers.push(Layer::file(&SCHEMA, source, &text)),
             Err(problem) => broken.push(problem),
         }
     }
-    layers.push(Layer::env(env));
-    // A file without its syntax says nothing about its keys: what is missing would only be noise beside it.
+    layers.push(Layer::env(&SCHEMA, env));
+    // A syntax error leaves a file without any keys; reporting them all as missing would hide the one cause.
     let syntax = layers
         .iter()
         .flat_map(|layer| &layer.problems)
@@ -118,8 +144,8 @@ fn read_layers(path: &Path, env: &[(String, String)]) -> Result<(Vec<PathBuf>, V
     }
 }
 
-fn read(path: &Path) -> Result<String, Problem> {
-    let problem = |place: Origin, message: String| Problem {
+fn read(path: &Path) -> Result<String, ConfigProblem> {
+    let problem = |place: Origin, message: String| ConfigProblem {
         place,
         key: String::new(),
         message,
@@ -143,10 +169,10 @@ fn read(path: &Path) -> Result<String, Problem> {
     })
 }
 
-/// `conf.d/*.toml` beside the file, in lexical order of their names. No such directory means none.
-fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, Problem> {
+/// Returns `conf.d/*.toml` beside the file, in lexical order of their names; none if there is no such directory.
+fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, ConfigProblem> {
     let directory = path.with_file_name("conf.d");
-    let unreadable = |error: io::Error| Problem {
+    let unreadable = |error: io::Error| ConfigProblem {
         place: Origin::File(directory.as_path().into()),
         key: String::new(),
         message: format!("cannot be listed: {error}; let the daemon's user read it, or remove it"),
@@ -170,18 +196,7 @@ fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     Ok(files)
 }
 
-fn merged(path: &Path, layers: &[Layer]) -> Result<Settings, ConfigErrors> {
-    Settings::merge(path, layers).map_err(|error| {
-        let message = format!("cannot be merged: {error}");
-        ConfigErrors(vec![Problem {
-            place: Origin::File(Arc::from(path)),
-            key: String::new(),
-            message,
-        }])
-    })
-}
-
-fn sorted(mut problems: Vec<Problem>) -> ConfigErrors {
+fn sorted(mut problems: Vec<ConfigProblem>) -> ConfigErrors {
     problems.sort_by(|a, b| (&a.place, &a.key).cmp(&(&b.place, &b.key)));
     problems.dedup();
     ConfigErrors(problems)
@@ -190,31 +205,29 @@ fn sorted(mut problems: Vec<Problem>) -> ConfigErrors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::KEYS;
-
-    /// The configuration that the shipped file alone describes, without what has no default.
-    fn shipped() -> (Config, Vec<Problem>) {
-        let layers = [Layer::defaults(DEFAULTS)];
-        assert_eq!(layers[0].problems, []);
-        let settings = merged(Path::new("/etc/orderfeed/orderfeed.toml"), &layers).unwrap();
-        let mut reader = Reader::new(&settings, Vec::new());
-        let config = build::config(&mut reader);
-        (config, reader.problems)
-    }
 
     #[test]
-    fn the_shipped_file_equals_the_defaults() {
-        let (config, problems) = shipped();
-        let mut expected = Config::default();
-        // The one relative path of the defaults starts at the configuration's directory.
-        expected.source.sqlite.path = Path::new("/etc/orderfeed").join(expected.source.sqlite.path);
-        assert_eq!(format!("{config:#?}"), format!("{expected:#?}"));
+    fn only_what_is_required_has_no_default() {
+        let path = Path::new("/etc/orderfeed/orderfeed.toml");
+        assert_eq!(Layer::defaults(&SCHEMA, DEFAULTS).problems, []);
+        let (config, problems) = defaults(path);
+        let missing: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(
+            missing,
+            [
+                "websites",
+                "services_connector.organization_id",
+                "services_connector.production.data_space_id",
+                "edge.oauth.client_id",
+                "source.mysql.url",
+            ]
+        );
         assert!(
             problems
                 .iter()
-                .all(|problem| problem.message.starts_with("is not set")),
-            "{problems:?}"
+                .all(|problem| problem.message.starts_with("is not set"))
         );
+        assert_eq!(config.source.sqlite.path, Path::new("/etc/orderfeed/commerce.db"));
     }
 
     #[test]
@@ -231,7 +244,7 @@ mod tests {
                 documented.push(format!("{table}.{name}"));
             }
         }
-        let mut known: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
+        let mut known: Vec<&str> = SCHEMA.keys.iter().map(|key| key.path.as_str()).collect();
         known.sort_unstable();
         documented.sort_unstable();
         assert_eq!(documented, known);

@@ -1,114 +1,73 @@
-//! The layers laid over each other, later over earlier, key by key. The merging itself is the crate `config`'s;
-//! every value carries the number of its entry through it as its origin, so that afterwards each effective value
-//! still knows its place. What the crate would convert (types, numbers in text) is already typed when it gets here.
+//! The layers merged key by key, later over earlier. Every value keeps the place where it was written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{Map, Source, Value, ValueKind};
-
-use crate::config::layer::{Entry, Layer, Scalar, dotted};
+use crate::config::layer::{Layer, Scalar, dotted};
 use crate::config::problem::Origin;
 
-/// A merged value and where it came from.
+/// A merged value and its origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     pub(crate) value: Scalar,
     pub(crate) origin: Origin,
 }
 
-/// Every value in force, by dotted key. Keys that are `""` are left out: that means unset, and the default of the
-/// key, if it has one, is in force again.
+/// Every value in force, by dotted key. A key that is set to `""` is unset: its default is in force, if it has one.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) values: BTreeMap<String, Setting>,
-    /// The first place that mentions a table, so that a missing key can be told where it belongs.
+    pub(crate) defaults: BTreeMap<String, Setting>,
+    /// The first place that mentions each table: a missing key is reported there.
     pub(crate) tables: BTreeMap<String, Origin>,
-    /// Where keys were set to `""`.
-    pub(crate) unset: BTreeMap<String, Origin>,
+    /// Where keys without a default were set to `""`.
+    unset: BTreeMap<String, Origin>,
     /// The main configuration file.
     pub(crate) file: Arc<Path>,
 }
 
 impl Settings {
-    /// Merges layers, the defaults first.
-    ///
-    /// # Errors
-    /// Only if the merging crate refuses a key, which the schema does not let happen.
-    pub(crate) fn merge(file: &Path, layers: &[Layer]) -> Result<Self, config::ConfigError> {
-        let entries: Vec<Entry> = layers
-            .iter()
-            .flat_map(|layer| layer.entries.iter().cloned())
-            .collect();
-        let mut builder = config::Config::builder();
-        let mut first = 0;
-        for layer in layers {
-            builder = builder.add_source(Numbered {
-                first,
-                entries: layer.entries.clone(),
-            });
-            first += layer.entries.len();
-        }
+    /// Merges layers, the first of which holds the defaults.
+    pub(crate) fn merge(file: &Path, layers: &[Layer]) -> Self {
         let mut settings = Self {
             values: BTreeMap::new(),
-            tables: tables(layers),
+            defaults: BTreeMap::new(),
+            tables: BTreeMap::new(),
             unset: BTreeMap::new(),
             file: file.into(),
         };
-        settings.collect(&builder.build()?.cache, &entries);
-        settings.restore_defaults(layers);
-        Ok(settings)
-    }
-
-    fn collect(&mut self, value: &Value, entries: &[Entry]) {
-        if let ValueKind::Table(table) = &value.kind {
-            return table.values().for_each(|child| self.collect(child, entries));
-        }
-        let number = value.origin().and_then(|origin| origin.parse::<usize>().ok());
-        let Some(entry) = number.and_then(|number| entries.get(number)) else {
-            return;
-        };
-        let key = dotted(&entry.path);
-        match &entry.value {
-            Scalar::Text(text) if text.is_empty() => {
-                if entry.origin != Origin::Defaults {
-                    self.unset.insert(key, entry.origin.clone());
-                }
-            }
-            value => {
-                self.values.insert(
-                    key,
-                    Setting {
-                        value: value.clone(),
-                        origin: entry.origin.clone(),
-                    },
-                );
+        for (index, layer) in layers.iter().enumerate() {
+            settings.add(layer);
+            if index == 0 {
+                settings.defaults = settings.values.clone();
             }
         }
+        settings
     }
 
-    fn restore_defaults(&mut self, layers: &[Layer]) {
-        let defaults = layers
-            .first()
-            .map(|layer| layer.entries.as_slice())
-            .unwrap_or_default();
-        for entry in defaults {
+    fn add(&mut self, layer: &Layer) {
+        for entry in &layer.entries {
             let key = dotted(&entry.path);
-            let is_empty = entry.value == Scalar::Text(String::new());
-            if !is_empty && self.unset.remove(&key).is_some() {
-                self.values.insert(
-                    key,
-                    Setting {
-                        value: entry.value.clone(),
-                        origin: entry.origin.clone(),
-                    },
-                );
+            if entry.value != Scalar::Text(String::new()) {
+                self.unset.remove(&key);
+                let (value, origin) = (entry.value.clone(), entry.origin.clone());
+                self.values.insert(key, Setting { value, origin });
+            } else if let Some(default) = self.defaults.get(&key) {
+                self.values.insert(key, default.clone());
+            } else if entry.origin != Origin::Defaults {
+                self.values.remove(&key);
+                self.unset.insert(key, entry.origin.clone());
+            }
+        }
+        for (path, origin) in &layer.tables {
+            if *origin != Origin::Defaults {
+                self.tables.entry(dotted(path)).or_insert_with(|| origin.clone());
             }
         }
     }
 
-    /// The codes of the websites that any layer mentions.
+    /// Returns the codes of the websites that any layer mentions.
     pub(crate) fn website_codes(&self) -> Vec<String> {
         let keys = self.values.keys().chain(self.unset.keys());
         let of_keys = keys
@@ -124,7 +83,7 @@ impl Settings {
         codes
     }
 
-    /// Where to point for a key that has no value: where it was set to `""`, else its table, else the file.
+    /// Returns the place to report for a key that has no value: where it was set to `""`, else its table, else the file.
     pub(crate) fn place_of_missing(&self, key: &str) -> Origin {
         if let Some(origin) = self.unset.get(key) {
             return origin.clone();
@@ -137,55 +96,5 @@ impl Settings {
             table = parent;
         }
         Origin::File(Arc::clone(&self.file))
-    }
-}
-
-fn tables(layers: &[Layer]) -> BTreeMap<String, Origin> {
-    let mut tables = BTreeMap::new();
-    for (path, origin) in layers.iter().flat_map(|layer| &layer.tables) {
-        if *origin != Origin::Defaults {
-            tables.entry(dotted(path)).or_insert_with(|| origin.clone());
-        }
-    }
-    tables
-}
-
-/// A layer as the crate `config` takes it; entries are numbered across all layers from `first`.
-#[derive(Clone, Debug)]
-struct Numbered {
-    first: usize,
-    entries: Vec<Entry>,
-}
-
-impl Source for Numbered {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        let mut root = Map::new();
-        for (offset, entry) in self.entries.iter().enumerate() {
-            let number = (self.first + offset).to_string();
-            // The kind only has to travel; the typed value is looked up by the number.
-            insert(&mut root, &entry.path, Value::new(Some(&number), ValueKind::Nil));
-        }
-        Ok(root)
-    }
-}
-
-fn insert(table: &mut Map<String, Value>, path: &[String], value: Value) {
-    match path {
-        [] => {}
-        [name] => {
-            table.insert(name.clone(), value);
-        }
-        [name, rest @ ..] => {
-            let child = table
-                .entry(name.clone())
-                .or_insert_with(|| Value::new(None, ValueKind::Table(Map::new())));
-            if let ValueKind::Table(inner) = &mut child.kind {
-                insert(inner, rest, value);
-            }
-        }
     }
 }

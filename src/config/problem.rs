@@ -1,18 +1,19 @@
-//! What is said about a configuration: where a value came from, what is wrong with it, and what would be right.
-//! No message holds a secret: values of secret keys, of unknown keys and of unreadable urls are never quoted.
+//! Messages about a configuration: where a value was written, what is wrong with it, and what would be right.
+//!
+//! No message holds a secret: values of secret keys, of unknown keys and of URLs that cannot be parsed are never quoted.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where a value came from.
+/// The place where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// The defaults that are compiled in.
     Defaults,
     /// A file; the line counts from 1.
     Line(Arc<Path>, usize),
-    /// A file as a whole, where there is no line to name: a missing key, or the file's permissions.
+    /// A file as a whole, where no line can be named: a missing key, or the file's permissions.
     File(Arc<Path>),
     /// An environment variable, by name.
     Env(String),
@@ -29,26 +30,25 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong: place, key, and a message that names the remedy.
+/// One problem or warning: place, key, and a message that names the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where the offending value is, or where the missing one belongs.
+pub struct ConfigProblem {
+    /// The place of the offending value, or where the missing one belongs.
     pub place: Origin,
     /// The dotted key, such as `websites.base.datastream_id`; empty where a file as a whole is meant.
     pub key: String,
-    /// What is wrong and what would be right.
     pub message: String,
 }
 
-impl Problem {
-    /// Whether all that is wrong is that a required secret was found nowhere.
+impl ConfigProblem {
+    /// Returns true if the problem is that the required secret was not found.
     #[must_use]
     pub fn is_missing_secret(&self) -> bool {
         self.key == CLIENT_SECRET && self.message.starts_with(NOT_SET)
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key.is_empty() {
             true => write!(f, "{}: {}", self.place, self.message),
@@ -57,26 +57,23 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Something an operator should know that does not stop a start. Same form as a [`Problem`].
-pub type Warning = Problem;
-
-/// Most lines that [`ConfigErrors`] prints, the last of which may say how many more there are.
+/// The maximum number of lines that [`ConfigErrors`] prints; the last may be the number of further problems.
 const SHOWN_LINES: usize = 12;
 
 /// Everything that is wrong with a configuration, in the order of the files. The exit code is 78.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(pub Vec<Problem>);
+pub struct ConfigErrors(pub Vec<ConfigProblem>);
 
-/// The only secret that is ever required.
+/// The only secret that can be required.
 pub(crate) const CLIENT_SECRET: &str = "edge.oauth.client_secret";
-/// How the message about a required key begins that has no value.
+/// The start of the message about a required key that has no value.
 pub(crate) const NOT_SET: &str = "is not set";
-/// The first key that anybody sets. While it is missing, and nothing else is wrong, nobody has begun.
+/// The first key that an operator sets. While it is missing and nothing else is wrong, the file was never edited.
 const FIRST_KEY: &str = "services_connector.organization_id";
 
 impl ConfigErrors {
-    /// One sentence for a configuration that nobody has begun to fill in, such as a package's after its installation: a
-    /// list of everything that could be said about it would hide that. Anything else stays as it is.
+    /// Reduces the errors of a configuration that was never edited, such as a package's after its installation, to one
+    /// sentence: a list of all missing keys would hide the cause. Any other errors stay as they are.
     #[must_use]
     pub fn in_short(self) -> Self {
         let Some(first) = self.0.iter().find(|problem| problem.key == FIRST_KEY) else {
@@ -95,7 +92,7 @@ impl ConfigErrors {
              then start it again",
             keys.join(", ")
         );
-        Self(vec![Problem {
+        Self(vec![ConfigProblem {
             place,
             key: String::new(),
             message,
@@ -122,7 +119,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// A value as it stands in a message: quoted, escaped, and cut where it is long.
+/// Returns a value as messages show it: quoted, escaped, and cut where it is long.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
@@ -131,7 +128,7 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-/// The candidate that `wrong` was most likely meant to be, if one is near enough to be worth suggesting.
+/// Returns the candidate that `wrong` most likely stands for, if one is similar enough to suggest.
 pub(crate) fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.82;
     let wrong = wrong.to_lowercase();
@@ -148,7 +145,7 @@ mod tests {
     use super::*;
 
     fn problems(count: usize) -> ConfigErrors {
-        let problem = Problem {
+        let problem = ConfigProblem {
             place: Origin::Env("X".into()),
             key: "log.level".into(),
             message: "is wrong".into(),
@@ -166,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn who_has_not_begun_is_told_in_one_sentence() {
-        let missing = |key: &str, message: &str| Problem {
+    fn a_file_that_was_never_edited_is_one_error() {
+        let missing = |key: &str, message: &str| ConfigProblem {
             place: Origin::Line(Path::new("/a.toml").into(), 3),
             key: key.into(),
             message: message.into(),

@@ -1,9 +1,9 @@
-//! What validation has to look at files for: secrets, keys, certificates, and who may read or write them. Runs after
-//! everything else was built from text; nothing here touches the network.
+//! The part of validation that reads files: secrets, keys, certificates, and the permissions of each. It runs after
+//! everything else was built from text, and uses no network.
 //!
-//! A secret `x` has three ways in: `x` itself (in a file or the environment), `x_file`, and a systemd credential
-//! named by the full key (`edge.oauth.client_secret`) or by its last part (`client_secret`). Two at once is an
-//! error, because one of them would silently be the wrong one after a rotation.
+//! A secret `x` may be given as `x` itself (in a file or the environment), as `x_file`, or as a systemd credential named by
+//! the full key (`edge.oauth.client_secret`) or by its last segment (`client_secret`). Two at once are an error, because
+//! after a rotation one of them would silently be the old secret.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -12,35 +12,35 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::config::model::{Config, EdgeAuth, Environment, SourceKind, TlsMode};
-use crate::config::problem::{CLIENT_SECRET, Origin, Warning};
-use crate::config::reader::Reader;
-use crate::config::schema::{self, Kind};
+use crate::config::problem::{CLIENT_SECRET, ConfigProblem, Origin};
+use crate::config::reader::ConfigReader;
+use crate::config::schema::KeyKind;
+use crate::config::sections::{Config, EdgeAuth, SCHEMA, SourceKind, TlsMode};
 
-/// No secret is longer; a longer file is a wrong path, and refused instead of read to its end.
+/// The longest secret, in bytes. A longer file is a wrong path; it is refused rather than read to its end.
 const LONGEST_SECRET: u64 = 64 * 1024;
 
-/// The same for certificates; the largest bundles of authorities hold about 250 KiB.
+/// The longest certificate file, in bytes; the largest bundles of authorities hold about 250 KiB.
 const LONGEST_PEM: u64 = 4 * 1024 * 1024;
 
-/// Fills in the secrets that are in force and checks the files that are named.
-pub(crate) fn resolve(reader: &mut Reader<'_>, config: &mut Config, credentials: Option<&Path>) {
+/// Fills in the secrets that are in force and checks every file that a key names.
+pub(crate) fn resolve(reader: &mut ConfigReader<'_>, config: &mut Config, credentials: Option<&Path>) {
     let secrets = Secrets { credentials };
     if config.edge.auth == EdgeAuth::Oauth {
         let key = CLIENT_SECRET;
         match secrets.find(reader, key, None) {
-            Found::Secret(secret) => config.edge.oauth.client_secret = secret,
-            Found::Nothing => reader.missing(
+            SecretLookup::Secret(secret) => config.edge.oauth.client_secret = secret,
+            SecretLookup::Nothing => reader.missing(
                 key,
                 "the secret of the OAuth client: set client_secret_file, or a systemd credential of this name",
             ),
-            Found::Unusable => {}
+            SecretLookup::Unusable => {}
         }
     }
     check_pem(reader, "edge.ca_file", "CERTIFICATE");
     if config.source.kind == SourceKind::Mysql {
-        let in_url = config.source.mysql.password.take();
-        if let Found::Secret(secret) = secrets.find(reader, "source.mysql.password", in_url) {
+        let in_url = config.source.mysql.url.password.take();
+        if let SecretLookup::Secret(secret) = secrets.find(reader, "source.mysql.password", in_url) {
             config.source.mysql.password = Some(secret);
         }
         if config.source.mysql.tls.mode != TlsMode::Disabled {
@@ -50,11 +50,11 @@ pub(crate) fn resolve(reader: &mut Reader<'_>, config: &mut Config, credentials:
     resolve_environment_keys(reader, config, &secrets);
 }
 
-fn resolve_environment_keys(reader: &mut Reader<'_>, config: &mut Config, secrets: &Secrets<'_>) {
-    let environment: Environment = config.services_connector.environment;
-    let key = |name: &str| format!("services_connector.{}.{name}", environment.as_str());
-    if let Found::Secret(secret) = secrets.find(reader, &key("api_key"), None) {
-        config.services_connector.keys.api_key = Some(secret);
+fn resolve_environment_keys(reader: &mut ConfigReader<'_>, config: &mut Config, secrets: &Secrets<'_>) {
+    let environment = config.services_connector.environment;
+    let key = |name: &str| format!("services_connector.{environment}.{name}");
+    if let SecretLookup::Secret(secret) = secrets.find(reader, &key("api_key"), None) {
+        config.services_connector.keys_mut().api_key = Some(secret);
     }
     check_pem(reader, &key("private_key_file"), "PRIVATE KEY");
     if let Some(path) = reader.path(&key("private_key_file")) {
@@ -62,21 +62,21 @@ fn resolve_environment_keys(reader: &mut Reader<'_>, config: &mut Config, secret
     }
 }
 
-/// What the search for a secret came to.
-enum Found {
+/// The outcome of the search for a secret.
+enum SecretLookup {
     Secret(SecretString),
     Nothing,
-    /// Something is there and cannot be used; the problem has been reported.
+    /// A secret is given but cannot be used; the problem was reported.
     Unusable,
 }
 
 struct Secrets<'a> {
-    /// `$CREDENTIALS_DIRECTORY`, as systemd sets it.
+    /// The directory of systemd credentials.
     credentials: Option<&'a Path>,
 }
 
 impl Secrets<'_> {
-    fn find(&self, reader: &mut Reader<'_>, key: &str, in_url: Option<SecretString>) -> Found {
+    fn find(&self, reader: &mut ConfigReader<'_>, key: &str, in_url: Option<SecretString>) -> SecretLookup {
         let file_key = format!("{key}_file");
         let inline = reader.text(key).map(SecretString::from);
         let file = reader.path(&file_key);
@@ -106,17 +106,17 @@ impl Secrets<'_> {
                 key,
                 format!("is given more than once: {}; keep one", given.join(", and ")),
             );
-            return Found::Unusable;
+            return SecretLookup::Unusable;
         }
         match (in_url.or(inline), file, credential) {
-            (Some(secret), ..) => Found::Secret(secret),
+            (Some(secret), ..) => SecretLookup::Secret(secret),
             (None, Some(path), _) => read_into(reader, &file_key, &path),
             (None, None, Some(path)) => read_into(reader, key, &path),
-            (None, None, None) => Found::Nothing,
+            (None, None, None) => SecretLookup::Nothing,
         }
     }
 
-    /// The credential for a key, named in full or by the last part.
+    /// Returns the path of the credential for a key, named in full or by its last segment.
     fn credential(&self, key: &str) -> Option<PathBuf> {
         let directory = self.credentials?;
         let last = key.rsplit('.').next().unwrap_or(key);
@@ -127,13 +127,13 @@ impl Secrets<'_> {
     }
 }
 
-fn read_into(reader: &mut Reader<'_>, key: &str, path: &Path) -> Found {
+fn read_into(reader: &mut ConfigReader<'_>, key: &str, path: &Path) -> SecretLookup {
     warn_if_readable_by_all(reader, key, path);
     match read_secret(path) {
-        Ok(secret) => Found::Secret(secret),
+        Ok(secret) => SecretLookup::Secret(secret),
         Err(message) => {
             reader.problem(key, message);
-            Found::Unusable
+            SecretLookup::Unusable
         }
     }
 }
@@ -153,9 +153,9 @@ fn read_secret(path: &Path) -> Result<SecretString, String> {
     Ok(secret.into())
 }
 
-/// Reads a regular file of at most `longest` bytes. A pipe without a writer would hold up the start for ever, and a
-/// device would never end.
+/// Reads a regular file of at most `longest` bytes.
 fn read_bounded(path: &Path, longest: u64) -> io::Result<String> {
+    // A pipe without a writer would block the start forever, and a device would never end.
     let kind = fs::metadata(path)?.file_type();
     if !kind.is_file() && !kind.is_dir() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -181,7 +181,7 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{} cannot be read: {error}; {remedy}", path.display())
 }
 
-fn check_pem(reader: &mut Reader<'_>, key: &str, label: &str) {
+fn check_pem(reader: &mut ConfigReader<'_>, key: &str, label: &str) {
     let Some(path) = reader.path(key) else { return };
     match read_bounded(&path, LONGEST_PEM) {
         Err(error) => reader.problem(key, unreadable(&path, &error)),
@@ -195,15 +195,15 @@ fn check_pem(reader: &mut Reader<'_>, key: &str, label: &str) {
     }
 }
 
-fn warn_if_readable_by_all(reader: &mut Reader<'_>, key: &str, path: &Path) {
+fn warn_if_readable_by_all(reader: &mut ConfigReader<'_>, key: &str, path: &Path) {
     if mode(path).is_some_and(|mode| mode & 0o004 != 0) {
         let message = format!("{} is readable by every user; chmod 0600 it", path.display());
         reader.warn(key, message);
     }
 }
 
-/// Warns of configuration files that others may write, or that hold a secret and that others may read.
-pub(crate) fn check_files(reader: &mut Reader<'_>, files: &[PathBuf]) {
+/// Warns of configuration files that other users can write, or that hold a secret and that other users can read.
+pub(crate) fn check_files(reader: &mut ConfigReader<'_>, files: &[PathBuf]) {
     for path in files {
         let Some(mode) = mode(path) else { continue };
         if mode & 0o022 != 0 {
@@ -217,21 +217,22 @@ pub(crate) fn check_files(reader: &mut Reader<'_>, files: &[PathBuf]) {
     }
 }
 
-fn warn_file(reader: &mut Reader<'_>, path: &Path, message: &str) {
+fn warn_file(reader: &mut ConfigReader<'_>, path: &Path, message: &str) {
     let place = Origin::File(path.into());
-    reader.warnings.push(Warning {
+    reader.warnings.push(ConfigProblem {
         place,
         key: String::new(),
         message: message.into(),
     });
 }
 
-fn holds_secret(reader: &Reader<'_>, file: &Path) -> bool {
+fn holds_secret(reader: &ConfigReader<'_>, file: &Path) -> bool {
     let of_file = |origin: &Origin| matches!(origin, Origin::Line(path, _) if path.as_ref() == file);
-    schema::KEYS
+    SCHEMA
+        .keys
         .iter()
-        .filter(|key| key.kind == Kind::Secret)
-        .filter_map(|key| reader.settings.values.get(key.path))
+        .filter(|key| key.kind == KeyKind::Secret)
+        .filter_map(|key| reader.settings.values.get(&key.path))
         .any(|setting| of_file(&setting.origin))
 }
 

@@ -1,35 +1,33 @@
-//! The effective settings as they may be shown: in the order of the documentation, each with its origin, secrets
-//! masked.
+//! The effective settings for display: in the order of the documentation, each with its origin, secrets masked.
 
 use url::Url;
 
 use crate::config::layer::Scalar;
 use crate::config::merge::{Setting, Settings};
 use crate::config::problem::Origin;
-use crate::config::schema::{KEYS, Kind};
+use crate::config::schema::KeyKind;
+use crate::config::sections::SCHEMA;
 
-/// What stands in place of a secret.
+/// The text shown instead of a secret.
 const MASK: &str = "***";
 
 /// One setting in force.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
-    /// The table, such as `websites.base`.
+pub struct EffectiveSetting {
+    /// The path of the table, such as `websites.base`.
     pub table: String,
-    /// The name in the table.
     pub name: String,
     /// The value as written, or `***` for a secret.
     pub value: toml::Value,
-    /// Where it was written.
     pub origin: Origin,
 }
 
-/// Lists the settings in force.
-pub(crate) fn list(settings: &Settings) -> Vec<Shown> {
+/// Returns the settings in force.
+pub(crate) fn list(settings: &Settings) -> Vec<EffectiveSetting> {
     let (mut listed, mut websites_are_listed) = (Vec::new(), false);
-    for key in KEYS {
+    for key in &SCHEMA.keys {
         if !key.path.contains('*') {
-            listed.extend(shown(settings, key.path, key.kind));
+            listed.extend(shown(settings, &key.path, key.kind));
         } else if !websites_are_listed {
             websites_are_listed = true;
             listed.extend(websites(settings));
@@ -38,9 +36,9 @@ pub(crate) fn list(settings: &Settings) -> Vec<Shown> {
     listed
 }
 
-/// Website by website, so that each table is in one piece.
-fn websites(settings: &Settings) -> Vec<Shown> {
-    let keys = || KEYS.iter().filter(|key| key.path.contains('*'));
+/// Returns the settings website by website, so that each table is in one piece.
+fn websites(settings: &Settings) -> Vec<EffectiveSetting> {
+    let keys = || SCHEMA.keys.iter().filter(|key| key.path.contains('*'));
     let codes = settings.website_codes();
     codes
         .iter()
@@ -48,17 +46,17 @@ fn websites(settings: &Settings) -> Vec<Shown> {
         .collect()
 }
 
-fn shown(settings: &Settings, path: &str, kind: Kind) -> Option<Shown> {
+fn shown(settings: &Settings, path: &str, kind: KeyKind) -> Option<EffectiveSetting> {
     let Setting { value, origin } = settings.values.get(path)?;
     let (table, name) = path.rsplit_once('.')?;
     let value = match (kind, value) {
-        (Kind::Secret, _) => MASK.into(),
-        (Kind::SecretUrl, Scalar::Text(text)) => without_password(text).into(),
+        (KeyKind::Secret, _) => MASK.into(),
+        (KeyKind::SecretUrl, Scalar::Text(text)) => without_password(text).into(),
         (_, Scalar::Text(text)) => text.as_str().into(),
         (_, Scalar::Int(value)) => (*value).into(),
         (_, Scalar::Bool(value)) => (*value).into(),
     };
-    Some(Shown {
+    Some(EffectiveSetting {
         table: table.into(),
         name: name.into(),
         value,

@@ -1,11 +1,11 @@
 //! Is the configuration usable, and are the secrets there?
 
-use crate::config::{Config, ConfigErrors, EdgeAuth, Loaded, SourceKind};
+use crate::config::{Config, ConfigErrors, EdgeAuth, LoadedConfig, SourceKind};
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 
 /// What loading it came to, with the same validation as a start.
-pub fn verdict(loaded: &Result<Loaded, ConfigErrors>) -> Vec<Finding> {
+pub fn verdict(loaded: &Result<LoadedConfig, ConfigErrors>) -> Vec<Finding> {
     match loaded {
         Err(errors) => errors.0.iter().map(broken).collect(),
         Ok(loaded) => {
@@ -31,7 +31,7 @@ pub fn verdict(loaded: &Result<Loaded, ConfigErrors>) -> Vec<Finding> {
     }
 }
 
-fn broken(problem: &crate::config::Problem) -> Finding {
+fn broken(problem: &crate::config::ConfigProblem) -> Finding {
     let finding = Finding::problem(
         Check::Configuration,
         problem.to_string(),
@@ -61,12 +61,12 @@ fn credentials(config: &Config) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Origin, Problem};
+    use crate::config::{ConfigProblem, Origin};
     use crate::doctor::finding::Verdict;
 
     #[test]
     fn every_error_is_a_problem_with_its_place_and_key() {
-        let errors = ConfigErrors(vec![Problem {
+        let errors = ConfigErrors(vec![ConfigProblem {
             place: Origin::Env("ORDERFEED__CRON__X".into()),
             key: "cron.x".into(),
             message: "\"0 0 30 2 *\" never fires".into(),

@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use orderfeed::config::{Loaded, load};
+use orderfeed::config::{LoadedConfig, load};
 use tempfile::TempDir;
 
 /// Value of every secret in these tests. No message may contain it.
@@ -60,19 +60,19 @@ impl Site {
         self.directory.path().join("orderfeed.toml")
     }
 
-    fn load(&self, env: &[(&str, &str)]) -> Result<Loaded, String> {
+    fn load(&self, env: &[(&str, &str)]) -> Result<LoadedConfig, String> {
         let env = env
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()));
         load(&self.file(), env).map_err(|errors| errors.to_string())
     }
 
-    fn good(&self) -> Loaded {
+    fn good(&self) -> LoadedConfig {
         self.load(&[]).unwrap()
     }
 }
 
-fn warnings(loaded: &Loaded) -> String {
+fn warnings(loaded: &LoadedConfig) -> String {
     loaded
         .warnings
         .iter()

@@ -92,12 +92,12 @@ fn a_mysql_url_is_taken_apart_and_its_password_never_shown() {
     let loaded = Site::new(&GOOD.replace("mysql://orderfeed@127.0.0.1:3306/magento", url)).good();
     let mysql = &loaded.config.source.mysql;
     assert_eq!(
-        (mysql.host.as_str(), mysql.port, mysql.user.as_str()),
+        (mysql.url.host.as_str(), mysql.url.port, mysql.url.user.as_str()),
         ("db.example", 3306, "order@feed")
     );
-    assert_eq!(mysql.database, "mage");
+    assert_eq!(mysql.url.database, "mage");
     assert_eq!(
-        mysql.socket.as_deref(),
+        mysql.url.socket.as_deref(),
         Some(Path::new("/run/mysqld/mysqld.sock"))
     );
     assert_eq!(mysql.password.as_ref().unwrap().expose_secret(), SECRET);

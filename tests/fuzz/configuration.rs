@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use orderfeed::config::{ConfigErrors, Loaded, Origin, load};
+use orderfeed::config::{ConfigErrors, LoadedConfig, Origin, load};
 use tempfile::TempDir;
 
 /// The value of secrets in the inputs.
@@ -61,7 +61,7 @@ fn variables(text: &str) -> Vec<(String, String)> {
     text.lines().filter_map(pair).collect()
 }
 
-fn in_force(loaded: &Loaded, text: &str) {
+fn in_force(loaded: &LoadedConfig, text: &str) {
     let shown: Vec<String> = loaded
         .settings
         .iter()

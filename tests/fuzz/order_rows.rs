@@ -1,7 +1,7 @@
 //! Rows of Commerce's tables made from bytes: plausible where it matters (matching ids, existing kinds) and arbitrary
 //! elsewhere. Values that name or locate a person contain a mark.
 
-use orderfeed::commerce::read::rows::{Asked, Value};
+use orderfeed::commerce::read::rows::{RowRequest, RowValue};
 
 use super::feed::Feed;
 
@@ -117,16 +117,16 @@ impl<'a> Rows<'a> {
         (0..=self.feed.below(3)).map(|_| self.id()).collect()
     }
 
-    pub fn scopes(&mut self) -> Vec<Vec<Value>> {
+    pub fn scopes(&mut self) -> Vec<Vec<RowValue>> {
         let row = |feed: &mut Feed<'_>| {
-            let store = Value::Int(i64::from(feed.byte() % 3));
+            let store = RowValue::Int(i64::from(feed.byte() % 3));
             vec![store, any_text(feed), any_text(feed), any_text(feed)]
         };
         (0..self.feed.below(3)).map(|_| row(&mut self.feed)).collect()
     }
 
     /// Returns the rows of a table.
-    pub fn of(&mut self, asked: Asked<'_>) -> Vec<Vec<Value>> {
+    pub fn of(&mut self, asked: RowRequest<'_>) -> Vec<Vec<RowValue>> {
         if asked.owners.is_empty() && !self.feed.byte().is_multiple_of(16) {
             return Vec::new();
         }
@@ -135,21 +135,21 @@ impl<'a> Rows<'a> {
         (0..count).map(|_| self.row(asked)).collect()
     }
 
-    fn row(&mut self, asked: Asked<'_>) -> Vec<Value> {
+    fn row(&mut self, asked: RowRequest<'_>) -> Vec<RowValue> {
         let owner = match asked.owners {
             [] => self.id(),
             owners => self.feed.pick(owners),
         };
         if asked.table == "labels" {
             let attribute = self.feed.pick(&["reason", "condition", "resolution", "other"]);
-            return vec![Value::Int(owner), text(attribute), any_text(&mut self.feed)];
+            return vec![RowValue::Int(owner), text(attribute), any_text(&mut self.feed)];
         }
         let (key, owner) = match asked.table {
             // The request is for its own id, and it refers to a store.
             "sales_order" => (owner, i64::from(self.feed.byte() % 3)),
             _ => (self.id(), owner),
         };
-        let head = [Value::Int(key), Value::Int(owner)];
+        let head = [RowValue::Int(key), RowValue::Int(owner)];
         let cells = asked.columns.iter().map(|column| self.cell(column));
         let cells: Vec<_> = cells.collect();
         head.into_iter().chain(cells).collect()
@@ -163,34 +163,34 @@ impl<'a> Rows<'a> {
     }
 
     /// Returns a value of the column, occasionally of another type.
-    fn cell(&mut self, column: &str) -> Value {
+    fn cell(&mut self, column: &str) -> RowValue {
         if PERSONAL.contains(&column) {
             return self.personal(column);
         }
         match (self.feed.byte(), self.wild) {
-            (0..8, _) => Value::Null,
-            (0xf0, true) => Value::Int(self.feed.number()),
-            (0xf1, true) => Value::Real(f64::from_bits(self.feed.number() as u64)),
+            (0..8, _) => RowValue::Null,
+            (0xf0, true) => RowValue::Int(self.feed.number()),
+            (0xf1, true) => RowValue::Real(f64::from_bits(self.feed.number() as u64)),
             (0xf2, true) => any_text(&mut self.feed),
             (0xf3, true) => text(self.feed.pick(&NONSENSE)),
             _ => self.usual(column),
         }
     }
 
-    fn usual(&mut self, column: &str) -> Value {
+    fn usual(&mut self, column: &str) -> RowValue {
         let feed = &mut self.feed;
         match column {
             "state" => text(feed.pick(&STATES)),
             "status" => text(feed.pick(&STATUSES)),
             "product_type" => text(feed.pick(&KINDS)),
             "product_options" => text(&feed.pick(&OPTIONS).replace('?', MARK)),
-            "parent_item_id" if feed.byte().is_multiple_of(2) => Value::Null,
+            "parent_item_id" if feed.byte().is_multiple_of(2) => RowValue::Null,
             column if column.ends_with("_id") && column != "transaction_id" => {
-                Value::Int(i64::from(feed.byte() % 12))
+                RowValue::Int(i64::from(feed.byte() % 12))
             }
             column if column.ends_with("_at") || column == "date_requested" => text(feed.pick(&MOMENTS)),
             column if column.starts_with("is_") || column == "customer_is_guest" => {
-                Value::Int(i64::from(feed.byte() % 2))
+                RowValue::Int(i64::from(feed.byte() % 2))
             }
             column if column.starts_with("base_") && column != "base_currency_code" => number(feed),
             column if column.starts_with("qty") || column == "weight" || column == "total_qty_ordered" => {
@@ -200,9 +200,9 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn personal(&mut self, column: &str) -> Value {
+    fn personal(&mut self, column: &str) -> RowValue {
         match (self.feed.byte() % 8, column) {
-            (0, _) => Value::Null,
+            (0, _) => RowValue::Null,
             (1, _) => text(""),
             (2, "additional_information") => text(&format!(r#"{{"method_title":"Card","cc":"{MARK}"}}"#)),
             (3, _) => text(&format!("  {} ", MARK.to_uppercase())),
@@ -212,27 +212,27 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn text(text: &str) -> Value {
-    Value::Text(text.into())
+fn text(text: &str) -> RowValue {
+    RowValue::Text(text.into())
 }
 
-fn number(feed: &mut Feed<'_>) -> Value {
+fn number(feed: &mut Feed<'_>) -> RowValue {
     match feed.byte() % 16 {
-        0 => Value::Real(f64::from(feed.byte()) / 3.0),
-        1 => Value::Int(feed.number()),
+        0 => RowValue::Real(f64::from(feed.byte()) / 3.0),
+        1 => RowValue::Int(feed.number()),
         _ => text(feed.pick(&NUMBERS)),
     }
 }
 
 /// Returns a text of the list, or one made from the input, which never contains the mark.
-fn any_text(feed: &mut Feed<'_>) -> Value {
+fn any_text(feed: &mut Feed<'_>) -> RowValue {
     match feed.byte() {
         0xfe => {
             let bytes = feed.bytes();
             let marked = String::from_utf8_lossy(bytes).to_lowercase().contains(&MARK[..3]);
-            Value::Text(if marked { Vec::new() } else { bytes.to_vec() })
+            RowValue::Text(if marked { Vec::new() } else { bytes.to_vec() })
         }
-        0xfd => Value::Text(feed.pick(&TEXTS).repeat(100).into()),
+        0xfd => RowValue::Text(feed.pick(&TEXTS).repeat(100).into()),
         byte => text(TEXTS[usize::from(byte) % TEXTS.len()]),
     }
 }

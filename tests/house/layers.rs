@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("orderfeed", &[]),
     ("config", &["orderfeed_model"]),
-    ("commerce", &["orderfeed_model"]),
+    ("commerce", &["orderfeed_model", "config"]),
     ("store", &["orderfeed_model", "commerce"]),
     ("first_sync", &["orderfeed_model", "config", "store"]),
     (

@@ -1,12 +1,11 @@
 //! Polling misses nothing: late commits, several changes in a second, restarts, clocks.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use orderfeed::commerce::mysql::MysqlSource;
-use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{ChangeOp, Cursors, Source, SourceError};
+use orderfeed::config::{CaptureMode, HumanDuration, MysqlConfig};
 use orderfeed_demo_shop::shop::ShopOptions;
 
 use super::{Reader, settings, source, span};
@@ -18,7 +17,7 @@ const TOUCH: &str = "UPDATE sales_order SET status = CONCAT(COALESCE(status, '')
 async fn a_transaction_that_commits_late_is_noticed_within_the_overlap() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(20)).await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
     let mut late = database.conn().await;
     late.query_drop("BEGIN").await.unwrap();
@@ -44,7 +43,7 @@ async fn a_transaction_that_commits_late_is_noticed_within_the_overlap() {
 async fn a_second_update_within_the_same_second_is_read_again() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(20)).await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
     database
         .execute(
@@ -67,7 +66,7 @@ async fn a_second_update_within_the_same_second_is_read_again() {
 async fn every_watched_table_leads_to_its_order() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(200)).await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
     reader.take().await;
     for (table, statement) in [
@@ -98,7 +97,7 @@ async fn every_watched_table_leads_to_its_order() {
 async fn changes_that_were_not_committed_are_returned_again() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(20)).await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
     database.execute(&format!("{TOUCH}4")).await;
     let lost = source.changes(&reader.cursors, 1000).await.unwrap();
@@ -123,7 +122,7 @@ async fn changes_that_were_not_committed_are_returned_again() {
 async fn thousands_of_orders_changed_in_one_second_are_paged() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(600)).await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
     reader.take().await;
     database
@@ -149,7 +148,7 @@ async fn thousands_of_orders_changed_in_one_second_are_paged() {
 async fn a_row_with_a_future_timestamp_hides_no_current_change() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(20)).await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
     database
         .execute("UPDATE sales_order SET updated_at = UTC_TIMESTAMP() + INTERVAL 1 HOUR WHERE entity_id = 5")
@@ -167,8 +166,8 @@ async fn a_return_that_changes_its_status_without_a_trace_is_noticed() {
     database
         .execute("UPDATE magento_rma SET status = 'pending'")
         .await;
-    let settings = MysqlSettings {
-        returns_interval: Duration::from_millis(10),
+    let settings = MysqlConfig {
+        returns_interval: HumanDuration::from_millis(10),
         ..settings(&database, "admin")
     };
     let source = MysqlSource::new(settings).unwrap();
@@ -187,7 +186,7 @@ async fn a_return_that_changes_its_status_without_a_trace_is_noticed() {
 async fn a_database_restored_from_an_older_copy_is_followed_from_there() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(200)).await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
     reader.take().await;
     for statement in [
@@ -207,7 +206,7 @@ async fn a_database_restored_from_an_older_copy_is_followed_from_there() {
 #[tokio::test]
 async fn a_foreign_cursor_is_refused() {
     let database = Server::shared().database().await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let cursors = Cursors([("sales_order".to_owned(), "yesterday".to_owned())].into());
     assert!(matches!(
         source.changes(&cursors, 9).await,

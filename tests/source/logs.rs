@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use orderfeed::commerce::mysql::MysqlSource;
-use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Change, ChangeOp, Source};
+use orderfeed::config::{CaptureMode, MysqlConfig};
 use orderfeed_demo_shop::shop::ShopOptions;
 
 use super::{Reader, notes, settings, source, span};
@@ -21,7 +21,7 @@ async fn the_instances_own_changelog_is_read_and_never_written() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(50)).await;
     database.enable_changelog().await;
-    let source = source(&database, Capture::Changelog);
+    let source = source(&database, CaptureMode::Changelog);
     let mut reader = Reader::start(&source).await;
     reader.take().await;
     database
@@ -64,7 +64,7 @@ async fn a_changelog_that_was_cleaned_or_recreated_loses_no_order() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(50)).await;
     database.enable_changelog().await;
-    let source = source(&database, Capture::Changelog);
+    let source = source(&database, CaptureMode::Changelog);
     let mut reader = Reader::start(&source).await;
     for id in [11, 12] {
         database
@@ -109,7 +109,7 @@ async fn a_changelog_that_was_cleaned_or_recreated_loses_no_order() {
 async fn triggers_notice_every_table_and_only_real_changes() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(200)).await;
-    let source = source(&database, Capture::Triggers);
+    let source = source(&database, CaptureMode::Triggers);
     let refused = source.describe().await.unwrap_err().to_string();
     assert!(refused.contains("orderfeed source triggers install"), "{refused}");
     let created = source.install_triggers().await.unwrap();
@@ -176,7 +176,7 @@ async fn triggers_notice_every_table_and_only_real_changes() {
 async fn log_rows_go_only_when_they_are_settled_and_a_late_one_is_read() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(20)).await;
-    let source = source(&database, Capture::Triggers);
+    let source = source(&database, CaptureMode::Triggers);
     source.install_triggers().await.unwrap();
     let mut reader = Reader::start(&source).await;
     let mut late = database.conn().await;
@@ -212,9 +212,9 @@ async fn altered_missing_and_foreign_triggers_are_reported_repaired_and_removed(
     let database = Server::shared()
         .database_with(orderfeed_demo_shop::tables::schema::Edition::Full, "m2_")
         .await;
-    let source = MysqlSource::new(MysqlSettings {
-        table_prefix: "m2_".into(),
-        capture: Capture::Triggers,
+    let source = MysqlSource::new(MysqlConfig {
+        table_prefix: "m2_".parse().unwrap(),
+        capture: CaptureMode::Triggers,
         ..settings(&database, "admin")
     })
     .unwrap();

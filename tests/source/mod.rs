@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use orderfeed::commerce::mysql::MysqlSource;
-use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Change, Cursors, ReadOrder, Source};
+use orderfeed::config::{CaptureMode, Config, HumanDuration, MysqlConfig};
 use orderfeed_demo_shop::history::Span;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Order, OrderId};
@@ -21,17 +21,25 @@ use crate::support::database::{Database, PASSWORD};
 /// Longest wait for an expected result.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Returns settings for `user`. Only the administrator `admin` has no password.
-fn settings(database: &Database, user: &str) -> MysqlSettings {
-    MysqlSettings {
-        password: (user != "admin").then(|| PASSWORD.to_owned().into()),
-        poll_overlap: Duration::from_secs(3),
-        ..MysqlSettings::new(database.url(user))
+/// Returns the default settings for the database at `url`.
+fn at(url: impl AsRef<str>) -> MysqlConfig {
+    MysqlConfig {
+        url: url.as_ref().parse().unwrap(),
+        ..Config::default().source.mysql
     }
 }
 
-fn source(database: &Database, capture: Capture) -> MysqlSource {
-    MysqlSource::new(MysqlSettings {
+/// Returns settings for `user`. Only the administrator `admin` has no password.
+fn settings(database: &Database, user: &str) -> MysqlConfig {
+    MysqlConfig {
+        password: (user != "admin").then(|| PASSWORD.to_owned().into()),
+        poll_overlap: HumanDuration::from_secs(3),
+        ..at(database.url(user))
+    }
+}
+
+fn source(database: &Database, capture: CaptureMode) -> MysqlSource {
+    MysqlSource::new(MysqlConfig {
         capture,
         ..settings(database, "admin")
     })

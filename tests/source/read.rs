@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql_async::prelude::Queryable;
-use orderfeed::commerce::settings::{Capture, SqliteSettings};
 use orderfeed::commerce::source::{OrderFilter, Source};
 use orderfeed::commerce::sqlite::SqliteSource;
+use orderfeed::config::CaptureMode;
 use orderfeed_demo_shop::embedded::EmbeddedShop;
 use orderfeed_demo_shop::history;
 use orderfeed_demo_shop::shop::{Shop, ShopOptions};
@@ -73,7 +73,7 @@ async fn an_order_is_read_with_all_its_related_rows() {
     for statement in TREE.iter().chain(LABELS) {
         database.execute(statement).await;
     }
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     assert_eq!(source.describe().await.unwrap().notes, Vec::<String>::new());
     let orders = read(&source, &[7, 8]).await;
     assert_eq!(orders.len(), 1, "an id that does not exist is absent");
@@ -145,7 +145,7 @@ async fn an_order_is_read_with_all_its_related_rows() {
 async fn both_databases_give_the_same_orders_and_pages() {
     let database = Server::shared().database().await;
     database.load(ShopOptions::default(), span(300)).await;
-    let mysql = source(&database, Capture::Poll);
+    let mysql = source(&database, CaptureMode::Poll);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("shop.db");
     let mut embedded = EmbeddedShop::open(&path).unwrap();
@@ -154,7 +154,7 @@ async fn both_databases_give_the_same_orders_and_pages() {
     for batch in history::batches(&mut shop, span(300)) {
         embedded.commit(&batch).unwrap();
     }
-    let sqlite = SqliteSource::open(&SqliteSettings { path }).unwrap();
+    let sqlite = SqliteSource::open(&path).unwrap();
     let all = ids(&mysql).await;
     assert_eq!(all.len(), 300);
     assert_eq!(ids(&sqlite).await, all);
@@ -238,7 +238,7 @@ async fn an_order_and_its_documents_are_never_torn() {
             }
         })
     };
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..300 {
         let order = read(&source, &[7]).await.remove(0);
@@ -267,7 +267,7 @@ async fn times_do_not_depend_on_the_servers_time_zone() {
     }
     // Applies to new sessions only; the sessions of other tests set their own zone.
     database.execute("SET GLOBAL time_zone = '+05:00'").await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let order = read(&source, &[7]).await.remove(0);
     assert_eq!(order.created_at.sql(), "2026-02-01 10:00:00");
     assert_eq!(order.returns[0].requested_at.sql(), "2026-02-05 10:00:00");
@@ -288,8 +288,8 @@ async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_reporte
     database
         .execute("ALTER TABLE m2_sales_order DROP COLUMN protect_code")
         .await;
-    let settings = orderfeed::commerce::settings::MysqlSettings {
-        table_prefix: "m2_".into(),
+    let settings = orderfeed::config::MysqlConfig {
+        table_prefix: "m2_".parse().unwrap(),
         ..super::settings(&database, "admin")
     };
     let source = orderfeed::commerce::mysql::MysqlSource::new(settings).unwrap();
@@ -332,7 +332,7 @@ async fn strange_values_hide_no_order() {
     ] {
         conn.query_drop(statement).await.unwrap();
     }
-    let orders = source(&database, Capture::Poll)
+    let orders = source(&database, CaptureMode::Poll)
         .read_orders(&[7, 9, 10])
         .await
         .unwrap();

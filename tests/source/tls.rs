@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use orderfeed::commerce::mysql::MysqlSource;
-use orderfeed::commerce::settings::{MysqlSettings, TlsMode};
 use orderfeed::commerce::source::{Source, SourceError};
+use orderfeed::config::{MysqlConfig, MysqlTls, TlsMode};
 
 use crate::support::mariadb::Server;
 
@@ -77,11 +77,10 @@ impl Encrypted {
         Self { dir, port, guard }
     }
 
-    fn settings(&self, tls: TlsMode, ca_file: Option<PathBuf>) -> MysqlSettings {
-        MysqlSettings {
-            tls,
-            ca_file,
-            ..MysqlSettings::new(format!("mysql://nobody@127.0.0.1:{}/shop", self.port))
+    fn settings(&self, mode: TlsMode, ca_file: Option<PathBuf>) -> MysqlConfig {
+        MysqlConfig {
+            tls: MysqlTls { mode, ca_file },
+            ..super::at(format!("mysql://nobody@127.0.0.1:{}/shop", self.port))
         }
     }
 }
@@ -119,7 +118,7 @@ fn certificates(dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
 
 /// Returns the error of a connection attempt once the server is up: access denied, if the connection itself
 /// succeeded.
-async fn answer(settings: MysqlSettings) -> String {
+async fn answer(settings: MysqlConfig) -> String {
     let deadline = Instant::now() + super::PATIENCE;
     loop {
         match MysqlSource::new(settings.clone()).unwrap().describe().await {
@@ -146,20 +145,20 @@ async fn a_required_certificate_is_verified_and_a_preferred_one_is_used() {
     }
     let unknown = answer(server.settings(TlsMode::Required, None)).await;
     assert!(
-        unknown.contains("encrypted connection") && unknown.contains("source.mysql.ca_file"),
+        unknown.contains("encrypted connection") && unknown.contains("source.mysql.tls.ca_file"),
         "{unknown}"
     );
     let missing = server.settings(TlsMode::Required, Some("/nonexistent/ca.pem".into()));
     let missing = MysqlSource::new(missing).unwrap_err().to_string();
-    assert!(missing.contains("source.mysql.ca_file"), "{missing}");
+    assert!(missing.contains("source.mysql.tls.ca_file"), "{missing}");
 }
 
 #[tokio::test]
 async fn a_server_without_encryption_is_refused_only_where_it_is_required() {
     let database = Server::shared().database().await;
-    let with = |tls| {
-        MysqlSource::new(MysqlSettings {
-            tls,
+    let with = |mode| {
+        MysqlSource::new(MysqlConfig {
+            tls: MysqlTls { mode, ca_file: None },
             ..super::settings(&database, "admin")
         })
         .unwrap()

@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use orderfeed::commerce::mysql::MysqlSource;
-use orderfeed::commerce::settings::{Capture, MysqlSettings};
 use orderfeed::commerce::source::{Source, SourceError};
+use orderfeed::config::{CaptureMode, HumanDuration, MysqlConfig};
 use orderfeed_demo_shop::shop::ShopOptions;
 
-use super::{Reader, ids, notes, read, settings, source, span};
+use super::{Reader, at, ids, notes, read, settings, source, span};
 use crate::support::database::PASSWORD;
 use crate::support::mariadb::Server;
 
-async fn refusal(settings: MysqlSettings) -> String {
+async fn refusal(settings: MysqlConfig) -> String {
     match MysqlSource::new(settings).unwrap().describe().await {
         Err(error @ SourceError::Misconfigured { .. }) => error.to_string(),
         other => panic!("{other:?}"),
@@ -44,14 +44,14 @@ async fn the_documented_grants_are_those_that_are_needed() {
             .await;
     }
     let with = |user: &str| {
-        MysqlSource::new(MysqlSettings {
-            capture: Capture::Triggers,
+        MysqlSource::new(MysqlConfig {
+            capture: CaptureMode::Triggers,
             ..settings(&database, user)
         })
         .unwrap()
     };
     let grants = orderfeed::commerce::grants::installer_grants(&installer, database.name(), "");
-    let lookups = orderfeed::commerce::grants::grants(Capture::Poll, &installer, database.name(), "");
+    let lookups = orderfeed::commerce::grants::grants(CaptureMode::Poll, &installer, database.name(), "");
     for grant in grants
         .iter()
         .chain(&lookups)
@@ -60,7 +60,7 @@ async fn the_documented_grants_are_those_that_are_needed() {
         database.execute(grant).await;
     }
     with(&installer).install_triggers().await.unwrap();
-    let grants = orderfeed::commerce::grants::grants(Capture::Triggers, &daemon, database.name(), "");
+    let grants = orderfeed::commerce::grants::grants(CaptureMode::Triggers, &daemon, database.name(), "");
     for grant in grants
         .iter()
         .filter(|grant| !grant.contains("eav_") && !grant.contains("_int`"))
@@ -89,7 +89,7 @@ async fn the_documented_grants_are_those_that_are_needed() {
 async fn errors_are_reported_with_their_remedy() {
     let database = Server::shared().database().await;
     let user = database.read_only_account().await;
-    let wrong = MysqlSettings {
+    let wrong = MysqlConfig {
         password: Some("nonsense".to_owned().into()),
         ..settings(&database, &user)
     };
@@ -99,8 +99,8 @@ async fn errors_are_reported_with_their_remedy() {
         "{text}"
     );
     let url = database.url("admin").replace(database.name(), "elsewhere");
-    let text = refusal(MysqlSettings {
-        url,
+    let text = refusal(MysqlConfig {
+        url: url.parse().unwrap(),
         ..settings(&database, "admin")
     })
     .await;
@@ -108,8 +108,8 @@ async fn errors_are_reported_with_their_remedy() {
         text.contains("1049") && text.contains("source.mysql.url"),
         "{text}"
     );
-    let text = refusal(MysqlSettings {
-        table_prefix: "mg_".into(),
+    let text = refusal(MysqlConfig {
+        table_prefix: "mg_".parse().unwrap(),
         ..settings(&database, "admin")
     })
     .await;
@@ -136,7 +136,7 @@ async fn a_server_that_was_killed_is_used_again_when_it_is_back() {
         .execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
         .await;
     database.load(ShopOptions::default(), span(10)).await;
-    let source = source(&database, Capture::Poll);
+    let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
     server.kill();
     for _ in 0..3 {
@@ -161,9 +161,9 @@ async fn a_server_that_was_killed_is_used_again_when_it_is_back() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_costs_no_more_than_the_time_limit() {
     let deaf = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let settings = MysqlSettings {
-        connect_timeout: Duration::from_millis(200),
-        ..MysqlSettings::new(format!(
+    let settings = MysqlConfig {
+        connect_timeout: HumanDuration::from_millis(200),
+        ..at(format!(
             "mysql://feed@127.0.0.1:{}/shop",
             deaf.local_addr().unwrap().port()
         ))

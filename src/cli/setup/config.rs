@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cli::output;
-use crate::config::{ConfigErrors, Loaded, Origin, Shown, load, process_environment};
+use crate::config::{ConfigErrors, EffectiveSetting, LoadedConfig, Origin, load, process_environment};
 
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum ConfigCommand {
@@ -67,7 +67,7 @@ fn is_accepted(command: &ConfigCommand, errors: &ConfigErrors) -> bool {
 }
 
 /// Formats the output of `config check` for a valid configuration.
-fn checked(loaded: &Loaded, args: ConfigCheckArgs) -> String {
+fn checked(loaded: &LoadedConfig, args: ConfigCheckArgs) -> String {
     let mut text = String::new();
     for warning in &loaded.warnings {
         let _ = writeln!(text, "warning: {warning}");
@@ -94,7 +94,7 @@ fn checked(loaded: &Loaded, args: ConfigCheckArgs) -> String {
 }
 
 /// Formats the output of `config show`.
-fn shown(settings: &[Shown], args: ConfigShowArgs) -> String {
+fn shown(settings: &[EffectiveSetting], args: ConfigShowArgs) -> String {
     let chosen = settings
         .iter()
         .filter(|setting| !args.changed || setting.origin != Origin::Defaults);
@@ -105,7 +105,7 @@ fn shown(settings: &[Shown], args: ConfigShowArgs) -> String {
     }
 }
 
-fn as_json<'a>(settings: impl Iterator<Item = &'a Shown>) -> String {
+fn as_json<'a>(settings: impl Iterator<Item = &'a EffectiveSetting>) -> String {
     let rows: Vec<serde_json::Value> = settings
         .map(|setting| {
             serde_json::json!({
@@ -118,7 +118,7 @@ fn as_json<'a>(settings: impl Iterator<Item = &'a Shown>) -> String {
     format!("{:#}\n", serde_json::Value::Array(rows))
 }
 
-fn as_toml<'a>(settings: impl Iterator<Item = &'a Shown>, args: ConfigShowArgs) -> String {
+fn as_toml<'a>(settings: impl Iterator<Item = &'a EffectiveSetting>, args: ConfigShowArgs) -> String {
     let (mut text, mut table) = (String::new(), "");
     for setting in settings {
         if setting.table != table {
@@ -139,7 +139,7 @@ fn as_toml<'a>(settings: impl Iterator<Item = &'a Shown>, args: ConfigShowArgs) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problem;
+    use crate::config::ConfigProblem;
 
     const TEXT: &str = r#"
         [services_connector]
@@ -156,7 +156,7 @@ mod tests {
         api_key = "hunter2"
     "#;
 
-    fn loaded(directory: &Path) -> Loaded {
+    fn loaded(directory: &Path) -> LoadedConfig {
         let path = directory.join("orderfeed.toml");
         std::fs::write(&path, TEXT).unwrap();
         load(&path, [("ORDERFEED__DELIVERY__LANES".to_owned(), "7".to_owned())]).unwrap()
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_check_without_credentials_accepts_missing_secrets_only() {
-        let wrong = |key: &str| Problem {
+        let wrong = |key: &str| ConfigProblem {
             place: Origin::Defaults,
             key: key.to_owned(),
             message: "is not set; expected something".to_owned(),

@@ -11,7 +11,6 @@ use crate::cli::output;
 use crate::commerce::changes::triggers::TriggerReport;
 use crate::commerce::mysql::MysqlSource;
 use crate::config::SourceKind;
-use crate::daemon::sources;
 
 #[derive(Debug, Args)]
 pub struct SourceArgs {
@@ -52,7 +51,7 @@ pub async fn run(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit> {
             "source.kind is \"sqlite\": the embedded store includes its triggers, so there is nothing to do";
         return Err(UsageError(message.to_owned()).into());
     }
-    let source = MysqlSource::new(sources::mysql_settings(&config))?;
+    let source = MysqlSource::new(config.source.mysql)?;
     let mut report = Vec::new();
     let exit = triggers(args, &source, &mut report).await;
     // Also after a failure: the report lists the triggers that were created or removed before it.

@@ -12,9 +12,10 @@
 use sha2::{Digest, Sha256};
 
 use crate::commerce::changes::watched::LOG;
-use crate::commerce::read::queries::Dialect;
+use crate::commerce::read::queries::SqlDialect;
 use crate::commerce::read::schema::Schema;
-use crate::commerce::read::tables::Part;
+use crate::commerce::read::spec::TableSpec;
+use crate::commerce::read::tables::SourceTable;
 
 /// The longest name that MySQL allows.
 const LONGEST_NAME: usize = 64;
@@ -22,7 +23,7 @@ const LONGEST_NAME: usize = 64;
 /// All triggers that a database with a certain schema should have.
 #[derive(Clone, Debug)]
 pub struct TriggerSet {
-    dialect: Dialect,
+    dialect: SqlDialect,
     prefix: String,
     triggers: Vec<Trigger>,
 }
@@ -42,7 +43,7 @@ pub struct Trigger {
 
 /// A trigger that a database has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ExistingTrigger {
     /// Its name.
     pub name: String,
     /// The table that it watches, with prefix.
@@ -75,7 +76,7 @@ impl TriggerReport {
 }
 
 #[derive(Clone, Copy)]
-enum Event {
+enum TriggerEvent {
     Insert,
     Update,
     Delete,
@@ -83,18 +84,18 @@ enum Event {
 
 impl TriggerSet {
     /// The triggers for a schema.
-    pub(crate) fn new(dialect: Dialect, prefix: &str, schema: &Schema) -> Self {
+    pub(crate) fn new(dialect: SqlDialect, prefix: &str, schema: &Schema) -> Self {
         let mut set = Self {
             dialect,
             prefix: prefix.to_owned(),
             triggers: Vec::new(),
         };
-        let present = |part: &&Part| {
-            schema.has_table(part.spec().table) && part.parent().is_none_or(|parent| schema.has_table(parent))
+        let present = |spec: &&TableSpec| {
+            schema.has_table(spec.table) && spec.parent.is_none_or(|parent| schema.has_table(parent))
         };
-        for part in Part::ALL.iter().filter(present) {
-            for event in [Event::Insert, Event::Update, Event::Delete] {
-                let trigger = set.trigger(*part, event, schema);
+        for spec in SourceTable::specs().filter(present) {
+            for event in [TriggerEvent::Insert, TriggerEvent::Update, TriggerEvent::Delete] {
+                let trigger = set.trigger(spec, event, schema);
                 set.triggers.push(trigger);
             }
         }
@@ -115,13 +116,13 @@ impl TriggerSet {
     pub fn create_log(&self) -> String {
         let log = self.log_table();
         match self.dialect {
-            Dialect::Mysql => format!(
+            SqlDialect::Mysql => format!(
                 "CREATE TABLE IF NOT EXISTS `{log}` (`version_id` bigint unsigned NOT NULL AUTO_INCREMENT, \
                  `entity_id` int unsigned NOT NULL, `source_table` varchar(64) NOT NULL, `op` varchar(8) NOT NULL, \
                  `observed_at` datetime NOT NULL, PRIMARY KEY (`version_id`)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 \
                  COMMENT='Changed orders, written by the triggers of orderfeed'"
             ),
-            Dialect::Sqlite => format!(
+            SqlDialect::Sqlite => format!(
                 "CREATE TABLE IF NOT EXISTS `{log}` (`version_id` INTEGER PRIMARY KEY AUTOINCREMENT, \
                  `entity_id` INTEGER NOT NULL, `source_table` TEXT NOT NULL, `op` TEXT NOT NULL, \
                  `observed_at` TEXT NOT NULL)"
@@ -130,7 +131,7 @@ impl TriggerSet {
     }
 
     /// Compares with what a database has.
-    pub fn compare(&self, found: &[Found], log_exists: bool) -> TriggerReport {
+    pub fn compare(&self, found: &[ExistingTrigger], log_exists: bool) -> TriggerReport {
         let mut report = TriggerReport {
             expected: self.triggers.len(),
             log_exists,
@@ -145,33 +146,32 @@ impl TriggerSet {
                 Some(_) => {}
             }
         }
-        let known = |found: &&Found| self.triggers.iter().any(|trigger| trigger.name == found.name);
+        let known = |found: &&ExistingTrigger| self.triggers.iter().any(|trigger| trigger.name == found.name);
         let foreign = found.iter().filter(|found| self.is_ours(found) && !known(found));
         report.foreign = foreign.map(|found| found.name.clone()).collect();
         report
     }
 
     /// Whether a trigger bears our name and watches one of our tables.
-    pub fn is_ours(&self, found: &Found) -> bool {
+    pub fn is_ours(&self, found: &ExistingTrigger) -> bool {
         found.name.starts_with("trg_orderfeed_")
             && self.triggers.iter().any(|trigger| trigger.table == found.table)
     }
 
-    fn trigger(&self, part: Part, event: Event, schema: &Schema) -> Trigger {
-        let spec = part.spec();
+    fn trigger(&self, spec: &TableSpec, event: TriggerEvent, schema: &Schema) -> Trigger {
         let table = format!("{}{}", self.prefix, spec.table);
         let name = short_name(format!("trg_orderfeed_{table}_after_{}", event.word()));
         let changed = match event {
-            Event::Update => self.changed(schema, spec.table),
-            Event::Insert | Event::Delete => String::new(),
+            TriggerEvent::Update => self.changed(schema, spec.table),
+            TriggerEvent::Insert | TriggerEvent::Delete => String::new(),
         };
-        let note = self.note(part, event);
+        let note = self.note(spec, event);
         let head = format!(
             "CREATE TRIGGER `{name}` AFTER {} ON `{table}` FOR EACH ROW",
             event.word().to_uppercase()
         );
         let (create, body) = match self.dialect {
-            Dialect::Mysql => {
+            SqlDialect::Mysql => {
                 let body = if changed.is_empty() {
                     note
                 } else {
@@ -179,7 +179,7 @@ impl TriggerSet {
                 };
                 (format!("{head} {body}"), body)
             }
-            Dialect::Sqlite => {
+            SqlDialect::Sqlite => {
                 let when = if changed.is_empty() {
                     String::new()
                 } else {
@@ -200,8 +200,8 @@ impl TriggerSet {
     /// True if a column changed that is not just the time of the change. NULLs compare as values.
     fn changed(&self, schema: &Schema, table: &str) -> String {
         let same = match self.dialect {
-            Dialect::Mysql => "<=>",
-            Dialect::Sqlite => "IS",
+            SqlDialect::Mysql => "<=>",
+            SqlDialect::Sqlite => "IS",
         };
         let columns = schema.columns(table).filter(|column| *column != "updated_at");
         let differs: Vec<_> = columns
@@ -211,29 +211,28 @@ impl TriggerSet {
     }
 
     /// Writes the row of the log.
-    fn note(&self, part: Part, event: Event) -> String {
-        let spec = part.spec();
-        let row = if matches!(event, Event::Delete) {
+    fn note(&self, spec: &TableSpec, event: TriggerEvent) -> String {
+        let row = if matches!(event, TriggerEvent::Delete) {
             "OLD"
         } else {
             "NEW"
         };
         let now = match self.dialect {
-            Dialect::Mysql => "UTC_TIMESTAMP()",
-            Dialect::Sqlite => "CURRENT_TIMESTAMP",
+            SqlDialect::Mysql => "UTC_TIMESTAMP()",
+            SqlDialect::Sqlite => "CURRENT_TIMESTAMP",
         };
         let into = format!(
             "INSERT INTO `{}` (`entity_id`, `source_table`, `op`, `observed_at`)",
             self.log_table()
         );
         let rest = format!("'{}', '{}', {now}", spec.table, event.word());
-        match part.parent() {
+        match spec.parent {
             Some(parent) => format!(
                 "{into} SELECT p.`order_id`, {rest} FROM `{}{parent}` p WHERE p.`entity_id` = {row}.`{}`",
                 self.prefix, spec.owner
             ),
             None => {
-                let order = if part == Part::Orders {
+                let order = if spec.table == SourceTable::Orders.spec().table {
                     spec.key
                 } else {
                     spec.owner
@@ -244,7 +243,7 @@ impl TriggerSet {
     }
 }
 
-impl Event {
+impl TriggerEvent {
     const fn word(self) -> &'static str {
         match self {
             Self::Insert => "insert",
@@ -287,7 +286,7 @@ mod tests {
 
     #[test]
     fn an_update_is_logged_only_if_more_than_its_time_changed() {
-        let set = TriggerSet::new(Dialect::Mysql, "m2_", &schema());
+        let set = TriggerSet::new(SqlDialect::Mysql, "m2_", &schema());
         assert_eq!(set.triggers().len(), 6);
         assert_eq!(
             set.triggers()[1].create,
@@ -300,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_row_that_does_not_name_its_order_finds_it_through_its_document() {
-        let set = TriggerSet::new(Dialect::Sqlite, "", &schema());
+        let set = TriggerSet::new(SqlDialect::Sqlite, "", &schema());
         assert_eq!(
             set.triggers()[5].create,
             "CREATE TRIGGER `trg_orderfeed_sales_shipment_track_after_delete` AFTER DELETE ON `sales_shipment_track` \
@@ -312,11 +311,11 @@ mod tests {
 
     #[test]
     fn missing_altered_and_foreign_triggers_are_told_apart() {
-        let set = TriggerSet::new(Dialect::Mysql, "", &schema());
+        let set = TriggerSet::new(SqlDialect::Mysql, "", &schema());
         let mut found: Vec<_> = set
             .triggers()
             .iter()
-            .map(|trigger| Found {
+            .map(|trigger| ExistingTrigger {
                 name: trigger.name.clone(),
                 table: trigger.table.clone(),
                 body: trigger.body.clone(),
@@ -326,11 +325,11 @@ mod tests {
         assert!(!set.compare(&found, false).is_complete());
         let gone = found.remove(0);
         found[0].body.push_str(" -- edited");
-        found.push(Found {
+        found.push(ExistingTrigger {
             name: "trg_orderfeed_old".into(),
             ..gone.clone()
         });
-        found.push(Found {
+        found.push(ExistingTrigger {
             name: "trg_sales_shipment_after_insert".into(),
             ..gone.clone()
         });

@@ -4,11 +4,11 @@
 //! (magento/magento2, `Sales/etc/db_schema.xml`); other tables only grow and are read by key. Items, addresses and
 //! payments have neither, so a change of only those is invisible to polling (`docs/SOURCE.md`).
 
-use crate::commerce::changes::window::{Mark, Sighting};
+use crate::commerce::changes::window::{Mark, SeenRow};
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::Row;
+use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::schema::Schema;
-use crate::commerce::read::tables::Part;
+use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::ChangeOp;
 
 /// The instance's own changelog of the Sales Orders Feed.
@@ -18,7 +18,7 @@ pub(crate) const LOG: &str = "orderfeed_log";
 
 /// A table that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedTable {
     /// Its name without prefix.
     pub(crate) table: &'static str,
     /// Its primary key.
@@ -39,7 +39,7 @@ pub(crate) enum OrderOf {
 }
 
 /// Documents and orders, by `updated_at`.
-pub(crate) const TIMED: [Watched; 4] = [
+pub(crate) const TIMED: [WatchedTable; 4] = [
     timed("sales_order", "entity_id"),
     timed("sales_invoice", "order_id"),
     timed("sales_shipment", "order_id"),
@@ -47,7 +47,7 @@ pub(crate) const TIMED: [Watched; 4] = [
 ];
 
 /// Tables that only grow and that the instance's own changelog covers, or that come with a change of the order.
-const GROWING: [Watched; 3] = [
+const GROWING: [WatchedTable; 3] = [
     keyed(
         "sales_payment_transaction",
         "transaction_id",
@@ -66,7 +66,7 @@ const GROWING: [Watched; 3] = [
 ];
 
 /// Tables that only grow and that nothing else covers.
-const UNCOVERED: [Watched; 3] = [
+const UNCOVERED: [WatchedTable; 3] = [
     keyed("sales_shipment_track", "entity_id", OrderOf::Column("order_id")),
     keyed("magento_rma", "entity_id", OrderOf::Column("order_id")),
     keyed(
@@ -77,12 +77,12 @@ const UNCOVERED: [Watched; 3] = [
 ];
 
 /// The instance's own changelog.
-pub(crate) const OWN_CHANGELOG: Watched = keyed(CHANGELOG, "version_id", OrderOf::Column("entity_id"));
+pub(crate) const OWN_CHANGELOG: WatchedTable = keyed(CHANGELOG, "version_id", OrderOf::Column("entity_id"));
 /// Our triggers' log.
-pub(crate) const OWN_LOG: Watched = keyed(LOG, "version_id", OrderOf::Column("entity_id"));
+pub(crate) const OWN_LOG: WatchedTable = keyed(LOG, "version_id", OrderOf::Column("entity_id"));
 
-const fn timed(table: &'static str, order: &'static str) -> Watched {
-    Watched {
+const fn timed(table: &'static str, order: &'static str) -> WatchedTable {
+    WatchedTable {
         table,
         key: "entity_id",
         timed: true,
@@ -90,8 +90,8 @@ const fn timed(table: &'static str, order: &'static str) -> Watched {
     }
 }
 
-const fn keyed(table: &'static str, key: &'static str, order: OrderOf) -> Watched {
-    Watched {
+const fn keyed(table: &'static str, key: &'static str, order: OrderOf) -> WatchedTable {
+    WatchedTable {
         table,
         key,
         timed: false,
@@ -100,8 +100,8 @@ const fn keyed(table: &'static str, key: &'static str, order: OrderOf) -> Watche
 }
 
 /// What polling watches in this schema.
-pub(crate) fn for_poll(schema: &Schema) -> Vec<Watched> {
-    let timed = TIMED.map(|watched| Watched {
+pub(crate) fn for_poll(schema: &Schema) -> Vec<WatchedTable> {
+    let timed = TIMED.map(|watched| WatchedTable {
         timed: schema.is_indexed(watched.table, "updated_at"),
         ..watched
     });
@@ -114,7 +114,7 @@ pub(crate) fn for_poll(schema: &Schema) -> Vec<Watched> {
 }
 
 /// What is watched beside the instance's own changelog.
-pub(crate) fn beside_changelog(schema: &Schema) -> Vec<Watched> {
+pub(crate) fn beside_changelog(schema: &Schema) -> Vec<WatchedTable> {
     UNCOVERED
         .into_iter()
         .filter(|watched| is_present(watched, schema))
@@ -136,7 +136,7 @@ pub(crate) fn poll_notes(schema: &Schema) -> Vec<String> {
         .collect()
 }
 
-fn is_present(watched: &Watched, schema: &Schema) -> bool {
+fn is_present(watched: &WatchedTable, schema: &Schema) -> bool {
     let parent = match watched.order {
         OrderOf::Column(_) => true,
         OrderOf::Via(_, parent) => schema.has_table(parent),
@@ -144,7 +144,7 @@ fn is_present(watched: &Watched, schema: &Schema) -> bool {
     parent && schema.has(watched.table, watched.key)
 }
 
-impl Watched {
+impl WatchedTable {
     /// Rows behind `after`, up to `until` (inclusive), in order. The two ranges of the condition are both ranges of the
     /// index, which holds the primary key after `updated_at`.
     pub(crate) fn select(&self, prefix: &str, after: Mark, until: Option<Mark>, limit: usize) -> String {
@@ -185,11 +185,11 @@ impl Watched {
         )
     }
 
-    /// A row of [`Watched::select`].
-    pub(crate) fn sighting(&self, row: &impl Row) -> Option<Sighting> {
+    /// A row of [`WatchedTable::select`].
+    pub(crate) fn sighting(&self, row: &impl SourceRow) -> Option<SeenRow> {
         let id = cells::integer(row.cell(0))?;
         let at = match row.cell(2) {
-            cells::Cell::Text(text) if self.timed => Some(cells::moment(text)?.0.div_euclid(1000)),
+            cells::CellRef::Text(text) if self.timed => Some(cells::moment(text)?.0.div_euclid(1000)),
             _ => None,
         };
         let (table, op) = if self.table == LOG {
@@ -209,7 +209,7 @@ impl Watched {
                 },
             )
         };
-        Some(Sighting {
+        Some(SeenRow {
             mark: Mark { at, id },
             order: cells::integer(row.cell(1)),
             table,
@@ -240,9 +240,8 @@ impl Watched {
 
 /// The name as it is known here; a log row of a table that we do not know is about an order all the same.
 fn source_table(name: &str) -> &'static str {
-    Part::ALL
-        .iter()
-        .map(|part| part.spec().table)
+    SourceTable::specs()
+        .map(|spec| spec.table)
         .find(|table| *table == name)
         .unwrap_or("sales_order")
 }

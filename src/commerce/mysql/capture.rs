@@ -12,14 +12,14 @@
 //! found that way; a full reindex finds them.
 
 use crate::commerce::changes::watched;
-use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, Watched};
-use crate::commerce::changes::window::Span;
+use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, WatchedTable};
+use crate::commerce::changes::window::WindowCursor;
 use crate::commerce::mysql::MysqlSource;
-use crate::commerce::mysql::connect::Session;
+use crate::commerce::mysql::connect::MysqlSession;
 use crate::commerce::mysql::inspect::Inspected;
-use crate::commerce::mysql::round::Round;
-use crate::commerce::settings::Capture;
+use crate::commerce::mysql::round::CaptureRound;
 use crate::commerce::source::{Captured, Cursors, SourceError};
+use crate::config::CaptureMode;
 
 /// How many rows of our log one statement deletes.
 const DELETED_AT_ONCE: u64 = 5_000;
@@ -30,7 +30,7 @@ impl MysqlSource {
         let mut watch = self.watch.lock().await;
         let mut session = self.connector.session().await?;
         let inspected = self.inspected(&mut session).await?;
-        let round = Round::begin(&self.connector, session, &mut watch, Cursors::default(), 1).await?;
+        let round = CaptureRound::begin(&self.connector, session, &mut watch, Cursors::default(), 1).await?;
         round.starting_cursors(&self.watched(&inspected)?).await
     }
 
@@ -42,16 +42,17 @@ impl MysqlSource {
         let watched = self.watched(&inspected)?;
         // Each table has its share, so that a backlog in one does not keep the others waiting.
         let share = (limit / (watched.len() + 1)).max(1);
-        let mut round = Round::begin(&self.connector, session, &mut watch, cursors.clone(), share).await?;
+        let mut round =
+            CaptureRound::begin(&self.connector, session, &mut watch, cursors.clone(), share).await?;
         for watched in &watched {
             round.scan(watched).await?;
         }
-        if self.settings.capture != Capture::Poll {
+        if self.settings.capture != CaptureMode::Poll {
             round.catch_up().await?;
         }
-        if self.settings.capture != Capture::Triggers {
+        if self.settings.capture != CaptureMode::Triggers {
             round
-                .scan_returns(&inspected, self.settings.returns_interval)
+                .scan_returns(&inspected, self.settings.returns_interval.get())
                 .await?;
         }
         Ok(round.finish())
@@ -59,8 +60,11 @@ impl MysqlSource {
 
     /// Deletes what is settled from our log. The last row stays, so that the numbers never start again.
     pub(super) async fn clear_log(&self, cursors: &Cursors) -> Result<(), SourceError> {
-        let span = cursors.0.get(LOG).and_then(|text| Span::parse(text, false));
-        let (Capture::Triggers, Some(Span { tail, .. })) = (self.settings.capture, span) else {
+        let span = cursors
+            .0
+            .get(LOG)
+            .and_then(|text| WindowCursor::parse(text, false));
+        let (CaptureMode::Triggers, Some(WindowCursor { tail, .. })) = (self.settings.capture, span) else {
             return Ok(());
         };
         let mut watch = self.watch.lock().await;
@@ -87,18 +91,18 @@ impl MysqlSource {
     /// What this way of capture cannot see here; an error if it cannot work at all.
     pub(super) async fn capture_notes(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         inspected: &Inspected,
     ) -> Result<Vec<String>, SourceError> {
         self.watched(inspected)?;
         match self.settings.capture {
-            Capture::Poll => Ok(watched::poll_notes(&inspected.schema)),
-            Capture::Changelog => Ok(Vec::new()),
-            Capture::Triggers => self.trigger_notes(session, inspected).await,
+            CaptureMode::Poll => Ok(watched::poll_notes(&inspected.schema)),
+            CaptureMode::Changelog => Ok(Vec::new()),
+            CaptureMode::Triggers => self.trigger_notes(session, inspected).await,
         }
     }
 
-    fn watched(&self, inspected: &Inspected) -> Result<Vec<Watched>, SourceError> {
+    fn watched(&self, inspected: &Inspected) -> Result<Vec<WatchedTable>, SourceError> {
         let schema = &inspected.schema;
         let missing = |table: &str, remedy: &str| SourceError::Misconfigured {
             message: format!(
@@ -108,18 +112,18 @@ impl MysqlSource {
             remedy: remedy.to_owned(),
         };
         match self.settings.capture {
-            Capture::Poll => Ok(watched::for_poll(schema)),
-            Capture::Changelog if !schema.has_table(CHANGELOG) => Err(missing(
+            CaptureMode::Poll => Ok(watched::for_poll(schema)),
+            CaptureMode::Changelog if !schema.has_table(CHANGELOG) => Err(missing(
                 CHANGELOG,
                 "switch the index to Update by Schedule in Commerce (bin/magento indexer:set-mode schedule \
                  sales_order_data_exporter_v2), or set source.mysql.capture = \"poll\"",
             )),
-            Capture::Triggers if !schema.has_table(LOG) => Err(missing(
+            CaptureMode::Triggers if !schema.has_table(LOG) => Err(missing(
                 LOG,
                 "run: orderfeed source triggers install, and grant SELECT, DELETE on it (docs/SOURCE.md)",
             )),
-            Capture::Changelog => Ok([vec![OWN_CHANGELOG], watched::beside_changelog(schema)].concat()),
-            Capture::Triggers => Ok(vec![OWN_LOG]),
+            CaptureMode::Changelog => Ok([vec![OWN_CHANGELOG], watched::beside_changelog(schema)].concat()),
+            CaptureMode::Triggers => Ok(vec![OWN_LOG]),
         }
     }
 }

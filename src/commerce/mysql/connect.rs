@@ -11,15 +11,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{
-    Conn, DriverError, Error, Opts, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts, SslOpts,
-};
+use mysql_async::{Conn, DriverError, Error, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts, SslOpts};
 use secrecy::ExposeSecret;
 
-use crate::commerce::mysql::error::Place;
-use crate::commerce::read::cells::{Cell, Row};
-use crate::commerce::settings::{MysqlSettings, TlsMode};
+use crate::commerce::mysql::error::DatabaseInfo;
+use crate::commerce::read::cells::{CellRef, SourceRow};
 use crate::commerce::source::SourceError;
+use crate::config::{MysqlConfig, TlsMode};
 
 /// What every session is told, in one statement. UTC, because TIMESTAMP columns follow the session's zone. No ANSI
 /// quotes and other modes that would change what our SQL means. MariaDB turns long lists of ids into a temporary table,
@@ -30,77 +28,59 @@ const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES
 /// Reads only, all from one snapshot a transaction. A trigger installation asks for more explicitly.
 const READ_ONLY: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
+/// The longest time for one statement, reading its rows included.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// Makes sessions. Its `Debug` says only where to: the driver's options hold the password in the clear.
-pub(crate) struct Connector {
-    settings: MysqlSettings,
-    opts: Opts,
-    place: Place,
+pub(crate) struct MysqlConnector {
+    settings: MysqlConfig,
+    database: DatabaseInfo,
     pool: Mutex<Option<Pool>>,
     without_tls: AtomicBool,
 }
 
-impl Connector {
+impl MysqlConnector {
     /// Checks the settings; connects to nothing yet.
-    pub(crate) fn new(settings: MysqlSettings) -> Result<Self, SourceError> {
-        let opts = Opts::from_url(&settings.url).map_err(|cause| wrong_url(&cause))?;
-        let (Some(database), Some(user)) = (opts.db_name(), opts.user()) else {
-            return Err(SourceError::Misconfigured {
-                message: "source.mysql.url names no database or no user".into(),
-                remedy: "write it as mysql://user@host:3306/database".into(),
-            });
-        };
-        if !settings
-            .table_prefix
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
-            return Err(SourceError::Misconfigured {
-                message: format!(
-                    "source.mysql.table_prefix = {:?} is not a prefix of table names",
-                    settings.table_prefix
-                ),
-                remedy: "use letters, digits and underscores, as in the instance's app/etc/env.php".into(),
-            });
-        }
-        if let Some(file) = &settings.ca_file {
+    pub(crate) fn new(settings: MysqlConfig) -> Result<Self, SourceError> {
+        if let Some(file) = &settings.tls.ca_file {
             std::fs::File::open(file).map_err(|cause| SourceError::Misconfigured {
                 message: format!(
-                    "source.mysql.ca_file = {:?} cannot be read: {cause}",
+                    "source.mysql.tls.ca_file = {:?} cannot be read: {cause}",
                     file.display().to_string()
                 ),
                 remedy: "name the PEM file with the authority's certificate, readable by this account".into(),
             })?;
         }
-        let address = match opts.socket() {
-            Some(socket) => socket.to_owned(),
-            None => format!("{}:{}", opts.ip_or_hostname(), opts.tcp_port()),
+        let url = &settings.url;
+        let address = match &url.socket {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", url.host, url.port),
         };
-        let place = Place {
-            user: user.to_owned(),
+        let database = DatabaseInfo {
+            user: url.user.clone(),
             address,
-            database: database.to_owned(),
-            prefix: settings.table_prefix.clone(),
+            database: url.database.clone(),
+            prefix: settings.table_prefix.to_string(),
         };
-        let without_tls = AtomicBool::new(settings.tls == TlsMode::Disabled);
+        let without_tls = AtomicBool::new(settings.tls.mode == TlsMode::Disabled);
         Ok(Self {
             settings,
-            opts,
-            place,
+            database,
             pool: Mutex::new(None),
             without_tls,
         })
     }
 
     /// Names for messages.
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
+    pub(crate) fn database(&self) -> &DatabaseInfo {
+        &self.database
     }
 
     /// A session that only reads.
-    pub(crate) async fn session(&self) -> Result<Session<'_>, SourceError> {
+    pub(crate) async fn session(&self) -> Result<MysqlSession<'_>, SourceError> {
         let conn = match self.connect().await {
             Err(Error::Driver(DriverError::NoClientSslFlagFromServer))
-                if self.settings.tls == TlsMode::Preferred =>
+                if self.settings.tls.mode == TlsMode::Preferred =>
             {
                 self.without_tls.store(true, Ordering::Relaxed);
                 self.renew();
@@ -108,8 +88,8 @@ impl Connector {
             }
             other => other,
         };
-        let conn = conn.map_err(|cause| self.place.explain(&cause))?;
-        Ok(Session {
+        let conn = conn.map_err(|cause| self.database.explain(&cause))?;
+        Ok(MysqlSession {
             connector: self,
             conn,
         })
@@ -117,11 +97,11 @@ impl Connector {
 
     async fn connect(&self) -> Result<Conn, Error> {
         let pool = self.pool();
-        match tokio::time::timeout(self.settings.connect_timeout, pool.get_conn()).await {
+        let limit = self.settings.connect_timeout.get();
+        match tokio::time::timeout(limit, pool.get_conn()).await {
             Ok(done) => done,
             Err(_) => {
                 self.renew();
-                let limit = self.settings.connect_timeout;
                 Err(std::io::Error::new(
                     std::io::ErrorKind::TimedOut,
                     format!("no connection within {limit:?}"),
@@ -146,8 +126,14 @@ impl Connector {
         let pool = PoolOpts::new()
             .with_constraints(constraints)
             .with_inactive_connection_ttl(Duration::from_secs(60));
-        let builder = OptsBuilder::from_opts(self.opts.clone())
-            // Asking for a host must not end at a socket, where the server may know the account under another name.
+        let url = &self.settings.url;
+        let builder = OptsBuilder::default()
+            .ip_or_hostname(&url.host)
+            .tcp_port(url.port)
+            .socket(url.socket.as_ref().map(|path| path.display().to_string()))
+            .user(Some(&url.user))
+            .db_name(Some(&url.database))
+            // The driver would prefer a socket on the same host, where the server may hold another account of that name.
             .prefer_socket(false)
             .pool_opts(pool)
             .tcp_keepalive(Some(Duration::from_secs(30)))
@@ -160,17 +146,17 @@ impl Connector {
     }
 
     fn tls(&self) -> Option<SslOpts> {
-        if self.without_tls.load(Ordering::Relaxed) || self.opts.socket().is_some() {
+        if self.without_tls.load(Ordering::Relaxed) || self.settings.url.socket.is_some() {
             return None;
         }
         // Whoever came first chose the same provider, or one that serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let opts = SslOpts::default();
-        Some(match &self.settings.ca_file {
+        Some(match &self.settings.tls.ca_file {
             Some(file) => opts
                 .with_root_certs(vec![file.clone().into()])
                 .with_disable_built_in_roots(true),
-            None if self.settings.tls == TlsMode::Preferred => opts
+            None if self.settings.tls.mode == TlsMode::Preferred => opts
                 .with_danger_accept_invalid_certs(true)
                 .with_danger_skip_domain_validation(true),
             None => opts,
@@ -178,30 +164,29 @@ impl Connector {
     }
 }
 
-impl fmt::Debug for Connector {
+impl fmt::Debug for MysqlConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
-            .field("place", &self.place)
+            .field("database", &self.database)
             .finish_non_exhaustive()
     }
 }
 
 /// A connection in use, with time limits and our errors.
-pub(crate) struct Session<'a> {
-    connector: &'a Connector,
+pub(crate) struct MysqlSession<'a> {
+    connector: &'a MysqlConnector,
     conn: Conn,
 }
 
-impl Session<'_> {
+impl MysqlSession<'_> {
     /// Gives every row of a statement to `take`.
     pub(crate) async fn rows(
         &mut self,
         sql: &str,
         mut take: impl FnMut(MysqlRow) + Send,
     ) -> Result<(), SourceError> {
-        let limit = self.connector.settings.read_timeout;
         let conn = &mut self.conn;
-        let done = limited(limit, async {
+        let done = limited(async {
             conn.query_iter(sql)
                 .await?
                 .for_each_and_drop(|row| take(MysqlRow(row)))
@@ -218,9 +203,8 @@ impl Session<'_> {
         params: Params,
         mut take: impl FnMut(MysqlRow) + Send,
     ) -> Result<(), SourceError> {
-        let limit = self.connector.settings.read_timeout;
         let conn = &mut self.conn;
-        let done = limited(limit, async {
+        let done = limited(async {
             conn.exec_iter(sql, params)
                 .await?
                 .for_each_and_drop(|row| take(MysqlRow(row)))
@@ -232,65 +216,63 @@ impl Session<'_> {
 
     /// Executes a statement whose rows, if any, do not matter; returns how many rows it changed.
     pub(crate) async fn execute(&mut self, sql: &str) -> Result<u64, SourceError> {
-        let limit = self.connector.settings.read_timeout;
         let conn = &mut self.conn;
-        let done = limited(limit, async { conn.query_drop(sql).await }).await;
+        let done = limited(async { conn.query_drop(sql).await }).await;
         self.judge(done)?;
         Ok(self.conn.affected_rows())
     }
 
     /// Whether the server takes a statement: `None`, or the number of its error.
     pub(crate) async fn refusal(&mut self, sql: &str) -> Result<Option<u16>, SourceError> {
-        let limit = self.connector.settings.read_timeout;
         let conn = &mut self.conn;
-        match limited(limit, async { conn.query_drop(sql).await }).await {
-            Err(Failed::Database(Error::Server(refusal))) => Ok(Some(refusal.code)),
+        match limited(async { conn.query_drop(sql).await }).await {
+            Err(QueryFailure::Database(Error::Server(refusal))) => Ok(Some(refusal.code)),
             done => self.judge(done).map(|()| None),
         }
     }
 
-    fn judge(&self, done: Result<(), Failed>) -> Result<(), SourceError> {
+    fn judge(&self, done: Result<(), QueryFailure>) -> Result<(), SourceError> {
         match done {
             Ok(()) => Ok(()),
-            Err(Failed::Database(cause)) => Err(self.connector.place.explain(&cause)),
-            Err(Failed::OutOfTime(limit)) => {
+            Err(QueryFailure::Database(cause)) => Err(self.connector.database.explain(&cause)),
+            Err(QueryFailure::OutOfTime) => {
                 self.connector.renew();
                 Err(self
                     .connector
-                    .place
-                    .unavailable(&format!("no answer within {limit:?}")))
+                    .database
+                    .unavailable(&format!("no answer within {STATEMENT_TIMEOUT:?}")))
             }
         }
     }
 }
 
-enum Failed {
+enum QueryFailure {
     Database(Error),
-    OutOfTime(Duration),
+    OutOfTime,
 }
 
-async fn limited(limit: Duration, work: impl Future<Output = Result<(), Error>>) -> Result<(), Failed> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(done) => done.map_err(Failed::Database),
-        Err(_) => Err(Failed::OutOfTime(limit)),
+async fn limited(work: impl Future<Output = Result<(), Error>>) -> Result<(), QueryFailure> {
+    match tokio::time::timeout(STATEMENT_TIMEOUT, work).await {
+        Ok(done) => done.map_err(QueryFailure::Database),
+        Err(_) => Err(QueryFailure::OutOfTime),
     }
 }
 
 /// A row as the driver gives it.
 pub(crate) struct MysqlRow(mysql_async::Row);
 
-impl Row for MysqlRow {
-    fn cell(&self, index: usize) -> Cell<'_> {
+impl SourceRow for MysqlRow {
+    fn cell(&self, index: usize) -> CellRef<'_> {
         use mysql_async::Value;
         match self.0.as_ref(index) {
-            Some(Value::Bytes(text)) => Cell::Text(text),
-            Some(Value::Int(value)) => Cell::Int(*value),
+            Some(Value::Bytes(text)) => CellRef::Text(text),
+            Some(Value::Int(value)) => CellRef::Int(*value),
             // Ids are at most `bigint unsigned`; the upper half is beyond any table.
-            Some(Value::UInt(value)) => i64::try_from(*value).map_or(Cell::Null, Cell::Int),
-            Some(Value::Float(value)) => Cell::Real(f64::from(*value)),
-            Some(Value::Double(value)) => Cell::Real(*value),
+            Some(Value::UInt(value)) => i64::try_from(*value).map_or(CellRef::Null, CellRef::Int),
+            Some(Value::Float(value)) => CellRef::Real(f64::from(*value)),
+            Some(Value::Double(value)) => CellRef::Real(*value),
             // The text protocol sends moments as text; nothing here reads one by the binary protocol.
-            Some(Value::Date(..) | Value::Time(..) | Value::NULL) | None => Cell::Null,
+            Some(Value::Date(..) | Value::Time(..) | Value::NULL) | None => CellRef::Null,
         }
     }
 
@@ -304,64 +286,5 @@ impl Row for MysqlRow {
             mysql_async::Value::UInt(value) => Some(value.to_string()),
             _ => None,
         }
-    }
-}
-
-fn wrong_url(cause: &mysql_async::UrlError) -> SourceError {
-    use mysql_async::UrlError;
-    // The URL may hold a password, so the message never repeats it.
-    let what = match cause {
-        UrlError::UnsupportedScheme { .. } => "does not start with mysql://".to_owned(),
-        UrlError::UnknownParameter { param } | UrlError::InvalidParamValue { param, .. } => {
-            format!("has a parameter that is not understood: {param}")
-        }
-        _ => "cannot be understood".to_owned(),
-    };
-    SourceError::Misconfigured {
-        message: format!("source.mysql.url {what}"),
-        remedy: "write it as mysql://user@host:3306/database".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wrong_url_is_refused_without_being_repeated() {
-        for url in [
-            "mysql://feed:s3cret@db",
-            "postgres://feed:s3cret@db/shop",
-            "mysql://feed:s3cret@db/shop?x=1",
-            "s3cret",
-        ] {
-            let error = Connector::new(MysqlSettings::new(url)).unwrap_err();
-            assert!(matches!(error, SourceError::Misconfigured { .. }), "{error}");
-            assert!(!error.to_string().contains("s3cret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn nothing_that_is_printed_for_a_debugger_holds_the_password() {
-        let settings = MysqlSettings {
-            password: Some("s3cret".to_owned().into()),
-            ..MysqlSettings::new("mysql://feed:s3cret@db/shop")
-        };
-        let text = format!("{settings:?} {:?}", Connector::new(settings.clone()).unwrap());
-        assert!(!text.contains("s3cret") && text.contains("shop"), "{text}");
-    }
-
-    #[test]
-    fn a_prefix_that_would_be_sql_is_refused() {
-        let settings = MysqlSettings {
-            table_prefix: "x`; --".into(),
-            ..MysqlSettings::new("mysql://f@db/shop")
-        };
-        assert!(
-            Connector::new(settings)
-                .unwrap_err()
-                .to_string()
-                .contains("table_prefix")
-        );
     }
 }

@@ -9,7 +9,7 @@ use crate::commerce::source::SourceError;
 
 /// Who asks what where: what messages need to name.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct DatabaseInfo {
     /// The account's name.
     pub(crate) user: String,
     /// `host:port` or the socket's path.
@@ -20,7 +20,7 @@ pub(crate) struct Place {
     pub(crate) prefix: String,
 }
 
-impl Place {
+impl DatabaseInfo {
     /// A driver's error as ours.
     pub(crate) fn explain(&self, error: &Error) -> SourceError {
         match error {
@@ -32,7 +32,7 @@ impl Place {
                     self.address
                 ),
                 remedy:
-                    "switch TLS on at the server, or set source.mysql.tls = \"preferred\" or \"disabled\""
+                    "switch TLS on at the server, or set source.mysql.tls.mode = \"preferred\" or \"disabled\""
                         .into(),
             },
             Error::Io(IoError::Io(cause)) => match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -53,7 +53,7 @@ impl Place {
     fn distrusted(&self, cause: &str) -> SourceError {
         SourceError::Misconfigured {
             message: format!("the encrypted connection to {} failed: {cause}", self.address),
-            remedy: "check source.mysql.ca_file and that the server's certificate names this host".into(),
+            remedy: "check source.mysql.tls.ca_file and that the server's certificate names this host".into(),
         }
     }
 
@@ -110,8 +110,8 @@ fn last_quoted(message: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn place() -> Place {
-        Place {
+    fn place() -> DatabaseInfo {
+        DatabaseInfo {
             user: "feed".into(),
             address: "db:3306".into(),
             database: "shop".into(),

@@ -3,21 +3,21 @@
 
 use crate::commerce::changes::triggers::TriggerSet;
 use crate::commerce::changes::watched;
-use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, Watched};
-use crate::commerce::changes::window::Span;
+use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, WatchedTable};
+use crate::commerce::changes::window::WindowCursor;
 use crate::commerce::examination::{
-    Examination, Lack, Missing, Position, TriggerState, lacking_columns, tables,
+    Examination, MissingKind, MissingObject, TablePosition, TriggerState, lacking_columns, tables,
 };
 use crate::commerce::grants::grant;
 use crate::commerce::mysql::MysqlSource;
-use crate::commerce::mysql::connect::Session;
+use crate::commerce::mysql::connect::MysqlSession;
 use crate::commerce::mysql::inspect::{self, Inspected};
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::Row;
-use crate::commerce::read::queries::{Dialect, Queries};
+use crate::commerce::read::cells::SourceRow;
+use crate::commerce::read::queries::{Queries, SqlDialect};
 use crate::commerce::read::schema::Schema;
-use crate::commerce::settings::Capture;
 use crate::commerce::source::{Cursors, SourceError};
+use crate::config::CaptureMode;
 use orderfeed_model::clock::UtcMillis;
 
 /// "SELECT command denied to user".
@@ -34,10 +34,10 @@ impl MysqlSource {
         let mut session = self.connector.session().await?;
         let schema = inspect::visible(&mut session, &self.settings).await?;
         let mut found = Examination {
-            lacks: self.lacks(&mut session, &schema).await?,
+            missing: self.lacks(&mut session, &schema).await?,
             ..Examination::default()
         };
-        let complete = found.lacks.iter().all(|lack| !lack.needed);
+        let complete = found.missing.iter().all(|lack| !lack.needed);
         if complete {
             self.identify(&mut session, &schema, &mut found).await?;
         } else {
@@ -60,11 +60,11 @@ impl MysqlSource {
 
     async fn identify(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         schema: &Schema,
         found: &mut Examination,
     ) -> Result<(), SourceError> {
-        let queries = Queries::new(Dialect::Mysql, &self.settings.table_prefix, schema);
+        let queries = Queries::new(SqlDialect::Mysql, self.settings.table_prefix.as_str(), schema);
         let inspected = Inspected {
             schema: schema.clone(),
             queries,
@@ -73,47 +73,55 @@ impl MysqlSource {
         found.product = info.product;
         found.fingerprint = info.fingerprint;
         found.database_time = Some(info.database_time);
-        if self.settings.capture == Capture::Poll {
+        if self.settings.capture == CaptureMode::Poll {
             found.notes = watched::poll_notes(schema);
         }
         Ok(())
     }
 
     /// The clock alone, where the orders cannot be read.
-    async fn ask_time(&self, session: &mut Session<'_>, found: &mut Examination) -> Result<(), SourceError> {
+    async fn ask_time(
+        &self,
+        session: &mut MysqlSession<'_>,
+        found: &mut Examination,
+    ) -> Result<(), SourceError> {
         session
             .rows("SELECT VERSION(), UTC_TIMESTAMP()", |row| {
                 found.product = cells::text(row.cell(0)).unwrap_or_default();
-                if let cells::Cell::Text(now) = row.cell(1) {
+                if let cells::CellRef::Text(now) = row.cell(1) {
                     found.database_time = cells::moment(now);
                 }
             })
             .await
     }
 
-    async fn lacks(&self, session: &mut Session<'_>, schema: &Schema) -> Result<Vec<Lack>, SourceError> {
+    async fn lacks(
+        &self,
+        session: &mut MysqlSession<'_>,
+        schema: &Schema,
+    ) -> Result<Vec<MissingObject>, SourceError> {
         let mut lacks = Vec::new();
         let mut wanted = tables();
         match self.settings.capture {
-            Capture::Poll => {}
-            Capture::Changelog => wanted.push((CHANGELOG, None)),
-            Capture::Triggers => wanted.push((LOG, None)),
+            CaptureMode::Poll => {}
+            CaptureMode::Changelog => wanted.push((CHANGELOG, None)),
+            CaptureMode::Triggers => wanted.push((LOG, None)),
         }
         for (table, effect) in wanted {
             if !schema.has_table(table) {
                 lacks.extend(self.lack(session, table, effect).await?);
             }
         }
-        lacks.extend(lacking_columns(schema, &self.settings.table_prefix));
-        if self.settings.capture == Capture::Triggers && schema.has_table(LOG) {
-            let prefix = &self.settings.table_prefix;
+        lacks.extend(lacking_columns(schema, self.settings.table_prefix.as_str()));
+        if self.settings.capture == CaptureMode::Triggers && schema.has_table(LOG) {
+            let prefix = self.settings.table_prefix.as_str();
             // Explaining a statement needs its rights, and does not do it; nor may it write in a session that only reads.
             session.execute("SET SESSION TRANSACTION READ WRITE").await?;
             let delete = format!("EXPLAIN DELETE FROM `{prefix}{LOG}` WHERE `version_id` < 0");
             if session.refusal(&delete).await? == Some(DENIED) {
-                lacks.push(Lack {
+                lacks.push(MissingObject {
                     grant: Some(self.grant("DELETE", LOG)),
-                    ..self.lack_of(LOG, Missing::Right("DELETE"), None)
+                    ..self.lack_of(LOG, MissingKind::Right("DELETE"), None)
                 });
             }
             session.execute("SET SESSION TRANSACTION READ ONLY").await?;
@@ -124,29 +132,29 @@ impl MysqlSource {
     /// Why a table cannot be seen. MySQL does not tell an account without rights whether a table exists.
     async fn lack(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         table: &'static str,
         effect: Option<&'static str>,
-    ) -> Result<Option<Lack>, SourceError> {
+    ) -> Result<Option<MissingObject>, SourceError> {
         let sql = format!("SELECT 1 FROM `{}{table}` LIMIT 0", self.settings.table_prefix);
         Ok(session.refusal(&sql).await?.map(|code| {
             let what = match code {
-                DENIED => Missing::Right("SELECT"),
-                _ => Missing::Table,
+                DENIED => MissingKind::Right("SELECT"),
+                _ => MissingKind::Table,
             };
             let rights = match table {
                 LOG => "SELECT, DELETE",
                 _ => "SELECT",
             };
-            Lack {
+            MissingObject {
                 grant: (code == DENIED).then(|| self.grant(rights, table)),
                 ..self.lack_of(table, what, effect)
             }
         }))
     }
 
-    fn lack_of(&self, table: &str, what: Missing, effect: Option<&'static str>) -> Lack {
-        Lack {
+    fn lack_of(&self, table: &str, what: MissingKind, effect: Option<&'static str>) -> MissingObject {
+        MissingObject {
             table: format!("{}{table}", self.settings.table_prefix),
             what,
             needed: effect.is_none(),
@@ -156,19 +164,25 @@ impl MysqlSource {
     }
 
     fn grant(&self, rights: &str, table: &str) -> String {
-        let place = self.connector.place();
-        grant(rights, table, &place.user, &place.database, &place.prefix)
+        let database = self.connector.database();
+        grant(
+            rights,
+            table,
+            &database.user,
+            &database.database,
+            &database.prefix,
+        )
     }
 
     async fn trigger_state(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         schema: &Schema,
     ) -> Result<Option<TriggerState>, SourceError> {
         match self.settings.capture {
-            Capture::Poll => Ok(None),
-            Capture::Changelog if !may_see_triggers(session).await? => Ok(None),
-            Capture::Changelog => {
+            CaptureMode::Poll => Ok(None),
+            CaptureMode::Changelog if !may_see_triggers(session).await? => Ok(None),
+            CaptureMode::Changelog => {
                 let mut count = 0;
                 let sql = format!(
                     "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() \
@@ -181,8 +195,8 @@ impl MysqlSource {
                     .await?;
                 Ok(Some(TriggerState::Instance(count.unsigned_abs())))
             }
-            Capture::Triggers => {
-                let set = TriggerSet::new(Dialect::Mysql, &self.settings.table_prefix, schema);
+            CaptureMode::Triggers => {
+                let set = TriggerSet::new(SqlDialect::Mysql, self.settings.table_prefix.as_str(), schema);
                 let report = self.compare(session, &set).await?;
                 let unseen = report.missing.len() == report.expected && !may_see_triggers(session).await?;
                 Ok(Some(match unseen {
@@ -198,13 +212,13 @@ impl MysqlSource {
     /// When the newest order changed, if our log does not know of it.
     async fn unlogged(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         schema: &Schema,
     ) -> Result<Option<UtcMillis>, SourceError> {
         if !schema.has_table(LOG) || !schema.has("sales_order", "updated_at") {
             return Ok(None);
         }
-        let prefix = &self.settings.table_prefix;
+        let prefix = self.settings.table_prefix.as_str();
         let sql = format!(
             "SELECT (SELECT MAX(`updated_at`) FROM `{prefix}sales_order`), \
              (SELECT `observed_at` FROM `{prefix}{LOG}` ORDER BY `version_id` DESC LIMIT 1)"
@@ -221,20 +235,20 @@ impl MysqlSource {
 
     async fn positions(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         schema: &Schema,
         cursors: &Cursors,
         now: UtcMillis,
-    ) -> Result<Vec<Position>, SourceError> {
+    ) -> Result<Vec<TablePosition>, SourceError> {
         let watched = match self.settings.capture {
-            Capture::Poll => watched::for_poll(schema),
-            Capture::Changelog => [vec![OWN_CHANGELOG], watched::beside_changelog(schema)].concat(),
-            Capture::Triggers => vec![OWN_LOG],
+            CaptureMode::Poll => watched::for_poll(schema),
+            CaptureMode::Changelog => [vec![OWN_CHANGELOG], watched::beside_changelog(schema)].concat(),
+            CaptureMode::Triggers => vec![OWN_LOG],
         };
         let mut positions = Vec::new();
         for watched in watched.iter().filter(|watched| schema.has_table(watched.table)) {
             let stored = cursors.0.get(watched.table);
-            if let Some(span) = stored.and_then(|text| Span::parse(text, watched.timed)) {
+            if let Some(span) = stored.and_then(|text| WindowCursor::parse(text, watched.timed)) {
                 positions.extend(self.position(session, watched, span, now).await?);
             }
         }
@@ -243,12 +257,12 @@ impl MysqlSource {
 
     async fn position(
         &self,
-        session: &mut Session<'_>,
-        watched: &Watched,
-        span: Span,
+        session: &mut MysqlSession<'_>,
+        watched: &WatchedTable,
+        span: WindowCursor,
         now: UtcMillis,
-    ) -> Result<Option<Position>, SourceError> {
-        let prefix = &self.settings.table_prefix;
+    ) -> Result<Option<TablePosition>, SourceError> {
+        let prefix = self.settings.table_prefix.as_str();
         let (table, mut newest) = (watched.table, None);
         let Some(at) = span.front.at else {
             session
@@ -256,7 +270,7 @@ impl MysqlSource {
                     newest = cells::integer(row.cell(0))
                 })
                 .await?;
-            return Ok(Some(Position::by_key(
+            return Ok(Some(TablePosition::by_key(
                 table,
                 span.front.id,
                 newest.unwrap_or_default(),
@@ -265,12 +279,12 @@ impl MysqlSource {
         let sql = format!("SELECT MAX(`updated_at`) FROM `{prefix}{table}`");
         session.rows(&sql, |row| newest = seconds(&row, 0)).await?;
         // A table without rows has no newest one, and a position by time starts at the first look.
-        Ok(newest.map(|newest| Position::by_time(table, at, newest, now.0.div_euclid(1000))))
+        Ok(newest.map(|newest| TablePosition::by_time(table, at, newest, now.0.div_euclid(1000))))
     }
 }
 
 /// Whether the account may see triggers: without TRIGGER, it is shown none.
-async fn may_see_triggers(session: &mut Session<'_>) -> Result<bool, SourceError> {
+async fn may_see_triggers(session: &mut MysqlSession<'_>) -> Result<bool, SourceError> {
     let mut may = false;
     session
         .rows("SHOW GRANTS", |row| {
@@ -282,9 +296,9 @@ async fn may_see_triggers(session: &mut Session<'_>) -> Result<bool, SourceError
     Ok(may)
 }
 
-fn seconds(row: &impl Row, column: usize) -> Option<i64> {
+fn seconds(row: &impl SourceRow, column: usize) -> Option<i64> {
     match row.cell(column) {
-        cells::Cell::Text(text) => Some(cells::moment(text)?.0.div_euclid(1000)),
+        cells::CellRef::Text(text) => Some(cells::moment(text)?.0.div_euclid(1000)),
         _ => None,
     }
 }

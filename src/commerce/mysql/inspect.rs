@@ -1,13 +1,13 @@
 //! Looking at a database: which tables and columns it has, which server it is, what time it is there.
 
 use crate::commerce::fingerprint;
-use crate::commerce::mysql::connect::Session;
+use crate::commerce::mysql::connect::MysqlSession;
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::Row;
-use crate::commerce::read::queries::{Dialect, Queries};
+use crate::commerce::read::cells::SourceRow;
+use crate::commerce::read::queries::{Queries, SqlDialect};
 use crate::commerce::read::schema::Schema;
-use crate::commerce::settings::MysqlSettings;
 use crate::commerce::source::{SourceError, SourceInfo};
+use crate::config::MysqlConfig;
 
 /// A database's schema and the statements that fit it.
 #[derive(Debug)]
@@ -20,10 +20,10 @@ pub(crate) struct Inspected {
 
 /// Looks at the schema. A core table that cannot be seen is an error that says whether it is missing or not granted.
 pub(crate) async fn inspect(
-    session: &mut Session<'_>,
-    settings: &MysqlSettings,
+    session: &mut MysqlSession<'_>,
+    settings: &MysqlConfig,
 ) -> Result<Inspected, SourceError> {
-    let prefix = &settings.table_prefix;
+    let prefix = settings.table_prefix.as_str();
     let schema = visible(session, settings).await?;
     for table in schema.missing_core() {
         // Says 1142 or 1146, with the table's name.
@@ -31,16 +31,16 @@ pub(crate) async fn inspect(
             .execute(&format!("SELECT 1 FROM `{prefix}{table}` LIMIT 0"))
             .await?;
     }
-    let queries = Queries::new(Dialect::Mysql, prefix, &schema);
+    let queries = Queries::new(SqlDialect::Mysql, prefix, &schema);
     Ok(Inspected { schema, queries })
 }
 
 /// The tables, columns and indexes that the account can see.
 pub(crate) async fn visible(
-    session: &mut Session<'_>,
-    settings: &MysqlSettings,
+    session: &mut MysqlSession<'_>,
+    settings: &MysqlConfig,
 ) -> Result<Schema, SourceError> {
-    let prefix = &settings.table_prefix;
+    let prefix = settings.table_prefix.as_str();
     let mut schema = Schema::default();
     // `_` is a wildcard to LIKE, so the prefix is compared by its length.
     let of_ours = format!(
@@ -72,7 +72,7 @@ const INTERESTING: &str = "TABLE_NAME LIKE '%sales\\_%' OR TABLE_NAME LIKE '%mag
 
 /// Server, clock, fingerprint and notes.
 pub(crate) async fn identify(
-    session: &mut Session<'_>,
+    session: &mut MysqlSession<'_>,
     inspected: &Inspected,
 ) -> Result<SourceInfo, SourceError> {
     let mut info = SourceInfo {
@@ -82,7 +82,7 @@ pub(crate) async fn identify(
     session
         .rows("SELECT VERSION(), UTC_TIMESTAMP()", |row| {
             info.product = product(&cells::text(row.cell(0)).unwrap_or_default());
-            if let cells::Cell::Text(now) = row.cell(1) {
+            if let cells::CellRef::Text(now) = row.cell(1) {
                 info.database_time = cells::moment(now).unwrap_or_default();
             }
         })
@@ -109,7 +109,7 @@ fn product(version: &str) -> String {
     format!("{name} {number}")
 }
 
-fn with_names(row: &impl Row, prefix: &str, mut add: impl FnMut(&str, &str)) {
+fn with_names(row: &impl SourceRow, prefix: &str, mut add: impl FnMut(&str, &str)) {
     if let (Some(table), Some(column)) = (cells::text(row.cell(0)), cells::text(row.cell(1))) {
         add(table.get(prefix.len()..).unwrap_or_default(), &column);
     }

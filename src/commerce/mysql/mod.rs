@@ -24,16 +24,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mysql_async::Params;
 
-use crate::commerce::mysql::connect::{Connector, Session};
+use crate::commerce::mysql::connect::{MysqlConnector, MysqlSession};
 use crate::commerce::mysql::inspect::Inspected;
-use crate::commerce::mysql::round::Watch;
+use crate::commerce::mysql::round::CaptureMemory;
 use crate::commerce::read::assemble::Assembly;
 use crate::commerce::read::cells;
-use crate::commerce::read::tables::Part;
-use crate::commerce::settings::MysqlSettings;
+use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
+use crate::config::MysqlConfig;
 use orderfeed_model::order::OrderId;
 
 /// A page of more orders is read in two halves: beside live changes the pieces are no larger.
@@ -44,12 +44,12 @@ const SPARE_CONNECTIONS: usize = 2;
 /// A MySQL or MariaDB database as a [`Source`].
 #[derive(Debug)]
 pub struct MysqlSource {
-    settings: MysqlSettings,
-    pub(in crate::commerce::mysql) connector: Connector,
+    settings: MysqlConfig,
+    pub(in crate::commerce::mysql) connector: MysqlConnector,
     /// What the schema looked like at the last look; dropped when a statement hits a missing table or column.
     inspected: Mutex<Option<Arc<Inspected>>>,
     /// What capture remembers between calls. Locked over a whole call: captures do not overlap.
-    watch: tokio::sync::Mutex<Watch>,
+    watch: tokio::sync::Mutex<CaptureMemory>,
 }
 
 impl MysqlSource {
@@ -57,9 +57,9 @@ impl MysqlSource {
     ///
     /// # Errors
     /// `Misconfigured` if the URL or the table prefix cannot be used.
-    pub fn new(settings: MysqlSettings) -> Result<Self, SourceError> {
-        let connector = Connector::new(settings.clone())?;
-        let watch = tokio::sync::Mutex::new(Watch::new(settings.poll_overlap));
+    pub fn new(settings: MysqlConfig) -> Result<Self, SourceError> {
+        let connector = MysqlConnector::new(settings.clone())?;
+        let watch = tokio::sync::Mutex::new(CaptureMemory::new(settings.poll_overlap.get()));
         Ok(Self {
             settings,
             connector,
@@ -82,10 +82,10 @@ impl MysqlSource {
         session
             .rows(&queries.scopes(), |row| assembly.add_scope(row))
             .await?;
-        for part in Part::ALL {
-            if let Some(statement) = queries.part(part, &assembly.owners(part)) {
+        for &table in SourceTable::ALL {
+            if let Some(statement) = queries.rows_of(table, &assembly.owners(table)) {
                 session
-                    .rows(&statement.sql, |row| assembly.add(part, row))
+                    .rows(&statement.sql, |row| assembly.add(table, row))
                     .await?;
             }
         }
@@ -163,7 +163,7 @@ impl MysqlSource {
 
     async fn store_views(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         inspected: &Inspected,
         filter: &OrderFilter,
     ) -> Result<Option<Vec<i64>>, SourceError> {
@@ -181,7 +181,7 @@ impl MysqlSource {
     }
 
     /// What is known of the schema, looked up once.
-    async fn inspected(&self, session: &mut Session<'_>) -> Result<Arc<Inspected>, SourceError> {
+    async fn inspected(&self, session: &mut MysqlSession<'_>) -> Result<Arc<Inspected>, SourceError> {
         let known = self
             .inspected
             .lock()
@@ -193,7 +193,7 @@ impl MysqlSource {
         }
     }
 
-    async fn inspect(&self, session: &mut Session<'_>) -> Result<Arc<Inspected>, SourceError> {
+    async fn inspect(&self, session: &mut MysqlSession<'_>) -> Result<Arc<Inspected>, SourceError> {
         let inspected = Arc::new(inspect::inspect(session, &self.settings).await?);
         *self.inspected.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&inspected));
         Ok(inspected)
@@ -268,6 +268,6 @@ impl Source for MysqlSource {
 }
 
 /// The first column as a whole number.
-fn first(row: &impl cells::Row) -> Option<i64> {
+fn first(row: &impl cells::SourceRow) -> Option<i64> {
     cells::integer(row.cell(0))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::Row;
+use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::schema::Schema;
 use crate::commerce::source::{Change, ChangeOp};
 use orderfeed_model::order::OrderId;
@@ -26,7 +26,7 @@ const ITEM_COLUMNS: [&str; 5] = [
 
 /// What the open returns looked like.
 #[derive(Debug, Default)]
-pub(super) struct Returns {
+pub(super) struct OpenReturns {
     known: HashMap<i64, OpenReturn>,
     complete: bool,
     looked: Option<Instant>,
@@ -41,7 +41,7 @@ pub(super) struct OpenReturn {
     looks: String,
 }
 
-impl Returns {
+impl OpenReturns {
     pub(super) fn is_due(&self, schema: &Schema, interval: Duration) -> bool {
         schema.has(TABLE, "status") && self.looked.is_none_or(|at| at.elapsed() >= interval)
     }
@@ -66,7 +66,7 @@ impl Returns {
         )
     }
 
-    pub(super) fn open_return(row: &impl Row) -> Option<OpenReturn> {
+    pub(super) fn open_return(row: &impl SourceRow) -> Option<OpenReturn> {
         let looks = cells::text(row.cell(2)).unwrap_or_default();
         Some(OpenReturn {
             id: cells::integer(row.cell(0))?,
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn only_returns_that_look_different_are_reported_after_the_first_look() {
-        let mut returns = Returns::default();
+        let mut returns = OpenReturns::default();
         let mut changes = Vec::new();
         assert!(!returns.compare(vec![open(1, "pending"), open(2, "pending")], 9, &mut changes));
         assert!(changes.iter().all(|change| change.op == ChangeOp::Recheck) && changes.len() == 2);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_limit_leaves_the_rest_for_the_next_call() {
-        let mut returns = Returns::default();
+        let mut returns = OpenReturns::default();
         let all = || (1..=5).map(|id| open(id, "pending")).collect::<Vec<_>>();
         let mut changes = Vec::new();
         let mut calls = 1;

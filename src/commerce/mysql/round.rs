@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::commerce::changes::watched::{CHANGELOG, LOG, TIMED, Watched};
-use crate::commerce::changes::window::{Mark, Sighting, Span, WINDOW_ROWS, Window};
-use crate::commerce::mysql::connect::{Connector, Session};
+use crate::commerce::changes::watched::{CHANGELOG, LOG, TIMED, WatchedTable};
+use crate::commerce::changes::window::{Mark, OverlapWindow, SeenRow, WINDOW_ROWS, WindowCursor};
+use crate::commerce::mysql::connect::{MysqlConnector, MysqlSession};
 use crate::commerce::mysql::inspect::Inspected;
-use crate::commerce::mysql::returns::Returns;
+use crate::commerce::mysql::returns::OpenReturns;
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::Row;
+use crate::commerce::read::cells::SourceRow;
 use crate::commerce::source::{Captured, Change, ChangeOp, Cursors, SourceError};
 use orderfeed_model::clock::UtcMillis;
 
@@ -21,18 +21,18 @@ const SEEN: &str = "seen";
 const UNCOMMITTED_KEYS: i64 = 50;
 /// What is remembered between calls.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct CaptureMemory {
     overlap: Duration,
     started: Instant,
     returned: Option<Cursors>,
     answers: u64,
-    windows: BTreeMap<&'static str, Window>,
-    returns: Returns,
+    windows: BTreeMap<&'static str, OverlapWindow>,
+    returns: OpenReturns,
     /// Up to which number our log was cleared.
     pub(super) cleared: i64,
 }
 
-impl Watch {
+impl CaptureMemory {
     pub(super) fn new(overlap: Duration) -> Self {
         Self {
             overlap,
@@ -41,27 +41,27 @@ impl Watch {
             // Another process's numbers must not look like ours.
             answers: fastrand::u64(..1 << 48),
             windows: BTreeMap::new(),
-            returns: Returns::default(),
+            returns: OpenReturns::default(),
             cleared: 0,
         }
     }
 }
 
-impl Watch {
+impl CaptureMemory {
     /// Begins a call with these cursors. If they are not those last returned, the caller did not keep what it was told.
     /// A call that fails or is dropped half-way counts as not returned.
     fn resume(&mut self, cursors: &Cursors) {
         if self.returned.take().as_ref() != Some(cursors) {
             self.windows.clear();
-            self.returns = Returns::default();
+            self.returns = OpenReturns::default();
         }
     }
 }
 
 /// One call's work.
-pub(super) struct Round<'a> {
-    session: Session<'a>,
-    watch: &'a mut Watch,
+pub(super) struct CaptureRound<'a> {
+    session: MysqlSession<'a>,
+    watch: &'a mut CaptureMemory,
     prefix: &'a str,
     now: i64,
     share: usize,
@@ -70,12 +70,12 @@ pub(super) struct Round<'a> {
     more: bool,
 }
 
-impl<'a> Round<'a> {
+impl<'a> CaptureRound<'a> {
     /// Begins a call: asks the database what time it is, and takes up what is remembered.
     pub(super) async fn begin(
-        connector: &'a Connector,
-        mut session: Session<'a>,
-        watch: &'a mut Watch,
+        connector: &'a MysqlConnector,
+        mut session: MysqlSession<'a>,
+        watch: &'a mut CaptureMemory,
         cursors: Cursors,
         share: usize,
     ) -> Result<Self, SourceError> {
@@ -83,17 +83,17 @@ impl<'a> Round<'a> {
         let mut now = None;
         session
             .rows("SELECT UTC_TIMESTAMP()", |row| {
-                if let cells::Cell::Text(text) = row.cell(0) {
+                if let cells::CellRef::Text(text) = row.cell(0) {
                     now = cells::moment(text).map(|moment| moment.0.div_euclid(1000));
                 }
             })
             .await?;
-        let place = connector.place();
-        let now = now.ok_or_else(|| place.unavailable("it does not say what time it is"))?;
+        let database = connector.database();
+        let now = now.ok_or_else(|| database.unavailable("it does not say what time it is"))?;
         Ok(Self {
             session,
             watch,
-            prefix: &place.prefix,
+            prefix: &database.prefix,
             now,
             share,
             cursors,
@@ -103,7 +103,7 @@ impl<'a> Round<'a> {
     }
 
     /// The cursors from which these tables are watched from now on.
-    pub(super) async fn starting_cursors(mut self, watched: &[Watched]) -> Result<Cursors, SourceError> {
+    pub(super) async fn starting_cursors(mut self, watched: &[WatchedTable]) -> Result<Cursors, SourceError> {
         for watched in watched {
             let span = self.beginning(watched).await?;
             self.cursors.0.insert(watched.table.to_owned(), span.to_string());
@@ -126,7 +126,7 @@ impl<'a> Round<'a> {
     }
 
     /// The three looks at one table, after making sure that its position still means something.
-    pub(super) async fn scan(&mut self, watched: &Watched) -> Result<(), SourceError> {
+    pub(super) async fn scan(&mut self, watched: &WatchedTable) -> Result<(), SourceError> {
         if !watched.timed {
             self.look_for_gap(watched).await?;
         }
@@ -134,7 +134,7 @@ impl<'a> Round<'a> {
             let span = self.position(watched).await?;
             self.watch
                 .windows
-                .insert(watched.table, Window::new(self.watch.overlap, span));
+                .insert(watched.table, OverlapWindow::new(self.watch.overlap, span));
         }
         // Taken out while it is in use: a call that fails half-way starts again from the stored position.
         let Some(mut window) = self.watch.windows.remove(watched.table) else {
@@ -157,7 +157,7 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    async fn look(&mut self, watched: &Watched, window: &mut Window) -> Result<(), SourceError> {
+    async fn look(&mut self, watched: &WatchedTable, window: &mut OverlapWindow) -> Result<(), SourceError> {
         let until = watched.timed.then_some(Mark {
             at: Some(self.now),
             id: i64::MAX,
@@ -190,7 +190,11 @@ impl<'a> Round<'a> {
     }
 
     /// The look through the open window; `false` if it was not due or not finished, and the tail must wait.
-    async fn look_back(&mut self, watched: &Watched, window: &mut Window) -> Result<bool, SourceError> {
+    async fn look_back(
+        &mut self,
+        watched: &WatchedTable,
+        window: &mut OverlapWindow,
+    ) -> Result<bool, SourceError> {
         if !window.look_is_due(self.watch.started.elapsed()) {
             return Ok(false);
         }
@@ -204,11 +208,11 @@ impl<'a> Round<'a> {
 
     async fn fetch(
         &mut self,
-        watched: &Watched,
+        watched: &WatchedTable,
         after: Mark,
         until: Option<Mark>,
         limit: usize,
-    ) -> Result<Vec<Sighting>, SourceError> {
+    ) -> Result<Vec<SeenRow>, SourceError> {
         let mut rows = Vec::new();
         let sql = watched.select(self.prefix, after, until, limit);
         self.session
@@ -219,14 +223,14 @@ impl<'a> Round<'a> {
 
     /// The stored position. A table that was not watched before (another way of capture, a new index) starts from when
     /// something was last found.
-    async fn position(&mut self, watched: &Watched) -> Result<Span, SourceError> {
+    async fn position(&mut self, watched: &WatchedTable) -> Result<WindowCursor, SourceError> {
         let Some(text) = self.cursors.0.get(watched.table) else {
             return self.beginning(watched).await;
         };
-        if let Some(span) = Span::parse(text, watched.timed) {
+        if let Some(span) = WindowCursor::parse(text, watched.timed) {
             return Ok(span);
         }
-        if Span::parse(text, !watched.timed).is_some() {
+        if WindowCursor::parse(text, !watched.timed).is_some() {
             return self.beginning(watched).await;
         }
         Err(SourceError::BadCursor {
@@ -235,16 +239,16 @@ impl<'a> Round<'a> {
         })
     }
 
-    async fn beginning(&mut self, watched: &Watched) -> Result<Span, SourceError> {
+    async fn beginning(&mut self, watched: &WatchedTable) -> Result<WindowCursor, SourceError> {
         if watched.timed {
             let start = self.before_seen();
-            return Ok(Span {
+            return Ok(WindowCursor {
                 front: start,
                 tail: start,
             });
         }
         if watched.table == LOG {
-            return Ok(Span {
+            return Ok(WindowCursor {
                 front: Mark::of_key(0),
                 tail: Mark::of_key(0),
             });
@@ -254,7 +258,7 @@ impl<'a> Round<'a> {
         }
         let (newest, _) = self.ends(watched).await?;
         let newest = newest.unwrap_or_default();
-        Ok(Span {
+        Ok(WindowCursor {
             front: Mark::of_key(newest),
             tail: Mark::of_key((newest - UNCOMMITTED_KEYS).max(0)),
         })
@@ -262,7 +266,7 @@ impl<'a> Round<'a> {
 
     /// Notices that rows are gone which were to be read next, or that a table's keys start again below our position: a
     /// log that was cleaned, emptied or recreated, or a whole database that was restored from an older copy.
-    async fn look_for_gap(&mut self, watched: &Watched) -> Result<(), SourceError> {
+    async fn look_for_gap(&mut self, watched: &WatchedTable) -> Result<(), SourceError> {
         let front = self.position(watched).await?.front.id;
         let (newest, oldest) = self.ends(watched).await?;
         let newest = newest.unwrap_or_default();
@@ -299,12 +303,12 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    fn go_on_from(&mut self, watched: &Watched, key: i64) {
+    fn go_on_from(&mut self, watched: &WatchedTable, key: i64) {
         let position = Mark::of_key(key);
         self.watch.windows.remove(watched.table);
         self.cursors.0.insert(
             watched.table.to_owned(),
-            Span {
+            WindowCursor {
                 front: position,
                 tail: position,
             }
@@ -312,7 +316,7 @@ impl<'a> Round<'a> {
         );
     }
 
-    async fn ends(&mut self, watched: &Watched) -> Result<(Option<i64>, Option<i64>), SourceError> {
+    async fn ends(&mut self, watched: &WatchedTable) -> Result<(Option<i64>, Option<i64>), SourceError> {
         let mut ends = (None, None);
         let sql = watched.select_ends(self.prefix);
         self.session
@@ -326,7 +330,7 @@ impl<'a> Round<'a> {
     fn start_catch_up(&mut self) {
         let start = self.before_seen();
         for watched in &TIMED {
-            let span = Span {
+            let span = WindowCursor {
                 front: start,
                 tail: start,
             };
@@ -343,7 +347,7 @@ impl<'a> Round<'a> {
             let Some(text) = self.cursors.0.remove(watched.table) else {
                 continue;
             };
-            let Some(mut span) = Span::parse(&text, true) else {
+            let Some(mut span) = WindowCursor::parse(&text, true) else {
                 continue;
             };
             let until = Mark {
@@ -351,7 +355,7 @@ impl<'a> Round<'a> {
                 id: i64::MAX,
             };
             let rows = self.fetch(watched, span.front, Some(until), self.share).await?;
-            let recheck = |row: &Sighting| {
+            let recheck = |row: &SeenRow| {
                 row.order.map(|order| Change {
                     order,
                     table: row.table,
@@ -361,7 +365,7 @@ impl<'a> Round<'a> {
             self.changes.extend(rows.iter().filter_map(recheck));
             if let Some(last) = rows.last().filter(|_| rows.len() == self.share) {
                 self.more = true;
-                span = Span {
+                span = WindowCursor {
                     front: last.mark,
                     tail: last.mark,
                 };
@@ -381,9 +385,9 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         let mut rows = Vec::new();
-        let sql = Returns::select(self.prefix, &inspected.schema);
+        let sql = OpenReturns::select(self.prefix, &inspected.schema);
         self.session
-            .rows(&sql, |row| rows.extend(Returns::open_return(&row)))
+            .rows(&sql, |row| rows.extend(OpenReturns::open_return(&row)))
             .await?;
         self.more |= returns.compare(rows, self.share, &mut self.changes);
         Ok(())

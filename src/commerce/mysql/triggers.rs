@@ -4,14 +4,14 @@
 //! wait is short: on a busy shop, an installation fails with a sentence rather than stopping the checkout, and can be
 //! repeated, since it goes on with what is missing.
 
-use crate::commerce::changes::triggers::{Found, TriggerReport, TriggerSet};
+use crate::commerce::changes::triggers::{ExistingTrigger, TriggerReport, TriggerSet};
 use crate::commerce::changes::watched::LOG;
 use crate::commerce::mysql::MysqlSource;
-use crate::commerce::mysql::connect::Session;
+use crate::commerce::mysql::connect::MysqlSession;
 use crate::commerce::mysql::inspect::{self, Inspected};
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::Row;
-use crate::commerce::read::queries::Dialect;
+use crate::commerce::read::cells::SourceRow;
+use crate::commerce::read::queries::SqlDialect;
 use crate::commerce::source::SourceError;
 
 /// Seconds to wait for a table.
@@ -79,10 +79,14 @@ impl MysqlSource {
     /// What `describe` says about them. Without the right to see triggers there is nothing to compare.
     pub(super) async fn trigger_notes(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         inspected: &Inspected,
     ) -> Result<Vec<String>, SourceError> {
-        let set = TriggerSet::new(Dialect::Mysql, &self.settings.table_prefix, &inspected.schema);
+        let set = TriggerSet::new(
+            SqlDialect::Mysql,
+            self.settings.table_prefix.as_str(),
+            &inspected.schema,
+        );
         let found = self.found(session).await?;
         if found.is_empty() {
             return Ok(vec![
@@ -103,7 +107,7 @@ impl MysqlSource {
             .collect())
     }
 
-    async fn trigger_session(&self) -> Result<(Session<'_>, TriggerSet), SourceError> {
+    async fn trigger_session(&self) -> Result<(MysqlSession<'_>, TriggerSet), SourceError> {
         let mut session = self.connector.session().await?;
         // Fresh: the log table comes and goes here, and columns may have changed.
         let inspected = inspect::inspect(&mut session, &self.settings).await?;
@@ -115,13 +119,17 @@ impl MysqlSource {
             .execute(&format!("SET SESSION lock_wait_timeout = {LOCK_WAIT}"))
             .await?;
         session.execute("SET SESSION TRANSACTION READ WRITE").await?;
-        let set = TriggerSet::new(Dialect::Mysql, &self.settings.table_prefix, &inspected.schema);
+        let set = TriggerSet::new(
+            SqlDialect::Mysql,
+            self.settings.table_prefix.as_str(),
+            &inspected.schema,
+        );
         Ok((session, set))
     }
 
     pub(super) async fn compare(
         &self,
-        session: &mut Session<'_>,
+        session: &mut MysqlSession<'_>,
         set: &TriggerSet,
     ) -> Result<TriggerReport, SourceError> {
         let found = self.found(session).await?;
@@ -134,14 +142,14 @@ impl MysqlSource {
         Ok(set.compare(&found, log_exists))
     }
 
-    async fn found(&self, session: &mut Session<'_>) -> Result<Vec<Found>, SourceError> {
+    async fn found(&self, session: &mut MysqlSession<'_>) -> Result<Vec<ExistingTrigger>, SourceError> {
         let mut found = Vec::new();
         let sql = "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_STATEMENT FROM information_schema.TRIGGERS \
                    WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME LIKE 'trg\\_orderfeed\\_%'";
         session
             .rows(sql, |row| {
                 let text = |index| cells::text(row.cell(index)).unwrap_or_default();
-                found.push(Found {
+                found.push(ExistingTrigger {
                     name: text(0),
                     table: text(1),
                     body: text(2),

@@ -7,4 +7,5 @@ pub(crate) mod queries;
 #[doc(hidden)]
 pub mod rows;
 pub(crate) mod schema;
+pub(crate) mod spec;
 pub(crate) mod tables;

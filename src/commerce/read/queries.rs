@@ -10,13 +10,13 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::commerce::read::schema::Schema;
-use crate::commerce::read::tables::Part;
+use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::OrderFilter;
 use orderfeed_model::order::OrderId;
 
 /// Which database the SQL is for, where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub enum SqlDialect {
     /// MySQL 8 and MariaDB.
     Mysql,
     /// SQLite.
@@ -26,10 +26,10 @@ pub enum Dialect {
 /// All statements for one database: its dialect, its prefix, and what its schema has.
 #[derive(Clone, Debug)]
 pub(crate) struct Queries {
-    dialect: Dialect,
+    dialect: SqlDialect,
     prefix: String,
-    parts: Vec<Option<Template>>,
-    labels: Option<Template>,
+    tables: Vec<Option<StatementTemplate>>,
+    labels: Option<StatementTemplate>,
 }
 
 /// So many ids in a row are a range.
@@ -37,7 +37,7 @@ const RUN: usize = 3;
 
 /// A statement with a gap for the condition on ids.
 #[derive(Clone, Debug)]
-struct Template {
+struct StatementTemplate {
     head: String,
     column: String,
     tail: String,
@@ -49,14 +49,14 @@ struct Template {
 
 /// A statement for some ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Statement<'a> {
+pub(crate) struct ReadStatement<'a> {
     /// Its text.
     pub(crate) sql: Cow<'a, str>,
     /// Its only parameter, if it has one.
     pub(crate) parameter: Option<String>,
 }
 
-impl Template {
+impl StatementTemplate {
     /// `head` ends where the condition on `column` goes.
     fn new(head: String, column: String, tail: String) -> Self {
         let listed = format!("{head}{column} IN (SELECT value FROM json_each(?1)){tail}");
@@ -70,18 +70,18 @@ impl Template {
         }
     }
 
-    fn fill(&self, dialect: Dialect, ids: &[i64]) -> Statement<'_> {
+    fn fill(&self, dialect: SqlDialect, ids: &[i64]) -> ReadStatement<'_> {
         match dialect {
-            Dialect::Mysql => {
+            SqlDialect::Mysql => {
                 let mut sql = self.head.clone();
                 push_condition(&mut sql, &self.column, ids);
                 sql.push_str(&self.tail);
-                Statement {
+                ReadStatement {
                     sql: sql.into(),
                     parameter: None,
                 }
             }
-            Dialect::Sqlite => {
+            SqlDialect::Sqlite => {
                 let (sql, ids) = match (runs(ids).count(), ids) {
                     (1, [first, .., last]) => (&self.ranged, &[*first, *last][..]),
                     _ => (&self.listed, ids),
@@ -90,7 +90,7 @@ impl Template {
                 list.push('[');
                 push_ids(&mut list, ids);
                 list.push(']');
-                Statement {
+                ReadStatement {
                     sql: sql.as_str().into(),
                     parameter: Some(list),
                 }
@@ -101,22 +101,22 @@ impl Template {
 
 impl Queries {
     /// Prepares the statements for a schema.
-    pub(crate) fn new(dialect: Dialect, prefix: &str, schema: &Schema) -> Self {
+    pub(crate) fn new(dialect: SqlDialect, prefix: &str, schema: &Schema) -> Self {
         Self {
             dialect,
             prefix: prefix.to_owned(),
-            parts: Part::ALL
+            tables: SourceTable::ALL
                 .iter()
-                .map(|part| template(*part, prefix, schema))
+                .map(|table| template(*table, prefix, schema))
                 .collect(),
             labels: schema.has_return_labels().then(|| labels(prefix)),
         }
     }
 
-    /// Reads a part of the tree for these owners, ordered by owner and key; for [`Part::Orders`] the orders with these
+    /// Reads a table of the tree for these owners, ordered by owner and key; for [`SourceTable::Orders`] the orders with these
     /// ids. `None` where there is nothing to read.
-    pub(crate) fn part(&self, part: Part, owners: &[i64]) -> Option<Statement<'_>> {
-        let template = self.parts.get(part as usize)?.as_ref()?;
+    pub(crate) fn rows_of(&self, table: SourceTable, owners: &[i64]) -> Option<ReadStatement<'_>> {
+        let template = self.tables.get(table as usize)?.as_ref()?;
         (!owners.is_empty()).then(|| template.fill(self.dialect, owners))
     }
 
@@ -131,7 +131,7 @@ impl Queries {
     }
 
     /// The labels of reason, condition and resolution of return items: item id, attribute code, label.
-    pub(crate) fn return_labels(&self, items: &[i64]) -> Option<Statement<'_>> {
+    pub(crate) fn return_labels(&self, items: &[i64]) -> Option<ReadStatement<'_>> {
         let template = self.labels.as_ref().filter(|_| !items.is_empty())?;
         Some(template.fill(self.dialect, items))
     }
@@ -173,8 +173,8 @@ impl Queries {
     ) -> String {
         let (by_key, order) = match (self.dialect, filter.updated_from) {
             (_, Some(_)) => ("", "`entity_id` + 0"),
-            (Dialect::Mysql, None) => (" FORCE INDEX (PRIMARY)", "`entity_id`"),
-            (Dialect::Sqlite, None) => (" NOT INDEXED", "`entity_id`"),
+            (SqlDialect::Mysql, None) => (" FORCE INDEX (PRIMARY)", "`entity_id`"),
+            (SqlDialect::Sqlite, None) => (" NOT INDEXED", "`entity_id`"),
         };
         let mut conditions = conditions(filter, stores);
         conditions.extend(below.map(|id| format!("`entity_id` < {id}")));
@@ -202,8 +202,8 @@ impl Queries {
     }
 }
 
-fn template(part: Part, prefix: &str, schema: &Schema) -> Option<Template> {
-    let spec = part.spec();
+fn template(table: SourceTable, prefix: &str, schema: &Schema) -> Option<StatementTemplate> {
+    let spec = table.spec();
     if !schema.has_table(spec.table) {
         return None;
     }
@@ -218,20 +218,20 @@ fn template(part: Part, prefix: &str, schema: &Schema) -> Option<Template> {
             head.push_str("NULL");
         }
     }
-    let by = if part == Part::Orders {
+    let by = if table == SourceTable::Orders {
         spec.key
     } else {
         spec.owner
     };
     head.push_str(&format!(" FROM `{prefix}{}` WHERE ", spec.table));
-    let tail = match part {
-        Part::Orders => format!(" ORDER BY `{}`", spec.key),
+    let tail = match table {
+        SourceTable::Orders => format!(" ORDER BY `{}`", spec.key),
         _ => format!(" ORDER BY `{by}`, `{}`", spec.key),
     };
-    Some(Template::new(head, format!("`{by}`"), tail))
+    Some(StatementTemplate::new(head, format!("`{by}`"), tail))
 }
 
-fn labels(prefix: &str) -> Template {
+fn labels(prefix: &str) -> StatementTemplate {
     let head = format!(
         "SELECT v.`entity_id`, a.`attribute_code`, o.`value` FROM `{prefix}magento_rma_item_entity_int` v \
          JOIN `{prefix}eav_attribute` a ON a.`attribute_id` = v.`attribute_id` \
@@ -239,7 +239,7 @@ fn labels(prefix: &str) -> Template {
          WHERE a.`attribute_code` IN ('reason', 'condition', 'resolution') AND "
     );
     let tail = " ORDER BY v.`entity_id`, o.`value_id`".to_owned();
-    Template::new(head, "v.`entity_id`".to_owned(), tail)
+    StatementTemplate::new(head, "v.`entity_id`".to_owned(), tail)
 }
 
 fn conditions(filter: &OrderFilter, stores: Option<&[i64]>) -> Vec<String> {
@@ -326,14 +326,14 @@ mod tests {
         for column in ["transaction_id", "order_id", "txn_id"] {
             schema.add_column("sales_payment_transaction", column);
         }
-        let queries = Queries::new(Dialect::Mysql, "m2_", &schema);
+        let queries = Queries::new(SqlDialect::Mysql, "m2_", &schema);
         assert_eq!(
-            queries.part(Part::Transactions, &[7, 9]).unwrap().sql,
+            queries.rows_of(SourceTable::Transactions, &[7, 9]).unwrap().sql,
             "SELECT `transaction_id`, `order_id`, `txn_id`, NULL, NULL FROM `m2_sales_payment_transaction` \
              WHERE (`order_id` IN (7,9)) ORDER BY `order_id`, `transaction_id`"
         );
-        assert_eq!(queries.part(Part::Transactions, &[]), None);
-        assert_eq!(queries.part(Part::Returns, &[7]), None);
+        assert_eq!(queries.rows_of(SourceTable::Transactions, &[]), None);
+        assert_eq!(queries.rows_of(SourceTable::Returns, &[7]), None);
     }
 
     #[test]
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_website_without_store_views_has_no_orders() {
-        let queries = Queries::new(Dialect::Sqlite, "", &Schema::default());
+        let queries = Queries::new(SqlDialect::Sqlite, "", &Schema::default());
         let filter = OrderFilter {
             created_from: UtcMillis::parse_sql("2026-01-02 03:04:05"),
             ..OrderFilter::default()
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn what_was_updated_lately_is_not_looked_for_along_the_primary_key() {
-        let queries = Queries::new(Dialect::Mysql, "", &Schema::default());
+        let queries = Queries::new(SqlDialect::Mysql, "", &Schema::default());
         let filter = OrderFilter {
             updated_from: UtcMillis::parse_sql("2026-01-02 03:04:05"),
             ..OrderFilter::default()

@@ -3,14 +3,14 @@
 
 use crate::commerce::read::assemble::Assembly;
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::{Cell, Row};
-use crate::commerce::read::tables::Part;
+use crate::commerce::read::cells::{CellRef, SourceRow};
+use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::ReadOrder;
 use orderfeed_model::order::OrderId;
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum RowValue {
     /// SQL's NULL.
     Null,
     /// An integer.
@@ -23,7 +23,7 @@ pub enum Value {
 
 /// What is asked for: the rows of a table that hang from these owners.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct RowRequest<'a> {
     /// The table, without prefix.
     pub table: &'static str,
     /// Its columns after key and owner, in the order in which a row has them.
@@ -37,25 +37,24 @@ pub struct Asked<'a> {
 /// columns: item id, attribute code, label.
 pub fn read_orders(
     ids: &[OrderId],
-    scopes: Vec<Vec<Value>>,
-    mut rows: impl FnMut(Asked<'_>) -> Vec<Vec<Value>>,
+    scopes: Vec<Vec<RowValue>>,
+    mut rows: impl FnMut(RowRequest<'_>) -> Vec<Vec<RowValue>>,
 ) -> Vec<ReadOrder> {
     let mut assembly = Assembly::new(ids);
     scopes.into_iter().for_each(|row| assembly.add_scope(Given(row)));
-    for part in Part::ALL {
-        let owners = assembly.owners(part);
-        let (table, columns) = (part.spec().table, part.spec().columns);
-        let asked = Asked {
-            table,
-            columns,
+    for &table in SourceTable::ALL {
+        let owners = assembly.owners(table);
+        let asked = RowRequest {
+            table: table.spec().table,
+            columns: table.spec().columns,
             owners: &owners,
         };
         rows(asked)
             .into_iter()
-            .for_each(|row| assembly.add(part, Given(row)));
+            .for_each(|row| assembly.add(table, Given(row)));
     }
     let items = assembly.return_items();
-    let labels = Asked {
+    let labels = RowRequest {
         table: "labels",
         columns: &[],
         owners: &items,
@@ -66,15 +65,15 @@ pub fn read_orders(
     assembly.finish()
 }
 
-struct Given(Vec<Value>);
+struct Given(Vec<RowValue>);
 
-impl Row for Given {
-    fn cell(&self, index: usize) -> Cell<'_> {
+impl SourceRow for Given {
+    fn cell(&self, index: usize) -> CellRef<'_> {
         match self.0.get(index) {
-            None | Some(Value::Null) => Cell::Null,
-            Some(Value::Int(value)) => Cell::Int(*value),
-            Some(Value::Real(value)) => Cell::Real(*value),
-            Some(Value::Text(text)) => Cell::Text(text),
+            None | Some(RowValue::Null) => CellRef::Null,
+            Some(RowValue::Int(value)) => CellRef::Int(*value),
+            Some(RowValue::Real(value)) => CellRef::Real(*value),
+            Some(RowValue::Text(text)) => CellRef::Text(text),
         }
     }
 
@@ -89,13 +88,23 @@ mod tests {
 
     #[test]
     fn rows_given_by_hand_become_a_whole_order() {
-        let text = |text: &str| Value::Text(text.into());
-        let scopes = vec![vec![Value::Int(1), text("base"), text("main"), text("default")]];
+        let text = |text: &str| RowValue::Text(text.into());
+        let scopes = vec![vec![
+            RowValue::Int(1),
+            text("base"),
+            text("main"),
+            text("default"),
+        ]];
         let read = read_orders(&[7], scopes, |asked| match asked.table {
-            "sales_order" => vec![vec![Value::Int(7), Value::Int(1), text("000000007"), text("NEW")]],
+            "sales_order" => vec![vec![
+                RowValue::Int(7),
+                RowValue::Int(1),
+                text("000000007"),
+                text("NEW"),
+            ]],
             "sales_invoice" => vec![vec![
-                Value::Int(3),
-                Value::Int(asked.owners[0]),
+                RowValue::Int(3),
+                RowValue::Int(asked.owners[0]),
                 text("000000003"),
             ]],
             _ => Vec::new(),

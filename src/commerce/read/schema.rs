@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::commerce::read::tables::{Part, Presence, Spec};
+use crate::commerce::read::spec::{Presence, TableSpec};
+use crate::commerce::read::tables::SourceTable;
 
 /// The tables and columns that a database has, names without prefix and in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,10 +50,7 @@ impl Schema {
 
     /// The core tables that are missing.
     pub(crate) fn missing_core(&self) -> Vec<&'static str> {
-        let parts = Part::ALL
-            .iter()
-            .map(|part| part.spec())
-            .filter(|spec| spec.presence == Presence::Core);
+        let parts = SourceTable::specs().filter(|spec| spec.presence == Presence::Core);
         let tables = parts
             .map(|spec| spec.table)
             .chain(["store", "store_group", "store_website"]);
@@ -69,7 +67,7 @@ impl Schema {
     /// What is missing and what is therefore not sent, a sentence each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        for spec in Part::ALL.iter().map(|part| part.spec()) {
+        for spec in SourceTable::specs() {
             match spec.presence {
                 Presence::Optional(effect) if !self.has_table(spec.table) => notes.push(format!(
                     "The table {} does not exist or may not be read by this account: {effect}.",
@@ -88,7 +86,7 @@ impl Schema {
         notes
     }
 
-    fn missing_columns(&self, spec: &Spec) -> Option<String> {
+    fn missing_columns(&self, spec: &TableSpec) -> Option<String> {
         let missing: Vec<_> = spec
             .columns
             .iter()
@@ -112,7 +110,7 @@ mod tests {
 
     fn whole() -> Schema {
         let mut schema = Schema::default();
-        for spec in Part::ALL.iter().map(|part| part.spec()) {
+        for spec in SourceTable::specs() {
             for column in spec.columns.iter().chain([&spec.key, &spec.owner]) {
                 schema.add_column(spec.table, column);
             }

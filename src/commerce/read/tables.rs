@@ -1,371 +1,359 @@
-//! What an order is read from: the one definition for both databases.
+//! The tables and columns that orders are read from, each declared once, for both databases.
 //!
-//! [`crate::commerce::read::queries`] makes SQL of the specs, [`crate::commerce::read::decode`] reads their columns in the order in which they stand
-//! here, so the two databases cannot drift apart. Names and types: magento/magento2,
+//! A line names a column, the field that it fills, and how its value is read ([`RowDecoder`] has the readers). The SQL in
+//! [`queries`](crate::commerce::read::queries) selects the columns in the order of the lines, and the generated decoder
+//! reads them in that order, so that neither looks up a name for each row. Names and types: magento/magento2,
 //! `app/code/Magento/Sales/etc/db_schema.xml`.
 
-/// A table that orders are read from.
-#[derive(Debug)]
-pub(crate) struct Spec {
-    /// Its name without prefix.
-    pub(crate) table: &'static str,
-    /// Its primary key.
-    pub(crate) key: &'static str,
-    /// The column with the id of what the row hangs from.
-    pub(crate) owner: &'static str,
-    /// What is read beside key and owner. A column that the database lacks is read as NULL.
-    pub(crate) columns: &'static [&'static str],
-    /// Whether a Commerce instance may do without it.
-    pub(crate) presence: Presence,
+use crate::commerce::read::cells::SourceRow;
+use crate::commerce::read::decode::{BadCell, RowDecoder};
+use crate::commerce::read::spec::Presence::{self, Core, Optional};
+use crate::commerce::read::spec::TableSpec;
+use orderfeed_model::order::{
+    Address, CreditMemo, DocumentItem, Invoice, Item, Order, Payment, Return, ReturnItem, Shipment,
+    StatusChange, Tax, Track, Transaction,
+};
+
+const NO_RETURNS: Presence = Optional("returns are not sent");
+
+/// Declares [`SourceTable`] with the [`TableSpec`] of each table, and a function that decodes a row of it.
+macro_rules! source_tables {
+    (@parent) => { None };
+    (@parent $parent:literal) => { Some($parent) };
+    ($(
+        $(#[$about:meta])*
+        $name:ident = $table:literal ($key:ident, $owner:ident $(in $parent:literal)?) $presence:expr;
+        fn $decode:ident -> $type:ty {
+            $($own:ident: $reader_of_own:ident,)*
+            $($column:literal => $($field:ident).+: $reader:ident,)*
+        }
+    )+) => {
+        /// A table that is read for each batch of orders. Parents precede the tables whose rows belong to them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum SourceTable {
+            $($(#[$about])* $name,)+
+        }
+
+        impl SourceTable {
+            /// Every table, in the order in which they are read.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Returns the spec of every table, in the order of [`SourceTable::ALL`].
+            pub(crate) fn specs() -> impl Iterator<Item = &'static TableSpec> {
+                Self::ALL.iter().map(|table| table.spec())
+            }
+
+            pub(crate) const fn spec(self) -> &'static TableSpec {
+                match self {
+                    $(Self::$name => &TableSpec {
+                        table: $table,
+                        key: stringify!($key),
+                        owner: stringify!($owner),
+                        parent: source_tables!(@parent $($parent)?),
+                        columns: &[$($column,)*],
+                        presence: $presence,
+                    },)+
+                }
+            }
+
+            /// Decodes a row and drops the result.
+            #[cfg(test)]
+            pub(crate) fn try_decode(self, row: &mut impl SourceRow) -> Result<(), BadCell> {
+                let mut decoder = RowDecoder::new(row, self.spec());
+                match self {
+                    $(Self::$name => $decode(&mut decoder).map(drop),)+
+                }
+            }
+        }
+
+        $(
+            #[allow(unused_mut, unused_variables, reason = "a table may be read for its keys alone")]
+            pub(crate) fn $decode<R: SourceRow>(row: &mut RowDecoder<'_, R>) -> Result<$type, BadCell> {
+                let mut value = <$type>::default();
+                $(value.$own = row.$reader_of_own();)*
+                $(value.$($field).+ = row.$reader()?;)*
+                Ok(value)
+            }
+        )+
+    };
 }
 
-/// Whether a table may be missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// Every instance has it.
-    Core,
-    /// Only some have it; without it, this is not sent.
-    Optional(&'static str),
+source_tables! {
+    Orders = "sales_order" (entity_id, store_id) Core;
+    fn order -> Order {
+        id: key,
+        store_id: owner,
+        "increment_id" => number: text_or_empty,
+        "state" => state: lower_case,
+        "status" => status: text,
+        "created_at" => created_at: moment_or_epoch,
+        "updated_at" => updated_at: moment_or_epoch,
+        "customer_id" => customer_id: int,
+        "customer_is_guest" => is_guest: flag,
+        "customer_email" => email: text,
+        "customer_note" => customer_note: text,
+        "is_virtual" => is_virtual: flag,
+        "base_currency_code" => currency: text,
+        "base_grand_total" => totals.grand_total: amount,
+        "base_subtotal" => totals.subtotal: amount,
+        "base_discount_amount" => totals.discount: amount,
+        "base_tax_amount" => totals.tax: amount,
+        "base_shipping_amount" => totals.shipping: amount,
+        "base_shipping_tax_amount" => totals.shipping_tax: amount,
+        "base_total_invoiced" => totals.invoiced: amount,
+        "base_total_paid" => totals.paid: amount,
+        "base_total_refunded" => totals.refunded: amount,
+        "base_total_canceled" => totals.canceled: amount,
+        "total_qty_ordered" => totals.qty_ordered: amount,
+        "shipping_method" => shipping_method: text,
+        "shipping_description" => shipping_description: text,
+        "protect_code" => protect_code: text,
+    }
+
+    Items = "sales_order_item" (item_id, order_id) Core;
+    fn item -> Item {
+        id: key,
+        "parent_item_id" => parent_id: int,
+        "product_id" => product_id: int,
+        "product_type" => product_type: text,
+        "sku" => sku: text_or_empty,
+        "name" => name: text,
+        "is_virtual" => is_virtual: flag,
+        "product_options" => product_options: text,
+        "weight" => weight: amount,
+        "qty_ordered" => qty_ordered: quantity,
+        "qty_invoiced" => qty_invoiced: quantity,
+        "qty_shipped" => qty_shipped: quantity,
+        "qty_refunded" => qty_refunded: quantity,
+        "qty_canceled" => qty_canceled: quantity,
+        "qty_backordered" => qty_backordered: quantity,
+        "base_price" => price: amount,
+        "base_row_total" => row_total: amount,
+        "base_row_total_incl_tax" => row_total_incl_tax: amount,
+        "base_discount_amount" => discount: amount,
+        "base_tax_amount" => tax: amount,
+        "base_amount_refunded" => refunded: amount,
+    }
+
+    Addresses = "sales_order_address" (entity_id, parent_id) Core;
+    fn address -> TypedAddress {
+        "address_type" => kind: text,
+        "firstname" => address.first_name: text,
+        "lastname" => address.last_name: text,
+        "company" => address.company: text,
+        "street" => address.street: text,
+        "city" => address.city: text,
+        "region" => address.region: text,
+        "region_id" => address.region_id: int,
+        "postcode" => address.postcode: text,
+        "country_id" => address.country: text,
+        "telephone" => address.telephone: text,
+    }
+
+    Payments = "sales_order_payment" (entity_id, parent_id) Core;
+    fn payment -> Payment {
+        "method" => method: text,
+        "additional_information" => method_title: method_title,
+        "po_number" => po_number: text,
+        "last_trans_id" => last_transaction_id: text,
+        "base_amount_ordered" => ordered: amount,
+        "base_amount_paid" => paid: amount,
+        "base_amount_paid_online" => paid_online: amount,
+        "base_amount_authorized" => authorized: amount,
+        "base_amount_canceled" => canceled: amount,
+        "base_amount_refunded" => refunded: amount,
+        "base_amount_refunded_online" => refunded_online: amount,
+    }
+
+    Transactions = "sales_payment_transaction" (transaction_id, order_id) Core;
+    fn transaction -> Transaction {
+        id: key,
+        "txn_id" => txn_id: text,
+        "txn_type" => kind: text,
+        "created_at" => created_at: moment,
+    }
+
+    Invoices = "sales_invoice" (entity_id, order_id) Core;
+    fn invoice -> Invoice {
+        id: key,
+        "increment_id" => number: text,
+        "state" => state: int,
+        "created_at" => created_at: moment_or_next,
+        "updated_at" => updated_at: moment_or_previous,
+        "base_grand_total" => grand_total: amount,
+        "base_shipping_amount" => shipping: amount,
+        "transaction_id" => transaction_id: text,
+    }
+
+    InvoiceItems = "sales_invoice_item" (entity_id, parent_id in "sales_invoice") Core;
+    fn invoice_item -> DocumentItem {
+        id: key,
+        "order_item_id" => order_item_id: int_or_zero,
+        "qty" => qty: quantity,
+        "base_price" => price: amount,
+        "base_row_total" => row_total: amount,
+        "base_discount_amount" => discount: amount,
+        "base_tax_amount" => tax: amount,
+    }
+
+    Shipments = "sales_shipment" (entity_id, order_id) Core;
+    fn shipment -> Shipment {
+        id: key,
+        "increment_id" => number: text,
+        "created_at" => created_at: moment_or_next,
+        "updated_at" => updated_at: moment_or_previous,
+    }
+
+    ShipmentItems = "sales_shipment_item" (entity_id, parent_id in "sales_shipment") Core;
+    fn shipment_item -> DocumentItem {
+        id: key,
+        "order_item_id" => order_item_id: int_or_zero,
+        "qty" => qty: quantity,
+    }
+
+    Tracks = "sales_shipment_track" (entity_id, parent_id in "sales_shipment") Core;
+    fn track -> Track {
+        id: key,
+        "carrier_code" => carrier: text,
+        "title" => title: text,
+        "track_number" => number: text,
+    }
+
+    CreditMemos = "sales_creditmemo" (entity_id, order_id) Core;
+    fn credit_memo -> CreditMemo {
+        id: key,
+        "increment_id" => number: text,
+        "state" => state: int,
+        "created_at" => created_at: moment_or_next,
+        "updated_at" => updated_at: moment_or_previous,
+        "base_grand_total" => grand_total: amount,
+        "base_subtotal" => subtotal: amount,
+        "base_tax_amount" => tax: amount,
+        "base_shipping_amount" => shipping: amount,
+        "base_adjustment" => adjustment: amount,
+        "transaction_id" => transaction_id: text,
+    }
+
+    CreditMemoItems = "sales_creditmemo_item" (entity_id, parent_id in "sales_creditmemo") Core;
+    fn credit_memo_item -> DocumentItem {
+        id: key,
+        "order_item_id" => order_item_id: int_or_zero,
+        "qty" => qty: quantity,
+        "base_price" => price: amount,
+        "base_row_total" => row_total: amount,
+        "base_discount_amount" => discount: amount,
+        "base_tax_amount" => tax: amount,
+    }
+
+    /// Comments are only counted: their text may hold anything.
+    CreditMemoComments = "sales_creditmemo_comment" (entity_id, parent_id in "sales_creditmemo") Core;
+    fn credit_memo_comment -> () {
+    }
+
+    Taxes = "sales_order_tax" (tax_id, order_id) Optional("the titles of taxes are not sent");
+    fn tax -> Tax {
+        id: key,
+        "title" => title: text,
+        "base_amount" => amount: amount,
+    }
+
+    History = "sales_order_status_history" (entity_id, parent_id) Core;
+    fn status_change -> StatusChange {
+        id: key,
+        "status" => status: text,
+        "created_at" => at: moment_or_epoch,
+    }
+
+    Returns = "magento_rma" (entity_id, order_id) NO_RETURNS;
+    fn returned -> Return {
+        id: key,
+        "increment_id" => number: text,
+        "status" => status: text,
+        "date_requested" => requested_at: moment_or_epoch,
+    }
+
+    ReturnItems = "magento_rma_item_entity" (entity_id, rma_entity_id in "magento_rma") NO_RETURNS;
+    fn return_item -> ReturnItem {
+        id: key,
+        "order_item_id" => order_item_id: int,
+        "product_sku" => sku: text,
+        "product_name" => name: text,
+        "status" => status: text,
+        "qty_requested" => qty_requested: amount,
+        "qty_authorized" => qty_authorized: amount,
+        "qty_returned" => qty_returned: amount,
+        "qty_approved" => qty_approved: amount,
+    }
+
+    ReturnHistory = "magento_rma_status_history" (entity_id, rma_entity_id in "magento_rma") NO_RETURNS;
+    fn return_status_change -> StatusChange {
+        id: key,
+        "status" => status: text,
+        "created_at" => at: moment_or_epoch,
+    }
 }
 
-/// A table that is read for each batch of orders. Parents stand before what hangs from them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The orders themselves.
-    Orders,
-    Items,
-    Addresses,
-    Payments,
-    Transactions,
-    Invoices,
-    InvoiceItems,
-    Shipments,
-    ShipmentItems,
-    Tracks,
-    CreditMemos,
-    CreditMemoItems,
-    CreditMemoComments,
-    Taxes,
-    History,
-    Returns,
-    ReturnItems,
-    ReturnHistory,
+/// An address with its type, `billing` or `shipping`.
+#[derive(Debug, Default)]
+pub(crate) struct TypedAddress {
+    pub(crate) kind: Option<String>,
+    pub(crate) address: Address,
 }
 
-impl Part {
-    /// All of them, in the order in which they are read.
-    pub(crate) const ALL: [Self; 18] = [
-        Self::Orders,
-        Self::Items,
-        Self::Addresses,
-        Self::Payments,
-        Self::Transactions,
-        Self::Invoices,
-        Self::InvoiceItems,
-        Self::Shipments,
-        Self::ShipmentItems,
-        Self::Tracks,
-        Self::CreditMemos,
-        Self::CreditMemoItems,
-        Self::CreditMemoComments,
-        Self::Taxes,
-        Self::History,
-        Self::Returns,
-        Self::ReturnItems,
-        Self::ReturnHistory,
-    ];
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commerce::read::cells::CellRef;
 
-    /// The document's table through which a row leads to its order, where it does not name the order itself.
-    pub(crate) const fn parent(self) -> Option<&'static str> {
-        match self {
-            Self::InvoiceItems => Some("sales_invoice"),
-            Self::ShipmentItems | Self::Tracks => Some("sales_shipment"),
-            Self::CreditMemoItems | Self::CreditMemoComments => Some("sales_creditmemo"),
-            Self::ReturnItems | Self::ReturnHistory => Some("magento_rma"),
-            _ => None,
+    /// A row of NULLs with one text in the cell at an index.
+    struct One(usize, &'static str);
+
+    impl SourceRow for One {
+        fn cell(&self, index: usize) -> CellRef<'_> {
+            match index == self.0 {
+                true => CellRef::Text(self.1.as_bytes()),
+                false => CellRef::Null,
+            }
+        }
+        fn take_text(&mut self, index: usize) -> Option<String> {
+            (index == self.0).then(|| self.1.to_owned())
         }
     }
 
-    /// The table behind the part.
-    pub(crate) const fn spec(self) -> &'static Spec {
-        match self {
-            Self::Orders => &ORDERS,
-            Self::Items => &ITEMS,
-            Self::Addresses => &ADDRESSES,
-            Self::Payments => &PAYMENTS,
-            Self::Transactions => &TRANSACTIONS,
-            Self::Invoices => &INVOICES,
-            Self::InvoiceItems => &INVOICE_ITEMS,
-            Self::Shipments => &SHIPMENTS,
-            Self::ShipmentItems => &SHIPMENT_ITEMS,
-            Self::Tracks => &TRACKS,
-            Self::CreditMemos => &CREDIT_MEMOS,
-            Self::CreditMemoItems => &CREDIT_MEMO_ITEMS,
-            Self::CreditMemoComments => &CREDIT_MEMO_COMMENTS,
-            Self::Taxes => &TAXES,
-            Self::History => &HISTORY,
-            Self::Returns => &RETURNS,
-            Self::ReturnItems => &RETURN_ITEMS,
-            Self::ReturnHistory => &RETURN_HISTORY,
+    #[test]
+    fn a_value_that_does_not_fit_is_refused_under_the_name_of_its_column() {
+        let mut refused = 0;
+        for table in SourceTable::ALL {
+            let spec = table.spec();
+            for (index, column) in spec.columns.iter().enumerate() {
+                if let Err(bad) = table.try_decode(&mut One(index + 2, "x")) {
+                    let expected = format!("{}.{column} is not a", spec.table);
+                    assert!(bad.to_string().starts_with(&expected), "{bad}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, 79, "every column but those of text");
+    }
+
+    #[test]
+    fn nulls_and_zero_dates_are_absent() {
+        for table in SourceTable::ALL {
+            assert_eq!(table.try_decode(&mut One(0, "7")), Ok(()), "{table:?}");
+        }
+        let mut row = One(3, "0000-00-00 00:00:00");
+        let mut decoder = RowDecoder::new(&mut row, SourceTable::History.spec());
+        assert_eq!(status_change(&mut decoder).unwrap().at, Default::default());
+    }
+
+    #[test]
+    fn a_document_with_one_of_its_two_times_has_it_for_both() {
+        for column in [3, 4] {
+            let mut row = One(column, "2026-01-02 03:04:05");
+            let mut decoder = RowDecoder::new(&mut row, SourceTable::Shipments.spec());
+            let shipment = shipment(&mut decoder).unwrap();
+            assert_eq!(shipment.created_at.sql(), "2026-01-02 03:04:05");
+            assert_eq!(shipment.updated_at, shipment.created_at);
         }
     }
 }
-
-const NO_RETURNS: Presence = Presence::Optional("returns are not sent");
-
-static ORDERS: Spec = Spec {
-    table: "sales_order",
-    key: "entity_id",
-    owner: "store_id",
-    columns: &[
-        "increment_id",
-        "state",
-        "status",
-        "created_at",
-        "updated_at",
-        "customer_id",
-        "customer_is_guest",
-        "customer_email",
-        "customer_note",
-        "is_virtual",
-        "base_currency_code",
-        "base_grand_total",
-        "base_subtotal",
-        "base_discount_amount",
-        "base_tax_amount",
-        "base_shipping_amount",
-        "base_shipping_tax_amount",
-        "base_total_invoiced",
-        "base_total_paid",
-        "base_total_refunded",
-        "base_total_canceled",
-        "total_qty_ordered",
-        "shipping_method",
-        "shipping_description",
-        "protect_code",
-    ],
-    presence: Presence::Core,
-};
-
-static ITEMS: Spec = Spec {
-    table: "sales_order_item",
-    key: "item_id",
-    owner: "order_id",
-    columns: &[
-        "parent_item_id",
-        "product_id",
-        "product_type",
-        "sku",
-        "name",
-        "is_virtual",
-        "product_options",
-        "weight",
-        "qty_ordered",
-        "qty_invoiced",
-        "qty_shipped",
-        "qty_refunded",
-        "qty_canceled",
-        "qty_backordered",
-        "base_price",
-        "base_row_total",
-        "base_row_total_incl_tax",
-        "base_discount_amount",
-        "base_tax_amount",
-        "base_amount_refunded",
-    ],
-    presence: Presence::Core,
-};
-
-static ADDRESSES: Spec = Spec {
-    table: "sales_order_address",
-    key: "entity_id",
-    owner: "parent_id",
-    columns: &[
-        "address_type",
-        "firstname",
-        "lastname",
-        "company",
-        "street",
-        "city",
-        "region",
-        "region_id",
-        "postcode",
-        "country_id",
-        "telephone",
-    ],
-    presence: Presence::Core,
-};
-
-static PAYMENTS: Spec = Spec {
-    table: "sales_order_payment",
-    key: "entity_id",
-    owner: "parent_id",
-    columns: &[
-        "method",
-        "additional_information",
-        "po_number",
-        "last_trans_id",
-        "base_amount_ordered",
-        "base_amount_paid",
-        "base_amount_paid_online",
-        "base_amount_authorized",
-        "base_amount_canceled",
-        "base_amount_refunded",
-        "base_amount_refunded_online",
-    ],
-    presence: Presence::Core,
-};
-
-static TRANSACTIONS: Spec = Spec {
-    table: "sales_payment_transaction",
-    key: "transaction_id",
-    owner: "order_id",
-    columns: &["txn_id", "txn_type", "created_at"],
-    presence: Presence::Core,
-};
-
-static INVOICES: Spec = Spec {
-    table: "sales_invoice",
-    key: "entity_id",
-    owner: "order_id",
-    columns: &[
-        "increment_id",
-        "state",
-        "created_at",
-        "updated_at",
-        "base_grand_total",
-        "base_shipping_amount",
-        "transaction_id",
-    ],
-    presence: Presence::Core,
-};
-
-static INVOICE_ITEMS: Spec = Spec {
-    table: "sales_invoice_item",
-    key: "entity_id",
-    owner: "parent_id",
-    columns: &[
-        "order_item_id",
-        "qty",
-        "base_price",
-        "base_row_total",
-        "base_discount_amount",
-        "base_tax_amount",
-    ],
-    presence: Presence::Core,
-};
-
-static SHIPMENTS: Spec = Spec {
-    table: "sales_shipment",
-    key: "entity_id",
-    owner: "order_id",
-    columns: &["increment_id", "created_at", "updated_at"],
-    presence: Presence::Core,
-};
-
-static SHIPMENT_ITEMS: Spec = Spec {
-    table: "sales_shipment_item",
-    key: "entity_id",
-    owner: "parent_id",
-    columns: &["order_item_id", "qty"],
-    presence: Presence::Core,
-};
-
-static TRACKS: Spec = Spec {
-    table: "sales_shipment_track",
-    key: "entity_id",
-    owner: "parent_id",
-    columns: &["carrier_code", "title", "track_number"],
-    presence: Presence::Core,
-};
-
-static CREDIT_MEMOS: Spec = Spec {
-    table: "sales_creditmemo",
-    key: "entity_id",
-    owner: "order_id",
-    columns: &[
-        "increment_id",
-        "state",
-        "created_at",
-        "updated_at",
-        "base_grand_total",
-        "base_subtotal",
-        "base_tax_amount",
-        "base_shipping_amount",
-        "base_adjustment",
-        "transaction_id",
-    ],
-    presence: Presence::Core,
-};
-
-static CREDIT_MEMO_ITEMS: Spec = Spec {
-    table: "sales_creditmemo_item",
-    key: "entity_id",
-    owner: "parent_id",
-    columns: &[
-        "order_item_id",
-        "qty",
-        "base_price",
-        "base_row_total",
-        "base_discount_amount",
-        "base_tax_amount",
-    ],
-    presence: Presence::Core,
-};
-
-static CREDIT_MEMO_COMMENTS: Spec = Spec {
-    table: "sales_creditmemo_comment",
-    key: "entity_id",
-    owner: "parent_id",
-    columns: &[],
-    presence: Presence::Core,
-};
-
-static TAXES: Spec = Spec {
-    table: "sales_order_tax",
-    key: "tax_id",
-    owner: "order_id",
-    columns: &["title", "base_amount"],
-    presence: Presence::Optional("the titles of taxes are not sent"),
-};
-
-static HISTORY: Spec = Spec {
-    table: "sales_order_status_history",
-    key: "entity_id",
-    owner: "parent_id",
-    columns: &["status", "created_at"],
-    presence: Presence::Core,
-};
-
-static RETURNS: Spec = Spec {
-    table: "magento_rma",
-    key: "entity_id",
-    owner: "order_id",
-    columns: &["increment_id", "status", "date_requested"],
-    presence: NO_RETURNS,
-};
-
-static RETURN_ITEMS: Spec = Spec {
-    table: "magento_rma_item_entity",
-    key: "entity_id",
-    owner: "rma_entity_id",
-    columns: &[
-        "order_item_id",
-        "product_sku",
-        "product_name",
-        "status",
-        "qty_requested",
-        "qty_authorized",
-        "qty_returned",
-        "qty_approved",
-    ],
-    presence: NO_RETURNS,
-};
-
-static RETURN_HISTORY: Spec = Spec {
-    table: "magento_rma_status_history",
-    key: "entity_id",
-    owner: "rma_entity_id",
-    columns: &["status", "created_at"],
-    presence: NO_RETURNS,
-};

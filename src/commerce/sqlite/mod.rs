@@ -9,26 +9,26 @@ pub mod examine;
 mod rows;
 mod thread;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use crate::commerce::changes::triggers::{Found, TriggerReport, TriggerSet};
+use crate::commerce::changes::triggers::{ExistingTrigger, TriggerReport, TriggerSet};
 use crate::commerce::changes::watched::{LOG, OWN_LOG};
 use crate::commerce::changes::window::Mark;
 use crate::commerce::fingerprint;
 use crate::commerce::read::assemble::Assembly;
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::Row;
-use crate::commerce::read::queries::{Dialect, Queries, Statement};
+use crate::commerce::read::cells::SourceRow;
+use crate::commerce::read::queries::{Queries, ReadStatement, SqlDialect};
 use crate::commerce::read::schema::Schema;
-use crate::commerce::read::tables::Part;
-use crate::commerce::settings::SqliteSettings;
+use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::{
     Captured, Change, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
 use crate::commerce::sqlite::rows::{for_each, numbers};
-use crate::commerce::sqlite::thread::{Thread, explain};
+use crate::commerce::sqlite::thread::{SqliteThread, explain};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
@@ -39,16 +39,16 @@ const DELETED_AT_ONCE: usize = 5_000;
 #[derive(Debug)]
 pub struct SqliteSource {
     /// For capture and live changes; backfills have a connection of their own.
-    thread: Thread,
-    history: Thread,
-    shop: Arc<Shop>,
+    thread: SqliteThread,
+    history: SqliteThread,
+    shop: Arc<ShopSchema>,
     /// The cursors at which the log was last found empty, and the database's `data_version` then.
     idle: Mutex<Option<(Cursors, i64)>>,
 }
 
 /// What is known of the database.
 #[derive(Debug)]
-struct Shop {
+struct ShopSchema {
     schema: Schema,
     queries: Queries,
     triggers: TriggerSet,
@@ -59,31 +59,28 @@ impl SqliteSource {
     ///
     /// # Errors
     /// `Misconfigured` if there is no such database or a table is missing, `Unavailable` if it stays locked.
-    pub fn open(settings: &SqliteSettings) -> Result<Self, SourceError> {
+    pub fn open(path: &Path) -> Result<Self, SourceError> {
         let shop = {
-            let mut connection = thread::open(&settings.path)?;
+            let mut connection = thread::open(path)?;
             let schema = schema(&connection).map_err(|cause| explain(&cause))?;
             if let [missing, ..] = schema.missing_core()[..] {
                 return Err(SourceError::Misconfigured {
-                    message: format!(
-                        "the embedded store {} has no table {missing}",
-                        settings.path.display()
-                    ),
+                    message: format!("the embedded store {} has no table {missing}", path.display()),
                     remedy: "check source.sqlite.path: this is not a Commerce database".into(),
                 });
             }
-            let queries = Queries::new(Dialect::Sqlite, "", &schema);
-            let triggers = TriggerSet::new(Dialect::Sqlite, "", &schema);
+            let queries = Queries::new(SqlDialect::Sqlite, "", &schema);
+            let triggers = TriggerSet::new(SqlDialect::Sqlite, "", &schema);
             install(&mut connection, &triggers).map_err(|cause| explain(&cause))?;
-            Arc::new(Shop {
+            Arc::new(ShopSchema {
                 schema,
                 queries,
                 triggers,
             })
         };
         Ok(Self {
-            thread: Thread::start(&settings.path)?,
-            history: Thread::start(&settings.path)?,
+            thread: SqliteThread::start(path)?,
+            history: SqliteThread::start(path)?,
             shop,
             idle: Mutex::new(None),
         })
@@ -149,7 +146,7 @@ impl SqliteSource {
         }
     }
 
-    async fn read(&self, thread: &Thread, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
+    async fn read(&self, thread: &SqliteThread, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -335,12 +332,12 @@ fn install(connection: &mut Connection, set: &TriggerSet) -> rusqlite::Result<()
     transaction.commit()
 }
 
-fn found(connection: &Connection) -> rusqlite::Result<Vec<Found>> {
+fn found(connection: &Connection) -> rusqlite::Result<Vec<ExistingTrigger>> {
     let mut found = Vec::new();
     let sql = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'";
     for_each(connection, sql, None, |row| {
         let text = |index| cells::text(row.cell(index)).unwrap_or_default();
-        found.push(Found {
+        found.push(ExistingTrigger {
             name: text(0),
             table: text(1),
             body: text(2),
@@ -372,14 +369,14 @@ fn read(
     mut assembly: Assembly,
 ) -> rusqlite::Result<Vec<ReadOrder>> {
     for_each(snapshot, &queries.scopes(), None, |row| assembly.add_scope(row))?;
-    for part in Part::ALL {
-        if let Some(Statement { sql, parameter }) = queries.part(part, &assembly.owners(part)) {
+    for &table in SourceTable::ALL {
+        if let Some(ReadStatement { sql, parameter }) = queries.rows_of(table, &assembly.owners(table)) {
             for_each(snapshot, &sql, parameter.as_deref(), |row| {
-                assembly.add(part, row)
+                assembly.add(table, row)
             })?;
         }
     }
-    if let Some(Statement { sql, parameter }) = queries.return_labels(&assembly.return_items()) {
+    if let Some(ReadStatement { sql, parameter }) = queries.return_labels(&assembly.return_items()) {
         for_each(snapshot, &sql, parameter.as_deref(), |row| {
             assembly.add_label(row)
         })?;

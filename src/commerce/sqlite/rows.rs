@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::{Cell, Row};
+use crate::commerce::read::cells::{CellRef, SourceRow};
 
 pub(super) fn numbers(
     connection: &Connection,
@@ -35,13 +35,13 @@ pub(super) fn for_each(
 /// A row as the driver gives it.
 pub(super) struct SqliteRow<'a, 's>(&'a rusqlite::Row<'s>);
 
-impl Row for SqliteRow<'_, '_> {
-    fn cell(&self, index: usize) -> Cell<'_> {
+impl SourceRow for SqliteRow<'_, '_> {
+    fn cell(&self, index: usize) -> CellRef<'_> {
         match self.0.get_ref(index) {
-            Ok(ValueRef::Integer(value)) => Cell::Int(value),
-            Ok(ValueRef::Real(value)) => Cell::Real(value),
-            Ok(ValueRef::Text(text) | ValueRef::Blob(text)) => Cell::Text(text),
-            Ok(ValueRef::Null) | Err(_) => Cell::Null,
+            Ok(ValueRef::Integer(value)) => CellRef::Int(value),
+            Ok(ValueRef::Real(value)) => CellRef::Real(value),
+            Ok(ValueRef::Text(text) | ValueRef::Blob(text)) => CellRef::Text(text),
+            Ok(ValueRef::Null) | Err(_) => CellRef::Null,
         }
     }
 

@@ -38,10 +38,7 @@ impl Fixture {
     }
 
     fn source(&self) -> SqliteSource {
-        SqliteSource::open(&SqliteSettings {
-            path: self.path.clone(),
-        })
-        .unwrap()
+        SqliteSource::open(&self.path).unwrap()
     }
 
     fn execute(&self, sql: &str) {
@@ -158,11 +155,9 @@ async fn text_that_is_not_utf8_is_replaced_and_hides_nothing() {
 async fn what_is_no_shop_is_refused_with_a_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let open = |name: &str| {
-        SqliteSource::open(&SqliteSettings {
-            path: dir.path().join(name),
-        })
-        .unwrap_err()
-        .to_string()
+        SqliteSource::open(&dir.path().join(name))
+            .unwrap_err()
+            .to_string()
     };
     assert!(open("missing.db").contains("source.sqlite.path"));
     std::fs::write(dir.path().join("text.db"), "x".repeat(5000)).unwrap();

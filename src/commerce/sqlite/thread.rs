@@ -13,19 +13,19 @@ use crate::commerce::source::SourceError;
 /// Statements that stay prepared: two a table, for a list of ids and for a range, and a few more.
 const STATEMENTS: usize = 64;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type ConnectionTask = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A handle to the thread. When the last one goes, the thread finishes what it was given and ends.
 #[derive(Debug)]
-pub(super) struct Thread {
-    jobs: mpsc::Sender<Job>,
+pub(super) struct SqliteThread {
+    jobs: mpsc::Sender<ConnectionTask>,
 }
 
-impl Thread {
+impl SqliteThread {
     /// Opens the database and starts the thread.
     pub(super) fn start(path: &Path) -> Result<Self, SourceError> {
         let connection = open(path)?;
-        let (jobs, queue) = mpsc::channel::<Job>();
+        let (jobs, queue) = mpsc::channel::<ConnectionTask>();
         let work = move || {
             let mut connection = connection;
             while let Ok(job) = queue.recv() {
@@ -47,7 +47,7 @@ impl Thread {
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, SourceError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job: ConnectionTask = Box::new(move |connection| {
             // Nobody listens any more if the caller gave up, and then the result does not matter.
             let _ = reply.send(work(connection));
         });

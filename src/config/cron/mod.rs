@@ -21,7 +21,7 @@ use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 
-use crate::config::values::Unfit;
+use crate::config::values::InvalidValue;
 use orderfeed_model::clock::UtcMillis;
 
 /// A cron expression of 5 fields, or 6 with seconds first, together with the text it was written as. Day of month
@@ -141,13 +141,13 @@ fn local(zone: Tz, at: UtcMillis) -> DateTime<Tz> {
 }
 
 impl FromStr for CronExpr {
-    type Err = Unfit;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Unfit> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let fields = text.split_whitespace().count();
         if !(5..=6).contains(&fields) {
             let expected = "5 fields (minute hour day month weekday), or 6 with seconds first";
-            return Err(Unfit::new(format!("has {fields} fields"), expected));
+            return Err(InvalidValue::new(format!("has {fields} fields"), expected));
         }
         // The parser takes an empty element for no value at all, and a search for such a slot never ends.
         if text
@@ -156,7 +156,7 @@ impl FromStr for CronExpr {
             .any(str::is_empty)
         {
             let expected = "values between the commas, such as \"0,30 * * * *\"";
-            return Err(Unfit::new("has a list with an empty element", expected));
+            return Err(InvalidValue::new("has a list with an empty element", expected));
         }
         let parser = CronParser::builder()
             .seconds(Seconds::Optional)
@@ -164,7 +164,7 @@ impl FromStr for CronExpr {
             .build();
         let cron = parser.parse(text).map_err(|error| {
             let expected = "5 fields such as \"*/5 * * * *\", or 6 with seconds first";
-            Unfit::new(format!("is not a cron expression ({error})"), expected)
+            InvalidValue::new(format!("is not a cron expression ({error})"), expected)
         })?;
         let expr = Self {
             text: text.into(),
@@ -173,7 +173,7 @@ impl FromStr for CronExpr {
         // A day such as 31 February parses. The search looks thousands of years ahead, so any start will do.
         match expr.next_after(Tz::UTC, UtcMillis::from_secs(0)) {
             Some(_) => Ok(expr),
-            None => Err(Unfit::new(
+            None => Err(InvalidValue::new(
                 "never fires",
                 "a day that exists, such as \"0 0 28 2 *\"",
             )),

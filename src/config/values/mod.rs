@@ -1,6 +1,9 @@
 //! The small validated types that configuration values become. Each parses from what an operator writes, prints
 //! back as it would be written, and explains in one clause what it expects. Pure.
 
+mod choice;
+mod mysql;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,18 +12,21 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+pub(crate) use crate::config::values::choice::choices;
+pub use crate::config::values::mysql::{MysqlUrl, TablePrefix};
+
 /// Why a text is not a value of its type: what it is not, and what would be right. The text itself is added by the
 /// caller, who knows whether it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; expected {expected}")]
-pub struct Unfit {
+pub struct InvalidValue {
     /// What the value is not, continuing "… ": `is not a datastream id`.
     pub what: String,
     /// What would be right: `a UUID such as …`.
     pub expected: String,
 }
 
-impl Unfit {
+impl InvalidValue {
     pub(crate) fn new(what: impl Into<String>, expected: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -48,16 +54,16 @@ impl fmt::Display for OrganizationId {
 }
 
 impl FromStr for OrganizationId {
-    type Err = Unfit;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Unfit> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let fits = text
             .strip_suffix("@AdobeOrg")
             .is_some_and(|id| id.len() == 24 && id.bytes().all(|b| b.is_ascii_alphanumeric()));
         if fits {
             return Ok(Self(text.into()));
         }
-        Err(Unfit::new(
+        Err(InvalidValue::new(
             "is not an organization id",
             "24 letters or digits followed by \"@AdobeOrg\", such as \"53A16ACB5CC1D3760A495C99@AdobeOrg\"",
         ))
@@ -94,9 +100,9 @@ impl fmt::Display for DatastreamId {
 }
 
 impl FromStr for DatastreamId {
-    type Err = Unfit;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Unfit> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let (id, environment) = match text.split_once(':') {
             Some((id, environment)) => (id, Some(environment)),
             None => (text, None),
@@ -107,7 +113,7 @@ impl FromStr for DatastreamId {
                 uuid,
                 environment: environment.map(Arc::from),
             }),
-            _ => Err(Unfit::new(
+            _ => Err(InvalidValue::new(
                 "is not a datastream id",
                 "a UUID such as ebebf826-a01f-4458-8cec-ef61de241c93, optionally followed by \":stage\" or \":dev\"",
             )),
@@ -124,9 +130,9 @@ fn is_environment_name(name: &str) -> bool {
 
 /// Reads a UUID in its usual form, 36 characters with hyphens; other spellings of UUIDs are refused, because the
 /// text goes to Adobe as it stands.
-pub(crate) fn parse_uuid(text: &str) -> Result<Uuid, Unfit> {
+pub(crate) fn parse_uuid(text: &str) -> Result<Uuid, InvalidValue> {
     let unfit = || {
-        Unfit::new(
+        InvalidValue::new(
             "is not a UUID",
             "a UUID such as 2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90",
         )
@@ -197,11 +203,11 @@ impl fmt::Display for HumanDuration {
 }
 
 impl FromStr for HumanDuration {
-    type Err = Unfit;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Unfit> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         humantime::parse_duration(text).map(Self).map_err(|_| {
-            Unfit::new(
+            InvalidValue::new(
                 "is not a duration",
                 "a number with its unit, such as \"5m\", \"250ms\" or \"7d\"",
             )
@@ -233,11 +239,11 @@ impl fmt::Display for ByteSize {
 }
 
 impl FromStr for ByteSize {
-    type Err = Unfit;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Unfit> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let unfit = || {
-            Unfit::new(
+            InvalidValue::new(
                 "is not a size",
                 "a whole number with its unit, such as \"256MiB\" or \"2GiB\"",
             )
@@ -276,14 +282,14 @@ impl fmt::Display for History {
 }
 
 impl FromStr for History {
-    type Err = Unfit;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Unfit> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text {
             "all" => Ok(Self::All),
             "none" => Ok(Self::None),
-            length => length.parse().map(Self::Last).map_err(|_: Unfit| {
-                Unfit::new(
+            length => length.parse().map(Self::Last).map_err(|_: InvalidValue| {
+                InvalidValue::new(
                     "is not a length of history",
                     "a duration such as \"5y\" or \"90d\", \"all\" or \"none\"",
                 )
@@ -314,9 +320,9 @@ impl fmt::Display for AdminListen {
 }
 
 impl FromStr for AdminListen {
-    type Err = Unfit;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Unfit> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = "a loopback address such as \"127.0.0.1:9187\" or \"[::1]:9187\", \"unix:/run/orderfeed/admin.sock\", or \"off\"";
         if text == "off" {
             return Ok(Self::Off);
@@ -325,29 +331,14 @@ impl FromStr for AdminListen {
             let path = PathBuf::from(path);
             return match path.is_absolute() {
                 true => Ok(Self::Unix(path)),
-                false => Err(Unfit::new("is not an absolute socket path", expected)),
+                false => Err(InvalidValue::new("is not an absolute socket path", expected)),
             };
         }
         match text.parse::<std::net::SocketAddr>() {
             Ok(address) if address.ip().is_loopback() => Ok(Self::Tcp(address)),
-            Ok(_) => Err(Unfit::new("is reachable from other machines", expected)),
-            Err(_) => Err(Unfit::new("is not an address", expected)),
+            Ok(_) => Err(InvalidValue::new("is reachable from other machines", expected)),
+            Err(_) => Err(InvalidValue::new("is not an address", expected)),
         }
-    }
-}
-
-/// A value out of a few names. The names are data, so that messages and listings cannot differ from what is read.
-pub(crate) trait Choice: Copy + PartialEq + 'static {
-    /// Each name as written in the file, with its value.
-    const NAMES: &'static [(&'static str, Self)];
-
-    /// Reads a name, exactly.
-    fn choose(text: &str) -> Result<Self, Unfit> {
-        if let Some((_, value)) = Self::NAMES.iter().find(|(name, _)| *name == text) {
-            return Ok(*value);
-        }
-        let names: Vec<String> = Self::NAMES.iter().map(|(name, _)| format!("{name:?}")).collect();
-        Err(Unfit::new("is not one of the choices", names.join(" or ")))
     }
 }
 

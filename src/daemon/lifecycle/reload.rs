@@ -45,7 +45,7 @@ fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
         kept.push("store.path");
     }
     if new.data_space_id() != old.data_space_id() {
-        new.services_connector.keys.data_space_id = old.data_space_id();
+        new.services_connector.keys_mut().data_space_id = old.data_space_id();
         kept.push("services_connector.*.data_space_id");
     }
     // By debug output, because secrets cannot be compared; a change of the password alone is not noticed.
@@ -83,8 +83,8 @@ mod tests {
         let old = Config::default();
         let mut new = Config::default();
         new.store.path = "/elsewhere.db".into();
-        new.services_connector.keys.data_space_id = uuid::Uuid::from_u128(7);
-        new.source.mysql.table_prefix = "x_".into();
+        new.services_connector.keys_mut().data_space_id = uuid::Uuid::from_u128(7);
+        new.source.mysql.table_prefix = "x_".parse().unwrap();
         new.admin.listen = crate::config::AdminListen::Off;
         new.log.format = crate::config::LogFormat::Json;
         assert_eq!(keep_fixed(&old, &mut new), crate::config::FIXED);

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Retry;
+use crate::config::RetryConfig;
 use crate::delivery::context::{DeliveryError, Drained};
 use crate::delivery::edge_client::{EdgeClient, Shared, same_destination};
 use crate::delivery::limits::lanes::{InFlight, Lanes};
@@ -352,7 +352,7 @@ impl Sender {
         Instant::now() + (Duration::from_millis(millis) + Duration::from_millis(1)).min(LONGEST_SLEEP)
     }
 
-    fn retry(&self) -> &Retry {
+    fn retry(&self) -> &RetryConfig {
         &self.client.config.delivery.retry
     }
 }

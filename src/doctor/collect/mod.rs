@@ -21,7 +21,7 @@ mod store;
 
 use std::sync::Arc;
 
-use crate::config::{Config, ConfigErrors, Loaded};
+use crate::config::{Config, ConfigErrors, LoadedConfig};
 use crate::doctor::check::Check;
 use crate::doctor::collect::store::{Contents, Opened};
 use crate::doctor::finding::{Finding, all_skipped};
@@ -31,7 +31,11 @@ use crate::store::feed::Exported;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
 /// Runs every check. `only` restricts what is about one website to that website.
-pub async fn examine(loaded: Result<Loaded, ConfigErrors>, clock: &Clock, only: Option<&str>) -> Report {
+pub async fn examine(
+    loaded: Result<LoadedConfig, ConfigErrors>,
+    clock: &Clock,
+    only: Option<&str>,
+) -> Report {
     let begun = clock.now();
     let mut findings = configuration::verdict(&loaded);
     match loaded {

@@ -6,11 +6,9 @@ use tokio::time::timeout;
 
 use crate::commerce::examination::Examination;
 use crate::commerce::mysql::MysqlSource;
-use crate::commerce::settings::SqliteSettings;
 use crate::commerce::source::{Cursors, SourceError};
 use crate::commerce::sqlite::examine;
 use crate::config::{Config, SourceKind};
-use crate::daemon::sources;
 use crate::doctor::collect::detached::detached;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
@@ -31,10 +29,8 @@ pub(super) async fn look(config: &Config, clock: &Clock, cursors: Cursors) -> An
     let examined = match config.source.kind {
         SourceKind::Mysql => timeout(LIMIT, mysql(config, &cursors)).await.ok(),
         SourceKind::Sqlite => {
-            let settings = SqliteSettings {
-                path: config.source.sqlite.path.clone(),
-            };
-            detached(LIMIT, move || examine::examine(&settings, &cursors)).await
+            let path = config.source.sqlite.path.clone();
+            detached(LIMIT, move || examine::examine(&path, &cursors)).await
         }
     };
     let time = match &examined {
@@ -58,7 +54,7 @@ fn skew_ms(theirs: UtcMillis, before: UtcMillis, after: UtcMillis) -> i64 {
 }
 
 async fn mysql(config: &Config, cursors: &Cursors) -> Result<Examination, SourceError> {
-    MysqlSource::new(sources::mysql_settings(config))?
+    MysqlSource::new(config.source.mysql.clone())?
         .examine(cursors)
         .await
 }

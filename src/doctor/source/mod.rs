@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::commerce::examination::{Examination, Lack, Missing, Position, TriggerState};
+use crate::commerce::examination::{Examination, MissingKind, MissingObject, TablePosition, TriggerState};
 use crate::commerce::fingerprint::same_database;
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, all_skipped};
@@ -71,14 +71,14 @@ pub fn verdict(facts: &Facts) -> Vec<Finding> {
 
 fn schema(found: &Examination) -> Vec<Finding> {
     let mut findings: Vec<Finding> = found
-        .lacks
+        .missing
         .iter()
         .filter(|lack| lack.needed)
         .map(needed)
         .collect();
     // What only costs fields is said once for each effect: three tables of one feature are one note.
     let mut by_effect: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for lack in found.lacks.iter().filter(|lack| !lack.needed) {
+    for lack in found.missing.iter().filter(|lack| !lack.needed) {
         by_effect
             .entry(lack.effect.unwrap_or_default())
             .or_default()
@@ -108,14 +108,14 @@ fn schema(found: &Examination) -> Vec<Finding> {
     findings
 }
 
-fn needed(lack: &Lack) -> Finding {
+fn needed(lack: &MissingObject) -> Finding {
     let table = &lack.table;
     let (message, remedy) = match (&lack.what, &lack.grant) {
-        (Missing::Right(right), Some(grant)) => (
+        (MissingKind::Right(right), Some(grant)) => (
             format!("the account lacks {right} on the table {table}"),
             format!("run as an administrator of the database: {grant}"),
         ),
-        (Missing::Columns(columns), _) => (
+        (MissingKind::Columns(columns), _) => (
             format!("the table {table} lacks the columns {}, or the account may not read them", columns.join(", ")),
             "check that this is a Commerce database, and that the account has SELECT on the whole table".to_owned(),
         ),
@@ -130,10 +130,10 @@ fn needed(lack: &Lack) -> Finding {
     Finding::problem(Check::Schema, message, remedy).about(table.clone())
 }
 
-fn named(lack: &Lack) -> String {
+fn named(lack: &MissingObject) -> String {
     match &lack.what {
-        Missing::Columns(columns) => format!("{}.{}", lack.table, columns.join("/")),
-        Missing::Table | Missing::Right(_) => lack.table.clone(),
+        MissingKind::Columns(columns) => format!("{}.{}", lack.table, columns.join("/")),
+        MissingKind::Table | MissingKind::Right(_) => lack.table.clone(),
     }
 }
 
@@ -214,8 +214,8 @@ fn positions(found: &Examination, captured: bool) -> Vec<Finding> {
     }
 }
 
-fn astray(position: &Position, captured: bool) -> Option<Finding> {
-    let Position {
+fn astray(position: &TablePosition, captured: bool) -> Option<Finding> {
+    let TablePosition {
         table,
         read_to,
         newest,

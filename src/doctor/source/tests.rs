@@ -9,7 +9,7 @@ fn good() -> Examination {
         product: "MariaDB 10.11.6".into(),
         fingerprint: "orders1:aa".into(),
         websites: vec!["base".into()],
-        positions: vec![Position::by_key("orderfeed_log", 4, 4)],
+        positions: vec![TablePosition::by_key("orderfeed_log", 4, 4)],
         ..Examination::default()
     }
 }
@@ -34,8 +34,8 @@ fn one(facts: &Facts, check: Check) -> Verdict {
     of(facts, check)[0].verdict
 }
 
-fn lack(what: Missing, needed: bool, grant: Option<&str>) -> Lack {
-    Lack {
+fn lack(what: MissingKind, needed: bool, grant: Option<&str>) -> MissingObject {
+    MissingObject {
         table: "sales_invoice".into(),
         what,
         needed,
@@ -69,10 +69,10 @@ fn a_silent_source_skips_the_rest_and_says_why() {
 fn a_missing_right_comes_with_its_grant_and_a_missing_extra_is_a_note() {
     let grant = "GRANT SELECT ON `shop`.`sales_invoice` TO 'feed'@'%';";
     let mut found = good();
-    found.lacks = vec![
-        lack(Missing::Right("SELECT"), true, Some(grant)),
-        lack(Missing::Table, false, None),
-        lack(Missing::Columns(vec!["a".into(), "b".into()]), false, None),
+    found.missing = vec![
+        lack(MissingKind::Right("SELECT"), true, Some(grant)),
+        lack(MissingKind::Table, false, None),
+        lack(MissingKind::Columns(vec!["a".into(), "b".into()]), false, None),
     ];
     let findings = of(&facts(found), Check::Schema);
     assert_eq!(findings[0].verdict, Problem);
@@ -119,11 +119,14 @@ fn triggers_that_are_gone_are_named_or_shown_by_their_effect() {
 #[test]
 fn a_position_astray_is_told() {
     for (position, expected) in [
-        (Position::by_key("a", 9, 4), Warning),
-        (Position::by_key("a", 9, 9 + MANY_ROWS), Fine),
-        (Position::by_key("a", 9, 10 + MANY_ROWS), Warning),
-        (Position::by_time("a", 0, STUCK_MS / 1000 + 1, 9_999), Warning),
-        (Position::by_time("a", 0, 60, 9_999), Fine),
+        (TablePosition::by_key("a", 9, 4), Warning),
+        (TablePosition::by_key("a", 9, 9 + MANY_ROWS), Fine),
+        (TablePosition::by_key("a", 9, 10 + MANY_ROWS), Warning),
+        (
+            TablePosition::by_time("a", 0, STUCK_MS / 1000 + 1, 9_999),
+            Warning,
+        ),
+        (TablePosition::by_time("a", 0, 60, 9_999), Fine),
     ] {
         let mut found = good();
         found.positions = vec![position];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use crate::config::{Capture, Config, SourceKind};
+use crate::config::{CaptureMode, Config, SourceKind};
 use crate::indexer::backfill::open::stored_options;
 use crate::indexer::backfill::options::BackfillKind;
 use crate::indexer::verify::reconcile::ComparedOrder;
@@ -46,13 +46,13 @@ impl CaptureDelay {
             ),
             (SourceKind::Mysql, capture) => {
                 let overlap = match capture {
-                    Capture::Poll => mysql.poll_overlap.get(),
-                    Capture::Changelog | Capture::Triggers => Duration::ZERO,
+                    CaptureMode::Poll => mysql.poll_overlap.get(),
+                    CaptureMode::Changelog | CaptureMode::Triggers => Duration::ZERO,
                 };
                 // Of the three, only our triggers report changes of returns.
                 let returns = match capture {
-                    Capture::Poll | Capture::Changelog => mysql.returns_interval.get(),
-                    Capture::Triggers => Duration::ZERO,
+                    CaptureMode::Poll | CaptureMode::Changelog => mysql.returns_interval.get(),
+                    CaptureMode::Triggers => Duration::ZERO,
                 };
                 (mysql.poll_interval.get(), overlap, returns)
             }
@@ -209,7 +209,7 @@ mod tests {
         let polling = CaptureDelay::of(&config);
         assert_eq!(polling.usual, Duration::from_millis(4_500));
         assert_eq!(polling.overlap_ms, 124_500);
-        config.source.mysql.capture = Capture::Triggers;
+        config.source.mysql.capture = CaptureMode::Triggers;
         assert_eq!(CaptureDelay::of(&config).overlap_ms, 4_500);
     }
 
@@ -230,7 +230,7 @@ mod tests {
             ..stale(7, NOW)
         };
         assert_eq!(polling.for_order(&lost), polling.usual);
-        config.source.mysql.capture = Capture::Triggers;
+        config.source.mysql.capture = CaptureMode::Triggers;
         assert_eq!(CaptureDelay::of(&config).for_order(&returned), polling.usual);
     }
 }

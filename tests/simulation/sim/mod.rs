@@ -126,7 +126,7 @@ fn report(world: &World, lives: u64) -> Report {
 pub fn config(rng: &mut Rng, path: &std::path::Path) -> Config {
     let mut config = Config::default();
     config.services_connector.organization_id = "53A16ACB5CC1D3760A495C99@AdobeOrg".parse().unwrap();
-    config.services_connector.keys.data_space_id = DATA_SPACE.parse().unwrap();
+    config.services_connector.keys_mut().data_space_id = DATA_SPACE.parse().unwrap();
     config.edge.url = "https://edge.example".parse().unwrap();
     config.edge.auth = EdgeAuth::Oauth;
     config.edge.oauth.token_url = "https://ims.example/ims/token/v3".parse().unwrap();

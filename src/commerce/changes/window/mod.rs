@@ -50,7 +50,7 @@ pub(crate) struct Mark {
 
 /// The stored position in a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(crate) struct WindowCursor {
     /// Everything up to here was read.
     pub(crate) front: Mark,
     /// Nothing up to here can still appear.
@@ -59,7 +59,7 @@ pub(crate) struct Span {
 
 /// A row that was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sighting {
+pub(crate) struct SeenRow {
     /// Its place.
     pub(crate) mark: Mark,
     /// Its order; `None` if that is gone.
@@ -72,18 +72,18 @@ pub(crate) struct Sighting {
 
 /// What is remembered of one table between calls.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(crate) struct OverlapWindow {
     overlap: Duration,
-    span: Span,
+    span: WindowCursor,
     reported: HashMap<i64, Option<i64>>,
     passed: VecDeque<(Duration, Mark)>,
     blind_until: Option<Mark>,
     looked: Option<Duration>,
 }
 
-impl Window {
+impl OverlapWindow {
     /// Starts at a stored position with an empty memory.
-    pub(crate) fn new(overlap: Duration, span: Span) -> Self {
+    pub(crate) fn new(overlap: Duration, span: WindowCursor) -> Self {
         Self {
             overlap,
             span,
@@ -95,7 +95,7 @@ impl Window {
     }
 
     /// Where it stands now.
-    pub(crate) fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> WindowCursor {
         self.span
     }
 
@@ -112,7 +112,7 @@ impl Window {
         };
         *self = Self::new(
             self.overlap,
-            Span {
+            WindowCursor {
                 front: back,
                 tail: self.span.tail.min(back),
             },
@@ -121,7 +121,7 @@ impl Window {
     }
 
     /// Takes the rows that follow the front, in order.
-    pub(crate) fn advance(&mut self, rows: &[Sighting], changes: &mut Vec<Change>) {
+    pub(crate) fn advance(&mut self, rows: &[SeenRow], changes: &mut Vec<Change>) {
         for row in rows {
             self.report(row, changes);
             self.span.front = self.span.front.max(row.mark);
@@ -145,7 +145,7 @@ impl Window {
 
     /// Takes the rows behind the tail, in order, at most [`WINDOW_ROWS`] + 1 of them; reports at most `limit`.
     /// `true` if there is more to report; the tail must not move then.
-    pub(crate) fn look_back(&mut self, rows: &[Sighting], limit: usize, changes: &mut Vec<Change>) -> bool {
+    pub(crate) fn look_back(&mut self, rows: &[SeenRow], limit: usize, changes: &mut Vec<Change>) -> bool {
         if rows.len() > WINDOW_ROWS {
             self.go_blind();
             return false;
@@ -180,7 +180,7 @@ impl Window {
     }
 
     /// Takes the rows between tail and `horizon`, in order; `full` if there are more of them.
-    pub(crate) fn settle(&mut self, rows: &[Sighting], full: bool, horizon: Mark, changes: &mut Vec<Change>) {
+    pub(crate) fn settle(&mut self, rows: &[SeenRow], full: bool, horizon: Mark, changes: &mut Vec<Change>) {
         changes.extend(rows.iter().filter_map(|row| {
             row.order.map(|order| Change {
                 order,
@@ -201,7 +201,7 @@ impl Window {
         self.blind_until = self.blind_until.filter(|until| tail < *until);
     }
 
-    fn report(&mut self, row: &Sighting, changes: &mut Vec<Change>) {
+    fn report(&mut self, row: &SeenRow, changes: &mut Vec<Change>) {
         if self.reported.insert(row.mark.id, row.mark.at) == Some(row.mark.at) {
             return;
         }
@@ -268,8 +268,8 @@ impl std::fmt::Display for Mark {
     }
 }
 
-impl Span {
-    /// Reads what [`Span`]'s `Display` wrote: `front;tail`. Both are by time or both by key, as `timed` says.
+impl WindowCursor {
+    /// Reads what [`WindowCursor`]'s `Display` wrote: `front;tail`. Both are by time or both by key, as `timed` says.
     pub(crate) fn parse(text: &str, timed: bool) -> Option<Self> {
         let (front, tail) = text.split_once(';')?;
         let span = Self {
@@ -280,7 +280,7 @@ impl Span {
     }
 }
 
-impl std::fmt::Display for Span {
+impl std::fmt::Display for WindowCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{};{}", self.front, self.tail)
     }

@@ -9,7 +9,7 @@ const OVERLAP: Duration = Duration::from_secs(10);
 struct Table(Vec<(Mark, i64)>);
 
 impl Table {
-    fn after(&self, mark: Mark, until: i64, visible_at: i64) -> Vec<Sighting> {
+    fn after(&self, mark: Mark, until: i64, visible_at: i64) -> Vec<SeenRow> {
         let mut rows: Vec<_> = self
             .0
             .iter()
@@ -21,8 +21,8 @@ impl Table {
     }
 }
 
-fn sighting(mark: Mark) -> Sighting {
-    Sighting {
+fn sighting(mark: Mark) -> SeenRow {
+    SeenRow {
         mark,
         order: Some(mark.id),
         table: "sales_order",
@@ -35,10 +35,10 @@ fn at(second: i64, id: i64) -> Mark {
 }
 
 /// One call, as the shell makes it.
-fn call(window: &mut Window, table: &Table, now: i64, limit: usize) -> Vec<Change> {
+fn call(window: &mut OverlapWindow, table: &Table, now: i64, limit: usize) -> Vec<Change> {
     let mut changes = Vec::new();
     window.meet_clock(now);
-    let page = |mut rows: Vec<Sighting>| {
+    let page = |mut rows: Vec<SeenRow>| {
         rows.truncate(limit);
         rows
     };
@@ -60,10 +60,10 @@ fn call(window: &mut Window, table: &Table, now: i64, limit: usize) -> Vec<Chang
     changes
 }
 
-fn new(start: i64) -> Window {
-    Window::new(
+fn new(start: i64) -> OverlapWindow {
+    OverlapWindow::new(
         OVERLAP,
-        Span {
+        WindowCursor {
             front: at(start, 0),
             tail: at(start, 0),
         },
@@ -139,25 +139,25 @@ fn too_many_rows_in_one_second_are_paged_and_not_kept() {
 
 #[test]
 fn positions_survive_as_text() {
-    let span = Span {
+    let span = WindowCursor {
         front: at(1_700_000_000, 7),
         tail: at(1_699_999_880, 3),
     };
     assert_eq!(span.to_string(), "2023-11-14 22:13:20/7;2023-11-14 22:11:20/3");
-    assert_eq!(Span::parse(&span.to_string(), true), Some(span));
-    let keys = Span {
+    assert_eq!(WindowCursor::parse(&span.to_string(), true), Some(span));
+    let keys = WindowCursor {
         front: Mark::of_key(12),
         tail: Mark::of_key(9),
     };
     assert_eq!(keys.to_string(), "12;9");
-    assert_eq!(Span::parse("12;9", false), Some(keys));
+    assert_eq!(WindowCursor::parse("12;9", false), Some(keys));
     for (bad, timed) in [
         ("12;9", true),
         ("12", false),
         ("x;y", false),
         ("2023-11-14 22:13:20/7;9", true),
     ] {
-        assert_eq!(Span::parse(bad, timed), None, "{bad}");
+        assert_eq!(WindowCursor::parse(bad, timed), None, "{bad}");
     }
 }
 
@@ -178,7 +178,7 @@ proptest! {
         for (gap, restart) in gaps {
             now += gap;
             if restart {
-                window = Window::new(OVERLAP, window.span());
+                window = OverlapWindow::new(OVERLAP, window.span());
             }
             found.extend(call(&mut window, &table, now, limit).into_iter().map(|change| change.order));
         }
@@ -196,7 +196,7 @@ proptest! {
         limit in 1usize..7,
     ) {
         let table = Table(delays.iter().zip(1..).map(|(delay, id)| (Mark::of_key(id), 100 + id + delay)).collect());
-        let mut window = Window::new(OVERLAP, Span::default());
+        let mut window = OverlapWindow::new(OVERLAP, WindowCursor::default());
         let mut found = Vec::new();
         for now in 100..400 {
             found.extend(call(&mut window, &table, now, limit).into_iter().map(|change| change.order));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::Retry;
+use crate::config::RetryConfig;
 use crate::delivery::limits::backoff;
 use crate::delivery::rules::Halt;
 use crate::store::meta::WebsiteId;
@@ -169,7 +169,7 @@ impl Health {
 
     /// A failure of the edge, not of a request. The first in a row costs only its own request; from the second on
     /// everything waits.
-    pub fn stumbled(&mut self, code: &str, retry: &Retry, random: u64, now: UtcMillis) {
+    pub fn stumbled(&mut self, code: &str, retry: &RetryConfig, random: u64, now: UtcMillis) {
         if self.is_halted() {
             return self.still_halted(retry, now);
         }
@@ -181,13 +181,13 @@ impl Health {
     }
 
     /// The same for a failure that is the edge's for certain (429 without `Retry-After`): everything waits at once.
-    pub fn overloaded(&mut self, code: &str, retry: &Retry, random: u64, now: UtcMillis) {
+    pub fn overloaded(&mut self, code: &str, retry: &RetryConfig, random: u64, now: UtcMillis) {
         self.level = self.level.max(1);
         self.stumbled(code, retry, random, now);
     }
 
     /// Nothing gets through until something is mended; a probe finds out by itself.
-    pub fn halt(&mut self, halt: Halt, retry: &Retry, now: UtcMillis) {
+    pub fn halt(&mut self, halt: Halt, retry: &RetryConfig, now: UtcMillis) {
         match &mut self.state {
             State::Paused { .. } => {}
             State::Halted {
@@ -216,7 +216,7 @@ impl Health {
     }
 
     /// A probe brought nothing new.
-    pub fn still_halted(&mut self, retry: &Retry, now: UtcMillis) {
+    pub fn still_halted(&mut self, retry: &RetryConfig, now: UtcMillis) {
         if let State::Halted { probe_at, probes, .. } = &mut self.state
             && now >= *probe_at
         {
@@ -291,7 +291,7 @@ impl Health {
 }
 
 /// One minute at first, a quarter of an hour in the end; less where `delivery.retry.max` is less.
-fn probe_pause(retry: &Retry, probes: u32) -> Duration {
+fn probe_pause(retry: &RetryConfig, probes: u32) -> Duration {
     let longest = retry.max.get().saturating_mul(3).min(SLOWEST_PROBE);
     backoff::step(FIRST_PROBE.min(retry.max.get()), longest, probes + 1)
 }

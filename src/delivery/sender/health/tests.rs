@@ -29,7 +29,7 @@ fn retry_after_holds_everything_and_is_never_cut_short() {
 #[test]
 fn what_the_edge_asked_for_outlives_halts_pauses_and_restarts() {
     let mut health = Health::default();
-    health.halt(halt(), &Retry::default(), NOW);
+    health.halt(halt(), &RetryConfig::default(), NOW);
     health.wait_as_asked(Duration::from_secs(120), "EXEG-0000-503", NOW);
     let until = NOW.plus_millis(120_000);
     let restored = Health::restore(Some(&health.row(1)), health.asked(), NOW);
@@ -50,7 +50,7 @@ fn what_the_edge_asked_for_outlives_halts_pauses_and_restarts() {
 #[test]
 fn one_failure_among_successes_stops_nothing_and_an_outage_stops_everything() {
     let mut health = Health::default();
-    let retry = Retry::default();
+    let retry = RetryConfig::default();
     health.stumbled("network", &retry, u64::MAX, NOW);
     assert_eq!(health.permit(NOW), Permit::Send);
     health.stumbled("network", &retry, u64::MAX, NOW);
@@ -64,7 +64,7 @@ fn one_failure_among_successes_stops_nothing_and_an_outage_stops_everything() {
 #[test]
 fn a_halt_probes_every_minute_and_then_ever_more_slowly() {
     let mut health = Health::default();
-    let retry = Retry::default();
+    let retry = RetryConfig::default();
     let mut now = NOW;
     let mut gaps = Vec::new();
     for _ in 0..6 {
@@ -95,7 +95,7 @@ fn a_clock_that_was_set_back_lengthens_no_pause() {
         assert_eq!(health.permit(yesterday), Permit::WaitUntil(until));
         assert_eq!(health.permit(until), Permit::Send);
     }
-    health.halt(halt(), &Retry::default(), NOW);
+    health.halt(halt(), &RetryConfig::default(), NOW);
     health.clamp_to_clock(yesterday, hour);
     let probe = yesterday.plus_millis(3_600_000);
     assert_eq!(health.permit(yesterday), Permit::WaitUntil(probe));
@@ -109,7 +109,7 @@ fn an_operators_pause_outlives_answers_and_only_a_resume_ends_it() {
     assert!(health.apply_operator_state(&row, NOW));
     assert!(!health.accepted(NOW));
     health.wait(Duration::from_secs(1), "x", NOW);
-    health.halt(halt(), &Retry::default(), NOW);
+    health.halt(halt(), &RetryConfig::default(), NOW);
     assert_eq!(health.permit(NOW), Permit::Paused);
     row.state = SenderState::Running;
     assert!(health.apply_operator_state(&row, NOW));
