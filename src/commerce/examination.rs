@@ -1,5 +1,5 @@
-//! What a thorough look at a source found, for `doctor`: everything at once, where capture stops at the first trouble.
-//! Reads only.
+//! The results of the source checks that `doctor` runs. Unlike capture, which stops at the first error, they report
+//! everything at once. They only read.
 
 use crate::commerce::changes::triggers::TriggerReport;
 use crate::commerce::read::schema::Schema;
@@ -7,86 +7,76 @@ use crate::commerce::read::spec::Presence;
 use crate::commerce::read::tables::SourceTable;
 use orderfeed_model::clock::UtcMillis;
 
-/// What was found.
+/// The results of all checks of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examination {
-    /// Server and version.
     pub product: String,
-    /// Identifies this very database; empty if its orders cannot be read.
+    /// Identifies the database; empty if its orders cannot be read.
     pub fingerprint: String,
     /// The database's clock, if it has one of its own.
     pub database_time: Option<UtcMillis>,
-    /// What is missing.
     pub missing: Vec<MissingObject>,
-    /// What this way of capture cannot see here, a sentence each.
+    /// Changes that the configured capture cannot see in this database, one sentence each.
     pub notes: Vec<String>,
-    /// The triggers that this way of capture lives on; `None` if it needs none, or they cannot be asked for.
+    /// The state of the triggers that the configured capture depends on; `None` if there are none, or they are not visible.
     pub triggers: Option<TriggerState>,
-    /// How far capture is in each table.
     pub positions: Vec<TablePosition>,
-    /// The codes of the shop's websites, the admin's own left out; empty if they cannot be read.
+    /// The codes of the shop's websites without the admin's own; empty if they cannot be read.
     pub websites: Vec<String>,
 }
 
-/// Something that is not there, or may not be read.
+/// A table, column or right that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingObject {
     /// The table, with prefix.
     pub table: String,
-    /// What of it.
     pub what: MissingKind,
-    /// Whether nothing works without it; otherwise something is not sent, which `effect` names.
+    /// True if nothing works without it. Otherwise `effect` names what is not sent.
     pub needed: bool,
-    /// What is not sent.
     pub effect: Option<&'static str>,
     /// The statement that an administrator runs, if a right is missing.
     pub grant: Option<String>,
 }
 
-/// What of a table is missing.
+/// The missing part of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MissingKind {
-    /// The table itself.
     Table,
     /// These columns, or the right to read them.
     Columns(Vec<String>),
-    /// This right.
     Right(&'static str),
 }
 
-/// How the triggers stand that write the log which is read.
+/// The state of the triggers that write the log or changelog which capture reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TriggerState {
-    /// Ours, compared with those that there should be.
+    /// Orderfeed's own triggers, compared with the expected ones.
     Ours(TriggerReport),
-    /// The account may not see triggers. `stale` if an order changed and the log does not know of it.
+    /// The account may not see triggers.
     Unseen {
-        /// When the newest order changed, if that is later than the log's last row.
+        /// Time of the newest order's change, if it is later than the log's last row: the change was not logged.
         stale: Option<UtcMillis>,
     },
-    /// The instance's own, which write its changelog: how many there are.
+    /// Number of the instance's own triggers, which write its changelog.
     Instance(u64),
 }
 
-/// How far capture is in one table.
+/// The position of capture in one table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TablePosition {
-    /// The table.
     pub table: String,
-    /// The stored position.
     pub read_to: String,
-    /// The newest row.
     pub newest: String,
-    /// Whether the position lies behind the newest row: rows went away, or the database is an older one.
+    /// True if the position is beyond the newest row: rows were deleted, or the database is an older copy.
     pub ahead: bool,
-    /// How much older the position is than the newest row, in milliseconds, where rows have a time.
+    /// Milliseconds from the position to the newest row, where rows have a time.
     pub behind_ms: Option<i64>,
-    /// How many numbers lie between the position and the newest row, where they only grow.
+    /// Number of keys between the position and the newest row, where keys only grow.
     pub behind_rows: Option<i64>,
 }
 
 impl TablePosition {
-    /// In a table whose keys only grow. A position of 0 means that nothing was ever there.
+    /// Returns the position in a table whose keys only grow. 0 means that the table was always empty.
     pub(crate) fn by_key(table: &str, read_to: i64, newest: i64) -> Self {
         Self {
             table: table.to_owned(),
@@ -98,7 +88,7 @@ impl TablePosition {
         }
     }
 
-    /// In a table that is read by the time of the last change; all in seconds. CaptureMode begins at the database's `now`,
+    /// In a table that is read by the time of the last change; all in seconds. Capture begins at the database's `now`,
     /// whether or not a row is there, so only a position in the future is ahead.
     pub(crate) fn by_time(table: &str, read_to: i64, newest: i64, now: i64) -> Self {
         let shown = |seconds| UtcMillis::from_secs(seconds).sql();
@@ -113,23 +103,23 @@ impl TablePosition {
     }
 }
 
-/// The columns that tables lack which are there; names with `prefix`. A key or owner that is missing is a need.
-pub(crate) fn lacking_columns(schema: &Schema, prefix: &str) -> Vec<MissingObject> {
-    let mut lacks = Vec::new();
+/// Returns the columns that existing tables lack; names with `prefix`. Nothing works without key and owner.
+pub(crate) fn missing_columns(schema: &Schema, prefix: &str) -> Vec<MissingObject> {
+    let mut missing = Vec::new();
     for spec in SourceTable::specs() {
         if !schema.has_table(spec.table) {
             continue;
         }
         let keys = [spec.key, spec.owner];
-        let lacks_of = |columns: &[&str]| -> Vec<String> {
-            let missing = columns.iter().filter(|column| !schema.has(spec.table, column));
-            missing.map(|column| (*column).to_owned()).collect()
+        let absent = |columns: &[&str]| -> Vec<String> {
+            let absent = columns.iter().filter(|column| !schema.has(spec.table, column));
+            absent.map(|column| (*column).to_owned()).collect()
         };
-        for (columns, needed) in [(lacks_of(&keys), true), (lacks_of(spec.columns), false)] {
+        for (columns, needed) in [(absent(&keys), true), (absent(spec.columns), false)] {
             if columns.is_empty() {
                 continue;
             }
-            lacks.push(MissingObject {
+            missing.push(MissingObject {
                 table: format!("{prefix}{}", spec.table),
                 what: MissingKind::Columns(columns),
                 needed,
@@ -138,10 +128,10 @@ pub(crate) fn lacking_columns(schema: &Schema, prefix: &str) -> Vec<MissingObjec
             });
         }
     }
-    lacks
+    missing
 }
 
-/// Every table that is read: its name without prefix, and what is not sent without it (`None`: nothing works).
+/// Returns every table that is read: its name without prefix, and what is not sent without it (`None`: nothing works).
 pub(crate) fn tables() -> Vec<(&'static str, Option<&'static str>)> {
     const LABELS: &str = "reason, condition and resolution of returned items are not sent";
     let parts = SourceTable::specs().map(|spec| {

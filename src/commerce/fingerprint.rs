@@ -1,28 +1,28 @@
-//! Which database this is: an answer that survives restarts, upgrades, new orders and a failover to a replica, and
-//! changes when another database takes its place.
+//! The identity of a database: it survives restarts, upgrades, new orders and a failover to a replica, and changes when
+//! another database takes its place.
 //!
-//! Servers know themselves by ids that change at a failover, and a schema looks the same everywhere. What is one
-//! database's own is its data, so the fingerprint is made of its oldest orders (id, number, time of creation, store
-//! view: nothing about a person), one short hash each. A young database's fingerprint grows with its first orders, and
-//! a purge of old orders takes from it, so equality is the wrong question: ask [`same_database`], and keep the newer
-//! fingerprint whenever it says yes.
+//! The ids of servers change at a failover, and the schema is the same everywhere. Only the data distinguishes a
+//! database, so the fingerprint consists of its oldest orders (id, number, time of creation, store view: nothing about a
+//! person), one short hash each. A new database's fingerprint grows with its first orders, and a purge of old orders
+//! shortens it, so fingerprints must not be compared for equality: use [`same_database`], and store the newer fingerprint
+//! whenever it returns true.
 //!
-//! An older copy of the same database (a restored backup) has the same oldest orders and counts as the same here.
+//! An older copy of the same database (a restored backup) has the same oldest orders and counts as the same.
 
 use sha2::{Digest, Sha256};
 
-/// How many orders the fingerprint is made of. More would survive larger purges and cost nothing much.
+/// Number of orders in a fingerprint. More would survive larger purges, at little cost.
 pub(crate) const ANCHORS: usize = 8;
 const VERSION: &str = "orders1";
 
-/// Makes the fingerprint of the oldest orders, each given as its columns joined in a fixed way.
+/// Returns the fingerprint of the oldest orders, each given as its columns joined in a fixed way.
 pub(crate) fn fingerprint(oldest: &[String]) -> String {
     let anchors: Vec<_> = oldest.iter().map(|order| anchor(order)).collect();
     format!("{VERSION}:{}", anchors.join("."))
 }
 
-/// Whether two fingerprints are of one database, at different times perhaps. An empty database (no order yet) may
-/// become any, so it matches everything; fingerprints of unknown form match only themselves.
+/// Returns true if two fingerprints, taken at different times, are of one database. An empty stored one (no order yet)
+/// matches any; fingerprints of unknown form match only themselves.
 pub fn same_database(stored: &str, found: &str) -> bool {
     let anchors = |text: &'_ str| -> Option<Vec<String>> {
         let list = text.strip_prefix(VERSION)?.strip_prefix(':')?;

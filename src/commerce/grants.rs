@@ -1,10 +1,10 @@
-//! The rights that an account needs, as the statements that an administrator runs.
+//! The rights that orderfeed's database accounts need, as the statements that an administrator runs.
 
 use crate::commerce::changes::watched::{CHANGELOG, LOG};
 use crate::commerce::read::tables::SourceTable;
 use crate::config::CaptureMode;
 
-/// Tables beside those of the orders: websites and stores, and the labels of return reasons (Adobe Commerce edition).
+/// The tables beside those of the orders: websites and stores, and the labels of return reasons (Adobe Commerce edition).
 pub(crate) const LOOKUPS: [&str; 6] = [
     "store",
     "store_group",
@@ -14,8 +14,8 @@ pub(crate) const LOOKUPS: [&str; 6] = [
     "eav_attribute_option_value",
 ];
 
-/// What the daemon's account needs. A statement for a table that the instance does not have (returns exist only in the
-/// Adobe Commerce edition) fails with error 1146 and can be left out.
+/// Returns the grants that the daemon's account needs. A statement for a table that the instance does not have (returns
+/// exist only in the Adobe Commerce edition) fails with error 1146 and can be left out.
 pub fn grants(capture: CaptureMode, user: &str, database: &str, prefix: &str) -> Vec<String> {
     let tables = SourceTable::specs().map(|spec| spec.table).chain(LOOKUPS);
     let grant = |rights: &str, table: &str| grant(rights, table, user, database, prefix);
@@ -28,18 +28,16 @@ pub fn grants(capture: CaptureMode, user: &str, database: &str, prefix: &str) ->
     grants
 }
 
-/// The statement that gives `rights` on one table.
+/// Returns the statement that grants `rights` on one table.
 pub(crate) fn grant(rights: &str, table: &str, user: &str, database: &str, prefix: &str) -> String {
     format!("GRANT {rights} ON `{database}`.`{prefix}{table}` TO '{user}'@'%';")
 }
 
-/// What the account that installs, checks and removes the triggers needs besides. Triggers run with its rights for as
-/// long as they exist, so it must not be dropped before them. With binary logging the server also wants
+/// Returns the additional grants of the account that installs, checks and removes the triggers. Triggers run with its
+/// rights as long as they exist, so it must not be dropped before them. With binary logging the server also requires
 /// `log_bin_trust_function_creators = 1` or an account with SUPER.
 pub fn installer_grants(user: &str, database: &str, prefix: &str) -> Vec<String> {
-    let on = |rights: &str, table: &str| {
-        format!("GRANT {rights} ON `{database}`.`{prefix}{table}` TO '{user}'@'%';")
-    };
+    let on = |rights: &str, table: &str| grant(rights, table, user, database, prefix);
     let mut grants = vec![on("CREATE, DROP, SELECT, INSERT, DELETE", LOG)];
     grants.extend(SourceTable::specs().map(|spec| on("SELECT, TRIGGER", spec.table)));
     grants

@@ -1,17 +1,14 @@
-//! What an order is ([`order`]) and where orders come from ([`source`]).
+//! Sources: the systems that orders are read from, behind the trait [`source::Source`].
 //!
-//! `order` and `amount` are plain data: no SQL, no HTTP, no tokio. A source reads orders whole, many at a time, and
-//! says which orders changed.
-//!
-//! | module | purpose |
+//! | module | content |
 //! |---|---|
+//! | [`source`] | the trait, its results and errors |
 //! | [`mysql`], [`sqlite`] | the two sources |
-//! | [`settings`] | their configuration |
-//! | [`read`] | reading whole orders: one definition of tables, columns and decoding for both databases |
-//! | [`changes`] | which tables are watched and how; the window over late commits; the triggers and their log |
-//! | [`grants`] | the privileges that an account needs |
-//! | [`examination`] | the findings of an examination of a source, for `doctor` |
-//! | [`fingerprint`] | the identity of a database, which distinguishes it from another |
+//! | [`read`] | reading whole orders, one definition for both databases |
+//! | [`changes`] | finding changes: watched tables, the overlap window, triggers |
+//! | [`grants`] | the rights that an account needs |
+//! | [`examination`] | the results of `doctor`'s checks of a source |
+//! | [`fingerprint`] | the identity of a database |
 
 pub mod changes;
 pub mod examination;

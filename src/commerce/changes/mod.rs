@@ -1,4 +1,4 @@
-//! Noticing changes: which tables are watched, the window over late commits, and the triggers. Pure.
+//! Finding changes: the watched tables, the window over late commits, and the triggers. Pure.
 
 pub mod triggers;
 pub(crate) mod watched;

@@ -1,13 +1,14 @@
-//! Our triggers: which there are, what they do, and whether a database has them. Pure; each source executes it.
+//! Orderfeed's triggers: their statements, and the comparison with those that a database has. Pure; each source executes
+//! the statements.
 //!
-//! Every table that an order is read from has three triggers, after insert, update and delete, each of which writes one
-//! row into `orderfeed_log`: the order, the table, the kind of change and the time. An update is logged only if a column
-//! other than `updated_at` really changed. So the log knows of every committed change, of items, addresses, payments and
-//! tracking numbers too, which polling cannot see. What triggers cannot see either: rows that a foreign key deletes
-//! along with their parent (the parent's own deletion is logged).
+//! Every table that orders are read from has three triggers, after insert, update and delete. Each writes one row into
+//! `orderfeed_log`: the order, the table, the kind of change and the time. An update is logged only if a column other than
+//! `updated_at` really changed. The log therefore holds every committed change, also those of items, addresses, payments
+//! and tracking numbers, which polling cannot see. Triggers do not fire for rows that a foreign key deletes along with
+//! their parent; the parent's own deletion is logged.
 //!
 //! Names are `trg_orderfeed_<table>_after_<event>`. Commerce names its own `trg_<table>_after_<event>`, and both
-//! databases allow several triggers on one event, so neither is in the other's way.
+//! databases allow several triggers on one event, so the two do not conflict.
 
 use sha2::{Digest, Sha256};
 
@@ -20,7 +21,7 @@ use crate::commerce::read::tables::SourceTable;
 /// The longest name that MySQL allows.
 const LONGEST_NAME: usize = 64;
 
-/// All triggers that a database with a certain schema should have.
+/// All triggers that a database needs, given its schema.
 #[derive(Clone, Debug)]
 pub struct TriggerSet {
     dialect: SqlDialect,
@@ -28,48 +29,43 @@ pub struct TriggerSet {
     triggers: Vec<Trigger>,
 }
 
-/// One trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
-    /// Its name.
     pub name: String,
-    /// The table that it watches, with prefix.
+    /// The watched table, with prefix.
     pub table: String,
-    /// The whole statement that creates it.
+    /// The whole CREATE statement.
     pub create: String,
-    /// What the database keeps of it, to tell whether somebody changed it.
+    /// The part that the database stores, by which an altered trigger is recognized.
     pub body: String,
 }
 
-/// A trigger that a database has.
+/// A trigger that exists in a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExistingTrigger {
-    /// Its name.
     pub name: String,
-    /// The table that it watches, with prefix.
+    /// The watched table, with prefix.
     pub table: String,
-    /// Its body as the database keeps it.
+    /// The body as the database stores it.
     pub body: String,
 }
 
-/// How a database's triggers compare with those that it should have.
+/// The comparison of a database's triggers with those that it needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TriggerReport {
-    /// How many there should be.
+    /// Number of triggers that are needed.
     pub expected: usize,
-    /// Whether the log table exists.
     pub log_exists: bool,
-    /// Those that should be there and are not.
     pub missing: Vec<String>,
-    /// Those whose body is not ours: edited by hand, by another version of this program, or the table's columns
+    /// Triggers with another body: edited by hand, installed by another version of orderfeed, or the table's columns have
     /// changed since.
     pub altered: Vec<String>,
-    /// Those on our tables that bear our name and that we do not know.
+    /// Unknown triggers on the watched tables that have orderfeed's prefix.
     pub foreign: Vec<String>,
 }
 
 impl TriggerReport {
-    /// Whether every change is logged.
+    /// Returns true if every change is logged.
     pub fn is_complete(&self) -> bool {
         self.log_exists && self.missing.is_empty() && self.altered.is_empty()
     }
@@ -83,7 +79,7 @@ enum TriggerEvent {
 }
 
 impl TriggerSet {
-    /// The triggers for a schema.
+    /// Creates the triggers for a schema.
     pub(crate) fn new(dialect: SqlDialect, prefix: &str, schema: &Schema) -> Self {
         let mut set = Self {
             dialect,
@@ -102,17 +98,16 @@ impl TriggerSet {
         set
     }
 
-    /// Each trigger.
     pub fn triggers(&self) -> &[Trigger] {
         &self.triggers
     }
 
-    /// The log table's name, with prefix.
+    /// Returns the name of the log table, with prefix.
     pub fn log_table(&self) -> String {
         format!("{}{LOG}", self.prefix)
     }
 
-    /// Creates the log table if it is not there.
+    /// Returns the statement that creates the log table if it does not exist.
     pub fn create_log(&self) -> String {
         let log = self.log_table();
         match self.dialect {
@@ -130,7 +125,7 @@ impl TriggerSet {
         }
     }
 
-    /// Compares with what a database has.
+    /// Compares the needed triggers with those that exist.
     pub fn compare(&self, found: &[ExistingTrigger], log_exists: bool) -> TriggerReport {
         let mut report = TriggerReport {
             expected: self.triggers.len(),
@@ -152,7 +147,7 @@ impl TriggerSet {
         report
     }
 
-    /// Whether a trigger bears our name and watches one of our tables.
+    /// Returns true if a trigger has orderfeed's prefix and watches one of its tables.
     pub fn is_ours(&self, found: &ExistingTrigger) -> bool {
         found.name.starts_with("trg_orderfeed_")
             && self.triggers.iter().any(|trigger| trigger.table == found.table)
@@ -165,7 +160,7 @@ impl TriggerSet {
             TriggerEvent::Update => self.changed(schema, spec.table),
             TriggerEvent::Insert | TriggerEvent::Delete => String::new(),
         };
-        let note = self.note(spec, event);
+        let insert = self.log_insert(spec, event);
         let head = format!(
             "CREATE TRIGGER `{name}` AFTER {} ON `{table}` FOR EACH ROW",
             event.word().to_uppercase()
@@ -173,9 +168,9 @@ impl TriggerSet {
         let (create, body) = match self.dialect {
             SqlDialect::Mysql => {
                 let body = if changed.is_empty() {
-                    note
+                    insert
                 } else {
-                    format!("IF {changed} THEN {note}; END IF")
+                    format!("IF {changed} THEN {insert}; END IF")
                 };
                 (format!("{head} {body}"), body)
             }
@@ -185,7 +180,7 @@ impl TriggerSet {
                 } else {
                     format!(" WHEN {changed}")
                 };
-                let create = format!("{head}{when} BEGIN {note}; END");
+                let create = format!("{head}{when} BEGIN {insert}; END");
                 (create.clone(), create)
             }
         };
@@ -197,7 +192,7 @@ impl TriggerSet {
         }
     }
 
-    /// True if a column changed that is not just the time of the change. NULLs compare as values.
+    /// Returns the condition that a column other than the time of the change has changed. NULLs compare as values.
     fn changed(&self, schema: &Schema, table: &str) -> String {
         let same = match self.dialect {
             SqlDialect::Mysql => "<=>",
@@ -210,8 +205,8 @@ impl TriggerSet {
         differs.join(" OR ")
     }
 
-    /// Writes the row of the log.
-    fn note(&self, spec: &TableSpec, event: TriggerEvent) -> String {
+    /// Returns the statement that writes the log row.
+    fn log_insert(&self, spec: &TableSpec, event: TriggerEvent) -> String {
         let row = if matches!(event, TriggerEvent::Delete) {
             "OLD"
         } else {
@@ -253,7 +248,7 @@ impl TriggerEvent {
     }
 }
 
-/// A name that fits: the end of a longer one becomes a hash of the whole.
+/// Shortens a name that is too long: its end becomes a hash of the whole.
 fn short_name(name: String) -> String {
     if name.len() <= LONGEST_NAME {
         return name;
@@ -310,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_altered_and_foreign_triggers_are_told_apart() {
+    fn missing_altered_and_foreign_triggers_are_distinguished() {
         let set = TriggerSet::new(SqlDialect::Mysql, "", &schema());
         let mut found: Vec<_> = set
             .triggers()

@@ -1,8 +1,8 @@
-//! Which tables are watched for changes, and the SQL that reads them in the order of [`Mark`]s.
+//! The tables that are watched for changes, and the SQL that reads them in the order of [`Mark`]s.
 //!
-//! Only indexed columns are read in order. `updated_at` is indexed on orders, invoices, shipments and credit memos
-//! (magento/magento2, `Sales/etc/db_schema.xml`); other tables only grow and are read by key. Items, addresses and
-//! payments have neither, so a change of only those is invisible to polling (`docs/SOURCE.md`).
+//! Tables are read in the order of indexed columns only. `updated_at` is indexed on orders, invoices, shipments and credit
+//! memos (magento/magento2, `Sales/etc/db_schema.xml`); tables that only grow are read by key. Items, addresses and
+//! payments have no such column, so polling cannot see a change of only those (`docs/SOURCE.md`).
 
 use crate::commerce::changes::window::{Mark, SeenRow};
 use crate::commerce::read::cells;
@@ -13,32 +13,30 @@ use crate::commerce::source::ChangeOp;
 
 /// The instance's own changelog of the Sales Orders Feed.
 pub(crate) const CHANGELOG: &str = "sales_order_data_exporter_v2_cl";
-/// The log that our triggers write.
+/// The log that orderfeed's triggers write.
 pub(crate) const LOG: &str = "orderfeed_log";
 
-/// A table that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WatchedTable {
-    /// Its name without prefix.
+    /// The name without prefix.
     pub(crate) table: &'static str,
-    /// Its primary key.
+    /// The primary key.
     pub(crate) key: &'static str,
-    /// Whether it is read by `updated_at`, rather than by key alone.
+    /// True if the table is read by `updated_at`, false if by key alone.
     pub(crate) timed: bool,
-    /// How to find the order.
     pub(crate) order: OrderOf,
 }
 
-/// How a row leads to its order.
+/// The way from a row to its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrderOf {
-    /// This column is the order's id.
+    /// The column that holds the order's id.
     Column(&'static str),
-    /// This column is the key of a row of the other table, which has an `order_id`.
+    /// The column that holds the key of a row of another table, which has an `order_id`.
     Via(&'static str, &'static str),
 }
 
-/// Documents and orders, by `updated_at`.
+/// Orders and documents, read by `updated_at`.
 pub(crate) const TIMED: [WatchedTable; 4] = [
     timed("sales_order", "entity_id"),
     timed("sales_invoice", "order_id"),
@@ -46,7 +44,7 @@ pub(crate) const TIMED: [WatchedTable; 4] = [
     timed("sales_creditmemo", "order_id"),
 ];
 
-/// Tables that only grow and that the instance's own changelog covers, or that come with a change of the order.
+/// Tables that only grow, and whose changes the instance's own changelog covers or an update of the order accompanies.
 const GROWING: [WatchedTable; 3] = [
     keyed(
         "sales_payment_transaction",
@@ -65,7 +63,7 @@ const GROWING: [WatchedTable; 3] = [
     ),
 ];
 
-/// Tables that only grow and that nothing else covers.
+/// Tables that only grow, and whose changes nothing else covers.
 const UNCOVERED: [WatchedTable; 3] = [
     keyed("sales_shipment_track", "entity_id", OrderOf::Column("order_id")),
     keyed("magento_rma", "entity_id", OrderOf::Column("order_id")),
@@ -76,9 +74,7 @@ const UNCOVERED: [WatchedTable; 3] = [
     ),
 ];
 
-/// The instance's own changelog.
 pub(crate) const OWN_CHANGELOG: WatchedTable = keyed(CHANGELOG, "version_id", OrderOf::Column("entity_id"));
-/// Our triggers' log.
 pub(crate) const OWN_LOG: WatchedTable = keyed(LOG, "version_id", OrderOf::Column("entity_id"));
 
 const fn timed(table: &'static str, order: &'static str) -> WatchedTable {
@@ -99,7 +95,7 @@ const fn keyed(table: &'static str, key: &'static str, order: OrderOf) -> Watche
     }
 }
 
-/// What polling watches in this schema.
+/// Returns the tables that polling watches in this schema.
 pub(crate) fn for_poll(schema: &Schema) -> Vec<WatchedTable> {
     let timed = TIMED.map(|watched| WatchedTable {
         timed: schema.is_indexed(watched.table, "updated_at"),
@@ -113,7 +109,7 @@ pub(crate) fn for_poll(schema: &Schema) -> Vec<WatchedTable> {
         .collect()
 }
 
-/// What is watched beside the instance's own changelog.
+/// Returns the tables that are watched beside the instance's own changelog.
 pub(crate) fn beside_changelog(schema: &Schema) -> Vec<WatchedTable> {
     UNCOVERED
         .into_iter()
@@ -121,7 +117,7 @@ pub(crate) fn beside_changelog(schema: &Schema) -> Vec<WatchedTable> {
         .collect()
 }
 
-/// Tables whose changes polling cannot see for want of an index, a sentence each.
+/// Returns a sentence for each table whose updates polling cannot see, because it lacks the index.
 pub(crate) fn poll_notes(schema: &Schema) -> Vec<String> {
     let unindexed = TIMED
         .iter()
@@ -145,8 +141,8 @@ fn is_present(watched: &WatchedTable, schema: &Schema) -> bool {
 }
 
 impl WatchedTable {
-    /// Rows behind `after`, up to `until` (inclusive), in order. The two ranges of the condition are both ranges of the
-    /// index, which holds the primary key after `updated_at`.
+    /// Returns the statement for the rows after `after`, up to `until` (inclusive), in order. Both ranges of the condition
+    /// are ranges of the index, which holds the primary key after `updated_at`.
     pub(crate) fn select(&self, prefix: &str, after: Mark, until: Option<Mark>, limit: usize) -> String {
         let Self { table, key, .. } = self;
         let (order, join) = match self.order {
@@ -177,7 +173,7 @@ impl WatchedTable {
         sql
     }
 
-    /// The highest and the lowest key.
+    /// Returns the statement for the highest and the lowest key.
     pub(crate) fn select_ends(&self, prefix: &str) -> String {
         format!(
             "SELECT MAX(`{0}`), MIN(`{0}`) FROM `{prefix}{1}`",
@@ -185,8 +181,8 @@ impl WatchedTable {
         )
     }
 
-    /// A row of [`WatchedTable::select`].
-    pub(crate) fn sighting(&self, row: &impl SourceRow) -> Option<SeenRow> {
+    /// Decodes a row of [`WatchedTable::select`].
+    pub(crate) fn seen_row(&self, row: &impl SourceRow) -> Option<SeenRow> {
         let id = cells::integer(row.cell(0))?;
         let at = match row.cell(2) {
             cells::CellRef::Text(text) if self.timed => Some(cells::moment(text)?.0.div_euclid(1000)),
@@ -238,7 +234,7 @@ impl WatchedTable {
     }
 }
 
-/// The name as it is known here; a log row of a table that we do not know is about an order all the same.
+/// Returns the table that a log row names. A row of an unknown table is about an order all the same.
 fn source_table(name: &str) -> &'static str {
     SourceTable::specs()
         .map(|spec| spec.table)

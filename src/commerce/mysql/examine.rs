@@ -6,7 +6,7 @@ use crate::commerce::changes::watched;
 use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, WatchedTable};
 use crate::commerce::changes::window::WindowCursor;
 use crate::commerce::examination::{
-    Examination, MissingKind, MissingObject, TablePosition, TriggerState, lacking_columns, tables,
+    Examination, MissingKind, MissingObject, TablePosition, TriggerState, missing_columns, tables,
 };
 use crate::commerce::grants::grant;
 use crate::commerce::mysql::MysqlSource;
@@ -112,7 +112,7 @@ impl MysqlSource {
                 lacks.extend(self.lack(session, table, effect).await?);
             }
         }
-        lacks.extend(lacking_columns(schema, self.settings.table_prefix.as_str()));
+        lacks.extend(missing_columns(schema, self.settings.table_prefix.as_str()));
         if self.settings.capture == CaptureMode::Triggers && schema.has_table(LOG) {
             let prefix = self.settings.table_prefix.as_str();
             // Explaining a statement needs its rights, and does not do it; nor may it write in a session that only reads.

@@ -216,7 +216,7 @@ impl<'a> CaptureRound<'a> {
         let mut rows = Vec::new();
         let sql = watched.select(self.prefix, after, until, limit);
         self.session
-            .rows(&sql, |row| rows.extend(watched.sighting(&row)))
+            .rows(&sql, |row| rows.extend(watched.seen_row(&row)))
             .await?;
         Ok(rows)
     }

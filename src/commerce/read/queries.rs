@@ -1,10 +1,10 @@
 //! The SQL that reads orders, written once for both databases.
 //!
-//! A batch costs one statement a table whatever its size; each table is read in the order of its index, and the rows are
-//! joined in memory. For MySQL the ids stand in the text (they are integers of our own making): statements without
-//! parameters need no preparation, so nothing is cached on the server. For SQLite, which parses in our own process, they
-//! are one JSON parameter, and the statement stays prepared. Ids that follow one another, as in a page of history, are a
-//! range: it is read in one go, and neither planned nor looked up id by id.
+//! A batch costs one statement per table, whatever its size. Each table is read in the order of its index, and the rows are
+//! joined in memory. For MySQL the ids are part of the text (they are integers, so nothing can be injected): statements
+//! without parameters need no preparation, and the server caches nothing. SQLite parses in our own process: there the ids
+//! are one JSON parameter, and the statement stays prepared. Consecutive ids, as in a page of history, become a range,
+//! which the database neither plans nor searches id by id.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -14,16 +14,14 @@ use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::OrderFilter;
 use orderfeed_model::order::OrderId;
 
-/// Which database the SQL is for, where the two differ.
+/// The database that the SQL is for, where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SqlDialect {
-    /// MySQL 8 and MariaDB.
     Mysql,
-    /// SQLite.
     Sqlite,
 }
 
-/// All statements for one database: its dialect, its prefix, and what its schema has.
+/// All statements for one database, which depend on its dialect, table prefix and schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Queries {
     dialect: SqlDialect,
@@ -32,32 +30,30 @@ pub(crate) struct Queries {
     labels: Option<StatementTemplate>,
 }
 
-/// So many ids in a row are a range.
+/// The number of consecutive ids from which on a range is shorter.
 const RUN: usize = 3;
 
-/// A statement with a gap for the condition on ids.
+/// A statement with a place for the condition on ids.
 #[derive(Clone, Debug)]
 struct StatementTemplate {
     head: String,
     column: String,
     tail: String,
-    /// The same with a parameter in the gap, a list of ids.
+    /// The whole statement for SQLite, with a list of ids as its parameter.
     listed: String,
-    /// The same with the first and the last id of a range.
+    /// The whole statement for SQLite, with the first and the last id of a range as its parameter.
     ranged: String,
 }
 
 /// A statement for some ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReadStatement<'a> {
-    /// Its text.
     pub(crate) sql: Cow<'a, str>,
-    /// Its only parameter, if it has one.
     pub(crate) parameter: Option<String>,
 }
 
 impl StatementTemplate {
-    /// `head` ends where the condition on `column` goes.
+    /// Creates a template of which `head` ends where the condition on `column` is inserted.
     fn new(head: String, column: String, tail: String) -> Self {
         let listed = format!("{head}{column} IN (SELECT value FROM json_each(?1)){tail}");
         let ranged = format!("{head}{column} BETWEEN ?1 ->> 0 AND ?1 ->> 1{tail}");
@@ -100,7 +96,7 @@ impl StatementTemplate {
 }
 
 impl Queries {
-    /// Prepares the statements for a schema.
+    /// Creates the statements for a schema.
     pub(crate) fn new(dialect: SqlDialect, prefix: &str, schema: &Schema) -> Self {
         Self {
             dialect,
@@ -113,14 +109,14 @@ impl Queries {
         }
     }
 
-    /// Reads a table of the tree for these owners, ordered by owner and key; for [`SourceTable::Orders`] the orders with these
-    /// ids. `None` where there is nothing to read.
+    /// Returns the statement that reads the rows of `table` that belong to these owners, ordered by owner and key; for
+    /// [`SourceTable::Orders`] the orders with these ids. `None` if there is nothing to read.
     pub(crate) fn rows_of(&self, table: SourceTable, owners: &[i64]) -> Option<ReadStatement<'_>> {
         let template = self.tables.get(table as usize)?.as_ref()?;
         (!owners.is_empty()).then(|| template.fill(self.dialect, owners))
     }
 
-    /// Website, store and store view by `store_id`; the tables are small and are read whole.
+    /// Returns the statement for website, store and store view by `store_id`. The tables are small and are read whole.
     pub(crate) fn scopes(&self) -> String {
         let prefix = &self.prefix;
         format!(
@@ -130,13 +126,13 @@ impl Queries {
         )
     }
 
-    /// The labels of reason, condition and resolution of return items: item id, attribute code, label.
+    /// Returns the statement for the labels of return items (reason, condition, resolution): item id, attribute code, label.
     pub(crate) fn return_labels(&self, items: &[i64]) -> Option<ReadStatement<'_>> {
         let template = self.labels.as_ref().filter(|_| !items.is_empty())?;
         Some(template.fill(self.dialect, items))
     }
 
-    /// The oldest orders, from which the fingerprint is made: id, number, creation, quote.
+    /// Returns the statement for the oldest orders, which make up the fingerprint: id, number, creation, store view.
     pub(crate) fn oldest_orders(&self, count: usize) -> String {
         format!(
             "SELECT `entity_id`, `increment_id`, `created_at`, `store_id` FROM `{}sales_order` ORDER BY `entity_id` LIMIT {count}",
@@ -144,7 +140,7 @@ impl Queries {
         )
     }
 
-    /// The ids of a website's store views; `?` is the website's code.
+    /// Returns the statement for the ids of a website's store views; `?` is the website's code.
     pub(crate) fn store_views(&self) -> String {
         let prefix = &self.prefix;
         format!(
@@ -153,7 +149,7 @@ impl Queries {
         )
     }
 
-    /// The orders with a number; `?` is the number.
+    /// Returns the statement for the orders with a number; `?` is the number.
     pub(crate) fn by_number(&self) -> String {
         format!(
             "SELECT `entity_id` FROM `{}sales_order` WHERE `increment_id` = ? ORDER BY `entity_id`",
@@ -161,9 +157,7 @@ impl Queries {
         )
     }
 
-    /// A page of ids, newest first. It backfills the primary key: an index on `created_at` would sort the whole rest of
-    /// the history for each page. What was updated lately is scattered over all ids: there the sum in the order keeps
-    /// the server off the primary key.
+    /// Returns the statement for a page of ids, newest first.
     pub(crate) fn order_ids(
         &self,
         filter: &OrderFilter,
@@ -171,6 +165,9 @@ impl Queries {
         below: Option<OrderId>,
         limit: usize,
     ) -> String {
+        // With an index on `created_at` the server would sort the whole rest of the history for each page, so the primary
+        // key is forced. Recently updated orders are scattered over all ids: there the sum in the order keeps the server
+        // off the primary key.
         let (by_key, order) = match (self.dialect, filter.updated_from) {
             (_, Some(_)) => ("", "`entity_id` + 0"),
             (SqlDialect::Mysql, None) => (" FORCE INDEX (PRIMARY)", "`entity_id`"),
@@ -185,14 +182,14 @@ impl Queries {
         )
     }
 
-    /// The lowest and the highest id, a row each.
+    /// Returns the statement for the lowest and the highest id, one row each.
     pub(crate) fn id_range(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> String {
         let (prefix, conditions) = (&self.prefix, where_clause(&conditions(filter, stores)));
         let end = |which: &str| format!("SELECT {which}(`entity_id`) FROM `{prefix}sales_order`{conditions}");
         format!("{} UNION ALL {}", end("MIN"), end("MAX"))
     }
 
-    /// How many orders there are.
+    /// Returns the statement that counts orders.
     pub(crate) fn count_orders(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> String {
         format!(
             "SELECT COUNT(*) FROM `{}sales_order`{}",
@@ -209,13 +206,9 @@ fn template(table: SourceTable, prefix: &str, schema: &Schema) -> Option<Stateme
     }
     let mut head = format!("SELECT `{}`, `{}`", spec.key, spec.owner);
     for column in spec.columns {
-        head.push_str(", ");
-        if schema.has(spec.table, column) {
-            head.push('`');
-            head.push_str(column);
-            head.push('`');
-        } else {
-            head.push_str("NULL");
+        match schema.has(spec.table, column) {
+            true => head.push_str(&format!(", `{column}`")),
+            false => head.push_str(", NULL"),
         }
     }
     let by = if table == SourceTable::Orders {
@@ -279,12 +272,12 @@ fn where_clause(conditions: &[String]) -> String {
     format!(" WHERE {}", conditions.join(" AND "))
 }
 
-/// Ids that follow one another.
+/// Splits ids into runs of consecutive ones.
 fn runs(ids: &[i64]) -> impl Iterator<Item = &[i64]> {
     ids.chunk_by(|one, next| one.checked_add(1) == Some(*next))
 }
 
-/// Writes that `column` is one of these ids, which are in ascending order.
+/// Appends the condition that `column` is one of these ids, which are in ascending order.
 fn push_condition(sql: &mut String, column: &str, ids: &[i64]) {
     let mut alone = Vec::new();
     let mut separator = "(";
@@ -306,7 +299,7 @@ fn push_condition(sql: &mut String, column: &str, ids: &[i64]) {
     sql.push(')');
 }
 
-/// Writes ids separated by commas.
+/// Appends ids, separated by commas.
 fn push_ids(sql: &mut String, ids: &[i64]) {
     for (index, id) in ids.iter().enumerate() {
         let separator = if index == 0 { "" } else { "," };
@@ -368,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_updated_lately_is_not_looked_for_along_the_primary_key() {
+    fn recently_updated_orders_are_not_searched_along_the_primary_key() {
         let queries = Queries::new(SqlDialect::Mysql, "", &Schema::default());
         let filter = OrderFilter {
             updated_from: UtcMillis::parse_sql("2026-01-02 03:04:05"),

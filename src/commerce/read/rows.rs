@@ -1,5 +1,5 @@
-//! Whole orders from rows that a caller makes up, through the very code that reads a database's rows. For fuzzing and
-//! tests; no part of the program uses it.
+//! Whole orders from rows that a caller generates, read by the code that reads a database's rows. For fuzzing and tests
+//! only.
 
 use crate::commerce::read::assemble::Assembly;
 use crate::commerce::read::cells;
@@ -11,30 +11,28 @@ use orderfeed_model::order::OrderId;
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowValue {
-    /// SQL's NULL.
     Null,
-    /// An integer.
     Int(i64),
-    /// A floating-point number, as SQLite keeps decimals.
+    /// A floating-point number, which is what SQLite stores for decimals.
     Real(f64),
-    /// Text, or what a database calls text: it need not be UTF-8.
+    /// Text, which need not be UTF-8.
     Text(Vec<u8>),
 }
 
-/// What is asked for: the rows of a table that hang from these owners.
+/// A request for the rows of a table that belong to these owners.
 #[derive(Clone, Copy, Debug)]
 pub struct RowRequest<'a> {
-    /// The table, without prefix.
+    /// The table's name without prefix.
     pub table: &'static str,
-    /// Its columns after key and owner, in the order in which a row has them.
+    /// The columns after key and owner, in the order of a row.
     pub columns: &'static [&'static str],
-    /// The ids of what the rows hang from; the orders' own ids for `sales_order`.
+    /// The ids of the orders or documents that the rows belong to; the orders' own ids for `sales_order`.
     pub owners: &'a [i64],
 }
 
-/// Reads orders as a source does: the scopes, then table by table, then the labels of return items. A row is its key, its
-/// owner (the store's id for `sales_order`), and the columns. The labels are asked for as the table `labels` without
-/// columns: item id, attribute code, label.
+/// Reads orders as a source does: the scopes, then table by table, then the labels of return items. A row consists of its
+/// key, its owner (the store's id for `sales_order`), and the columns. The labels are requested as the table `labels`
+/// without columns: item id, attribute code, label.
 pub fn read_orders(
     ids: &[OrderId],
     scopes: Vec<Vec<RowValue>>,

@@ -1,11 +1,11 @@
-//! Which tables and columns a database has, and what it means if one is missing.
+//! The tables and columns that a database has, and the consequences of missing ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commerce::read::spec::{Presence, TableSpec};
 use crate::commerce::read::tables::SourceTable;
 
-/// The tables and columns that a database has, names without prefix and in lower case.
+/// The tables and columns of a database; names without prefix and in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Schema {
     tables: BTreeMap<String, BTreeSet<String>>,
@@ -13,7 +13,6 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// Notes that `table` has `column`.
     pub(crate) fn add_column(&mut self, table: &str, column: &str) {
         self.tables
             .entry(table.to_lowercase())
@@ -21,34 +20,33 @@ impl Schema {
             .insert(column.to_lowercase());
     }
 
-    /// Notes that an index of `table` starts with `column`.
+    /// Adds an index of `table` whose first column is `column`.
     pub(crate) fn add_index(&mut self, table: &str, column: &str) {
         self.indexed.insert((table.to_lowercase(), column.to_lowercase()));
     }
 
-    /// Whether the table exists.
     pub(crate) fn has_table(&self, table: &str) -> bool {
         self.tables.contains_key(table)
     }
 
-    /// Whether the table exists with this column.
+    /// Returns true if the table exists and has the column.
     pub(crate) fn has(&self, table: &str, column: &str) -> bool {
         self.tables
             .get(table)
             .is_some_and(|columns| columns.contains(column))
     }
 
-    /// Whether looking rows up by this column is cheap.
+    /// Returns true if an index of the table starts with the column.
     pub(crate) fn is_indexed(&self, table: &str, column: &str) -> bool {
         self.indexed.contains(&(table.to_owned(), column.to_owned()))
     }
 
-    /// All columns of a table, in alphabetical order.
+    /// Returns all columns of a table, in alphabetical order.
     pub(crate) fn columns(&self, table: &str) -> impl Iterator<Item = &str> {
         self.tables.get(table).into_iter().flatten().map(String::as_str)
     }
 
-    /// The core tables that are missing.
+    /// Returns the core tables that are missing.
     pub(crate) fn missing_core(&self) -> Vec<&'static str> {
         let parts = SourceTable::specs().filter(|spec| spec.presence == Presence::Core);
         let tables = parts
@@ -57,14 +55,14 @@ impl Schema {
         tables.filter(|table| !self.has_table(table)).collect()
     }
 
-    /// Whether the labels of reason, condition and resolution of return items can be read.
+    /// Returns true if the labels of return items (reason, condition, resolution) can be read.
     pub(crate) fn has_return_labels(&self) -> bool {
         self.has("magento_rma_item_entity_int", "value")
             && self.has("eav_attribute", "attribute_code")
             && self.has("eav_attribute_option_value", "value")
     }
 
-    /// What is missing and what is therefore not sent, a sentence each.
+    /// Returns what is missing and what is therefore not sent, one sentence each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for spec in SourceTable::specs() {
@@ -125,13 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_schema_has_nothing_to_say() {
+    fn a_whole_schema_has_no_notes() {
         assert_eq!(whole().notes(), Vec::<String>::new());
         assert_eq!(whole().missing_core(), Vec::<&str>::new());
     }
 
     #[test]
-    fn what_is_missing_is_said_once_with_its_effect() {
+    fn missing_tables_and_columns_are_noted_once_with_their_effect() {
         let mut schema = whole();
         schema.tables.remove("magento_rma");
         schema.tables.remove("sales_invoice");

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use crate::commerce::changes::triggers::TriggerSet;
 use crate::commerce::changes::watched::LOG;
 use crate::commerce::examination::{
-    Examination, MissingKind, MissingObject, TablePosition, TriggerState, lacking_columns, tables,
+    Examination, MissingKind, MissingObject, TablePosition, TriggerState, missing_columns, tables,
 };
 use crate::commerce::fingerprint;
 use crate::commerce::read::cells;
@@ -48,7 +48,7 @@ fn look(connection: &Connection, cursors: &Cursors) -> Result<Examination, Sourc
     };
     let tables = tables().into_iter().filter(|(table, _)| !schema.has_table(table));
     let mut missing: Vec<MissingObject> = tables.map(absent).collect();
-    missing.extend(lacking_columns(&schema, ""));
+    missing.extend(missing_columns(&schema, ""));
     let mut examined = Examination {
         product: format!("SQLite {}", rusqlite::version()),
         ..Examination::default()

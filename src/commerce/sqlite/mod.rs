@@ -350,7 +350,7 @@ fn log_rows(connection: &Connection, position: i64, limit: usize) -> rusqlite::R
     let mut rows = Vec::new();
     let sql = OWN_LOG.select("", Mark::of_key(position), None, limit);
     for_each(connection, &sql, None, |row| {
-        if let Some(seen) = OWN_LOG.sighting(row) {
+        if let Some(seen) = OWN_LOG.seen_row(row) {
             let change = seen.order.map(|order| Change {
                 order,
                 table: seen.table,
