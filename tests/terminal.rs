@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use orderfeed_emulator::EmulatorHandle;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::json;
 
 use crate::support::daemon::eventually;
@@ -25,8 +26,8 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// Returns the terminal and the side that a program writes to.
-    fn open() -> (Self, OwnedFd) {
+    /// Returns a terminal with this many columns, and the side that a program writes to.
+    fn open(columns: u16) -> (Self, OwnedFd) {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -36,6 +37,13 @@ impl Terminal {
             .write(true)
             .open(name.to_str().unwrap())
             .unwrap();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&slave, size).unwrap();
         let written = Arc::new(Mutex::new(Vec::new()));
         let terminal = Self {
             written: Arc::clone(&written),
@@ -56,25 +64,23 @@ impl Terminal {
 
     /// Returns the lines on the screen, without colours.
     fn screen(&self) -> Vec<String> {
-        let mut lines = vec![String::new()];
-        let plain = without_colours(&self.text());
-        let mut rest = plain.as_str();
-        while let Some(c) = rest.chars().next() {
-            let line = lines.last_mut().unwrap();
-            // Only the bar moves the cursor back, with this sequence.
-            if let Some(after) = rest.strip_prefix("\r\u{1b}[K") {
-                line.clear();
-                rest = after;
-                continue;
-            }
+        let (mut lines, mut column) = (vec![Vec::new()], 0);
+        // Only the bar moves the cursor back and erases its line.
+        for c in without_colours(&self.text()).replace("\u{1b}[2K", "\0").chars() {
+            let line: &mut Vec<char> = lines.last_mut().unwrap();
             match c {
-                '\n' => lines.push(String::new()),
-                '\r' => {}
-                c => line.push(c),
+                '\0' => line.clear(),
+                '\r' => column = 0,
+                '\n' => lines.push(Vec::new()),
+                c => {
+                    line.resize(line.len().max(column + 1), ' ');
+                    line[column] = c;
+                    column += 1;
+                }
             }
-            rest = &rest[c.len_utf8()..];
         }
-        lines
+        let text = |line: &Vec<char>| String::from_iter(line).trim_end().to_owned();
+        lines.iter().map(text).collect()
     }
 }
 
@@ -122,7 +128,7 @@ async fn blocked_edge() -> (EmulatorHandle, ShopFixture, usize) {
 
 async fn on_a_terminal(environment: impl FnOnce(&mut Command)) -> Terminal {
     let (edge, fixture, events) = blocked_edge().await;
-    let (terminal, slave) = Terminal::open();
+    let (terminal, slave) = Terminal::open(120);
     let daemon = fixture.installation.start_with(|command| {
         command.stderr(slave).env("TERM", "xterm").env_remove("NO_COLOR");
         environment(command);
@@ -197,5 +203,26 @@ async fn without_a_terminal_there_is_neither_bar_nor_escape_sequence() {
     assert!(
         !log.contains('\u{1b}') && !log.contains('\r') && !log.contains(BAR),
         "{log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_narrow_terminal_shows_a_bar_of_its_width() {
+    let (edge, fixture, events) = blocked_edge().await;
+    let (terminal, slave) = Terminal::open(60);
+    let daemon = fixture.installation.start_with(|command| {
+        command.stderr(slave).env("TERM", "xterm");
+    });
+    eventually("the bar", || terminal.text().contains(BAR));
+    edge.reset();
+    eventually("everything arrives", || fixture.is_served(&edge, events));
+    assert_eq!(daemon.stop(), Some(0));
+    let text = terminal.text();
+    let bars = text
+        .split(['\r', '\n'])
+        .filter_map(|part| part.find(BAR).map(|at| part[at..].chars().count()));
+    assert!(
+        bars.clone().count() > 0 && bars.clone().all(|width| width <= 60),
+        "{text}"
     );
 }

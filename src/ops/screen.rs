@@ -1,20 +1,20 @@
-//! A terminal on which the log goes by, with one line at the bottom that stays: for a bar of progress in the foreground.
-//!
-//! Both are written by whoever has something to write, so they share a lock: the bar is taken away, the log's line is
-//! written, the bar is drawn again.
+//! A terminal that shows the log, and below it a progress bar, for `run` in the foreground.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What stands at the bottom; empty for nothing.
-static BAR: Mutex<String> = Mutex::new(String::new());
+static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
+    // Cut to the width of the terminal: a bar that wraps could not be erased.
+    let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+    bar.finish_and_clear();
+    bar
+});
 
-/// Begins the line anew.
-const ERASE: &str = "\r\u{1b}[K";
-
-/// Writes lines of the log above the bar.
+/// A writer of log lines. Each erases the bar, is written, and the bar is drawn again, under one lock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Screen;
 
@@ -28,12 +28,7 @@ impl<'a> MakeWriter<'a> for Screen {
 
 impl Write for Screen {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let bar = bar();
-        let mut stderr = io::stderr().lock();
-        match bar.is_empty() {
-            true => stderr.write_all(line)?,
-            false => stderr.write_all(&above(line, &bar))?,
-        }
+        BAR.suspend(|| io::stderr().write_all(line))?;
         Ok(line.len())
     }
 
@@ -42,33 +37,13 @@ impl Write for Screen {
     }
 }
 
-/// Draws the bar, or takes it away with an empty text. For terminals only. Lost if nobody listens.
+/// Draws the bar, or removes it if the text is empty. Only terminals show it.
 pub fn set_bar(text: &str) {
-    let mut bar = bar();
-    if *bar == text {
-        return;
+    if text.is_empty() {
+        return BAR.finish_and_clear();
     }
-    text.clone_into(&mut bar);
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{ERASE}{text}");
-    let _ = stderr.flush();
-}
-
-fn bar() -> MutexGuard<'static, String> {
-    BAR.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn above(line: &[u8], bar: &str) -> Vec<u8> {
-    [ERASE.as_bytes(), line, bar.as_bytes()].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_the_log_goes_above_the_bar() {
-        let written = above(b"something happened\n", "[##  ]");
-        assert_eq!(written, b"\r\x1b[Ksomething happened\n[##  ]");
+    if BAR.is_finished() {
+        BAR.reset();
     }
+    BAR.set_message(text.to_owned());
 }

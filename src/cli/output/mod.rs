@@ -105,13 +105,6 @@ pub fn notice(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Replaces the current line of the terminal, for a progress bar.
-pub fn redraw(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "\r\u{1b}[K{text}");
-    let _ = stderr.flush();
-}
-
 /// Returns true if a user can see a progress bar.
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()

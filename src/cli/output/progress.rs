@@ -1,82 +1,66 @@
-//! Long work: a bar on a terminal, a line now and then in a log. Goes to stderr through [`crate::cli::output`].
+//! Progress of long work on stderr: a bar on a terminal, otherwise a line every ten seconds.
 
 use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::output;
 use crate::daemon::control::Progress;
 use crate::ops::sentence::{human_bytes, human_duration};
 
-/// Between two lines where no terminal shows a bar.
+/// Pause between two lines if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Between two drawings of the bar.
-const BAR_EVERY: Duration = Duration::from_millis(100);
-const BAR_WIDTH: usize = 30;
 
-/// Shows progress as it comes.
+/// A progress bar with a text, which is printed alone if stderr is not a terminal.
 #[derive(Debug)]
 pub struct Meter {
+    bar: ProgressBar,
     started: Instant,
-    shown: Option<Instant>,
-    terminal: bool,
-    drawn: bool,
+    printed: Option<Instant>,
 }
 
 impl Meter {
-    /// Starts to count the time.
     pub fn new() -> Self {
+        let style = ProgressStyle::with_template("[{bar:30}] {wide_msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         Self {
+            bar: ProgressBar::new(0).with_style(style.progress_chars("# ")),
             started: Instant::now(),
-            shown: None,
-            terminal: output::stderr_is_terminal(),
-            drawn: false,
+            printed: None,
         }
     }
 
-    /// Shows how far the work is, if it is time for it.
+    /// Shows the progress of a request.
     pub fn show(&mut self, progress: Progress) {
-        let terminal = self.terminal;
-        self.say(|elapsed| {
-            let words = sentence(progress, elapsed);
-            match terminal {
-                true => bar(progress.done, progress.total, &words),
-                false => words,
-            }
+        self.draw(progress.done, progress.total, |elapsed| {
+            orders_text(progress, elapsed)
         });
     }
 
-    /// The same for work that is measured in bytes.
+    /// Shows the progress of work that is measured in bytes.
     pub fn show_bytes(&mut self, done: u64, total: u64) {
-        let terminal = self.terminal;
-        self.say(|elapsed| {
-            let words = bytes_sentence(done, total, elapsed);
-            match terminal {
-                true => bar(done, total, &words),
-                false => words,
+        self.draw(done, total, |elapsed| bytes_text(done, total, elapsed));
+    }
+
+    /// Shows the bar or prints the text, unless that was done a moment ago.
+    pub fn draw(&mut self, done: u64, total: u64, text: impl FnOnce(Duration) -> String) {
+        if !self.bar.is_hidden() {
+            if self.bar.is_finished() {
+                self.bar.reset();
             }
-        });
-    }
-
-    /// Shows words of how far it is, if it is time for it.
-    pub fn say(&mut self, text: impl FnOnce(Duration) -> String) {
-        let every = if self.terminal { BAR_EVERY } else { LINE_EVERY };
-        if self.shown.is_some_and(|at| at.elapsed() < every) {
-            return;
-        }
-        self.shown = Some(Instant::now());
-        let elapsed = self.started.elapsed();
-        if self.terminal {
-            output::redraw(&text(elapsed));
-            self.drawn = true;
-        } else {
-            output::notice(&text(elapsed));
+            // A length of 0 would draw a full bar.
+            self.bar.set_length(total.max(1));
+            self.bar.set_position(done.min(total));
+            self.bar.set_message(text(self.started.elapsed()));
+        } else if self.printed.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+            self.printed = Some(Instant::now());
+            output::notice(&text(self.started.elapsed()));
         }
     }
 
-    /// Removes the bar, so that something else can be said.
+    /// Removes the bar, so that a line can be printed.
     pub fn clear(&mut self) {
-        if std::mem::take(&mut self.drawn) {
-            output::redraw("");
-        }
+        self.bar.finish_and_clear();
     }
 }
 
@@ -86,16 +70,7 @@ impl Default for Meter {
     }
 }
 
-fn bar(done: u64, total: u64, words: &str) -> String {
-    let filled = match total {
-        0 => 0,
-        total => (done.min(total) * BAR_WIDTH as u64 / total) as usize,
-    };
-    let (done, rest) = ("#".repeat(filled), " ".repeat(BAR_WIDTH - filled));
-    format!("[{done}{rest}] {words}")
-}
-
-fn sentence(progress: Progress, elapsed: Duration) -> String {
+fn orders_text(progress: Progress, elapsed: Duration) -> String {
     let Progress { done, total, events } = progress;
     let of = match total {
         0 => String::new(),
@@ -105,7 +80,7 @@ fn sentence(progress: Progress, elapsed: Duration) -> String {
     format!("{done}{of} orders, {events} events{left}")
 }
 
-fn bytes_sentence(done: u64, total: u64, elapsed: Duration) -> String {
+fn bytes_text(done: u64, total: u64, elapsed: Duration) -> String {
     let percent = done.min(total) * 100 / total.max(1);
     let left = remaining(done, total, elapsed);
     format!(
@@ -115,7 +90,7 @@ fn bytes_sentence(done: u64, total: u64, elapsed: Duration) -> String {
     )
 }
 
-/// How long the rest takes at the speed so far; nothing while that would be a guess.
+/// Estimates the remaining time from the speed so far. Returns an empty text in the first second.
 fn remaining(done: u64, total: u64, elapsed: Duration) -> String {
     if done == 0 || total <= done || elapsed < Duration::from_secs(1) {
         return String::new();
@@ -130,28 +105,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_says_how_far_and_how_long_still() {
+    fn the_text_shows_progress_and_remaining_time() {
         let progress = Progress {
             done: 500,
             total: 2000,
             events: 1200,
         };
-        let text = bar(
-            progress.done,
-            progress.total,
-            &sentence(progress, Duration::from_secs(10)),
-        );
         assert_eq!(
-            text,
-            "[#######                       ] 500/2000 (25 %) orders, 1200 events, about 30s left"
+            orders_text(progress, Duration::from_secs(10)),
+            "500/2000 (25 %) orders, 1200 events, about 30s left"
         );
         let unknown = Progress { total: 0, ..progress };
         assert_eq!(
-            sentence(unknown, Duration::from_secs(10)),
+            orders_text(unknown, Duration::from_secs(10)),
             "500 orders, 1200 events"
         );
         assert_eq!(
-            bytes_sentence(1 << 20, 4 << 20, Duration::from_secs(10)),
+            bytes_text(1 << 20, 4 << 20, Duration::from_secs(10)),
             "1.0 MiB of 4.0 MiB (25 %), about 30s left"
         );
     }

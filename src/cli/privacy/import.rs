@@ -99,8 +99,9 @@ impl Import {
         for chunk in persons.chunks(MAX_PERSONS) {
             suppress(session, chunk, &self.note, Screening::Later, &mut self.sum).await?;
             let (lines, done) = (self.lines, self.sum.added + self.sum.known);
-            self.meter
-                .say(|_| format!("{lines} lines read, {done} persons on the list"));
+            self.meter.draw(0, 0, |_| {
+                format!("{lines} lines read, {done} persons on the list")
+            });
         }
         Ok(())
     }
