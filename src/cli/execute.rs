@@ -72,6 +72,7 @@ impl<'a> Session<'a> {
     /// As [`execute`].
     pub async fn execute(&mut self, request: Request) -> anyhow::Result<Outcome> {
         let deadline = Instant::now() + DAEMON_WAIT;
+        // A daemon may start or stop at any moment, so both ways are tried until one works.
         while self.opened.is_none() {
             let meter = &mut self.meter;
             let answer = socket::send_request(&self.config.store.path, &request, |reply| show(meter, reply));

@@ -1,4 +1,4 @@
-//! Start, schedules, wiring, drain, stop; and how commands talk to a running daemon.
+//! The daemon: start, schedules, wiring, drain and stop, and the control socket for commands.
 //!
 //! | module | purpose |
 //! |---|---|

@@ -100,6 +100,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let opening = start::open(&first, &clock, "orderfeed run", data_space);
     let Opened { lock, store } = extend_while(&notifier, opening).await?;
     let (source, interval) = sources::source(&first)?;
+    // Only with the lock held: the socket of a killed daemon is replaced.
     let control = ControlSocket::listen(&first.store.path, &lock)?;
     log_start(&first, &store).await?;
     let admin_listen = first.admin.listen.clone();
@@ -147,6 +148,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         tick: None,
     });
     let serving = serve::serve(control, handle, exit_code, stop);
+    // Drained with the tasks, so that running requests are answered before the end.
     tasks.spawn(async move {
         serving.await;
         ("the control socket", Ok(()))
@@ -156,7 +158,9 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let listening = signals::listen(listener, lifecycle.clone(), config_sender, supervision, clock);
     observers.spawn(listening);
     let ended = supervise(&store, &mut tasks, &lifecycle, &notifier, stop_budget).await;
+    // Last, so that readiness and the watchdog cover the drain.
     observers.shutdown().await;
+    // Only for the log: the store may be what failed.
     let pending_events = store
         .read(|reader: &Reader<'_>| reader.pending_events())
         .await
@@ -237,9 +241,11 @@ async fn supervise(
         Some(ended) = tasks.join_next() => Err(ended_early(ended)),
         Ok(()) = fatal.changed() => Err(DaemonError::StoreFatal(fatal.borrow().clone().unwrap_or_default())),
     };
+    // Also after a failure, so that the other tasks drain.
     lifecycle.stop.cancel();
     notifier.stopping();
     notifier.status("stopping: no new requests, those in flight are finished");
+    // The service manager must not kill the process before its own budget ends it.
     notifier.extend_timeout(stop_budget + 2 * STOP_MARGIN);
     let drained = tokio::select! {
         // First in order: an abort also ends every task at once, which would look like a complete drain.

@@ -47,6 +47,7 @@ pub fn start(context: TaskContext) -> JoinSet<TaskEnd> {
         tick,
     } = context;
     let (store, stop) = (jobs.indexer.store().clone(), jobs.stop.clone());
+    // Capture shares the indexer's intake, which closes for both at once.
     let capture = CaptureContext {
         store: store.clone(),
         source: jobs.indexer.source().clone(),

@@ -1,19 +1,19 @@
-//! Which checks there are. The ids are part of the contract of `doctor --json`: they stay, and mean the same.
+//! The list of checks. Their ids are part of the contract of `doctor --json`: they stay and keep their meaning.
 
-/// Makes the enum, the list of all and the ids from one table.
+/// Declares the enum, its list and the ids in one table.
 macro_rules! checks {
     ($($(#[doc = $doc:literal])+ $name:ident = $id:literal),+ $(,)?) => {
-        /// One check. Its id is `group.name`; `docs/OPERATIONS.md` has a line for each.
+        /// A check. Its id is `group.name`; `docs/OPERATIONS.md` has a row for each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Check {
             $($(#[doc = $doc])+ $name),+
         }
 
         impl Check {
-            /// All of them, in the order in which they are shown.
+            /// All checks, in the order of the report.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// The stable id.
+            /// Returns the stable id.
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$name => $id),+ }
             }
@@ -22,33 +22,33 @@ macro_rules! checks {
 }
 
 checks! {
-    /// The configuration is usable, and what it warns of.
+    /// The configuration is valid; its warnings.
     Configuration = "configuration.valid",
-    /// The secrets that are needed are there.
+    /// The required secrets exist.
     Credentials = "configuration.credentials",
-    /// The store's directory can be used, and only by whom it should be.
+    /// The store's directory can be used, and by no other user than intended.
     Directory = "files.directory",
-    /// The store's files belong to whom they should.
+    /// The store's files belong to the right user.
     StoreFiles = "files.store",
-    /// There is space.
+    /// The disk has enough free space.
     Disk = "files.disk",
     /// The store can be opened.
     StoreOpens = "store.opens",
-    /// The store is sound.
+    /// The store's file is intact.
     Integrity = "store.integrity",
-    /// Nobody else keeps SQLite's locks.
+    /// No other process keeps SQLite's locks.
     Locked = "store.locked",
     /// The view is not ahead of its changelog, and the store is bound to this data space.
     Consistent = "store.consistent",
-    /// A daemon runs.
+    /// A daemon is running.
     Running = "daemon.running",
-    /// It answers.
+    /// The daemon answers on its socket.
     Answers = "daemon.answers",
-    /// It makes progress.
+    /// The daemon makes progress.
     Healthy = "daemon.healthy",
-    /// It may open enough files.
+    /// The daemon may open enough files.
     Limits = "daemon.limits",
-    /// Schedules that hardly ever fire.
+    /// Schedules that rarely fire.
     Expression = "schedules.expression",
     /// Jobs that did not run when they should have, or failed.
     LastRun = "schedules.last_run",
@@ -56,31 +56,31 @@ checks! {
     Stuck = "schedules.stuck",
     /// The source can be reached.
     SourceReachable = "source.reachable",
-    /// Tables, columns and rights are there.
+    /// Tables, columns and privileges exist.
     Schema = "source.schema",
-    /// The triggers or the changelog that capture lives on work.
+    /// The triggers or the changelog that capture reads work.
     Capture = "source.capture",
     /// Capture is neither ahead of the source nor far behind.
     Position = "source.position",
-    /// It is the database that the store was filled from.
+    /// The database is the one that the store was filled from.
     Identity = "source.identity",
     /// The configured websites are those of the shop.
     Websites = "source.websites",
-    /// This clock against the database's.
+    /// The machine's clock against the database's.
     ClockDatabase = "clock.database",
-    /// This clock against the edge's.
+    /// The machine's clock against the edge's.
     ClockEdge = "clock.edge",
-    /// This clock against the token service's.
+    /// The machine's clock against the token service's.
     ClockTokens = "clock.tokens",
-    /// This clock against the store's own past.
+    /// The machine's clock against times in the store.
     ClockStore = "clock.store",
     /// The edge can be reached.
     EdgeAddress = "edge.address",
     /// The token service can be reached.
     TokenAddress = "edge.token_address",
-    /// The token service gives a token.
+    /// The token service issues a token.
     Token = "edge.token",
-    /// The edge takes the website's datastream.
+    /// The edge accepts the website's datastream.
     Datastream = "edge.datastream",
     /// The index is kept up to date.
     IndexStatus = "index.status",
@@ -88,11 +88,11 @@ checks! {
     IndexLag = "index.lag",
     /// Orders that cannot be indexed.
     IndexFailures = "index.failures",
-    /// What may flow in.
+    /// Capture and indexing may add to the store.
     Intake = "index.intake",
     /// First syncs within their window.
     FirstSync = "index.first_sync",
-    /// Nothing holds a website's delivery.
+    /// Nothing blocks a website's delivery.
     Sender = "delivery.sender",
     /// Events do not wait long to be sent.
     DeliveryLag = "delivery.lag",
@@ -103,7 +103,7 @@ checks! {
 }
 
 impl Check {
-    /// The part of the id before the dot: what the human output is grouped by.
+    /// Returns the part of the id before the dot, by which the output is grouped.
     pub fn group(self) -> &'static str {
         self.id().split('.').next().unwrap_or_default()
     }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_unique_and_groups_stand_together() {
+    fn ids_are_unique_and_checks_of_a_group_are_adjacent() {
         let ids: BTreeSet<_> = Check::ALL.iter().map(|check| check.id()).collect();
         assert_eq!(ids.len(), Check::ALL.len());
         let mut groups: Vec<_> = Check::ALL.iter().map(|check| check.group()).collect();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_runbook_has_a_line_for_each_check() {
+    fn the_runbook_has_a_row_for_each_check() {
         let runbook = include_str!("../../docs/OPERATIONS.md");
         let missing: Vec<_> = Check::ALL
             .iter()
@@ -135,7 +135,7 @@ mod tests {
             .collect();
         assert!(
             missing.is_empty(),
-            "without a line in docs/OPERATIONS.md: {missing:?}"
+            "without a row in docs/OPERATIONS.md: {missing:?}"
         );
     }
 }

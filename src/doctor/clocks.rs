@@ -1,31 +1,30 @@
-//! What time is it, and who says so? Peers say it in whole seconds, after a journey, so a few seconds mean nothing.
+//! The machine's clock, compared with those of its peers and with times in the store. Peers report whole seconds, and
+//! their answers take time, so a few seconds mean nothing.
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::ops::sentence::human_duration;
 
-/// A difference that somebody should look at, and one at which things go wrong: milliseconds.
-const NOTICEABLE_MS: i64 = 10_000;
-const WRONG_MS: i64 = 60_000;
+/// A difference that is a warning, and one at which things go wrong.
+const WARNING_MS: i64 = 10_000;
+const PROBLEM_MS: i64 = 60_000;
 
 const REMEDY: &str =
     "see `timedatectl` and `chronyc tracking`, switch time synchronisation on (`timedatectl set-ntp true`)";
 
-/// The other's clock minus ours in milliseconds; `Err` says why it was not heard.
+/// Clocks of peers minus the machine's, in milliseconds, or the reason for which one is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// The source's database.
+pub struct ClockFacts {
     pub database: Result<i64, String>,
-    /// The edge.
     pub edge: Result<i64, String>,
-    /// The token service.
     pub tokens: Result<i64, String>,
-    /// How far the newest moment in the store lies in the future.
+    /// The newest time in the store.
     pub store: Result<i64, String>,
 }
 
-/// Judges them. If the others agree with each other against us, it is our clock; a database that stands alone is its own.
-pub fn verdict(facts: &Facts) -> Vec<Finding> {
+/// Returns the findings of `clock.*`. If the edge agrees with this machine, a database that differs is wrong itself.
+pub fn verdict(facts: &ClockFacts) -> Vec<Finding> {
+    // The edge and the token service are Adobe's, with synchronised clocks: they decide between the other two.
     let outside = [&facts.edge, &facts.tokens].into_iter().flatten().copied().next();
     vec![
         compared(
@@ -58,14 +57,13 @@ fn compared(
         Ok(skew) => *skew,
         Err(why) => return Finding::skipped(check, why.clone()),
     };
-    let weight = weight(skew);
-    if weight == Verdict::Ok {
+    let severity = severity(skew);
+    if severity == Verdict::Ok {
         return Finding::ok(check, format!("this machine's clock agrees with {whose}"));
     }
     let direction = if skew > 0 { "behind" } else { "ahead of" };
     let by = human_duration(skew.abs());
-    // The edge agrees with us: then it is the other one that is wrong.
-    let is_theirs = outside.is_some_and(|outside| outside.abs() < NOTICEABLE_MS);
+    let is_theirs = outside.is_some_and(|outside| outside.abs() < WARNING_MS);
     let blame = match is_theirs {
         true => format!(", and the edge agrees with this machine, so {theirs} clock is wrong"),
         false => String::new(),
@@ -75,7 +73,7 @@ fn compared(
         true => format!("on the database server: {REMEDY}"),
         false => format!("on this machine: {REMEDY}"),
     };
-    match weight {
+    match severity {
         Verdict::Problem => Finding::problem(check, message, remedy),
         _ => Finding::warning(check, message, remedy),
     }
@@ -85,13 +83,14 @@ fn store(ahead: &Result<i64, String>) -> Finding {
     let check = Check::ClockStore;
     match ahead {
         Err(why) => Finding::skipped(check, why.clone()),
-        Ok(ahead) if weight((*ahead).max(0)) == Verdict::Ok => {
-            Finding::ok(check, "nothing in the store is from the future")
+        // Times in the past are normal, however old.
+        Ok(ahead) if severity((*ahead).max(0)) == Verdict::Ok => {
+            Finding::ok(check, "no time in the store is in the future")
         }
         Ok(ahead) => Finding::problem(
             check,
             format!(
-                "the store holds moments that are {} in the future: this machine's clock was set back, or was wrong before",
+                "the store holds times {} in the future: this machine's clock was set back, or was wrong before",
                 human_duration(*ahead)
             ),
             format!(
@@ -101,10 +100,10 @@ fn store(ahead: &Result<i64, String>) -> Finding {
     }
 }
 
-fn weight(skew: i64) -> Verdict {
+fn severity(skew: i64) -> Verdict {
     match skew.abs() {
-        WRONG_MS.. => Verdict::Problem,
-        NOTICEABLE_MS.. => Verdict::Warning,
+        PROBLEM_MS.. => Verdict::Problem,
+        WARNING_MS.. => Verdict::Warning,
         _ => Verdict::Ok,
     }
 }
@@ -115,8 +114,8 @@ mod tests {
 
     const HOUR: i64 = 3_600_000;
 
-    fn facts(database: i64, edge: i64) -> Facts {
-        Facts {
+    fn facts(database: i64, edge: i64) -> ClockFacts {
+        ClockFacts {
             database: Ok(database),
             edge: Ok(edge),
             tokens: Err("none is needed".into()),
@@ -125,15 +124,15 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_found_and_a_second_is_not() {
-        let verdicts = |facts: &Facts| -> Vec<Verdict> {
+    fn an_hour_is_reported_and_a_second_is_not() {
+        let verdicts = |facts: &ClockFacts| -> Vec<Verdict> {
             verdict(facts).iter().map(|finding| finding.verdict).collect()
         };
         use Verdict::{Ok as Fine, Problem, Skipped, Warning};
         assert_eq!(verdicts(&facts(-1_000, 900)), [Fine, Fine, Skipped, Fine]);
         assert_eq!(verdicts(&facts(HOUR, HOUR)), [Problem, Problem, Skipped, Fine]);
         assert_eq!(verdicts(&facts(-15_000, 0)), [Warning, Fine, Skipped, Fine]);
-        let set_back = Facts {
+        let set_back = ClockFacts {
             store: Ok(HOUR),
             ..facts(0, 0)
         };
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stands_alone_is_wrong() {
+    fn the_clock_that_differs_from_the_others_is_wrong() {
         let ours = &verdict(&facts(HOUR, HOUR))[0];
         assert!(
             ours.message.contains("clock is 1h 0m behind the database's"),

@@ -1,10 +1,10 @@
-//! Is the configuration usable, and are the secrets there?
+//! Checks of the configuration and its secrets.
 
 use crate::config::{Config, ConfigErrors, EdgeAuth, LoadedConfig, SourceKind};
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 
-/// What loading it came to, with the same validation as a start.
+/// Returns the findings of `configuration.*` for the result of loading it, with the validation of a start.
 pub fn verdict(loaded: &Result<LoadedConfig, ConfigErrors>) -> Vec<Finding> {
     match loaded {
         Err(errors) => errors.0.iter().map(broken).collect(),
@@ -35,20 +35,21 @@ fn broken(problem: &crate::config::ConfigProblem) -> Finding {
     let finding = Finding::problem(
         Check::Configuration,
         problem.to_string(),
-        "mend it, check with `orderfeed config check`, then `systemctl reload orderfeed` (a daemon that runs keeps the \
-         old configuration until then; one that does not run does not start with this one)",
+        "correct it, run `orderfeed config check`, then `systemctl reload orderfeed` (a running daemon keeps the old \
+         configuration until then; a stopped one does not start with this one)",
     );
+    // A file that cannot be parsed has no key.
     match problem.key.is_empty() {
         true => finding,
         false => finding.about(problem.key.clone()),
     }
 }
 
-/// A needed secret that is missing is an error of the configuration already.
+/// Reports the secrets in use. A required secret that is missing is an error of the configuration.
 fn credentials(config: &Config) -> Finding {
     let edge = match config.edge.auth {
         EdgeAuth::Oauth => format!("the edge's client {} has its secret", config.edge.oauth.client_id),
-        EdgeAuth::None => "the edge wants none (edge.auth is none)".to_owned(),
+        EdgeAuth::None => "the edge needs none (edge.auth is none)".to_owned(),
     };
     let source = match (config.source.kind, &config.source.mysql.password) {
         (SourceKind::Sqlite, _) => "the embedded source needs none",
@@ -65,7 +66,7 @@ mod tests {
     use crate::doctor::finding::Verdict;
 
     #[test]
-    fn every_error_is_a_problem_with_its_place_and_key() {
+    fn every_error_is_a_problem_with_its_origin_and_key() {
         let errors = ConfigErrors(vec![ConfigProblem {
             place: Origin::Env("ORDERFEED__CRON__X".into()),
             key: "cron.x".into(),

@@ -1,111 +1,102 @@
-//! Does a daemon run, does it answer, does it make progress, and may it open enough files?
+//! Checks of the daemon: running, answering, making progress, and able to open enough files.
 
 use crate::doctor::check::Check;
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::{Finding, all_skipped};
 use crate::ops::sentence::human_duration;
 use orderfeed_model::clock::UtcMillis;
 
-/// Fewer open files than this may run out: one for each request in flight, and the store's.
-const FEW_FILES: u64 = 1024;
+/// Fewest open files: each request in flight needs one, and the store several.
+const MIN_FILES: u64 = 1024;
 
-/// What was found.
+const NO_ANSWER_REMEDY: &str = "read the end of its log (`journalctl -u orderfeed -n 50`); if it hangs, \
+    `systemctl restart orderfeed` is safe";
+
+const CHECKS: [Check; 4] = [Check::Running, Check::Answers, Check::Healthy, Check::Limits];
+
+/// Facts about the daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// When it was looked at.
+pub struct DaemonFacts {
     pub now: UtcMillis,
-    /// Who holds the store's lock, if anybody.
+    /// The holder of the store's lock.
     pub holder: Option<Holder>,
-    /// Why that could not be found out.
-    pub unseen: Option<String>,
-    /// Who keeps the database locked, if that is not the daemon: then none can start.
+    /// The reason for which the holder is unknown.
+    pub unknown_holder: Option<String>,
+    /// Another process that keeps the database locked, so that no daemon can start.
     pub locked_by: Option<String>,
-    /// What the control socket answered: the daemon's version.
-    pub answer: Option<Result<String, Silence>>,
-    /// What `/healthz` said: status and text. `Err` says why it was not asked.
+    /// The daemon's version, from its control socket; `None` after the time limit.
+    pub answer: Option<Result<String, NoAnswer>>,
+    /// Status and text of `/healthz`, or the reason for which there is none; `None` after the time limit.
     pub health: Option<Result<(u16, String), String>>,
-    /// Most files that the daemon may open.
+    /// The daemon's limit of open files.
     pub open_files: Option<u64>,
 }
 
-/// Who holds the lock.
+/// The holder of the store's lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
-    /// The command, such as `orderfeed run`.
+    /// Such as `orderfeed run`.
     pub command: String,
-    /// Its process id.
     pub pid: Option<u32>,
-    /// Since when.
     pub since: Option<UtcMillis>,
 }
 
 impl Holder {
-    /// Whether it is the daemon, rather than a command that works on the store.
+    /// Returns true if the holder is a daemon; other commands hold the lock while they work on the store.
     pub fn is_daemon(&self) -> bool {
         self.command.starts_with("orderfeed run") || self.command.starts_with("orderfeed demo")
     }
 }
 
-/// Why the daemon did not answer.
+/// The reason for which the daemon did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Silence {
-    /// Whoever asks may not.
+pub enum NoAnswer {
+    /// This user may not connect.
     NotPermitted(String),
-    /// It did not, in the socket's words.
-    Dead(String),
+    Failed(String),
 }
 
-/// Judges it.
-pub fn verdict(facts: &Facts) -> Vec<Finding> {
-    if let Some(why) = &facts.unseen {
+/// Returns the findings of `daemon.*`.
+pub fn verdict(facts: &DaemonFacts) -> Vec<Finding> {
+    if let Some(why) = &facts.unknown_holder {
         let why =
-            format!("who holds the store cannot be seen: {why}; run this as the daemon's user or as root");
-        return crate::doctor::finding::all_skipped(
-            &[Check::Running, Check::Answers, Check::Healthy, Check::Limits],
-            &why,
-        );
+            format!("the holder of the store is unknown: {why}; run this as the daemon's user or as root");
+        return all_skipped(&CHECKS, &why);
     }
+    let mut findings = vec![running(facts)];
+    match facts.holder.as_ref().filter(|holder| holder.is_daemon()) {
+        Some(_) => findings.extend([answers(facts), healthy(facts), limits(facts)]),
+        None => findings.extend(all_skipped(&CHECKS[1..], "no daemon is running")),
+    }
+    findings
+}
+
+fn running(facts: &DaemonFacts) -> Finding {
     let Some(holder) = &facts.holder else {
-        let mut findings = vec![nobody(facts.locked_by.as_deref())];
-        let why = "no daemon is running";
-        findings.extend(crate::doctor::finding::all_skipped(
-            &[Check::Answers, Check::Healthy, Check::Limits],
-            why,
-        ));
-        return findings;
+        return not_running(facts.locked_by.as_deref());
     };
-    let who = match holder.pid {
-        Some(pid) => format!("{} (process {pid})", holder.command),
-        None => holder.command.clone(),
-    };
+    let process = holder
+        .pid
+        .map_or_else(String::new, |pid| format!(" (process {pid})"));
     let since = holder.since.map_or_else(String::new, |since| {
         format!(", for {}", human_duration(facts.now.millis_since(since)))
     });
-    if !holder.is_daemon() {
-        let mut findings = vec![Finding::warning(
+    let command = &holder.command;
+    match holder.is_daemon() {
+        true => Finding::ok(Check::Running, format!("{command}{process}{since}")),
+        false => Finding::warning(
             Check::Running,
-            format!("{who} works on the store{since}; no daemon is running meanwhile"),
+            format!("{command}{process} works on the store{since}; no daemon is running meanwhile"),
             "let it finish, then `systemctl start orderfeed`",
-        )];
-        findings.extend(crate::doctor::finding::all_skipped(
-            &[Check::Answers, Check::Healthy, Check::Limits],
-            "no daemon is running",
-        ));
-        return findings;
+        ),
     }
-    vec![
-        Finding::ok(Check::Running, format!("{who}{since}")),
-        answers(facts),
-        healthy(facts),
-        limits(facts),
-    ]
 }
 
-/// A start would be in vain while somebody keeps the database locked.
-fn nobody(locked_by: Option<&str>) -> Finding {
+/// Reports that no daemon is running. None can start while another process keeps the database locked.
+fn not_running(locked_by: Option<&str>) -> Finding {
     let (why, remedy) = match locked_by {
         Some(who) => (
             format!(", and none can start: {who} keeps the database locked"),
-            "first what store.locked says, then `systemctl start orderfeed`",
+            "see store.locked first, then `systemctl start orderfeed`",
         ),
         None => (
             String::new(),
@@ -119,10 +110,11 @@ fn nobody(locked_by: Option<&str>) -> Finding {
     )
 }
 
-fn answers(facts: &Facts) -> Finding {
+fn answers(facts: &DaemonFacts) -> Finding {
     let check = Check::Answers;
     let ours = env!("CARGO_PKG_VERSION");
     match &facts.answer {
+        // A daemon that was not restarted after an upgrade may not understand newer requests.
         Some(Ok(version)) if version == ours => {
             Finding::ok(check, format!("version {version} answers on its control socket"))
         }
@@ -133,46 +125,46 @@ fn answers(facts: &Facts) -> Finding {
             ),
             "systemctl restart orderfeed",
         ),
-        Some(Err(Silence::NotPermitted(words))) => Finding::skipped(
+        Some(Err(NoAnswer::NotPermitted(words))) => Finding::skipped(
             check,
-            format!("{words}; run this as the daemon's user or as root to ask it"),
+            format!("{words}; run this as the daemon's user or as root"),
         ),
-        Some(Err(Silence::Dead(words))) => Finding::problem(
+        Some(Err(NoAnswer::Failed(words))) => Finding::problem(
             check,
             format!("the daemon does not answer: {words}"),
-            "look at the end of its log (`journalctl -u orderfeed -n 50`); if it hangs, `systemctl restart orderfeed` is safe",
+            NO_ANSWER_REMEDY,
         ),
         None => Finding::problem(
             check,
             "the daemon does not answer within the time limit",
-            "look at the end of its log (`journalctl -u orderfeed -n 50`); if it hangs, `systemctl restart orderfeed` is safe",
+            NO_ANSWER_REMEDY,
         ),
     }
 }
 
-fn healthy(facts: &Facts) -> Finding {
+fn healthy(facts: &DaemonFacts) -> Finding {
     let check = Check::Healthy;
     match &facts.health {
         Some(Ok((200, _))) => Finding::ok(check, "store, schedules and senders make progress"),
         Some(Ok((status, text))) => Finding::problem(
             check,
             format!("/healthz answers {status}: {}", text.trim()),
-            "look at disk and memory; without progress systemd restarts it, which is safe",
+            "check disk and memory; without progress systemd restarts it, which is safe",
         ),
         Some(Err(why)) => Finding::skipped(check, why.clone()),
         None => Finding::problem(
             check,
             "/healthz does not answer within the time limit",
-            "look at disk and memory; `systemctl restart orderfeed` is safe",
+            "check disk and memory; `systemctl restart orderfeed` is safe",
         ),
     }
 }
 
-fn limits(facts: &Facts) -> Finding {
+fn limits(facts: &DaemonFacts) -> Finding {
     let check = Check::Limits;
     match facts.open_files {
         None => Finding::skipped(check, "the daemon's limits cannot be read by this user"),
-        Some(files) if files < FEW_FILES => Finding::warning(
+        Some(files) if files < MIN_FILES => Finding::warning(
             check,
             format!("the daemon may open only {files} files"),
             "set LimitNOFILE=8192 in the unit (`systemctl edit orderfeed`), then restart it",
@@ -186,8 +178,8 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Verdict::{self, Ok as Fine, Problem, Skipped, Warning};
 
-    fn running() -> Facts {
-        Facts {
+    fn running() -> DaemonFacts {
+        DaemonFacts {
             holder: Some(Holder {
                 command: "orderfeed run".into(),
                 pid: Some(7),
@@ -196,21 +188,24 @@ mod tests {
             answer: Some(Ok(env!("CARGO_PKG_VERSION").into())),
             health: Some(Ok((200, "ok\n".into()))),
             open_files: Some(8192),
-            ..Facts::default()
+            ..DaemonFacts::default()
         }
     }
 
-    fn verdicts(facts: &Facts) -> Vec<Verdict> {
+    fn verdicts(facts: &DaemonFacts) -> Vec<Verdict> {
         verdict(facts).iter().map(|finding| finding.verdict).collect()
     }
 
     #[test]
-    fn a_daemon_that_works_is_fine_and_none_is_a_problem() {
+    fn a_working_daemon_is_fine_and_none_is_a_problem() {
         assert_eq!(verdicts(&running()), [Fine; 4]);
-        assert_eq!(verdicts(&Facts::default()), [Problem, Skipped, Skipped, Skipped]);
-        let locked = Facts {
+        assert_eq!(
+            verdicts(&DaemonFacts::default()),
+            [Problem, Skipped, Skipped, Skipped]
+        );
+        let locked = DaemonFacts {
             locked_by: Some("process 12 (sqlite3 orderfeed.db)".into()),
-            ..Facts::default()
+            ..DaemonFacts::default()
         };
         let finding = verdict(&locked).remove(0);
         assert!(
@@ -218,34 +213,34 @@ mod tests {
             "{finding:?}"
         );
         assert!(finding.remedy.unwrap().contains("store.locked"));
-        let unseen = Facts {
-            unseen: Some("Permission denied".into()),
-            ..Facts::default()
+        let unknown = DaemonFacts {
+            unknown_holder: Some("Permission denied".into()),
+            ..DaemonFacts::default()
         };
-        assert_eq!(verdicts(&unseen), [Skipped; 4]);
+        assert_eq!(verdicts(&unknown), [Skipped; 4]);
         let mut command = running();
         command.holder.as_mut().unwrap().command = "orderfeed indexer:reindex".into();
         assert_eq!(verdicts(&command), [Warning, Skipped, Skipped, Skipped]);
     }
 
     #[test]
-    fn one_that_hangs_is_old_or_short_of_files_is_told() {
-        let hangs = Facts {
+    fn a_daemon_that_hangs_is_outdated_or_short_of_files_is_reported() {
+        let hangs = DaemonFacts {
             answer: None,
             health: Some(Ok((503, "hangs: the store\n".into()))),
             open_files: Some(256),
             ..running()
         };
         assert_eq!(verdicts(&hangs), [Fine, Problem, Problem, Warning]);
-        let old = Facts {
+        let old = DaemonFacts {
             answer: Some(Ok("0.0.1".into())),
             health: Some(Err("admin.listen is off".into())),
             open_files: None,
             ..running()
         };
         assert_eq!(verdicts(&old), [Fine, Warning, Skipped, Skipped]);
-        let foreign = Facts {
-            answer: Some(Err(Silence::NotPermitted("may not".into()))),
+        let foreign = DaemonFacts {
+            answer: Some(Err(NoAnswer::NotPermitted("may not".into()))),
             ..running()
         };
         assert_eq!(verdicts(&foreign)[1], Skipped);

@@ -1,4 +1,4 @@
-//! Does anything hold a website's events? From the same snapshot that `status` shows.
+//! Checks of the delivery of each website, on the snapshot that `status` shows.
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
@@ -7,32 +7,28 @@ use crate::ops::sentence::human_duration;
 use crate::ops::status::{Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
 
-/// A dead letter, as much as a finding says of it.
+/// A parked event, as far as findings show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// Its website.
+pub struct ParkedExample {
     pub website: String,
-    /// Its key, as `failed show` takes it.
+    /// As `failed show` takes it.
     pub key: String,
-    /// The edge's code or a word of ours.
     pub code: String,
-    /// A sentence.
     pub detail: String,
 }
 
-/// What was found.
+/// Facts about delivery.
 #[derive(Clone, Debug)]
-pub struct Facts<'a> {
-    /// What the store says.
+pub struct DeliveryFacts<'a> {
     pub snapshot: &'a Snapshot,
-    /// The oldest dead letters.
-    pub parked: Vec<DeadLetter>,
-    /// Only of this website.
+    /// The oldest parked events.
+    pub parked: Vec<ParkedExample>,
+    /// Restricts the checks to this website.
     pub only: Option<&'a str>,
 }
 
-/// Judges it, website by website.
-pub fn verdict(facts: &Facts<'_>) -> Vec<Finding> {
+/// Returns the findings of `delivery.*`.
+pub fn verdict(facts: &DeliveryFacts<'_>) -> Vec<Finding> {
     let chosen = |website: &&WebsiteStatus| facts.only.is_none_or(|only| website.code == only);
     let websites: Vec<_> = facts.snapshot.websites.iter().filter(chosen).collect();
     let mut findings = Vec::new();
@@ -66,20 +62,21 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
     let reason = format!("{} ({})", sender.reason, sender.code);
     let waiting = website.pending.live + website.pending.history;
     match sender.state {
-        SenderState::Running => Finding::ok(check, "nothing holds its events"),
+        SenderState::Running => Finding::ok(check, "nothing blocks its events"),
         SenderState::Halted => Finding::problem(
             check,
             format!("delivery is halted for {since}: {reason}; {waiting} events wait"),
             format!(
-                "mend what the reason names; what you changed in the configuration counts after `systemctl reload orderfeed`, \
-                 what you changed at Adobe after `orderfeed delivery resume --website {}`; `orderfeed test-connection \
-                 --website {}` asks again",
+                "fix what the reason names; a change in the configuration takes effect with `systemctl reload orderfeed`, a \
+                 change at Adobe with `orderfeed delivery resume --website {}`; `orderfeed test-connection --website {}` \
+                 tests it",
                 website.code, website.code
             ),
         ),
         SenderState::Paused => {
             let message = format!("delivery was paused by an operator {since} ago; {waiting} events wait");
             let remedy = format!("orderfeed delivery resume --website {}", website.code);
+            // A pause is intended, unless it was forgotten while events wait.
             match lasts > STUCK_MS && waiting > 0 {
                 true => Finding::problem(check, message, remedy),
                 false => Finding::warning(check, message, remedy),
@@ -87,11 +84,10 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
         }
         SenderState::BackingOff => {
             let message = format!(
-                "the edge could not take its events for {since}, {} failures in a row: {reason}; {waiting} events wait",
+                "delivery has failed for {since}, {} times in a row: {reason}; {waiting} events wait",
                 sender.failures
             );
-            let remedy = "nothing, it tries again by itself; if it lasts, look at edge.address, the network, and Adobe's \
-                          status page";
+            let remedy = "nothing, it retries by itself; if it lasts, see edge.address, the network, and Adobe's status page";
             match lasts > STUCK_MS {
                 true => Finding::problem(check, message, remedy),
                 false => Finding::warning(check, message, remedy),
@@ -112,6 +108,7 @@ fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
         pending.history,
         human_duration(waits)
     );
+    // A backfill may take its time, and a website that is off has a finding of its own.
     if pending.live == 0 || !website.exporting {
         return Finding::note(check, message);
     }
@@ -123,27 +120,27 @@ fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
     }
 }
 
-fn parked(website: &WebsiteStatus, facts: &Facts<'_>) -> Option<Finding> {
+fn parked(website: &WebsiteStatus, facts: &DeliveryFacts<'_>) -> Option<Finding> {
     let count: u64 = website.parked.values().sum();
     if count == 0 {
         return None;
     }
-    let example = facts.parked.iter().find(|letter| letter.website == website.code);
+    let example = facts.parked.iter().find(|parked| parked.website == website.code);
     let (why, show) = example.map_or_else(
         || (String::new(), "orderfeed failed list".to_owned()),
-        |letter| {
+        |parked| {
             let why = format!(
                 "; the oldest is {}: {} ({})",
-                letter.key, letter.detail, letter.code
+                parked.key, parked.detail, parked.code
             );
-            (why, format!("orderfeed failed show {}", letter.key))
+            (why, format!("orderfeed failed show {}", parked.key))
         },
     );
     Some(Finding::problem(
         Check::Parked,
         format!("{count} events were refused for good and need a decision{why}"),
         format!(
-            "`{show}` shows why; mend the cause, then `orderfeed failed retry --website {}`, or give up with `failed discard`",
+            "`{show}` shows the reason; fix it, then `orderfeed failed retry --website {}`, or `failed discard`",
             website.code
         ),
     ))
@@ -156,19 +153,19 @@ fn switched_off(website: &WebsiteStatus) -> Option<Finding> {
         .chain(website.suppressed.values())
         .chain(website.parked.values());
     let had_events = website.pending.live + website.pending.history + counted.sum::<u64>() > 0;
-    // One that never had an event was never meant to; `source.websites` says so if it has orders.
+    // A website that never had an event may be off on purpose; `source.websites` reports it if it has orders.
     if website.exporting || !had_events {
         return None;
     }
     let code = &website.code;
     let waiting = website.pending.live + website.pending.history;
     let message = format!(
-        "its back-office events are switched off, or it is not configured; {waiting} events of before wait, new ones are \
-         not made"
+        "its back-office events are switched off, or it is not configured; {waiting} earlier events wait, and there are \
+         no new ones"
     );
     let remedy = format!(
-        "if that is not meant: set websites.{code}.back_office_events = true (and its datastream_id), then `systemctl reload \
-         orderfeed`; what was missed is made up for"
+        "if that is not intended: set websites.{code}.back_office_events = true (and its datastream_id), then `systemctl \
+         reload orderfeed`; events of the meantime follow"
     );
     Some(Finding::warning(Check::SwitchedOff, message, remedy))
 }
@@ -190,7 +187,7 @@ mod tests {
     }
 
     fn of(snapshot: &Snapshot, check: Check) -> Finding {
-        let facts = Facts {
+        let facts = DeliveryFacts {
             snapshot,
             parked: Vec::new(),
             only: None,
@@ -230,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_letters_and_websites_that_are_off_are_named() {
+    fn parked_events_and_websites_that_are_off_are_named() {
         let off = with(|base| base.exporting = false);
         assert_eq!(of(&off, Check::SwitchedOff).verdict, Warning);
         let never = with(|base| {

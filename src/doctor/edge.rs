@@ -1,88 +1,82 @@
-//! Would the edge take events? The questions are those of `test-connection`, with their answers and remedies.
+//! Checks of the edge and the token service: those of `test-connection`, with their messages and remedies.
 
 use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck};
 use crate::doctor::check::Check;
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::{Finding, all_skipped};
 
-/// What the edge and the token service said. What is `None` was not asked for in time.
+/// Facts about the edge and the token service. `None` means no answer within the time limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Why there is nobody to ask with, such as a CA file that is none.
+pub struct EdgeFacts {
+    /// The reason for which no client can be created, such as a CA file without a certificate.
     pub unusable: Option<String>,
-    /// Whether somebody listens at the edge.
     pub address: Option<ConnectionCheck>,
-    /// Whether somebody listens at the token service; `Some(None)` if no tokens are needed.
+    /// `Some(None)` if no tokens are needed.
     pub token_address: Option<Option<ConnectionCheck>>,
-    /// Whether there is a token.
     pub token: Option<ConnectionCheck>,
-    /// The round trip to each website's datastream; `Err` says why it was not made.
+    /// The round trip to each website's datastream, or the reason for which there was none.
     pub websites: Vec<(String, Result<ConnectionCheck, String>)>,
 }
 
-/// The checks of this file that are not about one website.
-const SHARED: [Check; 3] = [Check::EdgeAddress, Check::TokenAddress, Check::Token];
-const NO_ANSWER: &str = "no answer within the time limit";
-
-/// Judges them.
-pub fn verdict(facts: &Facts) -> Vec<Finding> {
+/// Returns the findings of `edge.*`.
+pub fn verdict(facts: &EdgeFacts) -> Vec<Finding> {
     if let Some(why) = &facts.unusable {
         let mut findings = vec![Finding::problem(
             Check::EdgeAddress,
             why.clone(),
-            "mend the key that the message names, then `systemctl reload orderfeed`",
+            "correct the key that the message names, then `systemctl reload orderfeed`",
         )];
-        findings.extend(crate::doctor::finding::all_skipped(
-            &SHARED[1..],
-            "the edge cannot be asked",
+        findings.extend(all_skipped(
+            &[Check::TokenAddress, Check::Token],
+            "no client can be created for the edge",
         ));
         return findings;
     }
-    let no_tokens = || Finding::skipped(Check::TokenAddress, "edge.auth is none, so no tokens are needed");
-    let mut findings = vec![shared(Check::EdgeAddress, facts.address.as_ref())];
-    findings.push(match &facts.token_address {
-        Some(None) => no_tokens(),
-        Some(Some(check)) => shared(Check::TokenAddress, Some(check)),
-        None => shared(Check::TokenAddress, None),
-    });
-    findings.push(shared(Check::Token, facts.token.as_ref()));
-    for (code, asked) in &facts.websites {
-        let finding = match asked {
-            Ok(check) => judged(Check::Datastream, check),
+    let mut findings = vec![
+        shared(Check::EdgeAddress, facts.address.as_ref()),
+        match &facts.token_address {
+            Some(None) => Finding::skipped(Check::TokenAddress, "edge.auth is none, so no tokens are needed"),
+            Some(Some(check)) => shared(Check::TokenAddress, Some(check)),
+            None => shared(Check::TokenAddress, None),
+        },
+        shared(Check::Token, facts.token.as_ref()),
+    ];
+    findings.extend(facts.websites.iter().map(|(code, result)| {
+        let finding = match result {
+            Ok(result) => of_connection(Check::Datastream, result),
             Err(why) => Finding::skipped(Check::Datastream, why.clone()),
         };
-        findings.push(finding.about(code.clone()));
-    }
+        finding.about(code.clone())
+    }));
     findings
 }
 
-fn shared(check: Check, asked: Option<&ConnectionCheck>) -> Finding {
-    match asked {
-        Some(found) => judged(check, found),
+/// Returns the finding of a check that all websites share.
+fn shared(check: Check, result: Option<&ConnectionCheck>) -> Finding {
+    match result {
+        Some(result) => of_connection(check, result),
         None => Finding::problem(
             check,
-            NO_ANSWER,
+            "no answer within the time limit",
             "check edge.url, edge.oauth.token_url, DNS and firewalls in between; `orderfeed test-connection` waits longer",
         ),
     }
 }
 
-fn judged(check: Check, found: &ConnectionCheck) -> Finding {
-    let mut message = found.detail.clone();
-    let is_fine = matches!(found.verdict, CheckVerdict::Ok | CheckVerdict::Skipped);
-    if !is_fine {
-        let mut more = Vec::new();
-        more.extend(found.code.as_ref().map(|code| format!("code {code}")));
-        more.extend(found.status.map(|status| format!("HTTP {status}")));
-        more.extend(found.request_id.as_ref().map(|id| format!("request {id}")));
-        if !more.is_empty() {
-            message = format!("{message} ({})", more.join(", "));
-        }
-    }
-    match found.verdict {
+fn of_connection(check: Check, result: &ConnectionCheck) -> Finding {
+    let message = &result.detail;
+    match result.verdict {
         CheckVerdict::Ok => Finding::ok(check, message),
         CheckVerdict::Skipped => Finding::skipped(check, message),
         CheckVerdict::Failed | CheckVerdict::Unreachable => {
-            let remedy = found.remedy.as_deref();
+            let mut details = Vec::new();
+            details.extend(result.code.as_ref().map(|code| format!("code {code}")));
+            details.extend(result.status.map(|status| format!("HTTP {status}")));
+            details.extend(result.request_id.as_ref().map(|id| format!("request {id}")));
+            let message = match details.is_empty() {
+                true => message.clone(),
+                false => format!("{message} ({})", details.join(", ")),
+            };
+            let remedy = result.remedy.as_deref();
             Finding::problem(
                 check,
                 message,
@@ -97,7 +91,7 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Verdict;
 
-    fn said(verdict: CheckVerdict) -> ConnectionCheck {
+    fn checked(verdict: CheckVerdict) -> ConnectionCheck {
         ConnectionCheck {
             code: Some("EXEG-0003-400".into()),
             remedy: Some("check websites.base.datastream_id".into()),
@@ -106,16 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn what_test_connection_finds_is_found_with_its_remedy() {
-        let facts = Facts {
-            address: Some(said(CheckVerdict::Ok)),
+    fn results_of_test_connection_become_findings_with_their_remedies() {
+        let facts = EdgeFacts {
+            address: Some(checked(CheckVerdict::Ok)),
             token_address: Some(None),
             token: None,
             websites: vec![
-                ("base".into(), Ok(said(CheckVerdict::Failed))),
+                ("base".into(), Ok(checked(CheckVerdict::Failed))),
                 ("uk".into(), Err("not asked".into())),
             ],
-            ..Facts::default()
+            ..EdgeFacts::default()
         };
         let findings = verdict(&facts);
         let verdicts: Vec<_> = findings.iter().map(|finding| finding.verdict).collect();

@@ -1,4 +1,4 @@
-//! The store's directory and files, and the space beside them.
+//! Checks of the store's directory and files, and of the free space.
 
 use std::path::PathBuf;
 
@@ -6,56 +6,52 @@ use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::ops::sentence::human_bytes;
 
-/// A write-ahead log larger than this is not cleared any more: somebody reads for very long.
+/// A write-ahead log larger than this was not reset for a while, because a reader keeps it in use.
 const LARGE_WAL: u64 = 512 << 20;
 
-/// What was found.
+/// Facts about the store's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The directory of the store.
+pub struct FileFacts {
     pub directory: PathBuf,
-    /// What it is like; `Err` if it cannot be looked at, in the system's words.
-    pub entry: Option<Result<Entry, String>>,
-    /// Why whoever asks may not write in it, if that is so.
+    /// `None` if it does not exist; the error if it cannot be entered.
+    pub entry: Option<Result<FileEntry, String>>,
+    /// The reason for which this user may not write in it.
     pub refused: Option<String>,
-    /// Who the daemon runs as, if whoever asks is root: name, user and group.
+    /// The daemon's user (name, uid, gid), if this user is root.
     pub service: Option<(String, u32, u32)>,
-    /// The store's files that exist.
-    pub files: Vec<(PathBuf, Entry)>,
-    /// Free bytes; `None` if that cannot be measured.
+    /// The existing files of the store.
+    pub files: Vec<(PathBuf, FileEntry)>,
+    /// Free bytes, if they can be measured.
     pub free: Option<u64>,
     /// `store.disk_reserve`.
     pub reserve: u64,
-    /// Size of database and write-ahead log.
+    /// Sizes of database and write-ahead log.
     pub sizes: (u64, u64),
 }
 
-/// Owner and permissions.
+/// Owner and permissions of a file or directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
-    /// User.
+pub struct FileEntry {
     pub uid: u32,
-    /// Group.
     pub gid: u32,
-    /// Permission bits.
     pub mode: u32,
 }
 
-/// Judges them.
-pub fn verdict(facts: &Facts) -> Vec<Finding> {
+/// Returns the findings of `files.*`.
+pub fn verdict(facts: &FileFacts) -> Vec<Finding> {
     let mut findings = vec![directory(facts)];
     findings.extend(store_files(facts));
     findings.push(disk(facts));
     findings
 }
 
-fn directory(facts: &Facts) -> Finding {
+fn directory(facts: &FileFacts) -> Finding {
     let at = facts.directory.display();
     let entry = match &facts.entry {
         None => {
             return Finding::note(
                 Check::Directory,
-                format!("the state directory {at} is not there yet; the first start makes it"),
+                format!("the state directory {at} does not exist yet; the first start creates it"),
             );
         }
         Some(Err(cause)) => {
@@ -63,7 +59,7 @@ fn directory(facts: &Facts) -> Finding {
                 Check::Directory,
                 format!("the state directory {at} cannot be entered: {cause}"),
                 format!(
-                    "let the daemon's user enter it: `ls -ld {at}` and every directory above it; {LABELS}"
+                    "let the daemon's user enter it: `ls -ld {at}` and every directory above it; {SECURITY_MODULES}"
                 ),
             );
         }
@@ -74,7 +70,7 @@ fn directory(facts: &Facts) -> Finding {
             Check::Directory,
             format!("the state directory {at} cannot be written: {cause}; the daemon cannot start"),
             format!(
-                "chown it to the daemon's user and `chmod 700 {at}`, see that it is not mounted read-only; {LABELS}"
+                "chown it to the daemon's user and `chmod 700 {at}`, check that it is not mounted read-only; {SECURITY_MODULES}"
             ),
         );
     }
@@ -89,12 +85,13 @@ fn directory(facts: &Facts) -> Finding {
             format!("chown -R {name}: {at}; chmod 700 {at}"),
         );
     }
+    // Read access for the group is fine; write access for it, and any access for others, is not.
     match entry.mode & 0o027 {
         0 => Finding::ok(Check::Directory, format!("{at} can be written")),
         _ => Finding::warning(
             Check::Directory,
             format!(
-                "the state directory {at} is open wider than it should be (mode {:o})",
+                "the state directory {at} is accessible to more users than it should be (mode {:o})",
                 entry.mode & 0o777
             ),
             format!("chmod 700 {at}"),
@@ -102,11 +99,11 @@ fn directory(facts: &Facts) -> Finding {
     }
 }
 
-/// What mode bits do not show.
-const LABELS: &str =
-    "if owner and mode are right, look at SELinux or AppArmor (`ausearch -m avc -ts recent`, `ls -Z`)";
+/// The remedy for a denial that owner and mode do not explain.
+const SECURITY_MODULES: &str =
+    "if owner and mode are right, check SELinux or AppArmor (`ausearch -m avc -ts recent`, `ls -Z`)";
 
-fn may_write(entry: Entry, uid: u32, gid: u32) -> bool {
+fn may_write(entry: FileEntry, uid: u32, gid: u32) -> bool {
     let wanted = match (entry.uid == uid, entry.gid == gid) {
         (true, _) => 0o300,
         (false, true) => 0o030,
@@ -115,11 +112,11 @@ fn may_write(entry: Entry, uid: u32, gid: u32) -> bool {
     uid == 0 || entry.mode & wanted == wanted
 }
 
-fn store_files(facts: &Facts) -> Vec<Finding> {
+fn store_files(facts: &FileFacts) -> Vec<Finding> {
     let Some(Ok(directory)) = &facts.entry else {
         return vec![Finding::skipped(
             Check::StoreFiles,
-            "the state directory is not there or cannot be entered",
+            "the state directory does not exist or cannot be entered",
         )];
     };
     if facts.files.is_empty() {
@@ -128,6 +125,7 @@ fn store_files(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, entry) in &facts.files {
         let shown = path.display();
+        // A command that ran as root leaves files that the daemon cannot write.
         if entry.uid != directory.uid {
             findings.push(Finding::problem(
                 Check::StoreFiles,
@@ -142,7 +140,7 @@ fn store_files(facts: &Facts) -> Vec<Finding> {
             findings.push(Finding::warning(
                 Check::StoreFiles,
                 format!(
-                    "{shown} can be used by others than its owner (mode {:o})",
+                    "users other than its owner can access {shown} (mode {:o})",
                     entry.mode & 0o777
                 ),
                 format!("chmod 600 {shown}"),
@@ -158,7 +156,7 @@ fn store_files(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn disk(facts: &Facts) -> Finding {
+fn disk(facts: &FileFacts) -> Finding {
     let (database, wal) = facts.sizes;
     let store = format!(
         "store {}, write-ahead log {}",
@@ -190,7 +188,7 @@ fn disk(facts: &Facts) -> Finding {
             Check::Disk,
             format!("the write-ahead log is large: {space}"),
             format!(
-                "find who reads the store for long: `fuser {place}/*`; a restart of the daemon clears it"
+                "find the process with a long read: `fuser {place}/*`; a restart of the daemon resets the log"
             ),
         );
     }
@@ -209,47 +207,47 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Verdict;
 
-    fn facts() -> Facts {
-        let mine = Entry {
+    fn facts() -> FileFacts {
+        let mine = FileEntry {
             uid: 7,
             gid: 7,
             mode: 0o40_700,
         };
-        Facts {
+        FileFacts {
             directory: "/var/lib/orderfeed".into(),
             entry: Some(Ok(mine)),
             files: vec![(
                 "/var/lib/orderfeed/orderfeed.db".into(),
-                Entry {
+                FileEntry {
                     mode: 0o100_600,
                     ..mine
                 },
             )],
             free: Some(10 << 30),
             reserve: 256 << 20,
-            ..Facts::default()
+            ..FileFacts::default()
         }
     }
 
-    fn verdicts(facts: &Facts) -> Vec<Verdict> {
+    fn verdicts(facts: &FileFacts) -> Vec<Verdict> {
         verdict(facts).iter().map(|finding| finding.verdict).collect()
     }
 
     #[test]
-    fn what_is_ours_alone_is_fine() {
+    fn files_of_the_daemon_alone_are_fine() {
         assert_eq!(verdicts(&facts()), [Verdict::Ok; 3]);
     }
 
     #[test]
     fn a_directory_that_cannot_be_used_is_a_problem() {
-        let refused = Facts {
+        let refused = FileFacts {
             refused: Some("Permission denied (os error 13)".into()),
             ..facts()
         };
         assert_eq!(verdicts(&refused)[0], Verdict::Problem);
         let service = Some(("orderfeed".to_owned(), 9, 9));
-        assert_eq!(verdicts(&Facts { service, ..facts() })[0], Verdict::Problem);
-        let closed = Facts {
+        assert_eq!(verdicts(&FileFacts { service, ..facts() })[0], Verdict::Problem);
+        let closed = FileFacts {
             entry: Some(Err("Permission denied".into())),
             ..facts()
         };
@@ -257,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_somebody_else_are_a_problem_and_open_ones_a_warning() {
+    fn files_of_another_user_are_a_problem_and_readable_ones_a_warning() {
         let mut other = facts();
         other.files[0].1.uid = 0;
         assert_eq!(verdicts(&other)[1], Verdict::Problem);
@@ -273,7 +271,7 @@ mod tests {
             (300 << 20, Verdict::Warning),
             (600 << 20, Verdict::Ok),
         ] {
-            let facts = Facts {
+            let facts = FileFacts {
                 free: Some(free),
                 ..facts()
             };

@@ -1,68 +1,59 @@
-//! What a check found.
+//! The finding of a check.
 
 use serde::{Serialize, Serializer};
 
 use crate::doctor::check::Check;
 
-/// One finding.
+/// The result of one check, or of one subject of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which check, by its stable id.
     #[serde(serialize_with = "id")]
     pub check: Check,
-    /// What it is about, where a check looks at several: a website, a job, a table, a key. Null elsewhere.
+    /// The website, job, table or key, for checks with several of them.
     pub subject: Option<String>,
-    /// How it stands.
     pub verdict: Verdict,
-    /// A sentence.
     pub message: String,
-    /// What to do; null if nothing is to be done.
+    /// `None` if there is nothing to do.
     pub remedy: Option<String>,
 }
 
-/// How it stands. In the order of weight.
+/// The verdict of a finding, in ascending severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// As it should be.
     Ok,
-    /// Not looked at; the message says why.
+    /// Not checked; the message has the reason.
     Skipped,
-    /// Worth knowing; nothing is to be done.
+    /// Worth knowing, with nothing to do.
     Note,
-    /// Works, and somebody should look at it.
+    /// Works, but needs attention.
     Warning,
-    /// Does not work, or will not for long.
+    /// Does not work, or will soon fail.
     Problem,
 }
 
 impl Finding {
-    /// As it should be.
     pub fn ok(check: Check, message: impl Into<String>) -> Self {
         Self::new(check, Verdict::Ok, message.into(), None)
     }
 
-    /// Worth knowing.
     pub fn note(check: Check, message: impl Into<String>) -> Self {
         Self::new(check, Verdict::Note, message.into(), None)
     }
 
-    /// Not looked at, and why.
     pub fn skipped(check: Check, why: impl Into<String>) -> Self {
         Self::new(check, Verdict::Skipped, why.into(), None)
     }
 
-    /// Somebody should look at it.
     pub fn warning(check: Check, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(check, Verdict::Warning, message.into(), Some(remedy.into()))
     }
 
-    /// Does not work.
     pub fn problem(check: Check, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(check, Verdict::Problem, message.into(), Some(remedy.into()))
     }
 
-    /// About this website, job, table or key.
+    /// Sets the subject.
     #[must_use]
     pub fn about(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
@@ -80,7 +71,7 @@ impl Finding {
     }
 }
 
-/// These checks, not looked at for one reason.
+/// Returns a skipped finding for each of `checks`.
 pub fn all_skipped(checks: &[Check], why: &str) -> Vec<Finding> {
     checks.iter().map(|check| Finding::skipped(*check, why)).collect()
 }

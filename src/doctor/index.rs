@@ -1,17 +1,19 @@
-//! Is the index kept up to date, and may anything flow in? From the same snapshot that `status` shows.
+//! Checks of the index, the intake and the first syncs, on the snapshot that `status` shows.
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::ops::sentence::human_duration;
 use crate::ops::status::{FirstSyncStatus, Moment, Snapshot};
+use crate::store::first_sync::SyncState;
+use crate::store::intake::{Flow, Shortage};
 use crate::store::views::{IndexerStatus, ViewStatus};
 use orderfeed_model::clock::UtcMillis;
 
-/// A change that waits longer should be looked at, and one that waits this long does not move.
+/// Ages of a waiting change at which it is a warning and a problem.
 pub(in crate::doctor) const SLOW_MS: i64 = 5 * 60_000;
 pub(in crate::doctor) const STUCK_MS: i64 = 30 * 60_000;
 
-/// Judges the snapshot. `failure` is the reason of one order that cannot be indexed.
+/// Returns the findings of `index.*`. `failure` is the reason for one order that cannot be indexed.
 pub fn verdict(snapshot: &Snapshot, failure: Option<&str>) -> Vec<Finding> {
     let mut findings = vec![
         status(snapshot),
@@ -46,10 +48,11 @@ fn status(snapshot: &Snapshot) -> Finding {
             .view_updated
             .map_or_else(String::new, |at| format!(" since {}", at.0));
         let message = format!(
-            "the index is suspended{since}: changes are captured and not indexed, {} in backlog",
+            "the index is suspended{since}: changes are captured but not indexed, {} in the backlog",
             orders(index.backlog)
         );
         let remedy = "orderfeed indexer:set-status valid sales_order_data_exporter_v2";
+        // A suspension is intended, unless it was forgotten while changes wait.
         return match waiting(snapshot) > STUCK_MS {
             true => Finding::problem(check, message, remedy),
             false => Finding::warning(check, message, remedy),
@@ -60,16 +63,17 @@ fn status(snapshot: &Snapshot) -> Finding {
         IndexerStatus::Valid => Finding::ok(check, "the index is ready"),
         IndexerStatus::Working => Finding::note(
             check,
-            "a full reindex is running; `orderfeed status` shows how far it is",
+            "a full reindex is running; `orderfeed status` shows its progress",
         ),
+        // Not valid yet, because the first backfill is still running.
         _ if backfills => Finding::note(
             check,
-            "the history is being indexed; `orderfeed status` shows how far it is",
+            "the history is being indexed; `orderfeed status` shows the progress",
         ),
         _ => Finding::warning(
             check,
             "a full reindex is required; it runs at the next slot of indexer_reindex_all_invalid while a daemon runs",
-            "nothing, or now: orderfeed indexer:reindex",
+            "nothing, or to run it now: orderfeed indexer:reindex",
         ),
     }
 }
@@ -79,12 +83,12 @@ fn lag(snapshot: &Snapshot) -> Finding {
     let message = match snapshot.index.backlog {
         0 => return Finding::ok(check, "every captured change is indexed"),
         backlog => format!(
-            "{} in backlog, the oldest waits for {}",
+            "{} in the backlog, the oldest waits for {}",
             orders(backlog),
             human_duration(waits)
         ),
     };
-    let remedy = "see index.status, index.intake, daemon.running and schedules.last_run; now: orderfeed cron run \
+    let remedy = "see index.status, index.intake, daemon.running and schedules.last_run; to index now: orderfeed cron run \
                   indexer_update_all_views";
     match waits {
         STUCK_MS.. => Finding::problem(check, message, remedy),
@@ -96,7 +100,7 @@ fn lag(snapshot: &Snapshot) -> Finding {
 fn failures(snapshot: &Snapshot, failure: Option<&str>) -> Finding {
     let check = Check::IndexFailures;
     match snapshot.index_failures {
-        0 => Finding::ok(check, "no order is left out"),
+        0 => Finding::ok(check, "every order could be indexed"),
         failures => Finding::warning(
             check,
             format!(
@@ -104,7 +108,7 @@ fn failures(snapshot: &Snapshot, failure: Option<&str>) -> Finding {
                 orders(failures),
                 failure.unwrap_or("see the log")
             ),
-            "mend the row that the message names; they are tried again by themselves, after at most an hour",
+            "correct the row that the message names; each is retried by itself, after an hour at most",
         ),
     }
 }
@@ -114,22 +118,22 @@ fn intake(snapshot: &Snapshot) -> Finding {
     let since = intake.since.map_or_else(String::new, |at| {
         format!(", for {}", human_duration(age(snapshot, at)))
     });
-    match intake.flow.as_str() {
-        "paused_disk_nearly_full" => Finding::problem(
+    match intake.flow {
+        Some(Flow::Paused(Shortage::Disk)) => Finding::problem(
             check,
             format!("capture and indexing pause because the disk is nearly full{since}"),
-            "free some space beside store.path, or lower store.disk_reserve; it goes on by itself",
+            "free some space beside store.path, or lower store.disk_reserve; it continues by itself",
         ),
-        "paused_outbox_full" => Finding::problem(
+        Some(Flow::Paused(Shortage::Outbox)) => Finding::problem(
             check,
             format!("capture and indexing pause because the outbox is full{since}"),
-            "mend what delivery.sender names, or raise delivery.max_pending_events; it goes on by itself",
+            "fix what delivery.sender names, or raise delivery.max_pending_events; it continues by itself",
         ),
-        "history_waits" => Finding::note(
+        Some(Flow::HistoryWaits) => Finding::note(
             check,
-            format!("history waits until the outbox has room{since}; live changes go on"),
+            format!("history waits until the outbox has room{since}; live changes continue"),
         ),
-        _ => Finding::ok(check, "capture and indexing are open"),
+        Some(Flow::Open) | None => Finding::ok(check, "nothing holds up capture and indexing"),
     }
 }
 
@@ -138,10 +142,10 @@ fn first_syncs(snapshot: &Snapshot) -> Vec<Finding> {
     let open: Vec<_> = snapshot
         .first_syncs
         .iter()
-        .filter(|sync| sync.state != "complete")
+        .filter(|sync| sync.state != SyncState::Complete)
         .collect();
     if open.is_empty() {
-        return vec![Finding::ok(check, "no first sync is open")];
+        return vec![Finding::ok(check, "no first sync is running")];
     }
     open.into_iter()
         .map(|sync| first_sync(sync, snapshot.taken_at.0).about(sync.website.clone()))
@@ -172,7 +176,7 @@ fn first_sync(sync: &FirstSyncStatus, now: UtcMillis) -> Finding {
             "the first sync missed its window at {}, limited by {limit}: {sizes}",
             sync.deadline.0
         ),
-        "it goes on by itself, newest orders first; docs/FIRST_SYNC.md names what helps against each limit",
+        "it continues by itself, newest orders first; docs/FIRST_SYNC.md has the remedy for each limit",
     )
 }
 
@@ -198,19 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_is_ready_is_fine() {
+    fn a_ready_index_is_fine() {
         assert_eq!(verdicts(&snapshot()), [Fine; 5]);
     }
 
     #[test]
-    fn what_waits_is_judged_by_its_age() {
+    fn waiting_changes_are_judged_by_their_age() {
         for (millis, expected) in [(1_000, Fine), (SLOW_MS, Warning), (STUCK_MS, Problem)] {
             assert_eq!(verdicts(&waiting_for(millis))[1], expected);
         }
     }
 
     #[test]
-    fn a_suspension_is_named_and_a_forgotten_one_is_a_problem() {
+    fn a_suspended_index_is_a_warning_and_later_a_problem() {
         for (millis, expected) in [(1_000, Warning), (STUCK_MS + 1, Problem)] {
             let mut suspended = waiting_for(millis);
             suspended.index.status = IndexerStatus::Suspended;
@@ -225,7 +229,7 @@ mod tests {
     #[test]
     fn a_paused_intake_is_a_problem_with_its_reason() {
         let mut paused = snapshot();
-        paused.intake.flow = "paused_disk_nearly_full".into();
+        paused.intake.flow = Some(Flow::Paused(Shortage::Disk));
         assert_eq!(verdicts(&paused)[3], Problem);
     }
 }

@@ -1,11 +1,11 @@
-//! What an on-call person would check, checked at once: `orderfeed doctor`.
+//! The checks of `orderfeed doctor`: everything an on-call person would check, at once.
 //!
-//! Each family of checks is a pure function from facts to findings, with the judgement and the words in one place; the
-//! files under `look` collect the facts. Nothing here changes anything or holds a lock: the store is opened for reading,
-//! statements that would write are only explained, and a running daemon is asked over its own socket.
+//! Each family of checks is a pure function from facts to findings, which holds the judgement and the messages; `collect`
+//! gathers the facts. Nothing here changes anything or holds a lock: the store is opened for reading, statements that would
+//! write are only explained, and a running daemon answers over its own socket.
 //!
-//! Everything independent runs at the same time, and every question has a time limit, so that a database or a disk that
-//! hangs costs its own checks and nothing else. A check whose precondition failed is `skipped` and says why.
+//! Independent checks run at the same time, each with a time limit, so that a database or a disk that hangs costs only its
+//! own checks. A check whose precondition failed is `skipped`, with the reason.
 //!
 //! | module | purpose |
 //! |---|---|

@@ -1,10 +1,11 @@
-//! All findings, as `doctor --json` prints them.
+//! The report of all findings, as `doctor --json` prints it.
 //!
 //! # The shape
 //!
-//! `version` is 1. It changes only when a field is removed or comes to mean something else; fields, checks and subjects
-//! may be added. `verdict` is the worst finding: `ok`, `warning` or `problem`. `checks` holds the findings in the order of
-//! [`Check::ALL`]; a check that looks at several things (`subject`) may occur several times.
+//! `version` is 1. It changes only when a field is removed or changes its meaning; fields, checks and subjects may be
+//! added. `verdict` is the worst finding: `ok`, `warning` or `problem`. `checks` holds the findings in the order of
+//! [`Check::ALL`]; a check with several subjects
+//! may occur several times.
 
 use serde::Serialize;
 
@@ -12,31 +13,26 @@ use crate::doctor::finding::{Finding, Verdict};
 use crate::ops::status::Moment;
 use orderfeed_model::clock::UtcMillis;
 
-/// The number of the shape; see the module's header.
+/// The version of the shape; see the module's header.
 pub const SHAPE: u32 = 1;
 
-/// Everything that was found.
+/// The report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// [`SHAPE`].
     pub version: u32,
-    /// The worst of all findings; what is skipped or a note is ok.
+    /// The most severe verdict; skipped checks and notes count as ok.
     pub verdict: Verdict,
-    /// When it was begun.
+    /// Start of the checks.
     pub taken_at: Moment,
-    /// How long it took.
     pub duration_ms: i64,
-    /// How many problems there are.
     pub problems: usize,
-    /// How many warnings.
     pub warnings: usize,
-    /// Every finding.
     pub checks: Vec<Finding>,
 }
 
 impl Report {
-    /// Of these findings, in the order of their checks.
-    pub fn of(mut findings: Vec<Finding>, begun: UtcMillis, ended: UtcMillis) -> Self {
+    /// Creates a report; sorts the findings by check.
+    pub fn new(mut findings: Vec<Finding>, begun: UtcMillis, ended: UtcMillis) -> Self {
         findings.sort_by_key(|finding| finding.check);
         let count = |verdict| {
             findings
@@ -67,21 +63,21 @@ mod tests {
     use crate::doctor::check::Check;
 
     #[test]
-    fn the_worst_finding_is_the_verdict_and_a_skip_is_none() {
-        let of = |findings| Report::of(findings, UtcMillis(5), UtcMillis(3)).verdict;
+    fn the_most_severe_finding_is_the_verdict_and_skipped_checks_count_as_ok() {
+        let of = |findings| Report::new(findings, UtcMillis(5), UtcMillis(3)).verdict;
         let skipped = Finding::skipped(Check::Disk, "why");
         let warning = Finding::warning(Check::Disk, "a", "b");
         let problem = Finding::problem(Check::Configuration, "a", "b");
         assert_eq!(of(vec![skipped.clone()]), Verdict::Ok);
         assert_eq!(of(vec![skipped, warning.clone()]), Verdict::Warning);
-        let report = Report::of(vec![warning, problem.clone()], UtcMillis(0), UtcMillis(7));
+        let report = Report::new(vec![warning, problem.clone()], UtcMillis(0), UtcMillis(7));
         assert_eq!((report.verdict, report.duration_ms), (Verdict::Problem, 7));
         assert_eq!(report.checks[0], problem, "in the order of the checks");
     }
 
     #[test]
-    fn the_shape_is_what_scripts_read() {
-        let report = Report::of(
+    fn the_json_shape_is_stable() {
+        let report = Report::new(
             vec![Finding::ok(Check::Disk, "enough")],
             UtcMillis(0),
             UtcMillis(7),

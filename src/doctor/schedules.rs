@@ -1,4 +1,4 @@
-//! Do the schedules fire, did the jobs run, and does one hang?
+//! Checks of the schedules and the runs of jobs.
 
 use chrono_tz::Tz;
 
@@ -6,59 +6,52 @@ use crate::config::CronExpr;
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::ops::sentence::human_duration;
-use crate::store::cron::CronRun;
+use crate::store::cron::{CronRun, CronStatus};
 use crate::store::views::Lease;
 use orderfeed_model::clock::UtcMillis;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
-/// The last slot of a job that finds nothing to do is kept once a minute; a busy machine may be late.
+/// The last slot of a job that finds nothing to do is stored once a minute, and a busy machine may be late.
 const LATE_MS: i64 = 5 * MINUTE_MS;
-/// A job that runs for longer may hang.
+/// A job that runs longer may hang.
 const LONG_RUN_MS: i64 = 2 * 60 * MINUTE_MS;
-/// Leases are renewed every few seconds while their process works.
+/// A working process renews its leases every ten seconds.
 const SILENT_LEASE_MS: i64 = 5 * MINUTE_MS;
 
-/// One job's schedule, and when it last ran.
+/// The schedule and the last run of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Its name.
+pub struct JobFacts {
     pub name: &'static str,
-    /// Its expression.
     pub expression: CronExpr,
-    /// The slot that it last ran for.
     pub last_slot: Option<UtcMillis>,
-    /// The last run that left a trace.
+    /// The last recorded run.
     pub last_run: Option<CronRun>,
 }
 
-/// What was found.
+/// Facts about the schedules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// When.
+pub struct ScheduleFacts {
     pub now: UtcMillis,
-    /// The time zone of all expressions.
     pub zone: Tz,
-    /// Since when the daemon runs; `None` if none does.
+    /// Start of the daemon, if one is running.
     pub running_since: Option<UtcMillis>,
-    /// The jobs.
-    pub jobs: Vec<Job>,
-    /// Who says that they work on something.
+    pub jobs: Vec<JobFacts>,
     pub leases: Vec<Lease>,
 }
 
-/// Judges them.
-pub fn verdict(facts: &Facts) -> Vec<Finding> {
+/// Returns the findings of `schedules.*`.
+pub fn verdict(facts: &ScheduleFacts) -> Vec<Finding> {
     let mut findings = expressions(facts);
     findings.extend(last_runs(facts));
     findings.extend(stuck(facts));
     findings
 }
 
-/// An expression that never fires is an error of the configuration already.
-pub fn expressions(facts: &Facts) -> Vec<Finding> {
+/// Reports expressions that rarely fire. One that never fires is an error of the configuration.
+fn expressions(facts: &ScheduleFacts) -> Vec<Finding> {
     let check = Check::Expression;
-    let rare = |job: &Job| {
+    let rare = |job: &JobFacts| {
         let next = job.expression.next_after(facts.zone, facts.now);
         let wait = next.map(|next| next.millis_since(facts.now));
         let key = format!("cron.{}", job.name);
@@ -73,14 +66,7 @@ pub fn expressions(facts: &Facts) -> Vec<Finding> {
             }
             Some(_) => return None,
         };
-        Some(
-            Finding::warning(
-                check,
-                what,
-                format!("is that meant? set {key} to fire more often"),
-            )
-            .about(job.name),
-        )
+        Some(Finding::warning(check, what, format!("if that is not intended, change {key}")).about(job.name))
     };
     let findings: Vec<Finding> = facts.jobs.iter().filter_map(rare).collect();
     match findings.is_empty() {
@@ -92,11 +78,15 @@ pub fn expressions(facts: &Facts) -> Vec<Finding> {
     }
 }
 
-fn last_runs(facts: &Facts) -> Vec<Finding> {
+fn last_runs(facts: &ScheduleFacts) -> Vec<Finding> {
     let check = Check::LastRun;
     let mut findings = Vec::new();
     for job in &facts.jobs {
-        if let Some(run) = job.last_run.as_ref().filter(|run| run.status == "error") {
+        if let Some(run) = job
+            .last_run
+            .as_ref()
+            .filter(|run| run.status == CronStatus::Error)
+        {
             let age = facts
                 .now
                 .millis_since(run.finished_at.unwrap_or(run.scheduled_at));
@@ -123,13 +113,18 @@ fn last_runs(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// A job whose slot passed while the daemon ran, and that did not run.
-fn overdue(facts: &Facts, job: &Job) -> Option<Finding> {
+/// Reports a job that did not run although a slot passed while the daemon was running.
+fn overdue(facts: &ScheduleFacts, job: &JobFacts) -> Option<Finding> {
     let since = facts.running_since?;
-    let is_running = job.last_run.as_ref().is_some_and(|run| run.status == "running");
+    let is_running = job
+        .last_run
+        .as_ref()
+        .is_some_and(|run| run.status == CronStatus::Running);
+    // Slots before the daemon's start are caught up by one run, which counts from the start.
     let from = job.last_slot.map_or(since, |last| last.max(since));
     let due = job.expression.next_after(facts.zone, from)?;
     let late = facts.now.millis_since(due);
+    // A long run delays its own next slots.
     if is_running || late < LATE_MS {
         return None;
     }
@@ -146,39 +141,45 @@ fn overdue(facts: &Facts, job: &Job) -> Option<Finding> {
     Some(Finding::problem(Check::LastRun, message, remedy).about(job.name))
 }
 
-fn stuck(facts: &Facts) -> Vec<Finding> {
+fn stuck(facts: &ScheduleFacts) -> Vec<Finding> {
     let check = Check::Stuck;
     let mut findings = Vec::new();
     for run in facts.jobs.iter().filter_map(|job| job.last_run.as_ref()) {
         let began = run.executed_at.unwrap_or(run.scheduled_at);
         let lasts = facts.now.millis_since(began);
-        if run.status == "running" && facts.running_since.is_some() && lasts > LONG_RUN_MS {
+        // Without a daemon, a running row was left by a killed one; the next start closes it.
+        if run.status == CronStatus::Running && facts.running_since.is_some() && lasts > LONG_RUN_MS {
             let message = format!("{} has been running for {}", run.job, human_duration(lasts));
             let remedy = "see `orderfeed status` for its progress; if there is none, `systemctl restart orderfeed` is safe";
             findings.push(Finding::warning(check, message, remedy).about(run.job.clone()));
         }
     }
-    findings.extend(facts.leases.iter().filter_map(|lease| silent(facts, lease)));
+    findings.extend(
+        facts
+            .leases
+            .iter()
+            .filter_map(|lease| without_heartbeat(facts, lease)),
+    );
     if findings.is_empty() {
         findings.push(Finding::ok(check, "nothing hangs"));
     }
     findings
 }
 
-fn silent(facts: &Facts, lease: &Lease) -> Option<Finding> {
+fn without_heartbeat(facts: &ScheduleFacts, lease: &Lease) -> Option<Finding> {
     let age = facts.now.millis_since(lease.heartbeat_at);
     let who = format!("{} (process {}) works on {}", lease.holder, lease.pid, lease.name);
     if facts.running_since.is_none() {
         let message = format!(
-            "{who}, says the store, but no daemon is running: it was killed; the next start goes on from there"
+            "{who} according to the store, but no daemon is running: it was killed; the next start continues its work"
         );
         return Some(Finding::note(Check::Stuck, message).about(lease.name.clone()));
     }
     (age > SILENT_LEASE_MS).then(|| {
         Finding::problem(
             Check::Stuck,
-            format!("{who}, without a sign of life for {}", human_duration(age)),
-            "`systemctl restart orderfeed` is safe: it goes on from there",
+            format!("{who}, without a heartbeat for {}", human_duration(age)),
+            "`systemctl restart orderfeed` is safe: the work continues",
         )
         .about(lease.name.clone())
     })
@@ -191,8 +192,8 @@ mod tests {
 
     const NOW: UtcMillis = UtcMillis(1_795_330_800_000);
 
-    fn job(expression: &str, last_slot: Option<i64>) -> Job {
-        Job {
+    fn job(expression: &str, last_slot: Option<i64>) -> JobFacts {
+        JobFacts {
             name: "resend_failed_items",
             expression: expression.parse().unwrap(),
             last_slot: last_slot.map(|ago| NOW.plus_millis(-ago)),
@@ -200,8 +201,8 @@ mod tests {
         }
     }
 
-    fn facts(job: Job) -> Facts {
-        Facts {
+    fn facts(job: JobFacts) -> ScheduleFacts {
+        ScheduleFacts {
             now: NOW,
             zone: Tz::UTC,
             running_since: Some(NOW.plus_millis(-DAY_MS)),
@@ -210,11 +211,11 @@ mod tests {
         }
     }
 
-    fn run(status: &str, ago: i64) -> Option<CronRun> {
+    fn run(status: CronStatus, ago: i64) -> Option<CronRun> {
         Some(CronRun {
             id: 1,
             job: "resend_failed_items".into(),
-            status: status.into(),
+            status,
             message: "made up".into(),
             scheduled_at: NOW.plus_millis(-ago),
             executed_at: None,
@@ -222,36 +223,36 @@ mod tests {
         })
     }
 
-    fn verdicts(facts: &Facts) -> Vec<Verdict> {
+    fn verdicts(facts: &ScheduleFacts) -> Vec<Verdict> {
         verdict(facts).iter().map(|finding| finding.verdict).collect()
     }
 
     #[test]
-    fn a_job_that_runs_when_it_is_due_is_fine() {
+    fn a_job_that_runs_when_due_is_fine() {
         assert_eq!(verdicts(&facts(job("*/5 * * * *", Some(200_000)))), [Fine; 3]);
     }
 
     #[test]
-    fn rare_overdue_failed_and_endless_jobs_are_told() {
+    fn rare_overdue_failed_and_endless_jobs_are_reported() {
         assert_eq!(verdicts(&facts(job("0 0 29 2 *", Some(1))))[0], Warning);
         assert_eq!(
             verdicts(&facts(job("*/5 * * * *", Some(4 * 3_600_000)))),
             [Fine, Problem, Fine]
         );
-        let failed = Job {
-            last_run: run("error", 1_000),
+        let failed = JobFacts {
+            last_run: run(CronStatus::Error, 1_000),
             ..job("*/5 * * * *", Some(1_000))
         };
         assert_eq!(verdicts(&facts(failed)), [Fine, Warning, Fine]);
-        let endless = Job {
-            last_run: run("running", 9_000_000),
+        let endless = JobFacts {
+            last_run: run(CronStatus::Running, 9_000_000),
             ..job("*/5 * * * *", Some(9_000_000))
         };
         assert_eq!(verdicts(&facts(endless)), [Fine, Fine, Warning]);
     }
 
     #[test]
-    fn without_a_daemon_nothing_is_overdue_and_what_a_dead_one_left_is_a_note() {
+    fn without_a_daemon_nothing_is_overdue_and_an_old_lease_is_a_note() {
         let lease = Lease {
             name: "feed_sync_orders".into(),
             holder: "full sync".into(),
@@ -259,13 +260,13 @@ mod tests {
             acquired_at: NOW,
             heartbeat_at: NOW.plus_millis(-3_600_000),
         };
-        let dead = Facts {
+        let dead = ScheduleFacts {
             running_since: None,
             leases: vec![lease],
             ..facts(job("*/5 * * * *", Some(4 * 3_600_000)))
         };
         assert_eq!(verdicts(&dead), [Fine, Skipped, Note]);
-        let hangs = Facts {
+        let hangs = ScheduleFacts {
             running_since: Some(NOW.plus_millis(-1000)),
             ..dead
         };

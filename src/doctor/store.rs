@@ -1,54 +1,53 @@
-//! Can the store be opened, is it sound, and does anybody else keep its locks?
+//! Checks of the store: its file, its schema, its contents, and other processes that keep its locks.
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::store::{Integrity, StoreError};
 
-/// What was found.
+/// Facts about the store.
 #[derive(Debug)]
-pub struct Facts {
-    /// How opening it ended.
+pub struct StoreFacts {
     pub opened: Result<(), StoreError>,
-    /// What `quick_check` found; `Err` if it could not be done.
+    /// The result of `quick_check`, or the reason for which it could not run; `None` after the time limit.
     pub integrity: Option<Result<Integrity, String>>,
-    /// Whoever kept the right to write each time that the kernel was asked, if it is not the daemon.
-    pub writer: Option<Writer>,
+    /// A process other than the daemon that keeps the write lock.
+    pub lock_holder: Option<LockHolder>,
     /// The view's version and its changelog's head.
     pub versions: Option<(i64, i64)>,
-    /// The data space that the store is bound to, if it is another one than the configured one: theirs, ours.
+    /// The stored and the configured data space, if they differ.
     pub other_data_space: Option<(String, String)>,
-    /// How long the check of the file may take, in seconds.
+    /// The time limit of `quick_check`, in seconds.
     pub limit_s: u64,
 }
 
-/// A process that keeps SQLite's locks.
+/// A process that keeps SQLite's write lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Writer {
-    /// Its id; 0 if it cannot be named from here.
+pub struct LockHolder {
+    /// 0 if the process is in another PID namespace.
     pub pid: u32,
-    /// Its command line, as far as it can be read.
+    /// The command line, if it can be read.
     pub command: String,
-    /// How long it was watched, in milliseconds.
-    pub watched_ms: i64,
+    /// Time for which it was seen to hold the lock.
+    pub held_ms: i64,
 }
 
-impl Writer {
-    /// Who it is, in words.
-    pub fn who(&self) -> String {
+impl LockHolder {
+    /// Returns a description for messages.
+    pub fn describe(&self) -> String {
         match self.pid {
-            0 => "a process that cannot be named from here (another container?)".to_owned(),
+            0 => "a process outside this PID namespace (another container?)".to_owned(),
             pid => format!("process {pid} ({})", self.command),
         }
     }
 }
 
-/// Judges it.
-pub fn verdict(facts: &Facts) -> Vec<Finding> {
-    let locked = locked(facts.writer.as_ref());
+/// Returns the findings of `store.*`.
+pub fn verdict(facts: &StoreFacts) -> Vec<Finding> {
+    let locked = locked(facts.lock_holder.as_ref());
     let opened = match &facts.opened {
         Ok(()) => Finding::ok(
             Check::StoreOpens,
-            "the store can be opened, its schema is of this version",
+            "the store can be opened, and its schema is of this version",
         ),
         Err(error) => {
             let why = "the store cannot be opened";
@@ -64,27 +63,25 @@ pub fn verdict(facts: &Facts) -> Vec<Finding> {
 }
 
 fn unopened(error: &StoreError) -> Finding {
-    // The message ends with its remedy.
-    let text = error.to_string();
-    let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
-    let remedy = match (error, remedy) {
-        (StoreError::Path { .. }, _) => {
-            "let the daemon's user (and whoever runs this) enter the directory: `namei -l` on the path shows who may; if \
-             that is right, look at SELinux or AppArmor"
-        }
-        (_, "") => "see the message",
-        (_, remedy) => remedy,
-    };
+    let (check, cause) = (Check::StoreOpens, error.cause());
     match error {
-        StoreError::Missing { .. } => Finding::warning(Check::StoreOpens, what, remedy),
-        _ => Finding::problem(Check::StoreOpens, what, remedy),
+        // The first start creates it, so it is missing only until then.
+        StoreError::Missing { .. } => Finding::warning(check, cause, error.remedy()),
+        StoreError::Path { .. } => Finding::problem(
+            check,
+            cause,
+            "let the daemon's user and this user enter the directory: `namei -l` on the path shows its permissions; if they \
+             are right, check SELinux or AppArmor",
+        ),
+        StoreError::Closed => Finding::problem(check, cause, "see the message"),
+        _ => Finding::problem(check, cause, error.remedy()),
     }
 }
 
-fn integrity(facts: &Facts) -> Finding {
+fn integrity(facts: &StoreFacts) -> Finding {
     let check = Check::Integrity;
     match &facts.integrity {
-        Some(Ok(Integrity::Sound)) => Finding::ok(check, "SQLite's quick_check finds nothing wrong"),
+        Some(Ok(Integrity::Sound)) => Finding::ok(check, "SQLite's quick_check finds no damage"),
         Some(Ok(Integrity::Damaged(words))) => Finding::problem(
             check,
             format!("the store is damaged: {words}"),
@@ -94,20 +91,20 @@ fn integrity(facts: &Facts) -> Finding {
         Some(Ok(Integrity::Unfinished)) => Finding::skipped(
             check,
             format!(
-                "the file is too large to be checked within {} s; each start of the daemon checks it whole",
+                "the file is too large to be checked within {} s; each start of the daemon checks all of it",
                 facts.limit_s
             ),
         ),
         Some(Err(why)) => Finding::skipped(check, why.clone()),
-        None => Finding::skipped(check, "not looked at in time"),
+        None => Finding::skipped(check, "no answer within the time limit"),
     }
 }
 
-fn locked(writer: Option<&Writer>) -> Finding {
-    let Some(writer) = writer else {
+fn locked(holder: Option<&LockHolder>) -> Finding {
+    let Some(holder) = holder else {
         return Finding::ok(Check::Locked, "no other process keeps SQLite's locks");
     };
-    let remedy = match writer.pid {
+    let remedy = match holder.pid {
         0 => "find it on the host: `fuser -v` on the store's files".to_owned(),
         pid => format!("end it, or let it finish: `ps -fp {pid}`, then `kill {pid}`"),
     };
@@ -115,14 +112,14 @@ fn locked(writer: Option<&Writer>) -> Finding {
         Check::Locked,
         format!(
             "{} keeps the store's database locked, for {} ms so far: the daemon cannot write",
-            writer.who(),
-            writer.watched_ms
+            holder.describe(),
+            holder.held_ms
         ),
         remedy,
     )
 }
 
-fn consistent(facts: &Facts) -> Finding {
+fn consistent(facts: &StoreFacts) -> Finding {
     let check = Check::Consistent;
     if let Some((stored, configured)) = &facts.other_data_space {
         return Finding::problem(
@@ -132,11 +129,11 @@ fn consistent(facts: &Facts) -> Finding {
                  start with it"
             ),
             "set data_space_id back, point store.path to a new file, or start once with --accept-new-data-space if that is \
-             meant",
+             intended",
         );
     }
     match facts.versions {
-        None => Finding::skipped(check, "not looked at in time"),
+        None => Finding::skipped(check, "no answer within the time limit"),
         Some((version, head)) if version > head => Finding::problem(
             check,
             format!(
@@ -153,46 +150,46 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Verdict::{self, Ok as Fine, Problem, Skipped, Warning};
 
-    fn facts() -> Facts {
-        Facts {
+    fn facts() -> StoreFacts {
+        StoreFacts {
             opened: Ok(()),
             integrity: Some(Ok(Integrity::Sound)),
-            writer: None,
+            lock_holder: None,
             versions: Some((3, 4)),
             other_data_space: None,
             limit_s: 5,
         }
     }
 
-    fn verdicts(facts: &Facts) -> Vec<Verdict> {
+    fn verdicts(facts: &StoreFacts) -> Vec<Verdict> {
         verdict(facts).iter().map(|finding| finding.verdict).collect()
     }
 
     #[test]
-    fn a_sound_store_of_ours_is_fine() {
+    fn an_intact_store_is_fine() {
         assert_eq!(verdicts(&facts()), [Fine; 4]);
     }
 
     #[test]
-    fn each_trouble_has_its_finding() {
+    fn each_defect_has_its_finding() {
         let missing = StoreError::Missing { path: "/x".into() };
         let cases = [
             (
-                Facts {
+                StoreFacts {
                     opened: Err(missing),
                     ..facts()
                 },
                 [Warning, Skipped, Fine, Skipped],
             ),
             (
-                Facts {
+                StoreFacts {
                     integrity: Some(Ok(Integrity::Damaged("page 7".into()))),
                     ..facts()
                 },
                 [Fine, Problem, Fine, Fine],
             ),
             (
-                Facts {
+                StoreFacts {
                     integrity: Some(Ok(Integrity::Unfinished)),
                     versions: Some((5, 4)),
                     ..facts()
@@ -200,11 +197,11 @@ mod tests {
                 [Fine, Skipped, Fine, Problem],
             ),
             (
-                Facts {
-                    writer: Some(Writer {
+                StoreFacts {
+                    lock_holder: Some(LockHolder {
                         pid: 12,
                         command: "sqlite3".into(),
-                        watched_ms: 900,
+                        held_ms: 900,
                     }),
                     ..facts()
                 },
@@ -217,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_holds_it_is_named_with_what_to_do() {
-        let writer = Writer {
+    fn the_holder_of_the_lock_is_named_with_a_remedy() {
+        let holder = LockHolder {
             pid: 12,
             command: "sqlite3 orderfeed.db".into(),
-            watched_ms: 900,
+            held_ms: 900,
         };
-        let finding = locked(Some(&writer));
+        let finding = locked(Some(&holder));
         assert!(
             finding.message.contains("process 12 (sqlite3 orderfeed.db)"),
             "{finding:?}"

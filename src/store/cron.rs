@@ -1,9 +1,29 @@
 //! What the schedules did: Commerce's `cron_schedule` with its words, and the last slot of each job.
 
 use rusqlite::{OptionalExtension, Row, params};
+use serde::Serialize;
 
+use super::sql::stored_words;
 use super::{Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
+
+/// The status of a run, with Commerce's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CronStatus {
+    Running,
+    Success,
+    /// The slot passed while the daemon was down or the job was busy.
+    Missed,
+    Error,
+}
+
+stored_words!(CronStatus {
+    Running = "running",
+    Success = "success",
+    Missed = "missed",
+    Error = "error",
+});
 
 /// A row of `cron_schedule`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +32,7 @@ pub struct CronRun {
     pub id: i64,
     /// The job, such as `indexer_update_all_views`.
     pub job: String,
-    /// `running`, `success`, `missed` or `error`.
-    pub status: String,
+    pub status: CronStatus,
     /// What it did or why it failed.
     pub message: String,
     /// The slot that it ran for.
@@ -88,14 +107,14 @@ impl Writer<'_> {
         Ok(self.connection.last_insert_rowid())
     }
 
-    /// A run that has a row ended with `status` (`success` or `error`).
+    /// Records the end of a run that has a row.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub fn finish_cron_run(
         &mut self,
         id: i64,
-        status: &str,
+        status: CronStatus,
         message: &str,
         at: UtcMillis,
     ) -> Result<(), StoreError> {

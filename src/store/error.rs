@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk, the file or SQLite failed; nothing of the transaction was kept.
-    #[error("the store {fault}: {cause}; {}", fault.remedy())]
+    #[error("the store {fault}: {cause}; {}", self.remedy())]
     Failed {
         /// What kind of failure.
         fault: Fault,
@@ -16,10 +16,7 @@ pub enum StoreError {
         cause: String,
     },
     /// The file was written by a later version of this program.
-    #[error(
-        "the store's schema is version {found}, but this program knows {known}; install the version that wrote it, \
-         or restore a backup from before the upgrade"
-    )]
+    #[error("the store's schema is version {found}, but this program supports {known}; {}", self.remedy())]
     NewerSchema {
         /// What the file says.
         found: i64,
@@ -27,10 +24,7 @@ pub enum StoreError {
         known: i64,
     },
     /// The file was written by an earlier version of this program, and is only looked at.
-    #[error(
-        "the store's schema is version {found}, but this program needs {known}; restart the daemon with this version, \
-         it brings the store up to date"
-    )]
+    #[error("the store's schema is version {found}, but this program needs {known}; {}", self.remedy())]
     OlderSchema {
         /// What the file says.
         found: i64,
@@ -38,15 +32,13 @@ pub enum StoreError {
         known: i64,
     },
     /// The file is a SQLite database, but not one of ours.
-    #[error("{path} is a database of another program; point store.path to a file of its own")]
+    #[error("{path} is a database of another program; {}", self.remedy())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// The path cannot be used.
-    #[error(
-        "the store at {path} cannot be used: {cause}; check store.path and the permissions of its directory"
-    )]
+    #[error("the store at {path} cannot be used: {cause}; {}", self.remedy())]
     Path {
         /// The file or directory.
         path: PathBuf,
@@ -54,21 +46,19 @@ pub enum StoreError {
         cause: String,
     },
     /// There is no store yet.
-    #[error(
-        "there is no store at {path} yet; start the daemon first (`systemctl start orderfeed`), or check store.path"
-    )]
+    #[error("there is no store at {path} yet; {}", self.remedy())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
     },
     /// Another process holds the lock.
-    #[error("the store is in use by {holder}; stop it, or let it do the work")]
+    #[error("the store is in use by {holder}; {}", self.remedy())]
     Locked {
         /// Who, as written into the lock file: command and process id.
         holder: String,
     },
     /// Something that can never be true was found; the sentence says what.
-    #[error("the store contradicts itself: {0}; restore a backup, or report this with a copy of the file")]
+    #[error("the store contradicts itself: {what}; {}", self.remedy(), what = .0)]
     Invariant(String),
     /// The store was closed while the request waited.
     #[error("the store is closed")]
@@ -124,6 +114,32 @@ impl std::fmt::Display for Fault {
 }
 
 impl StoreError {
+    /// Returns the remedy, with which the message ends; empty if there is none.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Failed { fault, .. } => fault.remedy(),
+            Self::NewerSchema { .. } => {
+                "install the version that wrote it, or restore a backup from before the upgrade"
+            }
+            Self::OlderSchema { .. } => "restart the daemon with this version, which migrates the store",
+            Self::Foreign { .. } => "point store.path to a file of its own",
+            Self::Path { .. } => "check store.path and the permissions of its directory",
+            Self::Missing { .. } => {
+                "start the daemon first (`systemctl start orderfeed`), or check store.path"
+            }
+            Self::Locked { .. } => "stop it, or let it do the work",
+            Self::Invariant(_) => "restore a backup, or report this with a copy of the file",
+            Self::Closed => "",
+        }
+    }
+
+    /// Returns the message without the remedy.
+    pub fn cause(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(text.len() - self.remedy().len());
+        text.trim_end_matches("; ").to_owned()
+    }
+
     /// Whether the daemon must stop: every further transaction would fail the same way.
     pub fn is_fatal(&self) -> bool {
         match self {

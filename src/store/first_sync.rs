@@ -2,6 +2,7 @@
 //! that it starts once and survives every restart. What its backfill did is counted in the backfill's own transactions.
 
 use rusqlite::{Row, params};
+use serde::Serialize;
 
 use super::meta::WebsiteId;
 use super::{Reader, StoreError, Writer};
@@ -9,7 +10,8 @@ use crate::store::backfill::BackfillId;
 use orderfeed_model::clock::UtcMillis;
 
 /// How far a first sync is. It only moves forward, one step at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SyncState {
     /// Enabled; no backfill has begun.
     NotStarted,

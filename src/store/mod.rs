@@ -18,6 +18,7 @@
 //! | [`suppression`] | `suppression` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
+//! | [`intake`] | a row of `meta` |
 //! | [`backup`] | copies of the whole file |
 //!
 //! [`file::sqlite_locks`] says who keeps SQLite's own locks, without taking any.
@@ -44,6 +45,7 @@ mod error;
 pub mod feed;
 pub mod file;
 pub mod first_sync;
+pub mod intake;
 pub mod meta;
 mod migrations;
 pub mod outbox;
@@ -65,9 +67,6 @@ pub use crate::store::file::lock::StoreLock;
 pub use engine::SimulatedLatency;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
-
-/// `meta`: what may flow in, a word of `indexer::intake::Flow` and since when (milliseconds since the epoch).
-pub const INTAKE: &str = "intake";
 
 /// How often, and how long, work that others should not wait for looks whether they are through.
 const LOOKS: usize = 20;

@@ -1,6 +1,7 @@
 //! Commerce's own tables of states, with Commerce's words, and the leases that say who works right now.
 
 use rusqlite::{OptionalExtension, Row, params};
+use serde::Serialize;
 
 use super::changelog::VersionId;
 use super::{Reader, StoreError, Topic, Writer};
@@ -12,7 +13,8 @@ pub const VIEW_ID: &str = "sales_order_data_exporter_v2";
 pub const TITLE: &str = "Sales Orders Feed";
 
 /// How the index is kept up to date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ViewMode {
     /// "Update by Schedule": the cron job indexes what the changelog holds.
     Schedule,
@@ -21,7 +23,8 @@ pub enum ViewMode {
 }
 
 /// `mview_state.status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ViewStatus {
     /// Nothing is being indexed.
     Idle,
@@ -32,7 +35,8 @@ pub enum ViewStatus {
 }
 
 /// `indexer_state.status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum IndexerStatus {
     /// Ready.
     Valid,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use orderfeed::commerce::source::{Change, ChangeOp};
-use orderfeed::store::cron::CronRun;
+use orderfeed::store::cron::{CronRun, CronStatus};
 use orderfeed::store::outbox::{BatchLimits, Class, EnqueueMode, NewEvent, OrderEvents, Refusal};
 use orderfeed::store::views::ViewMode;
 use orderfeed::store::{Durability, Store};
@@ -56,7 +56,7 @@ impl CliFixture {
                 w.record_cron_run(&CronRun {
                     id: 0,
                     job: "resend_failed_items".to_owned(),
-                    status: "success".to_owned(),
+                    status: CronStatus::Success,
                     message: "made up".to_owned(),
                     scheduled_at: at(),
                     executed_at: Some(at()),

@@ -123,7 +123,7 @@ async fn an_expired_secret_is_reported_with_the_token_services_answer() {
         "delivery.sender",
         "problem",
         &["halted", "refuses the client"],
-        &["mend"],
+        &["fix what the reason names"],
     );
     assert!(
         fixture.installation.log().contains("invalid_client"),
@@ -154,7 +154,7 @@ async fn an_edge_that_is_down_is_named_by_its_address() {
     examination.finds(
         "delivery.sender",
         "warning",
-        &["could not take its events"],
+        &["delivery has failed for"],
         &["by itself"],
     );
     let log = fixture.installation.log();

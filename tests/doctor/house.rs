@@ -138,7 +138,7 @@ async fn an_exclusively_locked_store_is_reported_with_the_holder() {
         "daemon.running",
         "problem",
         &["none can start", &format!("process {}", std::process::id())],
-        &["first what store.locked says"],
+        &["see store.locked first"],
     );
     examination.finds("index.status", "skipped", &["the store cannot be read"], &[]);
     examination.finds("edge.datastream", "ok", &[], &[]);

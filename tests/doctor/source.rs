@@ -55,7 +55,7 @@ async fn a_source_that_is_down_is_named_by_its_address() {
         &[&address.to_string(), "refused"],
         remedy,
     );
-    examination.finds("source.schema", "skipped", &["cannot be asked"], &[]);
+    examination.finds("source.schema", "skipped", &["does not answer"], &[]);
     assert_eq!(daemon.stop(), Some(0));
 }
 

@@ -13,7 +13,7 @@ use crate::daemon::control::{Outcome, Request};
 use crate::daemon::requests::error::RequestError;
 use crate::daemon::schedule::jobs::Job;
 use crate::ops::sentence::human_duration;
-use crate::store::cron::CronRun;
+use crate::store::cron::{CronRun, CronStatus};
 use crate::store::{Reader, StoreError, StoreView};
 use orderfeed_model::clock::UtcMillis;
 
@@ -66,7 +66,7 @@ struct JobRow {
     /// Slot of the last run in RFC 3339.
     last: Option<String>,
     /// `running`, `success`, `missed` or `error`: result of the last recorded run.
-    last_status: Option<String>,
+    last_status: Option<CronStatus>,
 }
 
 /// A past run, for `--json`.
@@ -74,7 +74,7 @@ struct JobRow {
 struct RunRow {
     id: i64,
     job: String,
-    status: String,
+    status: CronStatus,
     message: String,
     scheduled_at: String,
     executed_at: Option<String>,
@@ -177,7 +177,7 @@ fn run_row(run: &CronRun) -> RunRow {
     RunRow {
         id: run.id,
         job: run.job.clone(),
-        status: run.status.clone(),
+        status: run.status,
         message: run.message.clone(),
         scheduled_at: run.scheduled_at.rfc3339(),
         executed_at: run.executed_at.map(UtcMillis::rfc3339),
@@ -201,14 +201,13 @@ fn render_jobs(rows: &[JobRow], paint: Paint) -> String {
     ];
     let mut table = AsciiTable::new(header);
     for row in rows {
-        let status = row.last_status.as_deref().unwrap_or("-");
         table.row([
             row.job.into(),
             row.schedule.as_str().into(),
             row.time_zone.as_str().into(),
             row.next.as_deref().unwrap_or("never").into(),
             row.last.as_deref().unwrap_or("never").into(),
-            Cell::toned(status, tone(status)),
+            row.last_status.map_or_else(|| "-".into(), status_cell),
         ]);
     }
     table.render(paint)
@@ -220,7 +219,7 @@ fn render_history(runs: &[CronRun], paint: Paint) -> String {
         let executed = run.executed_at.map_or_else(|| "-".to_owned(), UtcMillis::sql);
         table.row([
             run.job.as_str().into(),
-            Cell::toned(&run.status, tone(&run.status)),
+            status_cell(run.status),
             run.scheduled_at.sql().into(),
             executed.into(),
             took(run).map_or_else(|| "-".to_owned(), human_duration).into(),
@@ -230,12 +229,13 @@ fn render_history(runs: &[CronRun], paint: Paint) -> String {
     table.render(paint)
 }
 
-fn tone(status: &str) -> Tone {
-    match status {
-        "success" => Tone::Good,
-        "error" | "missed" => Tone::Bad,
-        _ => Tone::Plain,
-    }
+fn status_cell(status: CronStatus) -> Cell {
+    let tone = match status {
+        CronStatus::Success => Tone::Good,
+        CronStatus::Error | CronStatus::Missed => Tone::Bad,
+        CronStatus::Running => Tone::Plain,
+    };
+    Cell::toned(status.as_str(), tone)
 }
 
 #[cfg(test)]
@@ -248,7 +248,7 @@ mod tests {
         let now = UtcMillis::parse_rfc3339("2026-11-22T07:00:01Z").unwrap();
         let mut rows: Vec<JobRow> = Job::ALL.map(|job| job_row(job, &config, now)).into();
         rows[0].last = Some("2026-11-22T07:00:00.000Z".into());
-        rows[0].last_status = Some("success".into());
+        rows[0].last_status = Some(CronStatus::Success);
         insta::assert_snapshot!(render_jobs(&rows, Paint::Plain));
     }
 
@@ -266,7 +266,7 @@ mod tests {
         let run = CronRun {
             id: 7,
             job: "indexer_update_all_views".into(),
-            status: "error".into(),
+            status: CronStatus::Error,
             message: "the source is down\n| forged".into(),
             scheduled_at: UtcMillis(0),
             executed_at: Some(UtcMillis(1_000)),

@@ -187,7 +187,7 @@ mod tests {
             Finding::skipped(Check::Datastream, "there is no token").about("base"),
             Finding::skipped(Check::Datastream, "there is no token").about("uk"),
         ];
-        Report::of(findings, UtcMillis(0), UtcMillis(1_234))
+        Report::new(findings, UtcMillis(0), UtcMillis(1_234))
     }
 
     #[test]
@@ -224,7 +224,7 @@ Problems, and what to do
 
     #[test]
     fn a_report_without_problems_ends_with_that() {
-        let fine = Report::of(vec![Finding::ok(Check::Disk, "a")], UtcMillis(0), UtcMillis(100));
+        let fine = Report::new(vec![Finding::ok(Check::Disk, "a")], UtcMillis(0), UtcMillis(100));
         assert!(render(&fine, Paint::Plain).ends_with("\nNo problems found (1 finding in 0.1 s)\n"));
     }
 }

@@ -124,6 +124,7 @@ impl Listener {
 async fn accept_all(listener: Listener, router: &Router) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
+        // Before the accept, so that further clients wait in the queue of the socket.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
             return;
         };

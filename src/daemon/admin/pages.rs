@@ -68,6 +68,7 @@ async fn readiness(State(pages): State<Arc<Pages>>) -> (StatusCode, String) {
 /// Returns the snapshot, as `orderfeed status --json` prints it.
 async fn status(State(pages): State<Arc<Pages>>) -> Result<Typed, (StatusCode, String)> {
     let snapshot = pages.snapshots.latest().await.map_err(unreadable)?;
+    // Pretty, as the command prints it: people read it with curl.
     let json = serde_json::to_string_pretty(&*snapshot).map_err(unreadable)?;
     Ok(([(CONTENT_TYPE, "application/json")], json + "\n"))
 }

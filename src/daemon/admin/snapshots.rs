@@ -47,6 +47,7 @@ impl Snapshots {
     /// # Errors
     /// If the store cannot be read.
     pub(crate) async fn latest(&self) -> Result<Arc<Snapshot>, StoreError> {
+        // Held during the read, so that simultaneous requests wait for one read.
         let mut cached = self.cached.lock().await;
         let begun = Instant::now();
         if let Some(cached) = cached.as_ref().filter(|cached| begun < cached.good_until) {

@@ -88,9 +88,11 @@ pub async fn send_request(
     let mut replies = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
+        // An endless line must not fill the memory.
         let limit = MAX_LINE as u64;
         let read = (&mut replies).take(limit).read_until(b'\n', &mut line).await;
         if read.map_err(failed)? == 0 || line.last() != Some(&b'\n') {
+            // The connection ended, or ended within a line.
             return Err(ControlError::Lost);
         }
         match serde_json::from_slice(&line).map_err(|error| malformed(&error))? {

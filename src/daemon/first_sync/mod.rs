@@ -186,6 +186,7 @@ impl Driver {
                         self.volatile(row.website).logged_at = Some(now);
                     }
                     let progress = progress.clone();
+                    // Relaxed: if a power cut loses it, the notice is logged again.
                     let write = move |w: &mut Writer<'_>| w.record_sync_progress(&progress);
                     self.jobs
                         .indexer
@@ -230,6 +231,7 @@ impl Driver {
             .pace
             .estimate(row, sync.pending, sender_condition(sender));
         if let Some(estimate) = estimate.as_mut()
+            // The pace measures neither a closed intake nor a suspended index.
             && matches!(flow, Flow::Paused(_))
             && row.state < SyncState::Sending
         {
@@ -256,6 +258,7 @@ impl Driver {
 
     /// Starts a backfill unless one runs. The next decision asks for it again.
     fn backfill(&mut self, plan: BackfillPlan, code: &str, row: &FirstSyncRow) {
+        // One at a time, because backfills share the source and the lease of the feed.
         if !self.backfills.is_empty() || Instant::now() < self.not_before || self.jobs.stop.is_cancelled() {
             return;
         }

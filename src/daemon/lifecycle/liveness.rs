@@ -73,6 +73,7 @@ fn hanging_part(signs: &Signs) -> Option<&'static str> {
         } => Some("the store does not answer"),
         signs if signs.since_tick > TICK_LIMIT => Some("the schedules do not tick"),
         signs if signs.longest_work > DECISION_LIMIT => Some("a sender does not decide"),
+        // Only with requests in flight: an idle daemon makes no progress.
         signs if signs.in_flight > 0 && signs.since_progress > in_flight_limit => {
             Some("requests in flight do not end")
         }

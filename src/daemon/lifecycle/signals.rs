@@ -136,6 +136,7 @@ pub(crate) async fn listen(
     };
     let command = |command| match command {
         Command::Reload => reload(),
+        // A task of its own, because the next signal must not wait for the store.
         Command::LogStatus => drop(tokio::spawn(log_status(supervision.clone()))),
     };
     streams.watch(lifecycle, command).await;

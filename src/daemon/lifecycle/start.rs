@@ -103,6 +103,7 @@ async fn bind_data_space(store: &Store, config: &Config, data_space: DataSpace) 
             })
         }
         Some(stored) if stored == configured => Ok(()),
+        // A new store, or a data space that the operator accepted.
         _ => Ok(store
             .write(Durability::Durable, move |writer| {
                 writer.set_meta(DATA_SPACE, &configured)

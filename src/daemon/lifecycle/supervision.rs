@@ -55,6 +55,7 @@ impl Supervision {
     }
 
     async fn show_status(&self) {
+        // Without a service manager, no snapshot is taken for the status line.
         if !self.notifier.is_connected() {
             return;
         }
@@ -64,6 +65,7 @@ impl Supervision {
             changelog.mark_unchanged();
             outbox.mark_unchanged();
             match self.snapshots.latest().await {
+                // The stop has sent a status of its own, which must stay.
                 Ok(snapshot) if !self.stop.is_cancelled() => self.notifier.status(&snapshot.line()),
                 Ok(_) => return,
                 Err(error) => tracing::debug!(%error, "The status line could not be updated"),

@@ -83,6 +83,7 @@ impl Vitals {
     /// Records a tick of the schedules.
     pub(crate) fn ticked(&self) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Relaxed: nothing else is published with it.
         self.ticked.store(millis, Ordering::Relaxed);
     }
 

@@ -129,6 +129,7 @@ async fn run_job(jobs: &Jobs, name: &str) -> anyhow::Result<Outcome> {
     let started = jobs.clock.now();
     let result = jobs.run(job).await;
     let finished = jobs.clock.now();
+    // Recorded also if it failed, as for scheduled runs.
     jobs.record(job, started, finished, &result).await?;
     let summary = result.map_err(refused)?;
     Ok(Outcome::JobRan(JobRun {

@@ -147,6 +147,7 @@ impl PrivacyRequests {
             .read(move |r| {
                 let mut concerned = Vec::new();
                 for id in page {
+                    // Searched by a reader: the writer is busy only with batches that hold events to suppress.
                     if r.holds_suppressed(id)? {
                         concerned.push(id);
                     }
@@ -192,6 +193,7 @@ impl Erasure<'_> {
         let deadline = Instant::now() + IN_FLIGHT_WAIT;
         self.convert().await?;
         loop {
+            // Again from the first skipped batch: the batches that replace it have larger ids.
             let first = self.skipped.iter().min().map_or(0, |id| id - 1);
             self.skipped.clear();
             self.parked_events().await?;

@@ -148,6 +148,7 @@ async fn wait_until_sent(jobs: &Jobs, reporter: &Reporter) -> anyhow::Result<Vec
             .filter(deliverable)
             .map(|website| website.events)
             .sum();
+        // Changes and backfills may add events during the wait.
         total = total.max(pending);
         reporter.progress(Progress {
             done: total - pending,

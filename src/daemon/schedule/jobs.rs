@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, CronExpr};
 use crate::daemon::schedule::nightly::NightlyVerification;
 use crate::indexer::{BackfillOptions, IndexError, Indexer, Reach};
-use crate::store::cron::CronRun;
+use crate::store::cron::{CronRun, CronStatus};
 use crate::store::views::{IndexerStatus, ViewMode};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -121,15 +121,15 @@ impl Jobs {
     ) -> Result<(), StoreError> {
         let (status, message) = match result {
             Ok(summary) => (
-                "success",
+                CronStatus::Success,
                 summary.as_deref().unwrap_or("nothing to do").to_owned(),
             ),
-            Err(error) => ("error", error.to_string()),
+            Err(error) => (CronStatus::Error, error.to_string()),
         };
         let run = CronRun {
             id: 0,
             job: job.as_str().to_owned(),
-            status: status.to_owned(),
+            status,
             message,
             scheduled_at: started,
             executed_at: Some(started),
@@ -148,6 +148,7 @@ impl Jobs {
             return Ok(None);
         }
         match self.update_now().await {
+            // The intake logs its pause itself.
             Err(IndexError::Paused) => Ok(None),
             other => other,
         }
@@ -157,6 +158,7 @@ impl Jobs {
     pub async fn update_now(&self) -> JobResult {
         let update = match self.indexer.update_view(|| self.stop.is_cancelled()).await {
             Ok(update) => update,
+            // An operator suspended the index; that is no failure.
             Err(IndexError::Suspended) => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -209,6 +211,7 @@ impl Jobs {
         let keep = self.config.borrow().cron.history_retention.millis();
         self.store()
             .write(Durability::Relaxed, move |writer| {
+                // Successful runs are kept for an hour only, because they are many and hold little.
                 writer.prune_cron_history(now.plus_millis(-HOUR_MS.min(keep)), now.plus_millis(-keep))?;
                 writer.prune_backfills(now.plus_millis(-keep))
             })
@@ -217,6 +220,7 @@ impl Jobs {
     }
 
     async fn resend_failed_items(&self) -> JobResult {
+        // A safety check: settling a batch releases those that wait for it.
         let released = self
             .store()
             .write(Durability::Durable, |writer| {
@@ -254,6 +258,7 @@ impl Jobs {
             .now()
             .plus_millis(-self.config.borrow().store.body_retention.millis());
         let batches = self
+            // Fewer per transaction than rows of the changelog, because batches have bodies.
             .repeat(move |writer| writer.remove_delivered(before, CLEANUP_CHUNK / 10))
             .await?;
         if batches > 0 {

@@ -24,7 +24,7 @@ use crate::daemon::lifecycle::vitals::Vitals;
 use crate::daemon::schedule::jobs::{Job, JobResult, Jobs};
 use crate::indexer::IndexError;
 use crate::ops::outage_log::{OutageLine, OutageLog};
-use crate::store::cron::CronRun;
+use crate::store::cron::{CronRun, CronStatus};
 use crate::store::{Durability, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
@@ -57,6 +57,7 @@ async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<()
     loop {
         tokio::select! {
             biased;
+            // The stop first, so that no job starts after it.
             () = jobs.stop.cancelled() => break,
             Some(ended) = running.join_next() => schedule.ended(ended)?,
             () = tick.notified() => schedule.start_due(&mut running),
@@ -159,6 +160,7 @@ impl Schedule {
     fn start_due(&mut self, running: &mut JoinSet<Ended>) {
         self.vitals.ticked();
         let now = self.jobs.clock.now();
+        // After the clock was set back, the computed next slots are too far in the future.
         let went_back = now < self.ticked_at;
         self.ticked_at = now;
         let config = self.jobs.config.borrow().clone();
@@ -176,6 +178,7 @@ impl Schedule {
             state.next = found.next;
             if let Some(slot) = found.slot {
                 (state.running, state.ran) = (true, true);
+                // Jobs that run every few seconds would otherwise write their slot each time.
                 let save = state.last.filter(|last| {
                     state
                         .saved
@@ -255,7 +258,7 @@ async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> E
     let row = CronRun {
         id: 0,
         job: job.as_str().to_owned(),
-        status: "running".to_owned(),
+        status: CronStatus::Running,
         message: String::new(),
         scheduled_at: slot.scheduled_for,
         executed_at: Some(executed_at),
@@ -263,6 +266,7 @@ async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> E
     };
     let work = jobs.run(job);
     tokio::pin!(work);
+    // Most runs end within milliseconds and find nothing to do, so they have no row.
     let (result, id) = match tokio::time::timeout(RECORD_RUNNING_AFTER, &mut work).await {
         Ok(result) => (result, None),
         Err(_) => {
@@ -272,12 +276,14 @@ async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> E
                     writer.record_cron_run(&running)
                 })
                 .await;
+            // Without a row, the run is recorded when it ends.
             (work.await, id.ok())
         }
     };
     let recorded = record(&jobs, row, id, &result, slot, save).await;
     let failure = result
         .err()
+        // Another process that works on the feed, and the stop, are no failures of the job.
         .filter(|error| !matches!(error, IndexError::Busy(_) | IndexError::Stopped));
     (job, recorded, failure)
 }
@@ -291,17 +297,17 @@ async fn record(
     save: Option<UtcMillis>,
 ) -> Result<(), StoreError> {
     let (status, message) = match result {
-        Ok(message) => ("success", message.clone().unwrap_or_default()),
-        Err(error) => ("error", error.to_string()),
+        Ok(summary) => (CronStatus::Success, summary.clone().unwrap_or_default()),
+        Err(error) => (CronStatus::Error, error.to_string()),
     };
-    let quiet = id.is_none() && status == "success" && message.is_empty() && !slot.missed_earlier;
+    let quiet = id.is_none() && status == CronStatus::Success && message.is_empty() && !slot.missed_earlier;
     if quiet && save.is_none() {
         return Ok(());
     }
     let now = jobs.clock.now();
     let job = row.job.clone();
     row.finished_at = Some(now);
-    (row.status, row.message) = (status.to_owned(), message);
+    (row.status, row.message) = (status, message);
     let write = move |writer: &mut Writer<'_>| {
         if slot.missed_earlier {
             let why =
@@ -310,7 +316,7 @@ async fn record(
         }
         writer.set_last_slot(&job, save.unwrap_or(slot.scheduled_for))?;
         match id {
-            Some(id) => writer.finish_cron_run(id, &row.status, &row.message, now),
+            Some(id) => writer.finish_cron_run(id, row.status, &row.message, now),
             None if quiet => Ok(()),
             None => writer.record_cron_run(&row).map(drop),
         }

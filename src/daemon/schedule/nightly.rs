@@ -43,6 +43,7 @@ impl NightlyVerification<'_> {
             .await?
             .is_none_or(|state| state.status != IndexerStatus::Valid)
         {
+            // An incomplete index differs everywhere, and the reindex repairs it.
             return Ok("waits for the next night: the index is not ready".to_owned());
         }
         let budget = self.config.verify.budget.millis();
@@ -80,6 +81,7 @@ impl NightlyVerification<'_> {
     async fn sweep(&self, deadline: UtcMillis, sum: &mut VerifyReport) -> Result<(), IndexError> {
         let all = OrderFilter::default();
         let total = self.indexer.source().count_orders(&all).await?;
+        // A share of the present number of orders, so that a growing shop is covered in time, too.
         let mut share = total.div_ceil(u64::from(self.config.verify.nights.max(1)));
         let mut below = self.position().await?;
         while share > 0 && self.clock.now() < deadline {

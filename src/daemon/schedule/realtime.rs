@@ -17,6 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub async fn run(jobs: Jobs) -> Result<(), StoreError> {
     let mut changelog = jobs.indexer.store().subscribe(Topic::Changelog);
     loop {
+        // Before the update, so that a change during it wakes the loop again.
         changelog.borrow_and_update();
         let view = jobs
             .indexer

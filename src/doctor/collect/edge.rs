@@ -1,6 +1,5 @@
-//! Asking the edge and the token service, as `test-connection` does, all at once.
+//! Facts about the edge and the token service: the checks of `test-connection`, in parallel.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,19 +8,19 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck, ConnectionTest};
-use crate::doctor::edge::Facts;
+use crate::doctor::edge::EdgeFacts;
 use orderfeed_model::clock::Clock;
 
-/// For addresses and token, and again for the round trips.
+/// Time limit for addresses and token, and again for the round trips.
 const LIMIT: Duration = Duration::from_secs(7);
 
-pub(super) async fn look(config: &Arc<Config>, clock: &Clock, only: Option<&str>) -> Facts {
+pub(super) async fn collect(config: &Arc<Config>, clock: &Clock, only: Option<&str>) -> EdgeFacts {
     let test = match ConnectionTest::new(Arc::clone(config), clock.clone()) {
         Ok(test) => Arc::new(test),
         Err(error) => {
-            return Facts {
+            return EdgeFacts {
                 unusable: Some(error.to_string()),
-                ..Facts::default()
+                ..EdgeFacts::default()
             };
         }
     };
@@ -30,8 +29,9 @@ pub(super) async fn look(config: &Arc<Config>, clock: &Clock, only: Option<&str>
         within(test.token_address()),
         within(test.token()),
     );
+    // Without an address or a token every round trip would fail for the same reason.
     let websites = round_trips(&test, config, only, refusal(address.as_ref(), token.as_ref())).await;
-    Facts {
+    EdgeFacts {
         unusable: None,
         address,
         token_address,
@@ -40,18 +40,18 @@ pub(super) async fn look(config: &Arc<Config>, clock: &Clock, only: Option<&str>
     }
 }
 
-async fn within<T>(question: impl Future<Output = T>) -> Option<T> {
-    timeout(LIMIT, question).await.ok()
+async fn within<T>(check: impl Future<Output = T>) -> Option<T> {
+    timeout(LIMIT, check).await.ok()
 }
 
-/// Why no website is asked for, if that is so.
+/// Returns the reason for which no round trip is made, if there is one.
 fn refusal(address: Option<&ConnectionCheck>, token: Option<&ConnectionCheck>) -> Option<&'static str> {
     let failed = |check: Option<&ConnectionCheck>| {
         check.is_none_or(|check| matches!(check.verdict, CheckVerdict::Failed | CheckVerdict::Unreachable))
     };
     match (failed(address), failed(token)) {
-        (true, _) => Some("not asked, because the edge cannot be reached"),
-        (false, true) => Some("not asked, because there is no token"),
+        (true, _) => Some("not checked, because the edge cannot be reached"),
+        (false, true) => Some("not checked, because there is no token"),
         (false, false) => None,
     }
 }
@@ -63,7 +63,7 @@ async fn round_trips(
     refusal: Option<&'static str>,
 ) -> Vec<(String, Result<ConnectionCheck, String>)> {
     let mut websites = Vec::new();
-    let mut asked = JoinSet::new();
+    let mut checks = JoinSet::new();
     let chosen = config
         .websites
         .iter()
@@ -78,7 +78,7 @@ async fn round_trips(
             (Some(_), Some(why)) => websites.push((code.clone(), Err(why.to_owned()))),
             (Some(datastream), None) => {
                 let (test, code, datastream) = (Arc::clone(test), code.clone(), datastream.clone());
-                asked.spawn(async move {
+                checks.spawn(async move {
                     let answer = within(test.round_trip(&code, &datastream)).await;
                     let late = || format!("no answer within {} s", LIMIT.as_secs());
                     let silent = || ConnectionCheck {
@@ -90,9 +90,10 @@ async fn round_trips(
             }
         }
     }
-    while let Some(answer) = asked.join_next().await {
+    while let Some(answer) = checks.join_next().await {
         websites.extend(answer.ok());
     }
+    // In the order of their codes, not of their answers.
     websites.sort_by(|a, b| a.0.cmp(&b.0));
     websites
 }

@@ -1,4 +1,4 @@
-//! The store's directory and files, the space, and who the daemon is.
+//! Facts about the store's directory and files, the free space, and the daemon's user.
 
 use std::fs;
 use std::io;
@@ -11,43 +11,44 @@ use rustix::fs::Access;
 use crate::config::Config;
 use crate::doctor::collect::detached::detached;
 use crate::doctor::daemon::Holder;
-use crate::doctor::files::{Entry, Facts};
+use crate::doctor::files::{FileEntry, FileFacts};
 use crate::store::file::space::{directory_of, free_bytes};
 
 const LIMIT: Duration = Duration::from_secs(5);
-/// The user that the package makes.
+/// The user that the package creates.
 const SERVICE: &str = "orderfeed";
-/// What lies beside the store.
+/// Suffixes of the store's files.
 const SUFFIXES: [&str; 5] = ["", "-wal", "-shm", ".lock", ".sock"];
 
-pub(super) async fn look(config: &Config) -> Facts {
+pub(super) async fn collect(config: &Config) -> FileFacts {
     let (path, reserve) = (config.store.path.clone(), config.store.disk_reserve.0);
     let directory = directory_of(&path).to_owned();
-    let hung = Facts {
+    let hung = FileFacts {
         entry: Some(Err("no answer from the file system within 5 s".to_owned())),
         directory: directory.clone(),
         reserve,
-        ..Facts::default()
+        ..FileFacts::default()
     };
     detached(LIMIT, move || facts(&path, directory, reserve))
         .await
         .unwrap_or(hung)
 }
 
-impl Facts {
-    /// What another user may not do says nothing about a daemon that runs as somebody else.
+impl FileFacts {
+    /// Drops this user's lack of permission if the daemon runs as another user.
     #[must_use]
     pub(super) fn of_daemon(mut self, holder: Option<&Holder>) -> Self {
         let pid = holder.and_then(|holder| holder.pid);
         let owner = pid.and_then(|pid| fs::metadata(format!("/proc/{pid}")).ok());
         if owner.is_some_and(|owner| owner.uid() != rustix::process::geteuid().as_raw()) {
+            // The daemon runs, so it can write, whatever this user may do.
             self.refused = None;
         }
         self
     }
 }
 
-fn facts(store: &Path, directory: PathBuf, reserve: u64) -> Facts {
+fn facts(store: &Path, directory: PathBuf, reserve: u64) -> FileFacts {
     let entry = match fs::metadata(&directory) {
         Ok(metadata) => Some(Ok(entry(&metadata))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -59,9 +60,10 @@ fn facts(store: &Path, directory: PathBuf, reserve: u64) -> Facts {
         _ => None,
     };
     let is_root = rustix::process::geteuid().is_root();
-    Facts {
+    FileFacts {
         free: free_bytes(store),
         refused: refused.map(|error| io::Error::from(error).to_string()),
+        // Root may write everywhere, so only the service user's permissions mean something.
         service: if is_root { service() } else { None },
         files: files(store),
         reserve,
@@ -71,8 +73,8 @@ fn facts(store: &Path, directory: PathBuf, reserve: u64) -> Facts {
     }
 }
 
-fn entry(metadata: &fs::Metadata) -> Entry {
-    Entry {
+fn entry(metadata: &fs::Metadata) -> FileEntry {
+    FileEntry {
         uid: metadata.uid(),
         gid: metadata.gid(),
         mode: metadata.mode(),
@@ -85,21 +87,21 @@ fn beside(store: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-fn files(store: &Path) -> Vec<(PathBuf, Entry)> {
+fn files(store: &Path) -> Vec<(PathBuf, FileEntry)> {
     let paths = SUFFIXES.iter().map(|suffix| beside(store, suffix));
-    let found = paths.filter_map(|path| {
-        let metadata = fs::metadata(&path).ok()?;
-        Some((path, entry(&metadata)))
-    });
-    // The lock's text is for everyone to read, and the kernel's lock is not in its mode bits.
-    found.collect()
+    paths
+        .filter_map(|path| {
+            let metadata = fs::metadata(&path).ok()?;
+            Some((path, entry(&metadata)))
+        })
+        .collect()
 }
 
 fn size(store: &Path, suffix: &str) -> u64 {
     fs::metadata(beside(store, suffix)).map_or(0, |file| file.len())
 }
 
-/// The daemon's user: name, user and group, if the package made one.
+/// Returns the daemon's user (name, uid, gid), if the package created one.
 fn service() -> Option<(String, u32, u32)> {
     let users = fs::read_to_string("/etc/passwd").ok()?;
     let line = users.lines().find(|line| line.starts_with("orderfeed:"))?;

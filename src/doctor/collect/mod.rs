@@ -1,4 +1,4 @@
-//! Collecting the facts: everything that is independent at the same time, every question with a time limit.
+//! Collects the facts: independent ones in parallel, each with a time limit.
 //!
 //! ```text
 //! configuration ─┬─ files                        ≤ 5 s
@@ -8,9 +8,9 @@
 //!                                           └─ source       ≤ 7 s + 8 s
 //! ```
 //!
-//! What blocks (files, SQLite) runs on threads of its own that nobody waits for: a disk that hangs keeps its thread, not
-//! the answer. The kernel is asked for SQLite's locks before the store is opened, and never again, because closing the
-//! files would give up the reader's own locks (see [`crate::store::file::sqlite_locks`]).
+//! Blocking work (files, SQLite) runs on detached threads: a disk that hangs keeps its thread, not the report. SQLite's locks
+//! are queried before the store is opened and never after, because closing the files would release the reader's own locks
+//! (see [`crate::store::file::sqlite_locks`]).
 
 mod daemon;
 mod detached;
@@ -23,14 +23,20 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, LoadedConfig};
 use crate::doctor::check::Check;
-use crate::doctor::collect::store::{Contents, Opened};
+use crate::doctor::clocks::ClockFacts;
+use crate::doctor::collect::source::SourceAnswer;
+use crate::doctor::collect::store::{Contents, StoreReading};
+use crate::doctor::delivery::DeliveryFacts;
+use crate::doctor::edge::EdgeFacts;
 use crate::doctor::finding::{Finding, all_skipped};
 use crate::doctor::report::Report;
+use crate::doctor::schedules::ScheduleFacts;
+use crate::doctor::source::SourceFacts;
 use crate::doctor::{clocks, configuration, delivery, index, schedules};
 use crate::store::feed::Exported;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// Runs every check. `only` restricts what is about one website to that website.
+/// Runs every check. `only` restricts checks of single websites to that one.
 pub async fn examine(
     loaded: Result<LoadedConfig, ConfigErrors>,
     clock: &Clock,
@@ -39,42 +45,38 @@ pub async fn examine(
     let begun = clock.now();
     let mut findings = configuration::verdict(&loaded);
     match loaded {
-        Ok(loaded) => findings.extend(look(Arc::new(loaded.config), clock, only).await),
+        Ok(loaded) => findings.extend(check_all(Arc::new(loaded.config), clock, only).await),
         Err(_) => findings.extend(all_skipped(&Check::ALL[1..], "the configuration cannot be used")),
     }
-    Report::of(findings, begun, clock.now())
+    Report::new(findings, begun, clock.now())
 }
 
-async fn look(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Vec<Finding> {
-    let (files, mut daemon, edge, (opened, integrity, source)) = tokio::join!(
-        files::look(&config),
-        daemon::look(&config, clock),
-        edge::look(&config, clock, only),
+async fn check_all(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Vec<Finding> {
+    let (files, mut daemon, edge, (store, integrity, source)) = tokio::join!(
+        files::collect(&config),
+        daemon::collect(&config, clock),
+        edge::collect(&config, clock, only),
         store_and_source(&config, clock),
     );
-    daemon.locked_by = opened.locked_by();
+    // Only the store's facts show why no daemon can start.
+    daemon.locked_by = store.locked_by();
     let running_since = daemon
         .holder
         .as_ref()
         .filter(|holder| holder.is_daemon())
+        // An unknown start counts as now, so that no slot before it is overdue.
         .map(|holder| holder.since.unwrap_or(daemon.now));
     let mut findings = crate::doctor::files::verdict(&files.of_daemon(daemon.holder.as_ref()));
     findings.extend(crate::doctor::daemon::verdict(&daemon));
     findings.extend(crate::doctor::edge::verdict(&edge));
-    findings.extend(clocks::verdict(&clock_facts(
-        &edge,
-        &source,
-        &opened,
-        clock.now(),
-    )));
-    let contents = opened.contents.as_ref();
+    findings.extend(clocks::verdict(&clock_facts(&edge, &source, &store, clock.now())));
+    let contents = store.contents.as_ref();
     findings.extend(match contents {
         Some(contents) => of_contents(contents, &config, running_since, only),
         None => all_skipped(&OF_CONTENTS, "the store cannot be read"),
     });
-    let examined = source.result;
-    let source = crate::doctor::source::Facts {
-        examined,
+    let source = SourceFacts {
+        examined: source.examined,
         limit_s: source::LIMIT.as_secs(),
         stored_fingerprint: contents.and_then(|contents| contents.fingerprint.clone()),
         websites: config
@@ -82,11 +84,12 @@ async fn look(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Vec<Fin
             .iter()
             .map(|(code, website)| (code.clone(), website.back_office_events))
             .collect(),
-        without_events: contents.map_or((0, 0), without_events),
+        website_off: without_events(contents, Exported::WebsiteOff),
+        website_unknown: without_events(contents, Exported::WebsiteUnknown),
         captured: running_since.is_some(),
     };
     findings.extend(crate::doctor::source::verdict(&source));
-    findings.extend(crate::doctor::store::verdict(&opened.facts(integrity, &config)));
+    findings.extend(crate::doctor::store::verdict(&store.facts(integrity, &config)));
     findings
 }
 
@@ -112,14 +115,14 @@ fn of_contents(
     running_since: Option<UtcMillis>,
     only: Option<&str>,
 ) -> Vec<Finding> {
-    let schedules = schedules::Facts {
+    let schedules = ScheduleFacts {
         now: contents.snapshot.taken_at.0,
         zone: config.cron.time_zone,
         running_since,
         jobs: contents.jobs.clone(),
         leases: contents.leases.clone(),
     };
-    let delivery = delivery::Facts {
+    let delivery = DeliveryFacts {
         snapshot: &contents.snapshot,
         parked: contents.parked.clone(),
         only,
@@ -130,50 +133,45 @@ fn of_contents(
     findings
 }
 
-/// The store comes first: the source is asked how far the stored positions are.
+/// Collects the store's facts first, because the source is compared with the stored cursors.
 async fn store_and_source(
     config: &Arc<Config>,
     clock: &Clock,
-) -> (Opened, Option<store::IntegrityResult>, source::Answer) {
-    let opened = store::look(config, clock).await;
-    let cursors = opened.contents.as_ref().map(|contents| contents.cursors.clone());
+) -> (StoreReading, Option<store::IntegrityResult>, SourceAnswer) {
+    let store = store::collect(config, clock).await;
+    let cursors = store.contents.as_ref().map(|contents| contents.cursors.clone());
     let (integrity, source) = tokio::join!(
-        store::integrity(config, opened.is_open()),
-        source::look(config, clock, cursors.unwrap_or_default()),
+        store::integrity(config, store.is_open()),
+        source::collect(config, clock, cursors.unwrap_or_default()),
     );
-    (opened, integrity, source)
+    (store, integrity, source)
 }
 
-fn without_events(contents: &Contents) -> (u64, u64) {
-    let of = |why: Exported| {
-        let reasons = contents.snapshot.not_exported.iter();
-        let orders = reasons.filter(|reason| reason.reason == why.as_sentence());
-        orders.map(|reason| reason.orders).sum()
-    };
-    (of(Exported::WebsiteOff), of(Exported::WebsiteUnknown))
+fn without_events(contents: Option<&Contents>, why: Exported) -> u64 {
+    let counts = contents.map_or(&[][..], |contents| &contents.snapshot.not_exported);
+    counts
+        .iter()
+        .filter(|count| count.why == why)
+        .map(|count| count.orders)
+        .sum()
 }
 
-fn clock_facts(
-    edge: &crate::doctor::edge::Facts,
-    source: &source::Answer,
-    opened: &Opened,
-    now: UtcMillis,
-) -> clocks::Facts {
-    let asked = edge.websites.iter().filter_map(|(_, asked)| asked.as_ref().ok());
-    let edge_skew = asked.filter_map(|check| check.skew_ms).next();
+fn clock_facts(edge: &EdgeFacts, source: &SourceAnswer, store: &StoreReading, now: UtcMillis) -> ClockFacts {
+    let checks = edge.websites.iter().filter_map(|(_, check)| check.as_ref().ok());
+    // Any answer of the edge has its time, whichever website it was for.
+    let edge_skew = checks.filter_map(|check| check.skew_ms).next();
     let token_skew = edge.token.as_ref().and_then(|check| check.skew_ms);
-    let moments = opened
+    let moments = store
         .contents
         .iter()
         .flat_map(|contents| contents.moments.iter().copied());
-    clocks::Facts {
+    ClockFacts {
         database: source
             .skew_ms
-            .ok_or_else(|| "the source has no clock of its own, or did not say what time it is".to_owned()),
-        edge: edge_skew.ok_or_else(|| "the edge did not say what time it is".to_owned()),
+            .ok_or_else(|| "the source has no clock of its own, or did not report its time".to_owned()),
+        edge: edge_skew.ok_or_else(|| "the edge did not report its time".to_owned()),
         tokens: token_skew
-            .ok_or_else(|| "the token service was not asked, or did not say what time it is".to_owned()),
-        store: crate::doctor::source::ahead_of(now, moments)
-            .ok_or_else(|| "there is nothing in the store yet".to_owned()),
+            .ok_or_else(|| "the token service was not contacted, or did not report its time".to_owned()),
+        store: crate::doctor::source::ahead_of(now, moments).ok_or_else(|| "the store is empty".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! Asking the source.
+//! Facts about the source.
 
 use std::time::Duration;
 
@@ -12,24 +12,25 @@ use crate::config::{Config, SourceKind};
 use crate::doctor::collect::detached::detached;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// For all questions together.
+/// Time limit of the examination.
 pub(super) const LIMIT: Duration = Duration::from_secs(8);
 
-/// What it said.
+/// The answer of the source.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
-    /// `None` if it did not answer in time; else what it said, or message and remedy.
-    pub(super) result: Option<Result<Examination, (String, String)>>,
-    /// Its clock minus ours, in milliseconds.
+pub(super) struct SourceAnswer {
+    /// The examination, or message and remedy; `None` after the time limit.
+    pub(super) examined: Option<Result<Examination, (String, String)>>,
+    /// The source's clock minus the machine's, in milliseconds.
     pub(super) skew_ms: Option<i64>,
 }
 
-pub(super) async fn look(config: &Config, clock: &Clock, cursors: Cursors) -> Answer {
+pub(super) async fn collect(config: &Config, clock: &Clock, cursors: Cursors) -> SourceAnswer {
     let before = clock.now();
     let examined = match config.source.kind {
         SourceKind::Mysql => timeout(LIMIT, mysql(config, &cursors)).await.ok(),
         SourceKind::Sqlite => {
             let path = config.source.sqlite.path.clone();
+            // SQLite blocks its thread.
             detached(LIMIT, move || examine::examine(&path, &cursors)).await
         }
     };
@@ -37,13 +38,14 @@ pub(super) async fn look(config: &Config, clock: &Clock, cursors: Cursors) -> An
         Some(Ok(found)) => found.database_time,
         _ => None,
     };
-    Answer {
+    SourceAnswer {
         skew_ms: time.map(|theirs| skew_ms(theirs, before, clock.now())),
-        result: examined.map(|examined| examined.map_err(|error| explained(error, config.source.kind))),
+        examined: examined
+            .map(|examined| examined.map_err(|error| message_and_remedy(error, config.source.kind))),
     }
 }
 
-/// The time was told somewhere between the two moments.
+/// Returns the smallest difference possible if the source read its clock between `before` and `after`.
 fn skew_ms(theirs: UtcMillis, before: UtcMillis, after: UtcMillis) -> i64 {
     let (early, late) = (theirs.millis_since(before), theirs.millis_since(after));
     match (early < 0, late > 0) {
@@ -59,7 +61,7 @@ async fn mysql(config: &Config, cursors: &Cursors) -> Result<Examination, Source
         .await
 }
 
-fn explained(error: SourceError, kind: SourceKind) -> (String, String) {
+fn message_and_remedy(error: SourceError, kind: SourceKind) -> (String, String) {
     match error {
         SourceError::Misconfigured { message, remedy } => (message, remedy),
         error @ SourceError::BadCursor { .. } => (
@@ -70,9 +72,9 @@ fn explained(error: SourceError, kind: SourceKind) -> (String, String) {
             let remedy = match kind {
                 SourceKind::Mysql => {
                     "is the database server up (`systemctl status mariadb`, or mysql)? check host and port in \
-                     source.mysql.url, and firewalls in between; the daemon goes on by itself once it answers"
+                     source.mysql.url, and firewalls in between; the daemon continues by itself once it answers"
                 }
-                SourceKind::Sqlite => "check source.sqlite.path and who else uses the file",
+                SourceKind::Sqlite => "check source.sqlite.path, and other processes that use the file",
             };
             (message, remedy.to_owned())
         }
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_long_the_source_took_is_no_difference() {
+    fn the_time_that_the_answer_took_is_no_skew() {
         let skew = |theirs| skew_ms(UtcMillis(theirs), UtcMillis(1_000), UtcMillis(9_000));
         assert_eq!(
             [skew(400), skew(1_000), skew(9_000), skew(12_000)],

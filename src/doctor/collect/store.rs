@@ -1,4 +1,4 @@
-//! Looking at the store: SQLite's locks first, then its contents in one snapshot, then whether the file is sound.
+//! Facts about the store: SQLite's locks first, then the contents in one snapshot, then `quick_check`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use crate::config::Config;
 use crate::daemon::control::selection::Key;
 use crate::daemon::schedule::jobs::Job;
 use crate::doctor::collect::detached::detached;
-use crate::doctor::delivery::DeadLetter;
-use crate::doctor::schedules;
-use crate::doctor::store::{Facts, Writer};
+use crate::doctor::delivery::ParkedExample;
+use crate::doctor::schedules::JobFacts;
+use crate::doctor::store::{LockHolder, StoreFacts};
 use crate::ops::status::{DaemonStatus, Snapshot};
-use crate::store::cron::CronRun;
+use crate::store::cron::{CronRun, CronStatus};
 use crate::store::file::sqlite_locks;
 use crate::store::meta::{DATA_SPACE, SOURCE_FINGERPRINT};
 use crate::store::outbox::ParkedFilter;
@@ -21,63 +21,63 @@ use crate::store::views::Lease;
 use crate::store::{Fault, Integrity, Reader, StoreError, StoreLock, StoreView};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// SQLite waits for a lock for five seconds.
+/// Time limit of the snapshot. SQLite itself waits five seconds for a lock.
 const LIMIT: Duration = Duration::from_secs(7);
-/// For `quick_check`, and a little more for its thread.
+/// Time limit of `quick_check`, and of its thread.
 const CHECK_LIMIT: Duration = Duration::from_secs(5);
-const CHECK_PATIENCE: Duration = Duration::from_secs(6);
-/// A daemon's transaction takes milliseconds. Somebody who has the lock each time that we look keeps it.
-const LOOKS: u32 = 5;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
+const CHECK_THREAD_LIMIT: Duration = Duration::from_secs(6);
+/// A transaction of the daemon takes milliseconds. A process that holds the lock at each of several polls keeps it.
+const LOCK_POLLS: u32 = 5;
+const POLL_INTERVAL: Duration = Duration::from_millis(150);
 const PARKED: usize = 500;
 const RUNS: usize = 50;
 
-/// What `quick_check` found, or why it could not look.
+/// The result of `quick_check`, or the reason for which it could not run.
 pub(super) type IntegrityResult = Result<Integrity, String>;
 
-/// What opening the store came to.
+/// The result of opening the store.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct StoreReading {
     result: Result<(), StoreError>,
-    writer: Option<Writer>,
+    lock_holder: Option<LockHolder>,
     pub(super) contents: Option<Contents>,
 }
 
-/// What is in it, as far as the checks care.
+/// The contents of the store that the checks need.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) snapshot: Snapshot,
     pub(super) failure: Option<String>,
-    pub(super) parked: Vec<DeadLetter>,
+    pub(super) parked: Vec<ParkedExample>,
     pub(super) cursors: Cursors,
     pub(super) fingerprint: Option<String>,
-    pub(super) jobs: Vec<schedules::Job>,
+    pub(super) jobs: Vec<JobFacts>,
     pub(super) leases: Vec<Lease>,
-    /// Moments that were now when they were written.
+    /// Times that were the present when they were written.
     pub(super) moments: Vec<UtcMillis>,
     data_space: Option<String>,
 }
 
-impl Opened {
-    /// Whether there is a store that can be read.
+impl StoreReading {
+    /// Returns true if the store could be read.
     pub(super) fn is_open(&self) -> bool {
         self.result.is_ok()
     }
 
-    /// Who keeps SQLite's locks, if it is not the daemon.
+    /// Returns a description of the process that keeps SQLite's lock, if it is not the daemon.
     pub(super) fn locked_by(&self) -> Option<String> {
-        self.writer.as_ref().map(Writer::who)
+        self.lock_holder.as_ref().map(LockHolder::describe)
     }
 
-    pub(super) fn facts(self, integrity: Option<IntegrityResult>, config: &Config) -> Facts {
+    pub(super) fn facts(self, integrity: Option<IntegrityResult>, config: &Config) -> StoreFacts {
         let contents = self.contents.as_ref();
         let configured = config.data_space_id().to_string();
         let stored = contents.and_then(|contents| contents.data_space.clone());
         let index = contents.map(|contents| contents.snapshot.index);
-        Facts {
+        StoreFacts {
             opened: self.result,
             integrity,
-            writer: self.writer,
+            lock_holder: self.lock_holder,
             versions: index.map(|index| (index.version, index.head)),
             other_data_space: stored
                 .filter(|stored| *stored != configured)
@@ -87,14 +87,14 @@ impl Opened {
     }
 }
 
-pub(super) async fn look(config: &Arc<Config>, clock: &Clock) -> Opened {
+pub(super) async fn collect(config: &Arc<Config>, clock: &Clock) -> StoreReading {
     let (config, clock) = (Arc::clone(config), clock.clone());
-    let late = || Opened {
+    let late = || StoreReading {
         result: Err(StoreError::Failed {
             fault: Fault::Io,
             cause: format!("no answer within {} s", LIMIT.as_secs()),
         }),
-        writer: None,
+        lock_holder: None,
         contents: None,
     };
     detached(LIMIT, move || open(&config, clock.now()))
@@ -102,42 +102,45 @@ pub(super) async fn look(config: &Arc<Config>, clock: &Clock) -> Opened {
         .unwrap_or_else(late)
 }
 
-fn open(config: &Config, now: UtcMillis) -> Opened {
+fn open(config: &Config, now: UtcMillis) -> StoreReading {
     let path = &config.store.path;
-    let writer = foreign_writer(path);
+    // Before the store is opened: see the header of `collect`.
+    let lock_holder = foreign_lock_holder(path);
     let read = StoreView::open(path).and_then(|mut view| view.read(|reader| contents(reader, config, now)));
     let (result, contents) = match read {
         Ok(contents) => (Ok(()), Some(contents)),
         Err(error) => (Err(error), None),
     };
-    Opened {
+    StoreReading {
         result,
-        writer,
+        lock_holder,
         contents,
     }
 }
 
-/// Whoever is not the daemon and had the right to write at every look.
-fn foreign_writer(path: &Path) -> Option<Writer> {
+/// Returns the process that held the write lock at every poll, if it is not the daemon.
+fn foreign_lock_holder(path: &Path) -> Option<LockHolder> {
+    // The daemon itself writes all the time, which is no finding.
     let daemon = DaemonStatus::of(StoreLock::holder(path).as_deref()).pid;
     let first = sqlite_locks::writing_process(path).filter(|pid| Some(*pid) != daemon)?;
-    for _ in 1..LOOKS {
-        std::thread::sleep(BETWEEN_LOOKS);
+    for _ in 1..LOCK_POLLS {
+        std::thread::sleep(POLL_INTERVAL);
         if sqlite_locks::writing_process(path) != Some(first) {
             return None;
         }
     }
-    let watched = BETWEEN_LOOKS * (LOOKS - 1);
-    Some(Writer {
+    let held = POLL_INTERVAL * (LOCK_POLLS - 1);
+    Some(LockHolder {
         pid: first,
         command: command_line(first),
-        watched_ms: i64::try_from(watched.as_millis()).unwrap_or(i64::MAX),
+        held_ms: i64::try_from(held.as_millis()).unwrap_or(i64::MAX),
     })
 }
 
 fn command_line(pid: u32) -> String {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = String::from_utf8_lossy(&line).replace('\0', " ");
+    // A command line may be long, and end in secrets of other programs.
     let words: String = words.trim().chars().take(80).collect();
     match words.is_empty() {
         true => "its command cannot be read".to_owned(),
@@ -162,7 +165,7 @@ fn contents(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Cont
     moments.extend(leases.iter().map(|lease| lease.heartbeat_at));
     Ok(Contents {
         failure: failure.map(|failure| format!("order {}: {}", failure.order, failure.reason)),
-        parked: dead_letters(reader)?,
+        parked: parked_examples(reader)?,
         cursors: reader.source_cursors()?.unwrap_or_default(),
         fingerprint: reader.meta(SOURCE_FINGERPRINT)?,
         data_space: reader.meta(DATA_SPACE)?,
@@ -173,13 +176,15 @@ fn contents(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Cont
     })
 }
 
-fn job_of(reader: &Reader<'_>, config: &Config, job: Job) -> Result<schedules::Job, StoreError> {
+fn job_of(reader: &Reader<'_>, config: &Config, job: Job) -> Result<JobFacts, StoreError> {
     let name = job.as_str();
-    // What is running has an older row than a slot that was missed meanwhile.
+    // A running job has an older row than a slot that was missed meanwhile.
     let runs = reader.cron_history(Some(name), RUNS)?;
-    let running = runs.iter().find(|run| run.status == "running").cloned();
-    let last = runs.into_iter().find(|run: &CronRun| run.status != "missed");
-    Ok(schedules::Job {
+    let running = runs.iter().find(|run| run.status == CronStatus::Running).cloned();
+    let last = runs
+        .into_iter()
+        .find(|run: &CronRun| run.status != CronStatus::Missed);
+    Ok(JobFacts {
         name,
         expression: job.schedule(config).clone(),
         last_slot: reader.last_slot(name)?,
@@ -187,7 +192,7 @@ fn job_of(reader: &Reader<'_>, config: &Config, job: Job) -> Result<schedules::J
     })
 }
 
-fn dead_letters(reader: &Reader<'_>) -> Result<Vec<DeadLetter>, StoreError> {
+fn parked_examples(reader: &Reader<'_>) -> Result<Vec<ParkedExample>, StoreError> {
     let websites = reader.websites()?;
     let code_of = |id| {
         websites
@@ -198,7 +203,7 @@ fn dead_letters(reader: &Reader<'_>) -> Result<Vec<DeadLetter>, StoreError> {
     let parked = reader.parked(&ParkedFilter::default(), PARKED)?;
     Ok(parked
         .into_iter()
-        .map(|event| DeadLetter {
+        .map(|event| ParkedExample {
             website: code_of(event.website).unwrap_or_default(),
             key: Key(event.key).to_string(),
             code: event.code,
@@ -207,7 +212,7 @@ fn dead_letters(reader: &Reader<'_>) -> Result<Vec<DeadLetter>, StoreError> {
         .collect())
 }
 
-/// Whether the file is sound. `open` says whether it could be opened at all.
+/// Runs `quick_check` if the store could be opened.
 pub(super) async fn integrity(config: &Config, open: bool) -> Option<IntegrityResult> {
     if !open {
         return None;
@@ -217,6 +222,6 @@ pub(super) async fn integrity(config: &Config, open: bool) -> Option<IntegrityRe
         let view = StoreView::open(&path)?;
         view.quick_check(CHECK_LIMIT)
     };
-    let found = detached(CHECK_PATIENCE, check).await?;
+    let found = detached(CHECK_THREAD_LIMIT, check).await?;
     Some(found.map_err(|error: StoreError| error.to_string()))
 }

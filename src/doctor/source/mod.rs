@@ -1,4 +1,4 @@
-//! Can the source be read, is everything there, does capture notice changes, and is it the right shop?
+//! Checks of the source: reachable, complete, captured, and the right shop.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::doctor::index::STUCK_MS;
 use crate::ops::sentence::human_duration;
 use orderfeed_model::clock::UtcMillis;
 
-/// The checks of this file that need the source's answer.
+/// The checks that need an answer of the source.
 pub const CHECKS: [Check; 5] = [
     Check::Schema,
     Check::Capture,
@@ -18,39 +18,40 @@ pub const CHECKS: [Check; 5] = [
     Check::Identity,
     Check::Websites,
 ];
-/// So many rows behind is more than a busy shop makes between two looks.
+/// A busy shop writes fewer rows between two polls.
 const MANY_ROWS: i64 = 50_000;
-/// Names in one message.
+/// Most names in one message.
 const NAMED: usize = 5;
 
-/// What was found.
+/// Facts about the source.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
-    /// What the source said, or why it did not: message and remedy.
+pub struct SourceFacts {
+    /// The examination, or message and remedy; `None` after the time limit.
     pub examined: Option<Result<Examination, (String, String)>>,
-    /// The time limit in seconds.
     pub limit_s: u64,
-    /// The fingerprint that the store keeps.
+    /// Fingerprint of the database that the store was filled from.
     pub stored_fingerprint: Option<String>,
-    /// The configured websites, and whether their events are on.
+    /// The configured websites, with true if their events are on.
     pub websites: BTreeMap<String, bool>,
-    /// Orders without events, because their website is switched off and because it is not configured.
-    pub without_events: (u64, u64),
-    /// Whether a daemon captures.
+    /// Orders without events because their website is switched off.
+    pub website_off: u64,
+    /// Orders without events because their website is not configured.
+    pub website_unknown: u64,
+    /// True if a daemon is running.
     pub captured: bool,
 }
 
-/// Judges it.
-pub fn verdict(facts: &Facts) -> Vec<Finding> {
+/// Returns the findings of `source.*`.
+pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
     let unreachable = |message: String, remedy: String| {
         let mut findings = vec![Finding::problem(Check::SourceReachable, message, remedy)];
-        findings.extend(all_skipped(&CHECKS, "the source cannot be asked"));
+        findings.extend(all_skipped(&CHECKS, "the source does not answer"));
         findings
     };
     match &facts.examined {
         None => unreachable(
             format!("the source does not answer within {} s", facts.limit_s),
-            "look at the database server (load, locks, `SHOW PROCESSLIST`) and the network in between"
+            "check the database server (load, locks, `SHOW PROCESSLIST`) and the network in between"
                 .to_owned(),
         ),
         Some(Err((message, remedy))) => unreachable(message.clone(), remedy.clone()),
@@ -76,7 +77,7 @@ fn schema(found: &Examination) -> Vec<Finding> {
         .filter(|lack| lack.needed)
         .map(needed)
         .collect();
-    // What only costs fields is said once for each effect: three tables of one feature are one note.
+    // One note for each effect, because a missing feature can be several tables.
     let mut by_effect: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for lack in found.missing.iter().filter(|lack| !lack.needed) {
         by_effect
@@ -87,7 +88,7 @@ fn schema(found: &Examination) -> Vec<Finding> {
     for (effect, names) in by_effect {
         findings.push(Finding::note(
             Check::Schema,
-            format!("not there, or not granted: {}; {effect}", names.join(", ")),
+            format!("missing or not granted: {}; {effect}", names.join(", ")),
         ));
     }
     findings.extend(
@@ -96,13 +97,11 @@ fn schema(found: &Examination) -> Vec<Finding> {
             .iter()
             .map(|note| Finding::note(Check::Schema, note.clone())),
     );
+    // Notes have no remedy: nothing required is missing.
     if findings.iter().all(|finding| finding.remedy.is_none()) {
         findings.insert(
             0,
-            Finding::ok(
-                Check::Schema,
-                "every table, column and right that is needed is there",
-            ),
+            Finding::ok(Check::Schema, "every required table, column and privilege exists"),
         );
     }
     findings
@@ -144,7 +143,7 @@ fn capture(found: &Examination) -> Finding {
     match &found.triggers {
         None => Finding::ok(
             check,
-            "this way of capture needs no triggers that could be looked at",
+            "this kind of capture needs no triggers that could be checked",
         ),
         Some(TriggerState::Instance(0)) => Finding::problem(
             check,
@@ -156,13 +155,13 @@ fn capture(found: &Examination) -> Finding {
         }
         Some(TriggerState::Unseen { stale: None }) => Finding::note(
             check,
-            "this account may not see triggers (it lacks TRIGGER); the log grows along with the orders, as far as can be seen",
+            "this account may not see triggers (it lacks TRIGGER); the log includes the newest changes of orders",
         ),
         Some(TriggerState::Unseen { stale: Some(changed) }) => Finding::problem(
             check,
             format!(
-                "an order changed at {changed} and the log does not know of it: triggers are gone (this account lacks TRIGGER \
-                 and cannot see which)"
+                "an order changed at {changed} and is not in the log: triggers are missing (this account lacks TRIGGER and \
+                 cannot see which)"
             ),
             install,
         ),
@@ -171,13 +170,13 @@ fn capture(found: &Examination) -> Finding {
         }
         Some(TriggerState::Ours(report)) => {
             let mut what = Vec::new();
-            what.extend((!report.log_exists).then(|| "the table orderfeed_log is gone".to_owned()));
+            what.extend((!report.log_exists).then(|| "the table orderfeed_log is missing".to_owned()));
             what.extend(listed("missing", &report.missing));
             what.extend(listed("altered", &report.altered));
             Finding::problem(
                 check,
                 format!(
-                    "changes are missed, because triggers are not as they should be: {}",
+                    "changes are missed, because triggers are missing or altered: {}",
                     what.join("; ")
                 ),
                 install,
@@ -203,7 +202,7 @@ fn positions(found: &Examination, captured: bool) -> Vec<Finding> {
     let findings: Vec<Finding> = found
         .positions
         .iter()
-        .filter_map(|position| astray(position, captured))
+        .filter_map(|position| out_of_place(position, captured))
         .collect();
     match findings.is_empty() {
         true => vec![Finding::ok(
@@ -214,13 +213,14 @@ fn positions(found: &Examination, captured: bool) -> Vec<Finding> {
     }
 }
 
-fn astray(position: &TablePosition, captured: bool) -> Option<Finding> {
+fn out_of_place(position: &TablePosition, captured: bool) -> Option<Finding> {
     let TablePosition {
         table,
         read_to,
         newest,
         ..
     } = position;
+    // Capture would skip every row up to the stored position.
     if position.ahead {
         let message = format!(
             "capture is at {read_to} in {table}, but its newest row is {newest}: rows were deleted, or the database was \
@@ -247,10 +247,10 @@ fn astray(position: &TablePosition, captured: bool) -> Option<Finding> {
 fn identity(found: &Examination, stored: Option<&str>) -> Finding {
     let check = Check::Identity;
     match stored {
-        _ if found.fingerprint.is_empty() => Finding::skipped(check, "its orders cannot be read"),
+        _ if found.fingerprint.is_empty() => Finding::skipped(check, "the orders cannot be read"),
         None => Finding::skipped(check, "the store was not filled from any database yet"),
         Some(stored) if same_database(stored, &found.fingerprint) => {
-            Finding::ok(check, "it is the database that this store was filled from")
+            Finding::ok(check, "the database is the one that this store was filled from")
         }
         Some(_) => Finding::problem(
             check,
@@ -261,21 +261,20 @@ fn identity(found: &Examination, stored: Option<&str>) -> Finding {
     }
 }
 
-fn websites(found: &Examination, facts: &Facts) -> Vec<Finding> {
+fn websites(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {
     let check = Check::Websites;
     if found.websites.is_empty() {
         return vec![Finding::skipped(check, "the shop's websites cannot be read")];
     }
     let mut findings = Vec::new();
     for code in &found.websites {
-        let (off, unknown) = facts.without_events;
         let (what, orders) = match facts.websites.get(code) {
             Some(true) => continue,
-            Some(false) => ("its back-office events are switched off", off),
-            None => ("it is not configured", unknown),
+            Some(false) => ("its back-office events are switched off", facts.website_off),
+            None => ("it is not configured", facts.website_unknown),
         };
         let remedy = format!(
-            "if that is not meant: set websites.{code}.datastream_id and back_office_events = true, then reload"
+            "if that is not intended: set websites.{code}.datastream_id and back_office_events = true, then reload"
         );
         findings.push(
             match orders {
@@ -319,7 +318,7 @@ fn websites(found: &Examination, facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// How far the newest moment lies in the future, for [`crate::doctor::clocks`].
+/// Returns the newest of `moments` minus `now`, in milliseconds.
 pub fn ahead_of(now: UtcMillis, moments: impl IntoIterator<Item = UtcMillis>) -> Option<i64> {
     moments.into_iter().map(|at| at.millis_since(now)).max()
 }

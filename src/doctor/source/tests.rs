@@ -1,4 +1,4 @@
-//! Tables of facts about a source, and what is made of them.
+//! Tests of the findings about a source.
 
 use super::*;
 use crate::commerce::changes::triggers::TriggerReport;
@@ -14,23 +14,23 @@ fn good() -> Examination {
     }
 }
 
-fn facts(found: Examination) -> Facts {
-    Facts {
+fn facts(found: Examination) -> SourceFacts {
+    SourceFacts {
         examined: Some(Ok(found)),
         limit_s: 8,
         stored_fingerprint: Some("orders1:aa".into()),
         websites: BTreeMap::from([("base".to_owned(), true)]),
-        ..Facts::default()
+        ..SourceFacts::default()
     }
 }
 
-fn of(facts: &Facts, check: Check) -> Vec<Finding> {
+fn of(facts: &SourceFacts, check: Check) -> Vec<Finding> {
     let mut findings = verdict(facts);
     findings.retain(|finding| finding.check == check);
     findings
 }
 
-fn one(facts: &Facts, check: Check) -> Verdict {
+fn one(facts: &SourceFacts, check: Check) -> Verdict {
     of(facts, check)[0].verdict
 }
 
@@ -54,9 +54,9 @@ fn a_good_source_is_fine() {
 }
 
 #[test]
-fn a_silent_source_skips_the_rest_and_says_why() {
+fn a_silent_source_skips_the_other_checks() {
     for examined in [None, Some(Err(("it is down".to_owned(), "start it".to_owned())))] {
-        let silent = Facts {
+        let silent = SourceFacts {
             examined,
             ..facts(good())
         };
@@ -86,7 +86,7 @@ fn a_missing_right_comes_with_its_grant_and_a_missing_extra_is_a_note() {
 }
 
 #[test]
-fn triggers_that_are_gone_are_named_or_shown_by_their_effect() {
+fn missing_triggers_are_named_or_detected_by_their_effect() {
     let report = TriggerReport {
         expected: 54,
         log_exists: true,
@@ -117,7 +117,7 @@ fn triggers_that_are_gone_are_named_or_shown_by_their_effect() {
 }
 
 #[test]
-fn a_position_astray_is_told() {
+fn a_position_ahead_or_behind_is_reported() {
     for (position, expected) in [
         (TablePosition::by_key("a", 9, 4), Warning),
         (TablePosition::by_key("a", 9, 9 + MANY_ROWS), Fine),
@@ -152,10 +152,10 @@ fn websites_that_are_off_unknown_or_misspelt_are_named() {
     found.websites.push("uk".into());
     let mut facts = facts(found);
     assert_eq!(one(&facts, Check::Websites), Note, "it has no orders");
-    facts.without_events = (0, 7);
+    facts.website_unknown = 7;
     assert_eq!(one(&facts, Check::Websites), Warning);
     facts.websites.insert("uk".into(), false);
-    facts.without_events = (7, 0);
+    (facts.website_off, facts.website_unknown) = (7, 0);
     let off = of(&facts, Check::Websites).remove(0);
     assert!(
         off.message.contains("switched off") && off.verdict == Warning,

@@ -13,8 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::config::Config;
 use crate::ops::outage_log::{OutageLine, OutageLog};
 use crate::store::file::space::free_bytes;
-use crate::store::{Durability, INTAKE, Reader, Store, StoreError, Writer};
+use crate::store::intake::Shortage;
+use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
+
+pub use crate::store::intake::Flow;
 
 /// Age up to which a measurement is used again.
 const FRESH_MS: i64 = 500;
@@ -22,24 +25,6 @@ const FRESH_MS: i64 = 500;
 const CALM_MS: i64 = 60_000;
 /// Work that waits resumes when the level is this far below its bound, so that it does not start and stop with each request.
 const RESUME: f64 = 0.95;
-
-/// The work that may add to the store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Flow {
-    #[default]
-    Open,
-    /// Live changes only; backfills wait until the outbox has room.
-    HistoryWaits,
-    /// Nothing, until the shortage is over.
-    Paused(Shortage),
-}
-
-/// The resource that is short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shortage {
-    Outbox,
-    Disk,
-}
 
 /// The measured levels and their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,25 +66,6 @@ pub fn flow(before: Flow, levels: Levels) -> Flow {
         return Flow::HistoryWaits;
     }
     Flow::Open
-}
-
-impl Flow {
-    pub const ALL: [Self; 4] = [
-        Self::Open,
-        Self::HistoryWaits,
-        Self::Paused(Shortage::Outbox),
-        Self::Paused(Shortage::Disk),
-    ];
-
-    /// Returns the word in `status`, in `/metrics` and in the table `meta`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::HistoryWaits => "history_waits",
-            Self::Paused(Shortage::Outbox) => "paused_outbox_full",
-            Self::Paused(Shortage::Disk) => "paused_disk_nearly_full",
-        }
-    }
 }
 
 /// The last measurement, shared by everything that adds to the store.
@@ -144,9 +110,8 @@ impl Intake {
             reserve: config.store.disk_reserve.0,
         };
         if let Some(flow) = self.update_flow(levels, now) {
-            let note = format!("{} {}", flow.as_str(), now.0);
             store
-                .write(Durability::Relaxed, move |writer| writer.set_meta(INTAKE, &note))
+                .write(Durability::Relaxed, move |writer| writer.set_intake(flow, now))
                 .await?;
         }
         Ok(self.last())

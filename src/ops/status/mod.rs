@@ -17,6 +17,10 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use crate::store::changelog::VersionId;
+use crate::store::cron::CronStatus;
+use crate::store::feed::Exported;
+use crate::store::first_sync::SyncState;
+use crate::store::intake::Flow;
 use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use orderfeed_model::clock::UtcMillis;
@@ -81,13 +85,10 @@ pub struct DaemonStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct IndexSnapshot {
     /// Schedule or realtime.
-    #[serde(serialize_with = "mode_word")]
     pub mode: ViewMode,
     /// Ready, Reindex required, Processing or Suspended.
-    #[serde(serialize_with = "status_word")]
     pub status: IndexerStatus,
     /// What the view does.
-    #[serde(serialize_with = "view_word")]
     pub view_status: ViewStatus,
     /// When the view last changed; `None` before the first start.
     pub view_updated: Option<Moment>,
@@ -104,8 +105,8 @@ pub struct IndexSnapshot {
 /// Orders without events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotExported {
-    /// Why.
-    pub reason: &'static str,
+    #[serde(rename = "reason", serialize_with = "sentence")]
+    pub why: Exported,
     /// How many.
     pub orders: u64,
 }
@@ -114,7 +115,8 @@ pub struct NotExported {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IntakeStatus {
     /// `open`, `history_waits`, `paused_outbox_full` or `paused_disk_nearly_full`; empty before the first start.
-    pub flow: String,
+    #[serde(serialize_with = "word_or_empty")]
+    pub flow: Option<Flow>,
     /// Since when.
     pub since: Option<Moment>,
 }
@@ -125,7 +127,7 @@ pub struct FirstSyncStatus {
     /// The website's code.
     pub website: String,
     /// `not_started`, `reindexing`, `sending` or `complete`.
-    pub state: &'static str,
+    pub state: SyncState,
     /// When the website was enabled.
     pub started_at: Moment,
     /// When its history should be at the edge.
@@ -193,7 +195,6 @@ pub struct WebsiteStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SenderStatus {
     /// Running, backing off, halted or paused.
-    #[serde(serialize_with = "sender_word")]
     pub state: SenderState,
     /// A stable word or the edge's code; empty while it runs.
     pub code: String,
@@ -249,8 +250,7 @@ pub struct SourceStatus {
 pub struct LastRun {
     /// The job.
     pub job: String,
-    /// `running`, `success`, `missed` or `error`.
-    pub status: String,
+    pub status: CronStatus,
     /// What it did.
     pub message: String,
     /// Its slot.
@@ -270,23 +270,12 @@ pub struct StoreStatus {
     pub wal_bytes: u64,
 }
 
-fn mode_word<S: Serializer>(mode: &ViewMode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match mode {
-        ViewMode::Schedule => "schedule",
-        ViewMode::Realtime => "realtime",
-    })
+fn sentence<S: Serializer>(why: &Exported, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(why.as_sentence())
 }
 
-fn status_word<S: Serializer>(status: &IndexerStatus, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(status.as_str())
-}
-
-fn view_word<S: Serializer>(status: &ViewStatus, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(status.as_str())
-}
-
-fn sender_word<S: Serializer>(state: &SenderState, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(state.as_str())
+fn word_or_empty<S: Serializer>(flow: &Option<Flow>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(flow.map_or("", Flow::as_str))
 }
 
 #[cfg(test)]
@@ -327,7 +316,7 @@ pub(crate) mod testing {
     pub(crate) fn first_sync(website: &str) -> FirstSyncStatus {
         FirstSyncStatus {
             website: website.to_owned(),
-            state: "sending",
+            state: SyncState::Sending,
             started_at: Moment(UtcMillis(1_000)),
             deadline: Moment(UtcMillis(9_000)),
             completed_at: None,

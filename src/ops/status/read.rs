@@ -14,7 +14,7 @@ use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
 use crate::store::outbox::{FinalState, SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
-use crate::store::{INTAKE, Reader, StoreError, StoreLock};
+use crate::store::{Reader, StoreError, StoreLock};
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
 
@@ -98,22 +98,16 @@ impl NotExported {
         let without_events = counts
             .into_iter()
             .filter(|(why, orders)| *why != Exported::Yes && *orders > 0);
-        Ok(without_events
-            .map(|(why, orders)| Self {
-                reason: why.as_sentence(),
-                orders,
-            })
-            .collect())
+        Ok(without_events.map(|(why, orders)| Self { why, orders }).collect())
     }
 }
 
 impl IntakeStatus {
     fn read(reader: &Reader<'_>) -> Result<Self, StoreError> {
-        let note = reader.meta(INTAKE)?.unwrap_or_default();
-        let (flow, since) = note.split_once(' ').unwrap_or_default();
+        let (flow, since) = reader.intake()?.unzip();
         Ok(Self {
-            flow: flow.to_owned(),
-            since: since.parse().ok().map(|millis| Moment(UtcMillis(millis))),
+            flow,
+            since: since.map(Moment),
         })
     }
 }
@@ -122,7 +116,7 @@ impl FirstSyncStatus {
     fn of(report: SyncReport) -> Self {
         Self {
             website: report.website,
-            state: report.state.as_str(),
+            state: report.state,
             started_at: Moment(report.started_at),
             deadline: Moment(report.deadline),
             completed_at: report.completed_at.map(Moment),

@@ -1,13 +1,15 @@
 //! The state of each website's sender, stored so that it survives a restart and `status` can show it.
 
 use rusqlite::Row;
+use serde::Serialize;
 
 use crate::store::meta::WebsiteId;
 use crate::store::sql::{moment, stored_words};
 use crate::store::{Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SenderState {
     Running,
     /// Waits, then retries by itself.

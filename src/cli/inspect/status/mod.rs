@@ -13,6 +13,7 @@ use crate::cli::output::table::visible;
 use crate::cli::output::watch::{Frames, watch};
 use crate::ops::sentence::{human_bytes, human_duration};
 use crate::ops::status::{BackfillStatus, ExportStatus, FirstSyncStatus, Moment, Snapshot, WebsiteStatus};
+use crate::store::intake::{Flow, Shortage};
 use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, TITLE, ViewMode};
 use orderfeed_model::clock::UtcMillis;
@@ -150,21 +151,25 @@ impl StatusText {
         for reason in &snapshot.not_exported {
             self.put(
                 "Not exported",
-                &format!("{}: {}", output::count(reason.orders, "order"), reason.reason),
+                &format!(
+                    "{}: {}",
+                    output::count(reason.orders, "order"),
+                    reason.why.as_sentence()
+                ),
             );
         }
     }
 
     fn intake(&mut self, snapshot: &Snapshot) {
-        let what = match snapshot.intake.flow.as_str() {
-            "history_waits" => "the outbox is full: history waits, live changes continue",
-            "paused_outbox_full" => {
+        let what = match snapshot.intake.flow {
+            Some(Flow::HistoryWaits) => "the outbox is full: history waits, live changes continue",
+            Some(Flow::Paused(Shortage::Outbox)) => {
                 "PAUSED: the outbox holds twice delivery.max_pending_events; resumes when the edge accepts events"
             }
-            "paused_disk_nearly_full" => {
+            Some(Flow::Paused(Shortage::Disk)) => {
                 "PAUSED: the disk is nearly full; free space on the disk of store.path, or lower store.disk_reserve"
             }
-            _ => return,
+            Some(Flow::Open) | None => return,
         };
         let since = snapshot.intake.since;
         let since = since.map_or_else(String::new, |at| format!(" (for {})", self.age(at)));
@@ -202,7 +207,7 @@ impl StatusText {
             Some(limit) if took.is_none() => format!(", limited by {}", limit.replace('_', " ")),
             _ => String::new(),
         };
-        let state = sync.state.replace('_', " ");
+        let state = sync.state.as_str().replace('_', " ");
         if let Some(at) = sync.interrupted_at {
             let interrupted = format!(
                 "interrupted for {}: the website is switched off; resumes when it is enabled ({sizes})",
@@ -303,7 +308,7 @@ impl StatusText {
             };
             self.put(
                 "Last run",
-                &format!("{}: {}, {age} ago{message}", run.job, run.status),
+                &format!("{}: {}, {age} ago{message}", run.job, run.status.as_str()),
             );
         }
         let store = &snapshot.store;

@@ -5,6 +5,9 @@ use crate::ops::status::{
     DaemonStatus, IndexSnapshot, IntakeStatus, LastRun, NotExported, Pending, SHAPE, SenderStatus,
     SourceStatus, StoreStatus,
 };
+use crate::store::cron::CronStatus;
+use crate::store::feed::Exported;
+use crate::store::first_sync::SyncState;
 use crate::store::views::ViewStatus;
 
 fn at(text: &str) -> Moment {
@@ -110,16 +113,16 @@ fn busy() -> Snapshot {
     };
     snapshot.index_failures = 1;
     snapshot.not_exported = vec![NotExported {
-        reason: "its website is not configured",
+        why: Exported::WebsiteUnknown,
         orders: 41,
     }];
     snapshot.intake = IntakeStatus {
-        flow: "history_waits".into(),
+        flow: Some(Flow::HistoryWaits),
         since: Some(at("2026-11-22T06:59:00Z")),
     };
     snapshot.first_syncs = vec![FirstSyncStatus {
         website: "base".into(),
-        state: "reindexing",
+        state: SyncState::Reindexing,
         started_at: at("2026-11-22T06:58:00Z"),
         deadline: at("2026-11-22T07:03:00Z"),
         completed_at: None,
@@ -144,7 +147,7 @@ fn busy() -> Snapshot {
     snapshot.source.checked_at = Some(at("2026-11-22T06:59:58Z"));
     snapshot.cron = vec![LastRun {
         job: "indexer_update_all_views".into(),
-        status: "success".into(),
+        status: CronStatus::Success,
         message: "17 orders, 3 events".into(),
         scheduled_at: at("2026-11-22T06:59:55Z"),
         finished_at: Some(at("2026-11-22T06:59:56Z")),

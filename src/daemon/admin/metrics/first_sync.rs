@@ -22,7 +22,7 @@ fn states(text: &mut Exposition, syncs: &[FirstSyncStatus]) {
     for sync in syncs {
         for state in SyncState::ALL {
             let labels = [("website", sync.website.as_str()), ("state", state.as_str())];
-            states.count(&labels, u64::from(sync.state == state.as_str()));
+            states.count(&labels, u64::from(sync.state == state));
         }
     }
 }
@@ -81,6 +81,7 @@ fn moments(text: &mut Exposition, syncs: &[FirstSyncStatus]) {
     for (name, help, when) in families {
         let mut family = text.family(name, Kind::Gauge, help);
         for sync in syncs {
+            // Absent instead of 0 while unknown, so that no alert takes it for 1970.
             if let Some(Moment(at)) = when(sync) {
                 family.seconds(&[("website", &sync.website)], at.0);
             }

@@ -18,6 +18,7 @@ use crate::daemon::schedule::jobs::Job;
 use crate::delivery::{LATENCY_BOUNDS_MS, StatsSnapshot};
 use crate::ops::openmetrics::{Exposition, Format, Kind};
 use crate::ops::status::Snapshot;
+use crate::store::cron::CronStatus;
 use orderfeed_model::clock::UtcMillis;
 
 /// All measurements of one moment.
@@ -86,7 +87,7 @@ fn daemon(text: &mut Exposition, input: &MetricsInput) {
 fn jobs(text: &mut Exposition, input: &MetricsInput) {
     let of = |job: Job| input.jobs.get(job.as_str()).copied().unwrap_or_default();
     // Before a job's first run in this process, the times of its last runs are those in the store.
-    let kept = |job: Job, status: &str| {
+    let kept = |job: Job, status: CronStatus| {
         let runs = &input.snapshot.as_ref()?.cron;
         let run = runs
             .iter()
@@ -114,7 +115,7 @@ fn jobs(text: &mut Exposition, input: &MetricsInput) {
         "The end of a job's last run that worked.",
     );
     for job in Job::ALL {
-        if let Some(at) = of(job).last_success.or_else(|| kept(job, "success")) {
+        if let Some(at) = of(job).last_success.or_else(|| kept(job, CronStatus::Success)) {
             success.seconds(&[("cron_job", job.as_str())], at.0);
         }
     }
@@ -124,7 +125,7 @@ fn jobs(text: &mut Exposition, input: &MetricsInput) {
         "The end of a job's last run that failed.",
     );
     for job in Job::ALL {
-        if let Some(at) = of(job).last_failure.or_else(|| kept(job, "error")) {
+        if let Some(at) = of(job).last_failure.or_else(|| kept(job, CronStatus::Error)) {
             failure.seconds(&[("cron_job", job.as_str())], at.0);
         }
     }
@@ -137,6 +138,7 @@ fn requests(text: &mut Exposition, input: &MetricsInput) {
         Kind::Counter,
         "Requests to the edge by the class of the answer; none: there was no answer.",
     );
+    // Classes instead of statuses keep the number of series fixed.
     for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(delivery.answers) {
         answers.count(&[("status", class)], count);
     }

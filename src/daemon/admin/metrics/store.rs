@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::indexer::intake::Flow;
 use crate::ops::openmetrics::{Exposition, Kind};
 use crate::ops::status::{IntakeStatus, Moment, Snapshot, WebsiteStatus};
+use crate::store::intake::Flow;
 use crate::store::outbox::SenderState;
 use crate::store::views::IndexerStatus;
 use orderfeed_events::EventKind;
@@ -98,10 +98,10 @@ fn intake(text: &mut Exposition, intake: &IntakeStatus) {
         Kind::Gauge,
         "1 for what may flow in: open, history_waits, paused_outbox_full or paused_disk_nearly_full.",
     );
-    for flow in Flow::ALL.map(Flow::as_str) {
+    for flow in Flow::ALL {
         // A store that no daemon has used has no state yet, and nothing is held back.
-        let is_it = intake.flow == flow || (intake.flow.is_empty() && flow == Flow::Open.as_str());
-        states.count(&[("state", flow)], u64::from(is_it));
+        let is_it = intake.flow.unwrap_or_default() == flow;
+        states.count(&[("state", flow.as_str())], u64::from(is_it));
     }
 }
 
@@ -153,6 +153,7 @@ fn outcomes(text: &mut Exposition, websites: &[WebsiteStatus]) {
             ("parked", &website.parked),
         ];
         for (outcome, kinds) in outcomes {
+            // Every series exists from the start, so that `increase` sees its first event.
             for kind in EventKind::ALL.map(EventKind::as_str) {
                 let labels = [
                     ("website", website.code.as_str()),

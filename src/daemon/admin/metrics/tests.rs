@@ -6,6 +6,9 @@ use crate::daemon::admin::metrics::*;
 use crate::delivery::Times;
 use crate::ops::status::testing::{backfill, first_sync, snapshot, website};
 use crate::ops::status::{FirstSyncStatus, Moment, NotExported};
+use crate::store::feed::Exported;
+use crate::store::first_sync::SyncState;
+use crate::store::intake::{Flow, Shortage};
 
 /// Measurements that render every family.
 fn input() -> MetricsInput {
@@ -13,14 +16,14 @@ fn input() -> MetricsInput {
     snapshot.index.backlog = 7;
     snapshot.index.oldest_change_at = Some(Moment(UtcMillis(9_000)));
     snapshot.not_exported = vec![NotExported {
-        reason: "its website is not configured",
+        why: Exported::WebsiteUnknown,
         orders: 5,
     }];
     snapshot.source.checked_at = Some(Moment(UtcMillis(9_500)));
     snapshot.backfills = vec![backfill(), backfill()];
-    snapshot.intake.flow = "paused_disk_nearly_full".to_owned();
+    snapshot.intake.flow = Some(Flow::Paused(Shortage::Disk));
     let in_time = FirstSyncStatus {
-        state: "complete",
+        state: SyncState::Complete,
         completed_at: Some(Moment(UtcMillis(8_500))),
         eta_ms: None,
         missed: false,

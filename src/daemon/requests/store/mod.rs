@@ -63,6 +63,7 @@ impl StoreRequests {
             .store
             .write(Durability::Durable, move |w| {
                 let before = w.reader().view_state()?;
+                // Written only if it changes, because a write wakes the indexer.
                 if before.is_some_and(|view| view.mode != wanted) {
                     w.set_view_mode(wanted, now)?;
                 }
