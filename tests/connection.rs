@@ -196,7 +196,7 @@ async fn a_redirect_is_not_followed() {
     let to = format!("{}/ee/v2/collect", emulator.edge_url());
     script(&emulator, json!({ "redirect": 308, "to": to }));
     Written::for_edge(&emulator)
-        .says(1, &["the edge redirects", "set edge.url to the address"])
+        .says(1, &["the edge redirects", "set edge.url to the new address"])
         .await;
     let requests = emulator.requests();
     let asked = requests

@@ -137,7 +137,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         config,
         stop: stop.clone(),
         abort: lifecycle.abort.clone(),
-        observer,
+        stats: observer,
     };
     let mut tasks = tasks::start(TaskContext {
         jobs,

@@ -59,7 +59,7 @@ pub fn start(context: TaskContext) -> JoinSet<TaskEnd> {
         stop: stop.clone(),
     };
     let beating = heartbeat(store, jobs.clock.clone(), stop);
-    let stats = Arc::clone(&delivery.observer);
+    let stats = Arc::clone(&delivery.stats);
     let (syncing, scheduled) = (jobs.clone(), jobs.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(named("capture", capture::run(capture)));

@@ -1,8 +1,9 @@
-//! Would the edge take events? Address, token, and one harmless round trip, for `test-connection`.
+//! Tests the connection to the edge without sending events, for `test-connection` and `doctor`: addresses, token, and one
+//! round trip.
 //!
-//! The round trip is a request whose list of events is empty. The edge looks at the datastream and the credentials first
-//! and then refuses the empty list with `EXEG-0103-400`, so that this very refusal is the good answer: we were let in, and
-//! nothing was ingested. Everything else means what it means to delivery, with the same remedies.
+//! The round trip is a request with an empty list of events. The edge checks datastream and credentials first and then
+//! refuses the empty list with `EXEG-0103-400`. That refusal is the success: the request was let in, and nothing was
+//! ingested. Every other answer has the same meaning and remedy as in delivery.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +19,13 @@ use crate::delivery::http::client::{ClientError, client};
 use crate::delivery::http::destination::{Attempt, Destination, Unsent};
 use crate::delivery::http::tokens::{TokenError, TokenSource};
 use crate::delivery::http::transport::Transport;
-use crate::delivery::rules::{Decision, EdgeRefusal, RequestShape, Retry};
+use crate::delivery::rules::{Decision, EdgeRefusal, RequestShape, RetryLater, name_website};
 use crate::delivery::stats::DeliveryStats;
 use orderfeed_model::clock::Clock;
 
 const NO_EVENTS: &[u8] = br#"{"events":[]}"#;
-/// Refusals of a request's content: they come after datastream and credentials were accepted.
-const CONTENT: [&str; 5] = [
+/// Refusals of a request's content, which the edge checks after datastream and credentials.
+const CONTENT_REFUSALS: [&str; 5] = [
     "EXEG-0101-400",
     "EXEG-0102-400",
     "EXEG-0103-400",
@@ -32,45 +33,41 @@ const CONTENT: [&str; 5] = [
     "EXEG-0105-400",
 ];
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectionCheck {
-    /// What: `edge address`, `token service address`, `token`, `configuration`, `edge`.
+    /// `edge address`, `token service address`, `token`, `configuration` or `edge`.
     pub name: &'static str,
-    /// How it stands.
     pub verdict: CheckVerdict,
-    /// A sentence.
+    /// The result in a sentence.
     pub detail: String,
-    /// What to do; null if nothing is to be done.
+    /// The remedy; null if there is nothing to do.
     pub remedy: Option<String>,
-    /// The edge's code or a word of ours; null where all is well.
+    /// Code of the edge or of orderfeed; null if the check succeeded.
     pub code: Option<String>,
     /// HTTP status of the answer, if there was one.
     pub status: Option<u16>,
-    /// The request id of the round trip: what Adobe's support asks for.
+    /// Request id of the round trip, which Adobe's support asks for.
     pub request_id: Option<String>,
-    /// How long it took.
     pub duration_ms: Option<u64>,
-    /// The peer's clock minus ours, in milliseconds, if its answer said what time it is; whole seconds, rounded down.
+    /// The peer's clock minus ours in milliseconds, if its answer had a `Date`; whole seconds, rounded down.
     #[serde(skip)]
     pub skew_ms: Option<i64>,
 }
 
-/// How a check stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckVerdict {
-    /// As it should be.
     Ok,
-    /// Something must be mended.
+    /// The cause must be fixed.
     Failed,
-    /// Nobody could be asked, or the peer cannot answer right now.
+    /// The peer cannot be reached, or cannot answer at present.
     Unreachable,
-    /// Not looked at, because something before it failed or nothing is to be sent.
+    /// Not checked, because an earlier check failed or nothing is to be sent.
     Skipped,
 }
 
-/// Looks at things; keeps the one token that it fetches.
+/// Runs checks; keeps the one token that it fetches.
 #[derive(Debug)]
 pub struct ConnectionTest {
     config: Arc<Config>,
@@ -80,22 +77,17 @@ pub struct ConnectionTest {
 }
 
 impl ConnectionTest {
-    /// With the client that delivery would use.
+    /// Creates a test with the client that delivery would use.
     ///
     /// # Errors
-    /// If there can be none.
+    /// If no client can be built.
     pub fn new(config: Arc<Config>, clock: Clock) -> Result<Self, ClientError> {
         let transport: Arc<dyn Transport> = Arc::new(client(&config)?);
-        let oauth = || {
-            let (transport, oauth) = (Arc::clone(&transport), config.edge.oauth.clone());
-            Arc::new(TokenSource::new(
-                transport,
-                oauth,
-                clock.clone(),
-                Arc::new(DeliveryStats::default()),
-            ))
-        };
-        let tokens = (config.edge.auth == EdgeAuth::Oauth).then(oauth);
+        let tokens = (config.edge.auth == EdgeAuth::Oauth).then(|| {
+            let (transport, stats) = (Arc::clone(&transport), Arc::new(DeliveryStats::default()));
+            let oauth = config.edge.oauth.clone();
+            Arc::new(TokenSource::new(transport, oauth, clock.clone(), stats))
+        });
         Ok(Self {
             config,
             transport,
@@ -104,7 +96,7 @@ impl ConnectionTest {
         })
     }
 
-    /// What all websites share: the addresses and the token, each as far as the one before allows.
+    /// Checks everything that the websites share: the addresses and the token.
     pub async fn shared(&self) -> Vec<ConnectionCheck> {
         let mut checks = vec![self.edge_address().await];
         checks.extend(self.token_address().await);
@@ -112,101 +104,34 @@ impl ConnectionTest {
         checks
     }
 
-    /// Whether somebody listens where the events go.
+    /// Checks that the address of the edge accepts connections.
     pub async fn edge_address(&self) -> ConnectionCheck {
         let url = &self.config.edge.url;
         self.reach("edge address", "edge.url", url).await
     }
 
-    /// Whether somebody listens where tokens come from; `None` if none are needed.
+    /// Checks that the address of the token service accepts connections; `None` if no tokens are needed.
     pub async fn token_address(&self) -> Option<ConnectionCheck> {
         self.tokens.as_ref()?;
         let url = &self.config.edge.oauth.token_url;
-        Some(
-            self.reach("token service address", "edge.oauth.token_url", url)
-                .await,
-        )
+        let check = self.reach("token service address", "edge.oauth.token_url", url);
+        Some(check.await)
     }
 
-    /// The round trip to a website's datastream.
-    pub async fn round_trip(&self, website: &str, datastream: &DatastreamId) -> ConnectionCheck {
-        let destination = Destination::new(
-            &self.config,
-            datastream,
-            Arc::clone(&self.transport),
-            self.tokens.clone(),
-            self.clock.clone(),
-        );
-        // As a single event: nothing is left to split.
-        let shape = RequestShape {
-            batches: 1,
-            events: 1,
-            failed_before: false,
-            attempts: 0,
-        };
-        match destination
-            .send(Bytes::from_static(NO_EVENTS), &shape, || false)
-            .await
-        {
-            Ok(attempt) => judge(&attempt, website),
-            Err(Unsent::TokenError(missing)) => ConnectionCheck {
-                name: "edge",
-                ..no_token(&missing)
-            },
-            Err(Unsent::Held) => ConnectionCheck::new("edge", CheckVerdict::Skipped, "not asked"),
-        }
-    }
-
-    /// DNS and a connection; what is spoken over it is another check's business.
-    async fn reach(&self, name: &'static str, key: &str, url: &Url) -> ConnectionCheck {
-        let begun = Instant::now();
-        let limit = self.config.delivery.connect_timeout.get();
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let port = url.port_or_known_default().unwrap_or(443);
-        let found = match timeout(limit, connect(host, port)).await {
-            Ok(found) => found,
-            Err(_) => Err(format!(
-                "no connection to {host}:{port} within {} s",
-                limit.as_secs()
-            )),
-        };
-        let check = match found {
-            Ok(address) => ConnectionCheck::new(
-                name,
-                CheckVerdict::Ok,
-                &format!("{host}:{port} is there ({address})"),
-            ),
-            Err(words) => ConnectionCheck {
-                remedy: Some(format!(
-                    "check {key}, the machine's DNS, and firewalls in between; proxies of the environment are not used"
-                )),
-                code: Some("connect".to_owned()),
-                ..ConnectionCheck::new(name, CheckVerdict::Unreachable, &words)
-            },
-        };
-        check.took(begun.elapsed())
-    }
-
-    /// Whether the token service gives a token. The one that it gave serves the round trips.
+    /// Checks that the token service issues a token, and keeps it for the round trips.
     pub async fn token(&self) -> ConnectionCheck {
         let begun = Instant::now();
         let Some(tokens) = &self.tokens else {
-            return ConnectionCheck::new(
-                "token",
-                CheckVerdict::Skipped,
-                "edge.auth is none, so none is needed",
-            );
+            let detail = "edge.auth is none, so none is needed";
+            return ConnectionCheck::new("token", CheckVerdict::Skipped, detail);
         };
         let check = match tokens.get().await {
-            Ok(_) => ConnectionCheck::new(
-                "token",
-                CheckVerdict::Ok,
-                &format!(
-                    "the token service issued one for client {}",
-                    self.config.edge.oauth.client_id
-                ),
-            ),
-            Err(missing) => no_token(&missing),
+            Ok(_) => {
+                let client = &self.config.edge.oauth.client_id;
+                let detail = format!("the token service issued one for client {client}");
+                ConnectionCheck::new("token", CheckVerdict::Ok, &detail)
+            }
+            Err(error) => no_token("token", &error),
         };
         ConnectionCheck {
             skew_ms: tokens.skew_ms(),
@@ -214,10 +139,57 @@ impl ConnectionTest {
         }
         .took(begun.elapsed())
     }
+
+    /// Makes a round trip to a website's datastream.
+    pub async fn round_trip(&self, website: &str, datastream: &DatastreamId) -> ConnectionCheck {
+        let (transport, tokens) = (Arc::clone(&self.transport), self.tokens.clone());
+        let destination = Destination::new(&self.config, datastream, transport, tokens, self.clock.clone());
+        // As if it held one event, so that the rules have nothing to split.
+        let shape = RequestShape {
+            batches: 1,
+            events: 1,
+            failed_before: false,
+            attempts: 0,
+        };
+        let sent = destination.send(Bytes::from_static(NO_EVENTS), &shape, || false);
+        match sent.await {
+            Ok(attempt) => check_answer(&attempt, website),
+            Err(Unsent::NoToken(error)) => no_token("edge", &error),
+            Err(Unsent::Held) => ConnectionCheck::new("edge", CheckVerdict::Skipped, "not asked"),
+        }
+    }
+
+    /// Resolves the name and opens a connection, without TLS and HTTP.
+    async fn reach(&self, name: &'static str, key: &str, url: &Url) -> ConnectionCheck {
+        let begun = Instant::now();
+        let limit = self.config.delivery.connect_timeout.get();
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port_or_known_default().unwrap_or(443);
+        let late = |_| {
+            Err(format!(
+                "no connection to {host}:{port} within {} s",
+                limit.as_secs()
+            ))
+        };
+        let check = match timeout(limit, connect(host, port)).await.unwrap_or_else(late) {
+            Ok(address) => {
+                let detail = format!("{host}:{port} accepts connections ({address})");
+                ConnectionCheck::new(name, CheckVerdict::Ok, &detail)
+            }
+            Err(cause) => ConnectionCheck {
+                remedy: Some(format!(
+                    "check {key}, the machine's DNS, and firewalls in between; proxies of the environment are not used"
+                )),
+                code: Some("connect".to_owned()),
+                ..ConnectionCheck::new(name, CheckVerdict::Unreachable, &cause)
+            },
+        };
+        check.took(begun.elapsed())
+    }
 }
 
 impl ConnectionCheck {
-    /// A check without more than a sentence.
+    /// Creates a check with a detail and nothing else.
     pub fn new(name: &'static str, verdict: CheckVerdict, detail: &str) -> Self {
         Self {
             name,
@@ -243,6 +215,7 @@ async fn connect(host: &str, port: u16) -> Result<String, String> {
         .await
         .map_err(|cause| format!("the name {host} cannot be resolved: {cause}"))?;
     let mut last = format!("the name {host} has no address");
+    // One of several addresses is enough, as for the HTTP client.
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(_) => return Ok(address.ip().to_string()),
@@ -252,90 +225,77 @@ async fn connect(host: &str, port: u16) -> Result<String, String> {
     Err(last)
 }
 
-fn no_token(missing: &TokenError) -> ConnectionCheck {
-    match missing {
+fn no_token(name: &'static str, error: &TokenError) -> ConnectionCheck {
+    match error {
         TokenError::Refused(halt) => ConnectionCheck {
             code: Some(halt.code.clone()),
             remedy: Some(halt.remedy.to_owned()),
-            ..ConnectionCheck::new("token", CheckVerdict::Failed, &halt.reason)
+            ..ConnectionCheck::new(name, CheckVerdict::Failed, &halt.reason)
         },
         TokenError::Unavailable { code, cause, .. } => {
             let cause = cause.as_deref().unwrap_or(code);
-            let words = format!("the token service gives no token right now: {cause}");
+            let detail = format!("the token service gives no token right now: {cause}");
             ConnectionCheck {
                 code: Some(code.clone()),
                 remedy: Some("check edge.oauth.token_url and try again later".to_owned()),
-                ..ConnectionCheck::new("token", CheckVerdict::Unreachable, &words)
+                ..ConnectionCheck::new(name, CheckVerdict::Unreachable, &detail)
             }
         }
     }
 }
 
-/// What the answer to a request without events says about the website.
-fn judge(attempt: &Attempt, website: &str) -> ConnectionCheck {
-    let said = |verdict, detail: &str, remedy: Option<&str>| ConnectionCheck {
-        remedy: remedy.map(|remedy| remedy.replace("websites.CODE", &format!("websites.{website}"))),
-        ..ConnectionCheck::new("edge", verdict, detail)
-    };
-    let check = match &attempt.decision {
-        Decision::Delivered(_) => said(
-            CheckVerdict::Ok,
-            "datastream and credentials are accepted (it even accepted a request without events)",
-            None,
-        ),
-        Decision::Park(refused) | Decision::Split(_, refused) => {
-            let (verdict, detail, remedy) = content(refused);
-            said(verdict, &detail, remedy)
+/// Turns the answer to a request without events into a check of the website.
+fn check_answer(attempt: &Attempt, website: &str) -> ConnectionCheck {
+    let (verdict, detail, remedy) = match &attempt.decision {
+        Decision::Delivered(_) => {
+            let detail = "datastream and credentials are accepted (even a request without events is)";
+            (CheckVerdict::Ok, detail.to_owned(), None)
         }
+        Decision::Park(refusal) | Decision::Split(_, refusal) => check_refusal(refusal),
         Decision::Halt(halt) | Decision::Reauthenticate(halt) => {
-            said(CheckVerdict::Failed, &halt.reason, Some(halt.remedy))
+            (CheckVerdict::Failed, halt.reason.clone(), Some(halt.remedy))
         }
         Decision::Retry(retry) => {
-            let (detail, remedy) = busy(attempt, retry);
-            said(CheckVerdict::Unreachable, &detail, Some(remedy))
+            let (detail, remedy) = explain_retry(attempt, retry);
+            (CheckVerdict::Unreachable, detail, Some(remedy))
         }
     };
     ConnectionCheck {
-        code: attempt.code.clone().filter(|_| check.verdict != CheckVerdict::Ok),
+        remedy: remedy.map(|remedy| name_website(remedy, website)),
+        code: attempt.code.clone().filter(|_| verdict != CheckVerdict::Ok),
         status: attempt.status,
+        // Without an answer the edge may never have got the id.
         request_id: attempt.status.map(|_| attempt.request_id.clone()),
         skew_ms: attempt.skew_ms,
-        ..check
+        ..ConnectionCheck::new("edge", verdict, &detail)
     }
     .took(attempt.latency)
 }
 
-fn content(refused: &EdgeRefusal) -> (CheckVerdict, String, Option<&'static str>) {
-    if CONTENT.contains(&refused.code.as_str()) {
+fn check_refusal(refusal: &EdgeRefusal) -> (CheckVerdict, String, Option<&'static str>) {
+    let (code, title) = (&refusal.code, &refusal.title);
+    if CONTENT_REFUSALS.contains(&code.as_str()) {
         let detail = format!(
-            "datastream and credentials are accepted ({} for a request without events, as it should be)",
-            refused.code
+            "datastream and credentials are accepted (the edge answered {code} for a request without events, as expected)"
         );
         return (CheckVerdict::Ok, detail, None);
     }
-    (
-        CheckVerdict::Failed,
-        format!(
-            "an unexpected answer, {}: {}; it may not be the Edge Network that answers",
-            refused.code, refused.title
-        ),
-        Some("check edge.url and proxies in between"),
-    )
+    let detail = format!("unexpected answer {code}: {title}; it may not come from the Edge Network");
+    let remedy = "check edge.url and proxies in between";
+    (CheckVerdict::Failed, detail, Some(remedy))
 }
 
-fn busy(attempt: &Attempt, retry: &Retry) -> (String, &'static str) {
+fn explain_retry(attempt: &Attempt, retry: &RetryLater) -> (String, &'static str) {
+    let code = &retry.code;
     match attempt.status {
         Some(status) => (
-            format!(
-                "the edge answers, but not with a verdict right now: HTTP {status}, {}",
-                retry.code
-            ),
-            "try again later; if it stays, look at Adobe's status page or ask Adobe with the request id",
+            format!("the edge is temporarily unable to accept requests: HTTP {status}, {code}"),
+            "try again later; if it persists, check Adobe's status page or ask Adobe with the request id",
         ),
         None => (
             format!(
                 "no answer from the edge: {}",
-                attempt.title.as_deref().unwrap_or(&retry.code)
+                attempt.title.as_deref().unwrap_or(code)
             ),
             "check edge.url, the network and proxies in between",
         ),

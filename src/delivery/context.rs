@@ -1,4 +1,4 @@
-//! What delivery is given, and how it ends.
+//! The inputs and outcomes of delivery.
 
 use std::sync::Arc;
 
@@ -11,44 +11,39 @@ use crate::delivery::stats::DeliveryStats;
 use crate::store::{Store, StoreError};
 use orderfeed_model::clock::Clock;
 
-/// What delivery works with.
+/// The inputs of a delivery run.
 #[derive(Debug)]
 pub struct DeliveryContext {
-    /// The store with the outbox.
     pub store: Store,
-    /// Time for everything that is stored or compared with stored times.
+    /// Clock for all times that are stored or compared with stored times.
     pub clock: Clock,
-    /// The configuration; changes take effect without dropping a request in flight.
+    /// The configuration. Changes take effect without dropping requests in flight.
     pub config: watch::Receiver<Arc<Config>>,
-    /// No new requests; those in flight have `delivery.stop_budget`.
+    /// Starts no new requests; those in flight have `delivery.stop_budget`.
     pub stop: CancellationToken,
-    /// The end, at once.
+    /// Ends at once.
     pub abort: CancellationToken,
-    /// Counts what happens.
-    pub observer: Arc<DeliveryStats>,
+    pub stats: Arc<DeliveryStats>,
 }
 
-/// How a run ended.
+/// The outcome of a delivery run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Requests that were in flight at the stop and were answered.
+    /// Number of requests that were in flight at the stop and were answered.
     pub finished_requests: u64,
-    /// Requests in flight that were given up; their events are sent again by the next start.
+    /// Number of requests in flight that were abandoned. The next start sends their events again.
     pub abandoned_requests: u64,
-    /// Events that wait in the outbox.
+    /// Number of events that are pending in the outbox.
     pub pending_events: u64,
 }
 
-/// Why delivery cannot go on.
+/// The reason why delivery cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There can be no HTTP client with this configuration.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A request's task crashed.
     #[error("a delivery task crashed: {0}; this is a bug, please report it")]
     Lane(String),
 }

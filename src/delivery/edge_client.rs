@@ -1,4 +1,5 @@
-//! What senders share: the counters, the rate gate, and the transport and tokens that belong to a configuration.
+//! The part of delivery that all senders share: rate limit and statistics for the whole run, transport and tokens for a
+//! configuration.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,50 +18,32 @@ use crate::store::Store;
 use crate::store::outbox::Class;
 use orderfeed_model::clock::Clock;
 
-/// For the whole run.
+/// The part that stays for the whole run.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) stats: Arc<DeliveryStats>,
-    connector: Connector,
-    gate: Mutex<RateLimiter>,
-    begun: Instant,
+    pub(crate) connector: Connector,
+    pub(crate) limiter: Mutex<RateLimiter>,
+    pub(crate) begun: Instant,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        store: Store,
-        clock: Clock,
-        stats: Arc<DeliveryStats>,
-        connector: Connector,
-        units_per_second: u32,
-    ) -> Self {
-        Self {
-            store,
-            clock,
-            stats,
-            connector,
-            gate: Mutex::new(RateLimiter::new(units_per_second)),
-            begun: Instant::now(),
-        }
-    }
-
-    /// Takes request units, or says how long to wait.
+    /// Takes request units, or returns the time to wait.
     pub(crate) fn take_units(&self, units: u32, class: Class) -> Result<(), Duration> {
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.try_take(units, class, self.begun.elapsed())
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        // Monotonic time: setting the wall clock must neither fill nor empty the bucket.
+        limiter.try_take(units, class, self.begun.elapsed())
     }
 
     pub(crate) fn set_rate(&self, units_per_second: u32) {
-        self.gate
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .set_rate(units_per_second);
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.set_rate(units_per_second);
     }
 }
 
-/// For as long as a configuration is in force.
+/// A client for the edge as one configuration describes it.
 #[derive(Debug)]
 pub(crate) struct EdgeClient {
     pub(crate) config: Arc<Config>,
@@ -69,27 +52,29 @@ pub(crate) struct EdgeClient {
 }
 
 impl EdgeClient {
-    /// # Errors
-    /// If there can be no client.
+    /// Creates the client for `config`. Keeps the token of the client `before`, if it is valid for this one.
     pub(crate) fn new(
         config: Arc<Config>,
         shared: &Shared,
         before: Option<&Self>,
     ) -> Result<Self, ClientError> {
         let transport = shared.connector.connect(&config)?;
-        let tokens = match (config.edge.auth, before) {
-            (EdgeAuth::None, _) => None,
-            (EdgeAuth::Oauth, Some(before))
-                if before.tokens.is_some() && same_login(&before.config, &config) =>
-            {
-                before.tokens.clone()
-            }
-            (EdgeAuth::Oauth, _) => Some(Arc::new(TokenSource::new(
+        let before = before.filter(|before| same_login(&before.config, &config));
+        let new_tokens = || {
+            Arc::new(TokenSource::new(
                 Arc::clone(&transport),
                 config.edge.oauth.clone(),
                 shared.clock.clone(),
                 Arc::clone(&shared.stats),
-            ))),
+            ))
+        };
+        let tokens = match config.edge.auth {
+            EdgeAuth::None => None,
+            EdgeAuth::Oauth => {
+                // A new source would fetch a new token, and Adobe throttles clients that fetch too many.
+                let kept = before.and_then(|before| before.tokens.clone());
+                Some(kept.unwrap_or_else(new_tokens))
+            }
         };
         Ok(Self {
             config,
@@ -98,12 +83,13 @@ impl EdgeClient {
         })
     }
 
-    /// Where the events of a website go; `None` without a datastream.
+    /// Returns the destination of a website's events; `None` without a datastream.
     pub(crate) fn destination(&self, website: &str, clock: &Clock) -> Option<Destination> {
         let datastream = self.config.websites.get(website)?.datastream.as_ref()?;
         let (transport, tokens) = (Arc::clone(&self.transport), self.tokens.clone());
+        let config = &self.config;
         Some(Destination::new(
-            &self.config,
+            config,
             datastream,
             transport,
             tokens,
@@ -112,7 +98,7 @@ impl EdgeClient {
     }
 }
 
-/// Whether a token of the one is good for the other.
+/// Returns true if a token of one configuration is valid for the other.
 fn same_login(one: &Config, other: &Config) -> bool {
     let (a, b) = (&one.edge.oauth, &other.edge.oauth);
     one.edge.ca_file == other.edge.ca_file
@@ -120,14 +106,9 @@ fn same_login(one: &Config, other: &Config) -> bool {
         && a.client_secret.expose_secret() == b.client_secret.expose_secret()
 }
 
-/// Whether requests of a website go to the same place as the same client, so that a halt still holds.
+/// Returns true if requests of a website have the same address and sender in both, so that a halt still applies.
 pub(crate) fn same_destination(one: &Config, other: &Config, website: &str) -> bool {
-    let datastream = |config: &Config| {
-        config
-            .websites
-            .get(website)
-            .and_then(|website| website.datastream.clone())
-    };
+    let datastream = |config: &Config| config.websites.get(website)?.datastream.clone();
     same_login(one, other)
         && one.edge.url == other.edge.url
         && one.edge.auth == other.edge.auth

@@ -1,25 +1,42 @@
-//! Outbox → edge: one sender a website, lanes of requests, and a decision for every answer.
+//! Outbox → edge: one sender for each website, several lanes for each sender, and a decision for every answer.
 //!
 //! # Constraints
 //!
-//! An event is delivered only when the edge said so (I5), its bytes never change (I4), events of an order arrive in order
-//! (I6), and after a kill no more is repeated than what was in flight (I7). One website's trouble is not another's.
+//! An event counts as delivered only after the edge accepted it (I5), its bytes never change (I4), events of an order
+//! arrive in order (I6), and after a kill only requests that were in flight are repeated (I7). Trouble of one website
+//! does not affect another.
 //!
-//! # How it is built
+//! # Structure
 //!
-//! What to do is decided by pure functions over (state, now): [`rules`] reads an answer, `health` says what a sender may
-//! do, `suspicion` whose fault a refusal is, [`lanes`] how much may be in flight, [`gate`] how fast, [`backoff`] and
-//! [`retry_after`] how long to wait, [`crate::ops::outage_log`] when to speak, `queue` what travels together. Around them lies a thin shell:
-//! `sender` (one task a website), `lane` (one task a request), `attempt` (HTTP), [`transport`] (the line), `tokens` (IMS), `settle` (the store).
+//! Pure functions over (state, now) decide:
 //!
-//! A request holds whole stored batches; what may go is the store's to say (`ready_batches`), so that order and
-//! dependencies survive everything. Time is the store's too: each batch has its due time and each sender's pause its row.
+//! | file | decides |
+//! |---|---|
+//! | [`rules`] | what an answer means for the events in the request |
+//! | `sender/control/decide` | what follows from an answer: settle, retry, split, park, wait, halt |
+//! | `sender/control/health` | if a website may send, must wait, or may only probe |
+//! | `sender/control/isolation` | if a refusal is about one event or about everything |
+//! | [`limits`] | how many requests, how fast, how long to wait |
+//! | `sender/queue` | which batches share a request |
+//!
+//! A thin shell performs it: [`sender_pool`] (one sender for each website), `sender` (one task), `sender/lane` (one task
+//! for each request), [`http`] (requests, answers, tokens), `sender/settle` (the store). To follow one answer, read
+//! `rules/mod`, `decide`, `health`, `isolation` and `settle`.
+//!
+//! A request holds whole stored batches. The store alone decides which may be sent (`ready_batches`), so that order and
+//! dependencies survive every failure. Times are stored too: each batch has its due time, and each sender's pause has a
+//! row.
 //!
 //! # Crash cases
 //!
-//! Killed with requests in flight: their batches are still pending and go out again, the same bytes. Killed after an
-//! answer and before its commit: the same. Killed in a pause: the sender's row and the due times say until when. What is
-//! only in memory (who is under suspicion, what size the edge takes, how many lanes it likes) costs a few more requests.
+//! - Killed with requests in flight: their batches are still pending and are sent again, with the same bytes.
+//! - Killed between an answer and its commit: the same.
+//! - Killed during a pause: the sender's row and the due times hold its end.
+//!
+//! State that is only in memory (suspect batches, the size that the edge accepts, the number of lanes) is learned again,
+//! which costs a few more requests.
+//!
+//! [`connection_test`] uses the same HTTP code for `orderfeed test-connection`.
 
 pub mod connection_test;
 pub(crate) mod context;
@@ -34,4 +51,4 @@ mod stats;
 pub use crate::delivery::context::{DeliveryContext, DeliveryError, Drained};
 pub use crate::delivery::http::client::{ClientError, USER_AGENT, client};
 pub use crate::delivery::sender_pool::{run, run_over};
-pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, StatsSnapshot, Times};
+pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, LatencyCounts, StatsSnapshot};

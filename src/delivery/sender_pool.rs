@@ -1,96 +1,102 @@
-//! One sender for each website that has a datastream, started and stopped as the configuration changes.
+//! The senders of all websites that have a datastream, started and stopped as the configuration changes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, Website};
 use crate::delivery::context::{DeliveryContext, DeliveryError, Drained};
 use crate::delivery::edge_client::{EdgeClient, Shared};
 use crate::delivery::http::transport::Connector;
-use crate::delivery::sender::{Sender, Signals};
+use crate::delivery::limits::rate_limit::RateLimiter;
+use crate::delivery::sender::{Sender, Shutdown};
 use crate::store::Durability;
 use crate::store::meta::WebsiteId;
 
-/// Runs until `stop` is cancelled, then drains within `delivery.stop_budget`; `abort` ends at once.
+/// Delivers until `stop` is cancelled, then drains within `delivery.stop_budget`; `abort` ends it at once.
 ///
 /// # Errors
-/// If the store fails, or there can be no HTTP client. An edge that is down is no error.
-pub async fn run(parts: DeliveryContext) -> Result<Drained, DeliveryError> {
-    run_over(parts, Connector::http()).await
+/// If the store fails, or no HTTP client can be built. An edge that is down is no error.
+pub async fn run(context: DeliveryContext) -> Result<Drained, DeliveryError> {
+    run_over(context, Connector::http()).await
 }
 
-/// [`run`] over another line than HTTP.
+/// Does the same as [`run`] over another transport than HTTP.
 ///
 /// # Errors
-/// As there.
-pub async fn run_over(parts: DeliveryContext, connector: Connector) -> Result<Drained, DeliveryError> {
-    let DeliveryContext {
-        store,
-        clock,
-        mut config,
-        stop,
-        abort,
-        observer,
-    } = parts;
+/// See [`run`].
+pub async fn run_over(context: DeliveryContext, connector: Connector) -> Result<Drained, DeliveryError> {
+    let mut config = context.config;
     let first = Arc::clone(&config.borrow_and_update());
     let rate = first.delivery.request_units_per_second;
-    let shared = Arc::new(Shared::new(store, clock, observer, connector, rate));
+    let shared = Shared {
+        store: context.store,
+        clock: context.clock,
+        stats: context.stats,
+        connector,
+        limiter: Mutex::new(RateLimiter::new(rate)),
+        begun: Instant::now(),
+    };
     let client = EdgeClient::new(first, &shared, None)?;
     let mut pool = SenderPool {
-        shared,
+        shared: Arc::new(shared),
         client: Arc::new(client),
-        signals: Signals { stop, abort },
+        shutdown: Shutdown {
+            stop: context.stop,
+            abort: context.abort,
+        },
         senders: BTreeMap::new(),
         tasks: JoinSet::new(),
         total: Drained::default(),
     };
     pool.reconcile().await?;
-    while !pool.signals.stop.is_cancelled() && !pool.signals.abort.is_cancelled() {
+    while !pool.shutdown.stop.is_cancelled() && !pool.shutdown.abort.is_cancelled() {
         tokio::select! {
-            // In this order, so that a run can be repeated; nothing here comes often enough to starve the rest.
-            biased;
-            () = pool.signals.stop.cancelled() => {}
-            () = pool.signals.abort.cancelled() => {}
-            Ok(()) = config.changed() => {
-                let new = Arc::clone(&config.borrow_and_update());
-                if pool.rewire(new) {
-                    pool.reconcile().await?;
+                    // In this order, so that a simulated run can be repeated. No branch is ready often enough to starve another.
+                    biased;
+                    () = pool.shutdown.stop.cancelled() => {}
+                    () = pool.shutdown.abort.cancelled() => {}
+                    Ok(()) = config.changed() => {
+                        let new = Arc::clone(&config.borrow_and_update());
+                        if pool.reconfigure(new) {
+                            pool.reconcile().await?;
+                        }
+                    }
+                    Some(ended) = pool.tasks.join_next() => {
+        // A website whose datastream was removed and added again gets its new sender only now.
+                        pool.ended(ended)?;
+                        pool.reconcile().await?;
+                    }
                 }
-            }
-            Some(ended) = pool.tasks.join_next() => {
-                pool.ended(ended)?;
-                pool.reconcile().await?;
-            }
-        }
     }
     pool.drain().await
 }
 
-/// All senders.
+type SenderEnd = (String, Result<Drained, DeliveryError>);
+
 struct SenderPool {
     shared: Arc<Shared>,
     client: Arc<EdgeClient>,
-    signals: Signals,
-    /// Senders by website code. One that was stopped stays until it has ended: two senders of one website would break the
-    /// order of its events.
+    shutdown: Shutdown,
+    /// Senders by website code. A stopped one stays until it has ended: two senders of one website would break the order
+    /// of its events.
     senders: BTreeMap<String, SenderHandle>,
-    tasks: JoinSet<(String, Result<Drained, DeliveryError>)>,
+    tasks: JoinSet<SenderEnd>,
     total: Drained,
 }
 
-/// What one sender is led by.
 struct SenderHandle {
     stop: CancellationToken,
     client: watch::Sender<Arc<EdgeClient>>,
 }
 
 impl SenderPool {
-    /// Publishes the client of a new configuration; the old one stays if there can be no transport.
-    fn rewire(&mut self, config: Arc<Config>) -> bool {
+    /// Gives all senders a client for a new configuration. Returns false and keeps the old one if none can be built.
+    fn reconfigure(&mut self, config: Arc<Config>) -> bool {
         let rate = config.delivery.request_units_per_second;
         match EdgeClient::new(config, &self.shared, Some(&self.client)) {
             Ok(client) => {
@@ -105,45 +111,41 @@ impl SenderPool {
                 tracing::error!(
                     log_code = "OF06-07",
                     %error,
-                    "New delivery settings cannot be used, the old ones stay in force",
+                    "The new delivery settings cannot be used, the old ones stay in force",
                 );
                 false
             }
         }
     }
 
-    /// Starts and stops senders so that each website with a datastream has one. A website that was switched off keeps
-    /// its sender: what is already in its outbox still goes.
+    /// Starts and stops senders so that each website with a datastream has one.
     async fn reconcile(&mut self) -> Result<(), DeliveryError> {
         let config = Arc::clone(&self.client.config);
-        let wanted = |code: &String| {
-            config
-                .websites
-                .get(code)
-                .is_some_and(|website| website.datastream.is_some())
-        };
-        for (_, handle) in self.senders.iter().filter(|(code, _)| !wanted(code)) {
-            handle.stop.cancel();
+        // Also where events are switched off: what is in the outbox already is still sent.
+        let has_datastream = |website: &Website| website.datastream.is_some();
+        for (code, handle) in &self.senders {
+            if !config.websites.get(code).is_some_and(has_datastream) {
+                handle.stop.cancel();
+            }
         }
         for (code, website) in &config.websites {
-            if !wanted(code) || self.senders.contains_key(code) {
+            if !has_datastream(website) || self.senders.contains_key(code) {
                 continue;
             }
-            if let Some(id) = self.website(code, website.back_office_events).await? {
+            if let Some(id) = self.website_id(code, website.back_office_events).await? {
                 self.start(id, code).await?;
             }
         }
         Ok(())
     }
 
-    /// The number of a website; one that never sent anything and is switched off needs none.
-    async fn website(&self, code: &str, sends: bool) -> Result<Option<WebsiteId>, DeliveryError> {
-        let known = self.shared.store.read(|reader| reader.websites()).await?;
-        if let Some((id, _)) = known.iter().find(|(_, known)| known == code) {
-            return Ok(Some(*id));
-        }
-        if !sends {
-            return Ok(None);
+    /// Returns the id of a website, and assigns one if the website `sends`. One that never sent anything and is switched
+    /// off needs none.
+    async fn website_id(&self, code: &str, sends: bool) -> Result<Option<WebsiteId>, DeliveryError> {
+        let websites = self.shared.store.read(|reader| reader.websites()).await?;
+        let found = websites.iter().find(|(_, known)| known == code);
+        if found.is_some() || !sends {
+            return Ok(found.map(|(id, _)| *id));
         }
         let code = code.to_owned();
         let id = self
@@ -154,28 +156,26 @@ impl SenderPool {
     }
 
     async fn start(&mut self, id: WebsiteId, code: &str) -> Result<(), DeliveryError> {
-        let stop = self.signals.stop.child_token();
+        let stop = self.shutdown.stop.child_token();
         let (client, clients) = watch::channel(Arc::clone(&self.client));
         let shared = Arc::clone(&self.shared);
         if let Some(sender) = Sender::prepare(id, code, shared, clients, stop.clone()).await? {
-            let signals = Signals {
+            let shutdown = Shutdown {
                 stop: stop.clone(),
-                abort: self.signals.abort.clone(),
+                abort: self.shutdown.abort.clone(),
             };
             self.senders
                 .insert(code.to_owned(), SenderHandle { stop, client });
             let code = code.to_owned();
             self.tasks
-                .spawn(Box::pin(async move { (code, sender.run(signals).await) }));
+                .spawn(Box::pin(async move { (code, sender.run(shutdown).await) }));
         }
         Ok(())
     }
 
-    fn ended(
-        &mut self,
-        ended: Result<(String, Result<Drained, DeliveryError>), JoinError>,
-    ) -> Result<(), DeliveryError> {
+    fn ended(&mut self, ended: Result<SenderEnd, JoinError>) -> Result<(), DeliveryError> {
         let (code, drained) = ended.map_err(|error| DeliveryError::Lane(error.to_string()))?;
+        // Only the store makes a sender fail, and no other sender could settle anything without it either.
         let drained = drained?;
         self.senders.remove(&code);
         self.total.finished_requests += drained.finished_requests;
@@ -187,7 +187,7 @@ impl SenderPool {
         while let Some(ended) = self.tasks.join_next().await {
             self.ended(ended)?;
         }
-        if !self.signals.abort.is_cancelled() {
+        if !self.shutdown.abort.is_cancelled() {
             self.total.pending_events = self.shared.store.read(|reader| reader.pending_events()).await?;
         }
         Ok(self.total)

@@ -1,157 +1,148 @@
-//! What comes next for one website. Pure.
+//! The next actions of one website's first sync. Pure.
 
 use super::pace::Estimate;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
 use orderfeed_model::clock::UtcMillis;
 
-/// How often the log says how far it is.
+/// Interval between two log entries about progress.
 const PROGRESS_EVERY_MS: i64 = 10_000;
-/// A guess is worth a warning once so much of the window is over, as a divisor: a tenth; a fifth, if nothing moves.
+/// Part of the window, as a divisor, after which an estimate justifies a warning: a tenth, or a fifth if nothing moves.
 const SETTLED: i64 = 10;
 const STUCK: i64 = 5;
 
-/// What can be seen of one website's first sync.
+/// The observed state of one website's first sync.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
-    /// Whether the website is still configured and its back-office events are on.
+    /// True if the website is configured and its back-office events are on.
     pub enabled: bool,
-    /// What the index does.
     pub index: IndexCondition,
-    /// Its backfill.
     pub backfill: BackfillCondition,
-    /// Events that its backfill queued and that are not final.
+    /// Number of events that its backfill queued and that are not final.
     pub pending: u64,
-    /// How it goes; `None` while that cannot be said.
+    /// The estimate; `None` until there are enough samples.
     pub estimate: Option<Estimate>,
-    /// When the log last said how far it is, by this process.
+    /// Time at which this process last logged the progress.
     pub logged_at: Option<UtcMillis>,
 }
 
-/// What the index does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IndexCondition {
     /// A full reindex is due.
     Invalid,
-    /// Somebody reindexes.
+    /// A reindex is running.
     Busy,
-    /// It is up to date.
     Valid,
-    /// An operator suspended it.
+    /// An operator suspended the index.
     Suspended,
 }
 
-/// What became of the backfill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackfillCondition {
-    /// There was none.
+    /// No backfill was started.
     None,
-    /// It is not complete; whether somebody is at it right now is not known.
+    /// The backfill is not complete. It may be running or not.
     Open(BackfillPlan),
-    /// It is complete.
     Complete,
 }
 
-/// How the history is read.
+/// The way to read the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackfillPlan {
-    /// By the full reindex, with all websites.
+    /// The full reindex, which covers all websites.
     Full,
-    /// By a backfill over this website's orders.
+    /// A backfill of this website's orders.
     Website,
 }
 
-/// What to do. Actions are done in order.
+/// One thing to do. Actions are performed in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SyncAction {
-    /// See that a backfill goes on or begins, unless one does already.
+    /// Start or continue a backfill, unless one is running.
     Backfill(BackfillPlan),
-    /// The next state.
+    /// Enter the next state.
     Become(SyncState),
-    /// It waits until its website is enabled again.
+    /// Wait until the website is enabled again.
     Interrupt,
-    /// Its website is enabled again: a new window begins, and it goes on where it was.
+    /// Continue with a new window, because the website is enabled again.
     Reopen,
-    /// Say something.
     Log(Notice),
 }
 
-/// Something to say.
+/// A log entry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Notice {
-    /// How far it is.
     Progress,
-    /// The window will be missed. Said once.
+    /// The window will be missed. Logged once.
     WillMiss(Estimate),
-    /// The window was missed. Said once.
+    /// The window was missed. Logged once.
     Overdue,
-    /// Its website was switched off before its history was read.
+    /// The website was switched off before its history was read.
     Interrupted,
-    /// Its website is enabled again.
+    /// The website is enabled again.
     Reopened,
-    /// It is complete.
     Complete,
 }
 
-/// What to do for the website of `row` at `now`. A state is never left for anything but the next one.
+/// Returns the actions for the website of `row`. The only state that follows a state is the next one.
 pub fn decide(row: &FirstSyncRow, observed: &Observation, now: UtcMillis) -> Vec<SyncAction> {
     match (observed.enabled, row.interrupted_at) {
         (true, Some(_)) => return vec![SyncAction::Reopen, SyncAction::Log(Notice::Reopened)],
         (false, Some(_)) => return Vec::new(),
-        (false, None) if is_left_unread(row, observed) => {
+        (false, None) if is_unread(row, observed) => {
             return vec![SyncAction::Interrupt, SyncAction::Log(Notice::Interrupted)];
         }
         (_, None) => {}
     }
     let next = match row.state {
         SyncState::Complete => return Vec::new(),
-        SyncState::NotStarted => begins(row, observed).then_some(SyncState::Reindexing),
+        SyncState::NotStarted => has_begun(row, observed).then_some(SyncState::Reindexing),
         SyncState::Reindexing => is_read(row, observed).then_some(SyncState::Sending),
         SyncState::Sending => (observed.pending == 0).then_some(SyncState::Complete),
     };
     match next {
         Some(SyncState::Complete) => {
-            return vec![
-                SyncAction::Become(SyncState::Complete),
-                SyncAction::Log(Notice::Complete),
-            ];
+            let complete = SyncAction::Become(SyncState::Complete);
+            return vec![complete, SyncAction::Log(Notice::Complete)];
         }
         Some(next) => return vec![SyncAction::Become(next)],
         None => {}
     }
     let backfill = backfill(row, observed).map(SyncAction::Backfill);
-    let lines = lines(row, observed, now).into_iter().map(SyncAction::Log);
-    backfill.into_iter().chain(lines).collect()
+    let notices = notices(row, observed, now).into_iter().map(SyncAction::Log);
+    backfill.into_iter().chain(notices).collect()
 }
 
-/// Whether orders are left that no backfill may take while the website is switched off. What is queued already still goes.
-fn is_left_unread(row: &FirstSyncRow, observed: &Observation) -> bool {
+/// Returns true if orders are left that no backfill may read while the website is switched off. Events that are queued
+/// are sent all the same.
+fn is_unread(row: &FirstSyncRow, observed: &Observation) -> bool {
     row.state < SyncState::Sending && observed.backfill != BackfillCondition::Complete
 }
 
-/// A website that starts "from now" has nothing to read.
-fn from_now(row: &FirstSyncRow) -> bool {
+/// Returns true if the website starts "from now", with nothing to read.
+fn starts_from_now(row: &FirstSyncRow) -> bool {
     row.floor.is_some_and(|floor| floor >= row.started_at)
 }
 
-fn begins(row: &FirstSyncRow, observed: &Observation) -> bool {
-    observed.backfill != BackfillCondition::None || from_now(row)
+fn has_begun(row: &FirstSyncRow, observed: &Observation) -> bool {
+    observed.backfill != BackfillCondition::None || starts_from_now(row)
 }
 
 fn is_read(row: &FirstSyncRow, observed: &Observation) -> bool {
     match observed.backfill {
         BackfillCondition::Complete => true,
-        BackfillCondition::None => from_now(row),
+        BackfillCondition::None => starts_from_now(row),
         BackfillCondition::Open(_) => false,
     }
 }
 
-/// Which backfill is to be under way.
+/// Returns the backfill that should be running.
 fn backfill(row: &FirstSyncRow, observed: &Observation) -> Option<BackfillPlan> {
     if row.state > SyncState::Reindexing || observed.index == IndexCondition::Suspended {
         return None;
     }
     match (observed.backfill, observed.index) {
         (BackfillCondition::Complete, _) => None,
+        // Waits: the running reindex is this backfill, or its end shows if one is still needed.
         (BackfillCondition::Open(BackfillPlan::Full) | BackfillCondition::None, IndexCondition::Busy) => None,
         (BackfillCondition::Open(plan), _) => Some(plan),
         (BackfillCondition::None, IndexCondition::Invalid) => Some(BackfillPlan::Full),
@@ -159,29 +150,32 @@ fn backfill(row: &FirstSyncRow, observed: &Observation) -> Option<BackfillPlan> 
     }
 }
 
-fn lines(row: &FirstSyncRow, observed: &Observation, now: UtcMillis) -> Vec<Notice> {
-    let mut lines = Vec::new();
+fn notices(row: &FirstSyncRow, observed: &Observation, now: UtcMillis) -> Vec<Notice> {
+    let mut notices = Vec::new();
     if !observed.enabled {
-        return lines;
+        return notices;
     }
+    // After the deadline a forecast has no use.
     if now > row.deadline {
         if !row.warned_late {
-            lines.push(Notice::Overdue);
+            notices.push(Notice::Overdue);
         }
     } else if let Some(estimate) = observed.estimate.filter(|estimate| will_miss(row, estimate, now)) {
-        lines.push(Notice::WillMiss(estimate));
+        notices.push(Notice::WillMiss(estimate));
     }
+    // After a restart the first entry is logged at once.
     let logged_at = observed.logged_at.unwrap_or(row.started_at);
     if now.millis_since(logged_at) >= PROGRESS_EVERY_MS {
-        lines.push(Notice::Progress);
+        notices.push(Notice::Progress);
     }
-    lines
+    notices
 }
 
 fn will_miss(row: &FirstSyncRow, estimate: &Estimate, now: UtcMillis) -> bool {
     let window = row.deadline.millis_since(row.started_at);
     let elapsed = now.millis_since(row.started_at);
     let is_sure = match estimate.finish_at {
+        // Rates at the start of a window are a poor forecast of its end.
         Some(finish_at) => elapsed >= window / SETTLED && finish_at > row.deadline,
         None => elapsed >= window / STUCK,
     };

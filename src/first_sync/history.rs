@@ -1,4 +1,4 @@
-//! How far back the history of each website reaches, and from when its window counts.
+//! The extent of each website's history, and the start of its window.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,11 @@ use crate::store::first_sync::NewFirstSync;
 use crate::store::{Reader, StoreError};
 use orderfeed_model::clock::UtcMillis;
 
-/// The websites whose back-office events are on, each as it would be enrolled at `now`.
+/// Returns the websites whose back-office events are on, as they would be enrolled at `now`.
 pub fn candidates(config: &Config, now: UtcMillis) -> Vec<NewFirstSync> {
-    let sending = config
-        .websites
-        .iter()
-        .filter(|(_, website)| website.back_office_events);
-    sending
+    let websites = config.websites.iter();
+    websites
+        .filter(|(_, website)| website.back_office_events)
         .map(|(code, _)| NewFirstSync {
             code: code.clone(),
             deadline: now.plus_millis(config.first_sync.window.millis()),
@@ -22,8 +20,8 @@ pub fn candidates(config: &Config, now: UtcMillis) -> Vec<NewFirstSync> {
         .collect()
 }
 
-/// By website, the creation time below which an order that a backfill meets for the first time has no events: what its own
-/// first sync began with, or, where none did, what one would begin with now. Websites without limit are absent.
+/// Returns for each website the creation time below which an order that a backfill reads for the first time has no
+/// events. Websites without a limit are absent.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -33,13 +31,14 @@ pub fn floors(
     now: UtcMillis,
 ) -> Result<BTreeMap<String, UtcMillis>, StoreError> {
     let (websites, syncs) = (reader.websites()?, reader.first_syncs()?);
-    let began = |code: &str| {
+    let started = |code: &str| {
         let (id, _) = websites.iter().find(|(_, known)| known == code)?;
         syncs.iter().find(|row| row.website == *id)
     };
-    let floor_of = |new: NewFirstSync| match began(&new.code) {
-        Some(row) => row.floor.map(|floor| (new.code, floor)),
-        None => new.floor.map(|floor| (new.code, floor)),
+    let floor_of = |new: NewFirstSync| {
+        // The floor of the first sync applies for ever, even if the configuration changed since.
+        let floor = started(&new.code).map_or(new.floor, |row| row.floor);
+        Some((new.code, floor?))
     };
     Ok(candidates(config, now).into_iter().filter_map(floor_of).collect())
 }

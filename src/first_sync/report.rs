@@ -1,4 +1,4 @@
-//! What can be shown of the first syncs: numbers for `status` and metrics, from the store alone.
+//! The figures of the first syncs for `status` and metrics, from the store alone.
 
 use super::pace::events_per_order;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
@@ -8,35 +8,33 @@ use orderfeed_model::clock::UtcMillis;
 /// The first sync of one website at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncReport {
-    /// The website's code.
+    /// Code of the website.
     pub website: String,
-    /// How far it is.
     pub state: SyncState,
-    /// When the website was enabled.
+    /// Time at which the website was enabled.
     pub started_at: UtcMillis,
-    /// When its history should be at the edge.
+    /// Time by which its history should be at the edge.
     pub deadline: UtcMillis,
-    /// When it was.
     pub completed_at: Option<UtcMillis>,
-    /// Orders that it covers.
+    /// Orders to read in total.
     pub total_orders: u64,
-    /// Orders read.
+    /// Orders read so far.
     pub done_orders: u64,
-    /// Events queued.
+    /// Events queued so far.
     pub events: u64,
-    /// Of them, those that are final.
+    /// Queued events that are final.
     pub sent_events: u64,
-    /// How long the rest takes at the pace since the start, in milliseconds.
+    /// Time left at the average pace since the start, in milliseconds.
     pub eta_ms: Option<i64>,
-    /// Whether the deadline passed before it was complete.
+    /// True if the deadline passed before the history was complete.
     pub missed: bool,
-    /// What held it up, as last measured: a word of [`super::pace::Bottleneck`].
+    /// The last measured bottleneck, see [`super::pace::Bottleneck::as_str`].
     pub limited_by: Option<String>,
-    /// Since when it waits because its website is switched off, or not configured.
+    /// Time since when it waits because the website is switched off, or not configured.
     pub interrupted_at: Option<UtcMillis>,
 }
 
-/// All first syncs at `now`.
+/// Returns all first syncs at `now`.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -57,6 +55,7 @@ pub fn reports(reader: &Reader<'_>, now: UtcMillis) -> Result<Vec<SyncReport>, S
 
 fn report(website: String, row: FirstSyncRow, pending: u64, now: UtcMillis) -> SyncReport {
     let sent_events = row.events.saturating_sub(pending);
+    // An interrupted sync counts as late only if it was late when it was interrupted.
     let end = row.completed_at.or(row.interrupted_at).unwrap_or(now);
     SyncReport {
         website,
@@ -79,6 +78,7 @@ fn eta_ms(row: &FirstSyncRow, sent: u64, now: UtcMillis) -> Option<i64> {
     if row.interrupted_at.is_some() {
         return None;
     }
+    // The store has no recent rates, so the average since the start has to do.
     let elapsed = now.millis_since(row.started_at);
     let unread = match row.state {
         SyncState::NotStarted | SyncState::Complete => return None,

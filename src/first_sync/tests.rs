@@ -1,10 +1,11 @@
-//! The machine by table and by property, the pace by scenario.
+//! The state machine by table and by property, the pace by scenario.
 
 use proptest::prelude::*;
 
-use super::pace::{Bottleneck, Estimate, Pace, Sample, SenderCondition};
+use super::pace::{Bottleneck, Estimate, Pace, Sample};
 use super::*;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
+use crate::store::outbox::{SenderRow, SenderState};
 use orderfeed_model::clock::UtcMillis;
 
 const WINDOW: i64 = 300_000;
@@ -94,7 +95,7 @@ fn a_website_from_now_passes_all_states_without_a_backfill() {
 }
 
 #[test]
-fn a_website_that_was_switched_off_waits_where_it_is_and_ends_what_is_queued() {
+fn a_website_that_is_switched_off_waits_and_finishes_what_is_queued() {
     let off = |index, backfill, pending| Observation {
         enabled: false,
         ..observed(index, backfill, pending)
@@ -118,8 +119,8 @@ fn a_website_that_was_switched_off_waits_where_it_is_and_ends_what_is_queued() {
     let again = decide(&half, &observed(IndexCondition::Invalid, open, 7), late);
     assert_eq!(again, [SyncAction::Reopen, SyncAction::Log(Notice::Reopened)]);
     half.interrupted_at = None;
-    let goes_on = decide(&half, &observed(IndexCondition::Invalid, open, 7), UtcMillis(1));
-    assert_eq!(goes_on, [SyncAction::Backfill(BackfillPlan::Website)]);
+    let continued = decide(&half, &observed(IndexCondition::Invalid, open, 7), UtcMillis(1));
+    assert_eq!(continued, [SyncAction::Backfill(BackfillPlan::Website)]);
     let begun = decide(
         &row(SyncState::Reindexing),
         &off(IndexCondition::Valid, BackfillCondition::Complete, 0),
@@ -129,7 +130,7 @@ fn a_website_that_was_switched_off_waits_where_it_is_and_ends_what_is_queued() {
 }
 
 #[test]
-fn warnings_are_said_once_and_not_before_they_are_sure() {
+fn warnings_are_logged_once_and_not_before_they_are_sure() {
     let slow = Estimate {
         orders_per_second: 1.0,
         events_per_second: 1.0,
@@ -140,7 +141,7 @@ fn warnings_are_said_once_and_not_before_they_are_sure() {
         finish_at: None,
         ..slow
     };
-    let says = |row: &FirstSyncRow, estimate, at| {
+    let notices = |row: &FirstSyncRow, estimate, at| {
         let observed = Observation {
             estimate: Some(estimate),
             logged_at: Some(UtcMillis(at)),
@@ -149,27 +150,30 @@ fn warnings_are_said_once_and_not_before_they_are_sure() {
         decide(row, &observed, UtcMillis(at))
     };
     let mut row = row(SyncState::Sending);
-    assert_eq!(says(&row, slow, WINDOW / 10 - 1), []);
+    assert_eq!(notices(&row, slow, WINDOW / 10 - 1), []);
     assert_eq!(
-        says(&row, slow, WINDOW / 10),
+        notices(&row, slow, WINDOW / 10),
         [SyncAction::Log(Notice::WillMiss(slow))]
     );
-    assert_eq!(says(&row, stuck, WINDOW / 5 - 1), []);
+    assert_eq!(notices(&row, stuck, WINDOW / 5 - 1), []);
     assert_eq!(
-        says(&row, stuck, WINDOW / 5),
+        notices(&row, stuck, WINDOW / 5),
         [SyncAction::Log(Notice::WillMiss(stuck))]
     );
     row.warned_early = true;
-    assert_eq!(says(&row, slow, WINDOW / 2), []);
-    assert_eq!(says(&row, slow, WINDOW + 1), [SyncAction::Log(Notice::Overdue)]);
+    assert_eq!(notices(&row, slow, WINDOW / 2), []);
+    assert_eq!(
+        notices(&row, slow, WINDOW + 1),
+        [SyncAction::Log(Notice::Overdue)]
+    );
     row.warned_late = true;
-    assert_eq!(says(&row, slow, WINDOW + 1), []);
+    assert_eq!(notices(&row, slow, WINDOW + 1), []);
 }
 
 #[test]
-fn progress_is_said_every_ten_seconds() {
-    let said: Vec<i64> = {
-        let (row, mut logged_at, mut said) = (row(SyncState::Sending), None, Vec::new());
+fn progress_is_logged_every_ten_seconds() {
+    let logged: Vec<i64> = {
+        let (row, mut logged_at, mut logged) = (row(SyncState::Sending), None, Vec::new());
         for second in 1..35 {
             let now = UtcMillis(second * 1000);
             let observed = Observation {
@@ -178,27 +182,39 @@ fn progress_is_said_every_ten_seconds() {
             };
             if decide(&row, &observed, now).contains(&SyncAction::Log(Notice::Progress)) {
                 logged_at = Some(now);
-                said.push(second);
+                logged.push(second);
             }
         }
-        said
+        logged
     };
-    assert_eq!(said, [10, 20, 30]);
+    assert_eq!(logged, [10, 20, 30]);
 }
 
-/// Ten seconds in which `last` came about.
-fn over_ten_seconds(last: Sample, row: &FirstSyncRow, pending: u64, sender: SenderCondition) -> Estimate {
+fn sender(state: SenderState, code: &str) -> SenderRow {
+    SenderRow {
+        website: 1,
+        state,
+        code: code.to_owned(),
+        reason: String::new(),
+        since: UtcMillis(0),
+        until: None,
+        failures: 1,
+    }
+}
+
+/// Returns the estimate after ten seconds in which the counters reached those of `last`.
+fn over_ten_seconds(last: Sample, row: &FirstSyncRow, pending: u64, sender: &SenderRow) -> Estimate {
     let mut pace = Pace::default();
     pace.add(Sample::default());
     pace.add(Sample {
         at: UtcMillis(10_000),
         ..last
     });
-    pace.estimate(row, pending, sender).unwrap()
+    pace.estimate(row, pending, Some(sender)).unwrap()
 }
 
 #[test]
-fn the_limit_is_what_was_measured() {
+fn the_bottleneck_is_what_was_measured() {
     let mut reading = row(SyncState::Reindexing);
     (reading.done_orders, reading.events) = (100, 400);
     let mut sending = reading.clone();
@@ -224,26 +240,25 @@ fn the_limit_is_what_was_measured() {
         applying_ms: 900,
         ..read
     };
-    let gate = Sample {
+    let limited = Sample {
         rate_limit_waits: 50,
         ..read
     };
-    let running = SenderCondition::Running;
+    let running = &sender(SenderState::Running, "");
+    let throttled = &sender(SenderState::BackingOff, "http_429");
+    let failing = &sender(SenderState::BackingOff, "http_503");
+    let halted = &sender(SenderState::Halted, "EXEG-0003-400");
+    let paused = &sender(SenderState::Paused, "paused");
     let table = [
         (source, &reading, 10, running, Bottleneck::Source),
         (disk, &reading, 10, running, Bottleneck::Disk),
         (bound, &reading, 10, running, Bottleneck::OutboxBound),
-        (gate, &sending, 5000, running, Bottleneck::RateLimit),
+        (limited, &sending, 5000, running, Bottleneck::RateLimit),
         (read, &sending, 5000, running, Bottleneck::Edge),
-        (
-            read,
-            &sending,
-            5000,
-            SenderCondition::Throttled,
-            Bottleneck::RateLimit,
-        ),
-        (read, &reading, 10, SenderCondition::Failing, Bottleneck::Edge),
-        (read, &reading, 10, SenderCondition::Paused, Bottleneck::Paused),
+        (read, &sending, 5000, throttled, Bottleneck::RateLimit),
+        (read, &reading, 10, failing, Bottleneck::Edge),
+        (read, &reading, 10, halted, Bottleneck::Edge),
+        (read, &reading, 10, paused, Bottleneck::Paused),
     ];
     for (last, row, pending, sender, expected) in table {
         let estimate = over_ten_seconds(last, row, pending, sender);
@@ -261,15 +276,15 @@ fn the_end_is_when_the_slower_of_reading_and_sending_ends() {
         ..Sample::default()
     };
     // 900 orders at 10 a second are 90 s; 200 + 3600 events at 20 a second are 190 s.
-    let estimate = over_ten_seconds(last, &row, 200, SenderCondition::Running);
+    let estimate = over_ten_seconds(last, &row, 200, &sender(SenderState::Running, ""));
     assert_eq!(estimate.finish_at, Some(UtcMillis(10_000 + 190_000)));
-    let stuck = over_ten_seconds(Sample::default(), &row, 200, SenderCondition::Failing);
+    let stuck = over_ten_seconds(Sample::default(), &row, 200, &sender(SenderState::Halted, ""));
     assert_eq!(stuck.finish_at, None);
 }
 
-/// What can happen to a first sync from outside.
+/// Something that happens to a first sync from outside.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
+enum Happening {
     Tick(i64),
     Restart,
     Backfill(bool),
@@ -278,23 +293,23 @@ enum Deed {
     Enable(bool),
 }
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let deed = prop_oneof![
-        (0i64..100_000).prop_map(Deed::Tick),
-        Just(Deed::Restart),
-        any::<bool>().prop_map(Deed::Backfill),
-        Just(Deed::Send),
-        (0u8..4).prop_map(Deed::Index),
-        any::<bool>().prop_map(Deed::Enable),
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let happening = prop_oneof![
+        (0i64..100_000).prop_map(Happening::Tick),
+        Just(Happening::Restart),
+        any::<bool>().prop_map(Happening::Backfill),
+        Just(Happening::Send),
+        (0u8..4).prop_map(Happening::Index),
+        any::<bool>().prop_map(Happening::Enable),
     ];
-    prop::collection::vec(deed, 0..80)
+    prop::collection::vec(happening, 0..80)
 }
 
 proptest! {
     /// The states come one by one, a backfill that is asked for is the one that is open, each warning comes once, and when
     /// everything works again it becomes complete, wherever it was interrupted.
     #[test]
-    fn it_never_goes_back_never_skips_and_always_ends(deeds in deeds(), from_now in any::<bool>()) {
+    fn it_never_goes_back_never_skips_and_always_ends(happenings in happenings(), from_now in any::<bool>()) {
         let mut row = row(SyncState::NotStarted);
         row.floor = from_now.then_some(row.started_at);
         let mut seen = observed(IndexCondition::Invalid, BackfillCondition::None, 0);
@@ -335,17 +350,17 @@ proptest! {
             prop_assert!(early <= 1 && late <= 1, "each warning comes once in a window");
             Ok(())
         };
-        for deed in deeds {
-            match deed {
-                Deed::Tick(ms) => now = now.plus_millis(ms),
-                Deed::Restart => seen.logged_at = None,
-                Deed::Backfill(true) if matches!(seen.backfill, BackfillCondition::Open(_)) => seen.backfill = BackfillCondition::Complete,
-                Deed::Backfill(_) => {}
-                Deed::Send => seen.pending = 0,
-                Deed::Index(index) => {
+        for happening in happenings {
+            match happening {
+                Happening::Tick(ms) => now = now.plus_millis(ms),
+                Happening::Restart => seen.logged_at = None,
+                Happening::Backfill(true) if matches!(seen.backfill, BackfillCondition::Open(_)) => seen.backfill = BackfillCondition::Complete,
+                Happening::Backfill(_) => {}
+                Happening::Send => seen.pending = 0,
+                Happening::Index(index) => {
                     seen.index = [IndexCondition::Invalid, IndexCondition::Busy, IndexCondition::Valid, IndexCondition::Suspended][usize::from(index)];
                 }
-                Deed::Enable(on) => seen.enabled = on,
+                Happening::Enable(on) => seen.enabled = on,
             }
             step(&mut row, &mut seen, now)?;
         }

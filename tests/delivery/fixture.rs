@@ -78,7 +78,7 @@ impl Fixture {
             config: self.config.subscribe(),
             stop: self.stop.clone(),
             abort: self.abort.clone(),
-            observer: Arc::clone(&self.stats),
+            stats: Arc::clone(&self.stats),
         };
         Running(tokio::spawn(delivery::run_over(parts, self.line.connector())))
     }

@@ -255,7 +255,7 @@ async fn retry_after_outlives_a_restart() {
         config: fixture.config.subscribe(),
         stop: tokio_util::sync::CancellationToken::new(),
         abort: fixture.abort.clone(),
-        observer: std::sync::Arc::clone(&fixture.stats),
+        stats: std::sync::Arc::clone(&fixture.stats),
     };
     let second = tokio::spawn(orderfeed::delivery::run(again));
     fixture.until_nothing_is_pending().await;

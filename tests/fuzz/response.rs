@@ -3,7 +3,7 @@
 
 use orderfeed::delivery::limits::retry_after;
 use orderfeed::delivery::rules::{
-    Accepted, Decision, EdgeRefusal, Halt, RequestShape, Response, Retry, Split, classify,
+    Accepted, Decision, EdgeRefusal, Halt, RequestShape, Response, RetryLater, Split, classify,
 };
 use orderfeed_model::clock::UtcMillis;
 
@@ -80,7 +80,7 @@ fn words_are_bounded(refused: &EdgeRefusal) {
     assert!(!refused.code.is_empty());
 }
 
-fn pause_is_bounded(retry: &Retry) {
+fn pause_is_bounded(retry: &RetryLater) {
     assert!(
         retry
             .after

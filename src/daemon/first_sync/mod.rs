@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::daemon::schedule::jobs::Jobs;
 use crate::delivery::DeliveryStats;
 use crate::first_sync::history::candidates;
-use crate::first_sync::pace::{Bottleneck, Pace, Sample, SenderCondition};
+use crate::first_sync::pace::{Bottleneck, Pace, Sample};
 use crate::first_sync::{
     BackfillCondition, BackfillPlan, IndexCondition, Notice, Observation, SyncAction, decide,
 };
@@ -23,7 +23,7 @@ use crate::indexer::intake::Flow;
 use crate::indexer::{BackfillKind, BackfillOptions, IndexError};
 use crate::store::first_sync::{FirstSyncRow, SyncState};
 use crate::store::meta::WebsiteId;
-use crate::store::outbox::{SenderRow, SenderState};
+use crate::store::outbox::SenderRow;
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -229,7 +229,7 @@ impl Driver {
         volatile.pace.add(sample);
         let mut estimate = volatile
             .pace
-            .estimate(row, sync.pending, sender_condition(sender));
+            .estimate(row, sync.pending, sender);
         if let Some(estimate) = estimate.as_mut()
             // The pace measures neither a closed intake nor a suspended index.
             && matches!(flow, Flow::Paused(_))
@@ -335,15 +335,5 @@ fn backfill_condition(state: &str, kind: &str) -> BackfillCondition {
         "running" => BackfillCondition::Open(BackfillPlan::Website),
         // A cancelled backfill starts over.
         _ => BackfillCondition::None,
-    }
-}
-
-fn sender_condition(sender: Option<&SenderRow>) -> SenderCondition {
-    match sender {
-        Some(row) if row.state == SenderState::Paused => SenderCondition::Paused,
-        Some(row) if row.state == SenderState::Halted => SenderCondition::Failing,
-        Some(row) if row.is_throttled() => SenderCondition::Throttled,
-        Some(row) if row.state == SenderState::BackingOff => SenderCondition::Failing,
-        _ => SenderCondition::Running,
     }
 }

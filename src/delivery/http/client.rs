@@ -1,7 +1,7 @@
 //! The one place that builds an HTTP client.
 //!
-//! reqwest's defaults are not ours: it follows redirects (and turns a POST into a GET that looks delivered), never times
-//! out, reads proxies from the environment, and keeps idle connections longer than most peers do.
+//! The defaults of reqwest do not fit: it follows redirects (and turns a POST into a GET that seems delivered), never
+//! times out, reads proxies from the environment, and keeps idle connections longer than most peers do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,48 +10,35 @@ use reqwest::{Certificate, Client, redirect, retry};
 
 use crate::config::Config;
 
-/// Peers close idle connections after 20 s or more; we do so first, so that no request meets a closing one.
+/// Peers close idle connections after 20 s or more. Closing ours earlier keeps requests off connections that are about
+/// to close.
 const POOL_IDLE: Duration = Duration::from_secs(15);
-/// Says who calls.
+/// The `User-Agent` of all requests.
 pub const USER_AGENT: &str = concat!("orderfeed/", env!("CARGO_PKG_VERSION"));
 
-/// Why there is no client.
+/// The reason why no client can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file cannot be read.
     #[error("edge.ca_file {path} cannot be read: {cause}; give a PEM file that the daemon's user can read")]
-    CaFile {
-        /// As configured.
-        path: PathBuf,
-        /// The operating system's words.
-        cause: std::io::Error,
-    },
-    /// The file holds no certificates.
+    CaFile { path: PathBuf, cause: std::io::Error },
     #[error("edge.ca_file {path} holds no PEM certificate; give the certificate authority's certificate")]
-    CaContent {
-        /// As configured.
-        path: PathBuf,
-    },
-    /// The library refuses.
+    CaContent { path: PathBuf },
     #[error(
         "no HTTP client: {cause}; install the system's certificate authorities (ca-certificates) or set edge.ca_file"
     )]
-    Build {
-        /// The library's words.
-        cause: String,
-    },
+    Build { cause: String },
 }
 
-/// A client for the edge and for IMS, with the limits of `[delivery]` and the trust of `[edge]`.
+/// Builds a client for the edge and the token service, with the limits of `[delivery]` and the certificates of `[edge]`.
 ///
 /// # Errors
-/// If `edge.ca_file` is no readable PEM file, or there are no certificate authorities where https needs them.
+/// If `edge.ca_file` is no readable PEM file, or https is needed and the system has no certificate authorities.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that builds a client, with everything that the default lacks"
 )]
 pub fn client(config: &Config) -> Result<Client, ClientError> {
-    // Which provider is installed does not matter as long as there is one; a second call changes nothing.
+    // Fails if another provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let delivery = &config.delivery;
     let mut builder = Client::builder()
@@ -72,13 +59,13 @@ pub fn client(config: &Config) -> Result<Client, ClientError> {
     })
 }
 
-/// Whom to trust instead of the system's authorities. Where nothing speaks https, nobody: then a machine without any
-/// authorities will do.
+/// Returns the certificate authorities to trust instead of the system's.
 fn authorities(config: &Config) -> Result<Option<Vec<Certificate>>, ClientError> {
     let Some(path) = &config.edge.ca_file else {
         let https = [&config.edge.url, &config.edge.oauth.token_url]
             .iter()
             .any(|url| url.scheme() == "https");
+        // None at all without https, so that a machine without authorities can use a local edge.
         return Ok((!https).then(Vec::new));
     };
     let pem = std::fs::read(path).map_err(|cause| ClientError::CaFile {
@@ -91,23 +78,22 @@ fn authorities(config: &Config) -> Result<Option<Vec<Certificate>>, ClientError>
     }
 }
 
-/// An error with its causes, which its `Display` hides. The caller has taken the URL out.
+/// Returns an error with its causes, which `Display` leaves out. The caller has removed the URL.
 pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut words = error.to_string();
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        if !words.contains(&more) {
-            words.push_str(": ");
-            words.push_str(&more);
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
         }
         cause = error.source();
     }
-    crate::delivery::http::problem::plain(&words)
+    crate::delivery::http::problem::plain(&text)
 }
 
-/// Whether the peer's certificate is at fault, rather than the line to it. rustls's error lies inside the I/O error of
-/// the connection.
+/// Returns true if the peer's certificate is at fault rather than the connection.
 pub(crate) fn is_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -119,6 +105,7 @@ pub(crate) fn is_certificate(error: &(dyn std::error::Error + 'static)) -> bool 
                     | rustls::Error::PeerIncompatible(_)
             );
         }
+        // The error of rustls is inside the I/O error of the connection, which does not report it as its source.
         let inner = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);

@@ -1,4 +1,4 @@
-//! One attempt: the request goes out, and what came back is classified. Knows no store and no schedule.
+//! The destination of a website's events: sends one request and classifies its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::delivery::http::transport::{
     OutboundRequest, RawResponse, Transport, TransportError, TransportErrorKind,
 };
 use crate::delivery::limits::retry_after;
-use crate::delivery::rules::{self, Decision, Halt, RequestShape, Retry, RetryScope};
+use crate::delivery::rules::{self, Decision, Halt, RequestShape, RetryLater, RetryScope};
 use orderfeed_model::clock::Clock;
 
 const COLLECT: &str = "/ee/v2/collect";
 
-/// Where and as whom the requests of a website go.
+/// The collect endpoint of one datastream, with the credentials for it.
 #[derive(Debug)]
 pub(crate) struct Destination {
     transport: Arc<dyn Transport>,
@@ -31,19 +31,19 @@ pub(crate) struct Destination {
     clock: Clock,
 }
 
-/// What came of an attempt.
+/// The outcome of one delivery attempt.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) decision: Decision,
-    /// `None` if there was no answer.
+    /// HTTP status; `None` if there was no answer.
     pub(crate) status: Option<u16>,
-    /// Ours, with what the edge appended if it answered.
+    /// Our request id, with the suffix that the edge appended if it answered.
     pub(crate) request_id: String,
-    /// The edge's code or a word of ours, unless it is a yes.
+    /// Code of the edge or of orderfeed; `None` if the events were accepted.
     pub(crate) code: Option<String>,
-    /// What was wrong in words that quote nothing of the request: the edge's title, or ours.
+    /// Cause of a failure in words that quote nothing of the request.
     pub(crate) title: Option<String>,
-    /// What was wrong, for the store: code, title and detail.
+    /// Cause of a failure for the store: code, title and detail.
     pub(crate) note: Option<String>,
     /// From sending to the last byte of the answer.
     pub(crate) latency: Duration,
@@ -51,19 +51,18 @@ pub(crate) struct Attempt {
     pub(crate) skew_ms: Option<i64>,
 }
 
-/// Why nothing was sent.
-#[derive(Debug)]
-pub(crate) enum Unsent {
-    /// Meanwhile nothing may be sent.
-    Held,
-    /// There is no token.
-    TokenError(TokenError),
+impl Attempt {
+    pub(crate) fn latency_ms(&self) -> u64 {
+        u64::try_from(self.latency.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
-impl From<TokenError> for Unsent {
-    fn from(missing: TokenError) -> Self {
-        Self::TokenError(missing)
-    }
+/// The reason why a request was not sent.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// The caller held it back.
+    Held,
+    NoToken(TokenError),
 }
 
 impl Destination {
@@ -75,6 +74,7 @@ impl Destination {
         clock: Clock,
     ) -> Self {
         let mut url = config.edge.url.clone();
+        // A path in `edge.url` is kept as a prefix.
         let path = format!("{}{COLLECT}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.query_pairs_mut()
@@ -89,40 +89,42 @@ impl Destination {
         }
     }
 
-    /// Sends `body` and classifies the answer. A token that is refused is replaced once. `held` is asked at the last moment
-    /// before each sending, because waiting for a token takes time.
+    /// Sends `body` and classifies the answer. A refused token is replaced once.
     ///
     /// # Errors
-    /// Why nothing was sent.
+    /// Returns the reason if nothing was sent.
     pub(crate) async fn send(
         &self,
         body: Bytes,
         shape: &RequestShape,
         held: impl Fn() -> bool,
     ) -> Result<Attempt, Unsent> {
-        let token = self.token().await?;
+        let token = self.token().await.map_err(Unsent::NoToken)?;
+        // Checked after the token, because waiting for one takes time.
         if held() {
             return Err(Unsent::Held);
         }
+        // A clone of `Bytes` shares the buffer.
         let first = self.attempt(body.clone(), token.as_deref(), shape).await;
         let (Decision::Reauthenticate(_), Some(tokens), Some(token)) =
             (&first.decision, &self.tokens, &token)
         else {
-            return Ok(settled(first));
+            return Ok(without_reauthentication(first));
         };
         tracing::debug!(
             request_id = first.request_id,
             status = first.status,
             code = first.code,
-            duration_ms = u64::try_from(first.latency.as_millis()).unwrap_or(u64::MAX),
-            "The edge refuses the access token, the request is repeated with a fresh one",
+            duration_ms = first.latency_ms(),
+            "The edge refused the access token, the request is repeated with a new one",
         );
         tokens.reject(token);
-        let fresh = self.token().await?;
+        let fresh = self.token().await.map_err(Unsent::NoToken)?;
         if held() {
             return Err(Unsent::Held);
         }
-        Ok(settled(self.attempt(body, fresh.as_deref(), shape).await))
+        let second = self.attempt(body, fresh.as_deref(), shape).await;
+        Ok(without_reauthentication(second))
     }
 
     async fn token(&self) -> Result<Option<Arc<Token>>, TokenError> {
@@ -133,58 +135,57 @@ impl Destination {
     }
 
     async fn attempt(&self, body: Bytes, token: Option<&Token>, shape: &RequestShape) -> Attempt {
-        let ours = Uuid::new_v4().to_string();
+        // A new id for each attempt: Adobe's support finds a single attempt by it.
+        let request_id = Uuid::new_v4().to_string();
         let mut url = self.url.clone();
-        url.query_pairs_mut().append_pair("requestId", &ours);
+        url.query_pairs_mut().append_pair("requestId", &request_id);
         let mut headers = self.headers.clone();
         if let Some(token) = token {
             headers.insert(AUTHORIZATION, token.header());
         }
         let begun = Instant::now();
-        let exchange = self.transport.exchange(OutboundRequest { url, headers, body });
-        match exchange.await {
-            Ok(reply) => self.answered(&reply, ours, begun.elapsed(), shape),
-            Err(nothing) => unanswered(nothing, ours, begun.elapsed()),
+        let request = OutboundRequest { url, headers, body };
+        match self.transport.exchange(request).await {
+            Ok(response) => self.answered(&response, request_id, begun.elapsed(), shape),
+            Err(error) => unanswered(error, request_id, begun.elapsed()),
         }
     }
 
     fn answered(
         &self,
-        reply: &RawResponse,
-        ours: String,
+        response: &RawResponse,
+        request_id: String,
         latency: Duration,
         shape: &RequestShape,
     ) -> Attempt {
-        let (status, now) = (reply.status, self.clock.now());
-        let header = reply.retry_after.as_deref();
-        let retry_after = header.and_then(|value| retry_after::parse(value, now));
-        let skew_ms = reply.date.map(|theirs| theirs.millis_since(now));
-        // A yes whose body broke off may have broken off before the edge had everything on record.
-        if (200..300).contains(&status) && !reply.complete {
-            return no_answer("cut_off", "the connection ended within the answer", ours, latency);
+        let (status, now) = (response.status, self.clock.now());
+        // The connection may have broken before the edge had recorded everything.
+        if (200..300).contains(&status) && !response.complete {
+            let message = "the connection ended within the answer";
+            return no_answer("cut_off", message, request_id, latency);
         }
+        let header = response.retry_after.as_deref();
         let decision = rules::classify(
             &rules::Response {
                 status,
-                retry_after,
-                body: &reply.body,
+                retry_after: header.and_then(|value| retry_after::parse(value, now)),
+                body: &response.body,
             },
             shape,
         );
-        let problem = Problem::parse(&reply.body);
-        let code = code(&decision).map(str::to_owned);
+        // The detail goes into the note only: it may quote the request.
+        let problem = Problem::parse(&response.body);
+        let code = decision.code().map(str::to_owned);
+        let title = problem.title.as_str();
         Attempt {
             note: code.as_deref().map(|code| note(code, &problem)),
-            title: code
-                .is_some()
-                .then(|| problem.title.clone())
-                .filter(|title| !title.is_empty()),
+            title: (code.is_some() && !title.is_empty()).then(|| title.to_owned()),
             code,
             decision,
             status: Some(status),
-            request_id: returned_id(ours, problem.request_id),
+            request_id: edge_request_id(request_id, problem.request_id),
             latency,
-            skew_ms,
+            skew_ms: response.date.map(|date| date.millis_since(now)),
         }
     }
 }
@@ -195,11 +196,11 @@ fn headers(config: &Config) -> HeaderMap {
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     if config.edge.auth == EdgeAuth::Oauth {
         let organization = config.services_connector.organization_id.as_str();
-        // Both are checked where the configuration is read; a value that is no header is left out and the edge says so.
         for (name, value) in [
             ("x-api-key", config.edge.oauth.client_id.as_str()),
             ("x-gw-ims-org-id", organization),
         ] {
+            // The configuration checks both. A value that is no header is left out, and the edge refuses the request.
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
@@ -208,74 +209,66 @@ fn headers(config: &Config) -> HeaderMap {
     headers
 }
 
-/// After a second refusal of the token there is nothing left to try.
-fn settled(mut attempt: Attempt) -> Attempt {
+/// Turns the refusal of a token into a halt: another token would not help.
+fn without_reauthentication(mut attempt: Attempt) -> Attempt {
     if let Decision::Reauthenticate(halt) = attempt.decision {
         attempt.decision = Decision::Halt(halt);
     }
     attempt
 }
 
-fn unanswered(nothing: TransportError, ours: String, latency: Duration) -> Attempt {
-    let words = nothing.words;
-    let code = match nothing.cause {
+fn unanswered(error: TransportError, request_id: String, latency: Duration) -> Attempt {
+    let message = error.message;
+    let code = match error.kind {
         TransportErrorKind::Certificate => {
             let halt = Halt {
                 code: "tls".to_owned(),
-                reason: format!("the edge's certificate is not trusted: {words}"),
+                reason: format!("the edge's certificate is not trusted: {message}"),
                 remedy: "check edge.url, edge.ca_file, the system's certificate authorities and the clock",
                 inferred: false,
             };
             return Attempt {
                 decision: Decision::Halt(halt),
-                ..no_answer("tls", &words, ours, latency)
+                ..no_answer("tls", &message, request_id, latency)
             };
         }
         TransportErrorKind::Timeout => "timeout",
         TransportErrorKind::Connect => "connect",
         TransportErrorKind::Network => "network",
     };
-    no_answer(code, &words, ours, latency)
+    no_answer(code, &message, request_id, latency)
 }
 
-fn no_answer(code: &str, words: &str, ours: String, latency: Duration) -> Attempt {
+fn no_answer(code: &str, message: &str, request_id: String, latency: Duration) -> Attempt {
     Attempt {
-        decision: Decision::Retry(Retry {
+        decision: Decision::Retry(RetryLater {
             after: None,
             scope: RetryScope::Request,
             code: code.to_owned(),
         }),
         status: None,
-        request_id: ours,
+        request_id,
         code: Some(code.to_owned()),
-        title: Some(words.to_owned()),
-        note: Some(format!("{code}: {words}")),
+        title: Some(message.to_owned()),
+        note: Some(format!("{code}: {message}")),
         latency,
         skew_ms: None,
     }
 }
 
-/// The edge returns our id with sixteen digits appended; another id would be another request's answer.
-fn returned_id(ours: String, theirs: Option<String>) -> String {
+/// Returns the id that the edge reports, if it is ours with the suffix that the edge appends. Any other id belongs
+/// to another request.
+fn edge_request_id(ours: String, theirs: Option<String>) -> String {
     match theirs {
         Some(theirs) if theirs.starts_with(&ours) && theirs.len() <= ours.len() + 20 => theirs,
         _ => ours,
     }
 }
 
-fn code(decision: &Decision) -> Option<&str> {
-    match decision {
-        Decision::Delivered(_) => None,
-        Decision::Split(_, refused) | Decision::Park(refused) => Some(&refused.code),
-        Decision::Retry(retry) => Some(&retry.code),
-        Decision::Reauthenticate(halt) | Decision::Halt(halt) => Some(&halt.code),
-    }
-}
-
 fn note(code: &str, problem: &Problem) -> String {
-    let words = [problem.title.as_str(), problem.detail.as_str()];
-    let words: Vec<_> = words.into_iter().filter(|words| !words.is_empty()).collect();
-    format!("{code}: {}", words.join(", "))
+    let texts = [problem.title.as_str(), problem.detail.as_str()];
+    let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    format!("{code}: {}", texts.join(", "))
         .trim_end_matches(": ")
         .to_owned()
 }
@@ -285,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_datastream_is_safe_in_the_query_and_nothing_asks_for_silence() {
+    fn the_datastream_is_escaped_in_the_query_and_no_silent_mode_is_asked_for() {
         let mut config = Config::default();
         config.edge.url = Url::parse("http://127.0.0.1:9/prefix/").unwrap();
         config.edge.oauth.token_url = config.edge.url.clone();
@@ -300,7 +293,7 @@ mod tests {
 
     #[test]
     fn only_our_own_id_with_its_suffix_is_taken_from_an_answer() {
-        let returned = |theirs: Option<&str>| returned_id("abc".to_owned(), theirs.map(str::to_owned));
+        let returned = |theirs: Option<&str>| edge_request_id("abc".to_owned(), theirs.map(str::to_owned));
         assert_eq!(returned(Some("abc-00f1")), "abc-00f1");
         assert_eq!(returned(Some("xyz-00f1")), "abc");
         assert_eq!(returned(None), "abc");

@@ -1,6 +1,5 @@
-//! HTTP to the edge and to the token service.
+//! HTTP to the edge and to the token service: requests, answers, tokens. Without store and schedules.
 
-pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod destination;
 pub(crate) mod problem;

@@ -1,42 +1,42 @@
-//! What the edge says in a body: RFC 7807 problems, and the errors and warnings inside a yes. Gateways in front of the
-//! edge answer in plain text or HTML whatever was asked for, so that nothing here can fail. Pure.
+//! The body of an answer: an RFC 7807 problem, or the errors and warnings of an accepted request. Pure.
+//!
+//! Gateways in front of the edge answer in plain text or HTML regardless of `Accept`, so parsing never fails.
 
 use serde_json::Value;
 
-/// Most characters of a peer's words that are kept.
-const MOST: usize = 300;
+/// Most characters that are kept of a text in an answer.
+const MAX_TEXT: usize = 300;
 
-/// A body, as far as it could be understood.
+/// A parsed body. Fields that the body does not have are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problem {
-    /// Whether the body was JSON (or empty).
+    /// True if the body was JSON, or empty.
     pub understood: bool,
-    /// The edge's code, such as `EXEG-0003-400`.
+    /// Code of the edge, such as `EXEG-0003-400`.
     pub code: Option<String>,
     /// Title; the same for every answer with this code.
     pub title: String,
-    /// Detail; may quote the request, so it goes to the store and never into the log.
+    /// Detail. May quote the request, so it goes into the store and never into the log.
     pub detail: String,
     /// The request id as the edge returned it.
     pub request_id: Option<String>,
-    /// Errors and warnings about single events, in a yes.
+    /// Errors and warnings about single events of an accepted request.
     pub event_problems: Vec<EventProblem>,
 }
 
 /// An error or warning about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventProblem {
-    /// The edge's code; empty if it gave none.
+    /// Code of the edge; empty if it gave none.
     pub code: String,
-    /// Title.
     pub title: String,
-    /// Which event of the request; the edge leaves it out where it means the only one, or all.
+    /// Position of the event in the request. The edge leaves it out for the only event, or for all.
     pub event: Option<usize>,
 }
 
 impl Problem {
-    /// Reads a body.
     pub fn parse(body: &[u8]) -> Self {
+        // The usual body of an accepted request.
         if body.iter().all(u8::is_ascii_whitespace) {
             return Self {
                 understood: true,
@@ -44,7 +44,7 @@ impl Problem {
             };
         }
         match serde_json::from_slice::<Value>(body) {
-            Ok(Value::Object(fields)) => Self::from_json(&Value::Object(fields)),
+            Ok(json) if json.is_object() => Self::from_json(&json),
             _ => Self {
                 detail: plain(&String::from_utf8_lossy(body)),
                 ..Self::default()
@@ -54,26 +54,23 @@ impl Problem {
 
     fn from_json(json: &Value) -> Self {
         let report = json.get("report");
-        let request_id =
-            text(json, "requestId").or_else(|| report.and_then(|report| text(report, "requestId")));
-        let event_problems = ["errors", "warnings"]
-            .iter()
-            .filter_map(|list| json.get(list)?.as_array());
+        let lists = ["errors", "warnings"].into_iter();
+        let problems = lists.filter_map(|list| json.get(list)?.as_array()).flatten();
         Self {
             understood: true,
-            code: text(json, "type").and_then(|name| code_of(&name)),
+            code: code(json),
             title: text(json, "title").unwrap_or_default(),
             detail: with_report(text(json, "detail").unwrap_or_default(), report),
-            request_id,
-            event_problems: event_problems.flatten().map(EventProblem::from_json).collect(),
+            request_id: text(json, "requestId").or_else(|| text(report?, "requestId")),
+            event_problems: problems.map(EventProblem::from_json).collect(),
         }
     }
 
-    /// The size limit that a "payload too large" names, in bytes.
+    /// Returns the limit in bytes that a refusal of a large body names.
     pub fn max_size(&self) -> Option<usize> {
         [&self.detail, &self.title]
             .into_iter()
-            .find_map(|words| size_in(words))
+            .find_map(|text| size_in(text))
     }
 }
 
@@ -81,70 +78,64 @@ impl EventProblem {
     fn from_json(json: &Value) -> Self {
         let index = json.pointer("/report/eventIndex").and_then(Value::as_u64);
         Self {
-            code: text(json, "type")
-                .and_then(|name| code_of(&name))
-                .unwrap_or_default(),
+            code: code(json).unwrap_or_default(),
             title: text(json, "title").unwrap_or_default(),
             event: index.map(|index| usize::try_from(index).unwrap_or(usize::MAX)),
         }
     }
 }
 
-/// Bounded, and without anything that could forge a line or a colour on a terminal.
-pub fn plain(words: &str) -> String {
-    words
+/// Shortens a text of a peer, and removes control characters, which could forge a line of the log or a colour on a
+/// terminal.
+pub fn plain(text: &str) -> String {
+    let safe = text
         .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .take(MOST)
-        .collect::<String>()
-        .trim()
-        .to_owned()
+        .map(|letter| if letter.is_control() { ' ' } else { letter });
+    safe.take(MAX_TEXT).collect::<String>().trim().to_owned()
 }
 
 fn text(json: &Value, key: &str) -> Option<String> {
     json.get(key)?.as_str().map(plain)
 }
 
-/// `report.errors` says what the detail only announces.
+/// Puts `report.errors` before the detail, which often only refers to it.
 fn with_report(detail: String, report: Option<&Value>) -> String {
     let listed = report.and_then(|report| report.get("errors")?.as_array());
-    let words: Vec<_> = listed.into_iter().flatten().filter_map(Value::as_str).collect();
-    match words.is_empty() {
+    let errors: Vec<_> = listed.into_iter().flatten().filter_map(Value::as_str).collect();
+    match errors.is_empty() {
         true => detail,
-        false => plain(&format!("{} ({detail})", words.join("; "))),
+        false => plain(&format!("{} ({detail})", errors.join("; "))),
     }
 }
 
-/// `https://ns.adobe.com/aep/errors/EXEG-0003-400` → `EXEG-0003-400`.
-fn code_of(name: &str) -> Option<String> {
+/// Returns the code in `type`: `https://ns.adobe.com/aep/errors/EXEG-0003-400` → `EXEG-0003-400`.
+fn code(json: &Value) -> Option<String> {
+    let name = text(json, "type")?;
     let code = name.rsplit('/').next()?;
-    let known_form = code.len() <= 40
+    // Bounded in length and letters, because codes are stored, logged and shown.
+    let is_code = code.len() <= 40
         && code.starts_with("EXEG-")
         && code
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    known_form.then(|| code.to_owned())
+    is_code.then(|| code.to_owned())
 }
 
-/// The smallest number in `words` that can be a body's limit: bytes, or kilobytes where it says so.
-fn size_in(words: &str) -> Option<usize> {
+/// Returns the smallest number in `text` that can be the limit of a body: in bytes, or in kilobytes if it is followed by
+/// such a unit. The text may also contain the size of the refused body, which is larger.
+fn size_in(text: &str) -> Option<usize> {
     let mut found = None;
-    let mut rest = words;
+    let mut rest = text;
     while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
         let tail = &rest[start..];
         let end = tail
             .find(|letter: char| !letter.is_ascii_digit())
             .unwrap_or(tail.len());
-        let unit = tail[end..]
-            .trim_start()
-            .get(..2)
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let factor = if unit == "kb" || unit == "ki" { 1024 } else { 1 };
-        let size = tail[..end]
-            .parse::<usize>()
-            .ok()
-            .and_then(|size| size.checked_mul(factor));
+        let unit = tail[end..].trim_start().get(..2).unwrap_or_default();
+        let is_kilo = ["kb", "ki"].iter().any(|kilo| unit.eq_ignore_ascii_case(kilo));
+        let number = tail[..end].parse::<usize>().ok();
+        let size = number.and_then(|size| size.checked_mul(if is_kilo { 1024 } else { 1 }));
+        // No limit is that small: other numbers, such as the status, are.
         let size = size.filter(|size| *size >= 1024);
         found = [found, size].into_iter().flatten().min();
         rest = &tail[end..];
@@ -168,15 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn remarks_about_events_are_read_from_errors_and_warnings() {
+    fn problems_of_events_are_read_from_errors_and_warnings() {
         let body = br#"{"requestId":"x","handle":[],"errors":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0201-503",
             "title":"t","report":{"eventIndex":2}}],"warnings":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0301-200"}]}"#;
-        let event_problems = Problem::parse(body).event_problems;
-        assert_eq!(event_problems[0].event, Some(2));
-        assert_eq!(
-            (event_problems[1].code.as_str(), event_problems[1].event),
-            ("EXEG-0301-200", None)
-        );
+        let found = Problem::parse(body).event_problems;
+        assert_eq!(found[0].event, Some(2));
+        assert_eq!((found[1].code.as_str(), found[1].event), ("EXEG-0301-200", None));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Access tokens of Adobe's identity service (IMS), OAuth server-to-server.
 //!
-//! One token serves all websites. It is fetched when it is first needed and again at 80 % of its life; while an older one
-//! is still valid, trouble at IMS disturbs nobody. Fetching is single-flight: whoever comes meanwhile takes the old token,
-//! or waits and shares the outcome. Adobe throttles integrations that fetch too many.
+//! One token serves all websites. It is fetched before the first request and renewed at 80 % of its life; while an older
+//! one is valid, a failure of IMS delays nothing. Only one fetch runs at a time: other callers use the old token, or wait
+//! and share the outcome. Adobe throttles integrations that fetch too many.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,15 +21,16 @@ use crate::delivery::http::transport::{OutboundRequest, Transport, TransportErro
 use crate::delivery::limits::retry_after;
 use crate::delivery::rules::Halt;
 use crate::delivery::stats::DeliveryStats;
+use crate::store::outbox::FailureCode;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// No token is trusted for longer, whatever its answer says: Adobe's live 24 hours, and the retired JWT flow counted in
-/// milliseconds, which would read as years.
-const LONGEST_LIFE_SECS: u64 = 86_400;
-/// The next try to renew a token that is still valid.
+/// Longest life of a token, whatever IMS reports: Adobe's live 24 hours, and the retired JWT flow reported milliseconds,
+/// which would be read as years.
+const MAX_LIFE_SECS: u64 = 86_400;
+/// Pause after a failed renewal of a token that is still valid.
 const RENEW_AGAIN_MS: i64 = 30_000;
 
-/// A token, ready for the `Authorization` header. Its `Debug` shows nothing.
+/// An access token. The header is marked as sensitive, so `Debug` does not show it.
 #[derive(Debug)]
 pub(crate) struct Token {
     header: HeaderValue,
@@ -37,29 +39,28 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// `Bearer …`, marked as sensitive.
+    /// Returns the value of the `Authorization` header.
     pub(crate) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 }
 
-/// Why there is no token.
+/// The reason why there is no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TokenError {
-    /// IMS does not know us, or we do not trust it; a person must mend it.
+    /// IMS does not know the client, or its certificate is not trusted. Retrying does not help.
     Refused(Halt),
-    /// IMS cannot right now.
+    /// IMS is temporarily unable.
     Unavailable {
-        /// A stable word for the log and the sender's row.
         code: String,
-        /// What the line to it says, if there was no answer.
+        /// The cause in words, if there was no answer.
         cause: Option<String>,
-        /// How long it asked to be left alone.
+        /// The pause that IMS asked for.
         after: Option<Duration>,
     },
 }
 
-/// The source of tokens for one OAuth client.
+/// The tokens of one OAuth client.
 #[derive(Debug)]
 pub(crate) struct TokenSource {
     transport: Arc<dyn Transport>,
@@ -67,28 +68,22 @@ pub(crate) struct TokenSource {
     clock: Clock,
     stats: Arc<DeliveryStats>,
     current: RwLock<Option<Arc<Token>>>,
-    /// Held by whoever fetches; remembers how often fetching failed, and how the last time.
-    fetching: Mutex<Failures>,
-    failures: std::sync::atomic::AtomicU64,
-    /// The token service's clock minus ours in milliseconds, as of its last answer.
+    /// Locked during a fetch; holds the last failure.
+    fetching: Mutex<Option<TokenError>>,
+    failures: AtomicU64,
+    /// The clock of IMS minus ours in milliseconds, by its last answer.
     skew_ms: RwLock<Option<i64>>,
 }
 
-#[derive(Debug, Default)]
-struct Failures {
-    last: Option<TokenError>,
-}
-
 #[derive(Deserialize)]
-struct Granted {
+struct TokenGrant {
     access_token: String,
-    #[serde(default)]
     expires_in: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Denied {
+struct TokenDenial {
     error: String,
     error_description: String,
 }
@@ -107,28 +102,27 @@ impl TokenSource {
             stats,
             current: RwLock::default(),
             fetching: Mutex::default(),
-            failures: std::sync::atomic::AtomicU64::new(0),
+            failures: AtomicU64::new(0),
             skew_ms: RwLock::default(),
         }
     }
 
-    /// A token to send with.
+    /// Returns a valid token.
     pub(crate) async fn get(&self) -> Result<Arc<Token>, TokenError> {
         let now = self.clock.now();
-        let held = self.held(now);
-        match held {
+        match self.valid(now) {
             Some(token) if now < token.renew_at => Ok(token),
             Some(token) => Ok(self.renew(token, now).await),
-            None => self.first(now).await,
+            None => self.fetch_first(now).await,
         }
     }
 
-    /// The token service's clock minus ours in milliseconds, if its last answer said what time it is.
+    /// Returns the clock of IMS minus ours in milliseconds, if its last answer had a `Date`.
     pub(crate) fn skew_ms(&self) -> Option<i64> {
         *self.skew_ms.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The edge does not take this token any more; the next [`TokenSource::get`] fetches another, once for all who held it.
+    /// Drops a token that the edge refused. Requests that still hold it do not drop its successor.
     pub(crate) fn reject(&self, token: &Arc<Token>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|held| Arc::ptr_eq(held, token)) {
@@ -136,21 +130,24 @@ impl TokenSource {
         }
     }
 
-    fn held(&self, now: UtcMillis) -> Option<Arc<Token>> {
+    fn valid(&self, now: UtcMillis) -> Option<Arc<Token>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.as_ref().filter(|token| now < token.expires_at).cloned()
     }
 
-    /// Renews a token that is still valid; if somebody else does so already, or it fails, the old one serves on.
+    /// Renews a token that is still valid. Returns the old one if another caller renews it, or if that fails.
     async fn renew(&self, old: Arc<Token>, now: UtcMillis) -> Arc<Token> {
+        // Not waited for: the old token is valid, and a renewal must not delay requests.
         let Ok(_fetching) = self.fetching.try_lock() else {
             return old;
         };
-        if let Some(newer) = self.held(now).filter(|token| now < token.renew_at) {
+        // Renewed between the check and the lock.
+        if let Some(newer) = self.valid(now).filter(|token| now < token.renew_at) {
             return newer;
         }
         match self.fetch().await {
             Ok(token) => self.keep(token),
+            // The same token with a later renewal, or every request would try it.
             Err(_) => self.keep(Token {
                 header: old.header.clone(),
                 expires_at: old.expires_at,
@@ -159,17 +156,16 @@ impl TokenSource {
         }
     }
 
-    /// Fetches where there is nothing to fall back to. Those who waited while it failed share the failure: thirty lanes
-    /// do not ask a broken IMS thirty times.
-    async fn first(&self, now: UtcMillis) -> Result<Arc<Token>, TokenError> {
-        use std::sync::atomic::Ordering;
+    /// Fetches a token where none is valid.
+    async fn fetch_first(&self, now: UtcMillis) -> Result<Arc<Token>, TokenError> {
         let before = self.failures.load(Ordering::SeqCst);
-        let mut fetching = self.fetching.lock().await;
-        if let Some(token) = self.held(now) {
+        let mut last = self.fetching.lock().await;
+        if let Some(token) = self.valid(now) {
             return Ok(token);
         }
+        // A fetch failed while this caller waited for the lock: thirty lanes must not ask a broken IMS thirty times.
         if self.failures.load(Ordering::SeqCst) != before
-            && let Some(failure) = &fetching.last
+            && let Some(failure) = last.as_ref()
         {
             return Err(failure.clone());
         }
@@ -177,7 +173,7 @@ impl TokenSource {
             Ok(token) => Ok(self.keep(token)),
             Err(failure) => {
                 self.failures.fetch_add(1, Ordering::SeqCst);
-                fetching.last = Some(failure.clone());
+                *last = Some(failure.clone());
                 Err(failure)
             }
         }
@@ -190,50 +186,56 @@ impl TokenSource {
     }
 
     async fn fetch(&self) -> Result<Token, TokenError> {
-        let token = self.ask().await;
-        if token.is_err() {
-            self.stats.token_refused();
-        }
-        token
+        let token = self.request_token().await;
+        token.inspect_err(|_| self.stats.token_failures.add(1))
     }
 
-    async fn ask(&self) -> Result<Token, TokenError> {
+    async fn request_token(&self) -> Result<Token, TokenError> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, form_type);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let call = OutboundRequest {
+        let request = OutboundRequest {
             url: self.oauth.token_url.clone(),
             headers,
             body: Bytes::from(form(&self.oauth)),
         };
-        let reply = self.transport.exchange(call).await.map_err(unanswered)?;
-        let after = reply.retry_after.as_deref().and_then(|header| self.pause(header));
-        let skew_ms = reply.date.map(|theirs| theirs.millis_since(self.clock.now()));
+        let response = self.transport.exchange(request).await.map_err(unanswered)?;
+        let now = self.clock.now();
+        let skew_ms = response.date.map(|date| date.millis_since(now));
         *self.skew_ms.write().unwrap_or_else(PoisonError::into_inner) = skew_ms;
-        let (status, body) = (reply.status, reply.body);
+        let (status, body) = (response.status, response.body);
         match status {
             200..=299 => self.granted(&body),
-            408 | 429 | 500..=599 => Err(unavailable(&format!("ims_{status}"), after)),
+            408 | 429 | 500..=599 => {
+                let header = response.retry_after.as_deref();
+                let pause = header.and_then(|header| retry_after::parse(header, now));
+                Err(TokenError::Unavailable {
+                    code: FailureCode::TokenService(status).to_string(),
+                    cause: None,
+                    after: pause.filter(|pause| !pause.is_zero()),
+                })
+            }
+            // Any other status is about the client or its configuration.
             _ => Err(TokenError::Refused(refused(status, &body, &self.oauth.token_url))),
         }
     }
 
     fn granted(&self, body: &[u8]) -> Result<Token, TokenError> {
-        let unusable = || unavailable("ims_unusable", None);
-        let granted: Granted = serde_json::from_slice(body).map_err(|_| unusable())?;
-        let mut header =
-            HeaderValue::try_from(format!("Bearer {}", granted.access_token)).map_err(|_| unusable())?;
+        let unusable = || TokenError::Unavailable {
+            code: "ims_unusable".to_owned(),
+            cause: None,
+            after: None,
+        };
+        let grant: TokenGrant = serde_json::from_slice(body).map_err(|_| unusable())?;
+        let header = HeaderValue::try_from(format!("Bearer {}", grant.access_token));
+        let mut header = header.map_err(|_| unusable())?;
+        // Keeps the token out of `Debug` output.
         header.set_sensitive(true);
-        let life = granted
-            .expires_in
-            .unwrap_or(LONGEST_LIFE_SECS)
-            .min(LONGEST_LIFE_SECS);
+        let life = grant.expires_in.unwrap_or(MAX_LIFE_SECS).min(MAX_LIFE_SECS);
         let life_ms = i64::try_from(life * 1000).unwrap_or(i64::MAX);
         let now = self.clock.now();
-        self.stats.token_fetched();
+        self.stats.tokens.add(1);
         tracing::debug!(life_seconds = life, "Access token fetched");
         Ok(Token {
             header,
@@ -241,28 +243,22 @@ impl TokenSource {
             renew_at: now.plus_millis(life_ms / 5 * 4),
         })
     }
-
-    fn pause(&self, header: &str) -> Option<Duration> {
-        retry_after::parse(header, self.clock.now()).filter(|pause| !pause.is_zero())
-    }
 }
 
-fn unanswered(nothing: TransportError) -> TokenError {
-    tracing::debug!(error = nothing.words, "No answer from the token service");
-    if nothing.cause == TransportErrorKind::Certificate {
+fn unanswered(error: TransportError) -> TokenError {
+    let message = error.message;
+    tracing::debug!(error = message, "No answer from the token service");
+    if error.kind == TransportErrorKind::Certificate {
         return TokenError::Refused(Halt {
             code: "tls".to_owned(),
-            reason: format!(
-                "the token service's certificate is not trusted: {}",
-                nothing.words
-            ),
+            reason: format!("the token service's certificate is not trusted: {message}"),
             remedy: "check edge.oauth.token_url, edge.ca_file, the system's certificate authorities and the clock",
             inferred: false,
         });
     }
     TokenError::Unavailable {
         code: "ims_network".to_owned(),
-        cause: Some(nothing.words),
+        cause: Some(message),
         after: None,
     }
 }
@@ -276,24 +272,16 @@ fn form(oauth: &OAuth) -> String {
         .finish()
 }
 
-fn unavailable(code: &str, after: Option<Duration>) -> TokenError {
-    TokenError::Unavailable {
-        code: code.to_owned(),
-        cause: None,
-        after,
-    }
-}
-
 fn refused(status: u16, body: &[u8], url: &Url) -> Halt {
-    let denied: Denied = serde_json::from_slice(body).unwrap_or_default();
-    let word = match denied.error.is_empty() {
+    let denial: TokenDenial = serde_json::from_slice(body).unwrap_or_default();
+    let cause = match denial.error.is_empty() {
         true => format!("HTTP {status}"),
-        false => plain(&format!("{} {}", denied.error, denied.error_description)),
+        false => plain(&format!("{} {}", denial.error, denial.error_description)),
     };
     let host = url.host_str().unwrap_or_default();
     Halt {
         code: "auth".to_owned(),
-        reason: format!("the token service {host} refuses the client: {word}"),
+        reason: format!("the token service {host} refuses the client: {cause}"),
         remedy: "check edge.oauth (client_id, client_secret, scopes, token_url)",
         inferred: false,
     }

@@ -1,5 +1,5 @@
-//! The line to the edge and to the token service: one request out, one answer back. HTTP in production; a simulation
-//! answers in its place, so that everything above this line runs as it is.
+//! The connection to the edge and to the token service: one request, one answer. HTTP in production; a simulation takes
+//! its place in tests, so that all code above it runs unchanged.
 
 use std::fmt;
 use std::future::Future;
@@ -7,57 +7,56 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reqwest::Client;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Response};
 use url::Url;
 
 use crate::config::Config;
-use crate::delivery::http::body::read_capped;
 use crate::delivery::http::client::{ClientError, client, describe, is_certificate};
 use crate::delivery::limits::retry_after;
 use orderfeed_model::clock::UtcMillis;
 
-/// A POST.
+/// Most bytes of a body that are read. The rest is left to the closed connection.
+const BODY_CAP: usize = 64 * 1024;
+
+/// A POST request.
 #[derive(Clone, Debug)]
 pub struct OutboundRequest {
-    /// Where to, with its query.
+    /// The address with its query.
     pub url: Url,
-    /// All headers; the token's is marked as sensitive.
+    /// All headers; that of the token is marked as sensitive.
     pub headers: HeaderMap,
-    /// The body.
     pub body: Bytes,
 }
 
-/// What came back, as far as anybody looks at it.
+/// The parts of an HTTP response that delivery uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawResponse {
-    /// HTTP status.
     pub status: u16,
     /// `Retry-After`, as it was sent.
     pub retry_after: Option<String>,
-    /// What time it was at the peer, as far as it said so.
+    /// Time at the peer, from the header `Date`.
     pub date: Option<UtcMillis>,
     /// At most 64 KiB of the body.
     pub body: Vec<u8>,
-    /// `false` if the connection broke within the body.
+    /// False if the connection broke within the body.
     pub complete: bool,
 }
 
-/// Why nothing came back.
+/// The reason why a request got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportError {
-    /// What kind of trouble.
-    pub cause: TransportErrorKind,
-    /// In words, without the address.
-    pub words: String,
+    pub kind: TransportErrorKind,
+    /// The cause in words, without the address.
+    pub message: String,
 }
 
-/// The kinds of trouble that differ in what to do about them.
+/// The kinds of failure that differ in their remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportErrorKind {
     /// The time for the whole request is over.
     Timeout,
-    /// There is no connection.
+    /// No connection could be opened.
     Connect,
     /// The connection broke.
     Network,
@@ -65,36 +64,34 @@ pub enum TransportErrorKind {
     Certificate,
 }
 
-/// An exchange that was begun.
+/// An exchange that has begun.
 pub type ExchangeFuture<'a> = Pin<Box<dyn Future<Output = Result<RawResponse, TransportError>> + Send + 'a>>;
 
 /// Carries requests.
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// Sends `call` and waits for the whole answer. Dropping it gives the request up, wherever it is.
-    fn exchange(&self, call: OutboundRequest) -> ExchangeFuture<'_>;
+    /// Sends a request and waits for the whole answer. Dropping the future cancels the request.
+    fn exchange(&self, request: OutboundRequest) -> ExchangeFuture<'_>;
 }
 
-/// Makes the transport that belongs to a configuration.
+/// Creates the transport for a configuration.
 #[derive(Clone)]
 pub struct Connector(Arc<Connecting>);
 
 type Connecting = dyn Fn(&Config) -> Result<Arc<dyn Transport>, ClientError> + Send + Sync;
 
 impl Connector {
-    /// HTTP, with the limits of `[delivery]` and the trust of `[edge]`.
+    /// Returns the connector for HTTP, with the limits of `[delivery]` and the certificates of `[edge]`.
     pub fn http() -> Self {
         Self::new(|config| Ok(Arc::new(client(config)?)))
     }
 
-    /// Another one.
+    /// Returns a connector for another transport.
     pub fn new(
         connect: impl Fn(&Config) -> Result<Arc<dyn Transport>, ClientError> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(connect))
     }
 
-    /// # Errors
-    /// If there can be no transport with this configuration.
     pub(crate) fn connect(&self, config: &Config) -> Result<Arc<dyn Transport>, ClientError> {
         (self.0)(config)
     }
@@ -107,38 +104,60 @@ impl fmt::Debug for Connector {
 }
 
 impl Transport for Client {
-    fn exchange(&self, call: OutboundRequest) -> ExchangeFuture<'_> {
+    fn exchange(&self, request: OutboundRequest) -> ExchangeFuture<'_> {
         Box::pin(async move {
-            let request = self.post(call.url).headers(call.headers).body(call.body);
-            let response = request
-                .send()
-                .await
-                .map_err(|error| no_reply(&error.without_url()))?;
-            let status = response.status().as_u16();
+            let post = self.post(request.url).headers(request.headers);
+            let sent = post.body(request.body).send().await;
+            // Without the URL: it names the datastream, and errors are logged.
+            let response = sent.map_err(|error| transport_error(&error.without_url()))?;
             let header = response.headers().get(RETRY_AFTER);
-            let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
-            let date = retry_after::date(response.headers());
-            let read = read_capped(response).await;
+            let (status, retry_after) = (
+                response.status().as_u16(),
+                header.and_then(|value| value.to_str().ok()),
+            );
+            let (retry_after, date) = (
+                retry_after.map(str::to_owned),
+                retry_after::date(response.headers()),
+            );
+            let (body, complete) = read_capped(response).await;
             Ok(RawResponse {
                 status,
                 retry_after,
                 date,
-                body: read.bytes,
-                complete: read.complete,
+                body,
+                complete,
             })
         })
     }
 }
 
-fn no_reply(error: &reqwest::Error) -> TransportError {
-    let cause = match (is_certificate(error), error.is_timeout(), error.is_connect()) {
+/// Reads at most [`BODY_CAP`] bytes of a body. Returns false with them if the connection broke.
+async fn read_capped(mut response: Response) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    // A longer body does not come from the edge; it still counts as complete.
+    while bytes.len() < BODY_CAP {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let free = BODY_CAP - bytes.len();
+                bytes.extend_from_slice(&chunk[..chunk.len().min(free)]);
+            }
+            Ok(None) => break,
+            Err(_) => return (bytes, false),
+        }
+    }
+    (bytes, true)
+}
+
+fn transport_error(error: &reqwest::Error) -> TransportError {
+    // A certificate error is a connect error for reqwest, so it is checked first.
+    let kind = match (is_certificate(error), error.is_timeout(), error.is_connect()) {
         (true, ..) => TransportErrorKind::Certificate,
         (_, true, _) => TransportErrorKind::Timeout,
         (_, _, true) => TransportErrorKind::Connect,
         _ => TransportErrorKind::Network,
     };
     TransportError {
-        cause,
-        words: describe(error),
+        kind,
+        message: describe(error),
     }
 }

@@ -1,25 +1,31 @@
-//! How long to wait before the next try. Pure.
+//! The pause before a retry. Pure.
 
 use std::time::Duration;
 
-/// A random pause between nothing and the step that belongs to `failures` (1 for the first): `initial`, doubled each
-/// time, at most `max`. Full jitter keeps senders that failed together from coming back together.
+/// Returns a random pause between zero and the [`step`] after `failures` failures. The full range (full jitter) keeps
+/// senders that failed together from retrying together.
 pub fn full_jitter(initial: Duration, max: Duration, failures: u32, random: u64) -> Duration {
     let step = step(initial, max, failures);
     let nanos = u64::try_from(step.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(scale(nanos, random))
 }
 
-/// The longest pause after `failures` failures in a row.
+/// Returns the longest pause after `failures` failures in a row: `initial` for the first, doubled each time, at most
+/// `max`.
 pub fn step(initial: Duration, max: Duration, failures: u32) -> Duration {
     let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
     initial.saturating_mul(factor).min(max)
 }
 
-/// `random` as a point between 0 and `most`, evenly.
-fn scale(most: u64, random: u64) -> u64 {
-    let wide = (u128::from(most) + 1) * u128::from(random);
-    u64::try_from(wide >> 64).unwrap_or(most)
+/// Returns a pause in milliseconds, rounded up: a pause that the edge asked for must not be cut short.
+pub(crate) fn millis(pause: Duration) -> i64 {
+    i64::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+}
+
+/// Maps `random` evenly to `0..=max`.
+fn scale(max: u64, random: u64) -> u64 {
+    let wide = (u128::from(max) + 1) * u128::from(random);
+    u64::try_from(wide >> 64).unwrap_or(max)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How much may be sent, how fast, and how long to wait after a failure. Pure.
+//! Limits of delivery: how many requests, how fast, and how long to wait after a failure. Pure.
 
 pub mod backoff;
 pub mod lanes;

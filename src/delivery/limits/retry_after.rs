@@ -1,5 +1,6 @@
-//! The `Retry-After` header: whole seconds, or a date. The edge itself is said to send only seconds; gateways in front
-//! of it send either. And the `Date` header, which says what time it is there. Pure.
+//! The headers `Retry-After` (seconds or a date) and `Date`. Pure.
+//!
+//! According to Adobe the edge sends seconds only; gateways in front of it send either form.
 
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use orderfeed_model::clock::UtcMillis;
 /// Longest pause that a peer can ask for.
 pub const LONGEST: Duration = Duration::from_secs(3600);
 
-/// The pause that `header` asks for at `now`, at most [`LONGEST`]. What is neither a number of seconds nor an HTTP date
-/// asks for nothing; so does a negative number. A date that has passed asks for no pause.
+/// Returns the pause that a `Retry-After` header asks for at `now`, at most [`LONGEST`]. A date that has passed asks for
+/// no pause. Returns `None` for anything but a number of seconds or an HTTP date, and for negative numbers.
 pub fn parse(header: &str, now: UtcMillis) -> Option<Duration> {
     let text = header.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A number too large for u64 is still a request to wait.
         let seconds = text.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(LONGEST));
     }
@@ -24,12 +26,12 @@ pub fn parse(header: &str, now: UtcMillis) -> Option<Duration> {
     Some(Duration::from_millis(millis).min(LONGEST))
 }
 
-/// What time it was at the peer when it answered.
+/// Returns the time at the peer when it answered, from its `Date` header.
 pub fn date(headers: &HeaderMap) -> Option<UtcMillis> {
     http_date(headers.get(DATE)?.to_str().ok()?.trim())
 }
 
-/// The three forms of RFC 9110, §5.6.7; all are in GMT.
+/// Parses the three forms of RFC 9110, §5.6.7; all are in GMT.
 fn http_date(text: &str) -> Option<UtcMillis> {
     let text = text.strip_suffix("GMT").map_or(text, str::trim_end);
     [

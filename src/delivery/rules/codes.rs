@@ -1,30 +1,30 @@
-//! The table: what each code and each status asks for, and the sentences of a halt.
+//! The table of the response rules: the rule for each code and status, and the sentences of each halt.
 
 use crate::delivery::http::problem::Problem;
 use crate::delivery::rules::decision::Halt;
 
-/// The warning that an event was ignored because its person did not consent; the status behind it varies.
+/// The warning that an event was ignored for lack of consent. The status at the end of its code varies.
 pub(super) const CONSENT: &str = "EXEG-0301";
 
-/// After so many tries a failure that may be about the input is treated as being about it.
+/// Attempts after which a failure that the input may have caused is treated as caused by it.
 pub(super) const BOUNDED_ATTEMPTS: u32 = 8;
 
-/// What an answer asks for.
+/// The rule for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Too many requests: the whole datastream waits.
-    Busy,
-    /// The edge cannot right now.
+    Throttled,
+    /// The edge is temporarily unable.
     Retry,
-    /// The same, but it may be the input: not for ever.
+    /// The same, but the input may be the cause: [`BOUNDED_ATTEMPTS`] attempts at most.
     RetryBounded,
-    /// Something broke; nobody says whose fault it is.
+    /// A server error; the edge or the input may be the cause.
     Server,
     /// An event is at fault.
     Refuse,
-    /// Perhaps an event is at fault.
+    /// An event may be at fault.
     Unknown,
-    /// Too many bytes.
+    /// The body has too many bytes.
     TooLarge,
     /// The token is at fault.
     Reauthenticate,
@@ -32,7 +32,7 @@ pub(super) enum Rule {
     Halt(HaltCause),
 }
 
-/// Families of halts: each has its remedy.
+/// The causes of halts. Each has its remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HaltCause {
     Datastream,
@@ -91,7 +91,7 @@ pub(super) const CODES: &[(&str, Rule)] = &[
     ("EXEG-0506-401", Rule::Halt(HaltCause::Permission)),
 ];
 
-/// What a code that we know asks for.
+/// Returns the rule for a code; `None` if Adobe does not document the code.
 pub(super) fn rule_for_code(code: &str) -> Option<Rule> {
     CODES
         .iter()
@@ -99,56 +99,56 @@ pub(super) fn rule_for_code(code: &str) -> Option<Rule> {
         .map(|(_, rule)| *rule)
 }
 
-/// What a status asks for where there is no code that we know. A status that can only be about the address or the
-/// connection halts: no event could be at fault, and parking them one by one would lose sight of that.
+/// Returns the rule for an answer without a documented code.
 pub(super) fn rule_for_status(status: u16) -> Rule {
     match status {
+        // These can only be about the address or the connection. No event can be at fault, and parking events one by
+        // one would hide the cause.
         300..=399 => Rule::Halt(HaltCause::Redirect),
+        404 | 405 | 407 | 410 | 421 => Rule::Halt(HaltCause::Endpoint),
         401 => Rule::Reauthenticate,
         403 => Rule::Halt(HaltCause::Permission),
-        404 | 405 | 407 | 410 | 421 => Rule::Halt(HaltCause::Endpoint),
         415 => Rule::Halt(HaltCause::Request),
         408 | 425 => Rule::Retry,
         413 => Rule::TooLarge,
-        429 => Rule::Busy,
+        429 => Rule::Throttled,
         400..=499 => Rule::Unknown,
         502 | 503 | 504 | 507 => Rule::Retry,
         _ => Rule::Server,
     }
 }
 
-/// The halt that belongs to a family.
-pub(super) fn halt_of(why: HaltCause, code: String, problem: &Problem) -> Halt {
-    let (reason, remedy) = sentences(why);
-    let reason = match problem.title.is_empty() {
-        true => reason.to_owned(),
-        false => format!("{reason}: {}", problem.title),
-    };
-    let code = match why {
-        HaltCause::Redirect => "redirect".to_owned(),
-        _ => code,
-    };
+/// Returns the halt for a cause, with the title of the answer.
+pub(super) fn halt_of(cause: HaltCause, code: String, problem: &Problem) -> Halt {
+    let (reason, remedy) = sentences(cause);
     Halt {
-        code,
-        reason,
+        code: match cause {
+            HaltCause::Redirect => "redirect".to_owned(),
+            _ => code,
+        },
+        reason: match problem.title.is_empty() {
+            true => reason.to_owned(),
+            false => format!("{reason}: {}", problem.title),
+        },
         remedy,
         inferred: false,
     }
 }
 
-fn sentences(why: HaltCause) -> (&'static str, &'static str) {
-    match why {
+/// Returns reason and remedy.
+fn sentences(cause: HaltCause) -> (&'static str, &'static str) {
+    match cause {
         HaltCause::Datastream => (
             "the edge does not accept the datastream",
             "check websites.CODE.datastream_id and that the datastream is enabled at Adobe",
         ),
         HaltCause::Sandbox => (
-            "the datastream's sandbox or identity namespaces cannot be resolved",
+            "the edge cannot resolve the datastream's sandbox or identity namespaces",
             "check the datastream's sandbox and that the identity namespaces exist in it",
         ),
         HaltCause::Request => (
             "the edge does not accept the form of the request",
-            "check edge.url; if it is right, report this as a bug",
+            "check edge.url; if it is correct, report this as a bug",
         ),
         HaltCause::Permission => (
             "the edge denies permission",
@@ -160,15 +160,15 @@ fn sentences(why: HaltCause) -> (&'static str, &'static str) {
             "check edge.auth, edge.oauth.client_id and its secret",
         ),
         HaltCause::Geography => (
-            "the edge refuses this network's location",
+            "the edge refuses the location of this network",
             "send from a permitted country, or ask Adobe",
         ),
         HaltCause::Redirect => (
-            "the edge redirects, which is never followed because it would hand the token on",
-            "set edge.url to the address that it moved to, or look for a proxy in between",
+            "the edge redirects; redirects are never followed, because that would pass the token on",
+            "set edge.url to the new address, or check for a proxy in between",
         ),
         HaltCause::Endpoint => (
-            "there is no collect endpoint at this address",
+            "this address has no collect endpoint",
             "check edge.url and proxies in between",
         ),
     }

@@ -1,126 +1,167 @@
-//! The words of the table: what was asked, what was answered, what to do.
+//! The types of the response rules: an answer, a request, a decision.
 
 use std::time::Duration;
 
-/// An answer, as far as it was read (at most 64 KiB of body).
+/// An answer of the edge (at most 64 KiB of the body).
 #[derive(Clone, Copy, Debug)]
 pub struct Response<'a> {
-    /// HTTP status.
     pub status: u16,
-    /// What `Retry-After` asked for, if it was understood.
+    /// The pause that `Retry-After` asked for, if it could be parsed.
     pub retry_after: Option<Duration>,
-    /// The body.
     pub body: &'a [u8],
 }
 
-/// What was asked.
+/// The properties of a request that matter for a decision about its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestShape {
-    /// Stored batches in the request.
+    /// Number of stored batches.
     pub batches: usize,
-    /// Events in the request.
     pub events: usize,
-    /// Whether all of it was answered with a server error the last time it was sent.
+    /// True if all batches were answered with a server error the last time they were sent.
     pub failed_before: bool,
-    /// How often its most tried batch was sent before.
+    /// Number of earlier attempts of the batch that was attempted most.
     pub attempts: u32,
 }
 
-/// What to do.
+/// The consequence of an answer for the events in the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The edge has it.
+    /// The edge accepted the events.
     Delivered(Accepted),
-    /// Something in it is refused: find out what, by sending less at a time.
+    /// One of several events is refused: send the parts one by one.
     Split(Split, EdgeRefusal),
-    /// This one event is refused.
+    /// The only event is refused.
     Park(EdgeRefusal),
-    /// Later, the same bytes.
-    Retry(Retry),
-    /// Once more with a fresh token; if that does not help, halt.
+    /// Send the same bytes again later.
+    Retry(RetryLater),
+    /// Send once more with a new token; if that is refused as well, halt.
     Reauthenticate(Halt),
-    /// Nothing will get through until a person mends it.
+    /// Stop sending until the cause is fixed.
     Halt(Halt),
 }
 
-/// What the edge said beside its yes.
+impl Decision {
+    /// The word for the log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered(_) => "delivered",
+            Self::Split(..) => "split",
+            Self::Park(_) => "park",
+            Self::Retry(_) => "retry",
+            Self::Reauthenticate(_) | Self::Halt(_) => "halt",
+        }
+    }
+
+    /// The code of the edge or of orderfeed; `None` if the events were accepted.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Delivered(_) => None,
+            Self::Split(_, refusal) | Self::Park(refusal) => Some(&refusal.code),
+            Self::Retry(retry) => Some(&retry.code),
+            Self::Reauthenticate(halt) | Self::Halt(halt) => Some(&halt.code),
+        }
+    }
+}
+
+/// Details of an accepted request; empty in the usual case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// Remarks by event index, each as `code title`.
+    /// Warnings by position of the event in the request, each as `code title`.
     pub warnings: Vec<(usize, String)>,
-    /// Events that were accepted and then not used, with the reason.
+    /// Positions of events that the edge accepted and then ignored because of consent.
     pub suppressed: Vec<usize>,
-    /// What was odd about the answer as a whole.
+    /// An oddity of the answer as a whole.
     pub anomaly: Option<&'static str>,
 }
 
-/// How to send less at a time.
+/// The way to split a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
     /// Half of the events.
     Events,
-    /// Half of the bytes, and never more than `max` again, if the edge named it.
+    /// Half of the bytes.
     Bytes {
-        /// Largest body in bytes.
+        /// Largest body in bytes that the edge accepts, if it named it.
         max: Option<usize>,
     },
 }
 
-/// A refusal of events.
+/// The refusal of one or several events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EdgeRefusal {
-    /// The edge's code, or `http_400` and the like.
+    /// Code of the edge, or `http_400` and the like.
     pub code: String,
-    /// Title.
     pub title: String,
-    /// Detail, for the store only.
+    /// May quote the event: for the store only, never for the log.
     pub detail: String,
-    /// How sure it is that this is about the event.
     pub blame: Blame,
 }
 
-/// How sure a refusal is about an event.
+/// The certainty that a refusal is about the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The code says so.
+    /// The code describes a fault of the event.
     Event,
-    /// A 4xx that nobody described.
+    /// A 4xx without a description.
     Unknown,
-    /// A server error: it may be the event or the edge.
+    /// A server error: the event or the edge may be at fault.
     Server,
 }
 
-/// A later try.
+/// A retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retry {
-    /// How long the edge asked to be left alone.
+pub struct RetryLater {
+    /// The pause that the edge asked for.
     pub after: Option<Duration>,
-    /// RetryScope is to wait.
     pub scope: RetryScope,
-    /// The edge's code, or `http_503` and the like.
+    /// Code of the edge, or `http_503` and the like.
     pub code: String,
 }
 
-/// RetryScope waits before a later try.
+/// The requests that wait before a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryScope {
-    /// The whole datastream: the edge asked for it.
+    /// All requests to the datastream.
     Datastream,
-    /// This request; the datastream too if others fare no better.
+    /// This request; all requests if others fail too.
     Request,
-    /// This request, long enough for the edge to recover if it was the edge.
+    /// This request, for long enough that the edge can recover if it is at fault.
     RequestSlow,
 }
 
-/// Why nothing gets through, and what helps.
+/// The reason why nothing is accepted, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Halt {
-    /// A stable word or the edge's code.
+    /// Code of the edge, or a stable word.
     pub code: String,
-    /// A sentence.
     pub reason: String,
-    /// What to do.
     pub remedy: &'static str,
-    /// Whether it was concluded from refusals of events, rather than said by the edge.
+    /// True if the halt was inferred from refusals of events; false if the edge reported its cause.
     pub inferred: bool,
+}
+
+impl Halt {
+    /// Returns the halt of a sender all of whose events are refused, by the last refusal.
+    pub(crate) fn everything_refused(refusal: &EdgeRefusal) -> Self {
+        let title = match refusal.title.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", refusal.title),
+        };
+        Self {
+            code: refusal.code.clone(),
+            reason: format!("the edge refuses every event{title}"),
+            remedy: "check the datastream and its schema at Adobe; `orderfeed failed list` shows what was refused",
+            inferred: true,
+        }
+    }
+
+    /// Returns reason and remedy as one sentence.
+    pub(crate) fn sentence(&self) -> String {
+        format!("{}; {}", self.reason, self.remedy)
+    }
+}
+
+/// Replaces the placeholder `websites.CODE` in a reason or remedy by the website's own key.
+pub(crate) fn name_website(text: &str, website: &str) -> String {
+    text.replace("websites.CODE", &format!("websites.{website}"))
 }

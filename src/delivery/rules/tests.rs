@@ -41,7 +41,7 @@ fn word(decision: &Decision) -> &'static str {
         Decision::Split(Split::Events, _) => "split",
         Decision::Split(Split::Bytes { .. }, _) => "split by bytes",
         Decision::Park(_) => "park",
-        Decision::Retry(Retry { scope, .. }) => match scope {
+        Decision::Retry(RetryLater { scope, .. }) => match scope {
             RetryScope::Datastream => "retry all",
             RetryScope::Request => "retry",
             RetryScope::RequestSlow => "retry late",
@@ -257,7 +257,7 @@ fn the_table_for_operators_names_every_code() {
             Rule::Halt(_) => "halt",
             Rule::Reauthenticate => "new token",
             Rule::Refuse | Rule::TooLarge => "parked",
-            Rule::Retry | Rule::RetryBounded | Rule::Busy => "sent again",
+            Rule::Retry | Rule::RetryBounded | Rule::Throttled => "sent again",
             Rule::Server | Rule::Unknown => "parked if",
         };
         assert!(line.contains(expected), "{number} should say {expected}: {line}");

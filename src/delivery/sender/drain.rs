@@ -1,51 +1,47 @@
-//! The end of a sender: what is in flight is given its time, and what was answered is written down.
-
-use std::time::Duration;
+//! The end of a sender: requests in flight may finish within a budget, and their answers are committed.
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::delivery::context::{DeliveryError, Drained};
-use crate::delivery::sender::{Sender, Signals, committed};
+use crate::delivery::sender::{Sender, Shutdown};
 
 impl Sender {
-    /// Waits for requests in flight within the budget, and for the commits of what they brought.
-    pub(super) async fn drain(mut self, signals: &Signals) -> Result<Drained, DeliveryError> {
-        let (before, deadline) = (self.finished, Instant::now() + self.budget());
+    /// Waits for requests in flight within `delivery.stop_budget`, and for the commits of their answers.
+    pub(super) async fn drain(mut self, shutdown: &Shutdown) -> Result<Drained, DeliveryError> {
+        let budget = self.client.config.delivery.stop_budget.get();
+        let (before, deadline) = (self.sent_requests, Instant::now() + budget);
         let mut abandoned = 0;
         loop {
-            self.settle();
-            if signals.abort.is_cancelled() {
+            self.ledger.start_commit(&self.shared.store);
+            if shutdown.abort.is_cancelled() {
                 return Ok(self.drained(before, self.deliveries.len() as u64));
             }
-            // A pause that an answer asks for even now binds the next start.
+            // Before the end is checked: a pause that the last answer asked for must bind the next start.
             self.report().await?;
-            if self.deliveries.is_empty() && self.settling.is_none() {
+            if self.deliveries.is_empty() && self.ledger.commit.is_none() {
                 return Ok(self.drained(before, abandoned));
             }
             tokio::select! {
-                biased;
-                () = signals.abort.cancelled() => {}
-                () = tokio::time::sleep_until(deadline), if !self.deliveries.is_empty() => {
-                    abandoned = self.deliveries.len() as u64;
-                    self.deliveries = JoinSet::new();
-                }
-                Some(delivery) = self.deliveries.join_next() => self.arrived(delivery).await?,
-                effects = committed(&mut self.settling) => self.committed(effects?),
-            }
+                            biased;
+                            () = shutdown.abort.cancelled() => {}
+                            () = tokio::time::sleep_until(deadline), if !self.deliveries.is_empty() => {
+                                abandoned = self.deliveries.len() as u64;
+            // Dropping the tasks cancels their requests; the batches stay pending.
+                                self.deliveries = JoinSet::new();
+                            }
+                            Some(delivery) = self.deliveries.join_next() => self.receive(delivery).await?,
+                            effects = self.ledger.committed() => self.apply(effects?),
+                        }
         }
     }
 
     fn drained(&self, before: u64, abandoned: u64) -> Drained {
-        self.gauge.set(0, 0);
+        self.gauge.end_work(0, 0);
         Drained {
-            finished_requests: self.finished - before,
+            finished_requests: self.sent_requests - before,
             abandoned_requests: abandoned,
             pending_events: 0,
         }
-    }
-
-    fn budget(&self) -> Duration {
-        self.client.config.delivery.stop_budget.get()
     }
 }

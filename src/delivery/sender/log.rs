@@ -1,39 +1,49 @@
-//! What a sender says in the log: failure in three lines, a halt with its remedy, each dead letter (within reason).
+//! The log of one sender: an outage as a start, occasional reminders and an end; a halt with its remedy; parked events.
 
 use std::sync::Arc;
 
-use crate::delivery::rules::{Accepted, Halt};
+use crate::delivery::rules::{Accepted, Halt, name_website};
 use crate::ops::outage_log::{LogRateLimit, OutageLine, OutageLog};
-use crate::store::outbox::{EdgeAnswer, EventKey, SenderRow, SenderState};
+use crate::store::outbox::{EdgeAnswer, EventKey, FailureCode, SenderRow, SenderState};
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
 
 const PARKED_PER_MINUTE: u32 = 10;
-const REMARKS_PER_MINUTE: u32 = 10;
-/// Trouble that lasts so long is an error, no longer a warning.
-const ALARMING_MS: i64 = 900_000;
+const WARNINGS_PER_MINUTE: u32 = 10;
+/// Duration from which a reminder is logged as an error instead of a warning.
+const ERROR_AFTER_MS: i64 = 900_000;
 
-/// Words for any website, as words for this one.
-pub(crate) fn about(website: &str, words: &str) -> String {
-    words.replace("websites.CODE", &format!("websites.{website}"))
+/// An entry that an answer causes.
+#[derive(Debug)]
+pub(crate) enum LogEntry {
+    /// A request failed and is sent again.
+    Failure {
+        code: String,
+        cause: Option<String>,
+    },
+    Halt(Halt),
+    /// Requests are accepted, which ends an outage or a halt.
+    Recovery,
+    /// The edge accepted a request with warnings.
+    Warnings(Accepted, EdgeAnswer),
+    SmallerRequests {
+        max_bytes: usize,
+    },
 }
 
-/// The voice of one sender.
 #[derive(Debug)]
 pub(crate) struct SenderLog {
     website: Arc<str>,
-    trouble: OutageLog,
+    outage: OutageLog,
     halt: OutageLog,
-    /// The halt that was announced: another one is news.
-    halt_code: String,
-    halt_remedy: &'static str,
+    /// Code and remedy of the halt that was logged.
+    logged_halt: (String, &'static str),
     parked: LogRateLimit,
-    remarks: LogRateLimit,
-    /// A "still failing" that wants the backlog, which only the store knows.
-    repeat: Option<Reminder>,
+    warnings: LogRateLimit,
+    /// A reminder that is due. It is logged with the backlog, which only the store has.
+    reminder: Option<Reminder>,
 }
 
-/// A "still failing" that is due.
 #[derive(Debug)]
 pub(crate) struct Reminder {
     halted: bool,
@@ -46,70 +56,98 @@ impl SenderLog {
     pub(crate) fn new(website: Arc<str>) -> Self {
         Self {
             website,
-            trouble: OutageLog::default(),
+            outage: OutageLog::default(),
             halt: OutageLog::default(),
-            halt_code: String::new(),
-            halt_remedy: "",
+            logged_halt: (String::new(), ""),
             parked: LogRateLimit::new(PARKED_PER_MINUTE),
-            remarks: LogRateLimit::new(REMARKS_PER_MINUTE),
-            repeat: None,
+            warnings: LogRateLimit::new(WARNINGS_PER_MINUTE),
+            reminder: None,
         }
     }
 
-    /// A request failed and will be repeated.
-    pub(crate) fn log_failure(&mut self, code: &str, cause: Option<&str>, now: UtcMillis) {
-        let line = self.trouble.failed(now);
-        self.still(line, code, false);
+    pub(crate) fn log(&mut self, entry: LogEntry, now: UtcMillis) {
+        match entry {
+            LogEntry::Failure { code, cause } => self.log_failure(&code, cause, now),
+            LogEntry::Halt(halt) => self.log_halt(&halt, now),
+            LogEntry::Recovery => self.log_recovery(now),
+            LogEntry::Warnings(accepted, answer) => self.log_warnings(&accepted, &answer),
+            LogEntry::SmallerRequests { max_bytes } => tracing::info!(
+                website = &*self.website,
+                max_bytes,
+                "The edge accepts only smaller requests, batches are split"
+            ),
+        }
+    }
+
+    fn log_failure(&mut self, code: &str, cause: Option<String>, now: UtcMillis) {
+        let line = self.outage.failed(now);
+        self.note_reminder(line, code, false);
         if line == Some(OutageLine::Start) {
-            // A peer's own words may quote the request; only what we wrote ourselves goes into the log.
-            let cause = cause.filter(|_| !code.starts_with("EXEG") && !code.starts_with("http_"));
+            // The words of the edge may quote the request; only our own go into the log.
+            let cause = cause.filter(|_| !FailureCode::parse(code).is_from_edge());
             tracing::warn!(
                 log_code = "OF06-02",
                 website = &*self.website,
                 code,
                 cause,
-                "Delivery to the edge failed, the same events are sent again with growing pauses",
+                "Delivery to the edge failed, the same events are retried with backoff",
             );
         }
     }
 
-    /// Nothing gets through.
-    pub(crate) fn log_halt(&mut self, halt: &Halt, now: UtcMillis) {
-        // The same code may be another trouble: the certificate of the edge or of the token service.
-        if (self.halt_code.as_str(), self.halt_remedy) != (halt.code.as_str(), halt.remedy) {
+    fn log_halt(&mut self, halt: &Halt, now: UtcMillis) {
+        // The same code may have another cause: `tls` is the certificate of the edge or of the token service.
+        if (self.logged_halt.0.as_str(), self.logged_halt.1) != (halt.code.as_str(), halt.remedy) {
             self.halt = OutageLog::default();
-            self.halt_code.clone_from(&halt.code);
-            self.halt_remedy = halt.remedy;
+            self.logged_halt = (halt.code.clone(), halt.remedy);
         }
         let line = self.halt.failed(now);
-        self.still(line, &halt.code, true);
+        self.note_reminder(line, &halt.code, true);
         if line == Some(OutageLine::Start) {
             tracing::error!(
                 log_code = "OF06-01",
                 website = &*self.website,
                 code = halt.code,
                 reason = halt.reason,
-                remedy = about(&self.website, halt.remedy),
-                "Delivery halted, events wait; a probe now and then resumes it by itself",
+                remedy = name_website(halt.remedy, &self.website),
+                "Delivery halted, events wait; a probe resumes it when the cause is fixed",
             );
         }
     }
 
-    /// Something got through.
-    pub(crate) fn log_recovery(&mut self, now: UtcMillis) {
-        for (voice, what) in [
-            (&mut self.trouble, "Delivery recovered"),
+    fn log_recovery(&mut self, now: UtcMillis) {
+        for (log, message) in [
+            (&mut self.outage, "Delivery recovered"),
             (&mut self.halt, "Delivery resumed after a halt"),
         ] {
-            if let Some(OutageLine::Recovery { failures, lasted_ms }) = voice.recovered(now) {
-                tracing::info!(website = &*self.website, failures, lasted_ms, "{what}");
+            if let Some(OutageLine::Recovery { failures, lasted_ms }) = log.recovered(now) {
+                tracing::info!(website = &*self.website, failures, lasted_ms, "{message}");
             }
         }
-        self.halt_code.clear();
+        // The same halt is news when it occurs again.
+        self.logged_halt.0.clear();
     }
 
-    /// An operator paused or resumed it.
-    pub(crate) fn log_operator_action(&mut self, row: &SenderRow) {
+    fn log_warnings(&mut self, accepted: &Accepted, answer: &EdgeAnswer) {
+        let Some(left_out) = self.warnings.admit(answer.at) else {
+            return;
+        };
+        tracing::warn!(
+            log_code = "OF06-05",
+            website = &*self.website,
+            status = answer.status,
+            request_id = answer.request_id,
+            suppressed = accepted.suppressed.len(),
+            notes = accepted.warnings.len(),
+            first_note = accepted.warnings.first().map(|(_, warning)| warning.as_str()),
+            anomaly = accepted.anomaly,
+            left_out,
+            "The edge accepted events with warnings; they are not sent again",
+        );
+    }
+
+    /// Logs that an operator paused or resumed delivery.
+    pub(crate) fn log_operator_state(&self, row: &SenderRow) {
         let website = &*self.website;
         match row.state {
             SenderState::Paused => tracing::info!(
@@ -121,12 +159,12 @@ impl SenderLog {
         }
     }
 
-    /// A dead letter.
     pub(crate) fn log_parked(&mut self, key: EventKey, code: &str, number: Option<&str>, now: UtcMillis) {
         let Some(left_out) = self.parked.admit(now) else {
             return;
         };
         let kind = EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str);
+        // The order may have been removed from the feed.
         let order = number.map_or_else(|| format!("entity {}", key.order), str::to_owned);
         let show = format!("orderfeed failed show {}:{kind}:{}", key.order, key.document);
         tracing::warn!(
@@ -137,45 +175,25 @@ impl SenderLog {
             code,
             show,
             left_out,
-            "Event parked, the edge refuses it; the others go on",
+            "Event parked, the edge refuses it; delivery of the others continues",
         );
     }
 
-    /// The edge said yes, and something else.
-    pub(crate) fn log_warnings(&mut self, accepted: &Accepted, answer: &EdgeAnswer) {
-        let Some(left_out) = self.remarks.admit(answer.at) else {
-            return;
-        };
-        tracing::warn!(
-            log_code = "OF06-05",
-            website = &*self.website,
-            status = answer.status,
-            request_id = answer.request_id,
-            suppressed = accepted.suppressed.len(),
-            notes = accepted.warnings.len(),
-            first_note = accepted.warnings.first().map(|(_, note)| note.as_str()),
-            anomaly = accepted.anomaly,
-            left_out,
-            "The edge accepted events with remarks; they are not sent again",
-        );
-    }
-
-    /// A repeat that is due and wants to know the backlog.
     pub(crate) fn take_reminder(&mut self) -> Option<Reminder> {
-        self.repeat.take()
+        self.reminder.take()
     }
 
-    /// It still fails.
     pub(crate) fn log_reminder(
         &self,
-        repeat: &Reminder,
+        reminder: &Reminder,
         pending_events: u64,
         next_try: UtcMillis,
         now: UtcMillis,
     ) {
-        let (website, code, since) = (&*self.website, &repeat.code, repeat.since);
-        let (halted, failures) = (repeat.halted, repeat.failures);
-        if now.millis_since(since) >= ALARMING_MS {
+        let (website, code, since) = (&*self.website, &reminder.code, reminder.since);
+        let (halted, failures) = (reminder.halted, reminder.failures);
+        // The level of a tracing event is fixed at compile time, hence twice.
+        if now.millis_since(since) >= ERROR_AFTER_MS {
             tracing::error!(
                 log_code = "OF06-03",
                 website, code, halted, failures, %since, pending_events, %next_try,
@@ -190,9 +208,9 @@ impl SenderLog {
         }
     }
 
-    fn still(&mut self, line: Option<OutageLine>, code: &str, halted: bool) {
+    fn note_reminder(&mut self, line: Option<OutageLine>, code: &str, halted: bool) {
         if let Some(OutageLine::Reminder { failures, since }) = line {
-            self.repeat = Some(Reminder {
+            self.reminder = Some(Reminder {
                 halted,
                 code: code.to_owned(),
                 failures,

@@ -1,103 +1,85 @@
-//! The sender of one website: takes what is ready from the outbox, keeps the lanes busy, and settles the answers.
+//! The sender of one website: takes ready batches from the outbox, keeps the lanes busy, and settles the answers.
 //!
-//! One task owns the state; lanes are tasks that make a delivery each and report. Acks are pipelined: a lane is free as soon
-//! as its answer is there, and all answers that come in while a commit is under way are settled by the next one. That is
-//! safe because a batch is kept out of the queue until its own commit is done, and because whatever depends on it only
-//! becomes ready by that commit.
+//! One task owns the state; lanes are tasks that make one delivery each and report it. The parts:
+//!
+//! | file | part |
+//! |---|---|
+//! | `control` | decides, without I/O, what may be sent and what an answer means |
+//! | `queue` | batches taken from the store, and the requests made of them |
+//! | `ledger`, `settle` | outcomes and states that are being written into the store |
+//! | `lane`, `answer` | one request as a task, and its report |
+//! | `pause_gate` | holds requests back while a pause is being applied |
+//! | `start`, `drain` | starts requests; ends the sender |
+//! | `log` | log entries, limited in number |
 
-mod accepted;
-mod answers;
+mod answer;
+pub(crate) mod control;
 mod drain;
-pub(crate) mod health;
-pub(crate) mod lane;
-pub(crate) mod log;
-pub(crate) mod poison_isolation;
-pub(crate) mod queue;
-pub(crate) mod settle;
+mod lane;
+mod ledger;
+mod log;
+mod pause_gate;
+mod queue;
+mod settle;
 mod start;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::RetryConfig;
 use crate::delivery::context::{DeliveryError, Drained};
 use crate::delivery::edge_client::{EdgeClient, Shared, same_destination};
-use crate::delivery::limits::lanes::{InFlight, Lanes};
-use crate::delivery::limits::retry_after;
-use crate::delivery::sender::health::{Health, Permit};
-use crate::delivery::sender::lane::{Delivery, LaneContext, PauseGate};
+use crate::delivery::sender::answer::Outcome;
+use crate::delivery::sender::control::Control;
+use crate::delivery::sender::control::decide::Step;
+use crate::delivery::sender::control::health::{Health, Permit};
+use crate::delivery::sender::lane::{Delivery, LaneContext};
+use crate::delivery::sender::ledger::Ledger;
 use crate::delivery::sender::log::SenderLog;
-use crate::delivery::sender::poison_isolation::PoisonIsolation;
+use crate::delivery::sender::pause_gate::PauseGate;
 use crate::delivery::sender::queue::Queue;
-use crate::delivery::sender::settle::{Effect, Settlement, settle};
+use crate::delivery::sender::settle::Effect;
 use crate::delivery::stats::LaneGauge;
 use crate::store::meta::WebsiteId;
-use crate::store::outbox::in_flight::SenderBatches;
-use crate::store::outbox::{BatchId, Class, SenderRow};
-use crate::store::{Durability, Reader, StoreError, Topic, Writer};
+use crate::store::outbox::Class;
+use crate::store::{Durability, Reader, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-/// Sleeping longer makes no difference, and a clock that was set meanwhile is noticed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(600);
+/// Longest sleep. Bounded, so that a wall clock that is set meanwhile is noticed.
+const MAX_SLEEP: Duration = Duration::from_secs(600);
 
-type Settling = Pin<Box<dyn Future<Output = Result<Vec<Effect>, StoreError>> + Send>>;
-
-/// See the module.
+/// The sender of one website; performs what its [`Control`] decides.
 pub(crate) struct Sender {
     website: WebsiteId,
     code: Arc<str>,
     shared: Arc<Shared>,
     clients: watch::Receiver<Arc<EdgeClient>>,
     client: Arc<EdgeClient>,
-    context: LaneContext,
-    health: Health,
-    /// What the store says about us, as far as we know.
-    reported: SenderRow,
-    reported_pause: Option<UtcMillis>,
-    lanes: Lanes,
-    gauge: Arc<LaneGauge>,
-    isolation: PoisonIsolation,
+    lane: LaneContext,
+    control: Control,
     queue: Queue,
-    /// Batches that must not be taken from the store: on their way, waiting for their commit, or in the queue's groups.
-    under_way: SenderBatches,
+    ledger: Ledger,
     deliveries: JoinSet<Delivery>,
-    /// The same, counted by class.
-    in_flight: InFlight,
-    settling: Option<Settling>,
-    unsettled: Vec<Settlement>,
-    /// Whether the store may hold something that the queue does not know.
-    stale: bool,
-    next_due: Option<UtcMillis>,
-    last_probe: Option<BatchId>,
-    /// When the clock was last looked at; a clock that was set back lies before it.
-    seen_at: UtcMillis,
-    /// Largest body that the edge takes, if it told us.
-    learned_bytes: Option<usize>,
     log: SenderLog,
-    finished: u64,
+    gauge: Arc<LaneGauge>,
+    sent_requests: u64,
 }
 
-/// What ends a sender.
+/// The signals that end a sender.
 #[derive(Clone, Debug)]
-pub(crate) struct Signals {
-    /// No new requests; those in flight have the stop budget.
+pub(crate) struct Shutdown {
+    /// Starts no new requests; those in flight have the stop budget.
     pub(crate) stop: CancellationToken,
-    /// At once.
+    /// Ends at once.
     pub(crate) abort: CancellationToken,
 }
 
 impl Sender {
-    /// A sender for `website`, in the state that the store remembers; `None` if it has no datastream.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Creates the sender of a website in the state that the store keeps. Returns `None` if it has no datastream.
     pub(crate) async fn prepare(
         website: WebsiteId,
         code: &str,
@@ -110,258 +92,236 @@ impl Sender {
             return Ok(None);
         };
         let read = move |reader: &Reader<'_>| Ok((reader.senders()?, reader.edge_pause(website)?));
-        let (rows, asked) = shared.store.read(read).await?;
+        let (rows, edge_pause) = shared.store.read(read).await?;
         let row = rows.into_iter().find(|row| row.website == website);
-        let health = Health::restore(row.as_ref(), asked, shared.clock.now());
+        let health = Health::restore(website, row.clone(), edge_pause, shared.clock.now());
         let code: Arc<str> = code.into();
-        let context = LaneContext {
-            store: shared.store.clone(),
-            destination: Arc::new(destination),
-            stats: Arc::clone(&shared.stats),
-            gate: Arc::new(PauseGate::default()),
-            stop,
-            website: Arc::clone(&code),
-        };
         Ok(Some(Self {
             website,
-            reported: row.unwrap_or_else(|| health.row(website)),
-            reported_pause: asked,
-            lanes: Lanes::new(client.config.delivery.lanes),
-            gauge: shared.stats.gauge(&code),
-            log: SenderLog::new(Arc::clone(&code)),
-            code,
             clients,
+            lane: LaneContext {
+                store: shared.store.clone(),
+                destination: Arc::new(destination),
+                stats: Arc::clone(&shared.stats),
+                gate: Arc::new(PauseGate::default()),
+                stop,
+                website: Arc::clone(&code),
+            },
+            queue: Queue::new(shared.store.in_flight().of_sender()),
+            ledger: Ledger::new(row.unwrap_or_else(|| health.row().clone()), edge_pause),
+            control: Control::new(health, client.config.delivery.clone(), || fastrand::u64(..)),
             client,
-            context,
-            health,
-            isolation: PoisonIsolation::default(),
-            queue: Queue::default(),
-            under_way: shared.store.in_flight().of_sender(),
             deliveries: JoinSet::new(),
-            in_flight: InFlight::default(),
-            settling: None,
-            unsettled: Vec::new(),
-            stale: true,
-            next_due: None,
-            last_probe: None,
-            seen_at: UtcMillis(i64::MAX),
-            learned_bytes: None,
-            finished: 0,
+            log: SenderLog::new(Arc::clone(&code)),
+            gauge: shared.stats.gauge(&code),
+            sent_requests: 0,
+            code,
             shared,
         }))
     }
 
-    /// Sends until a signal ends it.
-    ///
-    /// # Errors
-    /// If the store fails; what was in flight is sent again by the next start.
-    pub(crate) async fn run(mut self, signals: Signals) -> Result<Drained, DeliveryError> {
+    /// Sends until a signal ends it. If the store fails, requests in flight are sent again by the next start.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<Drained, DeliveryError> {
         let mut topic = self.shared.store.subscribe(Topic::Outbox);
-        while !signals.stop.is_cancelled() && !signals.abort.is_cancelled() {
-            // Noticed before the store is read, or a change between reading and waiting would be slept through.
-            self.stale |= topic.has_changed().unwrap_or(false);
+        while !shutdown.stop.is_cancelled() && !shutdown.abort.is_cancelled() {
+            // Before the store is read, or a change between the read and the wait would be missed.
+            let has_changed = topic.has_changed().unwrap_or(false);
             topic.mark_unchanged();
-            self.notice_due();
+            let now = self.shared.clock.now();
+            self.queue.is_stale |= has_changed || self.queue.next_due.is_some_and(|due| due <= now);
             let wake = self.work().await?;
             tokio::select! {
-                // In this order, so that a run can be repeated. Nothing starves: a commit brings no other one without a
-                // delivery, deliveries end when answers wait for too many commits, and what the last two tell is looked at by
-                // `work` in every round.
+                // In this order, so that a simulated run can be repeated. Nothing starves: a commit causes no other one
+                // without a delivery, no request starts while too many answers wait for a commit, and `work` checks the
+                // conditions of the last two branches in every round.
                 biased;
-                () = signals.abort.cancelled() => {}
-                () = signals.stop.cancelled() => {}
-                Ok(()) = self.clients.changed() => self.rewire(),
-                effects = committed(&mut self.settling) => self.committed(effects?),
-                Some(delivery) = self.deliveries.join_next() => self.arrived(delivery).await?,
-                Ok(()) = topic.changed() => self.stale = true,
+                () = shutdown.abort.cancelled() => {}
+                () = shutdown.stop.cancelled() => {}
+                Ok(()) = self.clients.changed() => self.reconfigure(),
+                effects = self.ledger.committed() => self.apply(effects?),
+                Some(delivery) = self.deliveries.join_next() => self.receive(delivery).await?,
+                Ok(()) = topic.changed() => self.queue.is_stale = true,
                 () = sleep_until(wake) => {}
             }
         }
-        self.drain(&signals).await
+        self.drain(&shutdown).await
     }
 
-    /// Everything that can be done without waiting for somebody. Returns when there is more to do.
+    /// Does everything that can be done without waiting for an answer or a commit. Returns the time of the next try.
     async fn work(&mut self) -> Result<Option<Instant>, DeliveryError> {
-        self.gauge.begin();
+        self.gauge.begin_work();
         self.clamp_to_clock().await?;
         self.report().await?;
         let wake = loop {
             self.refill().await?;
             let wake = self.start_requests();
             // Many small batches in one request can use up a page at once.
-            if !self.stale || !self.has_capacity(Class::Live) || wake.is_some() {
+            if !self.queue.is_stale || !self.control.has_capacity(Class::Live) || wake.is_some() {
                 break wake;
             }
         };
-        self.settle();
-        self.gauge.set(self.deliveries.len(), self.lanes.limit());
+        self.ledger.start_commit(&self.shared.store);
+        self.gauge
+            .end_work(self.deliveries.len(), self.control.lanes.limit());
         Ok(wake)
     }
 
-    /// No pause is longer than the longest that there is, after a start and when the clock was set back.
+    /// Shortens all pauses to the longest possible one, after a start and where the clock was set back.
     async fn clamp_to_clock(&mut self) -> Result<(), DeliveryError> {
-        let now = self.shared.clock.now();
-        let was_set_back = now < self.seen_at;
-        self.seen_at = now;
-        if !was_set_back {
+        let Some(latest) = self.control.clamp_to_clock(self.shared.clock.now()) else {
             return Ok(());
-        }
-        let longest = retry_after::LONGEST.max(self.retry().max.get());
-        self.health.clamp_to_clock(now, longest);
-        let (website, latest) = (self.website, now.plus_millis(health::millis(longest)));
-        let store = &self.shared.store;
+        };
+        let (website, store) = (self.website, &self.shared.store);
+        // Read first: a write costs a commit, and there is rarely anything to shorten.
         if store
             .read(move |reader| reader.retries_after(website, latest))
             .await?
         {
-            let hasten = move |writer: &mut Writer<'_>| writer.clamp_retries(website, latest);
-            store.write(Durability::Durable, hasten).await?;
+            let clamp = move |writer: &mut Writer<'_>| writer.clamp_retries(website, latest);
+            store.write(Durability::Durable, clamp).await?;
         }
-        self.stale = true;
+        self.queue.is_stale = true;
         Ok(())
     }
 
-    /// What was to wait may be due now.
-    fn notice_due(&mut self) {
-        let now = self.shared.clock.now();
-        self.stale |= self.next_due.is_some_and(|due| due <= now);
-    }
-
-    /// Reads what is ready, if the queue may be behind and somebody could make use of it.
+    /// Reads ready batches, if there may be new ones and a lane could use them.
     async fn refill(&mut self) -> Result<(), DeliveryError> {
-        let page = 2 * self.client.config.delivery.lanes;
         let now = self.shared.clock.now();
-        let open = self.health.permit(now) == Permit::Send;
-        if !self.stale || (open && !self.has_capacity(Class::Live)) {
+        // A sender that may not send still reads: its row may have changed.
+        let is_busy =
+            self.control.health.permit(now) == Permit::Send && !self.control.has_capacity(Class::Live);
+        if !self.queue.is_stale || is_busy {
             return Ok(());
         }
-        let (website, under_way) = (self.website, self.under_way.ids().clone());
-        let read = self.shared.store.read(move |reader| {
-            let ready = reader.ready_batches(website, now, &under_way, page)?;
-            Ok((ready, reader.next_due(website, now)?, reader.senders()?))
-        });
-        let (ready, next_due, senders) = read.await?;
-        self.stale = false;
-        self.next_due = next_due;
-        if ready.is_empty() && self.under_way.ids().is_empty() {
+        let page = 2 * self.client.config.delivery.lanes;
+        let store = &self.shared.store;
+        let row = self.queue.refill(store, self.website, page, now).await?;
+        if self.queue.is_idle() {
             self.shared.stats.progressed(now);
         }
-        self.queue.refill(ready, page);
-        if let Some(row) = senders.into_iter().find(|row| row.website == self.website)
-            && row.state != self.reported.state
+        if let Some(row) = row
+            && self.ledger.notices_operator(&row)
+            && self.control.health.apply_operator_state(&row, now)
         {
-            if self.health.apply_operator_state(&row, now) {
-                self.log.log_operator_action(&row);
-            }
-            self.reported = row;
+            self.log.log_operator_state(&row);
         }
         Ok(())
     }
 
-    /// Hands what is decided to the writer, unless it is still busy with the last lot.
-    fn settle(&mut self) {
-        if self.settling.is_none() && !self.unsettled.is_empty() {
-            let all = std::mem::take(&mut self.unsettled);
-            self.settling = Some(Box::pin(settle(self.shared.store.clone(), all)));
+    /// Writes the state of the sender into the store where it changed.
+    async fn report(&mut self) -> Result<(), DeliveryError> {
+        let (store, health) = (&self.shared.store, &self.control.health);
+        if self.ledger.report(store, &self.code, health).await? {
+            self.queue.is_stale = true;
+        }
+        Ok(())
+    }
+
+    /// Decides about a delivery that ended, and performs what was decided.
+    async fn receive(&mut self, delivery: Result<Delivery, JoinError>) -> Result<(), DeliveryError> {
+        let delivery = delivery.map_err(|error| DeliveryError::Lane(error.to_string()))?;
+        let now = self.shared.clock.now();
+        self.shared.stats.progressed(now);
+        let mut answer = delivery.answer?;
+        answer.superseded = !Arc::ptr_eq(&delivery.destination, &self.lane.destination);
+        self.sent_requests += u64::from(matches!(answer.outcome, Outcome::Sent(..)));
+        for step in self.control.decide(answer, now) {
+            self.perform(step, now);
+        }
+        // Only now: the pause that the answer asked for is part of the state.
+        if delivery.closed_gate {
+            self.lane.gate.open();
+        }
+        self.log_reminder(now).await
+    }
+
+    fn perform(&mut self, step: Step, now: UtcMillis) {
+        let stats = &self.shared.stats;
+        match step {
+            Step::Settle(settlement) => self.ledger.unsettled.push(settlement),
+            Step::HalveRequest(batches) => self.queue.halve(batches),
+            Step::Release(batches) => {
+                self.queue.release(batches.iter().map(|batch| batch.id));
+                self.queue.is_stale = true;
+            }
+            Step::Log(entry) => self.log.log(entry, now),
+            Step::CountRetry => stats.retries.add(1),
+            Step::CountAccepted {
+                delivered,
+                suppressed,
+                latencies,
+            } => {
+                stats.delivered.add(delivered);
+                stats.suppressed.add(suppressed);
+                for (millis, events) in latencies {
+                    self.gauge.record_latency(millis, events);
+                }
+            }
         }
     }
 
-    fn committed(&mut self, effects: Vec<Effect>) {
-        self.settling = None;
+    /// Applies the consequences of a commit.
+    fn apply(&mut self, effects: Vec<Effect>) {
         let now = self.shared.clock.now();
         self.shared.stats.progressed(now);
         for effect in effects {
             match effect {
-                Effect::Free(ids) => {
-                    for id in ids {
-                        self.under_way.remove(id);
-                    }
-                }
-                Effect::Due => self.stale = true,
-                Effect::Suppressed(events) => self.shared.stats.suppressed(events),
-                Effect::Halved(whole, half) => {
-                    self.under_way.remove(whole);
-                    self.isolation.split(whole, half);
-                    self.stale = true;
+                Effect::Released(ids) => self.queue.release(ids),
+                Effect::DueChanged => self.queue.is_stale = true,
+                Effect::Suppressed(events) => self.shared.stats.suppressed.add(events),
+                Effect::Split(whole, half) => {
+                    self.queue.release([whole]);
+                    self.queue.is_stale = true;
+                    self.control.isolation.record_split(whole, half);
                 }
                 Effect::Parked { key, code, number } => {
-                    self.shared.stats.parked();
+                    self.shared.stats.parked.add(1);
                     self.log.log_parked(key, &code, number.as_deref(), now);
                 }
             }
         }
     }
 
-    /// Writes down what we do, where it changed.
-    async fn report(&mut self) -> Result<(), DeliveryError> {
-        self.report_asked_pause().await?;
-        let mut row = self.health.row(self.website);
-        row.reason = crate::delivery::sender::log::about(&self.code, &row.reason);
-        let same = (row.state, &row.code, row.until)
-            == (self.reported.state, &self.reported.code, self.reported.until);
-        if same || self.health.is_paused() {
+    /// Logs that delivery still fails, with the backlog, if a reminder is due.
+    async fn log_reminder(&mut self, now: UtcMillis) -> Result<(), DeliveryError> {
+        let Some(reminder) = self.log.take_reminder() else {
             return Ok(());
-        }
-        self.reported = row.clone();
-        self.shared
+        };
+        let all = self
+            .shared
             .store
-            .write(Durability::Durable, move |writer| writer.report_sender(&row))
+            .read(|reader| reader.outbox_by_website())
             .await?;
-        // If an operator paused us meanwhile, nothing was written; the next refill finds that.
-        self.stale = true;
+        let own = all.into_iter().find(|outbox| outbox.website == self.website);
+        let pending = own.map_or(0, |own| own.pending_live + own.pending_history);
+        let next_try = self.control.health.row().until.unwrap_or(now);
+        self.log.log_reminder(&reminder, pending, next_try, now);
         Ok(())
     }
 
-    /// Also while an operator paused us: the answer was under way then.
-    async fn report_asked_pause(&mut self) -> Result<(), DeliveryError> {
-        let (website, asked) = (self.website, self.health.asked());
-        if let Some(until) = asked.filter(|_| asked != self.reported_pause) {
-            self.reported_pause = asked;
-            let note = move |writer: &mut Writer<'_>| writer.set_edge_pause(website, until);
-            self.shared.store.write(Durability::Durable, note).await?;
-        }
-        Ok(())
-    }
-
-    /// The configuration changed. What is in flight goes on as it began.
-    fn rewire(&mut self) {
+    /// Applies a changed configuration. Requests in flight finish as they began.
+    fn reconfigure(&mut self) {
         let client = Arc::clone(&self.clients.borrow_and_update());
         let Some(destination) = client.destination(&self.code, &self.shared.clock) else {
             return;
         };
-        self.context.destination = Arc::new(destination);
-        self.lanes.set_most(client.config.delivery.lanes);
-        if !same_destination(&self.client.config, &client.config, &self.code) {
-            self.learned_bytes = None;
-            self.isolation = PoisonIsolation::default();
-            if self.health.is_halted() {
-                self.health.resume(self.shared.clock.now());
-                tracing::info!(
-                    website = &*self.code,
-                    "Configuration changed, a halted sender tries again"
-                );
-            }
+        self.lane.destination = Arc::new(destination);
+        let same = same_destination(&self.client.config, &client.config, &self.code);
+        let (config, now) = (client.config.delivery.clone(), self.shared.clock.now());
+        if self.control.reconfigure(config, same, now) {
+            tracing::info!(
+                website = &*self.code,
+                "Configuration changed, a halted sender tries again"
+            );
         }
         self.client = client;
-        self.stale = true;
+        self.queue.is_stale = true;
     }
 
     fn instant_of(&self, at: UtcMillis) -> Instant {
         let millis = u64::try_from(at.millis_since(self.shared.clock.now())).unwrap_or(0);
-        // A timer may fire a little early as the wall clock sees it; a millisecond more makes it late.
-        Instant::now() + (Duration::from_millis(millis) + Duration::from_millis(1)).min(LONGEST_SLEEP)
-    }
-
-    fn retry(&self) -> &RetryConfig {
-        &self.client.config.delivery.retry
-    }
-}
-
-/// The commit under way; never, if there is none.
-async fn committed(settling: &mut Option<Settling>) -> Result<Vec<Effect>, StoreError> {
-    match settling {
-        Some(commit) => commit.await,
-        None => std::future::pending().await,
+        // One millisecond more: by the wall clock a timer may fire a little early.
+        Instant::now() + (Duration::from_millis(millis) + Duration::from_millis(1)).min(MAX_SLEEP)
     }
 }
 

@@ -1,44 +1,47 @@
-//! What the edge decided goes into the store: whatever came in while the last commit was under way is one transaction.
+//! Writes outcomes into the store: all outcomes that arrived during the last commit in one transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::delivery::rules::Split;
-use crate::store::outbox::{BatchId, EdgeAnswer, EventKey, EventVerdict, Settled};
+use crate::delivery::rules::{Accepted, Split};
+use crate::delivery::sender::answer::EventCounts;
+use crate::store::outbox::{BatchId, EdgeAnswer, EventKey, EventVerdict, PendingBatch, Settled};
 use crate::store::{Durability, Fault, Store, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-/// Between tries where another process holds the database; doubled each time.
+/// Pause before the first repetition where another process locks the database; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Most warnings that are stored for one accepted batch.
+const MAX_WARNINGS: usize = 20;
 
-/// One decision to write down.
+/// One outcome to write.
 #[derive(Debug)]
 pub(crate) enum Settlement {
-    /// The edge has these.
+    /// All events of these batches were accepted.
     Delivered(Vec<Settled>, EdgeAnswer),
     /// The edge decided event by event.
-    Each {
+    PerEvent {
         id: BatchId,
         verdicts: Vec<(usize, EventVerdict)>,
         answer: EdgeAnswer,
     },
-    /// Not now.
-    Failed {
+    /// The batches are sent again from `due_at`.
+    Retry {
         ids: Vec<BatchId>,
         due_at: UtcMillis,
         answer: EdgeAnswer,
     },
-    /// EdgeRefusal together with others; each half of them is asked for next, so they stay under way.
-    Noted {
+    /// The batches were refused together. They stay in flight, because each half of the request is sent next.
+    Attempted {
         ids: Vec<BatchId>,
         at: UtcMillis,
         answer: EdgeAnswer,
     },
-    /// Not sent: events of persons on the suppression list leave these.
+    /// The batches were not sent: events of suppressed persons are to be removed from them.
     Screen { ids: Vec<BatchId>, at: UtcMillis },
-    /// EdgeRefusal as a whole; its halves are asked for one by one. Without an answer, because it would be refused.
-    Halve {
+    /// The batch is split in two. `answer` is `None` if it was not sent because the edge would refuse it.
+    Split {
         id: BatchId,
         by: Split,
         answer: Option<EdgeAnswer>,
@@ -46,32 +49,88 @@ pub(crate) enum Settlement {
     },
 }
 
-/// What the commit brought.
+/// A consequence of a commit for the sender.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// These are no longer under way.
-    Free(Vec<BatchId>),
-    /// Something has another due time.
-    Due,
-    /// So many events ended as suppressed without having been sent.
+    /// These batches are no longer in flight.
+    Released(Vec<BatchId>),
+    /// Batches got another due time.
+    DueChanged,
+    /// Number of events that were suppressed before they were sent.
     Suppressed(u64),
-    /// A batch became two.
-    Halved(BatchId, BatchId),
-    /// An event is a dead letter now; with its order's number, if the feed knows it.
+    /// A batch was split: the rest of the batch, and the new one.
+    Split(BatchId, BatchId),
     Parked {
         key: EventKey,
         code: String,
+        /// Number of the order, if the feed has it.
         number: Option<String>,
     },
 }
 
-/// Writes all of them down, or none. A database that another process holds for a while is waited for: what the edge said
-/// is worth it.
+/// Returns the outcomes of an accepted request: one for all batches, or, with warnings, one for each.
+pub(crate) fn settlements_of_accepted(
+    batches: &[PendingBatch],
+    kinds: Vec<EventCounts>,
+    accepted: &Accepted,
+    answer: EdgeAnswer,
+) -> Vec<Settlement> {
+    let settled = |(batch, kinds): (&PendingBatch, EventCounts)| Settled {
+        id: batch.id,
+        website: batch.website,
+        kinds,
+    };
+    // The usual case, in which nothing is done event by event.
+    if *accepted == Accepted::default() {
+        let all = batches.iter().zip(kinds).map(settled).collect();
+        return vec![Settlement::Delivered(all, answer)];
+    }
+    // The edge counts events by their position in the request, the store by their position in the batch.
+    let mut start = 0;
+    let split = batches.iter().zip(kinds).map(|(batch, kinds)| {
+        let own = start..start + batch.events;
+        let suppressed = accepted.suppressed.iter().filter(|event| own.contains(event));
+        let verdicts: Vec<_> = suppressed
+            .map(|event| (event - start, EventVerdict::Suppressed("consent".to_owned())))
+            .collect();
+        let warnings = accepted.warnings.iter().filter(|(event, _)| own.contains(event));
+        let warnings = warnings.map(|(event, warning)| format!("event {}: {warning}", event - start));
+        let anomaly = accepted.anomaly.map(str::to_owned);
+        let notes: Vec<_> = warnings.chain(anomaly).take(MAX_WARNINGS).collect();
+        let answer = EdgeAnswer {
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
+            ..answer.clone()
+        };
+        start = own.end;
+        match verdicts.is_empty() {
+            true => Settlement::Delivered(vec![settled((batch, kinds))], answer),
+            false => Settlement::PerEvent {
+                id: batch.id,
+                verdicts,
+                answer,
+            },
+        }
+    });
+    split.collect()
+}
+
+/// Writes all outcomes, or none. A database that another process locks is waited for, because sending the events again
+/// costs more.
 pub(crate) async fn settle(store: Store, all: Vec<Settlement>) -> Result<Vec<Effect>, StoreError> {
     let all = Arc::new(all);
     let mut pause = FIRST_PAUSE;
     loop {
-        match settle_once(&store, Arc::clone(&all)).await {
+        let all = Arc::clone(&all);
+        let write = move |writer: &mut Writer<'_>| {
+            let delivered: Vec<_> = all.iter().filter_map(Settlement::delivered).collect();
+            writer.settle_requests(&delivered)?;
+            let mut effects = Vec::with_capacity(all.len());
+            for settlement in all.iter() {
+                settlement.apply(writer, &mut effects)?;
+            }
+            Ok(effects)
+        };
+        match store.write(Durability::Durable, write).await {
             Err(StoreError::Failed {
                 fault: Fault::Busy, ..
             }) if pause < LONGEST_PAUSE => {
@@ -81,21 +140,6 @@ pub(crate) async fn settle(store: Store, all: Vec<Settlement>) -> Result<Vec<Eff
             done => return done,
         }
     }
-}
-
-async fn settle_once(store: &Store, all: Arc<Vec<Settlement>>) -> Result<Vec<Effect>, StoreError> {
-    store
-        .write(Durability::Durable, move |writer| {
-            let delivered: Vec<(&[Settled], &EdgeAnswer)> =
-                all.iter().filter_map(Settlement::delivered).collect();
-            writer.settle_requests(&delivered)?;
-            let mut effects = Vec::with_capacity(all.len());
-            for settlement in all.iter() {
-                settlement.apply(writer, &mut effects)?;
-            }
-            Ok(effects)
-        })
-        .await
 }
 
 impl Settlement {
@@ -108,37 +152,39 @@ impl Settlement {
 
     fn apply(&self, writer: &mut Writer<'_>, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
         match self {
+            // Written by `settle_requests`, for all requests at once.
             Self::Delivered(batches, _) => {
-                effects.push(Effect::Free(batches.iter().map(|batch| batch.id).collect()));
+                effects.push(Effect::Released(batches.iter().map(|batch| batch.id).collect()));
             }
-            Self::Each { id, verdicts, answer } => {
-                name_parked(writer, *id, verdicts, effects)?;
+            Self::PerEvent { id, verdicts, answer } => {
+                report_parked(writer, *id, verdicts, effects)?;
                 writer.settle_each(*id, verdicts, answer)?;
-                effects.push(Effect::Free(vec![*id]));
+                effects.push(Effect::Released(vec![*id]));
             }
-            Self::Failed { ids, due_at, answer } => {
+            Self::Retry { ids, due_at, answer } => {
                 writer.record_failure(ids, *due_at, answer)?;
-                effects.extend([Effect::Free(ids.clone()), Effect::Due]);
+                effects.extend([Effect::Released(ids.clone()), Effect::DueChanged]);
             }
-            Self::Noted { ids, at, answer } => writer.record_failure(ids, *at, answer)?,
+            // Not released: both halves of the request are in the queue.
+            Self::Attempted { ids, at, answer } => writer.record_failure(ids, *at, answer)?,
             Self::Screen { ids, at } => {
                 let mut suppressed = 0;
                 for id in ids {
                     suppressed += writer.screen_batch(*id, *at)?;
                 }
                 effects.extend([
-                    Effect::Free(ids.clone()),
-                    Effect::Due,
+                    Effect::Released(ids.clone()),
+                    Effect::DueChanged,
                     Effect::Suppressed(suppressed),
                 ]);
             }
-            Self::Halve { id, by, answer, at } => {
+            Self::Split { id, by, answer, at } => {
                 if let Some(answer) = answer {
                     writer.record_failure(&[*id], *at, answer)?;
                 }
                 match left_half(writer, *id, *by)? {
-                    Some(left) => effects.push(Effect::Halved(*id, writer.split_batch(*id, left)?)),
-                    None => effects.extend([Effect::Free(vec![*id]), Effect::Due]),
+                    Some(left) => effects.push(Effect::Split(*id, writer.split_batch(*id, left)?)),
+                    None => effects.extend([Effect::Released(vec![*id]), Effect::DueChanged]),
                 }
             }
         }
@@ -146,8 +192,8 @@ impl Settlement {
     }
 }
 
-/// The events in the left half of a split: half of them, or those that make half of the bytes. `None` if there are not two
-/// any more: some were suppressed since the batch was chosen.
+/// Returns the number of events in the left half of a split: half of the events, or those that hold half of the bytes.
+/// Returns `None` if fewer than two are left, because others were suppressed since the batch was chosen.
 fn left_half(writer: &Writer<'_>, id: BatchId, by: Split) -> Result<Option<usize>, StoreError> {
     let entries = writer.reader().batch_body(id)?.unwrap_or_default().entries;
     if entries.len() < 2 {
@@ -162,10 +208,11 @@ fn left_half(writer: &Writer<'_>, id: BatchId, by: Split) -> Result<Option<usize
         bytes += entry.len;
         bytes <= total / 2
     });
+    // Neither half may be empty, however large the first event is.
     Ok(Some(left.count().clamp(1, entries.len() - 1)))
 }
 
-fn name_parked(
+fn report_parked(
     writer: &Writer<'_>,
     id: BatchId,
     verdicts: &[(usize, EventVerdict)],

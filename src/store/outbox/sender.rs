@@ -3,6 +3,7 @@
 use rusqlite::Row;
 use serde::Serialize;
 
+use super::FailureCode;
 use crate::store::meta::WebsiteId;
 use crate::store::sql::{moment, stored_words};
 use crate::store::{Reader, StoreError, Topic, Writer};
@@ -44,10 +45,9 @@ pub struct SenderRow {
 }
 
 impl SenderRow {
-    /// Returns true if it waits because a quota or a rate limit was exceeded: every code of such an answer ends with its
-    /// status.
+    /// Returns true if it waits because a quota or a rate limit was exceeded.
     pub fn is_throttled(&self) -> bool {
-        self.state == SenderState::BackingOff && self.code.ends_with("429")
+        self.state == SenderState::BackingOff && FailureCode::parse(&self.code).is_throttling()
     }
 }
 

@@ -99,8 +99,8 @@ impl Fate {
 /// Returns the error of a missing answer.
 pub fn no_reply(cause: TransportErrorKind) -> TransportError {
     TransportError {
-        cause,
-        words: format!("made up: {cause:?}"),
+        kind: cause,
+        message: format!("made up: {cause:?}"),
     }
 }
 

@@ -172,7 +172,7 @@ impl RunningDaemon {
                 config: delivery_config,
                 stop: lifecycle.stop.clone(),
                 abort: lifecycle.abort.clone(),
-                observer: Arc::default(),
+                stats: Arc::default(),
             },
             connector: Connector::new(move |_| Ok(Arc::new(EdgeConnection(Arc::clone(&line))))),
             tick: Some(second_ticks()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::daemon::admin::metrics::*;
-use crate::delivery::Times;
+use crate::delivery::LatencyCounts;
 use crate::ops::status::testing::{backfill, first_sync, snapshot, website};
 use crate::ops::status::{FirstSyncStatus, Moment, NotExported};
 use crate::store::feed::Exported;
@@ -38,7 +38,7 @@ fn input() -> MetricsInput {
         last_success: Some(UtcMillis(8_000)),
         last_failure: Some(UtcMillis(7_000)),
     };
-    let times = Times {
+    let times = LatencyCounts {
         counts: std::array::from_fn(|bucket| bucket as u64),
         sum_ms: 123_456,
     };

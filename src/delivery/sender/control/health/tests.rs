@@ -1,6 +1,6 @@
-//! When a sender may send, as tables and properties.
+//! The requests that a sender may send in each state.
 
-use crate::delivery::sender::health::*;
+use crate::delivery::sender::control::health::*;
 
 const NOW: UtcMillis = UtcMillis(1_000_000);
 
@@ -15,30 +15,33 @@ fn halt() -> Halt {
 
 #[test]
 fn retry_after_holds_everything_and_is_never_cut_short() {
-    let mut health = Health::default();
+    let mut health = Health::new(1);
     health.wait(Duration::from_secs(120), "EXEG-0000-503", NOW);
     health.wait(Duration::from_secs(5), "EXEG-0000-503", NOW);
     let until = NOW.plus_millis(120_000);
     assert_eq!(health.permit(NOW), Permit::WaitUntil(until));
-    assert!(!health.accepted(NOW.plus_millis(50)), "it was under way already");
-    let restored = Health::restore(Some(&health.row(1)), None, NOW.plus_millis(60_000));
+    assert!(
+        !health.record_success(NOW.plus_millis(50)),
+        "it was in flight already"
+    );
+    let restored = Health::restore(1, Some(health.row().clone()), None, NOW.plus_millis(60_000));
     assert_eq!(restored.permit(NOW.plus_millis(60_000)), Permit::WaitUntil(until));
     assert_eq!(restored.permit(until), Permit::Send);
 }
 
 #[test]
-fn what_the_edge_asked_for_outlives_halts_pauses_and_restarts() {
-    let mut health = Health::default();
-    health.halt(halt(), &RetryConfig::default(), NOW);
-    health.wait_as_asked(Duration::from_secs(120), "EXEG-0000-503", NOW);
+fn a_pause_of_the_edge_outlives_halts_operators_and_restarts() {
+    let mut health = Health::new(1);
+    health.halt(&halt(), &RetryConfig::default(), NOW);
+    health.wait_for_edge(Duration::from_secs(120), "EXEG-0000-503", NOW);
     let until = NOW.plus_millis(120_000);
-    let restored = Health::restore(Some(&health.row(1)), health.asked(), NOW);
+    let restored = Health::restore(1, Some(health.row().clone()), health.edge_pause(), NOW);
     assert_eq!(
         restored.permit(NOW),
         Permit::WaitUntil(until),
         "a halted one probes no earlier"
     );
-    let mut row = health.row(1);
+    let mut row = health.row().clone();
     row.state = SenderState::Paused;
     health.apply_operator_state(&row, NOW);
     row.state = SenderState::Running;
@@ -49,26 +52,26 @@ fn what_the_edge_asked_for_outlives_halts_pauses_and_restarts() {
 
 #[test]
 fn one_failure_among_successes_stops_nothing_and_an_outage_stops_everything() {
-    let mut health = Health::default();
+    let mut health = Health::new(1);
     let retry = RetryConfig::default();
-    health.stumbled("network", &retry, u64::MAX, NOW);
+    health.record_failure("network", &retry, u64::MAX, NOW);
     assert_eq!(health.permit(NOW), Permit::Send);
-    health.stumbled("network", &retry, u64::MAX, NOW);
+    health.record_failure("network", &retry, u64::MAX, NOW);
     let until = NOW.plus_millis(1000);
     assert_eq!(health.permit(NOW), Permit::WaitUntil(until));
     assert_eq!(health.permit(until), Permit::Probe);
-    assert!(health.accepted(until));
+    assert!(health.record_success(until));
     assert_eq!(health.permit(until), Permit::Send);
 }
 
 #[test]
 fn a_halt_probes_every_minute_and_then_ever_more_slowly() {
-    let mut health = Health::default();
+    let mut health = Health::new(1);
     let retry = RetryConfig::default();
     let mut now = NOW;
     let mut gaps = Vec::new();
     for _ in 0..6 {
-        health.halt(halt(), &retry, now);
+        health.halt(&halt(), &retry, now);
         let Permit::WaitUntil(probe) = health.permit(now) else {
             panic!("it must wait")
         };
@@ -82,20 +85,20 @@ fn a_halt_probes_every_minute_and_then_ever_more_slowly() {
 #[test]
 fn a_clock_that_was_set_back_lengthens_no_pause() {
     let hour = Duration::from_secs(3600);
-    let mut health = Health::default();
+    let mut health = Health::new(1);
     health.wait(Duration::from_secs(120), "EXEG-0000-503", NOW);
     health.clamp_to_clock(NOW, hour);
     assert_eq!(health.permit(NOW), Permit::WaitUntil(NOW.plus_millis(120_000)));
     let yesterday = NOW.plus_millis(-86_400_000);
-    let mut restored = Health::restore(Some(&health.row(1)), None, yesterday);
-    let mut asked = Health::restore(None, Some(NOW.plus_millis(120_000)), yesterday);
+    let mut restored = Health::restore(1, Some(health.row().clone()), None, yesterday);
+    let mut asked = Health::restore(1, None, Some(NOW.plus_millis(120_000)), yesterday);
     for health in [&mut health, &mut restored, &mut asked] {
         health.clamp_to_clock(yesterday, hour);
         let until = yesterday.plus_millis(3_600_000);
         assert_eq!(health.permit(yesterday), Permit::WaitUntil(until));
         assert_eq!(health.permit(until), Permit::Send);
     }
-    health.halt(halt(), &RetryConfig::default(), NOW);
+    health.halt(&halt(), &RetryConfig::default(), NOW);
     health.clamp_to_clock(yesterday, hour);
     let probe = yesterday.plus_millis(3_600_000);
     assert_eq!(health.permit(yesterday), Permit::WaitUntil(probe));
@@ -103,13 +106,13 @@ fn a_clock_that_was_set_back_lengthens_no_pause() {
 
 #[test]
 fn an_operators_pause_outlives_answers_and_only_a_resume_ends_it() {
-    let mut health = Health::default();
-    let mut row = health.row(1);
+    let mut health = Health::new(1);
+    let mut row = health.row().clone();
     row.state = SenderState::Paused;
     assert!(health.apply_operator_state(&row, NOW));
-    assert!(!health.accepted(NOW));
+    assert!(!health.record_success(NOW));
     health.wait(Duration::from_secs(1), "x", NOW);
-    health.halt(halt(), &RetryConfig::default(), NOW);
+    health.halt(&halt(), &RetryConfig::default(), NOW);
     assert_eq!(health.permit(NOW), Permit::Paused);
     row.state = SenderState::Running;
     assert!(health.apply_operator_state(&row, NOW));
