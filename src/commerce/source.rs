@@ -59,13 +59,13 @@ pub trait Source: Send + Sync {
 /// The orders that a backfill covers. An empty filter covers all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderFilter {
-    /// `created_at` at or after this.
+    /// `created_at` at or after this time.
     pub created_from: Option<UtcMillis>,
-    /// `created_at` before this.
+    /// `created_at` before this time.
     pub created_before: Option<UtcMillis>,
     /// Only orders of the website with this code.
     pub website: Option<String>,
-    /// `updated_at` at or after this. Meant for a short range, because each page sorts all of it.
+    /// `updated_at` at or after this time. Meant for a short range, because each page sorts all of it.
     pub updated_from: Option<UtcMillis>,
     /// Ids at or above this, so that the last page does not search the rest of the history for more orders.
     pub lowest: Option<OrderId>,
@@ -123,10 +123,12 @@ impl ChangeOp {
 /// A requested order: whole, or the reason why it cannot be understood. One unreadable order never hides others.
 #[derive(Clone, Debug)]
 pub enum ReadOrder {
-    /// The whole order.
     Whole(Box<Order>),
     /// The row exists, but its content cannot be understood. `reason` names table and column, and no personal data.
-    Unreadable { id: OrderId, reason: String },
+    Unreadable {
+        id: OrderId,
+        reason: String,
+    },
 }
 
 impl ReadOrder {

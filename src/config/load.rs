@@ -22,7 +22,6 @@ const SERVICE_CREDENTIALS: &str = "/run/credentials/orderfeed.service";
 /// A valid configuration and its sources.
 #[derive(Clone, Debug)]
 pub struct LoadedConfig {
-    /// The effective configuration.
     pub config: Config,
     /// Findings that do not prevent a start; to be logged once at start.
     pub warnings: Vec<ConfigProblem>,

@@ -44,7 +44,7 @@ impl KeyDocs {
     }
 }
 
-/// Returns the page.
+/// Returns the page as Markdown.
 pub fn reference() -> String {
     let docs = read(DEFAULTS);
     let mut page = HEAD.to_owned();

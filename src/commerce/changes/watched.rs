@@ -20,7 +20,6 @@ pub(crate) const LOG: &str = "orderfeed_log";
 pub(crate) struct WatchedTable {
     /// The name without prefix.
     pub(crate) table: &'static str,
-    /// The primary key.
     pub(crate) key: &'static str,
     /// True if the table is read by `updated_at`, false if by key alone.
     pub(crate) timed: bool,
@@ -185,7 +184,7 @@ impl WatchedTable {
     pub(crate) fn seen_row(&self, row: &impl SourceRow) -> Option<SeenRow> {
         let id = cells::integer(row.cell(0))?;
         let at = match row.cell(2) {
-            cells::CellRef::Text(text) if self.timed => Some(cells::moment(text)?.0.div_euclid(1000)),
+            cells::CellRef::Text(_) if self.timed => Some(cells::seconds(row.cell(2))?),
             _ => None,
         };
         let (table, op) = if self.table == LOG {

@@ -1,14 +1,14 @@
-//! Which orders changed: by polling, from the instance's own changelog, or from our triggers' log.
+//! Capture of changed orders: by polling, from the instance's own changelog, or from the log of orderfeed's triggers.
 //!
-//! All three read tables in the order of marks and share the window of [`crate::commerce::changes::window`], which catches
-//! transactions that commit late. The stored cursors are a position per table and `seen`: the database's time at which
-//! something was last found, and a number that changes with every answer that holds changes. If the cursors given are
-//! not those last returned, the caller did not keep what it was told, and everything remembered is forgotten.
+//! All three read tables in the order of marks and share the window of [`crate::commerce::changes::window`], which finds
+//! transactions that commit late. The stored cursors are one per table and `seen`: the database's time at which something
+//! was last found, and a number that changes with every result that holds changes. If the cursors passed to a call are
+//! not those last returned, the caller did not store the last result, and the state in memory is dropped.
 //!
-//! **The instance's own changelog** is cleaned hourly by Commerce, whether we read it or not, and starts again from 1
-//! when the index is switched off and on. Both are noticed (the rows we would go on with are gone), said in the log, and
-//! mended by reading the orders and documents whose `updated_at` is later than `seen`, as `Recheck`. The same mends our
-//! own log if somebody emptied or recreated it. Changes of only an item, address or payment in that time are not
+//! **The instance's own changelog** is cleaned hourly by Commerce, whether it was read or not, and starts again from 1 when
+//! the index is switched off and on. Capture detects both (the rows after its position are gone), logs a warning, and reads
+//! the orders and documents whose `updated_at` is later than `seen`, as `Recheck`. The log of orderfeed's triggers is
+//! handled the same way if it was emptied or recreated. Changes of only an item, address or payment in that time are not
 //! found that way; a full reindex finds them.
 
 use crate::commerce::changes::watched;
@@ -21,29 +21,29 @@ use crate::commerce::mysql::round::CaptureRound;
 use crate::commerce::source::{Captured, Cursors, SourceError};
 use crate::config::CaptureMode;
 
-/// How many rows of our log one statement deletes.
+/// Maximum number of log rows that one statement deletes.
 const DELETED_AT_ONCE: u64 = 5_000;
 
 impl MysqlSource {
-    /// The cursors from which a source that was never read starts.
+    /// Returns the cursors of a source that was never read.
     pub(super) async fn start(&self) -> Result<Cursors, SourceError> {
-        let mut watch = self.watch.lock().await;
+        let mut memory = self.memory.lock().await;
         let mut session = self.connector.session().await?;
         let inspected = self.inspected(&mut session).await?;
-        let round = CaptureRound::begin(&self.connector, session, &mut watch, Cursors::default(), 1).await?;
+        let round = CaptureRound::begin(&self.connector, session, &mut memory, Cursors::default(), 1).await?;
         round.starting_cursors(&self.watched(&inspected)?).await
     }
 
-    /// What changed since `cursors`.
+    /// Returns the changes since `cursors`.
     pub(super) async fn capture(&self, cursors: &Cursors, limit: usize) -> Result<Captured, SourceError> {
-        let mut watch = self.watch.lock().await;
+        let mut memory = self.memory.lock().await;
         let mut session = self.connector.session().await?;
         let inspected = self.inspected(&mut session).await?;
         let watched = self.watched(&inspected)?;
-        // Each table has its share, so that a backlog in one does not keep the others waiting.
+        // Each table has its share, so that a backlog in one does not delay the others.
         let share = (limit / (watched.len() + 1)).max(1);
         let mut round =
-            CaptureRound::begin(&self.connector, session, &mut watch, cursors.clone(), share).await?;
+            CaptureRound::begin(&self.connector, session, &mut memory, cursors.clone(), share).await?;
         for watched in &watched {
             round.scan(watched).await?;
         }
@@ -58,17 +58,17 @@ impl MysqlSource {
         Ok(round.finish())
     }
 
-    /// Deletes what is settled from our log. The last row stays, so that the numbers never start again.
+    /// Deletes the rows before the tail from the triggers' log. The last row stays, so that the versions never start again.
     pub(super) async fn clear_log(&self, cursors: &Cursors) -> Result<(), SourceError> {
-        let span = cursors
+        let cursor = cursors
             .0
             .get(LOG)
             .and_then(|text| WindowCursor::parse(text, false));
-        let (CaptureMode::Triggers, Some(WindowCursor { tail, .. })) = (self.settings.capture, span) else {
+        let (CaptureMode::Triggers, Some(WindowCursor { tail, .. })) = (self.settings.capture, cursor) else {
             return Ok(());
         };
-        let mut watch = self.watch.lock().await;
-        if watch.cleared == tail.id {
+        let mut memory = self.memory.lock().await;
+        if memory.cleared == tail.id {
             return Ok(());
         }
         let mut session = self.connector.session().await?;
@@ -76,6 +76,7 @@ impl MysqlSource {
             "DELETE FROM `{}{LOG}` WHERE `version_id` < {} ORDER BY `version_id` LIMIT {DELETED_AT_ONCE}",
             self.settings.table_prefix, tail.id
         );
+        // In small transactions, so that no trigger of the shop waits long for the log's lock.
         loop {
             session.execute("START TRANSACTION READ WRITE").await?;
             let deleted = session.execute(&delete).await?;
@@ -84,11 +85,11 @@ impl MysqlSource {
                 break;
             }
         }
-        watch.cleared = tail.id;
+        memory.cleared = tail.id;
         Ok(())
     }
 
-    /// What this way of capture cannot see here; an error if it cannot work at all.
+    /// Returns the changes that the configured capture cannot see in this schema; an error if it cannot work at all.
     pub(super) async fn capture_notes(
         &self,
         session: &mut MysqlSession<'_>,

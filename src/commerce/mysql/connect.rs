@@ -1,8 +1,8 @@
-//! Connections: the pool, encryption, what every session is told, time limits.
+//! Connections: the pool, encryption, session settings, time limits.
 //!
-//! Every wait has an end: connecting, waiting for a free connection, and each statement with its rows. A statement that
-//! ran out of time leaves a connection in an unknown state behind a network that may be a black hole, so the whole pool
-//! is replaced then; its successor connects afresh.
+//! Every wait has a limit: connecting, waiting for a free connection, and each statement with its rows. A statement that
+//! exceeds its limit leaves its connection in an unknown state, and packets of the others may be lost as well. The whole
+//! pool is replaced then, and the new one opens new connections.
 
 use std::fmt;
 use std::future::Future;
@@ -19,28 +19,29 @@ use crate::commerce::read::cells::{CellRef, SourceRow};
 use crate::commerce::source::SourceError;
 use crate::config::{MysqlConfig, TlsMode};
 
-/// What every session is told, in one statement. UTC, because TIMESTAMP columns follow the session's zone. No ANSI
-/// quotes and other modes that would change what our SQL means. MariaDB turns long lists of ids into a temporary table,
-/// which is slower than the index that we want; only MariaDB reads the last comment.
+/// The settings of every session, in one statement. UTC, because TIMESTAMP columns follow the session's time zone. No
+/// ANSI quotes or other modes that would change the meaning of the SQL. MariaDB turns long lists of ids into a temporary
+/// table, which is slower than the index; only MariaDB reads the last comment.
 const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES', character_set_results = utf8mb4, \
      character_set_client = utf8mb4, character_set_connection = utf8mb4, net_write_timeout = 60, autocommit = 1 \
      /*M!100313 , in_predicate_conversion_threshold = 0 */";
-/// Reads only, all from one snapshot a transaction. A trigger installation asks for more explicitly.
+/// Read-only transactions, each from one snapshot. Installing triggers sets another mode explicitly.
 const READ_ONLY: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// The longest time for one statement, reading its rows included.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Makes sessions. Its `Debug` says only where to: the driver's options hold the password in the clear.
+/// A pool of connections to one database. Its `Debug` shows only the address, because the settings may hold a password.
 pub(crate) struct MysqlConnector {
     settings: MysqlConfig,
     database: DatabaseInfo,
     pool: Mutex<Option<Pool>>,
+    /// True if connections are not encrypted.
     without_tls: AtomicBool,
 }
 
 impl MysqlConnector {
-    /// Checks the settings; connects to nothing yet.
+    /// Creates the pool, without connecting.
     pub(crate) fn new(settings: MysqlConfig) -> Result<Self, SourceError> {
         if let Some(file) = &settings.tls.ca_file {
             std::fs::File::open(file).map_err(|cause| SourceError::Misconfigured {
@@ -71,17 +72,17 @@ impl MysqlConnector {
         })
     }
 
-    /// Names for messages.
     pub(crate) fn database(&self) -> &DatabaseInfo {
         &self.database
     }
 
-    /// A session that only reads.
+    /// Opens a read-only session.
     pub(crate) async fn session(&self) -> Result<MysqlSession<'_>, SourceError> {
         let conn = match self.connect().await {
             Err(Error::Driver(DriverError::NoClientSslFlagFromServer))
                 if self.settings.tls.mode == TlsMode::Preferred =>
             {
+                // The server does not offer encryption, and "preferred" does not require it.
                 self.without_tls.store(true, Ordering::Relaxed);
                 self.renew();
                 self.connect().await
@@ -116,7 +117,7 @@ impl MysqlConnector {
         pool.get_or_insert_with(|| Pool::new(self.options())).clone()
     }
 
-    /// The next session comes from a new pool; the old one goes when its last connection does.
+    /// Drops the pool, so that the next session gets a new one. Sessions in use keep the old one until they end.
     fn renew(&self) {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -149,7 +150,7 @@ impl MysqlConnector {
         if self.without_tls.load(Ordering::Relaxed) || self.settings.url.socket.is_some() {
             return None;
         }
-        // Whoever came first chose the same provider, or one that serves as well.
+        // Fails if another part of the process installed a provider before, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let opts = SslOpts::default();
         Some(match &self.settings.tls.ca_file {
@@ -172,14 +173,14 @@ impl fmt::Debug for MysqlConnector {
     }
 }
 
-/// A connection in use, with time limits and our errors.
+/// A connection in use, with time limits and translated errors.
 pub(crate) struct MysqlSession<'a> {
     connector: &'a MysqlConnector,
     conn: Conn,
 }
 
 impl MysqlSession<'_> {
-    /// Gives every row of a statement to `take`.
+    /// Executes a statement and passes every row to `take`.
     pub(crate) async fn rows(
         &mut self,
         sql: &str,
@@ -193,10 +194,10 @@ impl MysqlSession<'_> {
                 .await
         });
         let done = done.await;
-        self.judge(done)
+        self.translate(done)
     }
 
-    /// The same with parameters, by the binary protocol: for text that must not stand in the statement.
+    /// Executes a statement with parameters, by the binary protocol: for text that must not be part of the statement.
     pub(crate) async fn rows_with(
         &mut self,
         sql: &str,
@@ -211,31 +212,32 @@ impl MysqlSession<'_> {
                 .await
         });
         let done = done.await;
-        self.judge(done)
+        self.translate(done)
     }
 
-    /// Executes a statement whose rows, if any, do not matter; returns how many rows it changed.
+    /// Executes a statement, drops its rows, and returns the number of rows that it changed.
     pub(crate) async fn execute(&mut self, sql: &str) -> Result<u64, SourceError> {
         let conn = &mut self.conn;
         let done = limited(async { conn.query_drop(sql).await }).await;
-        self.judge(done)?;
+        self.translate(done)?;
         Ok(self.conn.affected_rows())
     }
 
-    /// Whether the server takes a statement: `None`, or the number of its error.
+    /// Executes a statement and returns the server's error code if it refuses it, else `None`.
     pub(crate) async fn refusal(&mut self, sql: &str) -> Result<Option<u16>, SourceError> {
         let conn = &mut self.conn;
         match limited(async { conn.query_drop(sql).await }).await {
             Err(QueryFailure::Database(Error::Server(refusal))) => Ok(Some(refusal.code)),
-            done => self.judge(done).map(|()| None),
+            done => self.translate(done).map(|()| None),
         }
     }
 
-    fn judge(&self, done: Result<(), QueryFailure>) -> Result<(), SourceError> {
+    fn translate(&self, done: Result<(), QueryFailure>) -> Result<(), SourceError> {
         match done {
             Ok(()) => Ok(()),
             Err(QueryFailure::Database(cause)) => Err(self.connector.database.explain(&cause)),
             Err(QueryFailure::OutOfTime) => {
+                // The other connections of the pool may hang behind the same network.
                 self.connector.renew();
                 Err(self
                     .connector
@@ -258,7 +260,7 @@ async fn limited(work: impl Future<Output = Result<(), Error>>) -> Result<(), Qu
     }
 }
 
-/// A row as the driver gives it.
+/// A row of the driver.
 pub(crate) struct MysqlRow(mysql_async::Row);
 
 impl SourceRow for MysqlRow {
@@ -267,11 +269,11 @@ impl SourceRow for MysqlRow {
         match self.0.as_ref(index) {
             Some(Value::Bytes(text)) => CellRef::Text(text),
             Some(Value::Int(value)) => CellRef::Int(*value),
-            // Ids are at most `bigint unsigned`; the upper half is beyond any table.
+            // Ids are at most `bigint unsigned`, and no table reaches the upper half.
             Some(Value::UInt(value)) => i64::try_from(*value).map_or(CellRef::Null, CellRef::Int),
             Some(Value::Float(value)) => CellRef::Real(f64::from(*value)),
             Some(Value::Double(value)) => CellRef::Real(*value),
-            // The text protocol sends moments as text; nothing here reads one by the binary protocol.
+            // The text protocol sends dates and times as text; the statements with parameters select none.
             Some(Value::Date(..) | Value::Time(..) | Value::NULL) | None => CellRef::Null,
         }
     }

@@ -1,31 +1,29 @@
-//! What MySQL and MariaDB say when something is wrong, as a sentence with a remedy.
+//! Errors of MySQL and MariaDB as sentences with remedies.
 //!
-//! Only what a person must change is `Misconfigured`; the rest passes by itself. Codes: MySQL's and MariaDB's error
-//! references. Messages name account, host and database, never the password.
+//! An error that an administrator must fix is `Misconfigured`; any other may pass by itself. Codes: MySQL's and MariaDB's
+//! error references. Messages name account, host and database, never the password.
 
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
 use crate::commerce::source::SourceError;
 
-/// Who asks what where: what messages need to name.
+/// The account and the database, for messages.
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseInfo {
-    /// The account's name.
     pub(crate) user: String,
-    /// `host:port` or the socket's path.
+    /// `host:port`, or the path of the socket.
     pub(crate) address: String,
-    /// The database's name.
     pub(crate) database: String,
-    /// What table names start with.
+    /// The prefix of table names.
     pub(crate) prefix: String,
 }
 
 impl DatabaseInfo {
-    /// A driver's error as ours.
+    /// Translates an error of the driver.
     pub(crate) fn explain(&self, error: &Error) -> SourceError {
         match error {
             Error::Server(server) => self.explain_server(server),
-            Error::Io(IoError::Tls(cause)) => self.distrusted(&cause.to_string()),
+            Error::Io(IoError::Tls(cause)) => self.tls_failed(&cause.to_string()),
             Error::Driver(DriverError::NoClientSslFlagFromServer) => SourceError::Misconfigured {
                 message: format!(
                     "the database at {} does not offer encrypted connections",
@@ -36,21 +34,21 @@ impl DatabaseInfo {
                         .into(),
             },
             Error::Io(IoError::Io(cause)) => match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(rustls::Error::InvalidCertificate(_)) => self.distrusted(&cause.to_string()),
+                Some(rustls::Error::InvalidCertificate(_)) => self.tls_failed(&cause.to_string()),
                 _ => self.unavailable(&cause.to_string()),
             },
             other => self.unavailable(&other.to_string()),
         }
     }
 
-    /// The database cannot be used now.
+    /// Returns the error that the database cannot be used now.
     pub(crate) fn unavailable(&self, cause: &str) -> SourceError {
         SourceError::Unavailable {
             message: format!("the database {} at {}: {cause}", self.database, self.address),
         }
     }
 
-    fn distrusted(&self, cause: &str) -> SourceError {
+    fn tls_failed(&self, cause: &str) -> SourceError {
         SourceError::Misconfigured {
             message: format!("the encrypted connection to {} failed: {cause}", self.address),
             remedy: "check source.mysql.tls.ca_file and that the server's certificate names this host".into(),
@@ -72,18 +70,18 @@ impl DatabaseInfo {
                 "check source.mysql.table_prefix (now \"{}\") and that this is the Commerce database",
                 self.prefix
             ),
-            1227 | 1370 => format!("grant the account '{user}' the rights that docs/SOURCE.md lists for this capture"),
+            1227 | 1370 => format!("grant the account '{user}' the rights that docs/SOURCE.md lists for this capture mode"),
             1419 => "set log_bin_trust_function_creators = 1 at the server, or install the triggers as a privileged account".to_owned(),
             1290 | 1836 => "point source.mysql.url at the primary: this server accepts no changes".to_owned(),
             _ => return self.unavailable(&format!("error {}: {}", error.code, error.message)),
         };
         SourceError::Misconfigured {
-            message: format!("the database says: {} (error {})", error.message, error.code),
+            message: format!("the database reports: {} (error {})", error.message, error.code),
             remedy,
         }
     }
 
-    /// 1142: `SELECT command denied to user 'u'@'h' for table `db`.`t``; MySQL writes only `'t'`.
+    /// Translates 1142: `SELECT command denied to user 'u'@'h' for table `db`.`t``; MySQL writes only `'t'`.
     fn explain_missing_grant(&self, error: &ServerError) -> SourceError {
         let verb = error.message.split_whitespace().next().unwrap_or("SELECT");
         let table = last_quoted(&error.message).unwrap_or_else(|| "*".to_owned());
@@ -144,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_must_change_names_the_key_and_the_rest_is_an_outage() {
+    fn errors_to_fix_name_the_key_and_any_other_is_an_outage() {
         assert!(explain(1045, "Access denied for user 'feed'@'h'").contains("source.mysql.password_file"));
         assert!(explain(1049, "Unknown database 'shop'").contains("source.mysql.url"));
         assert!(

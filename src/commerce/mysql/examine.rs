@@ -1,5 +1,5 @@
-//! The thorough look of `doctor`: every table, right, trigger and position at once. Reads only; a statement that would
-//! need a right is explained by the server, not executed.
+//! The checks of `doctor`: every table, right, trigger and position at once. They only read; a right is checked by letting
+//! the server explain a statement that needs it.
 
 use crate::commerce::changes::triggers::TriggerSet;
 use crate::commerce::changes::watched;
@@ -20,28 +20,28 @@ use crate::commerce::source::{Cursors, SourceError};
 use crate::config::CaptureMode;
 use orderfeed_model::clock::UtcMillis;
 
-/// "SELECT command denied to user".
+/// The error "SELECT command denied to user".
 const DENIED: u16 = 1142;
-/// How much later than the log's last row an order may have changed before that means something, in seconds.
+/// Seconds by which an order's change may be later than the log's last row before it counts as not logged.
 const LOG_GRACE: i64 = 60;
 
 impl MysqlSource {
-    /// Looks at everything that capture and reading need. `cursors` are the stored positions.
+    /// Checks everything that capture and reading need. `cursors` are the stored positions.
     ///
     /// # Errors
-    /// If the database cannot be reached or asked at all.
+    /// If the database cannot be reached or read at all.
     pub async fn examine(&self, cursors: &Cursors) -> Result<Examination, SourceError> {
         let mut session = self.connector.session().await?;
         let schema = inspect::visible(&mut session, &self.settings).await?;
         let mut found = Examination {
-            missing: self.lacks(&mut session, &schema).await?,
+            missing: self.missing_objects(&mut session, &schema).await?,
             ..Examination::default()
         };
-        let complete = found.missing.iter().all(|lack| !lack.needed);
+        let complete = found.missing.iter().all(|missing| !missing.needed);
         if complete {
             self.identify(&mut session, &schema, &mut found).await?;
         } else {
-            self.ask_time(&mut session, &mut found).await?;
+            self.read_time(&mut session, &mut found).await?;
         }
         if schema.has_table("store_website") {
             let sql = format!(
@@ -79,8 +79,8 @@ impl MysqlSource {
         Ok(())
     }
 
-    /// The clock alone, where the orders cannot be read.
-    async fn ask_time(
+    /// Reads version and clock alone, where the orders cannot be read.
+    async fn read_time(
         &self,
         session: &mut MysqlSession<'_>,
         found: &mut Examination,
@@ -95,12 +95,12 @@ impl MysqlSource {
             .await
     }
 
-    async fn lacks(
+    async fn missing_objects(
         &self,
         session: &mut MysqlSession<'_>,
         schema: &Schema,
     ) -> Result<Vec<MissingObject>, SourceError> {
-        let mut lacks = Vec::new();
+        let mut missing = Vec::new();
         let mut wanted = tables();
         match self.settings.capture {
             CaptureMode::Poll => {}
@@ -109,28 +109,28 @@ impl MysqlSource {
         }
         for (table, effect) in wanted {
             if !schema.has_table(table) {
-                lacks.extend(self.lack(session, table, effect).await?);
+                missing.extend(self.missing_table(session, table, effect).await?);
             }
         }
-        lacks.extend(missing_columns(schema, self.settings.table_prefix.as_str()));
+        missing.extend(missing_columns(schema, self.settings.table_prefix.as_str()));
         if self.settings.capture == CaptureMode::Triggers && schema.has_table(LOG) {
             let prefix = self.settings.table_prefix.as_str();
-            // Explaining a statement needs its rights, and does not do it; nor may it write in a session that only reads.
+            // EXPLAIN needs the rights of the statement but does not execute it. A read-only session would refuse it.
             session.execute("SET SESSION TRANSACTION READ WRITE").await?;
             let delete = format!("EXPLAIN DELETE FROM `{prefix}{LOG}` WHERE `version_id` < 0");
             if session.refusal(&delete).await? == Some(DENIED) {
-                lacks.push(MissingObject {
+                missing.push(MissingObject {
                     grant: Some(self.grant("DELETE", LOG)),
-                    ..self.lack_of(LOG, MissingKind::Right("DELETE"), None)
+                    ..self.missing_object(LOG, MissingKind::Right("DELETE"), None)
                 });
             }
             session.execute("SET SESSION TRANSACTION READ ONLY").await?;
         }
-        Ok(lacks)
+        Ok(missing)
     }
 
-    /// Why a table cannot be seen. MySQL does not tell an account without rights whether a table exists.
-    async fn lack(
+    /// Finds out why a table is not visible: to an account without rights, MySQL hides that it exists.
+    async fn missing_table(
         &self,
         session: &mut MysqlSession<'_>,
         table: &'static str,
@@ -148,12 +148,12 @@ impl MysqlSource {
             };
             MissingObject {
                 grant: (code == DENIED).then(|| self.grant(rights, table)),
-                ..self.lack_of(table, what, effect)
+                ..self.missing_object(table, what, effect)
             }
         }))
     }
 
-    fn lack_of(&self, table: &str, what: MissingKind, effect: Option<&'static str>) -> MissingObject {
+    fn missing_object(&self, table: &str, what: MissingKind, effect: Option<&'static str>) -> MissingObject {
         MissingObject {
             table: format!("{}{table}", self.settings.table_prefix),
             what,
@@ -209,7 +209,7 @@ impl MysqlSource {
         }
     }
 
-    /// When the newest order changed, if our log does not know of it.
+    /// Returns the time of the newest order's change, if the log does not hold it.
     async fn unlogged(
         &self,
         session: &mut MysqlSession<'_>,
@@ -225,7 +225,9 @@ impl MysqlSource {
         );
         let mut moments = (None, None);
         session
-            .rows(&sql, |row| moments = (seconds(&row, 0), seconds(&row, 1)))
+            .rows(&sql, |row| {
+                moments = (cells::seconds(row.cell(0)), cells::seconds(row.cell(1)))
+            })
             .await?;
         let (Some(changed), Some(logged)) = moments else {
             return Ok(None);
@@ -248,8 +250,8 @@ impl MysqlSource {
         let mut positions = Vec::new();
         for watched in watched.iter().filter(|watched| schema.has_table(watched.table)) {
             let stored = cursors.0.get(watched.table);
-            if let Some(span) = stored.and_then(|text| WindowCursor::parse(text, watched.timed)) {
-                positions.extend(self.position(session, watched, span, now).await?);
+            if let Some(cursor) = stored.and_then(|text| WindowCursor::parse(text, watched.timed)) {
+                positions.extend(self.position(session, watched, cursor, now).await?);
             }
         }
         Ok(positions)
@@ -259,12 +261,12 @@ impl MysqlSource {
         &self,
         session: &mut MysqlSession<'_>,
         watched: &WatchedTable,
-        span: WindowCursor,
+        cursor: WindowCursor,
         now: UtcMillis,
     ) -> Result<Option<TablePosition>, SourceError> {
         let prefix = self.settings.table_prefix.as_str();
         let (table, mut newest) = (watched.table, None);
-        let Some(at) = span.front.at else {
+        let Some(at) = cursor.front.at else {
             session
                 .rows(&watched.select_ends(prefix), |row| {
                     newest = cells::integer(row.cell(0))
@@ -272,18 +274,20 @@ impl MysqlSource {
                 .await?;
             return Ok(Some(TablePosition::by_key(
                 table,
-                span.front.id,
+                cursor.front.id,
                 newest.unwrap_or_default(),
             )));
         };
         let sql = format!("SELECT MAX(`updated_at`) FROM `{prefix}{table}`");
-        session.rows(&sql, |row| newest = seconds(&row, 0)).await?;
-        // A table without rows has no newest one, and a position by time starts at the first look.
+        session
+            .rows(&sql, |row| newest = cells::seconds(row.cell(0)))
+            .await?;
+        // An empty table has no newest row to compare with.
         Ok(newest.map(|newest| TablePosition::by_time(table, at, newest, now.0.div_euclid(1000))))
     }
 }
 
-/// Whether the account may see triggers: without TRIGGER, it is shown none.
+/// Returns true if the account may see triggers: without the right TRIGGER the server lists none.
 async fn may_see_triggers(session: &mut MysqlSession<'_>) -> Result<bool, SourceError> {
     let mut may = false;
     session
@@ -294,11 +298,4 @@ async fn may_see_triggers(session: &mut MysqlSession<'_>) -> Result<bool, Source
         })
         .await?;
     Ok(may)
-}
-
-fn seconds(row: &impl SourceRow, column: usize) -> Option<i64> {
-    match row.cell(column) {
-        cells::CellRef::Text(text) => Some(cells::moment(text)?.0.div_euclid(1000)),
-        _ => None,
-    }
 }

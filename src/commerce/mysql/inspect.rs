@@ -1,4 +1,4 @@
-//! Looking at a database: which tables and columns it has, which server it is, what time it is there.
+//! Inspection of a database: its tables and columns, its server, its clock.
 
 use crate::commerce::fingerprint;
 use crate::commerce::mysql::connect::MysqlSession;
@@ -12,13 +12,12 @@ use crate::config::MysqlConfig;
 /// A database's schema and the statements that fit it.
 #[derive(Debug)]
 pub(crate) struct Inspected {
-    /// Tables and columns, without prefix.
+    /// Tables and columns; names without prefix.
     pub(crate) schema: Schema,
-    /// Statements for them.
     pub(crate) queries: Queries,
 }
 
-/// Looks at the schema. A core table that cannot be seen is an error that says whether it is missing or not granted.
+/// Reads the schema. A core table that is not visible is an error, which distinguishes a missing table from a missing grant.
 pub(crate) async fn inspect(
     session: &mut MysqlSession<'_>,
     settings: &MysqlConfig,
@@ -26,7 +25,7 @@ pub(crate) async fn inspect(
     let prefix = settings.table_prefix.as_str();
     let schema = visible(session, settings).await?;
     for table in schema.missing_core() {
-        // Says 1142 or 1146, with the table's name.
+        // Fails with 1142 (no grant) or 1146 (no table), and the table's name.
         session
             .execute(&format!("SELECT 1 FROM `{prefix}{table}` LIMIT 0"))
             .await?;
@@ -35,7 +34,7 @@ pub(crate) async fn inspect(
     Ok(Inspected { schema, queries })
 }
 
-/// The tables, columns and indexes that the account can see.
+/// Returns the tables, columns and indexes that the account can see.
 pub(crate) async fn visible(
     session: &mut MysqlSession<'_>,
     settings: &MysqlConfig,
@@ -66,11 +65,11 @@ pub(crate) async fn visible(
     Ok(schema)
 }
 
-/// Bounds what is read of a catalogue that may hold thousands of tables.
+/// Limits the rows read from a catalogue that may hold thousands of tables.
 const INTERESTING: &str = "TABLE_NAME LIKE '%sales\\_%' OR TABLE_NAME LIKE '%magento\\_rma%' OR TABLE_NAME LIKE '%eav\\_attribute%' \
      OR TABLE_NAME LIKE '%store%' OR TABLE_NAME LIKE '%orderfeed\\_log'";
 
-/// Server, clock, fingerprint and notes.
+/// Reads server, clock and fingerprint, and returns them with the notes on the schema.
 pub(crate) async fn identify(
     session: &mut MysqlSession<'_>,
     inspected: &Inspected,
@@ -98,7 +97,7 @@ pub(crate) async fn identify(
     Ok(info)
 }
 
-/// `10.11.6-MariaDB-0+deb12u1` → `MariaDB 10.11.6`; `8.0.36` → `MySQL 8.0.36`.
+/// Shortens a version: `10.11.6-MariaDB-0+deb12u1` → `MariaDB 10.11.6`; `8.0.36` → `MySQL 8.0.36`.
 fn product(version: &str) -> String {
     let number = version.split('-').next().unwrap_or_default();
     let name = if version.to_lowercase().contains("mariadb") {

@@ -1,21 +1,23 @@
-//! Orders from a MySQL 8 or MariaDB database with the Commerce schema, under an account that only reads.
+//! Orders from a MySQL 8 or MariaDB database with the Commerce schema, read through an account that needs no other right.
 //!
-//! | file | what lives there |
+//! | module | content |
 //! |---|---|
 //! | [`connect`] | pool, TLS, sessions, time limits |
 //! | [`error`] | server errors as sentences with remedies |
-//! | [`inspect`] | which tables and columns this database has |
-//! | [`capture`] | which orders changed, in three ways |
-//! | [`round`] | one call of capture |
+//! | [`inspect`] | the tables and columns of a database |
+//! | [`capture`] | changed orders, in three capture modes |
+//! | [`round`], [`gaps`], [`memory`] | one call of capture: its passes, its cursors, the state between calls |
 //! | [`returns`] | open returns, which have no time of change |
-//! | [`triggers`] | installing, removing and checking our triggers |
-//! | [`examine`] | the thorough look of `doctor` |
+//! | [`triggers`] | installation, removal and comparison of orderfeed's triggers |
+//! | [`examine`] | the checks of `doctor` |
 
 mod capture;
 mod connect;
 mod error;
 mod examine;
+mod gaps;
 mod inspect;
+mod memory;
 mod returns;
 mod round;
 mod triggers;
@@ -26,7 +28,7 @@ use mysql_async::Params;
 
 use crate::commerce::mysql::connect::{MysqlConnector, MysqlSession};
 use crate::commerce::mysql::inspect::Inspected;
-use crate::commerce::mysql::round::CaptureMemory;
+use crate::commerce::mysql::memory::CaptureMemory;
 use crate::commerce::read::assemble::Assembly;
 use crate::commerce::read::cells;
 use crate::commerce::read::tables::SourceTable;
@@ -36,9 +38,9 @@ use crate::commerce::source::{
 use crate::config::MysqlConfig;
 use orderfeed_model::order::OrderId;
 
-/// A page of more orders is read in two halves: beside live changes the pieces are no larger.
+/// A page of history with more orders is read in two halves, on two connections.
 const HALVED: usize = 50;
-/// Connections that a page of history leaves to capture and to live changes.
+/// Number of connections that a page of history leaves for capture and live changes.
 const SPARE_CONNECTIONS: usize = 2;
 
 /// A MySQL or MariaDB database as a [`Source`].
@@ -46,25 +48,25 @@ const SPARE_CONNECTIONS: usize = 2;
 pub struct MysqlSource {
     settings: MysqlConfig,
     pub(in crate::commerce::mysql) connector: MysqlConnector,
-    /// What the schema looked like at the last look; dropped when a statement hits a missing table or column.
+    /// The schema as last inspected; dropped after an error, because a table or column may be gone.
     inspected: Mutex<Option<Arc<Inspected>>>,
-    /// What capture remembers between calls. Locked over a whole call: captures do not overlap.
-    watch: tokio::sync::Mutex<CaptureMemory>,
+    /// The state of capture between calls. Locked during a whole call, so that calls do not overlap.
+    memory: tokio::sync::Mutex<CaptureMemory>,
 }
 
 impl MysqlSource {
-    /// Checks the settings; connects to nothing yet.
+    /// Creates the source, without connecting.
     ///
     /// # Errors
-    /// `Misconfigured` if the URL or the table prefix cannot be used.
+    /// `Misconfigured` if the CA file cannot be read.
     pub fn new(settings: MysqlConfig) -> Result<Self, SourceError> {
         let connector = MysqlConnector::new(settings.clone())?;
-        let watch = tokio::sync::Mutex::new(CaptureMemory::new(settings.poll_overlap.get()));
+        let memory = tokio::sync::Mutex::new(CaptureMemory::new(settings.poll_overlap.get()));
         Ok(Self {
             settings,
             connector,
             inspected: Mutex::new(None),
-            watch,
+            memory,
         })
     }
 
@@ -98,7 +100,7 @@ impl MysqlSource {
         Ok(assembly.finish())
     }
 
-    /// Two halves over two connections: the server works on one while the rows of the other are taken in.
+    /// Reads orders in two halves over two connections: the server works on one while the rows of the other are decoded.
     async fn read_in_halves(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
         if ids.len() <= HALVED || self.settings.max_connections < SPARE_CONNECTIONS + 2 {
             return self.read(ids).await;
@@ -180,7 +182,7 @@ impl MysqlSource {
         Ok(Some(stores))
     }
 
-    /// What is known of the schema, looked up once.
+    /// Returns the schema, which is inspected once.
     async fn inspected(&self, session: &mut MysqlSession<'_>) -> Result<Arc<Inspected>, SourceError> {
         let known = self
             .inspected
@@ -208,7 +210,7 @@ impl MysqlSource {
         Ok(info)
     }
 
-    /// A schema that changed under us (an upgrade of Commerce) shows as an error at a table or column: look again.
+    /// Drops the inspected schema after an error: an upgrade of Commerce may have changed it.
     fn forget_schema_on<T>(&self, done: Result<T, SourceError>) -> Result<T, SourceError> {
         if done.is_err() {
             self.inspected
@@ -267,7 +269,7 @@ impl Source for MysqlSource {
     }
 }
 
-/// The first column as a whole number.
+/// Returns the first column as a whole number.
 fn first(row: &impl cells::SourceRow) -> Option<i64> {
     cells::integer(row.cell(0))
 }

@@ -1,5 +1,5 @@
-//! Open returns, looked at as a whole every so often: `magento_rma` has no `updated_at`, and the status of a return or
-//! of its items may change without an entry in its history.
+//! Open returns, compared as a whole at intervals: `magento_rma` has no `updated_at`, and the status of a return or of its
+//! items may change without an entry in its history.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::commerce::read::schema::Schema;
 use crate::commerce::source::{Change, ChangeOp};
 use orderfeed_model::order::OrderId;
 
-/// How many, the newest first. A shop with more open returns than that has its older ones noticed through their
-/// history alone.
+/// Maximum number of open returns that are compared, the newest first. In a shop with more, changes of the older ones are
+/// found through their history only.
 const MOST: usize = 5_000;
 const TABLE: &str = "magento_rma";
 const ITEM_COLUMNS: [&str; 5] = [
@@ -24,12 +24,13 @@ const ITEM_COLUMNS: [&str; 5] = [
     "qty_approved",
 ];
 
-/// What the open returns looked like.
+/// The open returns at the last comparison.
 #[derive(Debug, Default)]
 pub(super) struct OpenReturns {
     known: HashMap<i64, OpenReturn>,
+    /// True once every open return was reported.
     complete: bool,
-    looked: Option<Instant>,
+    compared: Option<Instant>,
 }
 
 /// A return that is not closed.
@@ -37,13 +38,13 @@ pub(super) struct OpenReturns {
 pub(super) struct OpenReturn {
     id: i64,
     order: OrderId,
-    /// Everything that may change, in a form that compares.
-    looks: String,
+    /// Everything that may change, as one text.
+    content: String,
 }
 
 impl OpenReturns {
     pub(super) fn is_due(&self, schema: &Schema, interval: Duration) -> bool {
-        schema.has(TABLE, "status") && self.looked.is_none_or(|at| at.elapsed() >= interval)
+        schema.has(TABLE, "status") && self.compared.is_none_or(|at| at.elapsed() >= interval)
     }
 
     pub(super) fn select(prefix: &str, schema: &Schema) -> String {
@@ -67,16 +68,16 @@ impl OpenReturns {
     }
 
     pub(super) fn open_return(row: &impl SourceRow) -> Option<OpenReturn> {
-        let looks = cells::text(row.cell(2)).unwrap_or_default();
+        let content = cells::text(row.cell(2)).unwrap_or_default();
         Some(OpenReturn {
             id: cells::integer(row.cell(0))?,
             order: cells::integer(row.cell(1))?,
-            looks,
+            content,
         })
     }
 
-    /// Reports the orders of returns that look different or are no longer open, at most `limit`; `true` if there are
-    /// more. Without an earlier look nothing is known to have changed, so all are to be looked at again.
+    /// Reports the orders of returns that differ or are no longer open, at most `limit`. Returns true if there are more. The
+    /// first comparison reports every open return as a recheck, because it cannot find out which of them changed.
     pub(super) fn compare(&mut self, open: Vec<OpenReturn>, limit: usize, changes: &mut Vec<Change>) -> bool {
         let op = if self.complete {
             ChangeOp::Upsert
@@ -89,7 +90,7 @@ impl OpenReturns {
             let before = left.remove(&now.id);
             let same = before.as_ref() == Some(&now);
             if !same && changes.len() >= end {
-                // Stays as it was until the next call.
+                // Kept as it was, so that the next call reports it.
                 self.known.extend(before.map(|before| (before.id, before)));
                 continue;
             }
@@ -112,7 +113,7 @@ impl OpenReturns {
         let more = changes.len() >= end;
         if !more {
             self.complete = true;
-            self.looked = Some(Instant::now());
+            self.compared = Some(Instant::now());
         }
         more
     }
@@ -122,16 +123,16 @@ impl OpenReturns {
 mod tests {
     use super::*;
 
-    fn open(id: i64, looks: &str) -> OpenReturn {
+    fn open(id: i64, content: &str) -> OpenReturn {
         OpenReturn {
             id,
             order: id * 10,
-            looks: looks.into(),
+            content: content.into(),
         }
     }
 
     #[test]
-    fn only_returns_that_look_different_are_reported_after_the_first_look() {
+    fn after_the_first_comparison_only_returns_that_differ_are_reported() {
         let mut returns = OpenReturns::default();
         let mut changes = Vec::new();
         assert!(!returns.compare(vec![open(1, "pending"), open(2, "pending")], 9, &mut changes));

@@ -1,8 +1,8 @@
-//! Installing, removing and checking our triggers in a MySQL or MariaDB database.
+//! Installation, removal and comparison of orderfeed's triggers in a MySQL or MariaDB database.
 //!
-//! Creating a trigger waits until no transaction uses its table, and meanwhile every newcomer waits behind it. So the
-//! wait is short: on a busy shop, an installation fails with a sentence rather than stopping the checkout, and can be
-//! repeated, since it goes on with what is missing.
+//! CREATE TRIGGER waits until no transaction uses the table, and meanwhile every new transaction waits behind it. The wait
+//! is therefore short: on a busy shop an installation fails with an error rather than blocking the checkout. It can be
+//! repeated, and continues with the missing triggers.
 
 use crate::commerce::changes::triggers::{ExistingTrigger, TriggerReport, TriggerSet};
 use crate::commerce::changes::watched::LOG;
@@ -14,14 +14,14 @@ use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::queries::SqlDialect;
 use crate::commerce::source::SourceError;
 
-/// Seconds to wait for a table.
+/// Longest wait for a table's lock, in seconds.
 const LOCK_WAIT: u32 = 10;
 
 impl MysqlSource {
     /// Creates the log table and every trigger that is missing or altered. Returns the names of those created.
     ///
     /// # Errors
-    /// `Misconfigured` with the grant to give if the account may not; `Unavailable` if a table stayed busy.
+    /// `Misconfigured` with the missing grant; `Unavailable` if a table stayed locked.
     pub async fn install_triggers(&self) -> Result<Vec<String>, SourceError> {
         let (mut session, set) = self.trigger_session().await?;
         session.execute(&set.create_log()).await?;
@@ -43,7 +43,7 @@ impl MysqlSource {
         Ok(created)
     }
 
-    /// Drops every trigger of ours, foreign ones with our name included, and then the log table. Returns the names.
+    /// Drops every trigger with orderfeed's prefix, unknown ones included, and then the log table. Returns the names.
     ///
     /// # Errors
     /// As [`MysqlSource::install_triggers`].
@@ -67,16 +67,16 @@ impl MysqlSource {
         Ok(dropped)
     }
 
-    /// Compares the triggers with those that there should be.
+    /// Compares the database's triggers with those that it needs.
     ///
     /// # Errors
-    /// If the database cannot be asked.
+    /// If the database cannot be read.
     pub async fn check_triggers(&self) -> Result<TriggerReport, SourceError> {
         let (mut session, set) = self.trigger_session().await?;
         self.compare(&mut session, &set).await
     }
 
-    /// What `describe` says about them. Without the right to see triggers there is nothing to compare.
+    /// Returns the notes on triggers for `describe`. Without the right to see triggers they cannot be compared.
     pub(super) async fn trigger_notes(
         &self,
         session: &mut MysqlSession<'_>,
@@ -109,7 +109,7 @@ impl MysqlSource {
 
     async fn trigger_session(&self) -> Result<(MysqlSession<'_>, TriggerSet), SourceError> {
         let mut session = self.connector.session().await?;
-        // Fresh: the log table comes and goes here, and columns may have changed.
+        // Not the cached schema: the caller creates or drops the log table, and columns may have changed.
         let inspected = inspect::inspect(&mut session, &self.settings).await?;
         self.inspected
             .lock()

@@ -65,6 +65,14 @@ pub(crate) fn decimal(cell: CellRef<'_>) -> Option<Amount> {
     }
 }
 
+/// Returns a cell that holds a date and time, as seconds since the epoch.
+pub(crate) fn seconds(cell: CellRef<'_>) -> Option<i64> {
+    match cell {
+        CellRef::Text(text) => Some(moment(text)?.0.div_euclid(1000)),
+        _ => None,
+    }
+}
+
 /// Parses `YYYY-MM-DD HH:MM:SS`. The general parser would take a tenth of the time spent on an order, so it is used for
 /// other forms only.
 pub(crate) fn moment(text: &[u8]) -> Option<UtcMillis> {

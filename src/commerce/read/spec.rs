@@ -5,7 +5,6 @@
 pub(crate) struct TableSpec {
     /// The name without prefix.
     pub(crate) table: &'static str,
-    /// The primary key.
     pub(crate) key: &'static str,
     /// The column with the id of the order, or of the document, that a row belongs to.
     pub(crate) owner: &'static str,
@@ -19,7 +18,7 @@ pub(crate) struct TableSpec {
 /// The instances that have a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// Every instance.
+    /// Every instance has it.
     Core,
     /// Some versions and editions; the sentence names what is not sent without the table.
     Optional(&'static str),

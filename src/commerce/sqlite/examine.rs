@@ -1,9 +1,9 @@
-//! The thorough look of `doctor` at an embedded store. Opens it for reading alone: [`super::SqliteSource`] would put
-//! missing triggers in place, and the finding with them.
+//! The checks of `doctor` for an embedded store. They open it read-only: [`super::SqliteSource`] would install missing
+//! triggers, which the checks must report.
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::commerce::changes::triggers::TriggerSet;
 use crate::commerce::changes::watched::LOG;
@@ -15,10 +15,12 @@ use crate::commerce::read::cells;
 use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::queries::{Queries, SqlDialect};
 use crate::commerce::source::{Cursors, SourceError};
+use crate::commerce::sqlite::capture::{newest_version, position};
+use crate::commerce::sqlite::inspect::{existing_triggers, oldest, schema};
+use crate::commerce::sqlite::rows::for_each;
 use crate::commerce::sqlite::thread::explain;
-use crate::commerce::sqlite::{for_each, found, oldest, position, schema};
 
-/// Looks at everything that capture and reading need. Blocks.
+/// Checks everything that capture and reading need. Blocks.
 ///
 /// # Errors
 /// If there is no such database, or it cannot be read.
@@ -29,10 +31,10 @@ pub fn examine(path: &Path, cursors: &Cursors) -> Result<Examination, SourceErro
             message: format!("the embedded store {} cannot be opened: {cause}", path.display()),
             remedy: "check source.sqlite.path".into(),
         })?;
-    look(&connection, cursors)
+    examine_open(&connection, cursors)
 }
 
-fn look(connection: &Connection, cursors: &Cursors) -> Result<Examination, SourceError> {
+fn examine_open(connection: &Connection, cursors: &Cursors) -> Result<Examination, SourceError> {
     let failed = |cause| explain(&cause);
     connection
         .busy_timeout(std::time::Duration::from_secs(5))
@@ -53,7 +55,7 @@ fn look(connection: &Connection, cursors: &Cursors) -> Result<Examination, Sourc
         product: format!("SQLite {}", rusqlite::version()),
         ..Examination::default()
     };
-    if missing.iter().all(|lack| !lack.needed) {
+    if missing.iter().all(|missing| !missing.needed) {
         let queries = Queries::new(SqlDialect::Sqlite, "", &schema);
         examined.fingerprint = fingerprint::fingerprint(&oldest(connection, &queries).map_err(failed)?);
         let sql = "SELECT `code` FROM `store_website` WHERE `code` <> 'admin' ORDER BY `code`";
@@ -63,18 +65,14 @@ fn look(connection: &Connection, cursors: &Cursors) -> Result<Examination, Sourc
         .map_err(failed)?;
     }
     examined.missing = missing;
-    let report = set.compare(&found(connection).map_err(failed)?, schema.has_table(LOG));
+    let report = set.compare(
+        &existing_triggers(connection).map_err(failed)?,
+        schema.has_table(LOG),
+    );
     examined.triggers = Some(TriggerState::Ours(report));
     if cursors.0.contains_key(LOG) {
-        let newest = newest(connection).map_err(failed)?;
+        let newest = newest_version(connection).map_err(failed)?;
         examined.positions = vec![TablePosition::by_key(LOG, position(cursors)?, newest)];
     }
     Ok(examined)
-}
-
-/// The highest number that the log ever gave: its rows go away once they are read.
-fn newest(connection: &Connection) -> rusqlite::Result<i64> {
-    let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
-    let newest = connection.query_row(sql, [LOG], |row| row.get(0)).optional()?;
-    Ok(newest.unwrap_or_default())
 }

@@ -1,52 +1,46 @@
 //! Orders from an embedded SQLite database with the Commerce tables: the demo's shop, and tests.
 //!
-//! Changes come from our own triggers, which are installed when the database is opened. SQLite has one writer, so the
-//! log's numbers are given in the order of commits and nothing ever appears behind the cursor: no overlap is needed.
-//! `PRAGMA data_version` says whether anybody else committed since the last look, so looking every few milliseconds at
-//! a shop where nothing happens costs next to nothing.
+//! Changes come from orderfeed's triggers, which are installed when the database is opened.
 
+mod capture;
 pub mod examine;
+mod inspect;
 mod rows;
 mod thread;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, Transaction};
 
-use crate::commerce::changes::triggers::{ExistingTrigger, TriggerReport, TriggerSet};
-use crate::commerce::changes::watched::{LOG, OWN_LOG};
-use crate::commerce::changes::window::Mark;
+use crate::commerce::changes::triggers::{TriggerReport, TriggerSet};
 use crate::commerce::fingerprint;
 use crate::commerce::read::assemble::Assembly;
-use crate::commerce::read::cells;
-use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::queries::{Queries, ReadStatement, SqlDialect};
 use crate::commerce::read::schema::Schema;
 use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::{
-    Captured, Change, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
+    Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
+use crate::commerce::sqlite::inspect::{existing_triggers, install, oldest, schema};
 use crate::commerce::sqlite::rows::{for_each, numbers};
 use crate::commerce::sqlite::thread::{SqliteThread, explain};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// How many rows of the log one transaction deletes, so that the shop never waits long.
-const DELETED_AT_ONCE: usize = 5_000;
-
 /// An embedded database as a [`Source`].
 #[derive(Debug)]
 pub struct SqliteSource {
-    /// For capture and live changes; backfills have a connection of their own.
+    /// The connection for capture and live changes.
     thread: SqliteThread,
+    /// The connection for backfills.
     history: SqliteThread,
     shop: Arc<ShopSchema>,
-    /// The cursors at which the log was last found empty, and the database's `data_version` then.
+    /// The cursors at which the log was last found empty, with the database's `data_version` at that time.
     idle: Mutex<Option<(Cursors, i64)>>,
 }
 
-/// What is known of the database.
+/// The inspected database, its statements and its triggers.
 #[derive(Debug)]
 struct ShopSchema {
     schema: Schema,
@@ -55,10 +49,10 @@ struct ShopSchema {
 }
 
 impl SqliteSource {
-    /// Opens the database, which must hold the Commerce tables, and installs the triggers. Blocks for a moment.
+    /// Opens the database, which must hold the Commerce tables, and installs the triggers. Blocks.
     ///
     /// # Errors
-    /// `Misconfigured` if there is no such database or a table is missing, `Unavailable` if it stays locked.
+    /// `Misconfigured` if the file is no Commerce database, `Unavailable` if it stays locked.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let shop = {
             let mut connection = thread::open(path)?;
@@ -86,64 +80,15 @@ impl SqliteSource {
         })
     }
 
-    /// Compares the triggers with those that there should be.
+    /// Compares the database's triggers with those that it needs.
     ///
     /// # Errors
-    /// If the database cannot be asked.
+    /// If the database cannot be read.
     pub async fn check_triggers(&self) -> Result<TriggerReport, SourceError> {
         let shop = Arc::clone(&self.shop);
         self.thread
-            .run(move |connection| Ok(shop.triggers.compare(&found(connection)?, true)))
+            .run(move |connection| Ok(shop.triggers.compare(&existing_triggers(connection)?, true)))
             .await
-    }
-
-    async fn capture(&self, cursors: &Cursors, limit: usize) -> Result<Captured, SourceError> {
-        let position = position(cursors)?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let idle_version = idle.filter(|(at, _)| at == cursors).map(|(_, version)| version);
-        let (version, rows) = self
-            .thread
-            .run(move |connection| {
-                // Before the rows: a commit in between is then looked for once more, not passed over.
-                let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
-                if idle_version == Some(version) {
-                    return Ok((version, Vec::new()));
-                }
-                log_rows(connection, position, limit.max(1)).map(|rows| (version, rows))
-            })
-            .await?;
-        let mut captured = Captured {
-            cursors: cursors.clone(),
-            more: rows.len() >= limit.max(1),
-            ..Captured::default()
-        };
-        if let Some((last, _)) = rows.last() {
-            captured.cursors.0.insert(LOG.to_owned(), last.to_string());
-        }
-        captured.changes = rows.into_iter().map(|(_, change)| change).collect();
-        if !captured.more {
-            *self.idle.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some((captured.cursors.clone(), version));
-        }
-        Ok(captured)
-    }
-
-    async fn clear_log(&self, cursors: &Cursors) -> Result<(), SourceError> {
-        let position = position(cursors)?;
-        loop {
-            let sql = format!(
-                "DELETE FROM `{LOG}` WHERE `version_id` IN \
-                 (SELECT `version_id` FROM `{LOG}` WHERE `version_id` <= {position} ORDER BY `version_id` LIMIT {DELETED_AT_ONCE})"
-            );
-            // AUTOINCREMENT keeps the numbers growing though the table may be empty.
-            let deleted = self
-                .thread
-                .run(move |connection| connection.execute(&sql, []))
-                .await?;
-            if deleted < DELETED_AT_ONCE {
-                return Ok(());
-            }
-        }
     }
 
     async fn read(&self, thread: &SqliteThread, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
@@ -226,19 +171,6 @@ impl SqliteSource {
             })
             .await
     }
-
-    async fn start(&self) -> Result<Cursors, SourceError> {
-        let newest: Option<i64> = self
-            .thread
-            .run(|connection| {
-                let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
-                connection.query_row(sql, [LOG], |row| row.get(0)).optional()
-            })
-            .await?;
-        Ok(Cursors(
-            [(LOG.to_owned(), newest.unwrap_or_default().to_string())].into(),
-        ))
-    }
 }
 
 impl Source for SqliteSource {
@@ -288,81 +220,7 @@ impl Source for SqliteSource {
     }
 }
 
-/// The last row of the log that was captured. Without a cursor, the log is read from its start: it holds nothing but
-/// what was not captured yet.
-fn position(cursors: &Cursors) -> Result<i64, SourceError> {
-    let Some(text) = cursors.0.get(LOG) else {
-        return Ok(0);
-    };
-    text.parse().map_err(|_| SourceError::BadCursor {
-        name: LOG.to_owned(),
-        value: text.clone(),
-    })
-}
-
-fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
-    let mut schema = Schema::default();
-    let sql =
-        "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'";
-    for_each(connection, sql, None, |row| {
-        if let (Some(table), Some(column)) = (cells::text(row.cell(0)), cells::text(row.cell(1))) {
-            schema.add_column(&table, &column);
-        }
-    })?;
-    Ok(schema)
-}
-
-/// Creates what is missing and replaces what was altered, all or nothing.
-fn install(connection: &mut Connection, set: &TriggerSet) -> rusqlite::Result<()> {
-    let report = set.compare(&found(connection)?, true);
-    let log_exists = connection.table_exists(None, LOG)?;
-    if log_exists && report.is_complete() {
-        return Ok(());
-    }
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    transaction.execute_batch(&set.create_log())?;
-    for trigger in set.triggers() {
-        if report.missing.contains(&trigger.name) || report.altered.contains(&trigger.name) {
-            transaction.execute_batch(&format!(
-                "DROP TRIGGER IF EXISTS `{}`; {}",
-                trigger.name, trigger.create
-            ))?;
-        }
-    }
-    transaction.commit()
-}
-
-fn found(connection: &Connection) -> rusqlite::Result<Vec<ExistingTrigger>> {
-    let mut found = Vec::new();
-    let sql = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'";
-    for_each(connection, sql, None, |row| {
-        let text = |index| cells::text(row.cell(index)).unwrap_or_default();
-        found.push(ExistingTrigger {
-            name: text(0),
-            table: text(1),
-            body: text(2),
-        });
-    })?;
-    Ok(found)
-}
-
-fn log_rows(connection: &Connection, position: i64, limit: usize) -> rusqlite::Result<Vec<(i64, Change)>> {
-    let mut rows = Vec::new();
-    let sql = OWN_LOG.select("", Mark::of_key(position), None, limit);
-    for_each(connection, &sql, None, |row| {
-        if let Some(seen) = OWN_LOG.seen_row(row) {
-            let change = seen.order.map(|order| Change {
-                order,
-                table: seen.table,
-                op: seen.op,
-            });
-            rows.extend(change.map(|change| (seen.mark.id, change)));
-        }
-    })?;
-    Ok(rows)
-}
-
-/// All from the snapshot that the transaction's first statement takes.
+/// Reads whole orders, all from the snapshot that the transaction's first statement takes.
 fn read(
     snapshot: &Transaction<'_>,
     queries: &Queries,
@@ -382,20 +240,6 @@ fn read(
         })?;
     }
     Ok(assembly.finish())
-}
-
-fn oldest(connection: &Connection, queries: &Queries) -> rusqlite::Result<Vec<String>> {
-    let mut oldest = Vec::new();
-    for_each(
-        connection,
-        &queries.oldest_orders(fingerprint::ANCHORS),
-        None,
-        |row| {
-            let columns = (0..4).map(|index| cells::text(row.cell(index)).unwrap_or_default());
-            oldest.push(columns.collect::<Vec<_>>().join("|"));
-        },
-    )?;
-    Ok(oldest)
 }
 
 fn stores(

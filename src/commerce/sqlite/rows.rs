@@ -1,4 +1,4 @@
-//! Statements and their rows. Statements stay prepared.
+//! Execution of statements, which stay prepared, and their rows.
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -6,6 +6,7 @@ use rusqlite::types::ValueRef;
 use crate::commerce::read::cells;
 use crate::commerce::read::cells::{CellRef, SourceRow};
 
+/// Returns the first column of all rows, as whole numbers.
 pub(super) fn numbers(
     connection: &Connection,
     sql: &str,
@@ -18,6 +19,7 @@ pub(super) fn numbers(
     Ok(numbers)
 }
 
+/// Passes every row of a statement to `take`.
 pub(super) fn for_each(
     connection: &Connection,
     sql: &str,
@@ -32,7 +34,7 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// A row as the driver gives it.
+/// A row of the driver.
 pub(super) struct SqliteRow<'a, 's>(&'a rusqlite::Row<'s>);
 
 impl SourceRow for SqliteRow<'_, '_> {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::commerce::source::ChangeOp;
+use crate::commerce::changes::watched::LOG;
+use crate::commerce::source::{Change, ChangeOp};
 use orderfeed_demo_shop::embedded::EmbeddedShop;
 use orderfeed_demo_shop::shop::{Shop as DemoShop, ShopOptions};
 
@@ -171,7 +172,7 @@ async fn what_is_no_shop_is_refused_with_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_foreign_cursor_is_refused() {
+async fn a_cursor_that_is_not_ours_is_refused() {
     let source = Fixture::new().source();
     let cursors = Cursors([(LOG.to_owned(), "x".to_owned())].into());
     assert!(matches!(

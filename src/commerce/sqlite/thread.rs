@@ -1,5 +1,5 @@
-//! A thread that talks to the embedded database, so that no caller's task ever waits for a disk. There are two: a live
-//! change must not wait behind a page of history.
+//! A thread that owns a connection to the embedded database, so that no task of a caller waits for a disk. There are two:
+//! a live change must not wait behind a page of history.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -10,12 +10,12 @@ use tokio::sync::oneshot;
 
 use crate::commerce::source::SourceError;
 
-/// Statements that stay prepared: two a table, for a list of ids and for a range, and a few more.
+/// Number of statements that stay prepared: two per table, for a list of ids and for a range, and a few more.
 const STATEMENTS: usize = 64;
 
 type ConnectionTask = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A handle to the thread. When the last one goes, the thread finishes what it was given and ends.
+/// A handle to the thread. When it is dropped, the thread finishes its tasks and ends.
 #[derive(Debug)]
 pub(super) struct SqliteThread {
     jobs: mpsc::Sender<ConnectionTask>,
@@ -48,7 +48,7 @@ impl SqliteThread {
     ) -> Result<T, SourceError> {
         let (reply, answer) = oneshot::channel();
         let job: ConnectionTask = Box::new(move |connection| {
-            // Nobody listens any more if the caller gave up, and then the result does not matter.
+            // Fails if the caller was dropped, and then the result does not matter.
             let _ = reply.send(work(connection));
         });
         let gone = || SourceError::Unavailable {
@@ -68,14 +68,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, SourceError> {
             remedy: "check source.sqlite.path; `orderfeed demo` makes such a store".into(),
         })?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // The shop writes while we read.
+    // The shop writes at the same time.
     connection
         .busy_timeout(Duration::from_secs(5))
         .map_err(|cause| explain(&cause))?;
     Ok(connection)
 }
 
-/// A driver's error as ours.
+/// Translates an error of the driver.
 pub(super) fn explain(error: &rusqlite::Error) -> SourceError {
     use rusqlite::ErrorCode;
     let message = format!("the embedded store: {error}");
@@ -86,8 +86,7 @@ pub(super) fn explain(error: &rusqlite::Error) -> SourceError {
         },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => SourceError::Misconfigured {
             message,
-            remedy: "the account that the program runs as must be able to write the file and its directory"
-                .into(),
+            remedy: "let the account that orderfeed runs as write the file and its directory".into(),
         },
         _ => SourceError::Unavailable { message },
     }

@@ -1,16 +1,16 @@
-//! Cron expressions, and the decision when a job is due. Pure: the caller brings the last run and the time.
+//! Cron expressions, and the decision whether a job is due. Pure: the caller passes the last run and the time.
 //!
-//! Time zones and clocks are where schedulers hurt, so the rules are few and tested:
+//! Schedulers most often fail at time zones and clock changes, so the rules are few and tested:
 //!
-//! * A job is due when a slot of its expression lies after its last run and not after now. However many slots were
-//!   missed (a stop, a long run, a suspended machine), the latest one runs, once.
-//! * A job without a last run is due at once. A job that has nothing to do on a new store is given the moment at which
-//!   it was first looked at instead, and begins with its next slot.
-//! * Where the clocks skip an hour, a slot of that hour moves to its end; where they repeat one, a job that follows
-//!   the hour (`30 * * * *`) runs in both.
-//! * When the wall clock is set back, no slot runs a second time: the job waits until the clock has passed its last
-//!   run. That wait is bounded: if it would exceed one period of the job (one minute, if the period is shorter),
-//!   the old run is taken for a mistake of the clock, and the schedule goes on from now.
+//! * A job is due when a slot of its expression is after its last run and not after now. If several slots were missed (a
+//!   stop, a long run, a suspended machine), only the latest one runs, once.
+//! * A job without a last run is due at once. For a job that has nothing to do on a new store, the caller passes the time
+//!   of the first check as its last run, so that it starts with its next slot.
+//! * Where the clocks skip an hour, a slot of that hour moves to its end; where they repeat one, a job that follows the
+//!   hour (`30 * * * *`) runs in both.
+//! * When the wall clock is set back, no slot runs a second time: the job waits until the clock has passed its last run.
+//!   The wait is bounded: if it would exceed one period of the job (or one minute, if the period is shorter), the old run
+//!   is taken for an error of the clock, and the schedule continues from now.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,40 +24,40 @@ use croner::parser::{CronParser, Seconds, Year};
 use crate::config::values::InvalidValue;
 use orderfeed_model::clock::UtcMillis;
 
-/// A cron expression of 5 fields, or 6 with seconds first, together with the text it was written as. Day of month
-/// and day of week are alternatives where both are restricted, as in Vixie cron.
+/// A cron expression of 5 fields, or 6 with seconds first, and its text. Day of month and day of week are alternatives
+/// where both are restricted, as in Vixie cron.
 #[derive(Clone)]
 pub struct CronExpr {
     text: Arc<str>,
     cron: Arc<Cron>,
 }
 
-/// What a look at a schedule says.
+/// The state of a schedule at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// The slot to run now, if there is one.
+    /// The slot to run now, if one is due.
     pub slot: Option<Slot>,
-    /// What to keep as the last run, whether or not there is a slot. It differs from what was given where a slot
-    /// is due, and where the clock was set back by more than a period.
+    /// The last run to store, also without a slot. It differs from the one passed if a slot is due, and if the clock was
+    /// set back by more than a period.
     pub last_run: Option<UtcMillis>,
-    /// The first slot after now; none where the expression has no more.
+    /// The first slot after now; `None` if the expression has no more.
     pub next: Option<UtcMillis>,
 }
 
-/// A moment at which a job should run.
+/// A time at which a job should run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The moment that the expression names.
+    /// The time that the expression names.
     pub scheduled_for: UtcMillis,
-    /// Whether earlier slots went by without a run; this one stands for them.
+    /// True if earlier slots were missed; this one replaces them.
     pub missed_earlier: bool,
 }
 
-/// Shortest time that a job waits after the clock was set back before its schedule starts anew.
+/// Shortest bound of the wait after the clock was set back.
 const SHORTEST_HOLD_MILLIS: i64 = 60_000;
 
-/// Decides whether a job is due. `last_run` is what the previous call returned (persisted over restarts), `None` for a
-/// job that never ran.
+/// Decides whether a job is due. `last_run` is that of the previous result, which is stored over restarts; `None` for a job
+/// that never ran.
 pub fn due(expr: &CronExpr, zone: Tz, last_run: Option<UtcMillis>, now: UtcMillis) -> Due {
     let next = expr.next_after(zone, now);
     let latest = expr.latest_until(zone, now);
@@ -73,6 +73,7 @@ pub fn due(expr: &CronExpr, zone: Tz, last_run: Option<UtcMillis>, now: UtcMilli
         };
     };
     if last > now {
+        // The clock was set back. Waiting keeps the slots since then from running twice.
         let last_run = if last.millis_since(now) > expr.longest_hold(zone, last) {
             now
         } else {
@@ -87,6 +88,7 @@ pub fn due(expr: &CronExpr, zone: Tz, last_run: Option<UtcMillis>, now: UtcMilli
     }
     match latest.filter(|latest| *latest > last) {
         Some(scheduled_for) => {
+            // Only the latest slot runs; the first one after the last run shows whether there were others.
             let missed_earlier = expr
                 .next_after(zone, last)
                 .is_some_and(|first| first < scheduled_for);
@@ -108,24 +110,24 @@ pub fn due(expr: &CronExpr, zone: Tz, last_run: Option<UtcMillis>, now: UtcMilli
 }
 
 impl CronExpr {
-    /// The expression as the operator wrote it.
+    /// Returns the expression as the operator wrote it.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The first slot after `at`; none where the expression has no more.
+    /// Returns the first slot after `at`; `None` if the expression has no more.
     pub fn next_after(&self, zone: Tz, at: UtcMillis) -> Option<UtcMillis> {
         let found = self.cron.find_next_occurrence(&local(zone, at), false).ok()?;
         Some(UtcMillis(found.timestamp_millis()))
     }
 
-    /// The last slot at or before `at`.
+    /// Returns the last slot at or before `at`.
     fn latest_until(&self, zone: Tz, at: UtcMillis) -> Option<UtcMillis> {
         let found = self.cron.find_previous_occurrence(&local(zone, at), true).ok()?;
         Some(UtcMillis(found.timestamp_millis()))
     }
 
-    /// One period after `last`, or a minute, whichever is longer.
+    /// Returns the longest wait for the clock to pass `last`, in milliseconds: one period after it, or a minute if longer.
     fn longest_hold(&self, zone: Tz, last: UtcMillis) -> i64 {
         let period = self
             .next_after(zone, last)
@@ -134,7 +136,7 @@ impl CronExpr {
     }
 }
 
-/// Slots lie on whole seconds, and so must the time that they are searched from.
+/// Returns `at` in a time zone, without the fraction of its second: slots are on whole seconds.
 fn local(zone: Tz, at: UtcMillis) -> DateTime<Tz> {
     let whole_second = UtcMillis(at.0 - at.0.rem_euclid(1000));
     zone.from_utc_datetime(&whole_second.to_chrono().naive_utc())
@@ -149,7 +151,7 @@ impl FromStr for CronExpr {
             let expected = "5 fields (minute hour day month weekday), or 6 with seconds first";
             return Err(InvalidValue::new(format!("has {fields} fields"), expected));
         }
-        // The parser takes an empty element for no value at all, and a search for such a slot never ends.
+        // The parser accepts an empty element as no value at all, and the search for such a slot never ends.
         if text
             .split_whitespace()
             .flat_map(|field| field.split(','))
@@ -170,7 +172,7 @@ impl FromStr for CronExpr {
             text: text.into(),
             cron: Arc::new(cron),
         };
-        // A day such as 31 February parses. The search looks thousands of years ahead, so any start will do.
+        // A day such as 31 February parses, but never comes. The search covers thousands of years from any start.
         match expr.next_after(Tz::UTC, UtcMillis::from_secs(0)) {
             Some(_) => Ok(expr),
             None => Err(InvalidValue::new(

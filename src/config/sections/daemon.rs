@@ -11,7 +11,7 @@ use crate::config::reader::ConfigReader;
 use crate::config::values::{AdminListen, ByteSize, History, HumanDuration, InvalidValue, choices};
 
 table! {
-    /// `[index]`.
+    /// `[index]`: the Sales Orders Feed index.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Index {
         /// The mode of the first start; afterwards the store holds the mode.
@@ -63,7 +63,7 @@ fn parse_time_zone(text: &str) -> Result<Tz, InvalidValue> {
 }
 
 table! {
-    /// `[first_sync]`.
+    /// `[first_sync]`: the first-sync window, and the history that it covers.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct FirstSync {
         pub window: HumanDuration = DurationIn("1s", "7d"),
@@ -91,7 +91,7 @@ table! {
 }
 
 table! {
-    /// `[store]`.
+    /// `[store]`: the store's file, retention and disk reserve.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct StoreConfig {
         pub path: PathBuf = FilePath,
@@ -101,7 +101,7 @@ table! {
 }
 
 table! {
-    /// `[log]`.
+    /// `[log]`: form and level of the log.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Log {
         pub format: LogFormat = Parse(str::parse),
@@ -115,7 +115,7 @@ choices! {
     pub enum LogFormat {
         /// Journald where stderr is the journal, pretty on a terminal, logfmt otherwise.
         Auto = "auto",
-        /// Native journal fields.
+        /// Native fields of the systemd journal.
         Journald = "journald",
         /// One JSON object per line.
         Json = "json",
@@ -152,7 +152,7 @@ fn parse_level(text: &str) -> Result<String, InvalidValue> {
 }
 
 table! {
-    /// `[admin]`.
+    /// `[admin]`: the endpoint for metrics, health and status.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Admin {
         pub listen: AdminListen = Parse(str::parse),

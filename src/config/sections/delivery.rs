@@ -5,7 +5,7 @@ use crate::config::reader::ConfigReader;
 use crate::config::values::{HumanDuration, InvalidValue, choices};
 
 table! {
-    /// `[delivery]`.
+    /// `[delivery]`: batches, lanes, rate limit and timeouts.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Delivery {
         pub max_batch_bytes: usize = Int(1, 65_536),
@@ -43,7 +43,7 @@ impl Delivery {
 }
 
 table! {
-    /// `[privacy]`.
+    /// `[privacy]`: the personal data in events.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Privacy {
         pub profile: PrivacyProfile = Parse(str::parse),

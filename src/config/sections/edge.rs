@@ -12,7 +12,7 @@ use crate::config::schema::KeyKind;
 use crate::config::values::{InvalidValue, choices};
 
 table! {
-    /// `[edge]`.
+    /// `[edge]`: the Edge Network, or another host with its API.
     #[derive(Clone, Debug)]
     pub struct Edge {
         /// Scheme, host and port; requests go to `/ee/v2/collect` below it.
@@ -35,7 +35,7 @@ choices! {
 }
 
 table! {
-    /// `[edge.oauth]`.
+    /// `[edge.oauth]`: the OAuth server-to-server client.
     #[derive(Clone, Debug)]
     pub struct OAuth {
         pub token_url: Url = WebUrl,
@@ -43,7 +43,7 @@ table! {
         pub client_id: String = OrEmpty(parse_client_id),
         /// Empty only where `auth` is none.
         pub client_secret: SecretString = Secret,
-        /// Separated by commas.
+        /// The scopes to request, separated by commas.
         pub scopes: String = Parse(any_text),
     }
 }

@@ -7,7 +7,7 @@ use crate::config::reader::ConfigReader;
 use crate::config::values::InvalidValue;
 
 table! {
-    /// `[events]`.
+    /// `[events]`: the content of events.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Events {
         pub names: EventNames = Below,

@@ -38,7 +38,7 @@ fn parse_kind(text: &str) -> Result<SourceKind, InvalidValue> {
 }
 
 table! {
-    /// `[source.mysql]`.
+    /// `[source.mysql]`: a Commerce database in MySQL or MariaDB.
     #[derive(Clone, Debug)]
     pub struct MysqlConfig {
         /// Empty only where the source is another one.
@@ -58,7 +58,7 @@ table! {
 }
 
 choices! {
-    /// How changes in a MySQL or MariaDB database are noticed. `docs/SOURCE.md` compares the three.
+    /// The way changes in a MySQL or MariaDB database are captured. `docs/SOURCE.md` compares the three.
     pub enum CaptureMode {
         /// Polls `updated_at` and growing keys. Needs SELECT only.
         Poll = "poll",
@@ -70,7 +70,7 @@ choices! {
 }
 
 table! {
-    /// `[source.mysql.tls]`.
+    /// `[source.mysql.tls]`: encryption of the connection to the database.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct MysqlTls {
         pub mode: TlsMode = Parse(str::parse),
@@ -91,7 +91,7 @@ choices! {
 }
 
 table! {
-    /// `[source.sqlite]`.
+    /// `[source.sqlite]`: a file with the Commerce tables.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct SqliteConfig {
         pub path: PathBuf = FilePath,

@@ -32,7 +32,7 @@ fn parse_identifier(text: &str) -> Result<String, InvalidValue> {
 }
 
 table! {
-    /// `[websites.CODE]` as written.
+    /// `[websites.CODE]` as written in the file.
     struct WebsiteKeys {
         datastream_id: Option<DatastreamId> = Optional(str::parse),
         web_sdk_datastream_id: Option<DatastreamId> = Optional(str::parse),

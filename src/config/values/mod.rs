@@ -1,5 +1,5 @@
-//! The small validated types that configuration values become. Each parses from what an operator writes, prints
-//! back as it would be written, and explains in one clause what it expects. Pure.
+//! The validated types of configuration values. Each parses the text that an operator writes, prints it back in the same
+//! form, and reports what it expects. Pure.
 
 mod choice;
 mod mysql;
@@ -15,14 +15,13 @@ use uuid::Uuid;
 pub(crate) use crate::config::values::choice::choices;
 pub use crate::config::values::mysql::{MysqlUrl, TablePrefix};
 
-/// Why a text is not a value of its type: what it is not, and what would be right. The text itself is added by the
-/// caller, who knows whether it may be shown.
+/// The reason why a text is not a value of its type. The caller adds the text itself, if it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; expected {expected}")]
 pub struct InvalidValue {
-    /// What the value is not, continuing "… ": `is not a datastream id`.
+    /// The predicate of the message: `is not a datastream id`.
     pub what: String,
-    /// What would be right: `a UUID such as …`.
+    /// The form that is expected: `a UUID such as …`.
     pub expected: String,
 }
 
@@ -35,13 +34,12 @@ impl InvalidValue {
     }
 }
 
-/// An Adobe organization: 24 letters or digits and `@AdobeOrg`. One per Commerce instance.
-/// Empty only in `Config::default()`, never after loading.
+/// An Adobe organization: 24 letters or digits and `@AdobeOrg`. Empty only in `Config::default()`, never after loading.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct OrganizationId(Arc<str>);
 
 impl OrganizationId {
-    /// The id as Adobe writes it.
+    /// Returns the id as Adobe writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -79,12 +77,12 @@ pub struct DatastreamId {
 }
 
 impl DatastreamId {
-    /// The UUID without the environment suffix.
+    /// Returns the UUID without the environment suffix.
     pub fn uuid(&self) -> Uuid {
         self.uuid
     }
 
-    /// `stage`, `dev` and the like, if the id names one.
+    /// Returns `stage`, `dev` and the like, if the id names one.
     pub fn environment(&self) -> Option<&str> {
         self.environment.as_deref()
     }
@@ -128,8 +126,7 @@ fn is_environment_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// Reads a UUID in its usual form, 36 characters with hyphens; other spellings of UUIDs are refused, because the
-/// text goes to Adobe as it stands.
+/// Parses a UUID in its usual form, 36 characters with hyphens.
 pub(crate) fn parse_uuid(text: &str) -> Result<Uuid, InvalidValue> {
     let unfit = || {
         InvalidValue::new(
@@ -137,33 +134,32 @@ pub(crate) fn parse_uuid(text: &str) -> Result<Uuid, InvalidValue> {
             "a UUID such as 2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90",
         )
     };
+    // Other spellings of UUIDs are refused, because the text is sent to Adobe unchanged.
     if text.len() != 36 {
         return Err(unfit());
     }
     Uuid::try_parse(text).map_err(|_| unfit())
 }
 
-/// A length of time as people write it: `250ms`, `5m`, `1h 30m`, `7d`, `5y` (a year is 365.25 days).
+/// A length of time in words: `250ms`, `5m`, `1h 30m`, `7d`, `5y` (a year is 365.25 days).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct HumanDuration(Duration);
 
 impl HumanDuration {
-    /// From whole milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
     }
 
-    /// From whole seconds.
     pub const fn from_secs(secs: u64) -> Self {
         Self(Duration::from_secs(secs))
     }
 
-    /// As the standard library's type.
+    /// Returns the standard library's type.
     pub const fn get(self) -> Duration {
         self.0
     }
 
-    /// Whole milliseconds, saturating; for arithmetic with `UtcMillis`.
+    /// Returns whole milliseconds, saturating, for arithmetic with `UtcMillis`.
     pub fn millis(self) -> i64 {
         i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
     }
@@ -215,7 +211,7 @@ impl FromStr for HumanDuration {
     }
 }
 
-/// A number of bytes as people write it: `4096B`, `64KiB`, `256MiB`, `2GiB`. The factors are powers of 1024.
+/// A number of bytes with its unit: `4096B`, `64KiB`, `256MiB`, `2GiB`. The factors are powers of 1024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ByteSize(pub u64);
 
@@ -260,7 +256,7 @@ impl FromStr for ByteSize {
     }
 }
 
-/// How far back a first sync reaches, by the order's `created_at`.
+/// The extent of a first sync, by the orders' `created_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum History {
     /// Every order of the source.
@@ -298,14 +294,13 @@ impl FromStr for History {
     }
 }
 
-/// Where metrics, health and status are served.
+/// The address of the endpoint for metrics, health and status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminListen {
-    /// Nowhere.
+    /// No endpoint.
     Off,
-    /// A loopback address.
     Tcp(std::net::SocketAddr),
-    /// A Unix socket at an absolute path, created with mode 0600.
+    /// The absolute path of a Unix socket, created with mode 0600.
     Unix(PathBuf),
 }
 

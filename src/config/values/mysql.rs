@@ -19,7 +19,6 @@ pub struct MysqlUrl {
     pub port: u16,
     /// A Unix socket to use instead of host and port.
     pub socket: Option<PathBuf>,
-    /// The account.
     pub user: String,
     /// The account's password, where the URL holds it.
     pub password: Option<SecretString>,

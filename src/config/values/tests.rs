@@ -1,4 +1,4 @@
-//! What the small types accept, and that they print what they read.
+//! The forms that the types of values accept, and that they print what they parsed.
 
 use crate::config::values::{AdminListen, ByteSize, DatastreamId, HumanDuration, OrganizationId};
 

@@ -227,9 +227,7 @@ impl Driver {
         let sender = stored.senders.iter().find(|sender| sender.website == row.website);
         let volatile = self.volatile(row.website);
         volatile.pace.add(sample);
-        let mut estimate = volatile
-            .pace
-            .estimate(row, sync.pending, sender);
+        let mut estimate = volatile.pace.estimate(row, sync.pending, sender);
         if let Some(estimate) = estimate.as_mut()
             // The pace measures neither a closed intake nor a suspended index.
             && matches!(flow, Flow::Paused(_))

@@ -1,9 +1,9 @@
-//! Noticing changed rows without missing those that commit late. Pure: no SQL, no clock.
+//! Finding changed rows without missing those that commit late. Pure: no SQL, no clock.
 //!
-//! A table is read in the order of a [`Mark`]: `(updated_at, key)`, or just the key where rows only get added. A mark
-//! is given when a row is written, but the row shows only when its transaction commits, so behind the newest row that
-//! was seen (the **front**) rows may still appear. Therefore a second position, the **tail**, follows the front by the
-//! overlap. Three looks per call:
+//! A table is read in the order of a [`Mark`]: `(updated_at, key)`, or just the key where rows are only added. A row gets
+//! its mark when it is written, but becomes visible only when its transaction commits, so rows may still appear before the
+//! newest row that was read (the **front**). Therefore a second position, the **tail**, follows the front at a distance of
+//! the overlap. Each call makes three passes:
 //!
 //! ```text
 //!  settled │        open window         │  not read yet  │ in the future
@@ -11,19 +11,19 @@
 //!         tail                        front             now
 //! ```
 //!
-//! 1. **Front**: what is behind the front and not in the future is reported, and the front moves. A row from the
-//!    future (a writer whose clock is ahead) cannot drag the front along and hide the others.
-//! 2. **Window**: everything behind the tail, compared with what was reported from memory: late commits, and rows of
-//!    the future, are reported at once.
-//! 3. **Tail**: a row that leaves the window is reported once more as `Recheck` where its mark has whole seconds: a
-//!    second commit within the same second looks exactly like the first.
+//! 1. **Front**: rows after the front that are not in the future are reported, and the front moves. A row from the future
+//!    (a writer whose clock is ahead) therefore cannot move the front past rows that are still to come.
+//! 2. **Window**: all rows after the tail are compared with those reported before. Late commits, and rows from the future,
+//!    are reported at once.
+//! 3. **Tail**: a row that leaves the window is reported once more as `Recheck` where its mark has whole seconds, because a
+//!    second commit within the same second has the same mark as the first.
 //!
-//! The tail moves over a mark only when the front passed it an overlap ago *by our own watch*, so a replica that lags
-//! does not shorten the window, and never closer to the database's time than the overlap, so a clock that is set back
-//! by less finds the window open. Front and tail are the stored cursor. What was reported is remembered in memory only,
-//! bounded by [`WINDOW_ROWS`]: after a restart, or when the caller did not keep what it was given, the window is
-//! reported again, which costs a comparison of hashes and loses nothing. With more rows in the window than that, the
-//! tail alone finds late commits, an overlap later.
+//! The tail passes a mark only when the front passed it an overlap ago *by our own monotonic clock*, so that a replica that
+//! lags does not shorten the window; and it stays an overlap behind the database's time, so that a clock that is set back
+//! by less finds the window open. Front and tail are the stored cursor. The reported rows are kept in memory only, at most
+//! [`WINDOW_ROWS`]: after a restart, or when the caller did not store the last result, the whole window is reported again,
+//! which costs a comparison of hashes and loses nothing. With more rows in the window than that, only the tail finds late
+//! commits, an overlap later.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -32,78 +32,92 @@ use crate::commerce::source::{Change, ChangeOp};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// How many rows of an open window are remembered, per table; about 40 bytes each.
+/// Maximum number of reported rows that are kept per table; about 40 bytes each.
 pub(crate) const WINDOW_ROWS: usize = 20_000;
-/// How many positions of the front are remembered; they are spread over the overlap.
+/// Number of earlier front positions that are kept, spread over the overlap.
 const CHECKPOINTS: u32 = 32;
-/// How often within an overlap the window is looked through, and at least every second: it is read whole each time.
-const LOOKS: u32 = 30;
+/// Number of window passes per overlap. There is at least one per second, and each reads the whole window.
+const WINDOW_PASSES: u32 = 30;
 
-/// A row's place in the order in which its table is read.
+/// The position of a row in the order in which its table is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     /// `updated_at` in seconds since the epoch; `None` where the table is read by key alone.
     pub(crate) at: Option<i64>,
-    /// The row's key.
     pub(crate) id: i64,
 }
 
-/// The stored position in a table.
+/// The cursor of one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WindowCursor {
-    /// Everything up to here was read.
+    /// All rows up to here that were visible have been read.
     pub(crate) front: Mark,
-    /// Nothing up to here can still appear.
+    /// No row up to here can still appear.
     pub(crate) tail: Mark,
 }
 
-/// A row that was seen.
+/// A row that was read because it is new or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SeenRow {
-    /// Its place.
     pub(crate) mark: Mark,
-    /// Its order; `None` if that is gone.
+    /// The order that the row belongs to; `None` if it no longer exists.
     pub(crate) order: Option<OrderId>,
-    /// The table in which something happened.
     pub(crate) table: &'static str,
-    /// What happened, as far as is known.
     pub(crate) op: ChangeOp,
 }
 
-/// What is remembered of one table between calls.
+impl SeenRow {
+    /// Returns the change of the row's order, if it still exists.
+    pub(crate) fn change(&self, op: ChangeOp) -> Option<Change> {
+        self.order.map(|order| Change {
+            order,
+            table: self.table,
+            op,
+        })
+    }
+}
+
+/// The capture state of one table between calls.
 #[derive(Debug)]
 pub(crate) struct OverlapWindow {
     overlap: Duration,
-    span: WindowCursor,
+    cursor: WindowCursor,
+    /// The rows reported since they entered the window: key and `updated_at`.
     reported: HashMap<i64, Option<i64>>,
+    /// Earlier positions of the front, with the monotonic time of each.
     passed: VecDeque<(Duration, Mark)>,
-    blind_until: Option<Mark>,
-    looked: Option<Duration>,
+    /// The end of the range in which reported rows were too many to keep.
+    overflowed_until: Option<Mark>,
+    last_window_pass: Option<Duration>,
 }
 
 impl OverlapWindow {
-    /// Starts at a stored position with an empty memory.
-    pub(crate) fn new(overlap: Duration, span: WindowCursor) -> Self {
+    /// Starts at a stored cursor, with nothing reported.
+    pub(crate) fn new(overlap: Duration, cursor: WindowCursor) -> Self {
         Self {
             overlap,
-            span,
+            cursor,
             reported: HashMap::new(),
             passed: VecDeque::new(),
-            blind_until: None,
-            looked: None,
+            overflowed_until: None,
+            last_window_pass: None,
         }
     }
 
-    /// Where it stands now.
-    pub(crate) fn span(&self) -> WindowCursor {
-        self.span
+    pub(crate) fn cursor(&self) -> WindowCursor {
+        self.cursor
     }
 
-    /// Tells the window the database's time in seconds. `true` if that went back so far behind what was read that the
-    /// position was taken back too; what is newer is then reported again.
-    pub(crate) fn meet_clock(&mut self, now: i64) -> bool {
+    /// Applies the database's time, in seconds. If it went back far behind the front, front and tail move back too, and newer
+    /// rows are reported again. Returns true in that case.
+    pub(crate) fn apply_clock(&mut self, now: i64) -> bool {
         let overlap = seconds(self.overlap);
-        if self.span.front.at.is_none_or(|front| front <= now + overlap / 2) {
+        if self
+            .cursor
+            .front
+            .at
+            .is_none_or(|front| front <= now + overlap / 2)
+        {
             return false;
         }
         let back = Mark {
@@ -114,40 +128,42 @@ impl OverlapWindow {
             self.overlap,
             WindowCursor {
                 front: back,
-                tail: self.span.tail.min(back),
+                tail: self.cursor.tail.min(back),
             },
         );
         true
     }
 
-    /// Takes the rows that follow the front, in order.
+    /// Reports the rows that follow the front, in order (front pass).
     pub(crate) fn advance(&mut self, rows: &[SeenRow], changes: &mut Vec<Change>) {
         for row in rows {
             self.report(row, changes);
-            self.span.front = self.span.front.max(row.mark);
+            self.cursor.front = self.cursor.front.max(row.mark);
         }
     }
 
-    /// Whether the window is to be looked through now, by our own watch, rather than at a later call.
-    pub(crate) fn look_is_due(&mut self, watch: Duration) -> bool {
-        let interval = (self.overlap / LOOKS).min(Duration::from_secs(1));
-        let due = self.looked.is_none_or(|at| watch.saturating_sub(at) >= interval);
+    /// Returns true if the window pass is due at the monotonic time `elapsed`, and counts it as made.
+    pub(crate) fn start_window_pass(&mut self, elapsed: Duration) -> bool {
+        let interval = (self.overlap / WINDOW_PASSES).min(Duration::from_secs(1));
+        let due = self
+            .last_window_pass
+            .is_none_or(|at| elapsed.saturating_sub(at) >= interval);
         if due {
-            self.looked = Some(watch);
+            self.last_window_pass = Some(elapsed);
         }
         due
     }
 
-    /// Whether more rows are in the window than can be remembered, so that looking through it is of no use.
-    pub(crate) fn is_blind(&self) -> bool {
-        self.blind_until.is_some()
+    /// Returns true if the window has more rows than can be kept, so that a window pass is useless.
+    pub(crate) fn is_overflowed(&self) -> bool {
+        self.overflowed_until.is_some()
     }
 
-    /// Takes the rows behind the tail, in order, at most [`WINDOW_ROWS`] + 1 of them; reports at most `limit`.
-    /// `true` if there is more to report; the tail must not move then.
-    pub(crate) fn look_back(&mut self, rows: &[SeenRow], limit: usize, changes: &mut Vec<Change>) -> bool {
+    /// Reports at most `limit` of the rows after the tail, of which `rows` holds up to [`WINDOW_ROWS`] + 1, in order (window
+    /// pass). Returns true if more are to be reported; the tail must not move then.
+    pub(crate) fn report_late(&mut self, rows: &[SeenRow], limit: usize, changes: &mut Vec<Change>) -> bool {
         if rows.len() > WINDOW_ROWS {
-            self.go_blind();
+            self.overflow();
             return false;
         }
         let before = changes.len();
@@ -160,72 +176,67 @@ impl OverlapWindow {
         false
     }
 
-    /// Up to where the tail may move now, given our own watch and the database's time; `None` if it stays.
-    pub(crate) fn horizon(&mut self, watch: Duration, now: i64) -> Option<Mark> {
-        self.remember_front(watch);
+    /// Returns the mark up to which the tail may move, given our monotonic time and the database's time in seconds; `None`
+    /// if it stays.
+    pub(crate) fn horizon(&mut self, elapsed: Duration, now: i64) -> Option<Mark> {
+        self.remember_front(elapsed);
         let mut settled = None;
         while let Some(&(at, mark)) = self.passed.front() {
-            if at + self.overlap > watch || !self.is_old(mark, now) {
+            if at + self.overlap > elapsed || !self.is_old(mark, now) {
                 break;
             }
             settled = Some(mark);
             self.passed.pop_front();
         }
-        settled.filter(|mark| *mark > self.span.tail)
+        settled.filter(|mark| *mark > self.cursor.tail)
     }
 
-    /// Whether the rows that leave the window must be read again.
+    /// Returns true if the rows that leave the window must be reported again.
     pub(crate) fn rechecks(&self) -> bool {
-        self.span.tail.at.is_some() || self.blind_until.is_some_and(|until| self.span.tail < until)
+        self.cursor.tail.at.is_some()
+            || self
+                .overflowed_until
+                .is_some_and(|until| self.cursor.tail < until)
     }
 
-    /// Takes the rows between tail and `horizon`, in order; `full` if there are more of them.
+    /// Reports the rows between tail and `horizon`, in order, and moves the tail (tail pass). `full` if there are more rows.
     pub(crate) fn settle(&mut self, rows: &[SeenRow], full: bool, horizon: Mark, changes: &mut Vec<Change>) {
-        changes.extend(rows.iter().filter_map(|row| {
-            row.order.map(|order| Change {
-                order,
-                table: row.table,
-                op: ChangeOp::Recheck,
-            })
-        }));
+        changes.extend(rows.iter().filter_map(|row| row.change(ChangeOp::Recheck)));
         match rows.last() {
             Some(last) if full => {
-                self.span.tail = last.mark;
-                // The rest of the way is due already.
+                self.cursor.tail = last.mark;
+                // The rest is due already: the next call continues from the last row.
                 self.passed.push_front((Duration::ZERO, horizon));
             }
-            _ => self.span.tail = horizon,
+            _ => self.cursor.tail = horizon,
         }
-        let tail = self.span.tail;
+        let tail = self.cursor.tail;
         self.reported.retain(|id, at| Mark { at: *at, id: *id } > tail);
-        self.blind_until = self.blind_until.filter(|until| tail < *until);
+        self.overflowed_until = self.overflowed_until.filter(|until| tail < *until);
     }
 
     fn report(&mut self, row: &SeenRow, changes: &mut Vec<Change>) {
+        // The same mark again is the same commit, or one within the same second, which the tail pass reports.
         if self.reported.insert(row.mark.id, row.mark.at) == Some(row.mark.at) {
             return;
         }
         if self.reported.len() > WINDOW_ROWS {
-            self.go_blind();
+            self.overflow();
         }
-        changes.extend(row.order.map(|order| Change {
-            order,
-            table: row.table,
-            op: row.op,
-        }));
+        changes.extend(row.change(row.op));
     }
 
-    /// Too much to remember: from here to the front, only the tail finds late commits.
-    fn go_blind(&mut self) {
+    /// Forgets the reported rows, which are too many: up to the front, only the tail pass finds late commits.
+    fn overflow(&mut self) {
         self.reported.clear();
-        self.blind_until = self.blind_until.max(Some(self.span.front));
+        self.overflowed_until = self.overflowed_until.max(Some(self.cursor.front));
     }
 
-    fn remember_front(&mut self, watch: Duration) {
-        let front = self.span.front;
+    fn remember_front(&mut self, elapsed: Duration) {
+        let front = self.cursor.front;
         let newest = self.passed.back().copied();
-        if newest.is_none_or(|(at, mark)| mark < front && at + self.overlap / CHECKPOINTS <= watch) {
-            self.passed.push_back((watch, front));
+        if newest.is_none_or(|(at, mark)| mark < front && at + self.overlap / CHECKPOINTS <= elapsed) {
+            self.passed.push_back((elapsed, front));
         }
     }
 
@@ -235,9 +246,17 @@ impl OverlapWindow {
 }
 
 impl Mark {
-    /// A mark in a table that is read by key alone.
+    /// Returns a mark in a table that is read by key alone.
     pub(crate) const fn of_key(id: i64) -> Self {
         Self { at: None, id }
+    }
+
+    /// Returns the last mark of a second, in a table that is read by time.
+    pub(crate) const fn end_of(second: i64) -> Self {
+        Self {
+            at: Some(second),
+            id: i64::MAX,
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -253,7 +272,7 @@ impl Mark {
         }
     }
 
-    /// `updated_at` as SQL writes it, if the mark has one.
+    /// Returns `updated_at` in SQL's form, if the mark has one.
     pub(crate) fn moment(self) -> Option<String> {
         self.at.map(|at| UtcMillis::from_secs(at).sql())
     }
@@ -269,14 +288,22 @@ impl std::fmt::Display for Mark {
 }
 
 impl WindowCursor {
-    /// Reads what [`WindowCursor`]'s `Display` wrote: `front;tail`. Both are by time or both by key, as `timed` says.
+    /// Returns the cursor whose front and tail are both at `mark`.
+    pub(crate) const fn at(mark: Mark) -> Self {
+        Self {
+            front: mark,
+            tail: mark,
+        }
+    }
+
+    /// Parses the form that `Display` writes, `front;tail`. Both must be by time if `timed`, else by key.
     pub(crate) fn parse(text: &str, timed: bool) -> Option<Self> {
         let (front, tail) = text.split_once(';')?;
-        let span = Self {
+        let cursor = Self {
             front: Mark::parse(front)?,
             tail: Mark::parse(tail)?,
         };
-        (span.front.at.is_some() == timed && span.tail.at.is_some() == timed).then_some(span)
+        (cursor.front.at.is_some() == timed && cursor.tail.at.is_some() == timed).then_some(cursor)
     }
 }
 

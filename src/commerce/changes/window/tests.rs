@@ -1,11 +1,11 @@
-//! What the window promises about late commits, one test each.
+//! The window's promises about late commits, one test each.
 
 use super::*;
 use proptest::prelude::*;
 
 const OVERLAP: Duration = Duration::from_secs(10);
 
-/// A table of rows, some of which show later than their mark says.
+/// A table of rows: the mark of each, and the second from which on it is visible.
 struct Table(Vec<(Mark, i64)>);
 
 impl Table {
@@ -14,14 +14,14 @@ impl Table {
             .0
             .iter()
             .filter(|(row, shows)| *row > mark && row.at.is_none_or(|at| at <= until) && *shows <= visible_at)
-            .map(|(row, _)| sighting(*row))
+            .map(|(row, _)| seen_row(*row))
             .collect();
         rows.sort_by_key(|row| row.mark);
         rows
     }
 }
 
-fn sighting(mark: Mark) -> SeenRow {
+fn seen_row(mark: Mark) -> SeenRow {
     SeenRow {
         mark,
         order: Some(mark.id),
@@ -34,25 +34,25 @@ fn at(second: i64, id: i64) -> Mark {
     Mark { at: Some(second), id }
 }
 
-/// One call, as the shell makes it.
+/// Makes one call, with its three passes.
 fn call(window: &mut OverlapWindow, table: &Table, now: i64, limit: usize) -> Vec<Change> {
     let mut changes = Vec::new();
-    window.meet_clock(now);
+    window.apply_clock(now);
     let page = |mut rows: Vec<SeenRow>| {
         rows.truncate(limit);
         rows
     };
-    let rows = page(table.after(window.span().front, now, now));
+    let rows = page(table.after(window.cursor().front, now, now));
     window.advance(&rows, &mut changes);
     if rows.len() == limit {
         return changes;
     }
-    let rows = table.after(window.span().tail, i64::MAX, now);
-    if !window.is_blind() && window.look_back(&rows, limit, &mut changes) {
+    let rows = table.after(window.cursor().tail, i64::MAX, now);
+    if !window.is_overflowed() && window.report_late(&rows, limit, &mut changes) {
         return changes;
     }
     if let Some(horizon) = window.horizon(Duration::from_secs(now.unsigned_abs()), now) {
-        let mut rows = table.after(window.span().tail, i64::MAX, now);
+        let mut rows = table.after(window.cursor().tail, i64::MAX, now);
         rows.retain(|row| row.mark <= horizon && window.rechecks());
         let rows = page(rows);
         window.settle(&rows, rows.len() == limit, horizon, &mut changes);
@@ -61,13 +61,7 @@ fn call(window: &mut OverlapWindow, table: &Table, now: i64, limit: usize) -> Ve
 }
 
 fn new(start: i64) -> OverlapWindow {
-    OverlapWindow::new(
-        OVERLAP,
-        WindowCursor {
-            front: at(start, 0),
-            tail: at(start, 0),
-        },
-    )
+    OverlapWindow::new(OVERLAP, WindowCursor::at(at(start, 0)))
 }
 
 #[test]
@@ -81,14 +75,14 @@ fn a_late_commit_is_reported_at_the_next_call_and_once() {
 }
 
 #[test]
-fn what_leaves_the_window_is_looked_at_once_more() {
+fn a_row_that_leaves_the_window_is_rechecked_once() {
     let mut window = new(100);
     let table = Table(vec![(at(105, 1), 105)]);
     assert_eq!(call(&mut window, &table, 105, 9)[0].op, ChangeOp::Upsert);
     assert_eq!(call(&mut window, &table, 114, 9), []);
     assert_eq!(call(&mut window, &table, 116, 9)[0].op, ChangeOp::Recheck);
     assert_eq!(call(&mut window, &table, 117, 9), []);
-    assert_eq!(window.span().tail, at(105, 1));
+    assert_eq!(window.cursor().tail, at(105, 1));
     assert!(window.reported.is_empty());
 }
 
@@ -98,15 +92,15 @@ fn a_row_of_the_future_is_reported_and_hides_nothing() {
     let table = Table(vec![(at(500, 1), 101), (at(102, 2), 102)]);
     assert_eq!(call(&mut window, &table, 101, 9)[0].order, 1);
     assert_eq!(call(&mut window, &table, 102, 9)[0].order, 2);
-    assert_eq!(window.span().front, at(102, 2));
+    assert_eq!(window.cursor().front, at(102, 2));
 }
 
 #[test]
 fn a_clock_that_was_set_back_takes_the_position_back() {
     let mut window = new(1000);
     let table = Table(vec![(at(1000, 1), 0), (at(602, 2), 602)]);
-    assert!(!window.meet_clock(999));
-    assert!(window.meet_clock(600));
+    assert!(!window.apply_clock(999));
+    assert!(window.apply_clock(600));
     assert_eq!(
         call(&mut window, &table, 602, 9)
             .iter()
@@ -139,12 +133,12 @@ fn too_many_rows_in_one_second_are_paged_and_not_kept() {
 
 #[test]
 fn positions_survive_as_text() {
-    let span = WindowCursor {
+    let cursor = WindowCursor {
         front: at(1_700_000_000, 7),
         tail: at(1_699_999_880, 3),
     };
-    assert_eq!(span.to_string(), "2023-11-14 22:13:20/7;2023-11-14 22:11:20/3");
-    assert_eq!(WindowCursor::parse(&span.to_string(), true), Some(span));
+    assert_eq!(cursor.to_string(), "2023-11-14 22:13:20/7;2023-11-14 22:11:20/3");
+    assert_eq!(WindowCursor::parse(&cursor.to_string(), true), Some(cursor));
     let keys = WindowCursor {
         front: Mark::of_key(12),
         tail: Mark::of_key(9),
@@ -162,7 +156,7 @@ fn positions_survive_as_text() {
 }
 
 proptest! {
-    /// Whatever commits within the overlap of its mark is reported, in any pattern of calls, restarts and page sizes.
+    /// Every row that commits within the overlap of its mark is reported, with any pattern of calls, restarts and page sizes.
     #[test]
     fn nothing_that_commits_within_the_overlap_is_missed(
         rows in prop::collection::vec((100i64..160, 0i64..9, any::<bool>()), 1..60),
@@ -178,7 +172,7 @@ proptest! {
         for (gap, restart) in gaps {
             now += gap;
             if restart {
-                window = OverlapWindow::new(OVERLAP, window.span());
+                window = OverlapWindow::new(OVERLAP, window.cursor());
             }
             found.extend(call(&mut window, &table, now, limit).into_iter().map(|change| change.order));
         }
@@ -189,7 +183,7 @@ proptest! {
         prop_assert_eq!(found.len(), rows.len());
     }
 
-    /// The same for tables that are read by key, whose rows are not looked at again.
+    /// The same for tables that are read by key, whose rows are not rechecked.
     #[test]
     fn keys_that_show_late_are_reported_exactly_once(
         delays in prop::collection::vec(0i64..9, 1..60),
