@@ -230,20 +230,32 @@ async fn a_waiting_resync_reports_the_blocked_websites_and_ends_with_69() {
     let edge = edge::start().await;
     let fixture = ShopFixture::new(&edge.server_url(), 60);
     let expected = fixture.expected();
-    edge.configure(|config| config.datastreams.get_mut(&edge::datastream(0)).unwrap().enabled = false);
+    let accept = |index, enabled| {
+        edge.configure(|config| {
+            config
+                .datastreams
+                .get_mut(&edge::datastream(index))
+                .unwrap()
+                .enabled = enabled
+        });
+    };
+    // Both halt first: a website that was not blocked would deliver its history before a command could pause it.
+    accept(0, false);
+    accept(1, false);
     let resync = || {
         fixture
             .installation
             .run(&["saas:resync", "--feed", "orders", "--wait"])
     };
     let daemon = fixture.installation.start_and_wait();
+    eventually("both halts", || {
+        ["base", "eu"].map(|website| state(&fixture, website)) == [Some(SenderState::Halted); 2]
+    });
     fixture
         .installation
         .run(&["delivery", "pause", "--website", "eu"])
         .ok();
-    eventually("the halt", || {
-        state(&fixture, "base") == Some(SenderState::Halted)
-    });
+    accept(1, true);
 
     let ran = resync();
     assert_eq!(ran.code, Some(69), "{ran:?}");
@@ -271,7 +283,7 @@ async fn a_waiting_resync_reports_the_blocked_websites_and_ends_with_69() {
         .sum();
     assert_eq!(edge.unique_ids() as u64 + waiting, expected.len() as u64);
 
-    edge.configure(|config| config.datastreams.get_mut(&edge::datastream(0)).unwrap().enabled = true);
+    accept(0, true);
     fixture.installation.run(&["delivery", "resume"]).ok();
     let ran = resync();
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -157,7 +157,7 @@ async fn missing_triggers_are_detected_by_their_effect_without_the_right_to_see_
     gone.finds(
         "source.capture",
         "problem",
-        &["the log does not know of it"],
+        &["is not in the log: triggers are missing"],
         &["triggers install"],
     );
     database

@@ -221,9 +221,7 @@ async fn an_answer_can_be_gzip() {
         .unwrap();
     assert_eq!(response.headers()["content-encoding"], "gzip");
     let bytes = response.bytes().await.unwrap();
-    assert_eq!(bytes[..2], [0x1f, 0x8b]);
-    // One stored block: 10 bytes of gzip header, 5 of block header, the content, and 8 of checksums.
-    let inner: serde_json::Value = serde_json::from_slice(&bytes[15..bytes.len() - 8]).unwrap();
+    let inner: serde_json::Value = serde_json::from_reader(flate2::read::GzDecoder::new(&bytes[..])).unwrap();
     assert!(inner["requestId"].is_string());
 }
 
