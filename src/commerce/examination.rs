@@ -82,6 +82,7 @@ impl TablePosition {
             table: table.to_owned(),
             read_to: read_to.to_string(),
             newest: newest.to_string(),
+            // An empty table also has the key 0, and capture starts there.
             ahead: read_to > newest && read_to > 0,
             behind_ms: None,
             behind_rows: Some((newest - read_to).max(0)),
@@ -107,6 +108,7 @@ impl TablePosition {
 pub(crate) fn missing_columns(schema: &Schema, prefix: &str) -> Vec<MissingObject> {
     let mut missing = Vec::new();
     for spec in SourceTable::specs() {
+        // A missing table is reported as such, not column by column.
         if !schema.has_table(spec.table) {
             continue;
         }
@@ -142,6 +144,7 @@ pub(crate) fn tables() -> Vec<(&'static str, Option<&'static str>)> {
         (spec.table, effect)
     });
     let lookups = crate::commerce::grants::LOOKUPS.into_iter().map(|table| {
+        // Without websites and stores no order can be assigned to a datastream.
         let effect = (!table.starts_with("store")).then_some(LABELS);
         (table, effect)
     });

@@ -23,6 +23,7 @@ pub fn grants(capture: CaptureMode, user: &str, database: &str, prefix: &str) ->
     match capture {
         CaptureMode::Poll => {}
         CaptureMode::Changelog => grants.push(grant("SELECT", CHANGELOG)),
+        // DELETE clears the log once its changes are stored.
         CaptureMode::Triggers => grants.push(grant("SELECT, DELETE", LOG)),
     }
     grants

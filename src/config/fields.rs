@@ -101,6 +101,7 @@ impl<T: TryFrom<i64> + Default> Field<T> for Int {
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> T {
         if let Some(Scalar::Int(value)) = reader.value(path) {
             match T::try_from(*value) {
+                // Both the range and the type must hold the number.
                 Ok(number) if (self.0..=self.1).contains(value) => return number,
                 _ => {
                     let expected = Field::<T>::kind(self).expected();
@@ -125,6 +126,7 @@ impl Field<HumanDuration> for DurationIn {
 
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> HumanDuration {
         let value: HumanDuration = Parse(str::parse).read(path, reader);
+        // A refused value was replaced by the default, which is within the range.
         let within = self.0.parse().is_ok_and(|min: HumanDuration| value >= min)
             && self.1.parse().is_ok_and(|max: HumanDuration| value <= max);
         if !within {

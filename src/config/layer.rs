@@ -146,6 +146,7 @@ impl<'a> LayerReader<'a> {
                 }),
                 None => self.wrong_type(path, key, value, origin),
             },
+            // The origin of the table is where a missing key of it is reported.
             (None, DeValue::Table(table)) if self.schema.is_table(path) => {
                 self.layer.tables.push((path.clone(), origin));
                 self.read_table(path, table, place);
@@ -156,6 +157,7 @@ impl<'a> LayerReader<'a> {
 
     fn wrong_type(&mut self, path: &[String], key: &KeySpec, value: &DeValue<'_>, origin: Origin) {
         let shown = match value {
+            // A secret of the wrong type may still be the secret, so it is not quoted.
             DeValue::Integer(number) if !key.kind.is_secret() => format!("{number} is"),
             DeValue::Float(number) if !key.kind.is_secret() => format!("{number} is"),
             DeValue::String(text) if !key.kind.is_secret() => format!("{} is", quoted(text)),
@@ -196,6 +198,7 @@ impl<'a> LayerReader<'a> {
             Some(meant) => format!("did you mean {meant}?"),
             None => self.expected_here(path),
         };
+        // The suggested key is most likely meant: it must not be reported as missing as well.
         self.layer.mentioned.extend(suggestion);
         self.refuse(place, dotted(path), format!("{what}; {advice}"));
     }
@@ -276,6 +279,7 @@ fn typed(kind: KeyKind, value: &DeValue<'_>) -> Option<Scalar> {
             DeValue::String(text),
         ) => Some(Scalar::Text(text.to_string())),
         (KeyKind::Bool, DeValue::Boolean(value)) => Some(Scalar::Bool(*value)),
+        // TOML also writes integers as 0x, 0o and 0b.
         (KeyKind::Int(..), DeValue::Integer(number)) => i64::from_str_radix(number.as_str(), number.radix())
             .ok()
             .map(Scalar::Int),
@@ -286,9 +290,11 @@ fn typed(kind: KeyKind, value: &DeValue<'_>) -> Option<Scalar> {
 /// Returns the text of a variable as this kind of key takes it. Empty means unset, whatever the kind.
 fn parsed(kind: KeyKind, text: &str) -> Option<Scalar> {
     match (kind, text) {
+        // An environment variable cannot be removed by a later layer, but it can be empty.
         (_, "") => Some(Scalar::Text(String::new())),
         (KeyKind::Bool, "true") => Some(Scalar::Bool(true)),
         (KeyKind::Bool, "false") => Some(Scalar::Bool(false)),
+        // No "yes", "1" or "on": what one reader takes for true another takes for text.
         (KeyKind::Bool, _) => None,
         (KeyKind::Int(..), number) => number.parse().ok().map(Scalar::Int),
         (_, text) => Some(Scalar::Text(text.to_owned())),

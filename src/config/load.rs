@@ -41,6 +41,7 @@ pub fn load(
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<LoadedConfig, ConfigErrors> {
     let env: Vec<(String, String)> = env.into_iter().collect();
+    // Relative paths in the file start at its directory, wherever the process runs.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (sources, layers) = read_layers(&path, &env)?;
     let settings = Settings::merge(&path, &layers);
@@ -54,6 +55,7 @@ pub fn load(
         .iter()
         .find(|(name, _)| name == CREDENTIALS)
         .map(|(_, value)| Path::new(value));
+    // After everything else: which secrets are needed depends on other keys.
     secret::resolve(&mut reader, &mut config, credentials);
     secret::check_files(&mut reader, &sources);
     let ConfigReader {
@@ -129,6 +131,7 @@ fn read_layers(path: &Path, env: &[(String, String)]) -> Result<(Vec<PathBuf>, V
             Err(problem) => broken.push(problem),
         }
     }
+    // Last: the environment wins over every file.
     layers.push(Layer::env(&SCHEMA, env));
     // A syntax error leaves a file without any keys; reporting them all as missing would hide the one cause.
     let syntax = layers
@@ -159,6 +162,7 @@ fn read(path: &Path) -> Result<String, ConfigProblem> {
         problem(file(), format!("cannot be read: {error}; {remedy}"))
     })?;
     String::from_utf8(bytes).map_err(|error| {
+        // The text up to the invalid byte is UTF-8, so its line can be counted.
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         problem(
@@ -184,6 +188,7 @@ fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, ConfigProblem> {
     let mut files = Vec::new();
     for entry in entries {
         let file = entry.map_err(unreadable)?.path();
+        // Editors and package managers leave hidden copies behind.
         let is_hidden = file
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
@@ -197,6 +202,7 @@ fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, ConfigProblem> {
 
 fn sorted(mut problems: Vec<ConfigProblem>) -> ConfigErrors {
     problems.sort_by(|a, b| (&a.place, &a.key).cmp(&(&b.place, &b.key)));
+    // A website's table may be reported by several rules.
     problems.dedup();
     ConfigErrors(problems)
 }

@@ -39,6 +39,7 @@ impl Settings {
         };
         for (index, layer) in layers.iter().enumerate() {
             settings.add(layer);
+            // A later "" restores the value of this layer.
             if index == 0 {
                 settings.defaults = settings.values.clone();
             }
@@ -62,6 +63,7 @@ impl Settings {
         }
         for (path, origin) in &layer.tables {
             if *origin != Origin::Defaults {
+                // The first file that opens the table is the one to name.
                 self.tables.entry(dotted(path)).or_insert_with(|| origin.clone());
             }
         }
@@ -89,6 +91,7 @@ impl Settings {
             return origin.clone();
         }
         let mut table = key;
+        // The innermost table that some file opens.
         while let Some((parent, _)) = table.rsplit_once('.') {
             if let Some(origin) = self.tables.get(parent) {
                 return origin.clone();

@@ -79,11 +79,13 @@ impl ConfigErrors {
         let Some(first) = self.0.iter().find(|problem| problem.key == FIRST_KEY) else {
             return self;
         };
+        // Any other error means that an operator has edited the file.
         if !self.0.iter().all(|problem| problem.message.starts_with(NOT_SET)) {
             return self;
         }
         let keys: Vec<&str> = self.0.iter().map(|problem| problem.key.as_str()).collect();
         let place = match &first.place {
+            // The sentence is about the whole file, not about the line of one table.
             Origin::Line(path, _) => Origin::File(Arc::clone(path)),
             other => other.clone(),
         };
@@ -103,6 +105,7 @@ impl ConfigErrors {
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = match self.0.len() {
+            // Twelve lines as they are; of more, eleven and the number of the rest.
             all if all <= SHOWN_LINES => all,
             _ => SHOWN_LINES - 1,
         };

@@ -83,9 +83,11 @@ impl<'a> ConfigReader<'a> {
         let is_below = |inner: &str, outer: &str| {
             inner
                 .strip_prefix(outer)
+                // A refused `x_file` counts as an attempt to set `x`.
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest == "_file")
         };
         let is_about = |mentioned: &&str| is_below(mentioned, key) || is_below(key, mentioned);
+        // One mistake is one message: a misspelt key is not also a missing one.
         if self.mentioned.iter().any(is_about) {
             return;
         }

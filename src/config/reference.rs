@@ -37,6 +37,7 @@ impl KeyDocs {
     fn of(&self, path: &str) -> (String, Option<String>) {
         let (meaning, default) = self.keys.get(path).cloned().unwrap_or_default();
         let twin = path.replace(".sandbox.", ".production.");
+        // The shipped file documents the keys of both environments once.
         match self.keys.get(twin.as_str()) {
             Some((of_twin, _)) if meaning.is_empty() => (of_twin.clone(), default),
             _ => (meaning, default),
@@ -139,6 +140,7 @@ fn read(text: &str) -> KeyDocs {
                 comment = above.join(" ");
                 above.clear();
             }
+            // A commented-out key has no default; its value is an example.
             let default = (!is_comment).then(|| value.to_owned());
             docs.keys.insert(key, (comment.clone(), default));
         } else if is_comment {

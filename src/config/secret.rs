@@ -26,6 +26,7 @@ const LONGEST_PEM: u64 = 4 * 1024 * 1024;
 /// Fills in the secrets that are in force and checks every file that a key names.
 pub(crate) fn resolve(reader: &mut ConfigReader<'_>, config: &mut Config, credentials: Option<&Path>) {
     let secrets = Secrets { credentials };
+    // Without OAuth the secret is not used, so it need not be there.
     if config.edge.auth == EdgeAuth::Oauth {
         let key = CLIENT_SECRET;
         match secrets.find(reader, key, None) {
@@ -39,10 +40,12 @@ pub(crate) fn resolve(reader: &mut ConfigReader<'_>, config: &mut Config, creden
     }
     check_pem(reader, "edge.ca_file", "CERTIFICATE");
     if config.source.kind == SourceKind::Mysql {
+        // The URL is a fourth way to give this one secret.
         let in_url = config.source.mysql.url.password.take();
         if let SecretLookup::Secret(secret) = secrets.find(reader, "source.mysql.password", in_url) {
             config.source.mysql.password = Some(secret);
         }
+        // With TLS disabled the file is reported as unused instead.
         if config.source.mysql.tls.mode != TlsMode::Disabled {
             check_pem(reader, "source.mysql.tls.ca_file", "CERTIFICATE");
         }
@@ -81,26 +84,22 @@ impl Secrets<'_> {
         let inline = reader.text(key).map(SecretString::from);
         let file = reader.path(&file_key);
         let credential = self.credential(key);
-        let mut given: Vec<String> = Vec::new();
-        given.extend(
+        let given: Vec<String> = [
             in_url
                 .is_some()
                 .then(|| format!("in source.mysql.url ({})", reader.place("source.mysql.url"))),
-        );
-        given.extend(
             inline
                 .is_some()
                 .then(|| format!("as {key} ({})", reader.place(key))),
-        );
-        given.extend(
             file.is_some()
                 .then(|| format!("as {file_key} ({})", reader.place(&file_key))),
-        );
-        given.extend(
             credential
-                .iter()
+                .as_ref()
                 .map(|path| format!("as the systemd credential {}", path.display())),
-        );
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         if given.len() > 1 {
             reader.problem(
                 key,
@@ -141,6 +140,7 @@ fn read_into(reader: &mut ConfigReader<'_>, key: &str, path: &Path) -> SecretLoo
 fn read_secret(path: &Path) -> Result<SecretString, String> {
     let shown = path.display();
     let text = read_bounded(path, LONGEST_SECRET).map_err(|error| unreadable(path, &error))?;
+    // Editors and `echo` end the file with a line break.
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.is_empty() {
         return Err(format!("{shown} is empty; expected the secret on one line"));
@@ -157,11 +157,13 @@ fn read_secret(path: &Path) -> Result<SecretString, String> {
 fn read_bounded(path: &Path, longest: u64) -> io::Result<String> {
     // A pipe without a writer would block the start forever, and a device would never end.
     let kind = fs::metadata(path)?.file_type();
+    // A directory passes here, because reading it gives the better message.
     if !kind.is_file() && !kind.is_dir() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let mut bytes = Vec::new();
     File::open(path)?.take(longest + 1).read_to_end(&mut bytes)?;
+    // One byte more than allowed was read, to find out.
     if bytes.len() as u64 > longest {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -186,6 +188,7 @@ fn check_pem(reader: &mut ConfigReader<'_>, key: &str, label: &str) {
     match read_bounded(&path, LONGEST_PEM) {
         Err(error) => reader.problem(key, unreadable(&path, &error)),
         Ok(text) => {
+            // A PEM file may hold text around its blocks; the label may have more words ("RSA PRIVATE KEY").
             let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(label);
             if !text.lines().any(begins) {
                 let message = format!("{} holds no {label}; expected a PEM file", path.display());

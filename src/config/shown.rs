@@ -28,6 +28,7 @@ pub(crate) fn list(settings: &Settings) -> Vec<EffectiveSetting> {
     for key in &SCHEMA.keys {
         if !key.path.contains('*') {
             listed.extend(shown(settings, &key.path, key.kind));
+        // All websites follow at the place of the first of their keys.
         } else if !websites_are_listed {
             websites_are_listed = true;
             listed.extend(websites(settings));
@@ -66,6 +67,7 @@ fn shown(settings: &Settings, path: &str, kind: KeyKind) -> Option<EffectiveSett
 
 fn without_password(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else {
+        // What cannot be parsed may still hold a password.
         return MASK.to_owned();
     };
     if url.password().is_none() {

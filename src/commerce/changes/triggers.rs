@@ -17,6 +17,7 @@ use crate::commerce::read::queries::SqlDialect;
 use crate::commerce::read::schema::Schema;
 use crate::commerce::read::spec::TableSpec;
 use crate::commerce::read::tables::SourceTable;
+use crate::commerce::source::ChangeOp;
 
 /// The longest name that MySQL allows.
 const LONGEST_NAME: usize = 64;
@@ -71,13 +72,6 @@ impl TriggerReport {
     }
 }
 
-#[derive(Clone, Copy)]
-enum TriggerEvent {
-    Insert,
-    Update,
-    Delete,
-}
-
 impl TriggerSet {
     /// Creates the triggers for a schema.
     pub(crate) fn new(dialect: SqlDialect, prefix: &str, schema: &Schema) -> Self {
@@ -90,7 +84,7 @@ impl TriggerSet {
             schema.has_table(spec.table) && spec.parent.is_none_or(|parent| schema.has_table(parent))
         };
         for spec in SourceTable::specs().filter(present) {
-            for event in [TriggerEvent::Insert, TriggerEvent::Update, TriggerEvent::Delete] {
+            for event in [ChangeOp::Insert, ChangeOp::Update, ChangeOp::Delete] {
                 let trigger = set.trigger(spec, event, schema);
                 set.triggers.push(trigger);
             }
@@ -135,6 +129,7 @@ impl TriggerSet {
         for trigger in &self.triggers {
             match found.iter().find(|found| found.name == trigger.name) {
                 None => report.missing.push(trigger.name.clone()),
+                // The table is compared too: the same name on another table logs nothing of ours.
                 Some(found) if found.body.trim() != trigger.body || found.table != trigger.table => {
                     report.altered.push(trigger.name.clone());
                 }
@@ -153,17 +148,17 @@ impl TriggerSet {
             && self.triggers.iter().any(|trigger| trigger.table == found.table)
     }
 
-    fn trigger(&self, spec: &TableSpec, event: TriggerEvent, schema: &Schema) -> Trigger {
+    fn trigger(&self, spec: &TableSpec, event: ChangeOp, schema: &Schema) -> Trigger {
         let table = format!("{}{}", self.prefix, spec.table);
-        let name = short_name(format!("trg_orderfeed_{table}_after_{}", event.word()));
+        let name = short_name(format!("trg_orderfeed_{table}_after_{}", event.as_str()));
         let changed = match event {
-            TriggerEvent::Update => self.changed(schema, spec.table),
-            TriggerEvent::Insert | TriggerEvent::Delete => String::new(),
+            ChangeOp::Update => self.changed(schema, spec.table),
+            _ => String::new(),
         };
         let insert = self.log_insert(spec, event);
         let head = format!(
             "CREATE TRIGGER `{name}` AFTER {} ON `{table}` FOR EACH ROW",
-            event.word().to_uppercase()
+            event.as_str().to_uppercase()
         );
         let (create, body) = match self.dialect {
             SqlDialect::Mysql => {
@@ -198,6 +193,7 @@ impl TriggerSet {
             SqlDialect::Mysql => "<=>",
             SqlDialect::Sqlite => "IS",
         };
+        // Commerce touches `updated_at` on every save, changed or not.
         let columns = schema.columns(table).filter(|column| *column != "updated_at");
         let differs: Vec<_> = columns
             .map(|column| format!("NOT (NEW.`{column}` {same} OLD.`{column}`)"))
@@ -206,8 +202,8 @@ impl TriggerSet {
     }
 
     /// Returns the statement that writes the log row.
-    fn log_insert(&self, spec: &TableSpec, event: TriggerEvent) -> String {
-        let row = if matches!(event, TriggerEvent::Delete) {
+    fn log_insert(&self, spec: &TableSpec, event: ChangeOp) -> String {
+        let row = if matches!(event, ChangeOp::Delete) {
             "OLD"
         } else {
             "NEW"
@@ -220,8 +216,9 @@ impl TriggerSet {
             "INSERT INTO `{}` (`entity_id`, `source_table`, `op`, `observed_at`)",
             self.log_table()
         );
-        let rest = format!("'{}', '{}', {now}", spec.table, event.word());
+        let rest = format!("'{}', '{}', {now}", spec.table, event.as_str());
         match spec.parent {
+            // The document may be gone already when its rows are deleted; then nothing is logged, and its own trigger logs it.
             Some(parent) => format!(
                 "{into} SELECT p.`order_id`, {rest} FROM `{}{parent}` p WHERE p.`entity_id` = {row}.`{}`",
                 self.prefix, spec.owner
@@ -238,16 +235,6 @@ impl TriggerSet {
     }
 }
 
-impl TriggerEvent {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
-
 /// Shortens a name that is too long: its end becomes a hash of the whole.
 fn short_name(name: String) -> String {
     if name.len() <= LONGEST_NAME {
@@ -258,6 +245,7 @@ fn short_name(name: String) -> String {
         .take(5)
         .map(|byte| format!("{byte:02x}"))
         .collect();
+    // The hash covers the whole name, so that two shortened names never collide.
     let kept: String = name.chars().take(LONGEST_NAME - digest.len() - 1).collect();
     format!("{kept}_{digest}")
 }

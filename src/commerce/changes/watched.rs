@@ -96,6 +96,7 @@ const fn keyed(table: &'static str, key: &'static str, order: OrderOf) -> Watche
 
 /// Returns the tables that polling watches in this schema.
 pub(crate) fn for_poll(schema: &Schema) -> Vec<WatchedTable> {
+    // An unindexed `updated_at` would cost a full table scan per poll, so such a table is read by key alone.
     let timed = TIMED.map(|watched| WatchedTable {
         timed: schema.is_indexed(watched.table, "updated_at"),
         ..watched
@@ -136,6 +137,7 @@ fn is_present(watched: &WatchedTable, schema: &Schema) -> bool {
         OrderOf::Column(_) => true,
         OrderOf::Via(_, parent) => schema.has_table(parent),
     };
+    // Without its document's table, a row cannot be assigned to an order.
     parent && schema.has(watched.table, watched.key)
 }
 
@@ -148,6 +150,7 @@ impl WatchedTable {
             OrderOf::Column(column) => (format!("t.`{column}`"), String::new()),
             OrderOf::Via(column, parent) => (
                 "p.`order_id`".to_owned(),
+                // LEFT: a row whose document is gone must still move the cursor.
                 format!(" LEFT JOIN `{prefix}{parent}` p ON p.`entity_id` = t.`{column}`"),
             ),
         };
@@ -187,6 +190,7 @@ impl WatchedTable {
             cells::CellRef::Text(_) if self.timed => Some(cells::seconds(row.cell(2))?),
             _ => None,
         };
+        // The log names the table and the kind of change; the changelog names neither.
         let (table, op) = if self.table == LOG {
             (
                 source_table(&cells::text(row.cell(3)).unwrap_or_default()),

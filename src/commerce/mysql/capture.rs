@@ -47,9 +47,11 @@ impl MysqlSource {
         for watched in &watched {
             round.scan(watched).await?;
         }
+        // Polling reads the timed tables anyway.
         if self.settings.capture != CaptureMode::Poll {
             round.catch_up().await?;
         }
+        // Triggers log changes of returns as well.
         if self.settings.capture != CaptureMode::Triggers {
             round
                 .scan_returns(&inspected, self.settings.returns_interval.get())
@@ -68,6 +70,7 @@ impl MysqlSource {
             return Ok(());
         };
         let mut memory = self.memory.lock().await;
+        // The tail moves only now and then; most calls have nothing to delete.
         if memory.cleared == tail.id {
             return Ok(());
         }

@@ -44,6 +44,7 @@ impl MysqlConnector {
     /// Creates the pool, without connecting.
     pub(crate) fn new(settings: MysqlConfig) -> Result<Self, SourceError> {
         if let Some(file) = &settings.tls.ca_file {
+            // The driver would report a missing file only as a failed connection.
             std::fs::File::open(file).map_err(|cause| SourceError::Misconfigured {
                 message: format!(
                     "source.mysql.tls.ca_file = {:?} cannot be read: {cause}",
@@ -147,6 +148,7 @@ impl MysqlConnector {
     }
 
     fn tls(&self) -> Option<SslOpts> {
+        // A socket never leaves the host.
         if self.without_tls.load(Ordering::Relaxed) || self.settings.url.socket.is_some() {
             return None;
         }
@@ -154,9 +156,11 @@ impl MysqlConnector {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let opts = SslOpts::default();
         Some(match &self.settings.tls.ca_file {
+            // Only the named authorities count: the public ones must not vouch for an internal host.
             Some(file) => opts
                 .with_root_certs(vec![file.clone().into()])
                 .with_disable_built_in_roots(true),
+            // Like MySQL's own client: encrypted, but without checking whose certificate it is.
             None if self.settings.tls.mode == TlsMode::Preferred => opts
                 .with_danger_accept_invalid_certs(true)
                 .with_danger_skip_domain_validation(true),

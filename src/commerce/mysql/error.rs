@@ -34,6 +34,7 @@ impl DatabaseInfo {
                         .into(),
             },
             Error::Io(IoError::Io(cause)) => match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
+                // The driver wraps the error of the TLS library in one of I/O.
                 Some(rustls::Error::InvalidCertificate(_)) => self.tls_failed(&cause.to_string()),
                 _ => self.unavailable(&cause.to_string()),
             },
@@ -73,6 +74,7 @@ impl DatabaseInfo {
             1227 | 1370 => format!("grant the account '{user}' the rights that docs/SOURCE.md lists for this capture mode"),
             1419 => "set log_bin_trust_function_creators = 1 at the server, or install the triggers as a privileged account".to_owned(),
             1290 | 1836 => "point source.mysql.url at the primary: this server accepts no changes".to_owned(),
+            // Everything else (too many connections, shutdown, deadlock) may pass by itself.
             _ => return self.unavailable(&format!("error {}: {}", error.code, error.message)),
         };
         SourceError::Misconfigured {
@@ -83,6 +85,7 @@ impl DatabaseInfo {
 
     /// Translates 1142: `SELECT command denied to user 'u'@'h' for table `db`.`t``; MySQL writes only `'t'`.
     fn explain_missing_grant(&self, error: &ServerError) -> SourceError {
+        // The message starts with the missing right.
         let verb = error.message.split_whitespace().next().unwrap_or("SELECT");
         let table = last_quoted(&error.message).unwrap_or_else(|| "*".to_owned());
         let table = table.rsplit('.').next().unwrap_or("*");

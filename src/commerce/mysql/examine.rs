@@ -37,11 +37,14 @@ impl MysqlSource {
             missing: self.missing_objects(&mut session, &schema).await?,
             ..Examination::default()
         };
+        // Fingerprint and notes need the orders.
         let complete = found.missing.iter().all(|missing| !missing.needed);
         if complete {
             self.identify(&mut session, &schema, &mut found).await?;
         } else {
-            self.read_time(&mut session, &mut found).await?;
+            // The orders cannot be read, so there is no fingerprint.
+            let (product, now) = inspect::server_and_time(&mut session).await?;
+            (found.product, found.database_time) = (product, now);
         }
         if schema.has_table("store_website") {
             let sql = format!(
@@ -77,22 +80,6 @@ impl MysqlSource {
             found.notes = watched::poll_notes(schema);
         }
         Ok(())
-    }
-
-    /// Reads version and clock alone, where the orders cannot be read.
-    async fn read_time(
-        &self,
-        session: &mut MysqlSession<'_>,
-        found: &mut Examination,
-    ) -> Result<(), SourceError> {
-        session
-            .rows("SELECT VERSION(), UTC_TIMESTAMP()", |row| {
-                found.product = cells::text(row.cell(0)).unwrap_or_default();
-                if let cells::CellRef::Text(now) = row.cell(1) {
-                    found.database_time = cells::moment(now);
-                }
-            })
-            .await
     }
 
     async fn missing_objects(
@@ -181,6 +168,7 @@ impl MysqlSource {
     ) -> Result<Option<TriggerState>, SourceError> {
         match self.settings.capture {
             CaptureMode::Poll => Ok(None),
+            // An account without the right TRIGGER sees none, which would look like a broken changelog.
             CaptureMode::Changelog if !may_see_triggers(session).await? => Ok(None),
             CaptureMode::Changelog => {
                 let mut count = 0;
@@ -198,6 +186,7 @@ impl MysqlSource {
             CaptureMode::Triggers => {
                 let set = TriggerSet::new(SqlDialect::Mysql, self.settings.table_prefix.as_str(), schema);
                 let report = self.compare(session, &set).await?;
+                // All missing may also mean that the account may not see any.
                 let unseen = report.missing.len() == report.expected && !may_see_triggers(session).await?;
                 Ok(Some(match unseen {
                     true => TriggerState::Unseen {
@@ -232,6 +221,7 @@ impl MysqlSource {
         let (Some(changed), Some(logged)) = moments else {
             return Ok(None);
         };
+        // Times are in whole seconds, and both statements take some time.
         Ok((changed > logged + LOG_GRACE).then(|| UtcMillis::from_secs(changed)))
     }
 

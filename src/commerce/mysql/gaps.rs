@@ -63,6 +63,7 @@ impl CaptureRound<'_> {
         let newest = newest.unwrap_or_default();
         Ok(WindowCursor {
             front: Mark::of_key(newest),
+            // Keys are assigned before the commit, so rows below the newest may still appear.
             tail: Mark::of_key((newest - UNCOMMITTED_KEYS).max(0)),
         })
     }
@@ -73,6 +74,7 @@ impl CaptureRound<'_> {
         let front = self.stored_cursor(watched).await?.front.id;
         let (newest, oldest) = self.key_range(watched).await?;
         let newest = newest.unwrap_or_default();
+        // The log is cleared only by capture itself, up to the tail; a missing start means nothing there.
         let cleaned = watched.table == CHANGELOG && oldest.is_some_and(|oldest| oldest > front + 1);
         if front == 0 || !(newest < front || cleaned) {
             return Ok(());
@@ -100,6 +102,7 @@ impl CaptureRound<'_> {
              changes of only an item, address or payment too"
         );
         self.start_catch_up();
+        // The changelog was recreated: its versions start again from 1.
         if newest < front {
             self.restart_at(watched, 0);
         }
@@ -131,6 +134,7 @@ impl CaptureRound<'_> {
             let cursors = &mut self.cursors.0;
             cursors
                 .entry(watched.table.to_owned())
+                // A catch-up in progress continues from where it is.
                 .or_insert_with(|| start.clone());
         }
     }
@@ -169,6 +173,7 @@ impl CaptureRound<'_> {
     /// Returns the mark an overlap before something was last found, or before now.
     fn overlap_before_seen(&self) -> Mark {
         let overlap = i64::try_from(self.memory.overlap.as_secs()).unwrap_or(i64::MAX);
+        // `seen` may be in the future if the clock was set back since.
         let from = self.seen().unwrap_or(self.now).min(self.now);
         Mark {
             at: Some(from.saturating_sub(overlap)),

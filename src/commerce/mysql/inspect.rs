@@ -8,6 +8,7 @@ use crate::commerce::read::queries::{Queries, SqlDialect};
 use crate::commerce::read::schema::Schema;
 use crate::commerce::source::{SourceError, SourceInfo};
 use crate::config::MysqlConfig;
+use orderfeed_model::clock::UtcMillis;
 
 /// A database's schema and the statements that fit it.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) async fn inspect(
 ) -> Result<Inspected, SourceError> {
     let prefix = settings.table_prefix.as_str();
     let schema = visible(session, settings).await?;
+    // The catalogue hides what the account may not read, so a statement has to find out which it is.
     for table in schema.missing_core() {
         // Fails with 1142 (no grant) or 1146 (no table), and the table's name.
         session
@@ -78,14 +80,9 @@ pub(crate) async fn identify(
         notes: inspected.schema.notes(),
         ..SourceInfo::default()
     };
-    session
-        .rows("SELECT VERSION(), UTC_TIMESTAMP()", |row| {
-            info.product = product(&cells::text(row.cell(0)).unwrap_or_default());
-            if let cells::CellRef::Text(now) = row.cell(1) {
-                info.database_time = cells::moment(now).unwrap_or_default();
-            }
-        })
-        .await?;
+    let (product, now) = server_and_time(session).await?;
+    info.product = product;
+    info.database_time = now.unwrap_or_default();
     let mut oldest = Vec::new();
     session
         .rows(&inspected.queries.oldest_orders(fingerprint::ANCHORS), |row| {
@@ -95,6 +92,20 @@ pub(crate) async fn identify(
         .await?;
     info.fingerprint = fingerprint::fingerprint(&oldest);
     Ok(info)
+}
+
+/// Returns the server's product with its version, and its clock.
+pub(crate) async fn server_and_time(
+    session: &mut MysqlSession<'_>,
+) -> Result<(String, Option<UtcMillis>), SourceError> {
+    let mut found = (String::new(), None);
+    session
+        .rows("SELECT VERSION(), UTC_TIMESTAMP()", |row| {
+            let now = cells::seconds(row.cell(1)).map(UtcMillis::from_secs);
+            found = (product(&cells::text(row.cell(0)).unwrap_or_default()), now);
+        })
+        .await?;
+    Ok(found)
 }
 
 /// Shortens a version: `10.11.6-MariaDB-0+deb12u1` → `MariaDB 10.11.6`; `8.0.36` → `MySQL 8.0.36`.

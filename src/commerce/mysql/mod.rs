@@ -31,6 +31,7 @@ use crate::commerce::mysql::inspect::Inspected;
 use crate::commerce::mysql::memory::CaptureMemory;
 use crate::commerce::read::assemble::Assembly;
 use crate::commerce::read::cells;
+use crate::commerce::read::queries::Queries;
 use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
@@ -76,6 +77,7 @@ impl MysqlSource {
         }
         let mut session = self.connector.session().await?;
         let inspected = self.inspected(&mut session).await?;
+        // One snapshot for all tables: an invoice must not appear without the order's new state.
         session
             .execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             .await?;
@@ -84,6 +86,7 @@ impl MysqlSource {
         session
             .rows(&queries.scopes(), |row| assembly.add_scope(row))
             .await?;
+        // Parents precede their rows in ALL, so the owners of each table are known by then.
         for &table in SourceTable::ALL {
             if let Some(statement) = queries.rows_of(table, &assembly.owners(table)) {
                 session
@@ -102,6 +105,7 @@ impl MysqlSource {
 
     /// Reads orders in two halves over two connections: the server works on one while the rows of the other are decoded.
     async fn read_in_halves(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
+        // With few connections, capture and live changes would wait for the second half.
         if ids.len() <= HALVED || self.settings.max_connections < SPARE_CONNECTIONS + 2 {
             return self.read(ids).await;
         }
@@ -117,43 +121,43 @@ impl MysqlSource {
         below: Option<OrderId>,
         limit: usize,
     ) -> Result<Vec<OrderId>, SourceError> {
-        let mut session = self.connector.session().await?;
-        let inspected = self.inspected(&mut session).await?;
-        let stores = self.store_views(&mut session, &inspected, filter).await?;
-        let sql = inspected
-            .queries
-            .order_ids(filter, stores.as_deref(), below, limit);
-        let mut ids = Vec::new();
-        session.rows(&sql, |row| ids.extend(first(&row))).await?;
-        Ok(ids)
+        let ids = |queries: &Queries, filter: &OrderFilter, stores: Option<&[i64]>| {
+            queries.order_ids(filter, stores, below, limit)
+        };
+        self.numbers(filter, ids).await
     }
 
     async fn range(&self, filter: &OrderFilter) -> Result<Option<(OrderId, OrderId)>, SourceError> {
-        let mut session = self.connector.session().await?;
-        let inspected = self.inspected(&mut session).await?;
-        let stores = self.store_views(&mut session, &inspected, filter).await?;
-        let mut ends = Vec::new();
-        let sql = inspected.queries.id_range(filter, stores.as_deref());
-        session.rows(&sql, |row| ends.extend(first(&row))).await?;
+        let ends = self.numbers(filter, Queries::id_range).await?;
+        // Without orders both rows are NULL.
         Ok(ends.first().copied().zip(ends.last().copied()))
     }
 
     async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
+        let counted = self.numbers(filter, Queries::count_orders).await?;
+        Ok(counted.first().copied().unwrap_or_default().unsigned_abs())
+    }
+
+    /// Executes the statement that `sql` returns for the store views of `filter`, and returns its first column.
+    async fn numbers(
+        &self,
+        filter: &OrderFilter,
+        sql: impl FnOnce(&Queries, &OrderFilter, Option<&[i64]>) -> String + Send,
+    ) -> Result<Vec<i64>, SourceError> {
         let mut session = self.connector.session().await?;
         let inspected = self.inspected(&mut session).await?;
         let stores = self.store_views(&mut session, &inspected, filter).await?;
-        let mut count = 0;
-        let sql = inspected.queries.count_orders(filter, stores.as_deref());
-        session
-            .rows(&sql, |row| count = first(&row).unwrap_or_default())
-            .await?;
-        Ok(count.unsigned_abs())
+        let sql = sql(&inspected.queries, filter, stores.as_deref());
+        let mut numbers = Vec::new();
+        session.rows(&sql, |row| numbers.extend(first(&row))).await?;
+        Ok(numbers)
     }
 
     async fn find(&self, number: &str) -> Result<Vec<OrderId>, SourceError> {
         let mut session = self.connector.session().await?;
         let inspected = self.inspected(&mut session).await?;
         let mut ids = Vec::new();
+        // A parameter, because the number is text from an operator.
         let params = Params::from((number,));
         session
             .rows_with(&inspected.queries.by_number(), params, |row| {

@@ -49,6 +49,7 @@ impl OpenReturns {
 
     pub(super) fn select(prefix: &str, schema: &Schema) -> String {
         let items = "magento_rma_item_entity";
+        // A sum of checksums does not depend on the order of the items. Without all columns only the status is compared.
         let sum = if ITEM_COLUMNS.iter().all(|column| schema.has(items, column)) {
             let columns = ITEM_COLUMNS
                 .map(|column| format!("COALESCE(i.`{column}`, '')"))
@@ -103,6 +104,7 @@ impl OpenReturns {
             }
             self.known.insert(now.id, now);
         }
+        // What is no longer in the result was closed or deleted.
         for (_, closed) in left {
             changes.push(Change {
                 order: closed.order,

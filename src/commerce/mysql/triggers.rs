@@ -28,6 +28,7 @@ impl MysqlSource {
         let report = self.compare(&mut session, &set).await?;
         let mut created = Vec::new();
         for trigger in set.triggers() {
+            // Intact triggers stay, so that no change is missed while they would be recreated.
             let altered = report.altered.contains(&trigger.name);
             if !altered && !report.missing.contains(&trigger.name) {
                 continue;
@@ -116,6 +117,7 @@ impl MysqlSource {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .take();
         session
+            // See the module: a longer wait would block the checkout.
             .execute(&format!("SET SESSION lock_wait_timeout = {LOCK_WAIT}"))
             .await?;
         session.execute("SET SESSION TRANSACTION READ WRITE").await?;

@@ -40,6 +40,7 @@ impl Assembly {
     pub(crate) fn new(ids: &[OrderId]) -> Self {
         let mut asked = ids.to_vec();
         asked.sort_unstable();
+        // Ascending and distinct ids make the shortest conditions: see `push_condition`.
         asked.dedup();
         Self {
             asked,
@@ -68,6 +69,7 @@ impl Assembly {
 
     /// Adds a row of the scopes: store id, website, store, store view.
     pub(crate) fn add_scope(&mut self, mut row: impl SourceRow) {
+        // A store view without website or group is half deleted; its orders have no scope.
         let Some(store) = cells::integer(row.cell(0)) else {
             return;
         };
@@ -125,6 +127,7 @@ impl Assembly {
         let order = &mut *slot.order;
         let id = row.key();
         let added = match table {
+            // Added above.
             SourceTable::Orders => Ok(()),
             SourceTable::Items => push(&mut order.items, tables::item(row)),
             SourceTable::Addresses => {
@@ -135,6 +138,7 @@ impl Assembly {
                 })
             }
             SourceTable::Payments => tables::payment(row).map(|payment| {
+                // An order has one payment; should there be more rows, the oldest counts.
                 order.payment.get_or_insert(payment);
             }),
             SourceTable::Transactions => push(&mut order.transactions, tables::transaction(row)),
@@ -180,6 +184,7 @@ impl Assembly {
             SourceTable::ReturnItems => {
                 let items = order.returns.get_mut(index).map(|it| &mut it.items);
                 let position = items.as_ref().map_or(0, |items| items.len());
+                // The labels come last, from other tables, and are assigned by the id of the item.
                 self.return_items.insert(id, (at, index, position));
                 push_to(items, tables::return_item(row))
             }
@@ -213,6 +218,7 @@ impl Assembly {
         let id = row.key();
         let (mut order, bad) = match tables::order(row) {
             Ok(order) => (order, None),
+            // Kept with its id alone, so that the caller learns that the order exists but is unreadable.
             Err(bad) => {
                 let order = Order {
                     id,
@@ -221,6 +227,7 @@ impl Assembly {
                 (order, Some(bad))
             }
         };
+        // `None` if the store view was deleted since: the order then belongs to no website.
         order.scope = order.store_id.and_then(|store| self.scopes.get(&store).cloned());
         self.orders.insert(id, (self.slots.len(), 0));
         self.slots.push(OrderSlot {

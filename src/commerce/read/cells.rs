@@ -38,6 +38,7 @@ pub(crate) fn integer(cell: CellRef<'_>) -> Option<i64> {
     match cell {
         CellRef::Null => None,
         CellRef::Int(value) => Some(value),
+        // Beyond 2^53 a float no longer holds every whole number.
         CellRef::Real(value) => (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64),
         CellRef::Text(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
     }
@@ -81,6 +82,7 @@ pub(crate) fn moment(text: &[u8]) -> Option<UtcMillis> {
             byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0'))
         })
     };
+    // The form that both databases return for a DATETIME or TIMESTAMP without a fraction.
     let plain = text.len() == 19
         && matches!(
             (text[4], text[7], text[10], text[13], text[16]),

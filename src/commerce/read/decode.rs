@@ -31,6 +31,7 @@ impl<'a, R: SourceRow> RowDecoder<'a, R> {
 
     /// Returns the row's own id.
     pub(crate) fn key(&self) -> i64 {
+        // The primary key is never NULL in a table of Commerce.
         integer(self.row.cell(0)).unwrap_or_default()
     }
 
@@ -111,6 +112,7 @@ impl<'a, R: SourceRow> RowDecoder<'a, R> {
     fn moment_at(&self, index: usize) -> Result<Option<UtcMillis>, BadCell> {
         match self.row.cell(index) {
             CellRef::Null => Ok(None),
+            // MySQL stores the zero date where an old row or a lenient mode had none.
             CellRef::Text(text) if text.starts_with(b"0000-00-00") => Ok(None),
             CellRef::Text(text) => moment(text)
                 .map(Some)
@@ -140,6 +142,7 @@ impl<'a, R: SourceRow> RowDecoder<'a, R> {
     fn bad(&self, index: usize, expected: &'static str) -> BadCell {
         BadCell {
             table: self.spec.table,
+            // Cells 0 and 1 are key and owner, which the spec names apart.
             column: self.spec.columns.get(index - 2).copied().unwrap_or("?"),
             expected,
         }

@@ -78,6 +78,7 @@ impl StatementTemplate {
                 }
             }
             SqlDialect::Sqlite => {
+                // A page of history is one run; its two ends are enough.
                 let (sql, ids) = match (runs(ids).count(), ids) {
                     (1, [first, .., last]) => (&self.ranged, &[*first, *last][..]),
                     _ => (&self.listed, ids),
@@ -113,6 +114,7 @@ impl Queries {
     /// [`SourceTable::Orders`] the orders with these ids. `None` if there is nothing to read.
     pub(crate) fn rows_of(&self, table: SourceTable, owners: &[i64]) -> Option<ReadStatement<'_>> {
         let template = self.tables.get(table as usize)?.as_ref()?;
+        // `IN ()` is a syntax error in MySQL, and nothing would match anyway.
         (!owners.is_empty()).then(|| template.fill(self.dialect, owners))
     }
 
@@ -211,6 +213,7 @@ fn template(table: SourceTable, prefix: &str, schema: &Schema) -> Option<Stateme
             false => head.push_str(", NULL"),
         }
     }
+    // Orders are read by their own ids, every other table by those of its owners.
     let by = if table == SourceTable::Orders {
         spec.key
     } else {
@@ -254,6 +257,7 @@ fn conditions(filter: &OrderFilter, stores: Option<&[i64]>) -> Vec<String> {
     );
     conditions.extend(filter.lowest.map(|id| format!("`entity_id` >= {id}")));
     conditions.extend(stores.map(|ids| match ids {
+        // A website without store views has no orders; `IN ()` would be a syntax error.
         [] => "1 = 0".to_owned(),
         ids => {
             let mut sql = "`store_id` IN (".to_owned();
@@ -283,6 +287,7 @@ fn push_condition(sql: &mut String, column: &str, ids: &[i64]) {
     let mut separator = "(";
     for run in runs(ids) {
         match run {
+            // A short run costs no more as single ids than as a range.
             [first, .., last] if run.len() >= RUN => {
                 // Writing into a String cannot fail.
                 let _ = write!(sql, "{separator}{column} BETWEEN {first} AND {last}");

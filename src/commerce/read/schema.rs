@@ -71,9 +71,11 @@ impl Schema {
                     "The table {} does not exist or may not be read by this account: {effect}.",
                     spec.table
                 )),
+                // A missing core table is an error, which the caller reports.
                 _ => notes.extend(self.missing_columns(spec)),
             }
         }
+        // Without returns there is nothing to label.
         if self.has_table("magento_rma_item_entity") && !self.has_return_labels() {
             notes.push(
                 "The tables magento_rma_item_entity_int, eav_attribute and eav_attribute_option_value do not all exist or \

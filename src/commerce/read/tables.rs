@@ -69,6 +69,7 @@ macro_rules! source_tables {
         $(
             #[allow(unused_mut, unused_variables, reason = "a table may be read for its keys alone")]
             pub(crate) fn $decode<R: SourceRow>(row: &mut RowDecoder<'_, R>) -> Result<$type, BadCell> {
+                // Assignments instead of a struct literal, so that a line may fill a field of a field (`totals.tax`).
                 let mut value = <$type>::default();
                 $(value.$own = row.$reader_of_own();)*
                 $(value.$($field).+ = row.$reader()?;)*

@@ -32,6 +32,7 @@ impl SqliteSource {
             .run(move |connection| {
                 // Before the rows: a commit in between is then searched for once more rather than missed.
                 let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+                // No other connection committed since the log was found empty.
                 if idle_version == Some(version) {
                     return Ok((version, Vec::new()));
                 }
@@ -47,6 +48,7 @@ impl SqliteSource {
             captured.cursors.0.insert(LOG.to_owned(), last.to_string());
         }
         captured.changes = rows.into_iter().map(|(_, change)| change).collect();
+        // Only after the whole log was read does an unchanged version mean that it is empty.
         if !captured.more {
             *self.idle.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some((captured.cursors.clone(), version));

@@ -26,6 +26,7 @@ pub(super) fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
 /// Creates missing triggers and replaces altered ones, all or none.
 pub(super) fn install(connection: &mut Connection, set: &TriggerSet) -> rusqlite::Result<()> {
     let report = set.compare(&existing_triggers(connection)?, true);
+    // Nothing is written if nothing is missing: opening must not lock the shop.
     let log_exists = connection.table_exists(None, LOG)?;
     if log_exists && report.is_complete() {
         return Ok(());

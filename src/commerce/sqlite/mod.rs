@@ -11,7 +11,7 @@ mod thread;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Transaction;
 
 use crate::commerce::changes::triggers::{TriggerReport, TriggerSet};
 use crate::commerce::fingerprint;
@@ -65,6 +65,7 @@ impl SqliteSource {
             }
             let queries = Queries::new(SqlDialect::Sqlite, "", &schema);
             let triggers = TriggerSet::new(SqlDialect::Sqlite, "", &schema);
+            // Before the first read, so that no change falls between history and capture.
             install(&mut connection, &triggers).map_err(|cause| explain(&cause))?;
             Arc::new(ShopSchema {
                 schema,
@@ -107,45 +108,39 @@ impl SqliteSource {
         below: Option<OrderId>,
         limit: usize,
     ) -> Result<Vec<OrderId>, SourceError> {
-        let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
-        self.history
-            .run(move |connection| {
-                let stores = stores(connection, &shop.queries, &filter)?;
-                numbers(
-                    connection,
-                    &shop.queries.order_ids(&filter, stores.as_deref(), below, limit),
-                    None,
-                )
-            })
-            .await
+        self.numbers(&self.history, filter, move |queries, filter, stores| {
+            queries.order_ids(filter, stores, below, limit)
+        })
+        .await
     }
 
     async fn range(&self, filter: &OrderFilter) -> Result<Option<(OrderId, OrderId)>, SourceError> {
-        let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
-        self.thread
-            .run(move |connection| {
-                let stores = stores(connection, &shop.queries, &filter)?;
-                let ends = numbers(
-                    connection,
-                    &shop.queries.id_range(&filter, stores.as_deref()),
-                    None,
-                )?;
-                Ok(ends.first().copied().zip(ends.last().copied()))
-            })
-            .await
+        let ends = self.numbers(&self.thread, filter, Queries::id_range).await?;
+        // Without orders both rows are NULL.
+        Ok(ends.first().copied().zip(ends.last().copied()))
     }
 
     async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
+        let counted = self.numbers(&self.history, filter, Queries::count_orders).await?;
+        Ok(counted.first().copied().unwrap_or_default().unsigned_abs())
+    }
+
+    /// Executes the statement that `sql` returns for the store views of `filter`, and returns its first column.
+    async fn numbers(
+        &self,
+        thread: &SqliteThread,
+        filter: &OrderFilter,
+        sql: impl FnOnce(&Queries, &OrderFilter, Option<&[i64]>) -> String + Send + 'static,
+    ) -> Result<Vec<i64>, SourceError> {
         let (shop, filter) = (Arc::clone(&self.shop), filter.clone());
-        self.history
+        thread
             .run(move |connection| {
-                let stores = stores(connection, &shop.queries, &filter)?;
-                let counted = numbers(
-                    connection,
-                    &shop.queries.count_orders(&filter, stores.as_deref()),
-                    None,
-                )?;
-                Ok(counted.first().copied().unwrap_or_default().unsigned_abs())
+                let website = filter.website.as_deref();
+                let stores = website
+                    .map(|website| numbers(connection, &shop.queries.store_views(), Some(website)))
+                    .transpose()?;
+                let sql = sql(&shop.queries, &filter, stores.as_deref());
+                numbers(connection, &sql, None)
             })
             .await
     }
@@ -240,17 +235,6 @@ fn read(
         })?;
     }
     Ok(assembly.finish())
-}
-
-fn stores(
-    connection: &Connection,
-    queries: &Queries,
-    filter: &OrderFilter,
-) -> rusqlite::Result<Option<Vec<i64>>> {
-    let Some(website) = &filter.website else {
-        return Ok(None);
-    };
-    numbers(connection, &queries.store_views(), Some(website)).map(Some)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rusqlite::Connection;
+
 use super::*;
 use crate::commerce::changes::watched::LOG;
 use crate::commerce::source::{Change, ChangeOp};

@@ -28,6 +28,7 @@ impl SqliteThread {
         let (jobs, queue) = mpsc::channel::<ConnectionTask>();
         let work = move || {
             let mut connection = connection;
+            // Ends when the last handle is dropped.
             while let Ok(job) = queue.recv() {
                 job(&mut connection);
             }
@@ -61,6 +62,7 @@ impl SqliteThread {
 
 /// Opens a database that exists.
 pub(super) fn open(path: &Path) -> Result<Connection, SourceError> {
+    // Without SQLITE_OPEN_CREATE: a wrong path must not become an empty database.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|cause| SourceError::Misconfigured {

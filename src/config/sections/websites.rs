@@ -85,6 +85,7 @@ impl Field<Websites> for ByCode {
     }
 
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> Websites {
+        // Codes are names of tables, which only the merged layers hold.
         let codes = reader.settings.website_codes();
         if codes.is_empty() {
             let expected =
@@ -180,6 +181,7 @@ fn require_datastream(reader: &mut ConfigReader<'_>, path: &str, keys: &WebsiteK
         false => ("datastream_id", "the website's datastream"),
     };
     let key = join(path, name);
+    // The other key was set by mistake, which is a warning already.
     let is_other_set = !has_sdk && reader.text(&join(path, "web_sdk_datastream_id")).is_some();
     if reader.text(&key).is_none() && !is_other_set {
         let form = "a UUID such as ebebf826-a01f-4458-8cec-ef61de241c93";

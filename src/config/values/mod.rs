@@ -105,6 +105,7 @@ impl FromStr for DatastreamId {
             Some((id, environment)) => (id, Some(environment)),
             None => (text, None),
         };
+        // Older datastreams carry an environment; an organization may name its own.
         let environment_fits = environment.is_none_or(is_environment_name);
         match parse_uuid(id) {
             Ok(uuid) if environment_fits => Ok(Self {
@@ -179,6 +180,7 @@ impl fmt::Display for HumanDuration {
         if secs == 0 && nanos == 0 {
             return f.write_str("0s");
         }
+        // "5y" would otherwise be printed as 1826d6h.
         if nanos == 0 && secs.is_multiple_of(YEAR) {
             return write!(f, "{}y", secs / YEAR);
         }
@@ -252,6 +254,7 @@ impl FromStr for ByteSize {
             .ok_or_else(unfit)?
             .1;
         let count: u64 = number.parse().map_err(|_| unfit())?;
+        // More than 2^64 bytes is a typing error.
         count.checked_mul(factor).map(Self).ok_or_else(unfit)
     }
 }
@@ -330,6 +333,7 @@ impl FromStr for AdminListen {
             };
         }
         match text.parse::<std::net::SocketAddr>() {
+            // The endpoint has no login, so it must not be reachable from other hosts.
             Ok(address) if address.ip().is_loopback() => Ok(Self::Tcp(address)),
             Ok(_) => Err(InvalidValue::new("is reachable from other machines", expected)),
             Err(_) => Err(InvalidValue::new("is not an address", expected)),

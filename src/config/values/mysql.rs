@@ -53,10 +53,12 @@ impl FromStr for MysqlUrl {
                 return Err(invalid(format!("names no {name}")));
             }
         }
+        // A path of two segments is most likely a pasted URL of another tool.
         if database.contains('/') {
             return Err(invalid("names more than a database after the host".into()));
         }
         Ok(Self {
+            // URLs write IPv6 addresses in brackets; the driver takes them without.
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(3306),
             socket: socket(&url)?,
@@ -90,6 +92,7 @@ fn socket(url: &Url) -> Result<Option<PathBuf>, InvalidValue> {
 
 /// Undoes percent-encoding. A plus sign stays as it is, unlike in a form.
 fn decoded(text: &str) -> String {
+    // The crate decodes whole forms only, so the text is passed as the value of one field.
     let pair = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
     form_urlencoded::parse(pair.as_bytes())
         .next()

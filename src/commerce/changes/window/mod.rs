@@ -162,6 +162,7 @@ impl OverlapWindow {
     /// Reports at most `limit` of the rows after the tail, of which `rows` holds up to [`WINDOW_ROWS`] + 1, in order (window
     /// pass). Returns true if more are to be reported; the tail must not move then.
     pub(crate) fn report_late(&mut self, rows: &[SeenRow], limit: usize, changes: &mut Vec<Change>) -> bool {
+        // Comparing a truncated list would report some rows again and again and others never.
         if rows.len() > WINDOW_ROWS {
             self.overflow();
             return false;
@@ -182,6 +183,7 @@ impl OverlapWindow {
         self.remember_front(elapsed);
         let mut settled = None;
         while let Some(&(at, mark)) = self.passed.front() {
+            // Both clocks must agree that an overlap has passed.
             if at + self.overlap > elapsed || !self.is_old(mark, now) {
                 break;
             }
@@ -211,6 +213,7 @@ impl OverlapWindow {
             _ => self.cursor.tail = horizon,
         }
         let tail = self.cursor.tail;
+        // Rows at or before the tail are never compared again.
         self.reported.retain(|id, at| Mark { at: *at, id: *id } > tail);
         self.overflowed_until = self.overflowed_until.filter(|until| tail < *until);
     }
@@ -235,6 +238,7 @@ impl OverlapWindow {
     fn remember_front(&mut self, elapsed: Duration) {
         let front = self.cursor.front;
         let newest = self.passed.back().copied();
+        // A position per call would be thousands; a few, spread over the overlap, move the tail as well.
         if newest.is_none_or(|(at, mark)| mark < front && at + self.overlap / CHECKPOINTS <= elapsed) {
             self.passed.push_back((elapsed, front));
         }
@@ -261,6 +265,7 @@ impl Mark {
 
     fn parse(text: &str) -> Option<Self> {
         match text.split_once('/') {
+            // A mark without time is just the key.
             None => text.parse().ok().map(Self::of_key),
             Some((at, id)) => {
                 let at = UtcMillis::parse_sql(at)?.0.div_euclid(1000);
