@@ -6,8 +6,6 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-
 use crate::config::layer::Scalar;
 use crate::config::reader::ConfigReader;
 use crate::config::schema::{KeyKind, KeySpec};
@@ -24,7 +22,9 @@ pub(crate) trait Table {
 
 /// The declaration of one key, or of the keys below it, and how its value becomes a `T`.
 pub(crate) trait Field<T> {
-    fn kind(&self) -> KeyKind;
+    fn kind(&self) -> KeyKind {
+        KeyKind::Text
+    }
 
     fn declare(&self, path: &str, keys: &mut Vec<KeySpec>) {
         keys.push(KeySpec {
@@ -77,10 +77,6 @@ pub(crate) fn join(path: &str, name: &str) -> String {
 pub(crate) struct Below;
 
 impl<T: Table> Field<T> for Below {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Text
-    }
-
     fn declare(&self, path: &str, keys: &mut Vec<KeySpec>) {
         T::declare(path, keys);
     }
@@ -140,26 +136,16 @@ impl Field<HumanDuration> for DurationIn {
 /// `true` or `false`. Without a value, `bool` is false and `Option<bool>` is `None`.
 pub(crate) struct Flag;
 
-impl Field<Option<bool>> for Flag {
+impl<T: From<bool> + Default> Field<T> for Flag {
     fn kind(&self) -> KeyKind {
         KeyKind::Bool
     }
 
-    fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> Option<bool> {
+    fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> T {
         match reader.value(path) {
-            Some(Scalar::Bool(value)) => Some(*value),
-            _ => None,
+            Some(Scalar::Bool(value)) => T::from(*value),
+            _ => T::default(),
         }
-    }
-}
-
-impl Field<bool> for Flag {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Bool
-    }
-
-    fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> bool {
-        Field::<Option<bool>>::read(self, path, reader).unwrap_or_default()
     }
 }
 
@@ -169,10 +155,6 @@ type Parser<T> = fn(&str) -> Result<T, InvalidValue>;
 pub(crate) struct Parse<T>(pub Parser<T>);
 
 impl<T> Field<T> for Parse<T> {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Text
-    }
-
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> T {
         reader
             .parsed(path, self.0)
@@ -199,10 +181,6 @@ impl<T> Parse<T> {
 pub(crate) struct Optional<T>(pub Parser<T>);
 
 impl<T> Field<Option<T>> for Optional<T> {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Text
-    }
-
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> Option<T> {
         reader.parsed(path, self.0)
     }
@@ -212,10 +190,6 @@ impl<T> Field<Option<T>> for Optional<T> {
 pub(crate) struct OrEmpty<T>(pub Parser<T>);
 
 impl<T: Default> Field<T> for OrEmpty<T> {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Text
-    }
-
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> T {
         reader.parsed(path, self.0).unwrap_or_default()
     }
@@ -243,20 +217,12 @@ impl<T: Default> Field<T> for SecretUrl<T> {
 pub(crate) struct FilePath;
 
 impl Field<Option<PathBuf>> for FilePath {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Text
-    }
-
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> Option<PathBuf> {
         reader.path(path)
     }
 }
 
 impl Field<PathBuf> for FilePath {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Text
-    }
-
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> PathBuf {
         reader.path(path).unwrap_or_default()
     }
@@ -266,29 +232,18 @@ impl Field<PathBuf> for FilePath {
 /// once everything else is known.
 pub(crate) struct Secret;
 
-impl<T: FromSecret> Field<T> for Secret {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Secret
-    }
-
+impl<T: Default> Field<T> for Secret {
     fn declare(&self, path: &str, keys: &mut Vec<KeySpec>) {
-        for (path, kind) in [
-            (path.to_owned(), KeyKind::Secret),
-            (format!("{path}_file"), KeyKind::Text),
-        ] {
-            keys.push(KeySpec { path, kind });
-        }
+        let (path, file) = (path.to_owned(), format!("{path}_file"));
+        keys.extend(
+            [(path, KeyKind::Secret), (file, KeyKind::Text)].map(|(path, kind)| KeySpec { path, kind }),
+        );
     }
 
     fn read(&self, _path: &str, _reader: &mut ConfigReader<'_>) -> T {
         T::default()
     }
 }
-
-/// The two types that a secret's field may have.
-pub(crate) trait FromSecret: Default {}
-impl FromSecret for SecretString {}
-impl FromSecret for Option<SecretString> {}
 
 /// Accepts any text.
 pub(crate) fn any_text(text: &str) -> Result<String, InvalidValue> {

@@ -10,6 +10,7 @@ use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::schema::Schema;
 use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::ChangeOp;
+use crate::config::CaptureMode;
 
 /// The instance's own changelog of the Sales Orders Feed.
 pub(crate) const CHANGELOG: &str = "sales_order_data_exporter_v2_cl";
@@ -73,7 +74,7 @@ const UNCOVERED: [WatchedTable; 3] = [
     ),
 ];
 
-pub(crate) const OWN_CHANGELOG: WatchedTable = keyed(CHANGELOG, "version_id", OrderOf::Column("entity_id"));
+const OWN_CHANGELOG: WatchedTable = keyed(CHANGELOG, "version_id", OrderOf::Column("entity_id"));
 pub(crate) const OWN_LOG: WatchedTable = keyed(LOG, "version_id", OrderOf::Column("entity_id"));
 
 const fn timed(table: &'static str, order: &'static str) -> WatchedTable {
@@ -94,8 +95,20 @@ const fn keyed(table: &'static str, key: &'static str, order: OrderOf) -> Watche
     }
 }
 
-/// Returns the tables that polling watches in this schema.
-pub(crate) fn for_poll(schema: &Schema) -> Vec<WatchedTable> {
+/// Returns the tables that are watched in this schema.
+pub(crate) fn tables(mode: CaptureMode, schema: &Schema) -> Vec<WatchedTable> {
+    match mode {
+        CaptureMode::Poll => for_poll(schema),
+        CaptureMode::Changelog => {
+            let uncovered = UNCOVERED.into_iter();
+            let present = uncovered.filter(|watched| is_present(watched, schema));
+            [OWN_CHANGELOG].into_iter().chain(present).collect()
+        }
+        CaptureMode::Triggers => vec![OWN_LOG],
+    }
+}
+
+fn for_poll(schema: &Schema) -> Vec<WatchedTable> {
     // An unindexed `updated_at` would cost a full table scan per poll, so such a table is read by key alone.
     let timed = TIMED.map(|watched| WatchedTable {
         timed: schema.is_indexed(watched.table, "updated_at"),
@@ -105,14 +118,6 @@ pub(crate) fn for_poll(schema: &Schema) -> Vec<WatchedTable> {
         .into_iter()
         .chain(GROWING)
         .chain(UNCOVERED)
-        .filter(|watched| is_present(watched, schema))
-        .collect()
-}
-
-/// Returns the tables that are watched beside the instance's own changelog.
-pub(crate) fn beside_changelog(schema: &Schema) -> Vec<WatchedTable> {
-    UNCOVERED
-        .into_iter()
         .filter(|watched| is_present(watched, schema))
         .collect()
 }

@@ -12,7 +12,7 @@
 //! found that way; a full reindex finds them.
 
 use crate::commerce::changes::watched;
-use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, WatchedTable};
+use crate::commerce::changes::watched::{CHANGELOG, LOG, WatchedTable};
 use crate::commerce::changes::window::WindowCursor;
 use crate::commerce::mysql::MysqlSource;
 use crate::commerce::mysql::connect::MysqlSession;
@@ -116,7 +116,6 @@ impl MysqlSource {
             remedy: remedy.to_owned(),
         };
         match self.settings.capture {
-            CaptureMode::Poll => Ok(watched::for_poll(schema)),
             CaptureMode::Changelog if !schema.has_table(CHANGELOG) => Err(missing(
                 CHANGELOG,
                 "switch the index to Update by Schedule in Commerce (bin/magento indexer:set-mode schedule \
@@ -126,8 +125,7 @@ impl MysqlSource {
                 LOG,
                 "run: orderfeed source triggers install, and grant SELECT, DELETE on it (docs/SOURCE.md)",
             )),
-            CaptureMode::Changelog => Ok([vec![OWN_CHANGELOG], watched::beside_changelog(schema)].concat()),
-            CaptureMode::Triggers => Ok(vec![OWN_LOG]),
+            mode => Ok(watched::tables(mode, schema)),
         }
     }
 }

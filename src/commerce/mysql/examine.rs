@@ -3,7 +3,7 @@
 
 use crate::commerce::changes::triggers::TriggerSet;
 use crate::commerce::changes::watched;
-use crate::commerce::changes::watched::{CHANGELOG, LOG, OWN_CHANGELOG, OWN_LOG, WatchedTable};
+use crate::commerce::changes::watched::{CHANGELOG, LOG, WatchedTable};
 use crate::commerce::changes::window::WindowCursor;
 use crate::commerce::examination::{
     Examination, MissingKind, MissingObject, TablePosition, TriggerState, missing_columns, tables,
@@ -232,11 +232,7 @@ impl MysqlSource {
         cursors: &Cursors,
         now: UtcMillis,
     ) -> Result<Vec<TablePosition>, SourceError> {
-        let watched = match self.settings.capture {
-            CaptureMode::Poll => watched::for_poll(schema),
-            CaptureMode::Changelog => [vec![OWN_CHANGELOG], watched::beside_changelog(schema)].concat(),
-            CaptureMode::Triggers => vec![OWN_LOG],
-        };
+        let watched = watched::tables(self.settings.capture, schema);
         let mut positions = Vec::new();
         for watched in watched.iter().filter(|watched| schema.has_table(watched.table)) {
             let stored = cursors.0.get(watched.table);

@@ -8,7 +8,6 @@ use url::{Host, Url};
 use crate::config::fields::{Below, Field, FilePath, OrEmpty, Parse, Secret, any_text, table};
 use crate::config::problem::quoted;
 use crate::config::reader::ConfigReader;
-use crate::config::schema::KeyKind;
 use crate::config::values::{InvalidValue, choices};
 
 table! {
@@ -84,10 +83,6 @@ fn parse_client_id(text: &str) -> Result<String, InvalidValue> {
 struct WebUrl;
 
 impl Field<Url> for WebUrl {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Text
-    }
-
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> Url {
         match reader.text(path).map(|text| (text, parse_web_url(text))) {
             Some((_, Ok(url))) => return url,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::config::fields::{Field, Flag, Optional, Table, join, table};
 use crate::config::reader::ConfigReader;
-use crate::config::schema::{KeyKind, KeySpec};
+use crate::config::schema::KeySpec;
 use crate::config::values::{DatastreamId, InvalidValue};
 
 table! {
@@ -76,10 +76,6 @@ impl Website {
 pub(super) struct ByCode;
 
 impl Field<Websites> for ByCode {
-    fn kind(&self) -> KeyKind {
-        KeyKind::Text
-    }
-
     fn declare(&self, path: &str, keys: &mut Vec<KeySpec>) {
         WebsiteKeys::declare(&join(path, "*"), keys);
     }
