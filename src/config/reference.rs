@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_says_type_default_and_what_a_change_needs() {
+    fn a_row_holds_type_default_and_the_effect_of_a_change() {
         let page = reference();
         for row in [
             "| `lanes` | 1 to 1024 | `32` | reload | Most requests in flight per website; the number in use adapts. 1 to 1024. |",

@@ -5,16 +5,20 @@
 pub(super) struct Broken {
     pub(super) replace: &'static str,
     pub(super) with: &'static str,
-    pub(super) says: &'static [&'static str],
+    pub(super) expected: &'static [&'static str],
 }
 
-const fn broken(replace: &'static str, with: &'static str, says: &'static [&'static str]) -> Broken {
-    Broken { replace, with, says }
+const fn broken(replace: &'static str, with: &'static str, expected: &'static [&'static str]) -> Broken {
+    Broken {
+        replace,
+        with,
+        expected,
+    }
 }
 
 /// Returns a change that appends to the good configuration, whose last line is 15.
-const fn appended(with: &'static str, says: &'static [&'static str]) -> Broken {
-    broken("", with, says)
+const fn appended(with: &'static str, expected: &'static [&'static str]) -> Broken {
+    broken("", with, expected)
 }
 
 #[rustfmt::skip]

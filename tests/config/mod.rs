@@ -91,20 +91,20 @@ fn each_broken_configuration_is_reported_with_key_place_and_remedy() {
         };
         let site = Site::new(&text);
         let message = site.load(&[]).map(|_| ()).expect_err(case.with);
-        let line = message.lines().find(|line| line.contains(case.says[0]));
-        let line = line.unwrap_or_else(|| panic!("{:?} is not in:\n{message}", case.says[0]));
+        let line = message.lines().find(|line| line.contains(case.expected[0]));
+        let line = line.unwrap_or_else(|| panic!("{:?} is not in:\n{message}", case.expected[0]));
         assert!(
             line.starts_with(site.directory.path().to_str().unwrap()) || line.starts_with("defaults"),
             "{line}"
         );
-        for said in case.says {
-            assert!(line.contains(said), "{said:?} is not in:\n{line}");
+        for text in case.expected {
+            assert!(line.contains(text), "{text:?} is not in:\n{line}");
         }
         assert!(!message.contains(SECRET), "{message}");
         assert_eq!(
             message.lines().count(),
             1,
-            "one thing is wrong, one is said:\n{message}"
+            "one thing is wrong, one is reported:\n{message}"
         );
     }
 }
@@ -145,7 +145,7 @@ fn the_environment_follows_the_same_rules_and_is_named_in_errors() {
         ("ORDERFEED__EDGE", "x", &["edge: is a table", "edge.url"]),
         ("ORDERFEED__", "x", &["is not a known key"]),
     ];
-    for (name, value, says) in table {
+    for (name, value, expected) in table {
         let message = Site::new(GOOD)
             .load(&[(name, value)])
             .map(|_| ())
@@ -155,8 +155,8 @@ fn the_environment_follows_the_same_rules_and_is_named_in_errors() {
         } else {
             format!("env {name}: ")
         };
-        for said in [place.as_str()].iter().chain(*says) {
-            assert!(message.contains(said), "{said:?} is not in:\n{message}");
+        for text in [place.as_str()].iter().chain(*expected) {
+            assert!(message.contains(text), "{text:?} is not in:\n{message}");
         }
         assert!(!message.contains(SECRET), "{message}");
     }

@@ -48,11 +48,11 @@ fn an_unusable_secret_file_is_reported_with_the_remedy() {
         "client_secret_file = \"secret\"",
     );
     let site = Site::new(&with_file);
-    for (content, says) in [("\n", "is empty"), ("a\nb\n", "holds more than one line")] {
+    for (content, expected) in [("\n", "is empty"), ("a\nb\n", "holds more than one line")] {
         site.write("secret", content);
         let message = site.load(&[]).unwrap_err();
         assert!(
-            message.contains(":10: edge.oauth.client_secret_file: ") && message.contains(says),
+            message.contains(":10: edge.oauth.client_secret_file: ") && message.contains(expected),
             "{message}"
         );
     }
@@ -66,12 +66,12 @@ fn an_unusable_secret_file_is_reported_with_the_remedy() {
 fn files_that_others_may_read_or_write_are_warned_of() {
     let site = Site::new(GOOD);
     fs::set_permissions(site.file(), fs::Permissions::from_mode(0o664)).unwrap();
-    let said = warnings(&site.good());
+    let text = warnings(&site.good());
     assert!(
-        said.contains("can be written by other users") && said.contains("holds a secret"),
-        "{said}"
+        text.contains("can be written by other users") && text.contains("holds a secret"),
+        "{text}"
     );
-    assert!(!said.contains(SECRET));
+    assert!(!text.contains(SECRET));
 
     let site = Site::new(&GOOD.replace(
         "client_secret = \"hunter2-do-not-print\"",
@@ -79,10 +79,10 @@ fn files_that_others_may_read_or_write_are_warned_of() {
     ));
     let secret = site.write("secret", SECRET);
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
-    let said = warnings(&site.good());
+    let text = warnings(&site.good());
     assert!(
-        said.contains(":10: edge.oauth.client_secret_file: ") && said.contains("chmod 0600"),
-        "{said}"
+        text.contains(":10: edge.oauth.client_secret_file: ") && text.contains("chmod 0600"),
+        "{text}"
     );
 }
 

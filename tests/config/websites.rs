@@ -51,19 +51,19 @@ fn probable_mistakes_are_warned_of() {
     let twice = format!(
         "{GOOD}[websites.b2b]\nback_office_events = true\ndatastream_id = \"ebebf826-a01f-4458-8cec-ef61de241c93\"\n"
     );
-    let said = warnings(&Site::new(&twice).good());
+    let text = warnings(&Site::new(&twice).good());
     assert!(
-        said.contains("websites.base: feeds the same datastream as websites.b2b"),
-        "{said}"
+        text.contains("websites.base: feeds the same datastream as websites.b2b"),
+        "{text}"
     );
 
-    let said = warnings(&Site::new(&GOOD.replace("events = true", "events = false")).good());
-    assert!(said.contains("nothing will be sent"), "{said}");
+    let text = warnings(&Site::new(&GOOD.replace("events = true", "events = false")).good());
+    assert!(text.contains("nothing will be sent"), "{text}");
 
-    let said = warnings(&Site::new(GOOD).load(&[("ORDERFEED_EDGE__URL", "x")]).unwrap());
+    let text = warnings(&Site::new(GOOD).load(&[("ORDERFEED_EDGE__URL", "x")]).unwrap());
     assert!(
-        said.contains("env ORDERFEED_EDGE__URL: edge.url: is not read; write ORDERFEED__EDGE__URL"),
-        "{said}"
+        text.contains("env ORDERFEED_EDGE__URL: edge.url: is not read; write ORDERFEED__EDGE__URL"),
+        "{text}"
     );
 }
 

@@ -114,7 +114,7 @@ async fn changes_come_in_pages() {
 }
 
 #[tokio::test]
-async fn opening_mends_triggers_and_only_real_updates_are_logged() {
+async fn opening_repairs_triggers_and_only_real_updates_are_logged() {
     let mut fixture = Fixture::new();
     let id = fixture.place();
     drop(fixture.source());
