@@ -261,7 +261,7 @@ async fn a_waiting_resync_reports_the_blocked_websites_and_ends_with_69() {
     assert_eq!(ran.code, Some(69), "{ran:?}");
     assert!(ran.stdout.contains("orders in"), "{ran:?}");
     let about = |website: &str| -> Vec<&str> {
-        let of = format!(" events of website {website} wait and were not waited for: ");
+        let of = format!(" events of website {website} cannot be sent: ");
         ran.stderr.lines().filter(|line| line.contains(&of)).collect()
     };
     let (halted, paused) = (about("base"), about("eu"));

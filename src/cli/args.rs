@@ -45,7 +45,7 @@ Exit codes:
   2 wrong command line            75 busy, try again
   69 source, edge, store or daemon is unavailable";
 
-/// `X.Y.Z sqlite A.B.C`
+/// The version as `X.Y.Z sqlite A.B.C`.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{} sqlite {}",
@@ -60,6 +60,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 #[command(
     subcommand_required = true,
     arg_required_else_help = true,
+    // Longer lines are hard to read, and the golden files of the help have this width.
     max_term_width = 100
 )]
 pub struct Cli {

@@ -1,6 +1,11 @@
-//! The environment of a command: the configuration, loaded when a command needs it, and the clock.
+//! The environment of a command: the configuration, loaded when a command needs it, the clock, and files.
 
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, TempDir};
 
 use crate::config::{Config, ConfigErrors, load, process_environment};
 use crate::store::{StoreError, StoreView};
@@ -25,18 +30,19 @@ impl Context {
     }
 
     /// Loads the configuration. Its warnings are dropped here: only `run` and `config check` show them.
-    ///
-    /// # Errors
-    /// Every problem found in it.
     pub fn config(&self) -> Result<Config, ConfigErrors> {
         load(&self.config_path, process_environment()).map(|loaded| loaded.config)
     }
 }
 
 /// Opens the configured store for reading, also beside a running daemon.
-///
-/// # Errors
-/// If it does not exist or cannot be read.
 pub fn view(config: &Config) -> Result<StoreView, StoreError> {
     StoreView::open(&config.store.path)
+}
+
+/// Creates a directory for a store that is needed while the command runs. It is removed on drop.
+pub fn temporary_directory() -> io::Result<TempDir> {
+    // Not readable by other users, like the directory of every store.
+    let mode = Permissions::from_mode(0o700);
+    Builder::new().prefix("orderfeed-").permissions(mode).tempdir()
 }

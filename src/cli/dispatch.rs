@@ -1,4 +1,4 @@
-//! Which command runs what.
+//! Maps each command to the function that runs it.
 
 use clap::CommandFactory;
 
@@ -6,17 +6,16 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::delivery::{failed, test_connection};
 use crate::cli::exit::Exit;
+use crate::cli::index::indexer::{ReindexArgs, SetModeArgs, SetStatusArgs};
 use crate::cli::index::{cron, indexer, resync, verify};
 use crate::cli::inspect::{doctor, explain, status};
 use crate::cli::privacy::suppress;
 use crate::cli::setup::{backup, config, manual, source};
 use crate::cli::trial::{demo, emulator};
 use crate::cli::{delivery, output, privacy, run};
+use crate::daemon::control::{ReindexOptions, Request};
 
 /// Runs the command.
-///
-/// # Errors
-/// What it returns; `cli::exit` knows what that means for the process.
 pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let context = Context::new(cli.config);
     match cli.command {
@@ -33,10 +32,21 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::IndexerStatus(args) => indexer::show(&context, &args, indexer::render_status),
         Command::IndexerStatusMview(args) => indexer::show(&context, &args, indexer::render_mview),
         Command::IndexerShowMode(args) => indexer::show(&context, &args, indexer::render_mode),
-        Command::IndexerSetMode(args) => indexer::set_mode(&context, &args).await,
-        Command::IndexerReindex(args) => indexer::reindex(&context, &args).await,
-        Command::IndexerReset(args) => indexer::reset(&context, &args).await,
-        Command::IndexerSetStatus(args) => indexer::set_status(&context, &args).await,
+        Command::IndexerSetMode(SetModeArgs { mode, indexers }) => {
+            let request = Request::SetMode { mode };
+            indexer::change(&context, &indexers, request, "orderfeed indexer:set-mode").await
+        }
+        Command::IndexerReindex(ReindexArgs { batch_size, indexers }) => {
+            let request = Request::Reindex(ReindexOptions { batch_size });
+            indexer::change(&context, &indexers, request, "orderfeed indexer:reindex").await
+        }
+        Command::IndexerReset(indexers) => {
+            indexer::change(&context, &indexers, Request::Reset, "orderfeed indexer:reset").await
+        }
+        Command::IndexerSetStatus(SetStatusArgs { status, indexers }) => {
+            let request = Request::SetStatus { status };
+            indexer::change(&context, &indexers, request, "orderfeed indexer:set-status").await
+        }
         Command::Resync(args) => resync::run(&context, args).await,
         Command::Backup(args) => backup::backup(&context, &args),
         Command::Restore(args) => backup::restore(&context, &args).await,

@@ -46,9 +46,6 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Loads the configuration; opens and sends nothing yet.
-    ///
-    /// # Errors
-    /// If the configuration is invalid.
     pub fn new(context: &'a Context, purpose: &'a str) -> anyhow::Result<Self> {
         let config = context.config()?;
         // Only warnings reach stderr, because the command itself reports what it does. It works without a log, too.
@@ -61,15 +58,11 @@ impl<'a> Session<'a> {
             context,
             purpose,
             config,
-            meter: Meter::new(),
+            meter: Meter::default(),
             opened: None,
         })
     }
 
-    /// As [`execute`].
-    ///
-    /// # Errors
-    /// As [`execute`].
     pub async fn execute(&mut self, request: Request) -> anyhow::Result<Outcome> {
         let deadline = Instant::now() + DAEMON_WAIT;
         // A daemon may start or stop at any moment, so both ways are tried until one works.

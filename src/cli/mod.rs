@@ -4,9 +4,8 @@
 //! |---|---|
 //! | `args` | the command tree and its help |
 //! | `dispatch` | maps each command to the function that runs it |
-//! | `context` | the configuration and the clock, as commands receive them |
+//! | `context` | what commands receive or create: the configuration, the clock, a view of the store |
 //! | `execute` | runs a request in the daemon, or in this process while it holds the store's lock |
-//! | `directory` | private and temporary directories |
 //! | `exit` | the exit codes, and the code of each error |
 //! | `output` | everything that prints: data, notices, tables, progress, `--watch` |
 //! | `run` | the daemon in the foreground |
@@ -20,7 +19,6 @@
 pub mod args;
 pub mod context;
 pub mod delivery;
-mod directory;
 mod dispatch;
 pub mod execute;
 pub mod exit;

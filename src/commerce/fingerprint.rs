@@ -44,7 +44,7 @@ pub fn same_database(stored: &str, found: &str) -> bool {
 
 fn anchor(order: &str) -> String {
     let digest = Sha256::digest(order.as_bytes());
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest[..6])
 }
 
 #[cfg(test)]

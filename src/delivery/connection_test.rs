@@ -55,16 +55,17 @@ pub struct ConnectionCheck {
     pub skew_ms: Option<i64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The result of a check, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckVerdict {
-    Ok,
-    /// The cause must be fixed.
-    Failed,
-    /// The peer cannot be reached, or cannot answer at present.
-    Unreachable,
     /// Not checked, because an earlier check failed or nothing is to be sent.
     Skipped,
+    Ok,
+    /// The peer cannot be reached, or cannot answer at present.
+    Unreachable,
+    /// The cause must be fixed.
+    Failed,
 }
 
 /// Runs checks; keeps the one token that it fetches.

@@ -5,7 +5,7 @@
 use orderfeed::commerce::read::rows::read_orders;
 use orderfeed::commerce::source::ReadOrder;
 use orderfeed_events::{
-    EventContext, MAX_EVENT_BYTES, Profile, StatusEvent, Unsendable, facts, hex, person, status_events,
+    EventContext, MAX_EVENT_BYTES, Profile, StatusEvent, Unsendable, facts, person, status_events,
 };
 use orderfeed_model::order::Order;
 use uuid::{Uuid, uuid};
@@ -113,7 +113,10 @@ fn sound(event: &StatusEvent, order: &Order) {
             let person = order.email.as_deref().and_then(person);
             assert_eq!(event.person, person);
             let named = person.is_some_and(|hash| {
-                let identity = format!(r#""identityMap":{{"Email_LC_SHA256":[{{"id":"{}""#, hex(&hash));
+                let identity = format!(
+                    r#""identityMap":{{"Email_LC_SHA256":[{{"id":"{}""#,
+                    hex::encode(hash)
+                );
                 String::from_utf8_lossy(body).contains(&identity)
             });
             assert_eq!(named, person.is_some(), "the event names its person");

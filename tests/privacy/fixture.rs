@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use orderfeed_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
-use orderfeed_events::{hex, person};
+use orderfeed_events::person;
 use serde_json::Value;
 
 use crate::support::daemon::{Daemon, Installation, Ran, eventually};
@@ -20,7 +20,7 @@ pub(super) const JANE: &str = "Jane.Unm1stakable@example.com";
 pub(super) const MARK: &str = "unm1stakable";
 
 pub(super) fn hash() -> String {
-    hex(&person(JANE).unwrap())
+    hex::encode(person(JANE).unwrap())
 }
 
 /// Starts an edge that keeps all bodies.

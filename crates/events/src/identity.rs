@@ -33,30 +33,6 @@ pub fn person(email: &str) -> Option<[u8; 32]> {
     (!email.is_empty()).then(|| Sha256::digest(email.to_lowercase().as_bytes()).into())
 }
 
-/// Formats 32 bytes as 64 lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-/// Parses 64 hexadecimal digits. Returns `None` for any other text.
-pub fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
-    }
-    Some(bytes)
-}
-
 /// The single entry of an event's `identityMap`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity<'a> {
@@ -72,7 +48,7 @@ impl<'a> Identity<'a> {
     pub(super) fn of(order: &Order, context: &'a EventContext) -> Self {
         let person = order.email.as_deref().and_then(person);
         let (namespace, id) = match &person {
-            Some(hash) => (EMAIL_NAMESPACE, hex(hash)),
+            Some(hash) => (EMAIL_NAMESPACE, hex::encode(hash)),
             None => (
                 context.guest_namespace.as_str(),
                 sha256_hex(&format!("{}|{}", context.data_space_id, order.id)),
@@ -87,7 +63,7 @@ impl<'a> Identity<'a> {
 }
 
 fn sha256_hex(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()).into())
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -95,16 +71,16 @@ mod tests {
     use super::*;
     use crate::tests::fixtures;
     use crate::{Profile, status_events};
+    use hex::FromHex;
 
     #[test]
     fn the_hash_is_adobes() {
         let hash = "b4c9a289323b21a01c3e940f150eb9b8c542587f1abfd8f0e1cc1ffc5e475514";
-        assert_eq!(person(" User@Example.com "), from_hex(hash));
-        assert_eq!(person("user@example.com"), from_hex(hash));
+        let expected = <[u8; 32]>::from_hex(hash).ok();
+        assert_eq!(person(" User@Example.com "), expected);
+        assert_eq!(person("user@example.com"), expected);
         assert_eq!(person(" \t\n"), None);
         assert_eq!(person(""), None);
-        assert_eq!(hex(&from_hex(hash).unwrap()), hash);
-        assert_eq!(from_hex(&"+f".repeat(32)), None);
     }
 
     #[test]
@@ -118,7 +94,10 @@ mod tests {
         for event in events {
             assert_eq!(event.person, Some(jane));
             let body = String::from_utf8(event.body.unwrap()).unwrap();
-            let identity = format!(r#""identityMap":{{"Email_LC_SHA256":[{{"id":"{}""#, hex(&jane));
+            let identity = format!(
+                r#""identityMap":{{"Email_LC_SHA256":[{{"id":"{}""#,
+                hex::encode(jane)
+            );
             assert!(body.contains(&identity), "{body}");
         }
         order.email = None;

@@ -28,7 +28,7 @@ mod tests;
 
 pub use crate::context::{EventContext, EventTypes, Profile};
 pub use crate::facts::{Fact, facts};
-pub use crate::identity::{event_id, from_hex, hex, person};
+pub use crate::identity::{event_id, person};
 pub use crate::kinds::{EventKind, UnknownKind};
 pub use crate::limits::{MAX_EVENT_BYTES, MAX_TEXT_BYTES, Unsendable};
 pub use crate::render::{Renderer, render};

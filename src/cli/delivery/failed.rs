@@ -59,6 +59,7 @@ pub struct FailedShowArgs {
 
 /// The events that a change applies to: named, filtered, or all.
 #[derive(Clone, Debug, Args)]
+// At least one argument is required, so that a forgotten filter does not select every event.
 #[command(group = ArgGroup::new("which").required(true).multiple(true)
     .args(["keys", "all", "order", "website", "code", "since", "until"]))]
 pub struct ParkedEventsArgs {
@@ -119,10 +120,6 @@ struct ParkedRow {
     parked_at: String,
 }
 
-/// Runs a `failed` command.
-///
-/// # Errors
-/// If the store cannot be read, or as [`execute`].
 pub async fn run(context: &Context, command: FailedCommand) -> anyhow::Result<Exit> {
     match command {
         FailedCommand::List(args) => list(context, &args),
@@ -168,6 +165,7 @@ fn show(context: &Context, args: &FailedShowArgs) -> anyhow::Result<Exit> {
     let Some((row, body)) = found else {
         return Err(UsageError(format!("{key} is not parked; see `orderfeed failed list`")).into());
     };
+    // Parsed, so that it can be printed with indentation.
     let body: Option<Value> = body.and_then(|json| serde_json::from_slice(&json).ok());
     let shown = json!({ "event": row, "body": body });
     output::result(args.json, &shown, || render_one(&row, body.as_ref()))?;
@@ -226,6 +224,7 @@ fn rows(reader: &Reader<'_>, args: &FailedListArgs) -> anyhow::Result<Vec<Parked
     match &args.filter.order {
         None => events = reader.parked(&filter, args.limit)?,
         Some(number) => {
+            // Store views may use the same number for different orders.
             for order in reader.orders_by_number(number)? {
                 filter.order = Some(order);
                 events.extend(reader.parked(&filter, args.limit)?);
@@ -292,6 +291,7 @@ fn render_one(row: &ParkedRow, body: Option<&Value>) -> String {
         ("Code", &row.code),
         ("Detail", &row.detail),
     ];
+    // The detail is a text of the edge, which may contain control characters.
     let fields = fields.map(|(name, value)| format!("{name:<12} {}\n", visible(value)));
     let body = match body {
         Some(body) => format!("Body\n{body:#}\n"),

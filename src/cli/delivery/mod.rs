@@ -31,10 +31,6 @@ pub struct DeliveryArgs {
     pub website: Option<String>,
 }
 
-/// Runs a `delivery` command.
-///
-/// # Errors
-/// As [`execute`].
 pub async fn run(context: &Context, command: DeliveryCommand) -> anyhow::Result<Exit> {
     let (request, purpose, words) = match command {
         DeliveryCommand::Pause(DeliveryArgs { website }) => (

@@ -46,22 +46,18 @@ struct WebsiteReport {
     checks: Vec<ConnectionCheck>,
 }
 
-/// Runs `test-connection`.
-///
-/// # Errors
-/// If the configuration cannot be used, or the website is not in it.
 pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<Exit> {
     let config = Arc::new(context.config()?);
-    let codes = codes(&config, args.website.as_deref())?;
+    let selected = selected(&config, args.website.as_deref())?;
     let test = ConnectionTest::new(Arc::clone(&config), context.clock.clone())?;
     let shared = test.shared().await;
-    let is_reachable = shared
-        .iter()
-        .all(|check| matches!(check.verdict, CheckVerdict::Ok | CheckVerdict::Skipped));
+    let is_reachable = shared.iter().all(|check| check.verdict <= CheckVerdict::Ok);
     let mut websites = Vec::new();
-    for code in codes {
-        let checks = website_checks(&test, &config, &code, is_reachable).await;
-        websites.push(WebsiteReport { code, checks });
+    for (code, website) in selected {
+        websites.push(WebsiteReport {
+            code: code.clone(),
+            checks: website_checks(&test, code, website, is_reachable).await,
+        });
     }
     let report = ConnectionReport {
         version: 1,
@@ -75,29 +71,29 @@ pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<
     Ok(exit_of(report.verdict))
 }
 
-fn codes(config: &Config, wanted: Option<&str>) -> Result<Vec<String>, RequestError> {
-    match wanted {
-        None => Ok(config.websites.keys().cloned().collect()),
-        Some(code) if config.websites.contains_key(code) => Ok(vec![code.to_owned()]),
-        Some(code) => Err(RequestError::unknown_website(code, config.websites.keys())),
-    }
+/// Returns the website with the given code, or all of them.
+fn selected<'a>(
+    config: &'a Config,
+    code: Option<&str>,
+) -> Result<Vec<(&'a String, &'a Website)>, RequestError> {
+    let Some(code) = code else {
+        return Ok(config.websites.iter().collect());
+    };
+    let found = config.websites.get_key_value(code);
+    let found = found.ok_or_else(|| RequestError::unknown_website(code, config.websites.keys()))?;
+    Ok(vec![found])
 }
 
 async fn website_checks(
     test: &ConnectionTest,
-    config: &Config,
     code: &str,
+    website: &Website,
     is_reachable: bool,
 ) -> Vec<ConnectionCheck> {
-    let nothing = Website::default();
-    let website = config.websites.get(code).unwrap_or(&nothing);
+    let configuration = |verdict, detail: &str| ConnectionCheck::new("configuration", verdict, detail);
     let Some(datastream) = &website.datastream else {
         let detail = "back-office events are switched off and there is no datastream, so nothing is sent";
-        return vec![ConnectionCheck::new(
-            "configuration",
-            CheckVerdict::Skipped,
-            detail,
-        )];
+        return vec![configuration(CheckVerdict::Skipped, detail)];
     };
     let detail = match website.back_office_events {
         true => format!("back-office events go to datastream {datastream}"),
@@ -105,28 +101,19 @@ async fn website_checks(
             "back-office events are switched off; pending events are still sent to datastream {datastream}"
         ),
     };
+    // Without a connection or a token, every website would repeat the failure of a shared check.
     let round_trip = match is_reachable {
         true => test.round_trip(code, datastream).await,
         false => ConnectionCheck::new("edge", CheckVerdict::Skipped, "a check above failed"),
     };
-    vec![
-        ConnectionCheck::new("configuration", CheckVerdict::Ok, &detail),
-        round_trip,
-    ]
+    vec![configuration(CheckVerdict::Ok, &detail), round_trip]
 }
 
-/// Returns the worst verdict: a failure, which must be fixed, is worse than a missing answer.
+/// Returns the worst verdict. Skipped checks do not count.
 fn worst(shared: &[ConnectionCheck], websites: &[WebsiteReport]) -> CheckVerdict {
-    let all = || {
-        let of_websites = websites.iter().flat_map(|website| &website.checks);
-        shared.iter().chain(of_websites).map(|check| check.verdict)
-    };
-    let has = |verdict| all().any(|found| found == verdict);
-    match (has(CheckVerdict::Failed), has(CheckVerdict::Unreachable)) {
-        (true, _) => CheckVerdict::Failed,
-        (false, true) => CheckVerdict::Unreachable,
-        (false, false) => CheckVerdict::Ok,
-    }
+    let of_websites = websites.iter().flat_map(|website| &website.checks);
+    let verdicts = shared.iter().chain(of_websites).map(|check| check.verdict);
+    verdicts.fold(CheckVerdict::Ok, CheckVerdict::max)
 }
 
 fn exit_of(verdict: CheckVerdict) -> Exit {
@@ -186,6 +173,7 @@ fn put(text: &mut String, check: &ConnectionCheck) {
     more.extend(check.code.as_ref().map(|code| format!("code {code}")));
     more.extend(check.status.map(|status| format!("HTTP {status}")));
     more.extend(check.request_id.as_ref().map(|id| format!("request {id}")));
+    // Support asks for these after a failure.
     if check.verdict != CheckVerdict::Ok && !more.is_empty() {
         let _ = writeln!(text, "  {:<22} {:<11} {}", "", "", visible(&more.join(", ")));
     }

@@ -77,6 +77,7 @@ impl Exit {
         Self::ALL
             .into_iter()
             .find(|exit| exit.code() == code)
+            // A daemon of a later version may send a code that is not in the table.
             .unwrap_or(Self::Failed)
     }
 }
@@ -111,6 +112,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 
 fn of_output(error: &OutputError) -> Exit {
     match error {
+        // `orderfeed … | head` must not fail in a script with `pipefail`.
         OutputError::Closed => Exit::Ok,
         OutputError::Failed(_) => Exit::IoErr,
     }
@@ -122,6 +124,7 @@ fn of_control(error: &ControlError) -> Exit {
         ControlError::NotPermitted { .. } => Exit::NoPerm,
         ControlError::PathTooLong { .. } => Exit::Config,
         ControlError::Failed { exit, .. } => Exit::from_code(*exit),
+        // Most likely daemon and command are of different versions.
         ControlError::Malformed { .. } => Exit::Software,
         ControlError::Io { cause, .. } => of_io(cause),
     }
@@ -147,6 +150,7 @@ fn of_daemon(error: &DaemonError) -> Exit {
         DaemonError::StoreFatal(_) => Exit::IoErr,
         DaemonError::Control(error) => of_control(error),
         DaemonError::Task { .. } => Exit::Software,
+        // A second signal ended the daemon in the middle of its work.
         DaemonError::Aborted => Exit::Failed,
     }
 }
@@ -179,6 +183,7 @@ fn of_store(error: &StoreError) -> Exit {
             Fault::Other => Exit::Software,
         },
         StoreError::NewerSchema { .. } | StoreError::Foreign { .. } | StoreError::Path { .. } => Exit::Config,
+        // The next start of the daemon creates or migrates the store.
         StoreError::Missing { .. } | StoreError::OlderSchema { .. } => Exit::Unavailable,
         StoreError::Locked { .. } => Exit::TempFail,
         StoreError::Invariant(_) | StoreError::Closed => Exit::Software,
@@ -202,6 +207,7 @@ fn of_source(error: &SourceError) -> Exit {
     match error {
         SourceError::Unavailable { .. } => Exit::Unavailable,
         SourceError::Misconfigured { .. } => Exit::Config,
+        // The daemon stored the cursor itself.
         SourceError::BadCursor { .. } => Exit::Software,
     }
 }

@@ -82,10 +82,6 @@ struct RunRow {
     duration_ms: Option<i64>,
 }
 
-/// Runs a `cron` command.
-///
-/// # Errors
-/// If there is no such job, the store cannot be read, or as [`execute`].
 pub async fn run(context: &Context, command: CronCommand) -> anyhow::Result<Exit> {
     match command {
         CronCommand::List(args) => list(context, args),
@@ -108,6 +104,7 @@ fn list(context: &Context, args: CronListArgs) -> anyhow::Result<Exit> {
 }
 
 async fn run_job(context: &Context, job: String) -> anyhow::Result<Exit> {
+    // Checked before the daemon or the lock is needed, so that a typing error is reported in any case.
     check_job(&job)?;
     let outcome = execute(context, Request::CronRun { job }, "orderfeed cron run").await?;
     let Outcome::JobRan(ran) = &outcome else {
@@ -165,6 +162,7 @@ fn job_row(job: Job, config: &Config, now: UtcMillis) -> JobRow {
 }
 
 fn with_last(row: JobRow, reader: &Reader<'_>) -> Result<JobRow, StoreError> {
+    // A run without work leaves no row, so the slot and the result may belong to different runs.
     let last = reader.cron_history(Some(row.job), 1)?;
     Ok(JobRow {
         last: reader.last_slot(row.job)?.map(UtcMillis::rfc3339),

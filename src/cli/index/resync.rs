@@ -57,25 +57,24 @@ pub struct ResyncArgs {
 #[error("The feed \"{0}\" does not exist. Supported feeds: orders")]
 struct UnknownFeed(String);
 
-/// Runs `saas:resync`.
-///
-/// # Errors
-/// If the options contradict each other, or as [`execute`].
 pub async fn run(context: &Context, args: ResyncArgs) -> anyhow::Result<Exit> {
     if !FEEDS.contains(&args.feed.as_str()) {
         return Err(UnknownFeed(args.feed).into());
     }
     let options = options(args);
+    // Before the daemon or the lock is needed, so that a contradiction is reported in any case.
     options.validate()?;
     let dry_run = options.dry_run;
     let outcome = execute(context, Request::Resync(options), "orderfeed saas:resync").await?;
     let Outcome::Resynced(resynced) = outcome else {
         return Err(another_answer(&outcome));
     };
+    // Commerce's line is the only one on stdout; everything else goes to stderr.
     output::line(&render(&resynced, dry_run))?;
+    // Only with `--wait`: events that cannot be sent because of their website.
     for one in &resynced.blocked {
         output::notice(&format!(
-            "{} events of website {} wait and were not waited for: {}",
+            "{} events of website {} cannot be sent: {}",
             one.events, one.website, one.reason
         ));
     }
@@ -123,7 +122,7 @@ fn render(resynced: &Resynced, dry_run: bool) -> String {
     format!("Processed {orders} orders in {seconds:.1} s: {events} events {verb}{again}{failures}")
 }
 
-/// A moment as an operator writes it; a day means its first moment, UTC.
+/// Parses a time as operators write it. A day stands for its start in UTC.
 pub(crate) fn parse_time(text: &str) -> Result<UtcMillis, String> {
     UtcMillis::parse_rfc3339(text)
         .or_else(|| UtcMillis::parse_sql(text))
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_result_says_what_was_queued() {
+    fn the_result_counts_what_was_queued() {
         let mut resynced = Resynced {
             orders: 20_000,
             events: 12,

@@ -40,10 +40,7 @@ pub struct VerifyArgs {
     pub json: bool,
 }
 
-/// Runs `verify`.
-///
-/// # Errors
-/// If the options contradict each other, or as [`execute`].
+/// Runs `verify`. Returns `Failed` if differences remain or the comparison is incomplete.
 pub async fn run(context: &Context, args: VerifyArgs) -> anyhow::Result<Exit> {
     let options = VerifyOptions {
         by_ids: args.orders,
@@ -98,6 +95,7 @@ fn render(report: &VerifyReport, paint: Paint) -> String {
 }
 
 fn sentence_of(reason: &str) -> &'static str {
+    // A daemon of a later version may send a reason that is not in the list.
     let known = Exported::ALL.into_iter().find(|why| why.as_str() == reason);
     known.map_or("for a reason that another version stored", Exported::as_sentence)
 }

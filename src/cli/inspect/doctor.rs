@@ -25,9 +25,6 @@ pub struct DoctorArgs {
 }
 
 /// Runs `doctor`. An invalid configuration is a finding, not an error.
-///
-/// # Errors
-/// If the website is not configured, or stdout cannot be written.
 pub async fn run(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
     let loaded = load(context.config_path(), process_environment());
     if let (Ok(loaded), Some(code)) = (&loaded, &args.website) {
@@ -125,7 +122,7 @@ fn summary(report: &Report) -> String {
     }
 }
 
-/// `edge.datastream base`
+/// Returns the check and its subject, such as `edge.datastream base`.
 fn name(finding: &Finding) -> String {
     match &finding.subject {
         Some(subject) => visible(&format!("{} {subject}", finding.check.id())),

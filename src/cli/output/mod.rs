@@ -42,6 +42,7 @@ pub enum Paint {
 impl Paint {
     /// Chooses for stdout: colour on a terminal, unless `NO_COLOR` is set.
     pub fn for_stdout() -> Self {
+        // As no-color.org defines it: an empty value does not count.
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         match io::stdout().is_terminal() && !unwanted {
             true => Self::Colour,
@@ -51,36 +52,25 @@ impl Paint {
 }
 
 /// Prints data without changing it.
-///
-/// # Errors
-/// If stdout is closed or cannot be written.
 pub fn data(text: &str) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
+    // Otherwise a full disk would be noticed at exit, where nothing reports it.
     Ok(stdout.flush()?)
 }
 
 /// Prints data and a line break.
-///
-/// # Errors
-/// As [`data`].
 pub fn line(text: &str) -> Result<(), OutputError> {
     data(&format!("{text}\n"))
 }
 
 /// Prints a value as indented JSON.
-///
-/// # Errors
-/// As [`data`].
 pub fn json(value: &impl Serialize) -> Result<(), OutputError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| OutputError::Failed(error.into()))?;
     line(&text)
 }
 
 /// Prints a result: as JSON for scripts, or as the text that `render` returns.
-///
-/// # Errors
-/// As [`data`].
 pub fn result<T: Serialize>(
     as_json: bool,
     value: &T,
@@ -116,14 +106,12 @@ pub fn error(error: &anyhow::Error) {
 }
 
 /// Prints clap's message: help and version to stdout, errors to stderr.
-///
-/// # Errors
-/// As [`data`].
 pub fn clap(error: &clap::Error) -> Result<(), OutputError> {
     let stderr = Stderr::detect();
     if error.use_stderr() && stderr.is_journal() {
         notice(&stderr.with_priority(&error.to_string()));
         return Ok(());
     }
+    // clap chooses the stream and the colours.
     Ok(error.print()?)
 }

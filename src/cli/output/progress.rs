@@ -19,8 +19,8 @@ pub struct Meter {
     printed: Option<Instant>,
 }
 
-impl Meter {
-    pub fn new() -> Self {
+impl Default for Meter {
+    fn default() -> Self {
         let style = ProgressStyle::with_template("[{bar:30}] {wide_msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         Self {
@@ -29,7 +29,9 @@ impl Meter {
             printed: None,
         }
     }
+}
 
+impl Meter {
     /// Shows the progress of a request.
     pub fn show(&mut self, progress: Progress) {
         self.draw(progress.done, progress.total, |elapsed| {
@@ -45,6 +47,7 @@ impl Meter {
     /// Shows the bar or prints the text, unless that was done a moment ago.
     pub fn draw(&mut self, done: u64, total: u64, text: impl FnOnce(Duration) -> String) {
         if !self.bar.is_hidden() {
+            // `clear` finishes the bar.
             if self.bar.is_finished() {
                 self.bar.reset();
             }
@@ -61,12 +64,6 @@ impl Meter {
     /// Removes the bar, so that a line can be printed.
     pub fn clear(&mut self) {
         self.bar.finish_and_clear();
-    }
-}
-
-impl Default for Meter {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

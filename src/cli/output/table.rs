@@ -45,6 +45,7 @@ impl Cell {
     }
 
     fn width(&self) -> usize {
+        // Characters rather than bytes, as `format!` counts them.
         self.text.chars().count()
     }
 }

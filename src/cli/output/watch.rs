@@ -48,9 +48,6 @@ impl Frames {
 }
 
 /// Prints what `take` returns every `pause`, until Ctrl-C or SIGTERM, or until the reader closes stdout.
-///
-/// # Errors
-/// If the first call of `take` fails, signals cannot be received, or stdout cannot be written.
 pub async fn watch(
     frames: Frames,
     pause: Duration,
@@ -59,6 +56,7 @@ pub async fn watch(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut ticks = interval(pause);
+    // A frame that took long must not be followed by a burst of frames.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut first = true;
     loop {
@@ -70,6 +68,7 @@ pub async fn watch(
         }
         let text = match take() {
             Ok(text) => text,
+            // Most likely a mistake in the configuration or the command line.
             Err(error) if first => return Err(error),
             // Not fatal: the daemon may be restarting.
             Err(error) => {

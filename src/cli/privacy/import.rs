@@ -39,9 +39,6 @@ pub struct ImportArgs {
 }
 
 /// Runs `suppress import`. Returns `Failed` if a line is invalid.
-///
-/// # Errors
-/// If the file cannot be read or has no such column, or as [`crate::cli::execute::execute`].
 pub async fn run(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
     let (name, input) = open(&args.file)?;
     let mut session = Session::new(context, "orderfeed suppress import")?;
@@ -52,17 +49,17 @@ pub async fn run(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
         sum: Suppressed::default(),
         lines: 0,
         bad: 0,
-        meter: Meter::new(),
+        meter: Meter::default(),
     };
     let mut lines = InputLines::of(input);
     let column = column(args.column.as_deref(), args.delimiter, &mut lines)?;
     for line in lines {
         let line = line?;
         let found = line.text.and_then(|text| match column {
-            Some(column) => match fields(&text, args.delimiter).get(column) {
-                Some(field) => person(field),
-                None => Err(LineError::NoColumn),
-            },
+            Some(column) => {
+                let fields = fields(&text, args.delimiter);
+                person(fields.get(column).ok_or(LineError::NoColumn)?)
+            }
             None => person(&text),
         });
         match found {
@@ -116,13 +113,12 @@ impl Import {
 
     fn finish(mut self, json: bool) -> anyhow::Result<Exit> {
         self.meter.clear();
-        match json {
-            true => output::json(&serde_json::json!({
-                "lines": self.lines, "bad": self.bad, "added": self.sum.added, "known": self.sum.known,
-                "events": self.sum.events, "under_way": self.sum.in_flight,
-            }))?,
-            false => output::data(&render(&self.sum))?,
-        }
+        // `under_way` is the older name of events in flight, which scripts rely on.
+        let counts = serde_json::json!({
+            "lines": self.lines, "bad": self.bad, "added": self.sum.added, "known": self.sum.known,
+            "events": self.sum.events, "under_way": self.sum.in_flight,
+        });
+        output::result(json, &counts, || render(&self.sum))?;
         if self.bad > 0 {
             output::notice(&format!(
                 "{} of {} lines are invalid and were skipped",
@@ -182,15 +178,14 @@ fn column<R: std::io::BufRead>(
     let Some(wanted) = wanted else { return Ok(None) };
     if let Ok(number) = wanted.parse::<usize>() {
         let index = number.checked_sub(1);
-        return Ok(Some(
-            index.ok_or_else(|| UsageError("columns are numbered from 1".to_owned()))?,
-        ));
+        let index = index.ok_or_else(|| UsageError("columns are numbered from 1".to_owned()))?;
+        return Ok(Some(index));
     }
     let header = lines.next().transpose()?.and_then(|line| line.text.ok());
     let names = header.map(|text| fields(&text, delimiter)).unwrap_or_default();
     let same = |name: &String| name.trim().eq_ignore_ascii_case(wanted.trim());
-    match names.iter().position(same) {
-        Some(index) => Ok(Some(index)),
-        None => Err(UsageError(format!("the first line has no column {wanted:?}")).into()),
-    }
+    let index = names.iter().position(same);
+    Ok(Some(index.ok_or_else(|| {
+        UsageError(format!("the first line has no column {wanted:?}"))
+    })?))
 }

@@ -54,10 +54,6 @@ pub struct EraseArgs {
     pub json: bool,
 }
 
-/// Runs a `privacy` command.
-///
-/// # Errors
-/// If the input cannot be read, or as [`execute`].
 pub async fn run(context: &Context, command: PrivacyCommand) -> anyhow::Result<Exit> {
     let PrivacyCommand::Erase(args) = command;
     let named = PersonArgs {
@@ -66,6 +62,7 @@ pub async fn run(context: &Context, command: PrivacyCommand) -> anyhow::Result<E
         sha256: args.sha256,
     };
     let persons: Vec<_> = named.persons()?.into_iter().map(PersonId).collect();
+    // One request is one transaction, so all persons of a command must fit into it.
     if persons.is_empty() || persons.len() > MAX_PERSONS {
         let sentence = format!(
             "{} persons were named; 1 to {MAX_PERSONS} are possible",

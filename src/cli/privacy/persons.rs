@@ -6,11 +6,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
+use hex::FromHex;
 
 use crate::cli::exit::UsageError;
 use crate::cli::output;
 use crate::store::suppression::Person;
-use orderfeed_events;
 
 /// Longest accepted line, in bytes.
 const MAX_LINE: u64 = 64 * 1024;
@@ -71,7 +71,7 @@ impl PersonArgs {
         }
         for hash in &self.sha256 {
             let wrong = || UsageError("--sha256 expects 64 hexadecimal digits".to_owned());
-            persons.push(orderfeed_events::from_hex(&hash.trim().to_lowercase()).ok_or_else(wrong)?);
+            persons.push(Person::from_hex(hash.trim()).map_err(|_| wrong())?);
         }
         persons.sort_unstable();
         persons.dedup();
@@ -80,9 +80,6 @@ impl PersonArgs {
 }
 
 /// Opens an input, where `-` is stdin. Returns it with its name for messages.
-///
-/// # Errors
-/// If it cannot be opened.
 pub fn open(path: &Path) -> anyhow::Result<(String, Box<dyn BufRead>)> {
     if path == Path::new("-") {
         return Ok(("stdin".to_owned(), Box::new(io::stdin().lock())));
@@ -97,23 +94,22 @@ fn read_all(input: impl BufRead, name: &str, persons: &mut Vec<Person>) -> anyho
     for line in InputLines::of(input) {
         let line = line?;
         let found = line.text.and_then(|text| person(&text));
+        // The line is not repeated, because it may be an address with a typing error.
         persons.push(found.map_err(|bad| UsageError(format!("line {} of {name} {bad}", line.number)))?);
     }
     Ok(())
 }
 
 /// Parses an address or a hash.
-///
-/// # Errors
-/// If the text is neither.
 pub fn person(text: &str) -> Result<Person, LineError> {
-    let by_hash = || orderfeed_events::from_hex(&text.trim().to_lowercase());
-    address(text).or_else(by_hash).ok_or(LineError::NotAPerson)
+    let hash = || Person::from_hex(text.trim()).ok();
+    address(text).or_else(hash).ok_or(LineError::NotAPerson)
 }
 
 /// Parses an address. Checks only its form, which includes unusual but valid addresses.
 fn address(text: &str) -> Option<Person> {
     let text = text.trim();
+    // The last one, because a quoted local part may contain `@`.
     let (local, domain) = text.rsplit_once('@')?;
     let fine = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control());
     (fine(local) && fine(domain) && text.len() <= MAX_ADDRESS)
@@ -156,6 +152,7 @@ impl<R: BufRead> InputLines<R> {
                 Err(LineError::TooLong)
             };
             let text = text.map(|text| {
+                // Spreadsheets write a byte order mark at the start of a file.
                 let text = text.trim_start_matches('\u{feff}');
                 text.trim_end_matches(['\n', '\r']).to_owned()
             });
@@ -214,7 +211,7 @@ mod tests {
     fn an_address_and_its_hash_are_the_same_person() {
         let jane = person("  Jane@Example.com ").unwrap();
         assert_eq!(person("jane@example.com"), Ok(jane));
-        assert_eq!(person(&orderfeed_events::hex(&jane).to_uppercase()), Ok(jane));
+        assert_eq!(person(&hex::encode_upper(jane)), Ok(jane));
         for nobody in [
             "jane",
             "@example.com",

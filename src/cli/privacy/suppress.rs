@@ -13,7 +13,6 @@ use crate::cli::privacy::persons::PersonArgs;
 use crate::daemon::control::persons::{MAX_PERSONS, PersonId, Screening, Suppressed};
 use crate::daemon::control::{Outcome, Request};
 use crate::store::suppression::Suppression;
-use orderfeed_events::hex;
 
 /// Number of rows read and printed at a time.
 const PAGE: usize = 1_000;
@@ -84,10 +83,6 @@ pub struct SuppressListArgs {
     pub json: bool,
 }
 
-/// Runs a `suppress` command.
-///
-/// # Errors
-/// If its input or the store cannot be read, or as [`crate::cli::execute::execute`].
 pub async fn run(context: &Context, command: SuppressCommand) -> anyhow::Result<Exit> {
     match command {
         SuppressCommand::Add(args) => add(context, args).await,
@@ -103,6 +98,7 @@ async fn add(context: &Context, args: SuppressAddArgs) -> anyhow::Result<Exit> {
     let mut sum = Suppressed::default();
     let chunks = persons.chunks(MAX_PERSONS).count();
     for (number, chunk) in (1..).zip(persons.chunks(MAX_PERSONS)) {
+        // Pending events are screened once, when the list is complete.
         let screening = match number == chunks {
             true => Screening::Now,
             false => Screening::Later,
@@ -117,6 +113,7 @@ async fn remove(context: &Context, args: &SuppressRemoveArgs) -> anyhow::Result<
     let persons = args.persons.persons()?;
     let mut session = Session::new(context, "orderfeed suppress remove")?;
     let (mut removed, mut missing) = (0, 0);
+    // The size of a request is limited.
     for chunk in persons.chunks(MAX_PERSONS) {
         let persons = chunk.iter().copied().map(PersonId).collect();
         let outcome = session.execute(Request::Unsuppress { persons }).await?;
@@ -167,6 +164,7 @@ fn list(context: &Context, args: SuppressListArgs) -> anyhow::Result<Exit> {
     }
     let (mut after, mut shown) = (None, 0usize);
     loop {
+        // By key rather than by offset: concurrent changes neither skip nor repeat a row.
         let page = view.read(|reader| reader.suppressions(after, PAGE))?;
         let Some(last) = page.last() else { break };
         after = Some(last.person);
@@ -190,7 +188,7 @@ fn list(context: &Context, args: SuppressListArgs) -> anyhow::Result<Exit> {
 
 fn row(suppression: &Suppression) -> SuppressionRow {
     SuppressionRow {
-        sha256: hex(&suppression.person),
+        sha256: hex::encode(suppression.person),
         added_at: suppression.added_at.rfc3339(),
         note: suppression.note.clone(),
     }

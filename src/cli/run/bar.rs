@@ -47,8 +47,10 @@ fn bar(syncs: &[SyncReport]) -> Option<String> {
         0 => 0.0,
         whole => part.min(whole) as f64 / whole as f64,
     };
+    // Events are sent while orders are indexed, so both shares count: the bar is full when both are complete.
     let filled = (part(done, total) * part(sent, events) * WIDTH as f64) as usize;
     let (hashes, rest) = ("#".repeat(filled), " ".repeat(WIDTH - filled));
+    // The slowest one determines the end.
     let left = open.iter().filter_map(|sync| sync.eta_ms).max();
     let left = left.map_or_else(String::new, |left| format!(", {} left", human_duration(left)));
     Some(format!(

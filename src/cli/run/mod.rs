@@ -4,8 +4,7 @@ mod bar;
 
 use std::sync::Arc;
 
-use crate::cli::context::Context;
-use crate::cli::directory::PrivateDirectory;
+use crate::cli::context::{Context, temporary_directory};
 use crate::cli::exit::{self, Exit};
 use crate::cli::output;
 use crate::config::{Config, ConfigErrors, load, process_environment};
@@ -47,6 +46,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         return dry_run(loaded.config).await;
     }
     let path = context.config_path().to_owned();
+    // Called at each reload. The daemon applies the other settings; only the log belongs to this process.
     let read = move || {
         let config = load(&path, process_environment())?.config;
         if let Err(error) = log.set_level(&config.log.level) {
@@ -78,6 +78,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         screen::set_bar("");
     }
     if let Err(error) = &ended {
+        // Shown by `systemctl status`.
         notifier.status(&format!("ended: {error}"));
     }
     ended?;
@@ -86,7 +87,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
 
 /// Derives all events into a temporary store and counts them.
 async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
-    let directory = PrivateDirectory::temporary()?;
+    let directory = temporary_directory()?;
     let real = config.store.path.clone();
     config.store.path = directory.path().join("dry-run.db");
     if real.exists() && StoreLock::holder(&real).is_none() {
@@ -103,6 +104,7 @@ async fn dry_run(mut config: Config) -> anyhow::Result<Exit> {
     .await?;
     let store: Store = opened.store.clone();
     let (source, _) = sources::source(&config)?;
+    // Reports a wrong database or a missing grant before any order is read.
     source.describe().await?;
     let (_sender, config) = tokio::sync::watch::channel(Arc::new(config));
     let indexer = Indexer::new(store, source, Clock::System, config);

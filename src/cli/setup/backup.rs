@@ -50,10 +50,6 @@ struct CopyResult<'a> {
     kept: Option<&'a Path>,
 }
 
-/// Runs `backup`.
-///
-/// # Errors
-/// If the backup cannot be written, or an existing one is damaged.
 pub fn backup(context: &Context, args: &BackupArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let started = context.clock.now();
@@ -65,10 +61,11 @@ pub fn backup(context: &Context, args: &BackupArgs) -> anyhow::Result<Exit> {
             false => Existing::Keep,
         };
         let (source, reserve) = (&config.store.path, config.store.disk_reserve.0);
-        let mut meter = Meter::new();
+        let mut meter = Meter::default();
         let copied = backup::backup(source, &args.file, existing, reserve, |done, total| {
             meter.show_bytes(done, total);
         });
+        // Before an error is printed.
         meter.clear();
         copied?
     };
@@ -96,6 +93,7 @@ pub fn backup(context: &Context, args: &BackupArgs) -> anyhow::Result<Exit> {
 pub async fn restore(context: &Context, args: &RestoreArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let (store, started) = (&config.store.path, context.clock.now());
+    // Also through a symbolic link.
     let same = |path: &Path| path.canonicalize().ok();
     if same(store).is_some() && same(store) == same(&args.file) {
         return Err(UsageError(format!(
@@ -104,11 +102,12 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> anyhow::Result<Ex
         ))
         .into());
     }
+    // Held until the end, so that no daemon starts on a store that is being replaced.
     let lock = StoreLock::acquire(store, "orderfeed restore").map_err(|error| match error {
         StoreError::Locked { .. } => Error::from(error).context("stop the daemon before restoring its store"),
         other => other.into(),
     })?;
-    let mut meter = Meter::new();
+    let mut meter = Meter::default();
     let restored = restore::restore(&args.file, store, &lock, started, |done, total| {
         meter.show_bytes(done, total);
     })

@@ -22,7 +22,7 @@ pub enum ConfigCommand {
 
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct ConfigCheckArgs {
-    /// Print warnings only
+    /// Print nothing if the configuration is valid, except warnings
     #[arg(long, short)]
     pub quiet: bool,
     /// Accept missing secrets: they may come from systemd credentials, which only the service can read
@@ -44,9 +44,6 @@ pub struct ConfigShowArgs {
 }
 
 /// Runs a `config` command on the file at `path` and the environment of this process.
-///
-/// # Errors
-/// If the configuration is invalid, or stdout cannot be written.
 pub fn run(path: &Path, command: &ConfigCommand) -> anyhow::Result<()> {
     let loaded = match load(path, process_environment()) {
         Err(errors) if is_accepted(command, &errors) => return Ok(()),

@@ -19,12 +19,10 @@ pub struct ManualArgs {
 }
 
 /// Writes a page for each command of `program`, and the pages of the configuration.
-///
-/// # Errors
-/// If a page cannot be written.
 pub fn write(args: &ManualArgs, program: clap::Command) -> io::Result<()> {
     fs::create_dir_all(&args.dir)?;
     let mut root = program.disable_help_subcommand(true);
+    // Gives each subcommand its full name, which is the name of its page.
     root.build();
     write_command(&root, &args.dir)?;
     fs::write(args.dir.join("orderfeed.toml.5"), settings_page())?;

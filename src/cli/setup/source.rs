@@ -41,9 +41,6 @@ enum TriggersCommand {
 }
 
 /// Runs a `source` command against the configured database. `check` fails if a trigger is missing or altered.
-///
-/// # Errors
-/// If the source is not a MySQL database, or if it refuses a statement; the message names the grant to give.
 pub async fn run(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     if config.source.kind != SourceKind::Mysql {

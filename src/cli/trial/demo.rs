@@ -1,5 +1,7 @@
 //! `demo`: runs an embedded shop with simulated shoppers, a local edge, and the real daemon between them.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::directory::PrivateDirectory;
+use crate::cli::context::temporary_directory;
 use crate::cli::exit::{self, Exit};
 use crate::cli::output;
 use crate::cli::trial::demo_report::{self, DemoState};
@@ -59,22 +61,19 @@ pub struct DemoArgs {
 }
 
 /// Runs the demo until its duration has passed or Ctrl-C, and prints a summary.
-///
-/// # Errors
-/// If shop, edge or daemon cannot start, or the daemon fails.
 pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
-    let directory = match &args.keep {
-        Some(path) => PrivateDirectory::kept(path),
-        None => PrivateDirectory::temporary(),
-    }
-    .context("the directory of the demo cannot be created")?;
+    let temporary = temporary_directory().context("no temporary directory for the demo")?;
+    let directory = args.keep.as_deref().unwrap_or(temporary.path());
+    // Not readable by other users, like the directory of every store.
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    created.with_context(|| format!("the directory {} cannot be created", directory.display()))?;
     let edge = Emulator::start(edge_config(&args))
         .await
         .context("the edge of the demo cannot be started")?;
-    let config = write_config(directory.path(), &edge)?;
+    let config = write_config(directory, &edge)?;
     let _log = logging::init(&config.log, Clock::System)?;
-    let mut shop = Simulation::open(directory.path(), &args)?;
-    output::notice(&welcome(&args, directory.path(), &edge));
+    let mut shop = Simulation::open(directory, &args)?;
+    output::notice(&welcome(&args, directory, &edge));
 
     let lifecycle = Lifecycle::default();
     let stop_shopping = CancellationToken::new();
@@ -102,6 +101,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     lifecycle.stop.cancel();
     let ended = daemon.await.context("the daemon crashed")?;
     signals.abort();
+    // Printed before an error of the daemon is returned: it shows what was delivered until then.
     output::data(&demo_report::summary(&state(), &edge, &observer))?;
     edge.shutdown().await;
     ended?;
@@ -116,6 +116,7 @@ fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>) -> RunOptio
         signals: Signals::Caller,
         observer: observer.clone(),
         exit_code: exit::code_of,
+        // The demo is not a systemd service.
         notifier: Notifier::default(),
     }
 }
@@ -181,11 +182,8 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
         org: ORGANIZATION.to_owned(),
         ..DatastreamConfig::default()
     };
-    config.datastreams = Shop::website_codes()
-        .iter()
-        .enumerate()
-        .map(|(index, _)| (datastream(index), of_organization()))
-        .collect();
+    let datastreams = (0..Shop::website_codes().len()).map(|index| (datastream(index), of_organization()));
+    config.datastreams = datastreams.collect();
     let client = orderfeed_emulator::ClientConfig {
         secret: SECRET.to_owned(),
         org: ORGANIZATION.to_owned(),
@@ -193,6 +191,7 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
     };
     config.clients = [(CLIENT.to_owned(), client)].into();
     config.strict_xdm = true;
+    // No rate limit, so that the demo shows the speed of the daemon.
     config.ru_per_s = 0;
     config.faults = args.faults.then_some(RandomFaults::new(0.1, args.seed));
     config
@@ -200,6 +199,7 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
 
 /// Writes the configuration to a file, so that other commands can be tried on the running demo.
 fn write_config(dir: &Path, edge: &EmulatorHandle) -> anyhow::Result<Config> {
+    // A short poll interval, so that an action of a shopper is visible in the status at once.
     let mut text = format!(
         "[services_connector]\norganization_id = \"{ORGANIZATION}\"\nenvironment = \"sandbox\"\n\
          [services_connector.sandbox]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
@@ -238,6 +238,7 @@ impl Simulation {
             ..ShopOptions::default()
         };
         let mut shop = Shop::new(options);
+        // A kept shop continues with the orders it has.
         if fresh {
             file.commit(&shop.open_statements())?;
             let now = Clock::System.now();

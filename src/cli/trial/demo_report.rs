@@ -1,6 +1,6 @@
 //! The state of a running demo, and its summary.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::path::Path;
 
 use crate::delivery::{DeliveryStats, LATENCY_BOUNDS_MS};
@@ -55,12 +55,18 @@ impl DemoState {
             .sum()
     }
 
-    fn total(&self, state: FinalState) -> u64 {
+    /// Counts the events in a final state, of one kind or of all kinds.
+    fn total(&self, kind: Option<EventKind>, state: FinalState) -> u64 {
         let totals = self.outbox.iter().flat_map(|website| &website.totals);
+        let is_counted = |code| kind.is_none_or(|kind| kind.code() == code);
         totals
-            .filter(|(_, counted, _)| *counted == state)
+            .filter(|(code, counted, _)| *counted == state && is_counted(*code))
             .map(|(_, _, events)| events)
             .sum()
+    }
+
+    fn repeated(&self) -> u64 {
+        self.at_edge - self.unique as u64
     }
 
     /// Returns true if every captured change is indexed and delivered.
@@ -78,45 +84,32 @@ pub(crate) fn line(state: &DemoState) -> String {
         state.orders,
         state.backlog,
         state.pending(),
-        state.total(FinalState::Delivered),
+        state.total(None, FinalState::Delivered),
         state.unique,
-        state.at_edge - state.unique as u64,
+        state.repeated(),
     )
 }
 
 pub(crate) fn summary(state: &DemoState, edge: &EmulatorHandle, stats: &DeliveryStats) -> String {
     let mut text = String::from("\nSummary\n");
-    let mut row = |name: &str, value: String| {
+    let mut row = |name: &str, value: &dyn Display| {
         let _ = writeln!(text, "  {name:<30}{value}");
     };
-    row("orders in the feed", state.orders.to_string());
-    row("actions in the shop", state.actions.to_string());
+    row("orders in the feed", &state.orders);
+    row("actions in the shop", &state.actions);
     for kind in EventKind::ALL {
-        let of_kind = state.outbox.iter().flat_map(|website| &website.totals);
-        let delivered: u64 = of_kind
-            .filter(|(code, counted, _)| *code == kind.code() && *counted == FinalState::Delivered)
-            .map(|t| t.2)
-            .sum();
-        row(&format!("{} delivered", kind.as_str()), delivered.to_string());
+        let delivered = state.total(Some(kind), FinalState::Delivered);
+        row(&format!("{} delivered", kind.as_str()), &delivered);
     }
-    row(
-        "delivered in total",
-        state.total(FinalState::Delivered).to_string(),
-    );
-    row("pending", state.pending().to_string());
-    row("parked", state.total(FinalState::Parked).to_string());
-    row("suppressed", state.total(FinalState::Suppressed).to_string());
-    row("events at the edge", state.unique.to_string());
-    row(
-        "received more than once",
-        (state.at_edge - state.unique as u64).to_string(),
-    );
-    row(
-        "received with different bytes",
-        edge.bytes_changed().len().to_string(),
-    );
-    row("events with personal data", edge.pii_findings().len().to_string());
-    row("from captured to accepted", latency(stats));
+    row("delivered in total", &state.total(None, FinalState::Delivered));
+    row("pending", &state.pending());
+    row("parked", &state.total(None, FinalState::Parked));
+    row("suppressed", &state.total(None, FinalState::Suppressed));
+    row("events at the edge", &state.unique);
+    row("received more than once", &state.repeated());
+    row("received with different bytes", &edge.bytes_changed().len());
+    row("events with personal data", &edge.pii_findings().len());
+    row("from captured to accepted", &latency(stats));
     text
 }
 
@@ -126,6 +119,7 @@ fn latency(stats: &DeliveryStats) -> String {
     let counts: [u64; LATENCY_BOUNDS_MS.len() + 1] =
         std::array::from_fn(|bucket| websites.iter().map(|(_, times)| times.counts[bucket]).sum());
     let all: u64 = counts.iter().sum();
+    // The upper bound of the bucket that contains this share of the events.
     let within = |share: f64| {
         let mut left = (all as f64 * share).ceil() as u64;
         let bucket = counts.iter().position(|count| {

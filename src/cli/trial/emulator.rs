@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde::Deserialize;
+use serde::de::{IntoDeserializer, value};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -65,12 +67,10 @@ pub struct EmulatorArgs {
 }
 
 /// Runs the emulator until Ctrl-C or SIGTERM, then prints a summary.
-///
-/// # Errors
-/// If the configuration cannot be read, or a port cannot be bound.
 pub async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     let config = configuration(&args)?;
     let handle = Emulator::start(config.clone()).await?;
+    // Written after the start, which creates the authority.
     if let (Some(file), Some(pem)) = (&args.ca_file, handle.ca_pem()) {
         std::fs::write(file, pem)
             .with_context(|| format!("cannot write the certificate to {}", file.display()))?;
@@ -136,6 +136,7 @@ fn override_addresses(config: &mut EmulatorConfig, args: &EmulatorArgs) {
 }
 
 fn override_accounts(config: &mut EmulatorConfig, args: &EmulatorArgs) {
+    // Options replace the built-in accounts, and add to those of a file.
     if !args.datastream.is_empty() && args.emulator_config.is_none() {
         config.datastreams.clear();
     }
@@ -153,6 +154,7 @@ fn override_accounts(config: &mut EmulatorConfig, args: &EmulatorArgs) {
     if args.client_id.is_some() && args.emulator_config.is_none() {
         config.clients.clear();
     }
+    // A client without an organization of its own belongs to that of the first datastream.
     let first = config.datastreams.values().next();
     let org = first.map_or(DEFAULT_ORG, |datastream| &datastream.org).to_owned();
     let id = args.client_id.as_deref().unwrap_or(DEFAULT_CLIENT).to_owned();
@@ -163,13 +165,8 @@ fn override_accounts(config: &mut EmulatorConfig, args: &EmulatorArgs) {
     }
 }
 
-fn parse_detail(text: &str) -> Result<LedgerDetail, String> {
-    match text {
-        "full" => Ok(LedgerDetail::Full),
-        "compact" => Ok(LedgerDetail::Compact),
-        "counts" => Ok(LedgerDetail::Counts),
-        _ => Err("expected full, compact or counts".to_owned()),
-    }
+fn parse_detail(text: &str) -> Result<LedgerDetail, value::Error> {
+    LedgerDetail::deserialize(text.into_deserializer())
 }
 
 fn greeting(handle: &EmulatorHandle, config: &EmulatorConfig) -> String {

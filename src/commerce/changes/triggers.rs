@@ -240,12 +240,8 @@ fn short_name(name: String) -> String {
     if name.len() <= LONGEST_NAME {
         return name;
     }
-    let digest: String = Sha256::digest(name.as_bytes())
-        .iter()
-        .take(5)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     // The hash covers the whole name, so that two shortened names never collide.
+    let digest = hex::encode(&Sha256::digest(name.as_bytes())[..5]);
     let kept: String = name.chars().take(LONGEST_NAME - digest.len() - 1).collect();
     format!("{kept}_{digest}")
 }

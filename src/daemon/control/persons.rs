@@ -1,9 +1,9 @@
 //! Options and results of the privacy commands. Persons are hashes: an e-mail address never leaves the command.
 
+use hex::FromHex;
 use serde::{Deserialize, Serialize};
 
 use crate::store::suppression::Person;
-use orderfeed_events::{from_hex, hex};
 
 /// Most persons in one request, so that it stays well below [`MAX_LINE`](super::MAX_LINE).
 pub const MAX_PERSONS: usize = 10_000;
@@ -22,13 +22,13 @@ impl TryFrom<String> for PersonId {
     type Error = BadPerson;
 
     fn try_from(text: String) -> Result<Self, BadPerson> {
-        from_hex(&text).map(Self).ok_or(BadPerson)
+        Person::from_hex(text).map(Self).map_err(|_| BadPerson)
     }
 }
 
 impl From<PersonId> for String {
     fn from(person: PersonId) -> Self {
-        hex(&person.0)
+        hex::encode(person.0)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cli::execute::{another_answer, execute};
 use crate::cli::exit::Exit;
 use crate::cli::output::table::{AsciiTable, Cell, Tone};
 use crate::cli::output::{self, Paint};
-use crate::daemon::control::{Mode, Outcome, Rebuilt, ReindexOptions, Request, Status};
+use crate::daemon::control::{Mode, Outcome, Rebuilt, Request, Status};
 use crate::ops::status::IndexSnapshot;
 use crate::store::views::{IndexerStatus, TITLE, VIEW_ID, ViewMode};
 
@@ -52,6 +52,7 @@ struct UnknownIndexers(Vec<String>);
 
 impl IndexerArgs {
     fn check(&self) -> anyhow::Result<()> {
+        // `all` stands for every indexer.
         let unknown = self.index.iter().filter(|id| *id != VIEW_ID && *id != "all");
         let unknown: Vec<String> = unknown.cloned().collect();
         match unknown.is_empty() {
@@ -61,19 +62,12 @@ impl IndexerArgs {
     }
 }
 
-/// Runs `indexer:info`.
-///
-/// # Errors
-/// If stdout cannot be written.
 pub fn info() -> anyhow::Result<Exit> {
     output::data(&render_info())?;
     Ok(Exit::Ok)
 }
 
 /// Runs `indexer:status`, `indexer:status:mview` or `indexer:show-mode`, depending on `render`.
-///
-/// # Errors
-/// If the indexer is unknown, or the store cannot be read.
 pub fn show(
     context: &Context,
     indexers: &IndexerArgs,
@@ -86,44 +80,8 @@ pub fn show(
     Ok(Exit::Ok)
 }
 
-/// Runs `indexer:set-mode`.
-///
-/// # Errors
-/// As [`execute`].
-pub async fn set_mode(context: &Context, args: &SetModeArgs) -> anyhow::Result<Exit> {
-    let request = Request::SetMode { mode: args.mode };
-    change(context, &args.indexers, request, "orderfeed indexer:set-mode").await
-}
-
-/// Runs `indexer:reindex`.
-///
-/// # Errors
-/// As [`execute`].
-pub async fn reindex(context: &Context, args: &ReindexArgs) -> anyhow::Result<Exit> {
-    let request = Request::Reindex(ReindexOptions {
-        batch_size: args.batch_size,
-    });
-    change(context, &args.indexers, request, "orderfeed indexer:reindex").await
-}
-
-/// Runs `indexer:reset`.
-///
-/// # Errors
-/// As [`execute`].
-pub async fn reset(context: &Context, indexers: &IndexerArgs) -> anyhow::Result<Exit> {
-    change(context, indexers, Request::Reset, "orderfeed indexer:reset").await
-}
-
-/// Runs `indexer:set-status`.
-///
-/// # Errors
-/// As [`execute`].
-pub async fn set_status(context: &Context, args: &SetStatusArgs) -> anyhow::Result<Exit> {
-    let request = Request::SetStatus { status: args.status };
-    change(context, &args.indexers, request, "orderfeed indexer:set-status").await
-}
-
-async fn change(
+/// Runs a command that changes the index. `purpose` is the command, which the lock shows to other processes.
+pub async fn change(
     context: &Context,
     indexers: &IndexerArgs,
     request: Request,
@@ -133,6 +91,7 @@ async fn change(
     let outcome = execute(context, request, purpose).await?;
     let sentence = render_outcome(&outcome).ok_or_else(|| another_answer(&outcome))?;
     output::line(&sentence)?;
+    // On stderr, because Commerce prints no counts.
     if let Outcome::Reindexed(rebuilt) = &outcome {
         output::notice(&reindex_counts(rebuilt));
     }
@@ -140,6 +99,7 @@ async fn change(
 }
 
 fn render_info() -> String {
+    // The width of Commerce's column.
     format!("{VIEW_ID:<40} {TITLE}\n")
 }
 
@@ -154,6 +114,7 @@ pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
         "Schedule Updated",
     ]);
     let (update_on, schedule, schedule_updated) = match index.mode {
+        // Without a schedule its columns are empty, as in Commerce.
         ViewMode::Realtime => ("Save", Cell::from(""), String::new()),
         ViewMode::Schedule => {
             let text = format!("{} ({} in backlog)", index.view_status.as_str(), index.backlog);
@@ -191,6 +152,7 @@ pub fn render_mview(index: &IndexSnapshot, paint: Paint) -> String {
 
 /// Formats `indexer:show-mode`.
 pub fn render_mode(index: &IndexSnapshot, _paint: Paint) -> String {
+    // The width of Commerce's column.
     format!("{:<50} {}\n", format!("{TITLE}:"), mode_word(index.mode))
 }
 
@@ -236,7 +198,7 @@ fn reindex_counts(rebuilt: &Rebuilt) -> String {
     )
 }
 
-fn status_word(status: IndexerStatus) -> &'static str {
+pub(crate) fn status_word(status: IndexerStatus) -> &'static str {
     match status {
         IndexerStatus::Valid => "Ready",
         IndexerStatus::Invalid => "Reindex required",
@@ -260,7 +222,7 @@ fn backlog_tone(index: &IndexSnapshot) -> Tone {
     }
 }
 
-fn mode_word(mode: ViewMode) -> &'static str {
+pub(crate) fn mode_word(mode: ViewMode) -> &'static str {
     match mode {
         ViewMode::Schedule => "Update by Schedule",
         ViewMode::Realtime => "Update on Save",

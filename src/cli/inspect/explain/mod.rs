@@ -34,9 +34,6 @@ pub struct ExplainArgs {
 }
 
 /// Runs `explain`. Returns `Failed` if neither store nor source has the order.
-///
-/// # Errors
-/// If the store does not exist or cannot be read. A source that does not answer is not an error.
 pub async fn run(context: &Context, args: ExplainArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let number = args.number.trim().to_owned();
@@ -53,6 +50,7 @@ pub async fn run(context: &Context, args: ExplainArgs) -> anyhow::Result<Exit> {
         number,
         answer,
     };
+    // A second view, so that no snapshot of the store is held while the source is read.
     let explanation =
         view(&config)?.read(|reader| Explanation::read(reader, &config.store.path, &request))?;
     output::result(args.json, &explanation, || render::render(&explanation))?;
@@ -71,6 +69,7 @@ async fn read_source(
     let (source, _) = sources::source(config)?;
     let mut ids = source.find_by_number(number).await?;
     ids.extend(known);
+    // Most orders are in both lists.
     ids.sort_unstable();
     ids.dedup();
     let orders = source.read_orders(&ids).await?;

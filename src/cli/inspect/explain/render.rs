@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::ops::explain::{
     ExplainedAttempt, ExplainedEvent, ExplainedOrder, ExplainedShopOrder, Explanation, MissingEvent,
@@ -42,6 +43,8 @@ struct ExplainText<'a> {
 }
 
 impl ExplainText<'_> {
+    // Values may come from the shop, the edge or the configuration, so each line is escaped.
+
     fn line(&mut self, text: &str) {
         let _ = writeln!(self.text, "{}", visible(text));
     }
@@ -59,6 +62,7 @@ impl ExplainText<'_> {
         let since = self.explanation.taken_at.0.millis_since(at.0);
         match since {
             0.. => format!("{} ({} ago)", at.0, human_duration(since)),
+            // The next attempt.
             _ => format!("{} (in {})", at.0, human_duration(-since)),
         }
     }
@@ -98,6 +102,7 @@ impl ExplainText<'_> {
         self.captured(order);
         self.indexed(order);
         self.delivery(order);
+        // Attempts equal to those of the previous event are left out.
         let mut before = None;
         for event in &order.events {
             self.event(event, before);
@@ -145,20 +150,17 @@ impl ExplainText<'_> {
             };
             return self.field("Captured", text);
         }
-        for (index, change) in order.changes.iter().enumerate() {
-            let state = match change.indexed {
-                true => "indexed",
-                false => "not indexed yet",
+        let mut name = "Captured";
+        for change in &order.changes {
+            let (version, op, table) = (change.version, &change.op, &change.table);
+            let state = if change.indexed {
+                "indexed"
+            } else {
+                "not indexed yet"
             };
             let at = self.moment(change.observed_at);
-            let name = if index == 0 { "Captured" } else { "" };
-            self.field(
-                name,
-                &format!(
-                    "version {}, {} {}, {at}: {state}",
-                    change.version, change.op, change.table
-                ),
-            );
+            self.field(name, &format!("version {version}, {op} {table}, {at}: {state}"));
+            name = "";
         }
     }
 
@@ -170,28 +172,17 @@ impl ExplainText<'_> {
                     Some(hash) => format!("hash {hash}"),
                     None => "no hash, so the next update derives its events again".to_owned(),
                 };
-                let deleted = match feed.deleted {
-                    true => "; deleted in the shop",
-                    false => "",
-                };
+                let deleted = if feed.deleted { "; deleted in the shop" } else { "" };
                 let at = self.moment(feed.modified_at);
                 self.field("Indexed", &format!("{at}, {hash}{deleted}"));
-                let exported = match feed.exported {
-                    true => "Exported",
-                    false => "Withheld",
-                };
-                self.field(exported, feed.reason);
+                let name = if feed.exported { "Exported" } else { "Withheld" };
+                self.field(name, feed.reason);
             }
         }
         if let Some(failure) = &order.index_failure {
-            let due = self.moment(failure.due_at);
-            self.field(
-                "FAILED",
-                &format!(
-                    "not indexed after {} attempts: {}; next attempt {due}",
-                    failure.attempts, failure.reason
-                ),
-            );
+            let (attempts, reason, due) = (failure.attempts, &failure.reason, self.moment(failure.due_at));
+            let text = format!("not indexed after {attempts} attempts: {reason}; next attempt {due}");
+            self.field("FAILED", &text);
         }
     }
 
@@ -201,6 +192,7 @@ impl ExplainText<'_> {
         }
         let Some(sender) = &order.sender else { return };
         let state = match sender.state {
+            // The line above has reported that nothing is sent.
             SenderState::Running if !self.explanation.daemon.running => return,
             SenderState::Running => return self.field("Delivery", "sending"),
             SenderState::BackingOff => "backing off",
@@ -209,11 +201,12 @@ impl ExplainText<'_> {
         };
         let until = sender
             .until
-            .map_or_else(String::new, |at| format!(", next attempt {}", self.moment(at)));
-        let code = match sender.code.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", sender.code),
+            .map(|at| format!(", next attempt {}", self.moment(at)));
+        let code = match sender.code.as_str() {
+            "" => String::new(),
+            code => format!(" ({code})"),
         };
+        let until = until.unwrap_or_default();
         self.field("Delivery", &format!("{state}: {}{code}{until}", sender.reason));
         if !sender.remedy.is_empty() {
             self.field("", &format!("remedy: {}", sender.remedy));
@@ -231,18 +224,14 @@ impl ExplainText<'_> {
             self.event_field("happened", &at);
         }
         if let Some(batch) = &event.batch {
-            let entered = self.moment(batch.entered_at);
+            let (id, class, entered) = (batch.id, batch.class, self.moment(batch.entered_at));
+            let events = output::count(batch.events, "event");
             let parent = batch
                 .parent
-                .map_or_else(String::new, |parent| format!(", previously in batch {parent}"));
-            let count = match batch.events {
-                1 => "1 event".to_owned(),
-                events => format!("{events} events"),
-            };
-            self.event_field(
-                "queued",
-                &format!("{entered}, batch {} ({}, {count}{parent})", batch.id, batch.class),
-            );
+                .map(|parent| format!(", previously in batch {parent}"));
+            let parent = parent.unwrap_or_default();
+            let text = format!("{entered}, batch {id} ({class}, {events}{parent})");
+            self.event_field("queued", &text);
         }
         self.attempts(event, before);
         for note in &event.notes {
@@ -278,6 +267,7 @@ impl ExplainText<'_> {
         }
         if attempt.accepted {
             text.push_str(" accepted");
+        // A code such as `http_429` only repeats the status.
         } else if let Some(code) = attempt.code.as_ref().filter(|code| !code.starts_with("http_")) {
             let _ = write!(text, ", {code}");
         }

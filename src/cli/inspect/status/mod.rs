@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::cli::context::{Context, view};
 use crate::cli::exit::Exit;
+use crate::cli::index::indexer::{mode_word, status_word};
 use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::cli::output::watch::{Frames, watch};
@@ -15,7 +16,7 @@ use crate::ops::sentence::{human_bytes, human_duration};
 use crate::ops::status::{BackfillStatus, ExportStatus, FirstSyncStatus, Moment, Snapshot, WebsiteStatus};
 use crate::store::intake::{Flow, Shortage};
 use crate::store::outbox::SenderState;
-use crate::store::views::{IndexerStatus, TITLE, ViewMode};
+use crate::store::views::TITLE;
 use orderfeed_model::clock::UtcMillis;
 
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -35,26 +36,25 @@ const LONGEST_PAUSE: f64 = 86_400.0;
 fn seconds(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected seconds from {SHORTEST_PAUSE} to {LONGEST_PAUSE}");
     let seconds: f64 = text.parse().map_err(|_| expected())?;
+    // A range refuses NaN, too.
     match (SHORTEST_PAUSE..=LONGEST_PAUSE).contains(&seconds) {
         true => Ok(Duration::from_secs_f64(seconds)),
         false => Err(expected()),
     }
 }
 
-/// Runs `status`.
-///
-/// # Errors
-/// If there is no store, or it cannot be read.
 pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let take = || -> anyhow::Result<Snapshot> {
         let now = context.clock.now();
+        // Opened for each frame, because `restore` replaces the file.
         Ok(view(&config)?.read(|reader| Snapshot::read(reader, &config, now))?)
     };
     match (args.watch, args.json) {
         (None, true) => output::json(&take()?)?,
         (None, false) => output::data(&render(&take()?))?,
         (Some(pause), true) => {
+            // Not indented, so that a script can read it line by line.
             let line = || Ok(serde_json::to_string(&take()?)? + "\n");
             watch(Frames::Lines, pause, line).await?;
         }
@@ -122,16 +122,7 @@ impl StatusText {
 
     fn index(&mut self, snapshot: &Snapshot) {
         let index = &snapshot.index;
-        let status = match index.status {
-            IndexerStatus::Valid => "Ready",
-            IndexerStatus::Invalid => "Reindex required",
-            IndexerStatus::Working => "Processing",
-            IndexerStatus::Suspended => "Suspended",
-        };
-        let mode = match index.mode {
-            ViewMode::Schedule => "Update by Schedule",
-            ViewMode::Realtime => "Update on Save",
-        };
+        let (status, mode) = (status_word(index.status), mode_word(index.mode));
         let view = index.view_status.as_str();
         self.put("Index", &format!("{TITLE}: {status}, {mode}, {view}"));
         let backlog = match index.oldest_change_at {
@@ -179,46 +170,37 @@ impl StatusText {
     /// Adds the state of a first sync, unless it was completed more than an hour ago.
     fn first_sync(&mut self, sync: &FirstSyncStatus) {
         const SHOWN_FOR_MS: i64 = 3_600_000;
-        let took = sync.completed_at.map(|at| at.0.millis_since(sync.started_at.0));
-        let is_old = sync
-            .completed_at
-            .is_some_and(|at| self.now.millis_since(at.0) > SHOWN_FOR_MS);
-        if is_old {
+        let completed = sync.completed_at.map(|at| at.0);
+        if completed.is_some_and(|at| self.now.millis_since(at) > SHOWN_FOR_MS) {
             return;
         }
-        let (done, total) = (sync.done_orders, sync.total_orders);
+        let name = format!("First sync {}", sync.website);
         let sizes = format!(
-            "{done}/{total} orders, {}/{} events sent",
-            sync.sent_events, sync.events
+            "{}/{} orders, {}/{} events sent",
+            sync.done_orders, sync.total_orders, sync.sent_events, sync.events
         );
-        let window = match (took, sync.missed) {
-            (Some(took), false) => format!("; took {}, within the window", human_duration(took)),
-            (Some(took), true) => format!("; took {}, missed the window", human_duration(took)),
+        if let Some(at) = sync.interrupted_at {
+            let age = self.age(at);
+            let reason = "the website is switched off; resumes when it is enabled";
+            return self.put(&name, &format!("interrupted for {age}: {reason} ({sizes})"));
+        }
+        let took = completed.map(|at| human_duration(at.millis_since(sync.started_at.0)));
+        let window = match (&took, sync.missed) {
+            (Some(took), false) => format!("; took {took}, within the window"),
+            (Some(took), true) => format!("; took {took}, missed the window"),
             (None, true) => format!("; WINDOW MISSED at {}", sync.deadline.0),
             (None, false) => {
-                let left = sync.deadline.0.millis_since(self.now);
-                format!("; window ends in {}", human_duration(left))
+                let left = human_duration(sync.deadline.0.millis_since(self.now));
+                format!("; window ends in {left}")
             }
         };
-        let eta = sync
-            .eta_ms
-            .map_or_else(String::new, |eta| format!(", about {} left", human_duration(eta)));
         let limit = match &sync.limited_by {
+            // It matters only while the sync runs.
             Some(limit) if took.is_none() => format!(", limited by {}", limit.replace('_', " ")),
             _ => String::new(),
         };
-        let state = sync.state.as_str().replace('_', " ");
-        if let Some(at) = sync.interrupted_at {
-            let interrupted = format!(
-                "interrupted for {}: the website is switched off; resumes when it is enabled ({sizes})",
-                self.age(at)
-            );
-            return self.put(&format!("First sync {}", sync.website), &interrupted);
-        }
-        self.put(
-            &format!("First sync {}", sync.website),
-            &format!("{state}: {sizes}{eta}{window}{limit}"),
-        );
+        let (state, left) = (sync.state.as_str().replace('_', " "), left(sync.eta_ms));
+        self.put(&name, &format!("{state}: {sizes}{left}{window}{limit}"));
     }
 
     fn backfill(&mut self, backfill: &BackfillStatus) {
@@ -226,9 +208,7 @@ impl StatusText {
             0 => String::new(),
             total => format!(" ({} %)", backfill.done.min(total) * 100 / total),
         };
-        let left = backfill.remaining_ms.map_or_else(String::new, |left| {
-            format!(", about {} left", human_duration(left))
-        });
+        let left = left(backfill.remaining_ms);
         let (kind, done, total, events) = (&backfill.kind, backfill.done, backfill.total, backfill.events);
         let since = self.age(backfill.started_at);
         let line = format!("{kind}: {done}/{total} orders{percent}, {events} events, for {since}{left}");
@@ -238,13 +218,14 @@ impl StatusText {
     fn website(&mut self, website: &WebsiteStatus) {
         let sender = &website.sender;
         let state = match sender.state {
-            SenderState::Running if !website.exporting => "switched off or not configured".to_owned(),
-            SenderState::Running => "sending".to_owned(),
-            SenderState::BackingOff => "backing off".to_owned(),
-            SenderState::Halted => "HALTED".to_owned(),
-            SenderState::Paused => "paused".to_owned(),
+            // A sender without events is running, too.
+            SenderState::Running if !website.exporting => "switched off or not configured",
+            SenderState::Running => "sending",
+            SenderState::BackingOff => "backing off",
+            SenderState::Halted => "HALTED",
+            SenderState::Paused => "paused",
         };
-        self.put(&format!("Website {}", website.code), &state);
+        self.put(&format!("Website {}", website.code), state);
         if sender.state != SenderState::Running {
             let since = sender
                 .since
@@ -283,6 +264,7 @@ impl StatusText {
     fn export(&mut self, snapshot: &Snapshot) {
         let websites = snapshot.websites.iter().map(|website| &website.export_status);
         let sum = |count: fn(&ExportStatus) -> u64| websites.clone().map(count).sum::<u64>();
+        // Commerce's words for the state of what it exports.
         let line = format!(
             "Submitted: {}; Awaiting submission: {}; Failed, will retry: {}; Failed, requires attention: {}",
             sum(|export| export.submitted),
@@ -318,6 +300,11 @@ impl StatusText {
             &format!("{} ({size}, write-ahead log {wal})", store.path.display()),
         );
     }
+}
+
+fn left(millis: Option<i64>) -> String {
+    let left = millis.map(|millis| format!(", about {} left", human_duration(millis)));
+    left.unwrap_or_default()
 }
 
 /// Formats counts by kind: `12 (placed 10, invoiced 2)`.

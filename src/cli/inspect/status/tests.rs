@@ -8,7 +8,7 @@ use crate::ops::status::{
 use crate::store::cron::CronStatus;
 use crate::store::feed::Exported;
 use crate::store::first_sync::SyncState;
-use crate::store::views::ViewStatus;
+use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 
 fn at(text: &str) -> Moment {
     Moment(UtcMillis::parse_rfc3339(text).unwrap())
