@@ -14,7 +14,7 @@ use crate::daemon::schedule::realtime;
 use crate::daemon::{first_sync, schedule};
 use crate::delivery::http::transport::Connector;
 use crate::delivery::{self, DeliveryContext};
-use crate::indexer::capture::{self, CaptureContext};
+use crate::indexer::capture;
 use crate::store::{Durability, Reader, Store, StoreError};
 use orderfeed_model::clock::Clock;
 
@@ -47,22 +47,12 @@ pub fn start(context: TaskContext) -> JoinSet<TaskEnd> {
         tick,
     } = context;
     let (store, stop) = (jobs.indexer.store().clone(), jobs.stop.clone());
-    // Capture shares the indexer's intake, which closes for both at once.
-    let capture = CaptureContext {
-        store: store.clone(),
-        source: jobs.indexer.source().clone(),
-        clock: jobs.clock.clone(),
-        intake: jobs.indexer.intake().clone(),
-        live: jobs.indexer.live().clone(),
-        config: jobs.config.clone(),
-        interval,
-        stop: stop.clone(),
-    };
+    let capture = capture::run(jobs.indexer.clone(), interval, stop.clone());
     let beating = heartbeat(store, jobs.clock.clone(), stop);
     let stats = Arc::clone(&delivery.stats);
     let (syncing, scheduled) = (jobs.clone(), jobs.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(named("capture", capture::run(capture)));
+    tasks.spawn(named("capture", capture));
     tasks.spawn(named("the first sync", first_sync::run(syncing, stats)));
     tasks.spawn(named("the scheduler", schedule::run(scheduled, vitals, tick)));
     tasks.spawn(named("indexing on save", realtime::run(jobs)));

@@ -3,16 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::IndexError;
-use super::intake::{Flow, Intake};
-use super::live_traffic::LiveTraffic;
+use super::intake::Flow;
+use super::{IndexError, Indexer};
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
-use crate::config::Config;
-use crate::ops::outage_log::{OutageLine, OutageLog};
+use crate::ops::outage_log::{OutageLine, OutageLog, Recovery};
 use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_FINGERPRINT};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -26,26 +23,16 @@ const CHECKED_AT_MS: i64 = 30_000;
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Everything that capture works with.
-pub struct CaptureContext {
-    pub store: Store,
-    pub source: Arc<dyn Source>,
-    pub clock: Clock,
-    pub intake: Arc<Intake>,
-    pub live: Arc<LiveTraffic>,
-    pub config: watch::Receiver<Arc<Config>>,
-    /// Pause between two polls.
-    pub interval: Duration,
-    pub stop: CancellationToken,
-}
-
-/// Captures until `context.stop`. A source that is down is retried for ever.
+/// Polls the source every `interval` until `stop`. A source that is down is retried for ever.
 ///
 /// # Errors
 /// If the store fails, or the source is not the database that filled it.
-pub async fn run(context: CaptureContext) -> Result<(), IndexError> {
-    let (interval, stop) = (context.interval, context.stop.clone());
-    let mut capture = CaptureLoop::new(context);
+pub async fn run(
+    indexer: Arc<Indexer>,
+    interval: Duration,
+    stop: CancellationToken,
+) -> Result<(), IndexError> {
+    let mut capture = CaptureLoop::new(indexer);
     let mut backoff = FIRST_BACKOFF;
     loop {
         let wait = match capture.poll().await {
@@ -64,6 +51,7 @@ pub async fn run(context: CaptureContext) -> Result<(), IndexError> {
             Err(error) => return Err(error),
         };
         tokio::select! {
+            // A stop is noticed also when polls follow each other without a pause.
             biased;
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(wait) => {}
@@ -115,7 +103,7 @@ pub async fn catch_up(store: &Store, source: &dyn Source, clock: &Clock) -> Resu
 }
 
 struct CaptureLoop {
-    context: CaptureContext,
+    indexer: Arc<Indexer>,
     outage: OutageLog,
     /// Cursors to continue from; `None` before the source was checked, at the start and after each failure.
     cursors: Option<Cursors>,
@@ -124,9 +112,9 @@ struct CaptureLoop {
 }
 
 impl CaptureLoop {
-    fn new(context: CaptureContext) -> Self {
+    fn new(indexer: Arc<Indexer>) -> Self {
         Self {
-            context,
+            indexer,
             outage: OutageLog::default(),
             cursors: None,
             saved_at: UtcMillis(0),
@@ -136,29 +124,25 @@ impl CaptureLoop {
 
     /// Polls the source once. Returns true if it has more changes right now.
     async fn poll(&mut self) -> Result<bool, IndexError> {
-        let context = &self.context;
-        let config = context.config.borrow().clone();
-        let flow = context
-            .intake
-            .check(&context.store, &config, &context.clock)
-            .await?;
-        if let Flow::Paused(_) = flow {
+        if let Flow::Paused(_) = self.indexer.flow().await? {
             return Ok(false);
         }
+        // Taken out, so that after an error the next poll checks the source again.
         let cursors = match self.cursors.take() {
             Some(cursors) => cursors,
             None => self.connect().await?,
         };
-        let captured = self.context.source.changes(&cursors, MAX_CHANGES).await?;
+        let captured = self.indexer.source.changes(&cursors, MAX_CHANGES).await?;
         self.log_recovery();
         let more = captured.more;
         self.cursors = Some(captured.cursors.clone());
-        let now = self.context.clock.now();
+        let now = self.indexer.clock.now();
         if !captured.changes.is_empty() {
             // Before the commit, so that a backfill makes way as early as possible.
-            self.context.live.record(now);
+            self.indexer.live.record(now);
         }
         self.store_checked_at(now).await?;
+        // The cursor moves with every poll of an idle source; saving each one would keep the disk busy.
         let quiet = captured.changes.is_empty() && now.millis_since(self.saved_at) < QUIET_SAVE_MS;
         if !quiet && (captured.cursors != cursors || !captured.changes.is_empty()) {
             self.save(captured, now).await?;
@@ -172,13 +156,13 @@ impl CaptureLoop {
         }
         self.checked_at = now;
         let write = move |writer: &mut Writer<'_>| writer.set_meta(SOURCE_CHECKED_AT, &now.0.to_string());
-        Ok(self.context.store.write(Durability::Relaxed, write).await?)
+        Ok(self.indexer.store.write(Durability::Relaxed, write).await?)
     }
 
     async fn save(&mut self, captured: Captured, now: UtcMillis) -> Result<(), IndexError> {
         let cursors = captured.cursors.clone();
         let changes = captured.changes.len();
-        self.context
+        self.indexer
             .store
             .write(Durability::Durable, move |writer| {
                 writer.append_captured(&captured, now)
@@ -189,24 +173,24 @@ impl CaptureLoop {
             tracing::debug!(changes, "Changes were captured");
         }
         // Only now may the source forget them: after a power loss they would be nowhere else (I7).
-        self.context.source.acknowledge(&cursors).await?;
+        self.indexer.source.acknowledge(&cursors).await?;
         Ok(())
     }
 
     async fn connect(&mut self) -> Result<Cursors, IndexError> {
-        let context = &self.context;
-        let info = context.source.describe().await?;
-        check_fingerprint(&context.store, &info).await?;
-        let skew_ms = info.database_time.millis_since(context.clock.now());
+        let indexer = &self.indexer;
+        let info = indexer.source.describe().await?;
+        check_fingerprint(&indexer.store, &info).await?;
+        let skew_ms = info.database_time.millis_since(indexer.clock.now());
         tracing::info!(source = %info.product, clock_skew_ms = skew_ms, "The source answers; changes are captured");
         for note in &info.notes {
             tracing::info!(note, "The source lacks something optional");
         }
-        ensure_cursors(&context.store, context.source.as_ref()).await
+        ensure_cursors(&indexer.store, indexer.source.as_ref()).await
     }
 
     fn log_failure(&mut self, error: &SourceError, backoff: Duration) {
-        let now = self.context.clock.now();
+        let now = self.indexer.clock.now();
         match self.outage.failed(now) {
             Some(OutageLine::Start) => tracing::warn!(
                 log_code = "OF03-01",
@@ -222,13 +206,13 @@ impl CaptureLoop {
                 error = %error,
                 "The source still cannot be read",
             ),
-            Some(OutageLine::Recovery { .. }) | None => {}
+            None => {}
         }
     }
 
     fn log_recovery(&mut self) {
-        let now = self.context.clock.now();
-        if let Some(OutageLine::Recovery { failures, lasted_ms }) = self.outage.recovered(now) {
+        let now = self.indexer.clock.now();
+        if let Some(Recovery { failures, lasted_ms }) = self.outage.recovered(now) {
             tracing::info!(
                 failures,
                 after_s = lasted_ms / 1000,
@@ -267,8 +251,11 @@ async fn check_fingerprint(store: &Store, info: &SourceInfo) -> Result<(), Index
 mod tests {
     use std::sync::Mutex;
 
+    use tokio::sync::watch;
+
     use super::*;
     use crate::commerce::source::{Change, ChangeOp, OrderFilter, ReadOrder, SourceFuture};
+    use crate::config::Config;
     use crate::store::{StoreView, testing};
     use orderfeed_model::order::OrderId;
 
@@ -339,16 +326,8 @@ mod tests {
             left: Mutex::default(),
         });
         let (_, config) = watch::channel(Arc::new(Config::default()));
-        let capture = CaptureLoop::new(CaptureContext {
-            store,
-            source: source.clone(),
-            clock: Clock::manual(UtcMillis(0)),
-            intake: Arc::default(),
-            live: Arc::default(),
-            config,
-            interval: Duration::ZERO,
-            stop: CancellationToken::new(),
-        });
+        let indexer = Indexer::new(store, source.clone(), Clock::manual(UtcMillis(0)), config);
+        let capture = CaptureLoop::new(Arc::new(indexer));
         (dir, source, capture)
     }
 
@@ -359,8 +338,7 @@ mod tests {
             capture.poll().await.unwrap();
             let left = source.left.lock().unwrap().last().cloned();
             assert_eq!(left, Some((poll, Some(poll.to_string()))), "poll {poll}");
-            let context = &capture.context;
-            assert!(context.live.is_recent(context.clock.now()), "backfills make way");
+            assert!(capture.indexer.is_live(), "backfills make way");
         }
     }
 
@@ -373,7 +351,7 @@ mod tests {
             .execute_batch("ALTER TABLE sales_order_data_exporter_v2_cl RENAME TO elsewhere")
             .unwrap();
         capture.poll().await.unwrap_err();
-        let store = &capture.context.store;
+        let store = &capture.indexer.store;
         let cursors = store.read(|reader| reader.source_cursors()).await.unwrap();
         assert_eq!(cursors.unwrap().0["log"], "1");
         let acknowledged = source.left.lock().unwrap().len();

@@ -7,9 +7,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::report::{BackfillReport, Indexed, Progress};
+use super::report::{BackfillReport, Indexed, Progress, ViewUpdate};
 use crate::indexer::backfill::options::BackfillKind;
-use crate::indexer::progress_log::{ChangesIndexed, ProgressLog};
+use crate::indexer::progress_log::ProgressLog;
 use crate::store::backfill::Backfill;
 use orderfeed_model::clock::UtcMillis;
 
@@ -29,21 +29,22 @@ fn elapsed(millis: i64) -> String {
 
 /// Adds an update to the sum, and logs the sum if a line is due. Called with an empty update too, so that the last changes
 /// of a busy minute get their line.
-pub(super) fn log_changes(log: &Mutex<ProgressLog>, update: ChangesIndexed, now: UtcMillis) {
+pub(super) fn log_changes(log: &Mutex<ProgressLog>, update: ViewUpdate, now: UtcMillis) {
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
     log.add(update);
     let Some(sum) = log.take(now) else {
         return;
     };
+    // Not held while the line is written.
     drop(log);
     tracing::info!(
         feed = FEED,
         operation = PARTIAL,
-        status = progress(sum.batches, sum.batches, sum.done.orders, sum.done.changed),
+        status = progress(sum.batches, sum.batches, sum.indexed.orders, sum.indexed.changed),
         elapsed = elapsed(sum.took_ms),
-        orders = sum.done.orders,
-        changed = sum.done.changed,
-        events = sum.done.events,
+        orders = sum.indexed.orders,
+        changed = sum.indexed.changed,
+        events = sum.indexed.events,
         "Changed orders were indexed",
     );
 }

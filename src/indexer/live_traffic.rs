@@ -24,6 +24,7 @@ pub struct LiveTraffic {
 
 impl LiveTraffic {
     pub(crate) fn record(&self, now: UtcMillis) {
+        // Relaxed: an outdated value only changes the size of a piece.
         self.last_millis.store(now.0, Ordering::Relaxed);
     }
 

@@ -31,7 +31,7 @@ pub(crate) mod backfill;
 pub mod capture;
 mod export_log;
 pub mod intake;
-pub mod live_traffic;
+mod live_traffic;
 mod progress_log;
 mod report;
 mod update;
@@ -52,7 +52,7 @@ use orderfeed_events::{EventContext, EventKind, EventTypes, Profile};
 use orderfeed_model::clock::Clock;
 
 use crate::indexer::backfill::pace::{BackfillPace, BackfillTimes};
-use crate::indexer::intake::Intake;
+use crate::indexer::intake::{Flow, Intake};
 use crate::indexer::live_traffic::LiveTraffic;
 use crate::indexer::progress_log::ProgressLog;
 
@@ -60,8 +60,7 @@ pub use crate::indexer::apply::batch_limits;
 pub use crate::indexer::apply::routing::exported;
 pub use crate::indexer::backfill::options::{BackfillKind, BackfillOptions, Reach};
 pub use crate::indexer::backfill::restart::cancel_reindexes;
-pub use crate::indexer::report::{BackfillReport, Indexed, Progress};
-pub use crate::indexer::update::ViewUpdate;
+pub use crate::indexer::report::{BackfillReport, Indexed, Progress, ViewUpdate};
 pub use crate::indexer::update::by_ids::OrdersById;
 pub use crate::indexer::verify::VerifyTask;
 pub use crate::indexer::verify::report::{
@@ -84,9 +83,9 @@ pub struct Indexer {
     /// Backfill and position of the last line about a start, so that a start that fails again and again logs one.
     logged_start: Mutex<Option<(BackfillId, u64)>>,
     progress_log: std::sync::Mutex<ProgressLog>,
-    intake: Arc<Intake>,
+    intake: Intake,
     pace: BackfillPace,
-    live: Arc<LiveTraffic>,
+    live: LiveTraffic,
 }
 
 /// The reason why indexing stopped. Nothing of the current batch was committed.
@@ -146,9 +145,9 @@ impl Indexer {
             verifying: Mutex::new(()),
             logged_start: Mutex::new(None),
             progress_log: std::sync::Mutex::default(),
-            intake: Arc::default(),
+            intake: Intake::default(),
             pace: BackfillPace::default(),
-            live: Arc::default(),
+            live: LiveTraffic::default(),
         }
     }
 
@@ -160,11 +159,7 @@ impl Indexer {
         &self.source
     }
 
-    pub fn live(&self) -> &Arc<LiveTraffic> {
-        &self.live
-    }
-
-    pub fn intake(&self) -> &Arc<Intake> {
+    pub fn intake(&self) -> &Intake {
         &self.intake
     }
 
@@ -175,6 +170,11 @@ impl Indexer {
 
     fn config(&self) -> Arc<Config> {
         self.config.borrow().clone()
+    }
+
+    /// Returns the work that may add to the store right now.
+    async fn flow(&self) -> Result<Flow, StoreError> {
+        self.intake.check(&self.store, &self.config(), &self.clock).await
     }
 
     /// Returns true if a live change arrived a moment ago.

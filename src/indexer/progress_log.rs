@@ -1,39 +1,31 @@
 //! Sums up indexed changes for the log, which gets one line per half minute: as often as Commerce logs its progress.
 
-use crate::indexer::report::Indexed;
+use crate::indexer::report::ViewUpdate;
 use orderfeed_model::clock::UtcMillis;
 
 const LOG_EVERY_MS: i64 = 30_000;
 
-/// Changes that were indexed and not logged yet.
+/// Updates that were not logged yet.
 #[derive(Debug, Default)]
 pub(crate) struct ProgressLog {
-    sum: ChangesIndexed,
+    sum: ViewUpdate,
     logged_at: Option<UtcMillis>,
 }
 
-/// The sum of one or more updates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ChangesIndexed {
-    pub(crate) done: Indexed,
-    pub(crate) batches: u64,
-    pub(crate) took_ms: i64,
-}
-
 impl ProgressLog {
-    pub(crate) fn add(&mut self, update: ChangesIndexed) {
-        self.sum.done.add(update.done);
+    pub(crate) fn add(&mut self, update: ViewUpdate) {
+        self.sum.indexed.add(update.indexed);
         self.sum.batches += update.batches;
         self.sum.took_ms += update.took_ms;
     }
 
     /// Returns the sum if a line is due, and starts a new one.
-    pub(crate) fn take(&mut self, now: UtcMillis) -> Option<ChangesIndexed> {
+    pub(crate) fn take(&mut self, now: UtcMillis) -> Option<ViewUpdate> {
         // A negative age means that the clock was set back: then the line is due.
         let logged_recently = self
             .logged_at
             .is_some_and(|at| (0..LOG_EVERY_MS).contains(&now.millis_since(at)));
-        if logged_recently || self.sum.done.orders == 0 {
+        if logged_recently || self.sum.indexed.orders == 0 {
             return None;
         }
         self.logged_at = Some(now);
@@ -44,10 +36,11 @@ impl ProgressLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::indexer::report::Indexed;
 
-    fn update(orders: u64, changed: u64, batches: u64, took_ms: i64) -> ChangesIndexed {
-        ChangesIndexed {
-            done: Indexed {
+    fn update(orders: u64, changed: u64, batches: u64, took_ms: i64) -> ViewUpdate {
+        ViewUpdate {
+            indexed: Indexed {
                 orders,
                 changed,
                 ..Indexed::default()

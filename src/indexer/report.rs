@@ -32,6 +32,15 @@ impl Indexed {
     }
 }
 
+/// The result of draining the changelog, once or several times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ViewUpdate {
+    pub indexed: Indexed,
+    /// Batches that were committed.
+    pub batches: u64,
+    pub took_ms: i64,
+}
+
 /// The progress of a backfill or a verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {

@@ -1,11 +1,11 @@
-//! The journal's native protocol (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>): one datagram an entry.
+//! Sends log entries in the journal's native protocol (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>), one datagram each.
 //!
-//! `MESSAGE` is the sentence with its `key=value`, so that `journalctl -u orderfeed` reads like any other log; each
-//! field is there again under its own name (`journalctl F_ORDER=1042`). Values arrive escaped, without line breaks, so
-//! nothing in them can begin another field.
+//! `MESSAGE` is the sentence with its `key=value` pairs, so that `journalctl -u orderfeed` reads like any other log. Each field
+//! is also there under its own name (`journalctl F_ORDER=1042`). Values arrive escaped, without line breaks, so nothing in
+//! them can start another field.
 //!
-//! An entry with a code of the catalogue has it as `ORDERFEED_CODE`, and a `MESSAGE_ID` made from it: what the journal
-//! and its readers know a kind of message by, whatever becomes of its wording.
+//! An entry with a code of the catalogue has it as `ORDERFEED_CODE`, and a `MESSAGE_ID` made from it. That id identifies the
+//! kind of message for the journal and its readers, also after the message was reworded.
 
 use std::fmt::Write as _;
 use std::io;
@@ -17,15 +17,14 @@ use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 use uuid::{Uuid, uuid};
 
-/// Where the journal listens.
+/// The socket of the journal.
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
-/// The name under which entries appear.
 const IDENTIFIER: &str = "orderfeed";
-/// The namespace of all our message ids: UUIDv5 of `urn:orderfeed:log-code` in the URL namespace. It never changes,
-/// or filters that people wrote would find nothing any more.
+/// Namespace of all message ids: UUIDv5 of `urn:orderfeed:log-code` in the URL namespace. It must never change, or the filters
+/// that operators wrote would match nothing any more.
 const MESSAGE_NAMESPACE: Uuid = uuid!("2fcdf397-5db2-5f74-9ef2-8127b855082d");
 
-/// Sends what is written as one entry. A journal that is restarting loses entries rather than holding up the daemon.
+/// A writer that sends each buffer as one entry. While the journal restarts, entries are lost rather than the daemon held up.
 #[derive(Clone, Debug)]
 pub(super) struct Journal {
     socket: Arc<UnixDatagram>,
@@ -33,14 +32,11 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// The journal that listens at `path`.
-    ///
-    /// # Errors
-    /// If nobody listens there.
+    /// Connects to the journal that listens at `path`.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let probe = UnixDatagram::unbound()?;
         probe.connect(path)?;
-        // Entries go to the path, not over the probe's connection: that would end when the journal restarts.
+        // Entries are sent to the path, not over the probe's connection, which would end when the journal restarts.
         Ok(Self {
             socket: Arc::new(UnixDatagram::unbound()?),
             path: Arc::new(path.to_owned()),
@@ -67,15 +63,15 @@ impl<'a> MakeWriter<'a> for Journal {
     }
 }
 
-/// What the program itself says about an entry.
+/// The properties of an entry that are not fields of the event.
 pub(super) struct EntryHeader<'a> {
     pub level: &'a Level,
     pub target: &'a str,
-    /// Its code in the catalogue of `docs/OPERATIONS.md`.
+    /// Code in the catalogue of `docs/OPERATIONS.md`.
     pub code: Option<&'a str>,
 }
 
-/// An entry. `line` is the whole sentence, `fields` are names and values; all of it without line breaks.
+/// Formats an entry. `line` is the whole sentence; neither it nor the `fields` may contain line breaks.
 pub(super) fn entry<'a>(
     about: &EntryHeader<'_>,
     line: &str,
@@ -98,18 +94,17 @@ pub(super) fn entry<'a>(
                 }
             })
             .collect();
-        // Names of the journal's own must not be set by a field; longer ones than 64 bytes are refused.
+        // The prefix keeps a field from setting one of the journal's own names. Names of more than 64 bytes are refused.
         let _ = writeln!(entry, "F_{:.62}={value}", name);
     }
     entry
 }
 
-/// UUIDv5 of the code, in the journal's form.
 fn message_id(code: &str) -> uuid::fmt::Simple {
     Uuid::new_v5(&MESSAGE_NAMESPACE, code.as_bytes()).simple()
 }
 
-/// The priorities of syslog(3) by their names, so that `journalctl -p info` does not show debug messages.
+/// Returns the priority of syslog(3) with the same name, so that `journalctl -p info` does not show debug messages.
 fn priority(level: &Level) -> u8 {
     match *level {
         Level::ERROR => 3,
@@ -126,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_reads_by_itself_and_has_its_fields() {
+    fn an_entry_has_the_sentence_and_its_fields() {
         let about = EntryHeader {
             level: &Level::WARN,
             target: "orderfeed::x",
@@ -167,7 +162,7 @@ mod tests {
     fn an_entry_is_one_datagram_also_after_the_journal_restarted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
-        assert!(Journal::at(&path).is_err(), "nobody listens");
+        assert!(Journal::at(&path).is_err(), "nothing listens");
         let receive = |listener: &UnixDatagram| {
             let mut buffer = [0; 64];
             let length = listener.recv(&mut buffer).unwrap();

@@ -1,14 +1,14 @@
-//! The log: what form it takes, where it goes, and how its level changes at run time.
+//! Sets up the log: its form, its destination, and its level, which can change at run time.
 //!
 //! Logs go to stderr, or natively to the journal where stderr is the journal. One event is one line, whatever a peer
 //! wrote into a message ([`crate::ops::line`] escapes it).
 //!
 //! # What is never logged
 //!
-//! Secrets (client secrets, tokens, passwords, private keys: they live in `secrecy` types, which do not print), bodies of
-//! requests and events, and whatever names or locates a person: e-mail, name, address, telephone, IP address, free text
-//! of a shopper. An order is named by its entity id or number, an event by kind and document. Urls are logged without
-//! user information and query. Libraries that might break this are silenced below `warn`, see [`QUIET`].
+//! Secrets (client secrets, tokens, passwords, private keys: they are kept in `secrecy` types, which do not print), bodies of
+//! requests and events, and anything that names or locates a person: e-mail, name, address, telephone, IP address, free
+//! text of a shopper. An order is named by its entity id or number, an event by kind and document. Urls are logged without
+//! user information and query. Libraries that might break this are limited to `warn`, see [`QUIET`].
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -24,56 +24,43 @@ use crate::ops::screen::Screen;
 use crate::ops::stderr::Stderr;
 use orderfeed_model::clock::Clock;
 
-/// Libraries that talk too much, or about things that are not theirs to tell, at `info` and below.
+/// Filters for libraries that log too much at `info` and below, or that may log addresses and contents.
 const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,mysql_async=warn,\
                      config=warn,log=warn";
 
 type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
 
-/// Changes the level while the program runs.
+/// Changes the level at run time.
 #[derive(Clone, Debug)]
 pub struct LogHandle {
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
-/// Why logging cannot start, or its level not be changed.
+/// The reason why the log cannot be set up, or its level cannot be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
-    /// The level is not one.
+    /// The level is not a valid filter.
     #[error(
         "log.level {level:?} is not a filter: {cause}; expected a level such as \"info\" or \"info,orderfeed::delivery=debug\""
     )]
-    BadLevel {
-        /// What was written.
-        level: String,
-        /// What is wrong with it.
-        cause: String,
-    },
-    /// `log.format = "journald"`, but there is no journal.
+    BadLevel { level: String, cause: String },
     #[error(
         "log.format is \"journald\", but the journal cannot be reached: {0}; set it to \"auto\" or \"logfmt\""
     )]
     NoJournal(#[source] io::Error),
-    /// Logging was started before.
     #[error("logging was set up twice")]
     Twice,
 }
 
 impl LogHandle {
-    /// Sets the level, in the form of `log.level`.
-    ///
-    /// # Errors
-    /// `BadLevel`; then the old level stays.
+    /// Sets the level, in the form of `log.level`. If it is not valid, the old level stays.
     pub fn set_level(&self, level: &str) -> Result<(), LoggingError> {
         let filter = filter(level)?;
         self.filter.reload(filter).map_err(|_| LoggingError::Twice)
     }
 }
 
-/// Starts logging for the whole process. Once.
-///
-/// # Errors
-/// If the level is not one, or the journal was asked for and is not there.
+/// Sets up the log of this process. May be called once.
 pub fn init(log: &Log, clock: Clock) -> Result<LogHandle, LoggingError> {
     let (filter, handle) = reload::Layer::new(filter(&log.level)?);
     let output = output(choose(log.format, &Stderr::detect()), log.format, clock)?;
@@ -82,7 +69,7 @@ pub fn init(log: &Log, clock: Clock) -> Result<LogHandle, LoggingError> {
     Ok(LogHandle { filter: handle })
 }
 
-/// What is written where.
+/// The form of the log, and thereby its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Journal,
@@ -112,11 +99,11 @@ fn output(
         Form::Journal => match Journal::at(Path::new(journal::SOCKET)) {
             Ok(journal) => return Ok(Box::new(line::layer(Style::Journal, clock, journal))),
             Err(cause) if wanted == LogFormat::Journald => return Err(LoggingError::NoJournal(cause)),
-            // Stderr still ends in the journal.
+            // `auto`: stderr ends in the journal as well.
             Err(_) => Style::Logfmt,
         },
     };
-    // Both write to stderr.
+    // On a terminal, a progress bar may be at the bottom.
     Ok(match io::stderr().is_terminal() {
         true => Box::new(line::layer(style, clock, Screen)),
         false => Box::new(line::layer(style, clock, io::stderr)),
@@ -124,6 +111,7 @@ fn output(
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
+    // The configured level comes last, so it can override the filters of libraries.
     EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|cause| LoggingError::BadLevel {
         level: level.to_owned(),
         cause: cause.to_string(),
@@ -136,7 +124,7 @@ mod tests {
     use crate::ops::stderr::tests::{stderr, terminal};
 
     #[test]
-    fn auto_takes_the_journal_only_where_stderr_is_that_very_stream() {
+    fn auto_chooses_the_journal_only_if_stderr_is_that_very_stream() {
         let auto = |stream| choose(LogFormat::Auto, &stderr(stream));
         assert_eq!(auto(Some("8:4711")), Form::Journal);
         assert_eq!(auto(Some("8:4712")), Form::Lines(Style::Logfmt));
@@ -144,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_the_form_for_people_and_colour_unless_it_is_unwanted() {
+    fn a_terminal_gets_the_form_for_people_with_colour_unless_no_color_is_set() {
         let pretty = |colour| Form::Lines(Style::Pretty { colour });
         assert_eq!(choose(LogFormat::Auto, &terminal(false)), pretty(true));
         assert_eq!(choose(LogFormat::Auto, &terminal(true)), pretty(false));

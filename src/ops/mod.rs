@@ -1,4 +1,15 @@
-//! What an on-call person looks at: how outages are told, logging, status, metrics, what systemd is told.
+//! What an operator sees of the daemon: log, status, metrics, and the service manager's view.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`logging`] | sets the log up: its form, its destination, its level |
+//! | [`line`], [`journal`] | one event as a line of text, as JSON, or as an entry of the journal |
+//! | [`stderr`], [`screen`] | what stderr is; log lines above a progress bar |
+//! | [`outage_log`] | limits how often failures are logged |
+//! | [`sentence`] | errors, durations and sizes as text |
+//! | [`status`], [`explain`] | the snapshots behind `status` and `explain` |
+//! | [`openmetrics`] | the text format of `/metrics` |
+//! | [`systemd`] | notifications to the service manager |
 
 pub mod explain;
 mod journal;

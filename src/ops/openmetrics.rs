@@ -1,15 +1,13 @@
-//! The text format of OpenMetrics 1.0, as Prometheus reads it: families with type, unit and help, each with its samples.
+//! Writes the text format of OpenMetrics 1.0: families with type, unit and help, each with its samples.
 //! <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
 //!
-//! Whoever asks for `text/plain` alone gets the older format of Prometheus, which names a counter with its suffix and
-//! knows neither infos nor units: <https://prometheus.io/docs/instrumenting/exposition_formats/>
+//! A client that accepts only `text/plain` gets the older format of Prometheus, which names a counter with its suffix and has
+//! neither infos nor units: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
 use std::fmt::Write as _;
 
-/// Which of the two formats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// OpenMetrics 1.0.
     #[default]
     OpenMetrics,
     /// Prometheus's own, 0.0.4.
@@ -17,15 +15,15 @@ pub enum Format {
 }
 
 impl Format {
-    /// What somebody wants whose `Accept` header is this.
+    /// Returns the format for an `Accept` header.
     pub fn wanted(accept: Option<&str>) -> Self {
         match accept {
+            // Prometheus itself accepts both, and lists OpenMetrics first.
             Some(accept) if accept.contains("text/plain") && !accept.contains("openmetrics") => Self::Plain,
             _ => Self::OpenMetrics,
         }
     }
 
-    /// For the `Content-Type` of an answer.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -34,12 +32,11 @@ impl Format {
     }
 }
 
-/// What a family holds.
+/// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Goes up and down.
     Gauge,
-    /// Only goes up; its samples end in `_total`.
+    /// Only grows; its samples end in `_total`.
     Counter,
     /// Facts in labels; its sample ends in `_info`.
     Info,
@@ -50,7 +47,7 @@ pub enum Kind {
 /// Names and values of labels.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// A text that grows, family by family.
+/// A text that grows family by family.
 #[derive(Debug, Default)]
 pub struct Exposition {
     format: Format,
@@ -66,7 +63,6 @@ pub struct Family<'a> {
 }
 
 impl Exposition {
-    /// An empty text in this format.
     pub fn new(format: Format) -> Self {
         Self {
             format,
@@ -74,7 +70,7 @@ impl Exposition {
         }
     }
 
-    /// Begins the family `name`. A unit is what the name ends with: `_seconds` or `_bytes`.
+    /// Starts the family `name`. The unit is the end of the name: `_seconds` or `_bytes`.
     pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
         let (plain, text) = (self.format == Format::Plain, &mut self.text);
         let word = match kind {
@@ -94,7 +90,6 @@ impl Exposition {
         Family { text, name, kind }
     }
 
-    /// The finished text.
     pub fn finish(mut self) -> String {
         if self.format == Format::OpenMetrics {
             self.text.push_str("# EOF\n");
@@ -114,18 +109,18 @@ impl Kind {
 }
 
 impl Family<'_> {
-    /// A sample that counts something.
+    /// Writes a sample that counts something.
     pub fn count(&mut self, labels: Labels<'_>, value: u64) -> &mut Self {
         self.sample(self.kind.suffix(), labels, &value.to_string())
     }
 
-    /// A sample that measures something; seconds are given in milliseconds.
+    /// Writes a sample in seconds.
     pub fn seconds(&mut self, labels: Labels<'_>, millis: i64) -> &mut Self {
         self.sample(self.kind.suffix(), labels, &seconds(millis))
     }
 
-    /// The samples of a histogram whose bounds and sum are in milliseconds. `counts` has one more than `bounds`, for what
-    /// is beyond.
+    /// Writes the samples of a histogram with bounds and sum in milliseconds. `counts` has one entry more than `bounds`, for
+    /// what is above the last bound.
     pub fn buckets(&mut self, labels: Labels<'_>, bounds: &[u64], counts: &[u64], sum: u64) {
         let mut total = 0;
         for (index, count) in counts.iter().enumerate() {
@@ -144,8 +139,8 @@ impl Family<'_> {
         self.text.push_str(suffix);
         for (index, (name, value)) in labels.iter().enumerate() {
             let before = if index == 0 { '{' } else { ',' };
-            let written = write!(self.text, "{before}{name}=\"{}\"", escaped(value));
-            debug_assert!(written.is_ok(), "a string takes everything");
+            // Writing to a String does not fail.
+            let _ = write!(self.text, "{before}{name}=\"{}\"", escaped(value));
         }
         let after = if labels.is_empty() { " " } else { "} " };
         line(self.text, format_args!("{after}{value}"));
@@ -154,15 +149,14 @@ impl Family<'_> {
 }
 
 fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
-    let written = writeln!(text, "{content}");
-    debug_assert!(written.is_ok(), "a string takes everything");
+    let _ = writeln!(text, "{content}");
 }
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// Milliseconds as seconds, without what a float would make of them.
+/// Formats milliseconds as seconds, exactly. The text of a bound is part of a series' identity, so it must never change.
 fn seconds(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     let millis = millis.unsigned_abs();
@@ -194,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_takes_plain_text_only_gets_the_format_that_promtool_checks() {
+    fn a_client_that_accepts_only_plain_text_gets_the_format_that_promtool_checks() {
         let prometheus =
             "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         for accept in [None, Some("*/*"), Some(prometheus)] {
@@ -203,9 +197,9 @@ mod tests {
         assert_eq!(Format::wanted(Some("text/plain")), Format::Plain);
         let mut text = Exposition::new(Format::Plain);
         text.family("a_bytes", Kind::Counter, "Bytes of a.").count(&[], 7);
-        text.family("b", Kind::Info, "Facts.").count(&[("x", "y")], 1);
+        text.family("b", Kind::Info, "Versions.").count(&[("x", "y")], 1);
         let expected = "# TYPE a_bytes_total counter\n# HELP a_bytes_total Bytes of a.\na_bytes_total 7\n\
-                        # TYPE b_info gauge\n# HELP b_info Facts.\nb_info{x=\"y\"} 1\n";
+                        # TYPE b_info gauge\n# HELP b_info Versions.\nb_info{x=\"y\"} 1\n";
         assert_eq!(text.finish(), expected);
     }
 

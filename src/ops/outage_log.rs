@@ -1,37 +1,35 @@
-//! Failure in three lines: it fails (with cause and next step), it still fails (now and then, with numbers), it
-//! recovered. Never a line a retry. Pure: decides when to speak; whoever asks knows the words.
+//! Limits how often failures are logged: an outage logs one line when it starts, occasional reminders while it lasts, and
+//! one when it ends, but never one per retry. Decides when a line is due; the caller has the words.
 
 use orderfeed_model::clock::UtcMillis;
 
 const FIRST_GAP_MS: i64 = 60_000;
 const LONGEST_GAP_MS: i64 = 900_000;
 
-/// What to say.
+/// A line about a failure that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutageLine {
-    /// It began.
     Start,
-    /// It goes on.
     Reminder {
-        /// Failures so far.
+        /// Number of failures so far.
         failures: u64,
-        /// Since when.
         since: UtcMillis,
-    },
-    /// It is over.
-    Recovery {
-        /// Failures in all.
-        failures: u64,
-        /// How long it lasted, in milliseconds.
-        lasted_ms: i64,
     },
 }
 
-/// The memory of one subject.
+/// The line about the end of an outage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Number of failures of the whole outage.
+    pub failures: u64,
+    pub lasted_ms: i64,
+}
+
+/// The outages of one subject, such as the source or a website's delivery.
 #[derive(Clone, Debug, Default)]
 pub struct OutageLog {
     outage: Option<Outage>,
-    /// Short troubles that follow each other closely are not announced one by one.
+    /// No outage that starts before this time is logged, so that short ones in a row do not flood the log.
     quiet_until: Option<UtcMillis>,
 }
 
@@ -39,19 +37,19 @@ pub struct OutageLog {
 struct Outage {
     since: UtcMillis,
     failures: u64,
-    announced: bool,
+    logged: bool,
     next_at: UtcMillis,
     gap_ms: i64,
 }
 
 impl OutageLog {
-    /// It failed at `now`.
+    /// Records a failure, and returns the line that is due.
     pub fn failed(&mut self, now: UtcMillis) -> Option<OutageLine> {
         let quiet = self.quiet_until.filter(|until| *until > now);
         let outage = self.outage.get_or_insert_with(|| Outage {
             since: now,
             failures: 0,
-            announced: false,
+            logged: false,
             next_at: quiet.unwrap_or(now),
             gap_ms: FIRST_GAP_MS,
         });
@@ -60,9 +58,10 @@ impl OutageLog {
             return None;
         }
         outage.next_at = now.plus_millis(outage.gap_ms);
+        // Also after a reminder: the next outage may follow this one at once.
         self.quiet_until = Some(now.plus_millis(FIRST_GAP_MS));
-        if !outage.announced {
-            outage.announced = true;
+        if !outage.logged {
+            outage.logged = true;
             return Some(OutageLine::Start);
         }
         outage.gap_ms = (outage.gap_ms * 2).min(LONGEST_GAP_MS);
@@ -72,17 +71,17 @@ impl OutageLog {
         })
     }
 
-    /// It worked at `now`. An outage that was never announced ends in silence.
-    pub fn recovered(&mut self, now: UtcMillis) -> Option<OutageLine> {
+    /// Records a success. An outage whose start was not logged ends without a line.
+    pub fn recovered(&mut self, now: UtcMillis) -> Option<Recovery> {
         let outage = self.outage.take()?;
-        outage.announced.then_some(OutageLine::Recovery {
+        outage.logged.then_some(Recovery {
             failures: outage.failures,
             lasted_ms: now.millis_since(outage.since),
         })
     }
 }
 
-/// So many lines a minute, and then a count of those that were left out.
+/// A limit of lines per minute, which counts the lines that it suppresses.
 #[derive(Clone, Debug)]
 pub struct LogRateLimit {
     per_minute: u32,
@@ -92,7 +91,6 @@ pub struct LogRateLimit {
 }
 
 impl LogRateLimit {
-    /// At most `per_minute` lines.
     pub fn new(per_minute: u32) -> Self {
         Self {
             per_minute,
@@ -102,7 +100,7 @@ impl LogRateLimit {
         }
     }
 
-    /// Whether to speak at `now`; and how many were left out since the last line.
+    /// Admits a line, and returns the number of lines suppressed since the last one. Returns `None` if the limit is reached.
     pub fn admit(&mut self, now: UtcMillis) -> Option<u64> {
         if self.minute.is_none_or(|start| now.millis_since(start) >= 60_000) {
             self.minute = Some(now);
@@ -122,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_outage_is_a_first_line_rare_repeats_and_an_end() {
+    fn a_long_outage_logs_its_start_a_few_reminders_and_its_end() {
         let mut log = OutageLog::default();
         let mut lines = Vec::new();
         for second in 0..3600 {
@@ -137,7 +135,7 @@ mod tests {
                 since: UtcMillis(0)
             }
         );
-        let end = OutageLine::Recovery {
+        let end = Recovery {
             failures: 3600,
             lasted_ms: 3_600_000,
         };

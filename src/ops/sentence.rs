@@ -1,22 +1,22 @@
-//! Words for people: an error as one sentence, a length of time, a number of bytes.
+//! Formats errors, durations and sizes for people.
 
-/// An error with its causes, each told once: an outer message often already quotes its cause.
+/// Joins an error and its causes to one sentence. A cause that an outer message already quotes is left out.
 pub fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
-        let said = cause.to_string();
-        if text.contains(&said) {
+        let cause = cause.to_string();
+        if text.contains(&cause) {
             continue;
         }
         if !text.is_empty() {
             text.push_str(": ");
         }
-        text.push_str(&said);
+        text.push_str(&cause);
     }
     text
 }
 
-/// Milliseconds as people say them, with at most two units: `850ms`, `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
+/// Formats milliseconds with at most two units: `850ms`, `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
 pub fn human_duration(millis: i64) -> String {
     let millis = millis.max(0);
     let secs = millis / 1000;
@@ -29,7 +29,7 @@ pub fn human_duration(millis: i64) -> String {
     }
 }
 
-/// Bytes as people say them: `512 B`, `1.5 KiB`, `12.0 MiB`.
+/// Formats bytes: `512 B`, `1.5 KiB`, `12.0 MiB`.
 pub fn human_bytes(bytes: u64) -> String {
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.iter().find(|(_, factor)| bytes >= *factor) {
@@ -44,7 +44,7 @@ mod tests {
     use crate::store::StoreError;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_named_once() {
         let error =
             anyhow::Error::from(StoreError::Closed).context("the store is closed, so nothing was done");
         assert_eq!(sentence(&error), "the store is closed, so nothing was done");
@@ -53,9 +53,9 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_sizes_are_short() {
-        let spoken = [0, 850, 12_000, 185_000, 7_800_000, 356_400_000].map(human_duration);
-        assert_eq!(spoken, ["0ms", "850ms", "12s", "3m 5s", "2h 10m", "4d 3h"]);
+    fn durations_and_sizes_are_short() {
+        let durations = [0, 850, 12_000, 185_000, 7_800_000, 356_400_000].map(human_duration);
+        assert_eq!(durations, ["0ms", "850ms", "12s", "3m 5s", "2h 10m", "4d 3h"]);
         assert_eq!(human_duration(-5), "0ms");
         assert_eq!(
             [512, 1536, 12 << 20].map(human_bytes),

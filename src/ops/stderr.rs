@@ -1,8 +1,9 @@
-//! Where stderr goes: a terminal, the journal, or anything else. Decides the form of the log and of a command's last words.
+//! Detects what stderr is: a terminal, the journal, or anything else. This decides the form of the log and of a command's
+//! error.
 
 use std::io::{self, IsTerminal};
 
-/// What stderr is.
+/// The kind of file that stderr is.
 #[derive(Clone, Debug, Default)]
 pub struct Stderr {
     /// `JOURNAL_STREAM`, as systemd sets it: `device:inode` of the stream to the journal.
@@ -14,7 +15,7 @@ pub struct Stderr {
 }
 
 impl Stderr {
-    /// Asks environment and kernel.
+    /// Detects it from the environment and the kernel.
     pub fn detect() -> Self {
         let (device, inode) = match rustix::fs::fstat(io::stderr()) {
             Ok(stat) => (stat.st_dev, stat.st_ino),
@@ -29,28 +30,27 @@ impl Stderr {
         }
     }
 
-    /// Whether it is the very stream that systemd connected to the journal. The variable alone says nothing: it is
-    /// inherited by everything that a service starts, also with its stderr in a file.
+    /// Returns true if it is the very stream that systemd connected to the journal. The variable alone proves nothing: every
+    /// process that a service starts inherits it, also one with its stderr in a file.
     pub fn is_journal(&self) -> bool {
         let stream = self.journal_stream.as_deref().and_then(|text| {
             let (device, inode) = text.split_once(':')?;
             Some((device.parse::<u64>().ok()?, inode.parse::<u64>().ok()?))
         });
+        // The inode is 0 if fstat failed.
         stream == Some((self.device, self.inode)) && self.inode != 0
     }
 
-    /// Whether a person looks.
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
 
-    /// Whether it may carry colour.
     pub fn allows_colour(&self) -> bool {
         self.terminal && !self.no_color
     }
 
-    /// A complaint as it is to be written. The journal takes what comes without a priority for information, and reads
-    /// `<3>` at the beginning of a line as "error" (sd-daemon(3)); nobody else would.
+    /// Formats an error message. The journal takes lines without a priority for information, and reads `<3>` at the start of a
+    /// line as "error" (sd-daemon(3)); nothing else does.
     pub fn with_priority(&self, text: &str) -> String {
         if !self.is_journal() {
             return text.to_owned();
@@ -77,7 +77,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A terminal with colours, or one whose owner wants none.
+    /// A terminal, with or without `NO_COLOR`.
     pub(in crate::ops) fn terminal(no_color: bool) -> Stderr {
         Stderr {
             terminal: true,
@@ -87,7 +87,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn it_is_journal_only_as_that_very_stream() {
+    fn only_the_stream_that_the_variable_names_is_the_journal() {
         assert!(stderr(Some("8:4711")).is_journal());
         for other in [
             None,
@@ -108,7 +108,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn complaints_have_a_priority_in_the_journal_and_nowhere_else() {
+    fn errors_have_a_priority_in_the_journal_and_nowhere_else() {
         let text = "orderfeed: it cannot be\n\nUsage: orderfeed";
         let journal = stderr(Some("8:4711"));
         assert_eq!(

@@ -1,7 +1,7 @@
-//! What systemd is told (`sd_notify(3)`): ready, reloading, stopping, one line of status, and signs of life.
+//! Notifies the service manager (`sd_notify(3)`): ready, reloading, stopping, one line of status, and watchdog pings.
 //!
-//! The protocol is one datagram of `KEY=value` lines to the socket that `NOTIFY_SOCKET` names, so there is no library for
-//! it here. Without that variable nobody listens and every call does nothing.
+//! The protocol is one datagram of `KEY=value` lines to the socket that `NOTIFY_SOCKET` names. Without that variable every call
+//! does nothing.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A full queue of the service manager holds up a message this long, and then it is lost. The next one says the same.
+/// Longest wait for a service manager whose queue is full. Then the message is lost; the next one has the same content.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
-/// Longest status line that is sent.
-const LONGEST_STATUS: usize = 400;
+/// Characters of a status line that are sent at most.
+const MAX_STATUS: usize = 400;
 
-/// The way to the service manager. Cheap to clone.
+/// The connection to the service manager. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Notifier {
     manager: Option<Arc<Manager>>,
@@ -30,43 +30,36 @@ struct Manager {
     socket: UnixDatagram,
     address: SocketAddr,
     watchdog: Option<Duration>,
+    /// The last status line that was sent.
     status: Mutex<String>,
 }
 
 impl Notifier {
-    /// To whom the environment names: `NOTIFY_SOCKET`, and `WATCHDOG_USEC` if it is meant for this process. A socket that
-    /// cannot be used is said in the log, and the daemon runs without.
+    /// Connects to the service manager of the environment: `NOTIFY_SOCKET`, and `WATCHDOG_USEC` if it is meant for this
+    /// process. If the socket cannot be used, the daemon runs without notifications.
     pub fn from_environment() -> Self {
         let Some(address) = std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty()) else {
             return Self::default();
         };
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-        let for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
-        let watchdog = number("WATCHDOG_USEC").filter(|usec| *usec > 0 && for_us);
+        let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+        let watchdog = number("WATCHDOG_USEC").filter(|usec| *usec > 0 && is_ours);
         Self::connect(&address, watchdog.map(Duration::from_micros)).unwrap_or_else(|error| {
             tracing::warn!(
                 log_code = "OF02-11",
                 %error,
-                "NOTIFY_SOCKET cannot be used; the service manager is told nothing",
+                "NOTIFY_SOCKET cannot be used; the service manager is not notified",
             );
             Self::default()
         })
     }
 
-    /// To the socket at `address`: a path, or `@` and an abstract name.
-    ///
-    /// # Errors
-    /// If it is neither, or there can be no socket.
+    /// Connects to the socket at `address`: a path, or `@` and an abstract name.
     pub fn connect(address: &OsStr, watchdog: Option<Duration>) -> io::Result<Self> {
         let address = match address.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             [b'/', ..] => SocketAddr::from_pathname(Path::new(address))?,
-            _ => {
-                return Err(io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    "neither a path nor @name",
-                ));
-            }
+            _ => return Err(io::Error::other("neither a path nor @name")),
         };
         let socket = UnixDatagram::unbound()?;
         socket.set_write_timeout(Some(SEND_TIMEOUT))?;
@@ -81,51 +74,52 @@ impl Notifier {
         })
     }
 
-    /// Whether anybody listens.
     pub fn is_connected(&self) -> bool {
         self.manager.is_some()
     }
 
-    /// Within which time signs of life are expected; `None` if nobody expects any.
+    /// Returns the interval within which the service manager expects watchdog pings, if it expects any.
     pub fn watchdog(&self) -> Option<Duration> {
         self.manager.as_ref()?.watchdog
     }
 
-    /// The start, or a reload, is over.
+    /// Reports that the start, or a reload, is complete.
     pub fn ready(&self) {
         self.send("READY=1");
     }
 
-    /// A reload begins. The time on the monotonic clock is what `Type=notify-reload` needs beside the word.
+    /// Reports that a reload starts.
     pub fn reloading(&self) {
+        // `Type=notify-reload` also requires the time, to match the answer to its request.
         let now = clock_gettime(ClockId::Monotonic);
         let usec = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
     }
 
-    /// The stop begins.
+    /// Reports that the shutdown starts.
     pub fn stopping(&self) {
         self.send("STOPPING=1");
     }
 
-    /// A sign of life.
     pub fn watchdog_ping(&self) {
         self.send("WATCHDOG=1");
     }
 
-    /// What is under way takes longer than the unit allows; another `more` from now.
+    /// Requests that the start or stop in progress may last `more` from now.
     pub fn extend_timeout(&self, more: Duration) {
         self.send(&format!("EXTEND_TIMEOUT_USEC={}", more.as_micros()));
     }
 
-    /// The line that `systemctl status` shows. Sent only if it is another one than before.
+    /// Sets the line that `systemctl status` shows, if it differs from the one before.
     pub fn status(&self, line: &str) {
         let Some(manager) = &self.manager else { return };
+        // A line break would start another assignment of the protocol.
         let line: String = line
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
-            .take(LONGEST_STATUS)
+            .take(MAX_STATUS)
             .collect();
+        // Locked while it is sent, so that two callers do not send their lines in the other order.
         let mut before = manager.status.lock().unwrap_or_else(PoisonError::into_inner);
         if *before != line {
             self.send(&format!("STATUS={line}"));
@@ -136,7 +130,7 @@ impl Notifier {
     fn send(&self, message: &str) {
         let Some(manager) = &self.manager else { return };
         if let Err(error) = manager.socket.send_to_addr(message.as_bytes(), &manager.address) {
-            tracing::debug!(%error, "The service manager could not be told");
+            tracing::debug!(%error, "The service manager could not be notified");
         }
     }
 }
@@ -166,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abstract_name_is_an_address_and_a_word_is_none() {
+    fn an_abstract_name_is_an_address_and_a_bare_word_is_not() {
         let name = format!("orderfeed-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let manager = UnixDatagram::bind_addr(&address).unwrap();
@@ -178,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listens_and_nothing_happens() {
+    fn without_a_service_manager_every_call_does_nothing() {
         let notifier = Notifier::default();
         notifier.ready();
-        notifier.status("unheard");
+        notifier.status("unused");
         assert!(!notifier.is_connected() && notifier.watchdog().is_none());
     }
 }

@@ -68,7 +68,7 @@ fn log_bind_failure(outage: &mut OutageLog, listen: &AdminListen, error: &io::Er
             listen = %listen, failures, %error,
             "The admin endpoint still cannot listen",
         ),
-        Some(OutageLine::Recovery { .. }) | None => {}
+        None => {}
     }
 }
 

@@ -23,7 +23,7 @@ use crate::config::cron::{Due, Slot, due};
 use crate::daemon::lifecycle::vitals::Vitals;
 use crate::daemon::schedule::jobs::{Job, JobResult, Jobs};
 use crate::indexer::IndexError;
-use crate::ops::outage_log::{OutageLine, OutageLog};
+use crate::ops::outage_log::{OutageLine, OutageLog, Recovery};
 use crate::store::cron::{CronRun, CronStatus};
 use crate::store::{Durability, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -327,7 +327,7 @@ async fn record(
 /// Logs the start of a series of failures, reminders, and its end. Capture already logs a source that is down.
 fn log_result(job: Job, outage: &mut OutageLog, failure: Option<&IndexError>, now: UtcMillis) {
     let Some(error) = failure else {
-        if let Some(OutageLine::Recovery { failures, .. }) = outage.recovered(now) {
+        if let Some(Recovery { failures, .. }) = outage.recovered(now) {
             tracing::info!(job = job.as_str(), failures, "The job works again");
         }
         return;
@@ -350,7 +350,7 @@ fn log_result(job: Job, outage: &mut OutageLog, failure: Option<&IndexError>, no
                 "The job still fails",
             );
         }
-        Some(OutageLine::Recovery { .. }) | None => {}
+        None => {}
     }
 }
 

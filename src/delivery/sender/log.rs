@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::delivery::rules::{Accepted, Halt, name_website};
-use crate::ops::outage_log::{LogRateLimit, OutageLine, OutageLog};
+use crate::ops::outage_log::{LogRateLimit, OutageLine, OutageLog, Recovery};
 use crate::store::outbox::{EdgeAnswer, EventKey, FailureCode, SenderRow, SenderState};
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
@@ -120,7 +120,7 @@ impl SenderLog {
             (&mut self.outage, "Delivery recovered"),
             (&mut self.halt, "Delivery resumed after a halt"),
         ] {
-            if let Some(OutageLine::Recovery { failures, lasted_ms }) = log.recovered(now) {
+            if let Some(Recovery { failures, lasted_ms }) = log.recovered(now) {
                 tracing::info!(website = &*self.website, failures, lasted_ms, "{message}");
             }
         }

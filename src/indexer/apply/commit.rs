@@ -93,6 +93,7 @@ impl Commit {
         };
         let mut deleted = self.missing();
         let (mut rows, mut failed) = (Vec::new(), Vec::new());
+        // Sorted, so that the same orders always enter the outbox in the same order.
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
         let mut passed_over = BTreeSet::new();
         for derived in std::mem::take(&mut self.derived) {
@@ -114,6 +115,7 @@ impl Commit {
                     rerendered,
                 } => {
                     indexed.changed += 1;
+                    // Its unrendered events stay parked, from now on for this reason.
                     if row.exported != Exported::Yes {
                         let why = format!(
                             "it could not be rendered, and is not any more: {}",
@@ -135,6 +137,7 @@ impl Commit {
                         note_passed_over(&mut passed_over, &code, row.exported);
                         let share = shares.entry(code.clone()).or_default();
                         let id = share.id(writer, &code)?;
+                        // Ids of new websites are assigned in this transaction, so the derivation could not set it.
                         row.website = Some(id);
                         self.add_to_share(&row, id, events, share);
                     }
@@ -160,6 +163,7 @@ impl Commit {
         for (code, share) in shares {
             self.enqueue(writer, &code, share, &mut indexed)?;
         }
+        // In the transaction of the rows that it covers, or a crash would skip or repeat them (I2).
         match self.origin.advance {
             Advance::View(version) => writer.advance_view(version, self.at)?,
             Advance::Backfill(step) => writer.advance_backfill(step, indexed.events, self.at)?,

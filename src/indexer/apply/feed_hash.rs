@@ -18,6 +18,7 @@ const VERSION: u8 = 1;
 
 /// Returns the hash of an order and its route. The order is unchanged afterwards.
 pub(crate) fn feed_hash(order: &mut Order, route: &Route) -> FeedHash {
+    // Replaced for a moment, because a clone of the order would cost more than its hash.
     let updated_at = std::mem::replace(&mut order.updated_at, UtcMillis(0));
     let mut bytes = Collector(Vec::with_capacity(4096));
     VERSION.hash(&mut bytes);
@@ -25,6 +26,7 @@ pub(crate) fn feed_hash(order: &mut Order, route: &Route) -> FeedHash {
     order.hash(&mut bytes);
     order.updated_at = updated_at;
     let digest = Sha256::digest(&bytes.0);
+    // Half of the digest tells two versions of one order apart, and the feed has a row for every order.
     let mut hash = FeedHash::default();
     hash.copy_from_slice(&digest[..16]);
     hash

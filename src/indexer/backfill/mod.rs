@@ -129,6 +129,7 @@ impl Indexer {
         let (mut backfill, options) = self.open_backfill(kind, options).await?;
         let read_ahead = options.read_ahead.unwrap_or(1).clamp(1, MAX_READ_AHEAD);
         let (pages, read) = mpsc::channel(read_ahead as usize);
+        // One derived page may wait: orders with their events are the largest part of the memory.
         let (ready, prepared) = mpsc::channel(1);
         let reading = self.read_pages(&options, backfill.below, pages);
         let preparing = self.prepare_pages(&options, backfill.id, &stop, read, ready);

@@ -41,6 +41,7 @@ impl Indexer {
             }
         };
         let (mut total, mut adopted) = (0, Vec::new());
+        // Counted before the transaction, which must not wait for the source.
         if interrupted.is_none() {
             total = self.source.count_orders(&options.filter()).await?;
             adopted = self.adopted(kind, &options).await?;

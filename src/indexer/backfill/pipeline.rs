@@ -189,8 +189,7 @@ impl Indexer {
         stop: &(impl Fn() -> bool + Sync),
     ) -> Result<(), IndexError> {
         loop {
-            let config = self.config();
-            let flow = self.intake.check(&self.store, &config, &self.clock).await?;
+            let flow = self.flow().await?;
             let is_full = website.is_some_and(|code| self.intake.full_websites().contains(code));
             if flow == Flow::Open && !is_full {
                 return Ok(());

@@ -18,6 +18,7 @@ impl Indexer {
     /// true before the end.
     pub async fn forget_feed(&self, stop: impl Fn() -> bool) -> Result<(), IndexError> {
         let _guard = self.start_backfilling().await?;
+        // In small transactions, between which live changes get their turn.
         let mut after = OrderId::MIN;
         while !stop() {
             let clear = move |writer: &mut Writer<'_>| writer.clear_feed_hashes(after, ROWS_PER_TRANSACTION);

@@ -69,6 +69,7 @@ fn deliverability(config: &Config, code: &str, sender: Option<&SenderRow>) -> De
         Some((SenderState::Paused, _)) => Deliverability::Blocked(format!(
             "paused by an operator; `orderfeed delivery resume --website {code}` ends it"
         )),
+        // A backoff ends by itself.
         _ => Deliverability::Deliverable,
     }
 }

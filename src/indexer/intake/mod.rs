@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Config;
-use crate::ops::outage_log::{OutageLine, OutageLog};
+use crate::ops::outage_log::{OutageLine, OutageLog, Recovery};
 use crate::store::file::space::free_bytes;
 use crate::store::intake::Shortage;
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
@@ -41,28 +41,23 @@ pub struct Levels {
 
 /// Returns the flow at these levels, after it was `before`.
 pub fn flow(before: Flow, levels: Levels) -> Flow {
-    let over = |level: u64, bound: u64, already: bool| {
-        let bound = if already {
-            (bound as f64 * RESUME) as u64
-        } else {
-            bound
-        };
-        level >= bound
+    let is_over = |bound: u64, already: bool| match already {
+        true => levels.pending >= (bound as f64 * RESUME) as u64,
+        false => levels.pending >= bound,
     };
-    let was_short = before == Flow::Paused(Shortage::Disk);
-    let wanted = if was_short {
-        (levels.reserve as f64 / RESUME) as u64
-    } else {
-        levels.reserve
+    // The disk first: without space not even the outbox can be emptied.
+    let wanted = match before {
+        Flow::Paused(Shortage::Disk) => (levels.reserve as f64 / RESUME) as u64,
+        _ => levels.reserve,
     };
     if levels.free.is_some_and(|free| free < wanted) {
         return Flow::Paused(Shortage::Disk);
     }
     let was_full = before == Flow::Paused(Shortage::Outbox);
-    if over(levels.pending, levels.bound.saturating_mul(2), was_full) {
+    if is_over(levels.bound.saturating_mul(2), was_full) {
         return Flow::Paused(Shortage::Outbox);
     }
-    if over(levels.pending, levels.bound, before != Flow::Open) {
+    if is_over(levels.bound, before != Flow::Open) {
         return Flow::HistoryWaits;
     }
     Flow::Open
@@ -134,6 +129,7 @@ impl Intake {
         full: BTreeSet<String>,
         now: UtcMillis,
     ) -> Result<(), StoreError> {
+        // Compared with both: the memory is empty after a start.
         if *self.full_websites() == full && before == full {
             return Ok(());
         }
@@ -158,6 +154,7 @@ impl Intake {
         state.flow = flow(before, levels);
         state.measured_at = Some(now);
         state.log(levels, now);
+        // The store may still hold the flow of an earlier process.
         (state.flow != before || first).then_some(state.flow)
     }
 
@@ -170,10 +167,11 @@ impl State {
     fn log(&mut self, levels: Levels, now: UtcMillis) {
         let (pending_events, free_bytes) = (levels.pending, levels.free);
         if self.flow == Flow::Open {
+            // A full outbox has room again with every request, so only a lasting recovery is worth a line.
             let calm =
                 now.millis_since(self.last_shortage) >= CALM_MS || matches!(self.logged, Flow::Paused(_));
             let recovery = calm.then(|| self.outage.recovered(now)).flatten();
-            if let Some(OutageLine::Recovery { lasted_ms, .. }) = recovery {
+            if let Some(Recovery { lasted_ms, .. }) = recovery {
                 tracing::info!(
                     after_s = lasted_ms / 1000,
                     pending_events,
@@ -190,7 +188,7 @@ impl State {
         let for_s = match self.outage.failed(now) {
             Some(OutageLine::Start) => 0,
             Some(OutageLine::Reminder { since, .. }) => now.millis_since(since) / 1000,
-            Some(OutageLine::Recovery { .. }) | None => return,
+            None => return,
         };
         match self.flow {
             Flow::Open => {}

@@ -13,7 +13,7 @@ async fn steps(with_live_change: bool) -> Vec<u64> {
     let progress = |progress: Progress| {
         steps.push(progress.done);
         if with_live_change {
-            rig.indexer.live().record(NOW);
+            rig.indexer.live.record(NOW);
         }
     };
     rig.indexer.reindex(options, || false, progress).await.unwrap();

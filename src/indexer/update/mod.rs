@@ -9,10 +9,9 @@ use std::time::Instant;
 use super::apply::OrderBatch;
 use super::export_log;
 use super::intake::Flow;
-use super::report::Indexed;
+use super::report::{Indexed, ViewUpdate};
 use super::{IndexError, Indexer};
 use crate::indexer::apply::commit::Advance;
-use crate::indexer::progress_log::ChangesIndexed;
 use crate::store::changelog::{ChangelogSlice, VersionId};
 use crate::store::views::ViewStatus;
 use crate::store::{Durability, Reader, Writer};
@@ -56,14 +55,6 @@ impl Readings {
     }
 }
 
-/// The result of a drain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ViewUpdate {
-    pub indexed: Indexed,
-    /// Batches that were committed.
-    pub batches: u64,
-}
-
 impl Indexer {
     /// Indexes the changelog batch by batch, until it is drained or `stop` returns true.
     ///
@@ -81,12 +72,8 @@ impl Indexer {
         if marked {
             self.mark_view(ViewStatus::Idle).await?;
         }
-        let indexed = ChangesIndexed {
-            done: update.indexed,
-            batches: update.batches,
-            took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
-        };
-        export_log::log_changes(&self.progress_log, indexed, self.clock.now());
+        update.took_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        export_log::log_changes(&self.progress_log, update, self.clock.now());
         result.map(|()| update)
     }
 
@@ -98,8 +85,7 @@ impl Indexer {
     ) -> Result<(), IndexError> {
         let mut readings = Readings::default();
         loop {
-            let config = self.config();
-            if let Flow::Paused(_) = self.intake.check(&self.store, &config, &self.clock).await? {
+            if let Flow::Paused(_) = self.flow().await? {
                 return Err(IndexError::Paused);
             }
             let Some(next) = self.next_slice().await? else {
@@ -113,6 +99,7 @@ impl Indexer {
             }
             update.indexed.add(self.apply_slice(next, &mut readings).await?);
             update.batches += 1;
+            // Changes that arrived meanwhile are for the next run: under constant load, this one would not end.
             if last || stop() {
                 return Ok(());
             }
@@ -137,6 +124,7 @@ impl Indexer {
     }
 
     async fn apply_slice(&self, next: NextSlice, readings: &mut Readings) -> Result<Indexed, IndexError> {
+        // Capture recorded them when they arrived, which may be long ago.
         self.live.record(self.clock.now());
         let ids = readings.unread(&next);
         let orders = self.source.read_orders(&ids).await?;

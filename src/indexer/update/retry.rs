@@ -4,8 +4,7 @@
 use crate::indexer::apply::OrderBatch;
 use crate::indexer::backfill::options::Reach;
 use crate::indexer::export_log;
-use crate::indexer::progress_log::ChangesIndexed;
-use crate::indexer::report::Indexed;
+use crate::indexer::report::{Indexed, ViewUpdate};
 use crate::indexer::{IndexError, Indexer};
 use crate::store::Reader;
 use crate::store::feed::IndexFailure;
@@ -19,7 +18,7 @@ impl Indexer {
     pub async fn retry_failures(&self) -> Result<Indexed, IndexError> {
         let now = self.clock.now();
         // This job runs regularly; Update on Save has no other moment at which the last sum of changes could be logged.
-        export_log::log_changes(&self.progress_log, ChangesIndexed::default(), now);
+        export_log::log_changes(&self.progress_log, ViewUpdate::default(), now);
         let due = self
             .store
             .read(move |reader: &Reader<'_>| reader.index_failures_due(now, MAX_RETRIES))

@@ -46,6 +46,7 @@ impl Indexer {
             let Some(lowest) = ids.iter().min() else {
                 return Ok(existing);
             };
+            // Pages are by descending id.
             below = *lowest;
             existing.extend(ids);
         }

@@ -150,6 +150,7 @@ impl Verification<'_> {
             let size = PAGE.min(usize::try_from(left).unwrap_or(PAGE));
             let ids = self.next_ids(below, size).await?;
             let Some(lowest) = ids.iter().min().copied() else {
+                // Below the last order of the source, the feed may hold deleted ones.
                 self.find_deleted(0, below).await?;
                 self.report.reached_end = true;
                 break;
@@ -170,6 +171,7 @@ impl Verification<'_> {
             }
             self.rest(begun.elapsed()).await;
         }
+        // Also after a stop: the report contains only differences that were compared twice.
         self.recheck().await
     }
 

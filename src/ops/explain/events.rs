@@ -1,4 +1,4 @@
-//! The events of an order: where each is, what was tried, and why it is still there.
+//! The events of an order: their states, their attempts, and the reasons why pending ones are not delivered yet.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use crate::ops::explain::remedy::parked_remedy;
 use crate::ops::explain::words::document_of;
 use crate::ops::explain::{
     ExplainedAttempt, ExplainedBatch, ExplainedEvent, ExplainedParking, ExplainedSuppression, ExplainedWait,
+    SubmissionStatus,
 };
 use crate::ops::sentence::human_duration;
 use crate::ops::status::{Moment, SenderStatus};
@@ -19,103 +20,121 @@ use crate::store::{Reader, StoreError};
 use orderfeed_events::{EventKind, Fact, event_id};
 use orderfeed_model::clock::UtcMillis;
 
-/// What surrounds the events of an order.
+/// The circumstances that all events of an order share.
 pub(super) struct OrderContext<'a> {
     pub(super) now: UtcMillis,
     pub(super) data_space: Uuid,
     pub(super) daemon_runs: bool,
-    /// The website's code, if it is known.
     pub(super) website: Option<&'a str>,
-    /// Whether the website's events have somewhere to go.
+    /// True if the website has a datastream.
     pub(super) has_destination: bool,
     pub(super) sender: Option<&'a SenderStatus>,
-    /// What happened, in the order in which it is sent; empty if the source did not answer.
+    /// The facts in the order of their events; empty if the source is unreachable.
     pub(super) facts: &'a [Fact],
 }
 
-/// The lives of these events, in the order in which they are sent as far as that is known.
+/// The reason why an event is suppressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Suppression {
+    Consent,
+    LocalList,
+    Erased,
+    /// Discarded by an operator.
+    Discarded,
+}
+
+impl Suppression {
+    fn of(reason: &str) -> Self {
+        match reason {
+            "consent" => Self::Consent,
+            LOCAL => Self::LocalList,
+            ERASED => Self::Erased,
+            _ => Self::Discarded,
+        }
+    }
+}
+
+/// Explains these events, in the order in which they are sent.
 pub(super) fn explain_events(
     reader: &Reader<'_>,
     known: &[KnownEvent],
-    around: &OrderContext<'_>,
+    context: &OrderContext<'_>,
 ) -> Result<Vec<ExplainedEvent>, StoreError> {
     let mut known = known.to_vec();
-    known.sort_by_key(|event| place(event.key, around.facts));
+    known.sort_by_key(|event| position(event.key, context.facts));
     known
         .iter()
-        .map(|event| explain_event(reader, event, around))
+        .map(|event| explain_event(reader, event, context))
         .collect()
 }
 
-fn place(key: EventKey, facts: &[Fact]) -> usize {
-    let same = |fact: &Fact| fact.kind.code() == key.kind && fact.document_id == key.document;
-    facts.iter().position(same).unwrap_or(usize::MAX)
+fn position(key: EventKey, facts: &[Fact]) -> usize {
+    let is_same = |fact: &Fact| fact.kind.code() == key.kind && fact.document_id == key.document;
+    facts.iter().position(is_same).unwrap_or(usize::MAX)
 }
 
 fn explain_event(
     reader: &Reader<'_>,
     event: &KnownEvent,
-    around: &OrderContext<'_>,
+    context: &OrderContext<'_>,
 ) -> Result<ExplainedEvent, StoreError> {
-    let key = event.key;
+    let (key, state) = (event.key, event.state);
     let kind = EventKind::from_code(key.kind).ok_or_else(|| {
         StoreError::Invariant(format!("an event of order {} has kind {}", key.order, key.kind))
     })?;
     let batch = reader.batch_record(event.batch)?;
-    let pending = event.state == EventState::Pending;
-    let waits_for = match pending {
-        true => waits(reader, key, event.batch)?,
-        false => Vec::new(),
+    let waits_for = match state {
+        EventState::Pending => waits(reader, key, event.batch)?,
+        _ => Vec::new(),
     };
-    let parked = match event.state {
+    let parked = match state {
         EventState::Parked => reader.parked_event(key)?,
         _ => None,
     };
-    let suppressed = match event.state {
+    let suppressed = match state {
         EventState::Suppressed => reader.suppression(key)?,
         _ => None,
     };
-    let export_status = export_status(event.state, batch.as_ref(), suppressed.as_ref());
-    let submitted = export_status == Some("Submitted");
-    let attempts = attempts(reader.attempts_of(event.batch)?, submitted, batch.as_ref());
-    let mut life = ExplainedEvent {
+    let suppression = suppressed.as_ref().map(|(reason, _)| Suppression::of(reason));
+    let export_status = export_status(state, batch.as_ref(), suppression);
+    let submitted = export_status == Some(SubmissionStatus::Submitted);
+    let fact = context.facts.get(position(key, context.facts));
+    let retried = batch
+        .as_ref()
+        .filter(|batch| state == EventState::Pending && batch.attempts > 0);
+    let mut explained = ExplainedEvent {
         key: format!("{}:{kind}:{}", key.order, key.document),
         kind: kind.to_string(),
-        id: event_id(&around.data_space, kind, key.document),
+        id: event_id(&context.data_space, kind, key.document),
         document: document_of(kind, key.document),
-        happened_at: around
-            .facts
-            .get(place(key, around.facts))
-            .map(|fact| Moment(fact.at)),
-        state: word(event.state),
+        happened_at: fact.map(|fact| Moment(fact.at)),
+        state,
         export_status,
         notes: Vec::new(),
-        next_attempt_at: batch
-            .as_ref()
-            .filter(|batch| pending && batch.attempts > 0)
-            .map(|batch| Moment(batch.due_at)),
+        next_attempt_at: retried.map(|batch| Moment(batch.due_at)),
         batch: batch.as_ref().map(explain_batch),
         waits_for,
-        attempts,
-        parked: parked.as_ref().map(|parked| explain_parked(parked, kind)),
+        attempts: attempts(reader.attempts_of(event.batch)?, submitted, batch.as_ref()),
+        parked: parked.as_ref().map(|parked| explain_parking(parked, kind)),
         suppressed: suppressed.map(|(reason, at)| ExplainedSuppression {
             reason,
             at: Moment(at),
         }),
     };
-    life.notes = notes(&life, event.state, batch.as_ref(), around);
-    life.notes.extend(erased_note(reader.erased_at(key)?));
-    Ok(life)
+    explained.notes = notes(&explained, suppression, batch.as_ref(), context);
+    explained.notes.extend(reader.erased_at(key)?.map(|at| {
+        format!(
+            "its body was erased by `orderfeed privacy erase` at {at}; it is never sent or rendered again"
+        )
+    }));
+    Ok(explained)
 }
 
-/// What must be final first, in words.
+/// Returns the batches that must be final first.
 fn waits(reader: &Reader<'_>, key: EventKey, batch: BatchId) -> Result<Vec<ExplainedWait>, StoreError> {
     let mut waits = Vec::new();
-    for after in reader.dependencies_of(batch)? {
-        let held: Vec<EventKey> = reader
-            .batch_body(after)?
-            .map(|body| body.entries.iter().map(|entry| entry.key).collect())
-            .unwrap_or_default();
+    for earlier in reader.dependencies_of(batch)? {
+        let held = keys_of(reader, earlier)?;
         let own: Vec<String> = held
             .iter()
             .filter(|held| held.order == key.order)
@@ -128,40 +147,44 @@ fn waits(reader: &Reader<'_>, key: EventKey, batch: BatchId) -> Result<Vec<Expla
             false => format!("{} of this order", own.join(", ")),
             true => shared_orders(reader, batch, &held)?,
         };
-        waits.push(ExplainedWait { batch: after, holds });
+        waits.push(ExplainedWait {
+            batch: earlier,
+            holds,
+        });
     }
     Ok(waits)
 }
 
-/// The events travel with those of another order, which has earlier ones there.
+fn keys_of(reader: &Reader<'_>, batch: BatchId) -> Result<Vec<EventKey>, StoreError> {
+    let body = reader.batch_body(batch)?;
+    let entries = body.into_iter().flat_map(|body| body.entries);
+    Ok(entries.map(|entry| entry.key).collect())
+}
+
+/// Names the other orders of `batch` with earlier events among `held`: the whole batch waits for those.
 fn shared_orders(reader: &Reader<'_>, batch: BatchId, held: &[EventKey]) -> Result<String, StoreError> {
-    let companions: BTreeSet<i64> = reader
-        .batch_body(batch)?
-        .map(|body| body.entries.iter().map(|entry| entry.key.order).collect())
-        .unwrap_or_default();
-    let earlier: BTreeSet<i64> = held.iter().map(|key| key.order).collect();
+    let orders = |keys: &[EventKey]| -> BTreeSet<i64> { keys.iter().map(|key| key.order).collect() };
     let mut names = Vec::new();
-    for order in companions.intersection(&earlier) {
+    for order in orders(&keys_of(reader, batch)?).intersection(&orders(held)) {
         let row = reader.feed_row(*order)?;
         names.push(row.map_or_else(|| format!("entity {order}"), |(row, _)| row.number));
     }
     Ok(format!(
-        "earlier events of order {}, which travels in the same batch",
+        "earlier events of order {}, which is in the same batch",
         names.join(", ")
     ))
 }
 
-/// A batch whose event was refused holds others that were not: for those the last answer was a yes.
 fn attempts(all: Vec<AttemptRecord>, submitted: bool, batch: Option<&BatchRecord>) -> Vec<ExplainedAttempt> {
-    let accepted = |attempt: &AttemptRecord| {
-        let last = batch.is_some_and(|batch| {
+    // If the edge refused one event of a batch, the batch's last attempt is no success; but it accepted the other events.
+    let is_last = |attempt: &AttemptRecord| {
+        batch.is_some_and(|batch| {
             batch.finished_at.is_some() && (batch.id, batch.attempts) == (attempt.batch, attempt.number)
-        });
-        attempt.accepted || (last && submitted)
+        })
     };
     all.into_iter()
         .map(|attempt| ExplainedAttempt {
-            accepted: accepted(&attempt),
+            accepted: attempt.accepted || (submitted && is_last(&attempt)),
             batch: attempt.batch,
             number: attempt.number,
             at: Moment(attempt.at),
@@ -189,7 +212,7 @@ fn explain_batch(batch: &BatchRecord) -> ExplainedBatch {
     }
 }
 
-fn explain_parked(parked: &ParkedEvent, kind: EventKind) -> ExplainedParking {
+fn explain_parking(parked: &ParkedEvent, kind: EventKind) -> ExplainedParking {
     ExplainedParking {
         code: parked.code.clone(),
         parked_at: Moment(parked.parked_at),
@@ -199,90 +222,79 @@ fn explain_parked(parked: &ParkedEvent, kind: EventKind) -> ExplainedParking {
     }
 }
 
-fn word(state: EventState) -> &'static str {
-    match state {
-        EventState::Pending => "pending",
-        EventState::Delivered => "delivered",
-        EventState::Suppressed => "suppressed",
-        EventState::Parked => "parked",
-    }
-}
-
-/// Commerce's word. What the edge accepted and did not use was submitted; what an operator gave up was not.
 fn export_status(
     state: EventState,
     batch: Option<&BatchRecord>,
-    suppressed: Option<&(String, UtcMillis)>,
-) -> Option<&'static str> {
-    match state {
-        EventState::Delivered => Some("Submitted"),
-        EventState::Suppressed => suppressed
-            .is_some_and(|(reason, _)| reason == "consent")
-            .then_some("Submitted"),
-        EventState::Parked => Some("Failed, requires attention"),
-        EventState::Pending if batch.is_some_and(|batch| batch.attempts > 0) => Some("Failed, will retry"),
-        EventState::Pending => Some("Awaiting submission"),
-    }
+    suppression: Option<Suppression>,
+) -> Option<SubmissionStatus> {
+    Some(match state {
+        EventState::Delivered => SubmissionStatus::Submitted,
+        // The edge accepted it, but does not use it.
+        EventState::Suppressed if suppression == Some(Suppression::Consent) => SubmissionStatus::Submitted,
+        EventState::Suppressed => return None,
+        EventState::Parked => SubmissionStatus::FailedRequiresAttention,
+        EventState::Pending if batch.is_some_and(|batch| batch.attempts > 0) => {
+            SubmissionStatus::FailedWillRetry
+        }
+        EventState::Pending => SubmissionStatus::AwaitingSubmission,
+    })
 }
 
-/// Why the event is where it is, and what to do.
+/// Returns the reasons for the state of an event, and what to do.
 fn notes(
-    life: &ExplainedEvent,
-    state: EventState,
+    event: &ExplainedEvent,
+    suppression: Option<Suppression>,
     batch: Option<&BatchRecord>,
-    around: &OrderContext<'_>,
+    context: &OrderContext<'_>,
 ) -> Vec<String> {
-    match (state, batch) {
-        (EventState::Pending, Some(batch)) => pending_notes(life, batch, around),
+    match (event.state, batch) {
+        (EventState::Pending, Some(batch)) => pending_notes(event, batch, context),
         (EventState::Delivered, None) => vec![
             "delivered; when and by which request is not kept any longer (store.body_retention)".to_owned(),
         ],
         (EventState::Delivered | EventState::Pending, _) => Vec::new(),
-        (EventState::Suppressed, _) => match &life.suppressed {
-            Some(why) if why.reason == "consent" => {
-                vec!["the edge accepted it and does not use it: the shopper did not consent".to_owned()]
-            }
-            Some(why) if why.reason == LOCAL => {
-                vec!["not sent: the shopper is on the local list of `orderfeed suppress`".to_owned()]
-            }
-            Some(why) if why.reason == ERASED => vec!["not sent: the shopper was erased before".to_owned()],
-            Some(why) => vec![format!("given up, it is not sent: {}", why.reason)],
-            None => Vec::new(),
-        },
-        (EventState::Parked, _) => life
-            .parked
-            .iter()
-            .flat_map(|parked| {
-                let key = &life.key;
-                let shows = match parked.status {
-                    Some(_) => "has the edge's own words",
-                    None => "shows it",
-                };
-                [
-                    parked.remedy.clone(),
-                    format!(
-                        "`orderfeed failed show {key}` {shows}; then `orderfeed failed retry {key}` or \
-                         `orderfeed failed discard {key}`"
-                    ),
-                ]
-            })
-            .collect(),
+        (EventState::Suppressed, _) => {
+            let (Some(suppression), Some(suppressed)) = (suppression, &event.suppressed) else {
+                return Vec::new();
+            };
+            vec![match suppression {
+                Suppression::Consent => {
+                    "the edge accepted it and does not use it: the shopper did not consent".to_owned()
+                }
+                Suppression::LocalList => {
+                    "not sent: the shopper is on the local list of `orderfeed suppress`".to_owned()
+                }
+                Suppression::Erased => "not sent: the shopper was erased before".to_owned(),
+                Suppression::Discarded => {
+                    format!("discarded by an operator and not sent: {}", suppressed.reason)
+                }
+            }]
+        }
+        (EventState::Parked, _) => {
+            let Some(parked) = &event.parked else {
+                return Vec::new();
+            };
+            let key = &event.key;
+            let shows = match parked.status {
+                Some(_) => "prints the edge's answer",
+                None => "prints it",
+            };
+            vec![
+                parked.remedy.clone(),
+                format!(
+                    "`orderfeed failed show {key}` {shows}; then `orderfeed failed retry {key}` or \
+                     `orderfeed failed discard {key}`"
+                ),
+            ]
+        }
     }
 }
 
-fn erased_note(at: Option<UtcMillis>) -> Option<String> {
-    at.map(|at| {
-        format!(
-            "its body was erased by `orderfeed privacy erase` at {at}; it is never sent or rendered again"
-        )
-    })
-}
-
-fn pending_notes(life: &ExplainedEvent, batch: &BatchRecord, around: &OrderContext<'_>) -> Vec<String> {
+fn pending_notes(event: &ExplainedEvent, batch: &BatchRecord, context: &OrderContext<'_>) -> Vec<String> {
     let mut notes = Vec::new();
-    let wait = batch.due_at.millis_since(around.now);
+    let wait = batch.due_at.millis_since(context.now);
     if batch.attempts > 0 {
-        let code = life.attempts.last().and_then(|attempt| attempt.code.as_deref());
+        let code = event.attempts.last().and_then(|attempt| attempt.code.as_deref());
         let code = code.map_or_else(String::new, |code| format!(" ({code})"));
         notes.push(match wait > 0 {
             true => format!(
@@ -299,39 +311,38 @@ fn pending_notes(life: &ExplainedEvent, batch: &BatchRecord, around: &OrderConte
             human_duration(wait)
         ));
     }
-    for earlier in &life.waits_for {
+    for earlier in &event.waits_for {
         notes.push(format!(
             "waits until batch {} is final, which holds {}",
             earlier.batch, earlier.holds
         ));
     }
-    notes.extend(held_up(around));
+    notes.extend(blocked_by(context));
     if notes.is_empty() {
-        notes.push("next in line, or on its way right now".to_owned());
+        notes.push("next in the queue, or in flight".to_owned());
     }
     notes
 }
 
-/// What holds up everything that the website sends.
-fn held_up(around: &OrderContext<'_>) -> Option<String> {
-    if !around.daemon_runs {
+/// Returns what blocks every event of the website.
+fn blocked_by(context: &OrderContext<'_>) -> Option<String> {
+    if !context.daemon_runs {
         return Some(
             "no daemon runs, so nothing is sent; start it with `systemctl start orderfeed`".to_owned(),
         );
     }
-    if !around.has_destination {
+    if !context.has_destination {
         return Some(format!(
             "the configuration names no datastream for its website, so nothing sends it; set websites.{}.datastream_id",
-            around.website.unwrap_or("CODE")
+            context.website.unwrap_or("CODE")
         ));
     }
-    let sender = around
-        .sender
-        .filter(|sender| sender.state != SenderState::Running)?;
+    let sender = context.sender?;
     let state = match sender.state {
+        SenderState::Running => return None,
         SenderState::Halted => "halted",
         SenderState::Paused => "paused",
-        _ => "backing off",
+        SenderState::BackingOff => "backing off",
     };
     Some(format!("delivery of its website is {state}: {}", sender.reason))
 }

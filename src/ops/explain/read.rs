@@ -1,29 +1,27 @@
-//! Taking the snapshot: everything from one read transaction.
+//! Takes the snapshot from one read transaction.
 
 use std::path::Path;
 
 use crate::ops::explain::events::{OrderContext, explain_events};
-use crate::ops::explain::shop::{explain_shop, found_ids, gone, missing};
+use crate::ops::explain::shop::{explain_shop_order, missing};
 use crate::ops::explain::{
-    ExplainRequest, ExplainedChange, ExplainedEvent, ExplainedFeed, ExplainedIndexFailure, ExplainedOrder,
-    ExplainedSource, Explanation, FoundOrder, MissingEvent, SHAPE, SourceAnswer, SourceOrder,
+    ExplainRequest, ExplainedChange, ExplainedFeed, ExplainedIndexFailure, ExplainedOrder, ExplainedSource,
+    Explanation, FoundOrder, SHAPE, SourceAnswer, SourceOrder, SubmissionStatus,
 };
 use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
-use crate::store::feed::Exported;
+use crate::store::feed::{Exported, FeedRow};
+use crate::store::outbox::EventState;
 use crate::store::{Reader, StoreError, StoreLock};
 
-/// Changes that are shown: the latest.
-const MOST_CHANGES: usize = 20;
+/// Changes of an order that are listed.
+const MAX_CHANGES: usize = 20;
 
 impl Explanation {
-    /// Takes it from the store at `path`, on which `reader` is open.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Takes the snapshot of the store at `path`, on which `reader` is open.
     pub fn read(reader: &Reader<'_>, path: &Path, request: &ExplainRequest) -> Result<Self, StoreError> {
         let daemon = DaemonStatus::of(StoreLock::holder(path).as_deref());
         let mut ids = reader.orders_by_number(&request.number)?;
-        ids.extend(found_ids(&request.answer));
+        ids.extend(request.answer.orders().iter().map(FoundOrder::id));
         ids.sort_unstable();
         ids.dedup();
         let orders = ids
@@ -55,19 +53,24 @@ fn explain_order(
     request: &ExplainRequest,
     daemon_runs: bool,
 ) -> Result<ExplainedOrder, StoreError> {
-    let found = reader.feed_row(id)?;
-    let seen = found_with_id(&request.answer, id);
-    let whole = match seen {
+    let found = request.answer.orders().iter().find(|found| found.id() == id);
+    let whole = match found {
         Some(FoundOrder::Whole(order)) => Some(order),
         _ => None,
     };
-    let (row_website, feed) = match found {
-        Some((row, deleted)) => (row.website, Some(explain_feed(row, deleted))),
-        None => (None, None),
+    let row = reader.feed_row(id)?;
+    let websites = reader.websites()?;
+    let by_feed = row.as_ref().and_then(|(row, _)| row.website);
+    let by_feed = by_feed.and_then(|website| websites.iter().find(|(id, _)| *id == website));
+    let website = by_feed
+        .map(|(_, code)| code.clone())
+        .or_else(|| whole?.website.clone());
+    let sender = match &website {
+        Some(code) => sender_of(reader, &websites, code)?,
+        None => None,
     };
-    let website = website_of(reader, row_website, whole)?;
-    let sender = sender_of(reader, website.as_deref())?;
-    let surroundings = OrderContext {
+    let known = reader.events_of(id)?;
+    let context = OrderContext {
         now: request.now,
         data_space: request.data_space,
         daemon_runs,
@@ -78,52 +81,34 @@ fn explain_order(
         sender: sender.as_ref(),
         facts: whole.map_or(&[], |order| order.facts.as_slice()),
     };
-    let known = reader.events_of(id)?;
-    let events = explain_events(reader, &known, &surroundings)?;
-    let changes = changes(reader, id)?;
-    let index_failure = reader.index_failure(id)?.map(|failure| ExplainedIndexFailure {
-        reason: failure.reason,
-        attempts: failure.attempts,
-        due_at: Moment(failure.due_at),
-    });
-    let missing = whole.map_or_else(Vec::new, |order| {
-        missing(
-            order,
-            &known,
-            request,
-            &changes,
-            feed.as_ref(),
-            index_failure.as_ref(),
-            daemon_runs,
-        )
-    });
-    let shop = match (&request.answer, seen) {
-        (SourceAnswer::Unreachable(_), _) => None,
-        (SourceAnswer::Answered(_), Some(seen)) => Some(explain_shop(seen)),
-        (SourceAnswer::Answered(_), None) => Some(gone()),
-    };
-    Ok(ExplainedOrder {
+    let events = explain_events(reader, &known, &context)?;
+    let mut explained = ExplainedOrder {
         entity_id: id,
         website,
-        summary: summary(&events, &missing, feed.as_ref(), index_failure.as_ref(), whole),
-        shop,
-        changes,
-        feed,
-        index_failure,
+        summary: String::new(),
+        shop: match &request.answer {
+            SourceAnswer::Unreachable(_) => None,
+            SourceAnswer::Answered(_) => Some(explain_shop_order(found)),
+        },
+        changes: changes(reader, id)?,
+        feed: row.map(explain_feed),
+        index_failure: reader.index_failure(id)?.map(|failure| ExplainedIndexFailure {
+            reason: failure.reason,
+            attempts: failure.attempts,
+            due_at: Moment(failure.due_at),
+        }),
         sender,
         events,
-        missing,
-    })
-}
-
-fn found_with_id(answer: &SourceAnswer, id: i64) -> Option<&FoundOrder> {
-    match answer {
-        SourceAnswer::Answered(seen) => seen.iter().find(|seen| seen.id() == id),
-        SourceAnswer::Unreachable(_) => None,
+        missing: Vec::new(),
+    };
+    if let Some(order) = whole {
+        explained.missing = missing(order, &explained, &known, request, daemon_runs);
     }
+    explained.summary = summary(&explained, whole);
+    Ok(explained)
 }
 
-fn explain_feed(row: crate::store::feed::FeedRow, deleted: bool) -> ExplainedFeed {
+fn explain_feed((row, deleted): (FeedRow, bool)) -> ExplainedFeed {
     ExplainedFeed {
         hash: row
             .hash
@@ -136,21 +121,11 @@ fn explain_feed(row: crate::store::feed::FeedRow, deleted: bool) -> ExplainedFee
     }
 }
 
-/// The website by the feed, else by the source.
-fn website_of(
+fn sender_of(
     reader: &Reader<'_>,
-    row: Option<i64>,
-    seen: Option<&SourceOrder>,
-) -> Result<Option<String>, StoreError> {
-    let codes = reader.websites()?;
-    let by_feed = row.and_then(|website| codes.into_iter().find(|(id, _)| *id == website));
-    let by_source = || seen?.website.clone();
-    Ok(by_feed.map(|(_, code)| code).or_else(by_source))
-}
-
-fn sender_of(reader: &Reader<'_>, website: Option<&str>) -> Result<Option<SenderStatus>, StoreError> {
-    let Some(code) = website else { return Ok(None) };
-    let websites = reader.websites()?;
+    websites: &[(i64, String)],
+    code: &str,
+) -> Result<Option<SenderStatus>, StoreError> {
     let Some((id, _)) = websites.iter().find(|(_, known)| known == code) else {
         return Ok(None);
     };
@@ -161,9 +136,9 @@ fn sender_of(reader: &Reader<'_>, website: Option<&str>) -> Result<Option<Sender
 
 fn changes(reader: &Reader<'_>, id: i64) -> Result<Vec<ExplainedChange>, StoreError> {
     let version = reader.view_state()?.map_or(0, |view| view.version);
-    let mut changes: Vec<_> = reader
-        .changes_of(id, MOST_CHANGES)?
-        .into_iter()
+    // Newest first, so that the limit leaves out the oldest.
+    let changes = reader.changes_of(id, MAX_CHANGES)?.into_iter().rev();
+    Ok(changes
         .map(|change| ExplainedChange {
             version: change.version,
             table: change.table,
@@ -171,42 +146,41 @@ fn changes(reader: &Reader<'_>, id: i64) -> Result<Vec<ExplainedChange>, StoreEr
             observed_at: Moment(change.observed_at),
             indexed: change.version <= version,
         })
-        .collect();
-    changes.reverse();
-    Ok(changes)
+        .collect())
 }
 
-/// The order's life in one sentence: what needs a person first, then what waits, then what is fine.
-fn summary(
-    events: &[ExplainedEvent],
-    missing: &[MissingEvent],
-    feed: Option<&ExplainedFeed>,
-    failure: Option<&ExplainedIndexFailure>,
-    seen: Option<&SourceOrder>,
-) -> String {
-    let count = |state: &str| events.iter().filter(|event| event.state == state).count();
-    let retried = events
-        .iter()
-        .filter(|event| event.export_status == Some("Failed, will retry"))
-        .count();
-    let unused = events
-        .iter()
-        .filter(|event| event.state == "suppressed" && event.export_status.is_some())
-        .count();
-    let withheld = missing
-        .iter()
-        .filter(|event| event.why.starts_with("withheld"))
-        .count();
+/// Summarizes the events in one sentence: first those that need an operator, then those that wait, then the others.
+fn summary(order: &ExplainedOrder, found: Option<&SourceOrder>) -> String {
+    let count = |state, status: Option<SubmissionStatus>| {
+        let events = order.events.iter();
+        events
+            .filter(|event| event.state == state && event.export_status == status)
+            .count()
+    };
+    let withheld = order.missing.iter().filter(|event| event.withheld).count();
+    let submitted = Some(SubmissionStatus::Submitted);
     let mut parts = Vec::new();
     for (number, words) in [
-        (count("parked"), "failed and requires attention"),
-        (retried, "failed and will be sent again"),
-        (count("pending") - retried, "awaiting submission"),
-        (missing.len() - withheld, "not an event yet"),
+        (
+            count(
+                EventState::Parked,
+                Some(SubmissionStatus::FailedRequiresAttention),
+            ),
+            "failed and requires attention",
+        ),
+        (
+            count(EventState::Pending, Some(SubmissionStatus::FailedWillRetry)),
+            "failed and will be sent again",
+        ),
+        (
+            count(EventState::Pending, Some(SubmissionStatus::AwaitingSubmission)),
+            "awaiting submission",
+        ),
+        (order.missing.len() - withheld, "not an event yet"),
         (withheld, "withheld"),
-        (count("suppressed") - unused, "given up"),
-        (unused, "submitted and not used"),
-        (count("delivered"), "submitted"),
+        (count(EventState::Suppressed, None), "discarded"),
+        (count(EventState::Suppressed, submitted), "submitted and not used"),
+        (count(EventState::Delivered, submitted), "submitted"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {words}"));
@@ -215,13 +189,13 @@ fn summary(
     if !parts.is_empty() {
         return format!("events: {}", parts.join(", "));
     }
-    if failure.is_some() {
+    if order.index_failure.is_some() {
         return "it has no events, because it could not be indexed".to_owned();
     }
+    let feed = order.feed.as_ref().filter(|feed| !feed.exported);
     let withheld = feed
-        .filter(|feed| !feed.exported)
         .map(|feed| feed.reason)
-        .or_else(|| seen.map(|order| order.exported.as_sentence()));
+        .or_else(|| found.map(|order| order.exported.as_sentence()));
     match withheld {
         Some(reason) => format!("it has no events: {reason}"),
         None => "it has no events".to_owned(),

@@ -1,9 +1,9 @@
-//! The order in the shop, and what should be an event and is none.
+//! The order in the source, and its facts without an event.
 
 use crate::ops::explain::words::document_of;
 use crate::ops::explain::{
-    ExplainRequest, ExplainedChange, ExplainedFeed, ExplainedIndexFailure, ExplainedShopOrder, FoundOrder,
-    MissingEvent, SourceAnswer, SourceOrder,
+    ExplainRequest, ExplainedOrder, ExplainedShopOrder, FoundOrder, MissingEvent, ShopRecord, SourceAnswer,
+    SourceOrder,
 };
 use crate::ops::status::Moment;
 use crate::store::feed::Exported;
@@ -11,7 +11,6 @@ use crate::store::outbox::KnownEvent;
 use orderfeed_events::{Fact, event_id};
 
 impl FoundOrder {
-    /// `entity_id`.
     pub(super) fn id(&self) -> i64 {
         match self {
             Self::Whole(order) => order.id,
@@ -20,24 +19,35 @@ impl FoundOrder {
     }
 }
 
-/// The orders that the source knows.
-pub(super) fn found_ids(answer: &SourceAnswer) -> Vec<i64> {
-    match answer {
-        SourceAnswer::Answered(seen) => seen.iter().map(FoundOrder::id).collect(),
-        SourceAnswer::Unreachable(_) => Vec::new(),
+impl SourceAnswer {
+    pub(super) fn orders(&self) -> &[FoundOrder] {
+        match self {
+            Self::Answered(found) => found,
+            Self::Unreachable(_) => &[],
+        }
     }
 }
 
-/// What the source says about an order.
-pub(super) fn explain_shop(seen: &FoundOrder) -> ExplainedShopOrder {
-    match seen {
-        FoundOrder::Unreadable { reason, .. } => ExplainedShopOrder {
-            found: "unreadable",
+/// Explains an order that the source was asked for; `None` for one that it does not hold.
+pub(super) fn explain_shop_order(found: Option<&FoundOrder>) -> ExplainedShopOrder {
+    let deleted = ExplainedShopOrder {
+        found: ShopRecord::Deleted,
+        reason: None,
+        state: None,
+        status: None,
+        created_at: None,
+        updated_at: None,
+        scope: None,
+    };
+    match found {
+        None => deleted,
+        Some(FoundOrder::Unreadable { reason, .. }) => ExplainedShopOrder {
+            found: ShopRecord::Unreadable,
             reason: Some(reason.clone()),
-            ..gone()
+            ..deleted
         },
-        FoundOrder::Whole(order) => ExplainedShopOrder {
-            found: "current",
+        Some(FoundOrder::Whole(order)) => ExplainedShopOrder {
+            found: ShopRecord::Current,
             reason: None,
             state: Some(order.state.clone()),
             status: order.status.clone(),
@@ -48,27 +58,12 @@ pub(super) fn explain_shop(seen: &FoundOrder) -> ExplainedShopOrder {
     }
 }
 
-/// The source knows no such order any more.
-pub(super) fn gone() -> ExplainedShopOrder {
-    ExplainedShopOrder {
-        found: "gone",
-        reason: None,
-        state: None,
-        status: None,
-        created_at: None,
-        updated_at: None,
-        scope: None,
-    }
-}
-
-/// What happened in the shop and is not in the outbox, each with the reason.
+/// Returns the facts without an event in the outbox, with the reason.
 pub(super) fn missing(
     order: &SourceOrder,
+    explained: &ExplainedOrder,
     known: &[KnownEvent],
     request: &ExplainRequest,
-    changes: &[ExplainedChange],
-    feed: Option<&ExplainedFeed>,
-    failure: Option<&ExplainedIndexFailure>,
     daemon_runs: bool,
 ) -> Vec<MissingEvent> {
     let is_known = |fact: &Fact| {
@@ -76,7 +71,8 @@ pub(super) fn missing(
             .iter()
             .any(|event| event.key.kind == fact.kind.code() && event.key.document == fact.document_id)
     };
-    let why = why_missing(order, request, changes, feed, failure, daemon_runs);
+    // One reason for all of them, because the events of an order enter the outbox together.
+    let (why, withheld) = why_missing(order, explained, request, daemon_runs);
     let missing = order.facts.iter().filter(|fact| !is_known(fact));
     missing
         .map(|fact| MissingEvent {
@@ -85,56 +81,59 @@ pub(super) fn missing(
             id: event_id(&request.data_space, fact.kind, fact.document_id),
             happened_at: Moment(fact.at),
             why: why.clone(),
+            withheld,
         })
         .collect()
 }
 
-/// One reason for all of them: events of an order enter together.
+/// Returns the reason, and true if the order is withheld.
 fn why_missing(
     order: &SourceOrder,
+    explained: &ExplainedOrder,
     request: &ExplainRequest,
-    changes: &[ExplainedChange],
-    feed: Option<&ExplainedFeed>,
-    failure: Option<&ExplainedIndexFailure>,
     daemon_runs: bool,
-) -> String {
-    if order.exported != Exported::Yes {
-        return format!("withheld: {}", order.exported.as_sentence());
-    }
-    if let Some(failure) = failure {
-        return format!(
-            "the order could not be indexed ({}); it is tried again by itself at {}",
-            failure.reason, failure.due_at.0
-        );
-    }
-    if let Some(change) = changes.iter().find(|change| !change.indexed) {
-        return format!(
-            "captured, not indexed yet: the change with version {} waits for the next run of \
-             indexer_update_all_views{}",
-            change.version,
-            starting(daemon_runs)
-        );
-    }
-    match feed {
-        Some(feed) if feed.follows => format!("withheld for now: {}", feed.reason),
-        Some(feed) if !feed.exported => format!(
-            "withheld: {}; a change of the order, or `orderfeed saas:resync --feed orders --by-ids {}`, makes its events",
-            feed.reason, request.number
-        ),
-        Some(_) => format!(
-            "not captured yet: the order changed after it was indexed, and the change was not noticed so far{}",
-            starting(daemon_runs)
-        ),
-        None => format!(
-            "not captured yet: neither a change nor a walk over history has reached the order{}",
-            starting(daemon_runs)
-        ),
-    }
-}
-
-fn starting(daemon_runs: bool) -> &'static str {
-    match daemon_runs {
+) -> (String, bool) {
+    let start = match daemon_runs {
         true => "",
         false => "; no daemon runs, start it with `systemctl start orderfeed`",
+    };
+    if order.exported != Exported::Yes {
+        return (format!("withheld: {}", order.exported.as_sentence()), true);
+    }
+    if let Some(failure) = &explained.index_failure {
+        let why = format!(
+            "the order could not be indexed ({}); it is retried by itself at {}",
+            failure.reason, failure.due_at.0
+        );
+        return (why, false);
+    }
+    if let Some(change) = explained.changes.iter().find(|change| !change.indexed) {
+        let why = format!(
+            "captured, not indexed yet: the change with version {} waits for the next run of \
+             indexer_update_all_views{start}",
+            change.version,
+        );
+        return (why, false);
+    }
+    match &explained.feed {
+        Some(feed) if feed.follows => (format!("withheld for now: {}", feed.reason), true),
+        Some(feed) if !feed.exported => {
+            let why = format!(
+                "withheld: {}; a change of the order, or `orderfeed saas:resync --feed orders --by-ids {}`, makes its events",
+                feed.reason, request.number
+            );
+            (why, true)
+        }
+        Some(_) => {
+            let why = format!(
+                "not captured yet: the order changed after it was indexed, and no capture has noticed it so far{start}"
+            );
+            (why, false)
+        }
+        None => {
+            let why =
+                format!("not captured yet: neither a change nor a backfill has reached the order{start}");
+            (why, false)
+        }
     }
 }

@@ -1,19 +1,15 @@
-//! What documents are called.
+//! The names of documents.
 
 use orderfeed_events::EventKind;
 
-/// `invoice 77`.
+/// Returns the name of a document, such as `invoice 77`.
 pub(super) fn document_of(kind: EventKind, document: i64) -> String {
-    format!("{} {document}", noun(kind))
-}
-
-/// What a kind's document is called.
-fn noun(kind: EventKind) -> &'static str {
-    match kind {
+    let noun = match kind {
         EventKind::Placed | EventKind::ShipmentCompleted | EventKind::Cancelled => "order",
         EventKind::Invoiced => "invoice",
         EventKind::ItemsShipped => "shipment",
         EventKind::Refunded => "credit memo",
         EventKind::ReturnInitiated | EventKind::ReturnCompleted => "return",
-    }
+    };
+    format!("{noun} {document}")
 }

@@ -1,8 +1,8 @@
-//! One event, one line: message first, then `key=value`, then what the spans around it know. The stable code of a
-//! warning or an error (its field `log_code`, catalogued in `docs/OPERATIONS.md`) stands before the message.
+//! Formats one event as one line: the message, then its fields as `key=value`, then those of the spans around it. The stable
+//! code of a warning or an error (its field `log_code`, catalogued in `docs/OPERATIONS.md`) precedes the message.
 //!
 //! Nothing that a peer, a shopper or a database wrote can end the line, colour a terminal or turn text around: control
-//! characters and the marks that change the direction of text are escaped, in messages, values and span fields alike.
+//! characters and the marks that change the direction of text are escaped, in messages, values and span fields.
 
 use std::fmt::{self, Write as _};
 
@@ -25,15 +25,12 @@ pub(super) enum Style {
     /// `{"time":…,"level":…,"message":…,…}`
     Json,
     /// For people: short time, level, message, `key=value`.
-    Pretty {
-        /// Whether the terminal may be coloured.
-        colour: bool,
-    },
-    /// An entry of the journal, with its fields.
+    Pretty { colour: bool },
+    /// An entry of the journal.
     Journal,
 }
 
-/// Writes events to what `writer` makes.
+/// Creates the layer that writes events to the writers of `writer`.
 pub(super) fn layer<S, W>(style: Style, clock: Clock, writer: W) -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -43,7 +40,7 @@ where
         .event_format(LineFormat { style, clock })
         .fmt_fields(Fields(style))
         .with_ansi(false)
-        // Its own complaints go through eprintln!, which panics where stderr is closed.
+        // It would use eprintln!, which panics if stderr is closed.
         .log_internal_errors(false)
         .with_writer(writer)
 }
@@ -116,18 +113,18 @@ impl LineFormat {
                 let short = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
                 format!("{short} {} {}", pretty_level(level, colour), fields.sentence())
             }
-            // Its own form: journal_entry.
+            // Not used: see journal_entry.
             Style::Journal => fields.sentence(),
         }
     }
 }
 
-/// The journal takes fields one a line, and so the spans keep them.
 fn journal_entry(event: &Event<'_>, fields: &Collected, spans: &str) -> String {
     let mut own = String::new();
     for (name, value) in &fields.values {
         put_field(&mut own, Style::Journal, name, value);
     }
+    // For this style, spans keep their fields one per line, as the journal takes them.
     let fields_of = |lines: &'_ str| -> Vec<(String, String)> {
         let pairs = lines.lines().filter_map(|line| line.split_once('='));
         pairs
@@ -152,7 +149,7 @@ fn journal_entry(event: &Event<'_>, fields: &Collected, spans: &str) -> String {
     journal::entry(&about, &line, named)
 }
 
-/// Span fields, in the form of the line that they become part of.
+/// Formats the fields of spans in the style of the lines that they become part of.
 struct Fields(Style);
 
 impl<'w> FormatFields<'w> for Fields {
@@ -175,23 +172,23 @@ impl<'w> FormatFields<'w> for Fields {
     }
 }
 
-/// What an event or a span carries.
+/// The message and the fields of an event or a span.
 #[derive(Default)]
 struct Collected {
     message: String,
-    /// What the catalogue in `docs/OPERATIONS.md` lists it under; the messages of libraries have none.
+    /// Code in the catalogue of `docs/OPERATIONS.md`; messages of libraries have none.
     log_code: Option<String>,
     values: Vec<(&'static str, Value)>,
 }
 
 enum Value {
-    /// A number or a truth value: the same in every form.
+    /// A number or a boolean, which needs no quotes in any style.
     Plain(String),
     Text(String),
 }
 
 impl Collected {
-    /// The message as people read it, after its code.
+    /// Returns the code and the message.
     fn sentence(&self) -> String {
         match &self.log_code {
             Some(code) => format!("{} {}", escaped(code), escaped(&self.message)),
@@ -203,7 +200,7 @@ impl Collected {
         match (field.name(), value) {
             ("message", Value::Plain(text) | Value::Text(text)) => self.message = text,
             ("log_code", Value::Plain(code) | Value::Text(code)) => self.log_code = Some(code),
-            // Where a record came from the `log` crate; the target says enough.
+            // Fields of records of the `log` crate: file, line, and the target again.
             (name, _) if name.starts_with("log.") => {}
             (name, value) => self.values.push((name, value)),
         }
@@ -237,14 +234,14 @@ impl Visit for Collected {
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            let said = error.to_string();
+        let mut source = value.source();
+        while let Some(error) = source {
+            let cause = error.to_string();
             // Many errors quote their cause already.
-            if !text.contains(&said) {
-                let _ = write!(text, ": {said}");
+            if !text.contains(&cause) {
+                let _ = write!(text, ": {cause}");
             }
-            cause = error.source();
+            source = error.source();
         }
         self.put(field, Value::Text(text));
     }
@@ -289,7 +286,7 @@ fn pretty_level(level: &Level, colour: bool) -> String {
     }
 }
 
-/// A value as it stands, or quoted where it would not end by itself.
+/// Returns a value as it is, or quoted if its end would not be clear.
 fn logfmt_value(text: &str) -> String {
     let bare = !text.is_empty()
         && !text
@@ -316,7 +313,7 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-/// A JSON string, with what JSON itself would let pass escaped as well.
+/// Formats a JSON string. It also escapes hostile characters that JSON allows.
 fn json_text(text: &str) -> String {
     let plain = serde_json::Value::from(text).to_string();
     let mut safe = String::with_capacity(plain.len());
@@ -338,7 +335,7 @@ fn put_escaped(text: &mut String, c: char) {
     }
 }
 
-/// Control characters, line and paragraph separators, and the marks that change the direction of text.
+/// Returns true for control characters, line and paragraph separators, and the marks that change the direction of text.
 fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

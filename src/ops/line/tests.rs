@@ -1,4 +1,4 @@
-//! Lines with hostile content, in every form.
+//! Lines with hostile content, in every style.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -22,17 +22,17 @@ impl io::Write for Captured {
     }
 }
 
-fn logged(style: Style, talk: impl FnOnce()) -> String {
+fn logged(style: Style, log: impl FnOnce()) -> String {
     let captured = Captured::default();
     let writer = captured.clone();
     let clock = Clock::manual(UtcMillis::parse_rfc3339("2026-11-22T07:00:00.123Z").unwrap());
     let subscriber = tracing_subscriber::registry().with(layer(style, clock, move || writer.clone()));
-    tracing::subscriber::with_default(subscriber, talk);
+    tracing::subscriber::with_default(subscriber, log);
     let bytes = captured.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }
 
-fn talk() {
+fn hostile() {
     let span = tracing::info_span!("batch", website = "base", request_id = tracing::field::Empty);
     let _entered = span.enter();
     span.record("request_id", "b 1");
@@ -51,7 +51,7 @@ fn talk() {
 
 #[test]
 fn logfmt_is_one_line_whatever_a_peer_wrote() {
-    let text = logged(Style::Logfmt, talk);
+    let text = logged(Style::Logfmt, hostile);
     insta::assert_snapshot!(text);
     assert_eq!(text.lines().count(), 1);
     assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
@@ -59,7 +59,7 @@ fn logfmt_is_one_line_whatever_a_peer_wrote() {
 
 #[test]
 fn json_is_one_valid_object_a_line() {
-    let text = logged(Style::Json, talk);
+    let text = logged(Style::Json, hostile);
     assert_eq!(text.lines().count(), 1);
     assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -75,7 +75,7 @@ fn json_is_one_valid_object_a_line() {
 
 #[test]
 fn a_journal_entry_has_the_sentence_and_the_fields_and_nothing_forged() {
-    let text = logged(Style::Journal, talk);
+    let text = logged(Style::Journal, hostile);
     insta::assert_snapshot!(text);
     assert_eq!(
         text.lines().filter(|line| line.starts_with("MESSAGE=")).count(),
@@ -86,10 +86,10 @@ fn a_journal_entry_has_the_sentence_and_the_fields_and_nothing_forged() {
 
 #[test]
 fn pretty_has_colour_only_where_it_is_allowed() {
-    let plain = logged(Style::Pretty { colour: false }, talk);
+    let plain = logged(Style::Pretty { colour: false }, hostile);
     insta::assert_snapshot!(plain);
     assert_eq!(plain.lines().count(), 1);
-    let coloured = logged(Style::Pretty { colour: true }, talk);
+    let coloured = logged(Style::Pretty { colour: true }, hostile);
     assert_eq!(
         coloured.matches('\u{1b}').count(),
         2,

@@ -1,15 +1,15 @@
-//! The snapshot in one line, for `systemctl status`. Moments are absolute, so that the line stays true while nothing
+//! Formats the snapshot as one line for `systemctl status`. Times are absolute, so that the line stays true while nothing
 //! happens.
 
 use crate::ops::status::{Moment, Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
 use orderfeed_model::clock::UtcMillis;
 
-/// Websites that are named before the rest is only counted.
+/// Websites that are named; the others are only counted.
 const NAMED: usize = 3;
 
 impl Snapshot {
-    /// What waits and since when, how far the history is, what stands still and what needs a decision.
+    /// Formats the backlog, the pending events, the first backfill, the senders that do not run, and the parked events.
     pub fn line(&self) -> String {
         let mut parts = vec![self.backlog(), self.outbox()];
         parts.extend(self.history());
@@ -18,7 +18,7 @@ impl Snapshot {
             (SenderState::Paused, "paused"),
             (SenderState::BackingOff, "waiting for the edge"),
         ] {
-            parts.extend(self.standing_still(state, word));
+            parts.extend(self.senders_in(state, word));
         }
         let parked = sum(&self.websites, |website| website.parked.values().sum());
         if parked > 0 {
@@ -56,6 +56,7 @@ impl Snapshot {
             other => other,
         };
         Some(
+            // Orders placed since the start were not counted.
             match (backfill.done.min(backfill.total) * 100).checked_div(backfill.total) {
                 Some(percent) => format!("{name} at {percent} % of {} orders", backfill.total),
                 None => format!("{name} at {} orders", backfill.done),
@@ -63,23 +64,18 @@ impl Snapshot {
         )
     }
 
-    fn standing_still(&self, state: SenderState, word: &str) -> Option<String> {
-        let concerned: Vec<&str> = self
+    fn senders_in(&self, state: SenderState, word: &str) -> Option<String> {
+        let concerned = self
             .websites
             .iter()
-            .filter(|website| website.sender.state == state)
-            .map(|website| website.code.as_str())
-            .collect();
-        let named = concerned
-            .iter()
-            .take(NAMED)
-            .copied()
-            .collect::<Vec<_>>()
-            .join(", ");
-        match concerned.len() {
-            0 => None,
-            count if count > NAMED => Some(format!("{word}: {named} and {} more", count - NAMED)),
-            _ => Some(format!("{word}: {named}")),
+            .filter(|website| website.sender.state == state);
+        let codes: Vec<&str> = concerned.map(|website| website.code.as_str()).collect();
+        let (named, others) = codes.split_at(NAMED.min(codes.len()));
+        let named = named.join(", ");
+        match (codes.len(), others.len()) {
+            (0, _) => None,
+            (_, 0) => Some(format!("{word}: {named}")),
+            (_, more) => Some(format!("{word}: {named} and {more} more")),
         }
     }
 }
@@ -99,12 +95,12 @@ mod tests {
     use crate::ops::status::testing::{backfill, snapshot, website};
 
     #[test]
-    fn an_idle_daemon_says_so_in_a_few_words() {
+    fn the_line_of_an_idle_daemon_is_short() {
         assert_eq!(snapshot().line(), "indexed to version 40; nothing to send");
     }
 
     #[test]
-    fn what_waits_stands_still_or_needs_a_decision_is_in_the_line() {
+    fn pending_events_blocked_senders_and_parked_events_are_in_the_line() {
         let mut busy = snapshot();
         busy.index.backlog = 7;
         busy.index.oldest_change_at = Some(Moment(UtcMillis(1_000)));

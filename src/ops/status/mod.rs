@@ -1,11 +1,11 @@
-//! What is going on, as one snapshot: what `status` prints, and, serialized, the shape of `status --json`.
+//! The snapshot behind `status` and, serialized, `status --json`.
 //!
-//! # The shape
+//! # The JSON object
 //!
-//! `version` is 1. It changes only when a field is removed or comes to mean something else; fields may be added. Times
-//! are RFC 3339 in UTC, names ending in `_ms` are milliseconds, in `_bytes` bytes; what is not known is null.
+//! `version` is 1. It changes only when a field is removed or changes its meaning; fields may be added. Times are RFC 3339 in
+//! UTC, names ending in `_ms` are milliseconds, in `_bytes` bytes; an unknown value is null.
 //!
-//! The counts under `export_status` are Commerce's words for a feed: `submitted` (accepted by the edge, used or not),
+//! The counts under `export_status` have Commerce's words for a feed: `submitted` (accepted by the edge, used or not),
 //! `awaiting_submission`, `failed_will_retry`, `failed_requires_attention` (parked: `orderfeed failed list`).
 
 mod line;
@@ -25,10 +25,10 @@ use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use orderfeed_model::clock::UtcMillis;
 
-/// The number of the shape; see the module's header.
+/// Version of the JSON object.
 pub const SHAPE: u32 = 1;
 
-/// A moment that serializes as RFC 3339.
+/// A time that serializes as RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub UtcMillis);
 
@@ -38,117 +38,97 @@ impl Serialize for Moment {
     }
 }
 
-/// Everything at one moment.
+/// The state of the installation at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Snapshot {
-    /// [`SHAPE`].
     pub version: u32,
-    /// When it was taken.
     pub taken_at: Moment,
-    /// Who holds the store.
     pub daemon: DaemonStatus,
-    /// The index and its changelog.
     pub index: IndexSnapshot,
     /// Orders that could not be indexed and are retried alone.
     pub index_failures: u64,
-    /// Orders in the feed without events, by reason.
     pub not_exported: Vec<NotExported>,
-    /// What may flow in.
     pub intake: IntakeStatus,
-    /// The first sync of each website whose events were ever enabled.
+    /// The first syncs of the websites whose events were ever enabled.
     pub first_syncs: Vec<FirstSyncStatus>,
-    /// Backfills that are not finished.
+    /// Backfills that are not complete.
     #[serde(rename = "walks")]
     pub backfills: Vec<BackfillStatus>,
-    /// Each website that ever had an event.
+    /// The websites that ever had an event.
     pub websites: Vec<WebsiteStatus>,
-    /// Where the source goes on.
     pub source: SourceStatus,
-    /// The last run of each job that left a trace.
     pub cron: Vec<LastRun>,
-    /// The store's files.
     pub store: StoreStatus,
 }
 
-/// Who holds the store.
+/// The process that holds the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DaemonStatus {
-    /// Whether anybody does.
     pub running: bool,
-    /// The command that does, such as `orderfeed run`.
+    /// Its command, such as `orderfeed run`.
     pub command: Option<String>,
-    /// Its process id.
     pub pid: Option<u32>,
 }
 
 /// The index, its view and its changelog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct IndexSnapshot {
-    /// Schedule or realtime.
     pub mode: ViewMode,
-    /// Ready, Reindex required, Processing or Suspended.
     pub status: IndexerStatus,
-    /// What the view does.
     pub view_status: ViewStatus,
-    /// When the view last changed; `None` before the first start.
+    /// Time of the view's last change; `None` before the first start.
     pub view_updated: Option<Moment>,
-    /// Indexed up to here.
+    /// Version of the changelog up to which orders are indexed.
     pub version: VersionId,
-    /// The changelog's head.
+    /// Highest version of the changelog.
     pub head: VersionId,
     /// Distinct orders that wait to be indexed.
     pub backlog: u64,
-    /// When the oldest of these changes was noticed.
+    /// Time at which the oldest change of the backlog was noticed.
     pub oldest_change_at: Option<Moment>,
 }
 
-/// Orders without events.
+/// Number of orders in the feed without events for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotExported {
     #[serde(rename = "reason", serialize_with = "sentence")]
     pub why: Exported,
-    /// How many.
     pub orders: u64,
 }
 
-/// What may flow in, as the daemon last found.
+/// The intake, as the daemon last measured it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IntakeStatus {
-    /// `open`, `history_waits`, `paused_outbox_full` or `paused_disk_nearly_full`; empty before the first start.
+    /// `None` before the first start; an empty word in JSON.
     #[serde(serialize_with = "word_or_empty")]
     pub flow: Option<Flow>,
-    /// Since when.
     pub since: Option<Moment>,
 }
 
 /// The first sync of a website.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FirstSyncStatus {
-    /// The website's code.
     pub website: String,
-    /// `not_started`, `reindexing`, `sending` or `complete`.
     pub state: SyncState,
-    /// When the website was enabled.
+    /// Time at which the website was enabled.
     pub started_at: Moment,
-    /// When its history should be at the edge.
+    /// End of the first-sync window.
     pub deadline: Moment,
-    /// When it was.
     pub completed_at: Option<Moment>,
-    /// Orders that it covers.
     pub total_orders: u64,
     /// Orders read.
     pub done_orders: u64,
     /// Events queued.
     pub events: u64,
-    /// Of them, those that are final.
+    /// Queued events that are final.
     pub sent_events: u64,
-    /// How long the rest takes at the pace since the start.
+    /// Estimated time left at the average rate.
     pub eta_ms: Option<i64>,
-    /// Whether the deadline passed before it was complete.
+    /// True if the deadline passed before the first sync was complete.
     pub missed: bool,
-    /// What holds it up: `source`, `disk`, `rate_limit`, `edge`, `outbox_bound` or `paused`.
+    /// The limiting factor: `source`, `disk`, `rate_limit`, `edge`, `outbox_bound` or `paused`.
     pub limited_by: Option<String>,
-    /// Since when it waits because its website is switched off, or not configured; it goes on when it is enabled again.
+    /// Time since which it waits for its website to be configured and enabled again.
     pub interrupted_at: Option<Moment>,
 }
 
@@ -157,116 +137,97 @@ pub struct FirstSyncStatus {
 pub struct BackfillStatus {
     /// `reindex`, `resync` or `first_sync`.
     pub kind: String,
-    /// Orders that it covers; 0 if that is not known.
+    /// Orders that it covers; 0 if that is unknown.
     pub total: u64,
     /// Orders read so far.
     pub done: u64,
-    /// Events that it queued.
+    /// Events queued so far.
     pub events: u64,
-    /// When it began.
     pub started_at: Moment,
-    /// How long the rest takes at the speed so far.
+    /// Estimated time left at the average rate.
     pub remaining_ms: Option<i64>,
 }
 
-/// What is sent for a website.
+/// The delivery of a website's events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WebsiteStatus {
-    /// Its code.
     pub code: String,
-    /// Whether it is configured with back-office events on. What is in the outbox of one that is not waits until it is
+    /// True if the website is configured and its back-office events are on. If not, its pending events wait until it is
     /// configured again.
     pub exporting: bool,
-    /// What its sender does.
     pub sender: SenderStatus,
-    /// Events that wait.
     pub pending: Pending,
-    /// Events that the edge accepted, by kind.
+    /// Number of events by kind; the same for the next two.
     pub delivered: BTreeMap<String, u64>,
-    /// Events that are not sent, or not used by the edge, by kind.
     pub suppressed: BTreeMap<String, u64>,
-    /// Events that need a decision, by kind.
     pub parked: BTreeMap<String, u64>,
-    /// The same in Commerce's words.
     pub export_status: ExportStatus,
 }
 
-/// What a sender does and why.
+/// The state of a sender, and its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SenderStatus {
-    /// Running, backing off, halted or paused.
     pub state: SenderState,
-    /// A stable word or the edge's code; empty while it runs.
+    /// A stable word or the edge's code; empty while the sender runs.
     pub code: String,
-    /// A sentence; empty while it runs.
+    /// A sentence; empty while the sender runs.
     pub reason: String,
-    /// Since when; `None` if it never had anything to do.
+    /// Start of the state; `None` if the sender never had an event.
     pub since: Option<Moment>,
-    /// Until when it waits.
+    /// End of the backoff.
     pub until: Option<Moment>,
     /// Failures in a row.
     pub failures: u32,
-    /// What an operator can do about it; empty if nothing is to be done.
+    /// The next step for an operator; empty while the sender runs.
     pub remedy: String,
 }
 
-/// Events that wait.
+/// Number of pending events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Pending {
-    /// Of live changes.
     pub live: u64,
-    /// Of history.
     pub history: u64,
-    /// Of both, those that were sent and not accepted.
+    /// Events of both that were sent and not accepted.
     pub retry: u64,
-    /// When the oldest of these changes was noticed.
+    /// Time at which the oldest of these changes was noticed.
     pub oldest_change_at: Option<Moment>,
 }
 
-/// Events in Commerce's words for a feed.
+/// Number of events by Commerce's words for a feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ExportStatus {
-    /// "Submitted".
     pub submitted: u64,
-    /// "Awaiting submission".
     pub awaiting_submission: u64,
-    /// "Failed, will retry".
     pub failed_will_retry: u64,
-    /// "Failed, requires attention".
     pub failed_requires_attention: u64,
 }
 
-/// Where the source goes on.
+/// The position of capture in the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SourceStatus {
-    /// When capture last looked; `None` if it never did.
+    /// Time of the source's last answer; `None` if it never answered.
     pub checked_at: Option<Moment>,
-    /// Its named positions, opaque.
+    /// The cursors by name. Their values are opaque.
     pub cursors: BTreeMap<String, String>,
 }
 
 /// The last run of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LastRun {
-    /// The job.
     pub job: String,
     pub status: CronStatus,
-    /// What it did.
+    /// Its result, or the reason why it failed.
     pub message: String,
-    /// Its slot.
     pub scheduled_at: Moment,
-    /// When it ended.
     pub finished_at: Option<Moment>,
 }
 
-/// The store's files.
+/// The files of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StoreStatus {
-    /// Where it is.
     pub path: PathBuf,
-    /// The database.
     pub database_bytes: u64,
-    /// The write-ahead log beside it.
+    /// Size of the write-ahead log.
     pub wal_bytes: u64,
 }
 
@@ -280,11 +241,11 @@ fn word_or_empty<S: Serializer>(flow: &Option<Flow>, serializer: S) -> Result<S:
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! Snapshots for the tests of those who show them.
+    //! Snapshots for tests of their presentation.
 
     use super::*;
 
-    /// A daemon that has nothing to do.
+    /// An idle daemon.
     pub(crate) fn snapshot() -> Snapshot {
         Snapshot {
             version: SHAPE,
@@ -312,7 +273,7 @@ pub(crate) mod testing {
         }
     }
 
-    /// A first sync that is late, for want of quota.
+    /// A first sync that missed its window because of the rate limit.
     pub(crate) fn first_sync(website: &str) -> FirstSyncStatus {
         FirstSyncStatus {
             website: website.to_owned(),
@@ -331,7 +292,7 @@ pub(crate) mod testing {
         }
     }
 
-    /// A first sync at a quarter.
+    /// A first sync that is a quarter done.
     pub(crate) fn backfill() -> BackfillStatus {
         BackfillStatus {
             kind: "first_sync".to_owned(),
@@ -343,7 +304,7 @@ pub(crate) mod testing {
         }
     }
 
-    /// A website that is halted, with something of everything.
+    /// A halted website with events in every state.
     pub(crate) fn website(code: &str) -> WebsiteStatus {
         let counts = |count| BTreeMap::from([("placed".to_owned(), count)]);
         WebsiteStatus {

@@ -1,4 +1,4 @@
-//! Taking the snapshot: everything from one read transaction, and a look at the files.
+//! Takes the snapshot: everything from one read transaction, and the sizes of the files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,22 +18,16 @@ use crate::store::{Reader, StoreError, StoreLock};
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
 
-/// How many runs are searched for the last one of each job.
+/// Runs that are searched for the last one of each job.
 const RUNS: usize = 200;
 
 impl Snapshot {
-    /// Takes it from the configured store, on which `reader` is open.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Takes the snapshot of the configured store, on which `reader` is open.
     pub fn read(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Self, StoreError> {
         Self::read_with(reader, config, now, NotExported::count(reader)?)
     }
 
-    /// The same with `not_exported` as it was counted before: counting it costs a look at every order of the feed.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Takes the snapshot with `not_exported` as it was counted before. Counting it reads every row of the feed.
     pub fn read_with(
         reader: &Reader<'_>,
         config: &Config,
@@ -67,10 +61,7 @@ impl Snapshot {
 }
 
 impl IndexSnapshot {
-    /// Reads it. Before the first start, it says that a reindex is required.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Reads the state of the index. Before the first start, it is invalid.
     pub fn read(reader: &Reader<'_>) -> Result<Self, StoreError> {
         let (view, indexer) = (reader.view_state()?, reader.indexer_state()?);
         let version = view.map_or(0, |view| view.version);
@@ -90,9 +81,6 @@ impl IndexSnapshot {
 
 impl NotExported {
     /// Counts the orders of the feed that have no events.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn count(reader: &Reader<'_>) -> Result<Vec<Self>, StoreError> {
         let counts = reader.withheld_counts()?;
         let without_events = counts
@@ -133,11 +121,12 @@ impl FirstSyncStatus {
 }
 
 impl DaemonStatus {
-    /// From what the lock says: `orderfeed run (process 123)`.
+    /// Parses the content of the lock: `orderfeed run (process 123)`.
     pub fn of(holder: Option<&str>) -> Self {
         let Some(holder) = holder else {
             return Self::default();
         };
+        // From the end, because the command may contain anything.
         let parts = holder.rsplit_once(" (process ");
         Self {
             running: true,
@@ -149,6 +138,7 @@ impl DaemonStatus {
 
 impl BackfillStatus {
     fn of(backfill: &Backfill) -> Self {
+        // Until the last commit, so that a backfill that is interrupted does not seem to slow down.
         let elapsed = backfill.updated_at.millis_since(backfill.started_at);
         let rest = backfill.total.saturating_sub(backfill.done);
         let guess = backfill.done == 0 || rest == 0 || elapsed <= 0;
@@ -177,18 +167,15 @@ impl StoreStatus {
 }
 
 impl SenderStatus {
-    /// What is in the table, or, where nothing is, a sender that had nothing to complain about.
+    /// Converts a row of the table `sender`. A website without one has never had a failure.
     pub(in crate::ops) fn of(website: &str, row: Option<&SenderRow>) -> Self {
         let state = row.map_or(SenderState::Running, |row| row.state);
+        let reason = row.map_or("", |row| row.reason.as_str());
         Self {
             state,
             code: row.map(|row| row.code.clone()).unwrap_or_default(),
-            reason: row
-                .map(|row| {
-                    row.reason
-                        .replace("websites.CODE", &format!("websites.{website}"))
-                })
-                .unwrap_or_default(),
+            // The sender's reason is worded for any website.
+            reason: reason.replace("websites.CODE", &format!("websites.{website}")),
             since: row.map(|row| Moment(row.since)),
             until: row.and_then(|row| row.until).map(Moment),
             failures: row.map_or(0, |row| row.failures),
@@ -200,10 +187,10 @@ impl SenderStatus {
 fn remedy(website: &str, state: SenderState) -> String {
     match state {
         SenderState::Running => String::new(),
-        SenderState::BackingOff => "nothing; it tries again by itself".to_owned(),
+        SenderState::BackingOff => "nothing; it retries by itself".to_owned(),
         SenderState::Halted => {
             format!(
-                "mend what the reason names; it probes now and then, `orderfeed delivery resume --website {website}` at once"
+                "fix what the reason names; it probes now and then, `orderfeed delivery resume --website {website}` at once"
             )
         }
         SenderState::Paused => format!("orderfeed delivery resume --website {website}"),
@@ -279,7 +266,7 @@ fn source(reader: &Reader<'_>) -> Result<SourceStatus, StoreError> {
     })
 }
 
-/// `runs` are newest first.
+/// Returns the last run of each job. `runs` are newest first.
 fn last_runs(runs: Vec<CronRun>) -> Vec<LastRun> {
     let mut last = BTreeMap::new();
     for run in runs {
@@ -316,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backfill_says_how_long_it_still_takes_once_it_can() {
+    fn the_time_left_is_estimated_once_orders_are_done() {
         let mut backfill = Backfill {
             id: 1,
             kind: "resync".into(),

@@ -6,6 +6,7 @@ use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::ops::explain::{
     ExplainedAttempt, ExplainedEvent, ExplainedOrder, ExplainedShopOrder, Explanation, MissingEvent,
+    ShopRecord, SubmissionStatus,
 };
 use crate::ops::sentence::human_duration;
 use crate::ops::status::Moment;
@@ -120,7 +121,7 @@ impl ExplainText<'_> {
             return self.field("", "below is what the store holds; later changes are missing");
         };
         let text = match (shop.found, &shop.state) {
-            ("unreadable", _) => format!(
+            (ShopRecord::Unreadable, _) => format!(
                 "the order cannot be read: {}",
                 shop.reason.as_deref().unwrap_or_default()
             ),
@@ -214,7 +215,7 @@ impl ExplainText<'_> {
     }
 
     fn event(&mut self, event: &ExplainedEvent, before: Option<&ExplainedEvent>) {
-        let word = event.export_status.unwrap_or("Discarded");
+        let word = event.export_status.map_or("Discarded", SubmissionStatus::as_str);
         let _ = writeln!(self.text);
         self.line(&format!("  {}, {}: {word}", event.kind, event.document));
         let key = &event.key;

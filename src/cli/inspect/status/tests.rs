@@ -76,7 +76,7 @@ fn busy() -> Snapshot {
         reason: "the token was refused\n\u{1b}[31mforged".into(),
         until: Some(at("2026-11-22T07:01:00Z")),
         failures: 14,
-        remedy: "mend what the reason names".into(),
+        remedy: "fix what the reason names".into(),
         ..sender(SenderState::Halted)
     };
     let mut base = website("base", sender(SenderState::Running));
