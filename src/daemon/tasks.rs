@@ -57,7 +57,7 @@ pub fn start(context: TaskContext) -> JoinSet<TaskEnd> {
     tasks.spawn(named("the scheduler", schedule::run(scheduled, vitals, tick)));
     tasks.spawn(named("indexing on save", realtime::run(jobs)));
     tasks.spawn(named("the heartbeat", beating));
-    let sending = delivery::run_over(delivery, connector);
+    let sending = delivery::run(delivery, connector);
     tasks.spawn(named("delivery", async move { sending.await.map(drop) }));
     tasks
 }

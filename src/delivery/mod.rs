@@ -50,5 +50,5 @@ mod stats;
 
 pub use crate::delivery::context::{DeliveryContext, DeliveryError, Drained};
 pub use crate::delivery::http::client::{ClientError, USER_AGENT, client};
-pub use crate::delivery::sender_pool::{run, run_over};
+pub use crate::delivery::sender_pool::run;
 pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, LatencyCounts, StatsSnapshot};

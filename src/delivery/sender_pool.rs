@@ -17,19 +17,12 @@ use crate::delivery::sender::{Sender, Shutdown};
 use crate::store::Durability;
 use crate::store::meta::WebsiteId;
 
-/// Delivers until `stop` is cancelled, then drains within `delivery.stop_budget`; `abort` ends it at once.
+/// Delivers over `connector` until `stop` is cancelled, then drains within `delivery.stop_budget`; `abort` ends it at
+/// once.
 ///
 /// # Errors
 /// If the store fails, or no HTTP client can be built. An edge that is down is no error.
-pub async fn run(context: DeliveryContext) -> Result<Drained, DeliveryError> {
-    run_over(context, Connector::http()).await
-}
-
-/// Does the same as [`run`] over another transport than HTTP.
-///
-/// # Errors
-/// See [`run`].
-pub async fn run_over(context: DeliveryContext, connector: Connector) -> Result<Drained, DeliveryError> {
+pub async fn run(context: DeliveryContext, connector: Connector) -> Result<Drained, DeliveryError> {
     let mut config = context.config;
     let first = Arc::clone(&config.borrow_and_update());
     let rate = first.delivery.request_units_per_second;

@@ -80,7 +80,7 @@ impl Fixture {
             abort: self.abort.clone(),
             stats: Arc::clone(&self.stats),
         };
-        Running(tokio::spawn(delivery::run_over(parts, self.line.connector())))
+        Running(tokio::spawn(delivery::run(parts, self.line.connector())))
     }
 
     pub(crate) async fn stop(&self, running: Running) -> Drained {

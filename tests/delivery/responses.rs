@@ -257,7 +257,10 @@ async fn retry_after_outlives_a_restart() {
         abort: fixture.abort.clone(),
         stats: std::sync::Arc::clone(&fixture.stats),
     };
-    let second = tokio::spawn(orderfeed::delivery::run(again));
+    let second = tokio::spawn(orderfeed::delivery::run(
+        again,
+        orderfeed::delivery::http::transport::Connector::http(),
+    ));
     fixture.until_nothing_is_pending().await;
     fixture.abort.cancel();
     second.await.unwrap().unwrap();

@@ -10,14 +10,14 @@ pub(crate) struct Answer {
     pub(crate) batches: Vec<PendingBatch>,
     /// Epoch of the lanes in which the request started.
     pub(crate) epoch: u64,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: RequestOutcome,
     /// True if the destination was changed by a reload while the request was in flight.
     pub(crate) superseded: bool,
 }
 
 /// The end of a delivery.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum RequestOutcome {
     /// Sent; with the number of events by kind of each batch.
     Sent(Box<Attempt>, Vec<EventCounts>),
     /// Not sent: the pause gate was closed, or the daemon stops.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delivery::http::destination::{Attempt, Destination, Unsent};
 use crate::delivery::rules::{Decision, RequestShape, RetryScope};
-use crate::delivery::sender::answer::{Answer, EventCounts, Outcome};
+use crate::delivery::sender::answer::{Answer, EventCounts, RequestOutcome};
 use crate::delivery::sender::pause_gate::{PauseGate, Ticket};
 use crate::delivery::sender::queue::{CLOSING, OPENING, body_size, failed_before};
 use crate::delivery::stats::DeliveryStats;
@@ -44,9 +44,9 @@ pub(crate) async fn deliver(
 ) -> Delivery {
     let result = send(&context, &mut batches, ticket).await;
     let closed_gate = match &result {
-        Ok(Outcome::Sent(attempt, _)) => stops_others(&attempt.decision),
-        Ok(Outcome::NoToken(_)) => true,
-        Ok(Outcome::Held | Outcome::NeedsScreening) | Err(_) => false,
+        Ok(RequestOutcome::Sent(attempt, _)) => stops_others(&attempt.decision),
+        Ok(RequestOutcome::NoToken(_)) => true,
+        Ok(RequestOutcome::Held | RequestOutcome::NeedsScreening) | Err(_) => false,
     };
     // Closed by the lane, because other lanes may be about to send before the sender receives this report.
     if closed_gate {
@@ -69,9 +69,9 @@ async fn send(
     context: &LaneContext,
     batches: &mut [PendingBatch],
     ticket: Ticket,
-) -> Result<Outcome, StoreError> {
+) -> Result<RequestOutcome, StoreError> {
     let Some((body, kinds)) = read_body(context, batches).await? else {
-        return Ok(Outcome::NeedsScreening);
+        return Ok(RequestOutcome::NeedsScreening);
     };
     // Events may have been suppressed since the batches were chosen; positions in an answer count what was sent.
     for (batch, kinds) in batches.iter_mut().zip(&kinds) {
@@ -84,10 +84,10 @@ async fn send(
         Ok(attempt) => {
             log_answer(context, &shape, bytes, &attempt);
             context.stats.answered(attempt.status, attempt.latency);
-            Outcome::Sent(Box::new(attempt), kinds)
+            RequestOutcome::Sent(Box::new(attempt), kinds)
         }
-        Err(Unsent::Held) => Outcome::Held,
-        Err(Unsent::NoToken(error)) => Outcome::NoToken(error),
+        Err(Unsent::Held) => RequestOutcome::Held,
+        Err(Unsent::NoToken(error)) => RequestOutcome::NoToken(error),
     })
 }
 

@@ -14,13 +14,13 @@ use crate::store::outbox::SenderRow;
 use crate::store::{Durability, Store, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-type Commit = Pin<Box<dyn Future<Output = Result<Vec<Effect>, StoreError>> + Send>>;
+type CommitFuture = Pin<Box<dyn Future<Output = Result<Vec<Effect>, StoreError>> + Send>>;
 
 /// The ledger of one sender.
 pub(crate) struct Ledger {
     /// Outcomes that wait for the next commit.
     pub(crate) unsettled: Vec<Settlement>,
-    pub(crate) commit: Option<Commit>,
+    pub(crate) commit: Option<CommitFuture>,
     /// The sender's row and pause as last read from or written to the store.
     row: SenderRow,
     edge_pause: Option<UtcMillis>,

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delivery::context::{DeliveryError, Drained};
 use crate::delivery::edge_client::{EdgeClient, Shared, same_destination};
-use crate::delivery::sender::answer::Outcome;
+use crate::delivery::sender::answer::RequestOutcome;
 use crate::delivery::sender::control::Control;
 use crate::delivery::sender::control::decide::Step;
 use crate::delivery::sender::control::health::{Health, Permit};
@@ -224,7 +224,7 @@ impl Sender {
         self.shared.stats.progressed(now);
         let mut answer = delivery.answer?;
         answer.superseded = !Arc::ptr_eq(&delivery.destination, &self.lane.destination);
-        self.sent_requests += u64::from(matches!(answer.outcome, Outcome::Sent(..)));
+        self.sent_requests += u64::from(matches!(answer.outcome, RequestOutcome::Sent(..)));
         for step in self.control.decide(answer, now) {
             self.perform(step, now);
         }

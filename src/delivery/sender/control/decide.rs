@@ -1,7 +1,7 @@
 //! The fate of one answer. [`Control::decide`] updates the state of the sender and returns what is to be done.
 //!
-//! The way of an answer through the code: `rules` classifies it, this file decides with the help of `health` and
-//! `isolation`, and `settle` writes the outcome into the store.
+//! The path of an answer: `rules` classifies it, this file decides with the help of `health` and `isolation`, and
+//! `settle` writes the outcome into the store.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::delivery::http::destination::Attempt;
 use crate::delivery::http::tokens::TokenError;
 use crate::delivery::limits::backoff::{full_jitter, millis};
 use crate::delivery::rules::{Accepted, Blame, Decision, EdgeRefusal, Halt, RetryLater, RetryScope, Split};
-use crate::delivery::sender::answer::{Answer, EventCounts, Outcome};
+use crate::delivery::sender::answer::{Answer, EventCounts, RequestOutcome};
 use crate::delivery::sender::control::Control;
 use crate::delivery::sender::control::health::Permit;
 use crate::delivery::sender::control::isolation::RefusalAction;
@@ -66,14 +66,16 @@ impl Control {
         let in_flight = self.in_flight.total();
         self.in_flight.ended(&batches);
         let (attempt, kinds) = match answer.outcome {
-            Outcome::Sent(attempt, kinds) => (attempt, kinds),
-            Outcome::Held => return vec![Step::Release(batches)],
-            Outcome::NeedsScreening => {
+            RequestOutcome::Sent(attempt, kinds) => (attempt, kinds),
+            RequestOutcome::Held => return vec![Step::Release(batches)],
+            RequestOutcome::NeedsScreening => {
                 let ids = ids(&batches);
                 return vec![Step::Settle(Settlement::Screen { ids, at: now })];
             }
-            Outcome::NoToken(TokenError::Refused(_)) if superseded => return vec![Step::Release(batches)],
-            Outcome::NoToken(error) => {
+            RequestOutcome::NoToken(TokenError::Refused(_)) if superseded => {
+                return vec![Step::Release(batches)];
+            }
+            RequestOutcome::NoToken(error) => {
                 let entry = self.without_token(error, answer.epoch, now);
                 return vec![Step::Release(batches), Step::Log(entry)];
             }

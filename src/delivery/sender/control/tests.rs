@@ -6,7 +6,7 @@ use crate::config;
 use crate::delivery::http::destination::Attempt;
 use crate::delivery::http::tokens::TokenError;
 use crate::delivery::rules::{Accepted, Blame, Decision, EdgeRefusal, Halt, RetryLater, RetryScope, Split};
-use crate::delivery::sender::answer::{Answer, Outcome};
+use crate::delivery::sender::answer::{Answer, RequestOutcome};
 use crate::delivery::sender::control::Control;
 use crate::delivery::sender::control::decide::Step;
 use crate::delivery::sender::control::health::{Health, Permit};
@@ -51,7 +51,7 @@ fn sent(batches: Vec<PendingBatch>, decision: Decision) -> Answer {
     Answer {
         batches,
         epoch: 0,
-        outcome: Outcome::Sent(Box::new(attempt), kinds),
+        outcome: RequestOutcome::Sent(Box::new(attempt), kinds),
         superseded: false,
     }
 }
@@ -140,13 +140,16 @@ fn a_request_that_was_not_sent_keeps_its_batches_as_they_are() {
         outcome,
         superseded: false,
     };
-    assert_eq!(fates(&control().decide(unsent(Outcome::Held), NOW)), ["release"]);
     assert_eq!(
-        fates(&control().decide(unsent(Outcome::NeedsScreening), NOW)),
+        fates(&control().decide(unsent(RequestOutcome::Held), NOW)),
+        ["release"]
+    );
+    assert_eq!(
+        fates(&control().decide(unsent(RequestOutcome::NeedsScreening), NOW)),
         ["screen"]
     );
     let mut control = control();
-    let steps = control.decide(unsent(Outcome::NoToken(TokenError::Refused(halt()))), NOW);
+    let steps = control.decide(unsent(RequestOutcome::NoToken(TokenError::Refused(halt()))), NOW);
     assert_eq!(
         (fates(&steps), control.health.is_halted()),
         (vec!["release"], true)
