@@ -30,4 +30,5 @@ mod source;
 mod storm;
 mod support;
 mod terminal;
+mod upgrade;
 mod verify;

@@ -1,13 +1,12 @@
-//! The changelog: which orders changed, in the order in which it was noticed, and where the source goes on.
+//! The changelog: the changed orders in the order of capture, and the source's cursors.
 //!
-//! A version id is given once and never again (AUTOINCREMENT keeps the highest one in `sqlite_sequence`, also when all
-//! rows were cleaned away), so the view's version can never be ahead of it. Rows and the source's cursors move in one
-//! transaction: a crash before the commit reads the same changes again, a crash after it has both.
+//! A version id is given once and never again: AUTOINCREMENT keeps the highest one in `sqlite_sequence` even when all rows
+//! were deleted. So the view's version can never be ahead of it. Rows and cursors move in one transaction: a crash before
+//! the commit reads the same changes again, a crash after it has both.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use rusqlite::{OptionalExtension, params};
-
+use super::sql::{count, moment, signed};
 use super::{Reader, StoreError, Topic, Writer};
 use crate::commerce::source::{Captured, Change, Cursors};
 use orderfeed_model::clock::UtcMillis;
@@ -16,58 +15,47 @@ use orderfeed_model::order::OrderId;
 /// The position of a row in the changelog.
 pub type VersionId = i64;
 
-/// The next piece of the changelog to index.
+/// The next part of the changelog to index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangelogSlice {
-    /// The distinct orders in it, in the order of their first change.
+    /// The distinct orders in it, by their first change.
     pub orders: Vec<OrderId>,
     /// The version up to which (inclusive) `orders` covers everything.
     pub upto: VersionId,
-    /// When the oldest change in it was noticed.
+    /// Time at which the oldest change in it was captured.
     pub oldest: Option<UtcMillis>,
 }
 
 /// A row of the changelog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedChange {
-    /// Its version.
     pub version: VersionId,
-    /// The table in which it was seen.
+    /// The table that changed.
     pub table: String,
     /// The word of [`crate::commerce::source::ChangeOp`].
     pub op: String,
-    /// When it was noticed.
+    /// Time of the capture.
     pub observed_at: UtcMillis,
 }
 
-/// What waits to be indexed.
+/// The changes that are not indexed yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChangelogBacklog {
-    /// Distinct orders.
+    /// Number of distinct orders.
     pub orders: u64,
-    /// When the oldest change was noticed.
+    /// Time at which the oldest change was captured.
     pub oldest: Option<UtcMillis>,
 }
 
 impl Reader<'_> {
-    /// The highest version id ever given.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the highest version id ever given.
     pub fn changelog_head(&self) -> Result<VersionId, StoreError> {
+        // max(version_id) would rewind after a clean-up.
         let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'sales_order_data_exporter_v2_cl'";
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([], |row| row.get(0))
-            .optional()?
-            .unwrap_or(0))
+        Ok(self.first(sql, [], |row| row.get(0))?.unwrap_or(0))
     }
 
-    /// The changes after `version`, up to `max_orders` distinct orders or `max_rows` rows.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the changes after `version`, up to `max_orders` distinct orders or `max_rows` rows.
     pub fn changelog_slice(
         &self,
         version: VersionId,
@@ -77,70 +65,57 @@ impl Reader<'_> {
         let sql = "SELECT version_id, entity_id, observed_at FROM sales_order_data_exporter_v2_cl
                    WHERE version_id > ?1 ORDER BY version_id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![version, i64::try_from(max_rows).unwrap_or(i64::MAX)])?;
+        let mut rows = statement.query((version, signed(max_rows)))?;
         let mut seen = HashSet::new();
-        let mut window = ChangelogSlice {
+        let mut slice = ChangelogSlice {
             upto: version,
             ..ChangelogSlice::default()
         };
         while let Some(row) = rows.next()? {
             let order: OrderId = row.get(1)?;
             if !seen.contains(&order) {
-                if window.orders.len() == max_orders {
+                if slice.orders.len() == max_orders {
+                    // This row begins the next slice; `upto` does not include it.
                     break;
                 }
                 seen.insert(order);
-                window.orders.push(order);
+                slice.orders.push(order);
             }
-            window.upto = row.get(0)?;
+            slice.upto = row.get(0)?;
             let observed = UtcMillis(row.get(2)?);
-            window.oldest = Some(window.oldest.map_or(observed, |oldest| oldest.min(observed)));
+            slice.oldest = Some(slice.oldest.map_or(observed, |oldest| oldest.min(observed)));
         }
-        Ok(window)
+        Ok(slice)
     }
 
-    /// What waits after `version`. Counts the rows in between.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the backlog after `version`. Reads its rows.
     pub fn changelog_backlog(&self, version: VersionId) -> Result<ChangelogBacklog, StoreError> {
         let sql = "SELECT count(DISTINCT entity_id), min(observed_at) FROM sales_order_data_exporter_v2_cl
                    WHERE version_id > ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([version], |row| {
-            let orders = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
+        self.one(sql, [version], |row| {
             Ok(ChangelogBacklog {
-                orders,
-                oldest: row.get::<_, Option<i64>>(1)?.map(UtcMillis),
+                orders: count(row, 0)?,
+                oldest: moment(row, 1)?,
             })
-        })?)
+        })
     }
 
-    /// The latest changes of one order that were not cleaned away yet, newest first, at most `limit`. Reads the whole
-    /// changelog: for commands only.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the latest changes of one order that are still in the changelog, newest first, at most `limit`. Reads the
+    /// whole changelog: for commands only.
     pub fn changes_of(&self, order: OrderId, limit: usize) -> Result<Vec<LoggedChange>, StoreError> {
         let sql = "SELECT version_id, source_table, op, observed_at FROM sales_order_data_exporter_v2_cl
                    WHERE entity_id = ?1 ORDER BY version_id DESC LIMIT ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![order, limit], |row| {
+        self.all(sql, (order, signed(limit)), |row| {
             Ok(LoggedChange {
                 version: row.get(0)?,
                 table: row.get(1)?,
                 op: row.get(2)?,
                 observed_at: UtcMillis(row.get(3)?),
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
-    /// Those of `orders` that changed after `version`. Reads the rows in between.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns those of `orders` that changed after `version`. Reads the backlog's rows.
     pub fn changed_after(
         &self,
         version: VersionId,
@@ -149,6 +124,7 @@ impl Reader<'_> {
         let sql = "SELECT entity_id FROM sales_order_data_exporter_v2_cl WHERE version_id > ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([version])?;
+        // Streamed: the backlog may be much larger than `orders`, which are one page.
         let mut changed = HashSet::new();
         while let Some(row) = rows.next()? {
             let order: OrderId = row.get(0)?;
@@ -159,77 +135,55 @@ impl Reader<'_> {
         Ok(changed)
     }
 
-    /// Where the source goes on; `None` before the first capture.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the source's cursors; `None` before the first capture.
     pub fn source_cursors(&self) -> Result<Option<Cursors>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT name, value FROM source_cursor")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let cursors = rows.collect::<Result<std::collections::BTreeMap<_, _>, _>>()?;
+        let rows = self.all("SELECT name, value FROM source_cursor", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        let cursors = BTreeMap::from_iter(rows);
         Ok((!cursors.is_empty()).then_some(Cursors(cursors)))
     }
 }
 
 impl Writer<'_> {
-    /// Appends what was captured and moves the source's cursors with it (I1). Returns how many rows were appended.
-    ///
-    /// # Errors
-    /// If the store cannot be written; then neither moved.
+    /// Appends captured changes and moves the source's cursors with them (I1). Returns the number of rows appended.
     pub fn append_captured(&mut self, captured: &Captured, at: UtcMillis) -> Result<usize, StoreError> {
         self.append_changes(&captured.changes, at)?;
         self.set_source_cursors(&captured.cursors)?;
         Ok(captured.changes.len())
     }
 
-    /// Appends changes that no capture saw: commands, verification.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Appends changes of another origin, such as a command or a verification.
     pub fn append_changes(&mut self, changes: &[Change], at: UtcMillis) -> Result<(), StoreError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
         let sql = "INSERT INTO sales_order_data_exporter_v2_cl (entity_id, source_table, op, observed_at)
                    VALUES (?1, ?2, ?3, ?4)";
-        let mut statement = self.connection.prepare_cached(sql)?;
         for change in changes {
-            statement.execute(params![change.order, change.table, change.op.as_str(), at.0])?;
+            self.execute(sql, (change.order, change.table, change.op.as_str(), at.0))?;
         }
-        drop(statement);
-        self.touch(Topic::Changelog);
+        if !changes.is_empty() {
+            self.touch(Topic::Changelog);
+        }
         Ok(())
     }
 
-    /// Sets where the source goes on; names that are not mentioned stay.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Sets the given cursors of the source; others keep their values.
     pub fn set_source_cursors(&mut self, cursors: &Cursors) -> Result<(), StoreError> {
+        // Most polls find nothing; an unchanged cursor must not dirty a page.
         let sql = "INSERT INTO source_cursor VALUES (?1, ?2)
                    ON CONFLICT DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-        let mut statement = self.connection.prepare_cached(sql)?;
         for (name, value) in &cursors.0 {
-            statement.execute([name, value])?;
+            self.execute(sql, [name, value])?;
         }
         Ok(())
     }
 
-    /// Removes up to `limit` of the oldest rows below `version`. Returns how many went; 0 means clean.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Deletes up to `limit` of the oldest rows below `version`. Returns their number; 0 means that none is left.
     pub fn clean_changelog(&mut self, version: VersionId, limit: usize) -> Result<usize, StoreError> {
+        // In steps, because one statement over a long changelog would hold up every other write.
         let sql = "DELETE FROM sales_order_data_exporter_v2_cl WHERE version_id IN
                    (SELECT version_id FROM sales_order_data_exporter_v2_cl WHERE version_id < ?1
                     ORDER BY version_id LIMIT ?2)";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .execute(params![version, limit])?)
+        self.execute(sql, (version, signed(limit)))
     }
 }
 
@@ -248,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_window_holds_distinct_orders_and_never_skips_a_row() {
+    async fn a_slice_holds_distinct_orders_and_never_skips_a_row() {
         let (_dir, store) = testing::fresh();
         let changes: Vec<_> = [7, 7, 3, 7, 9, 3].into_iter().map(change).collect();
         store

@@ -1,63 +1,46 @@
-//! What can go wrong with the store, as sentences an operator can act on.
+//! Errors of the store. Each message names what failed, why, and what an operator can do.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-/// Why the store could not do what was asked.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk, the file or SQLite failed; nothing of the transaction was kept.
     #[error("the store {fault}: {cause}; {}", self.remedy())]
     Failed {
-        /// What kind of failure.
         fault: Fault,
-        /// SQLite's own words.
+        /// SQLite's message.
         cause: String,
     },
     /// The file was written by a later version of this program.
     #[error("the store's schema is version {found}, but this program supports {known}; {}", self.remedy())]
-    NewerSchema {
-        /// What the file says.
-        found: i64,
-        /// The latest that this program has.
-        known: i64,
-    },
-    /// The file was written by an earlier version of this program, and is only looked at.
+    NewerSchema { found: i64, known: i64 },
+    /// The file was written by an earlier version of this program, and is opened read-only.
     #[error("the store's schema is version {found}, but this program needs {known}; {}", self.remedy())]
-    OlderSchema {
-        /// What the file says.
-        found: i64,
-        /// What this program needs.
-        known: i64,
-    },
+    OlderSchema { found: i64, known: i64 },
     /// The file is a SQLite database, but not one of ours.
     #[error("{path} is a database of another program; {}", self.remedy())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
+    Foreign { path: PathBuf },
     /// The path cannot be used.
     #[error("the store at {path} cannot be used: {cause}; {}", self.remedy())]
     Path {
-        /// The file or directory.
         path: PathBuf,
-        /// The operating system's words.
+        /// The operating system's message.
         cause: String,
     },
     /// There is no store yet.
     #[error("there is no store at {path} yet; {}", self.remedy())]
-    Missing {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
+    Missing { path: PathBuf },
     /// Another process holds the lock.
     #[error("the store is in use by {holder}; {}", self.remedy())]
     Locked {
-        /// Who, as written into the lock file: command and process id.
+        /// Command and process id, as written into the lock file.
         holder: String,
     },
-    /// Something that can never be true was found; the sentence says what.
+    /// The content contradicts an invariant, which the text names.
     #[error("the store contradicts itself: {what}; {}", self.remedy(), what = .0)]
     Invariant(String),
     /// The store was closed while the request waited.
@@ -65,14 +48,12 @@ pub enum StoreError {
     Closed,
 }
 
-/// The families of SQLite failures that differ in what to do about them.
+/// A class of SQLite failures with a remedy of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// No space left.
     DiskFull,
-    /// File or file system is read-only.
+    /// The file or its file system is read-only.
     ReadOnly,
-    /// The file is damaged.
     Corrupt,
     /// Reading or writing failed below SQLite.
     Io,
@@ -83,14 +64,14 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether going on makes no sense until a person (or a restart) changes something.
+    /// Returns true if every further transaction would fail until an operator (or a restart) changes something.
     pub const fn is_fatal(self) -> bool {
         matches!(self, Self::DiskFull | Self::ReadOnly | Self::Corrupt | Self::Io)
     }
 
     const fn remedy(self) -> &'static str {
         match self {
-            Self::DiskFull => "free some space; nothing is lost, the work goes on where it stopped",
+            Self::DiskFull => "free some space; nothing is lost, the work continues where it stopped",
             Self::ReadOnly => "make the file and its directory writable for the daemon's user",
             Self::Corrupt => "restore a backup; the source is read again from the backup's position",
             Self::Io => "check the disk and the kernel's log",
@@ -114,6 +95,13 @@ impl std::fmt::Display for Fault {
 }
 
 impl StoreError {
+    pub(super) fn path(path: &Path, cause: &io::Error) -> Self {
+        Self::Path {
+            path: path.to_owned(),
+            cause: cause.to_string(),
+        }
+    }
+
     /// Returns the remedy, with which the message ends; empty if there is none.
     pub const fn remedy(&self) -> &'static str {
         match self {
@@ -127,7 +115,7 @@ impl StoreError {
             Self::Missing { .. } => {
                 "start the daemon first (`systemctl start orderfeed`), or check store.path"
             }
-            Self::Locked { .. } => "stop it, or let it do the work",
+            Self::Locked { .. } => "stop it, or leave the work to it",
             Self::Invariant(_) => "restore a backup, or report this with a copy of the file",
             Self::Closed => "",
         }
@@ -140,7 +128,7 @@ impl StoreError {
         text.trim_end_matches("; ").to_owned()
     }
 
-    /// Whether the daemon must stop: every further transaction would fail the same way.
+    /// Returns true if the daemon must stop, because every further transaction would fail the same way.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Failed { fault, .. } => fault.is_fatal(),

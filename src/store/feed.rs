@@ -1,46 +1,44 @@
-//! The feed: what was last seen of each order, so that an unchanged one costs nothing downstream; and the orders that
-//! could not be indexed, which are retried alone.
+//! The feed: the last indexed version of each order, so that an unchanged order derives nothing; and the orders that could
+//! not be indexed, which are retried one by one.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::Row;
 
 use super::meta::WebsiteId;
+use super::sql::{count, signed, stored_codes};
 use super::{Reader, StoreError, Writer};
 use crate::commerce::source::{Change, ChangeOp};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// Identifies the content of an order together with where it is routed.
+/// A hash of an order's content and routing.
 pub type FeedHash = [u8; 16];
 
-/// Whether events are derived from an order, and if not, why.
+/// The decision to derive events from an order, or the reason against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exported {
-    /// Events are derived.
-    Yes = 0,
+    Yes,
     /// The order's store view no longer exists, so its website is unknown.
-    StoreViewGone = 1,
+    StoreViewGone,
     /// The order's website is not configured.
-    WebsiteUnknown = 2,
-    /// Back-office events of its website are switched off.
-    WebsiteOff = 3,
-    /// It is older than `first_sync.history` and did not change since.
-    BeforeHistory = 4,
-    /// Its website's events cannot leave, and as many wait as may.
-    OutboxFull = 5,
+    WebsiteUnknown,
+    /// Back-office events of its website are disabled.
+    WebsiteOff,
+    /// It is older than `first_sync.history` and has not changed since.
+    BeforeHistory,
+    /// Its website is blocked, and as many events are pending as may be.
+    OutboxFull,
 }
+stored_codes!(Exported {
+    Yes = 0,
+    StoreViewGone = 1,
+    WebsiteUnknown = 2,
+    WebsiteOff = 3,
+    BeforeHistory = 4,
+    OutboxFull = 5,
+});
 
 impl Exported {
-    /// All of them, in the order of their codes.
-    pub const ALL: [Self; 6] = [
-        Self::Yes,
-        Self::StoreViewGone,
-        Self::WebsiteUnknown,
-        Self::WebsiteOff,
-        Self::BeforeHistory,
-        Self::OutboxFull,
-    ];
-
-    /// A stable word, for scripts.
+    /// Returns a stable word for scripts.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -52,7 +50,7 @@ impl Exported {
         }
     }
 
-    /// A sentence for `explain` and `status`.
+    /// Returns a sentence for `explain` and `status`.
     pub const fn as_sentence(self) -> &'static str {
         match self {
             Self::Yes => "events are derived",
@@ -61,25 +59,14 @@ impl Exported {
             Self::WebsiteOff => "back-office events of its website are switched off",
             Self::BeforeHistory => "it is older than first_sync.history and has not changed since",
             Self::OutboxFull => {
-                "delivery for its website stands still and delivery.max_pending_events wait already; its events \
+                "delivery for its website is blocked and delivery.max_pending_events are pending already; its events \
                  follow by themselves when there is room"
             }
         }
     }
-
-    fn from_code(code: i64) -> Option<Self> {
-        usize::try_from(code)
-            .ok()
-            .and_then(|code| Self::ALL.get(code).copied())
-    }
 }
 
-/// A hash that was cleared (an empty blob) reads as one that matches nothing.
-fn read_hash(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<FeedHash>> {
-    Ok(FeedHash::try_from(row.get_ref(column)?.as_blob()?).ok())
-}
-
-/// What is kept of an order.
+/// The last indexed version of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedRow {
     /// `entity_id`.
@@ -88,11 +75,10 @@ pub struct FeedRow {
     pub number: String,
     /// Its website, if known.
     pub website: Option<WebsiteId>,
-    /// Of content and routing; `None` if it was cleared so that the order is looked at afresh.
+    /// `None` if it was cleared, so that the order is derived again.
     pub hash: Option<FeedHash>,
-    /// Whether events are derived.
     pub exported: Exported,
-    /// When this row last changed.
+    /// Time at which this row last changed.
     pub modified_at: UtcMillis,
 }
 
@@ -101,55 +87,42 @@ pub struct FeedRow {
 pub struct IndexFailure {
     /// `entity_id`.
     pub order: OrderId,
-    /// How often it was tried.
+    /// Number of attempts so far.
     pub attempts: u32,
-    /// When it is tried again.
+    /// Time of the next attempt.
     pub due_at: UtcMillis,
-    /// What is wrong.
     pub reason: String,
-    /// Whether `first_sync.history` limits it: it failed in a backfill that keeps to it, never as a live change.
+    /// True if `first_sync.history` applies to it: it failed in a backfill with that limit, and never as a live change.
     pub limited: bool,
 }
 
 impl Reader<'_> {
-    /// The feed row of an order, also of a deleted one (`true`).
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the feed row of an order, and true if the order was deleted.
     pub fn feed_row(&self, order: OrderId) -> Result<Option<(FeedRow, bool)>, StoreError> {
         let sql = "SELECT number, website_id, feed_hash, exported, modified_at, is_deleted
                    FROM sales_data_exporter_orders_v2 WHERE id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let row = statement.query_row([order], |row| {
+        self.first(sql, [order], |row| {
             let feed = FeedRow {
                 order,
                 number: row.get(0)?,
                 website: row.get(1)?,
-                hash: read_hash(row, 2)?,
-                exported: Exported::from_code(row.get(3)?).unwrap_or(Exported::Yes),
+                // A cleared hash is an empty blob.
+                hash: row.get_ref(2)?.as_blob()?.try_into().ok(),
+                // A reason that a later version added.
+                exported: row.get(3).unwrap_or(Exported::Yes),
                 modified_at: UtcMillis(row.get(4)?),
             };
             Ok((feed, row.get(5)?))
-        });
-        Ok(row.optional()?)
+        })
     }
 
-    /// The ids of live feed rows from `low` (inclusive) to `below` (exclusive; `None` is the top).
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the ids of feed rows that are not deleted, from `low` (inclusive) to `below` (exclusive; `None` has no
+    /// bound).
     pub fn feed_ids(&self, low: OrderId, below: Option<OrderId>) -> Result<Vec<OrderId>, StoreError> {
-        let sql =
-            "SELECT id FROM sales_data_exporter_orders_v2 WHERE id >= ?1 AND id < ?2 AND is_deleted = 0";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([low, below.unwrap_or(OrderId::MAX)], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.feed_ids_from(low, below, usize::MAX)
     }
 
-    /// The first `limit` of [`Reader::feed_ids`], lowest first.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the first `limit` of [`Reader::feed_ids`], lowest first.
     pub fn feed_ids_from(
         &self,
         low: OrderId,
@@ -158,166 +131,105 @@ impl Reader<'_> {
     ) -> Result<Vec<OrderId>, StoreError> {
         let sql = "SELECT id FROM sales_data_exporter_orders_v2 WHERE id >= ?1 AND id < ?2 AND is_deleted = 0
                    ORDER BY id LIMIT ?3";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let (below, limit) = (
-            below.unwrap_or(OrderId::MAX),
-            i64::try_from(limit).unwrap_or(i64::MAX),
-        );
-        let rows = statement.query_map([low, below, limit], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let below = below.unwrap_or(OrderId::MAX);
+        self.all(sql, (low, below, signed(limit)), |row| row.get(0))
     }
 
-    /// The orders with this increment id (several, if store views share it). Reads the whole feed: for commands only.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the orders with this increment id (several, if store views share it). Reads the whole feed: for commands
+    /// only.
     pub fn orders_by_number(&self, number: &str) -> Result<Vec<OrderId>, StoreError> {
         let sql = "SELECT id FROM sales_data_exporter_orders_v2 WHERE number = ?1 ORDER BY id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([number], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.all(sql, [number], |row| row.get(0))
     }
 
-    /// How many orders of the feed have no events, by reason. Costs as much as there are of them.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Counts the orders without events, by reason. Its cost grows with their number, not with the feed.
     pub fn withheld_counts(&self) -> Result<Vec<(Exported, u64)>, StoreError> {
-        let sql = "SELECT exported, count(*) FROM sales_data_exporter_orders_v2 WHERE exported <> 0 AND is_deleted = 0 GROUP BY exported";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        let mut counts = Vec::new();
-        for row in rows {
-            let (code, count) = row?;
-            counts
-                .extend(Exported::from_code(code).map(|why| (why, u64::try_from(count).unwrap_or_default())));
-        }
-        Ok(counts)
+        // The condition is that of the partial index `feed_withheld`.
+        let sql = "SELECT exported, count(*) FROM sales_data_exporter_orders_v2
+                   WHERE exported <> 0 AND is_deleted = 0 GROUP BY exported";
+        let counts = self.all(sql, [], |row| Ok((row.get(0).ok(), count(row, 1)?)))?;
+        Ok(counts
+            .into_iter()
+            .filter_map(|(why, orders)| Some((why?, orders)))
+            .collect())
     }
 
-    /// How many orders are in the feed. Reads the whole feed: for commands only.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Counts the orders in the feed. Reads the whole feed: for commands only.
     pub fn feed_orders(&self) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM sales_data_exporter_orders_v2 WHERE is_deleted = 0";
-        let count: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or_default())
+        self.one(sql, [], |row| count(row, 0))
     }
 
-    /// Orders whose retry is due at `now`, at most `limit`.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns orders whose retry is due at `now`, at most `limit`.
     pub fn index_failures_due(&self, now: UtcMillis, limit: usize) -> Result<Vec<IndexFailure>, StoreError> {
         let sql = "SELECT entity_id, attempts, due_at, reason, limited FROM index_failure WHERE due_at <= ?1
                    ORDER BY due_at LIMIT ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![now.0, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-            Ok(IndexFailure {
-                order: row.get(0)?,
-                attempts: row.get(1)?,
-                due_at: UtcMillis(row.get(2)?),
-                reason: row.get(3)?,
-                limited: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.all(sql, (now.0, signed(limit)), read_failure)
     }
 
-    /// The failure of one order, if it could not be indexed.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the failure of one order, if it could not be indexed.
     pub fn index_failure(&self, order: OrderId) -> Result<Option<IndexFailure>, StoreError> {
-        let sql = "SELECT attempts, due_at, reason, limited FROM index_failure WHERE entity_id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let row = statement.query_row([order], |row| {
-            Ok(IndexFailure {
-                order,
-                attempts: row.get(0)?,
-                due_at: UtcMillis(row.get(1)?),
-                reason: row.get(2)?,
-                limited: row.get(3)?,
-            })
-        });
-        Ok(row.optional()?)
+        let sql =
+            "SELECT entity_id, attempts, due_at, reason, limited FROM index_failure WHERE entity_id = ?1";
+        self.first(sql, [order], read_failure)
     }
 
-    /// How many orders could not be indexed.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Counts the orders that could not be indexed.
     pub fn index_failure_count(&self) -> Result<u64, StoreError> {
-        let count: i64 = self
-            .connection
-            .query_row("SELECT count(*) FROM index_failure", [], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or_default())
+        self.one("SELECT count(*) FROM index_failure", [], |row| count(row, 0))
     }
 }
 
 impl Writer<'_> {
-    /// Inserts or replaces feed rows. Never truncates: a crash in between leaves the old rows.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Inserts or replaces feed rows. The feed is never truncated: a crash in between leaves the old rows.
     pub fn upsert_feed(&mut self, rows: &[FeedRow]) -> Result<(), StoreError> {
         let sql = "INSERT INTO sales_data_exporter_orders_v2 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
                    ON CONFLICT DO UPDATE SET number = excluded.number, website_id = excluded.website_id,
                    feed_hash = excluded.feed_hash, exported = excluded.exported, is_deleted = 0,
                    modified_at = excluded.modified_at";
-        let mut statement = self.connection.prepare_cached(sql)?;
         for row in rows {
-            let exported = row.exported as i64;
-            statement.execute(params![
-                row.order,
-                row.number,
-                row.website,
-                row.hash,
+            // An order that was marked as deleted exists again.
+            let FeedRow {
+                order,
+                number,
+                website,
+                hash,
                 exported,
-                row.modified_at.0
-            ])?;
+                modified_at,
+            } = row;
+            self.execute(sql, (order, number, website, hash, exported, modified_at.0))?;
         }
         Ok(())
     }
 
-    /// Forgets what was seen of the next `limit` orders after the id `after`, so that each is looked at afresh. Events
-    /// that the outbox holds stay known. Returns the id up to which it came; `None` means done.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Clears the hashes of the next `limit` orders after the id `after`, so that each is derived again. The outbox still
+    /// holds their events. Returns the last id cleared; `None` at the end of the feed.
     pub fn clear_feed_hashes(&mut self, after: OrderId, limit: usize) -> Result<Option<OrderId>, StoreError> {
         let sql = "SELECT max(id) FROM
                    (SELECT id FROM sales_data_exporter_orders_v2 WHERE id > ?1 ORDER BY id LIMIT ?2)";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let upto: Option<OrderId> = statement.query_row([after, limit], |row| row.get(0))?;
+        // The range is found first, so that the update touches no more than `limit` rows.
+        let upto: Option<OrderId> = self.reader().one(sql, (after, signed(limit)), |row| row.get(0))?;
         if let Some(upto) = upto {
             let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x''
                        WHERE id > ?1 AND id <= ?2 AND feed_hash <> x''";
-            self.connection.prepare_cached(sql)?.execute([after, upto])?;
+            self.execute(sql, [after, upto])?;
         }
         Ok(upto)
     }
 
-    /// Has these orders looked at again, whatever was seen of them: by the changelog, like any change. `table` says on
-    /// whose behalf.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Adds these orders to the changelog and clears their hashes, so that they are indexed again even if they did not
+    /// change. `table` names the origin of the request.
     pub fn recheck_orders(
         &mut self,
         orders: &[OrderId],
         table: &'static str,
         at: UtcMillis,
     ) -> Result<(), StoreError> {
-        // The unchanged order would be skipped by its hash; without one it is looked at.
+        // An unchanged order would be skipped because of its hash.
         let sql = "UPDATE sales_data_exporter_orders_v2 SET feed_hash = x'' WHERE id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
         for order in orders {
-            statement.execute([order])?;
+            self.execute(sql, [order])?;
         }
-        drop(statement);
         let change = |order: &OrderId| Change {
             order: *order,
             table,
@@ -327,50 +239,48 @@ impl Writer<'_> {
         self.append_changes(&changes, at)
     }
 
-    /// Marks orders that no longer exist in the source. What is in the outbox of them still goes.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Marks orders that no longer exist in the source. Their pending events are still sent.
     pub fn mark_deleted(&mut self, orders: &[OrderId], at: UtcMillis) -> Result<(), StoreError> {
         let sql = "UPDATE sales_data_exporter_orders_v2 SET is_deleted = 1, modified_at = ?2
                    WHERE id = ?1 AND is_deleted = 0";
-        let mut statement = self.connection.prepare_cached(sql)?;
         for order in orders {
-            statement.execute(params![order, at.0])?;
+            self.execute(sql, (order, at.0))?;
         }
         Ok(())
     }
 
-    /// Notes that an order could not be indexed, and when it is tried again.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Records that an order could not be indexed, and when it is tried again.
     pub fn record_index_failure(&mut self, failure: &IndexFailure, at: UtcMillis) -> Result<(), StoreError> {
+        // first_at is set once and kept.
         let sql = "INSERT INTO index_failure (entity_id, attempts, first_at, due_at, reason, limited)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET attempts = excluded.attempts,
                    due_at = excluded.due_at, reason = excluded.reason, limited = excluded.limited";
-        self.connection.prepare_cached(sql)?.execute(params![
-            failure.order,
-            failure.attempts,
-            at.0,
-            failure.due_at.0,
-            failure.reason,
-            failure.limited
-        ])?;
+        let IndexFailure {
+            order,
+            attempts,
+            due_at,
+            reason,
+            limited,
+        } = failure;
+        self.execute(sql, (order, attempts, at.0, due_at.0, reason, limited))?;
         Ok(())
     }
 
-    /// These orders were indexed: they are no failures any more.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Removes the failures of orders that were indexed.
     pub fn clear_index_failures(&mut self, orders: &[OrderId]) -> Result<(), StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("DELETE FROM index_failure WHERE entity_id = ?1")?;
         for order in orders {
-            statement.execute([order])?;
+            self.execute("DELETE FROM index_failure WHERE entity_id = ?1", [order])?;
         }
         Ok(())
     }
+}
+
+fn read_failure(row: &Row<'_>) -> rusqlite::Result<IndexFailure> {
+    Ok(IndexFailure {
+        order: row.get(0)?,
+        attempts: row.get(1)?,
+        due_at: UtcMillis(row.get(2)?),
+        reason: row.get(3)?,
+        limited: row.get(4)?,
+    })
 }

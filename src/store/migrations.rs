@@ -1,4 +1,5 @@
-//! Numbered, forward-only steps of the schema, each in a transaction of its own. `PRAGMA user_version` counts them.
+//! The migrations: numbered, forward-only steps of the schema, each in a transaction of its own. `PRAGMA user_version`
+//! counts them.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::StoreError;
 
-/// Marks the file as ours: "ofee" in ASCII.
+/// Identifies a file of this program: "ofee" in ASCII.
 const APPLICATION_ID: i64 = 0x6f66_6565;
 
 const STEPS: [&str; 9] = [
@@ -21,16 +22,17 @@ const STEPS: [&str; 9] = [
     include_str!("migrations/0009_person.sql"),
 ];
 
-/// The schema version that this program writes.
+/// The schema version of this program.
 pub const CURRENT: i64 = STEPS.len() as i64;
 
-/// Brings the schema up to date.
+/// Migrates the schema to [`CURRENT`].
 ///
 /// # Errors
-/// `NewerSchema` for a file of a later program, `Foreign` for a database of another one.
+/// `NewerSchema` for a file of a later version, `Foreign` for a database of another program.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let found = check(connection, path)?;
     for (version, step) in (1..).zip(STEPS).skip(usize::try_from(found).unwrap_or_default()) {
+        // One step at a time: a kill leaves a schema that the next start continues from.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -40,7 +42,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
     Ok(())
 }
 
-/// The schema version of the file, 0 for an empty one.
+/// Returns the schema version of the file, 0 for an empty one.
 ///
 /// # Errors
 /// As [`migrate`].
@@ -48,6 +50,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64, StoreEr
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    // An empty file has no application id yet.
     if tables > 0 && application != APPLICATION_ID {
         return Err(StoreError::Foreign {
             path: path.to_owned(),

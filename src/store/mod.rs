@@ -2,39 +2,38 @@
 //!
 //! # Design
 //!
-//! One thread writes ([`engine`], [`group`]); everyone else hands it closures over [`Writer`] and waits. The thread takes what has
-//! queued up, runs it as ONE immediate transaction with a savepoint each, and answers after the commit: under load a
-//! single fsync serves many. Reading happens on read-only connections over [`Reader`], each job in one snapshot. No
-//! other room sees a `Connection` or a line of SQL: a statement is a verb-named method, in the file of its tables.
+//! One thread writes ([`engine`]). Others hand it closures over [`Writer`] and wait. It runs the closures that have queued
+//! up as one immediate transaction, with a savepoint for each, and answers after the commit: under load, one fsync serves
+//! many. Read-only connections serve closures over [`Reader`], each on one snapshot. No other module has access to a
+//! `Connection` or contains SQL: a statement is a method named by a verb, in the file of its tables.
 //!
-//! | module | tables |
+//! | file | tables |
 //! |---|---|
 //! | [`changelog`] | `sales_order_data_exporter_v2_cl`, `source_cursor` |
 //! | [`views`] | `mview_state`, `indexer_state`, `lease` |
 //! | [`feed`] | `sales_data_exporter_orders_v2`, `index_failure` |
-//! | [`backfill`] | `backfill` |
+//! | [`backfill`] | `walk` |
 //! | [`first_sync`] | `first_sync` |
-//! | [`outbox`] | `outbox_*`, `sender` |
+//! | [`outbox`] | `outbox_*`, `sender`, `asked_pause` |
 //! | [`suppression`] | `suppression` |
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
 //! | [`intake`] | a row of `meta` |
-//! | [`backup`] | copies of the whole file |
 //!
-//! [`file::sqlite_locks`] says who keeps SQLite's own locks, without taking any.
+//! [`mod@file`] opens, locks and checks the database file, and [`mod@backup`] copies and restores it.
 //!
 //! # Durability
 //!
-//! WAL, and `synchronous` by the class of a transaction ([`Durability`]):
+//! The journal is a WAL, and `synchronous` depends on the class of the transaction ([`Durability`]):
 //!
-//! - `Durable` (FULL: the commit is on the disk before the answer). Capture: the trigger log of a source is deleted
-//!   only after it. Indexing: an event must be on the disk before the edge can see it, or a power cut would let the
-//!   same `_id` be rendered again with other bytes (I4). Answers of the edge: or a power cut would repeat more than what
-//!   was in flight (I7). Grouping makes FULL nearly free here.
-//! - `Relaxed` (NORMAL: the last commits may be lost by a power cut, never by a kill, never in part). Heartbeats, cron
-//!   history, clean-up: each is repeated or rebuilt.
+//! - `Durable` (FULL: the commit is on the disk before the answer). Capture: the source's trigger log is deleted only
+//!   after it. Indexing: an event must be on the disk before the edge receives it, or after a power cut the same `_id`
+//!   would be rendered again with other bytes (I4). Answers of the edge: a power cut would otherwise repeat more than what
+//!   was in flight (I7). Group commit makes FULL nearly free here.
+//! - `Relaxed` (NORMAL: a power cut may lose the last commits, but a kill does not, and none is lost in part). Heartbeats,
+//!   cron history, clean-up: each is repeated or rebuilt.
 //!
-//! A group takes the strictest class of its jobs. A later FULL commit also makes earlier relaxed ones durable.
+//! A group takes the strictest class of its jobs. A FULL commit also makes earlier relaxed ones durable.
 
 pub mod backfill;
 pub mod backup;
@@ -64,25 +63,26 @@ use tokio::sync::watch;
 pub use crate::store::file::check::Integrity;
 use crate::store::file::damage::BackgroundCheck;
 pub use crate::store::file::lock::StoreLock;
+use crate::store::file::{damage, open};
+use crate::store::outbox::in_flight::InFlightBatches;
 pub use engine::SimulatedLatency;
 use engine::{Readers, WriterThread};
 pub use error::{Fault, StoreError};
-
-/// How often, and how long, work that others should not wait for looks whether they are through.
-const LOOKS: usize = 20;
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
-use crate::store::outbox::in_flight::InFlightBatches;
 pub use transaction::{Durability, Reader, Topic, Writer};
 
-/// The version of SQLite that is built in.
+/// Polls of the write queue by low-priority work before it joins the queue.
+const YIELDS: usize = 20;
+const YIELD_TIME: Duration = Duration::from_millis(1);
+
+/// Returns the version of the SQLite that is built in.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }
 
-/// The open store. Cheap to clone; the database closes when the last clone is gone.
+/// An open store. Cheap to clone; the database closes when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Store {
-    // Dropped first: a check under way does not hold up the end.
+    // The first field is dropped first: a running check is interrupted and does not delay the end.
     _check: Option<Arc<BackgroundCheck>>,
     writer: Arc<WriterThread>,
     readers: Arc<Readers>,
@@ -91,28 +91,26 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens (or creates) the store at `path` for reading and writing: permissions, schema, and the checks that must
-    /// hold before anything runs. The caller holds the [`StoreLock`].
+    /// Opens or creates the store at `path` for reading and writing: sets permissions, migrates the schema, and checks
+    /// consistency. The caller holds the [`StoreLock`].
     ///
     /// # Errors
     /// Anything that makes the file unusable, with its remedy; see [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_paced(path, None)
+        Self::open_simulated(path, None)
     }
 
-    /// [`Store::open`]; with a pace, the store runs on the current runtime, without threads of its own.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn open_paced(path: &Path, pace: Option<SimulatedLatency>) -> Result<Self, StoreError> {
-        let connection = crate::store::file::open::writable(path)?;
-        let readers = Readers::start(path, pace.as_ref())?;
-        let writer = WriterThread::start(connection, pace)?;
-        let check = match crate::store::file::damage::is_small(path) {
+    /// Opens the store as [`Store::open`] does. With a simulated latency, it runs on the current runtime, without threads.
+    pub fn open_simulated(path: &Path, latency: Option<SimulatedLatency>) -> Result<Self, StoreError> {
+        let connection = open::writable(path)?;
+        // After the writer has migrated the file: readers refuse an older schema.
+        let readers = Readers::start(path, latency.as_ref())?;
+        let writer = WriterThread::start(connection, latency)?;
+        let check = match damage::is_small(path) {
             true => None,
             false => Some(BackgroundCheck::start(
-                crate::store::file::open::read_only(path)?,
-                writer.announce_fatal(),
+                open::read_only(path)?,
+                writer.fatal_sender(),
             )?),
         };
         Ok(Self {
@@ -124,10 +122,10 @@ impl Store {
         })
     }
 
-    /// Runs `job` in a write transaction and returns after its commit. An error of `job` undoes only `job`.
+    /// Runs `job` in a write transaction and returns after its commit. An error of `job` reverts only `job`.
     ///
     /// # Errors
-    /// What `job` returns, or why the commit failed (then nothing of it was kept).
+    /// The error of `job`, or that of the commit, which then has no effect.
     pub async fn write<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -136,29 +134,27 @@ impl Store {
         self.writer.run(durability, job).await
     }
 
-    /// The same for work that others should not wait for: it lets everybody pass who waits, for a while, so that it goes
-    /// on under any load and others wait for one of these at most.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
+    /// Runs `job` as [`Store::write`] does, but first lets waiting jobs pass. It does so for a limited time, so that the
+    /// job makes progress under any load.
     pub async fn write_low_priority<T, F>(&self, durability: Durability, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        for _ in 0..LOOKS {
+        // The queue is polled, because a job cannot be moved back once it is queued.
+        for _ in 0..YIELDS {
             if self.queued_writes() == 0 {
                 break;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(YIELD_TIME).await;
         }
         self.writer.run(durability, job).await
     }
 
-    /// Runs `job` on one snapshot of the database, beside the writer.
+    /// Runs `job` on one snapshot of the database, in parallel with the writer.
     ///
     /// # Errors
-    /// What `job` returns.
+    /// The error of `job`.
     pub async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -167,39 +163,36 @@ impl Store {
         self.readers.run(job).await
     }
 
-    /// Moves everything from the write-ahead log into the database and cuts the log to nothing, so that what was deleted
-    /// and overwritten is in neither. `false` if readers held on to it all the time; it is done at a clean stop as well.
-    ///
-    /// # Errors
-    /// If the files cannot be written.
+    /// Moves the write-ahead log into the database and truncates it, so that neither contains what was deleted or
+    /// overwritten. Returns false if readers prevented it; a clean shutdown does it as well.
     pub async fn truncate_wal(&self) -> Result<bool, StoreError> {
         let path = Arc::clone(&self.path);
-        let work = tokio::task::spawn_blocking(move || crate::store::file::open::truncate_wal(&path));
+        let work = tokio::task::spawn_blocking(move || open::truncate_wal(&path));
         work.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// The batches that senders have in their hands.
+    /// Returns the batches that senders have taken.
     pub fn in_flight(&self) -> &InFlightBatches {
         &self.in_flight
     }
 
-    /// Transactions that wait for the writer.
+    /// Returns the number of jobs that wait for the writer.
     pub fn queued_writes(&self) -> usize {
         self.writer.queued()
     }
 
-    /// Changes whenever a transaction put something into `topic`; wakes whoever works on it.
+    /// Subscribes to commits that changed `topic`.
     pub fn subscribe(&self, topic: Topic) -> watch::Receiver<u64> {
         self.writer.subscribe(topic)
     }
 
-    /// The first failure after which no transaction can succeed until somebody helps. The daemon stops on it.
+    /// Subscribes to the first failure after which no transaction can succeed without intervention. The daemon stops on it.
     pub fn fatal(&self) -> watch::Receiver<Option<String>> {
         self.writer.fatal()
     }
 }
 
-/// A store that is only looked at, beside whoever writes it.
+/// A read-only view of a store, which another process may be writing.
 #[derive(Debug)]
 pub struct StoreView {
     connection: Connection,
@@ -209,15 +202,15 @@ impl StoreView {
     /// Opens the store at `path` read-only.
     ///
     /// # Errors
-    /// `Missing` if there is none, `OlderSchema`, `NewerSchema` or `Foreign` if it is not ours as it is now.
+    /// `Missing` if there is none; `OlderSchema`, `NewerSchema` or `Foreign` if it has another schema.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        crate::store::file::open::read_only(path).map(|connection| Self { connection })
+        open::read_only(path).map(|connection| Self { connection })
     }
 
     /// Runs `job` on one snapshot.
     ///
     /// # Errors
-    /// What `job` returns.
+    /// The error of `job`.
     pub fn read<T>(
         &mut self,
         job: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
@@ -231,11 +224,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whoever_waits_goes_before_work_that_takes_its_turn_behind() {
+    async fn low_priority_work_lets_waiting_jobs_pass() {
         let (_dir, store) = testing::fresh();
         let (begin, begun) = std::sync::mpsc::channel::<()>();
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let note = |name: &'static str| {
+        let record = |name: &'static str| {
             let order = order.clone();
             move |_: &mut Writer<'_>| {
                 order.lock().unwrap().push(name);
@@ -246,23 +239,23 @@ mod tests {
             let _ = begun.recv();
             Ok(())
         });
-        let next = store.write(Durability::Relaxed, note("next"));
-        let behind = store.write_low_priority(Durability::Relaxed, note("behind"));
-        // The first poll of each hands its job in; only then the writer goes on.
+        let next = store.write(Durability::Relaxed, record("next"));
+        let low = store.write_low_priority(Durability::Relaxed, record("low"));
+        // Their first polls queue the jobs; only then the writer continues.
         let go = async { begin.send(()).unwrap() };
-        let (busy, next, behind, ()) = tokio::join!(busy, next, behind, go);
-        assert!(busy.is_ok() && next.is_ok() && behind.is_ok());
-        assert_eq!(*order.lock().unwrap(), ["next", "behind"]);
+        let (busy, next, low, ()) = tokio::join!(busy, next, low, go);
+        assert!(busy.is_ok() && next.is_ok() && low.is_ok());
+        assert_eq!(*order.lock().unwrap(), ["next", "low"]);
     }
 }
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! A store in a temporary directory, and direct verbs on it.
+    //! Stores in temporary directories.
 
     use super::*;
 
-    /// A fresh store with its directory, which goes away with it.
+    /// Creates a store in a temporary directory, which is deleted when the returned value is dropped.
     pub(crate) fn fresh() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("orderfeed.db")).unwrap();

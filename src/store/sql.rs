@@ -13,6 +13,7 @@ impl Reader<'_> {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
+        // Cached by its text, so the same literal is compiled once per connection.
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params, read)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -62,19 +63,25 @@ pub(super) fn signed(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
 
-/// Declares the stored word of each variant of an enum. Reading another word is an error, which no default may hide.
+/// Declares the stored word of each variant of an enum. Reading another word is an error: a default would hide damage.
 macro_rules! stored_words {
     ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl $type {
             /// All variants, in their order.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
 
             /// Returns the stored word.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
         }
-        $crate::store::sql::stored!($type, str, as_str, as_str);
+        $crate::store::sql::stored!($type, as_str, as_str);
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
     };
 }
 
@@ -83,19 +90,19 @@ macro_rules! stored_codes {
     ($type:ident { $($variant:ident = $code:literal),+ $(,)? }) => {
         impl $type {
             /// All variants, in their order.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
 
             /// Returns the stored integer.
             pub const fn code(self) -> i64 {
                 match self { $(Self::$variant => $code),+ }
             }
         }
-        $crate::store::sql::stored!($type, i64, code, as_i64);
+        $crate::store::sql::stored!($type, code, as_i64);
     };
 }
 
 macro_rules! stored {
-    ($type:ident, $stored:ty, $write:ident, $read:ident) => {
+    ($type:ident, $write:ident, $read:ident) => {
         impl rusqlite::ToSql for $type {
             fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
                 Ok(self.$write().into())

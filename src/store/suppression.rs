@@ -62,6 +62,7 @@ impl Writer<'_> {
         note: &str,
         at: UtcMillis,
     ) -> Result<u64, StoreError> {
+        // DO NOTHING keeps the date of the first request, which may be evidence.
         let sql = "INSERT INTO suppression VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         let mut added = 0;
         for person in persons {

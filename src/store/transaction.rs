@@ -1,18 +1,18 @@
-//! What a job on the store is given: a snapshot to read, or the current transaction. The verbs are in the files of their
+//! The two handles of a job: a snapshot to read, and the current write transaction. Their methods are in the files of the
 //! tables.
 
 use rusqlite::Connection;
 
-/// How much of a power cut a transaction must survive; see the room's header.
+/// The loss that a power cut may cause; see the header of [`crate::store`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Durability {
-    /// May be lost by a power cut, as a whole.
+    /// The transaction may be lost, as a whole.
     Relaxed,
-    /// On the disk before the answer.
+    /// The transaction is on the disk before the caller continues.
     Durable,
 }
 
-/// What a transaction may have touched, for those who wait for it.
+/// A kind of change that tasks wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// Changes to index.
@@ -21,13 +21,13 @@ pub enum Topic {
     Outbox,
 }
 
-/// One snapshot. All reading verbs are its methods.
+/// A snapshot of the database.
 #[derive(Debug)]
 pub struct Reader<'a> {
     pub(super) connection: &'a Connection,
 }
 
-/// The current write transaction. All writing verbs are its methods; it can read as well.
+/// The current write transaction.
 #[derive(Debug)]
 pub struct Writer<'a> {
     pub(super) connection: &'a Connection,
@@ -35,13 +35,14 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The reading verbs, on what this transaction sees.
+    /// Returns a reader of what this transaction sees.
     pub fn reader(&self) -> Reader<'_> {
         Reader {
             connection: self.connection,
         }
     }
 
+    /// Wakes the subscribers of `topic` after the commit.
     pub(super) fn touch(&mut self, topic: Topic) {
         self.touched[topic as usize] = true;
     }

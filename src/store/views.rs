@@ -1,165 +1,129 @@
-//! Commerce's own tables of states, with Commerce's words, and the leases that say who works right now.
+//! Commerce's own state tables, with Commerce's words, and the leases.
 
-use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::changelog::VersionId;
+use super::sql::stored_words;
 use super::{Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-/// The view and the indexer: Commerce uses the same id for both.
+/// The id of the view and of the indexer; Commerce uses the same for both.
 pub const VIEW_ID: &str = "sales_order_data_exporter_v2";
-/// The indexer's title.
+/// Title of the indexer in Commerce.
 pub const TITLE: &str = "Sales Orders Feed";
 
-/// How the index is kept up to date.
+/// `mview_state.mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ViewMode {
-    /// "Update by Schedule": the cron job indexes what the changelog holds.
+    /// "Update by Schedule": the cron job indexes the changelog.
     Schedule,
-    /// "Update on Save": indexed as soon as a change is captured.
+    /// "Update on Save": a change is indexed as soon as it is captured.
     Realtime,
 }
+stored_words!(ViewMode {
+    Schedule = "enabled",
+    Realtime = "disabled",
+});
 
 /// `mview_state.status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ViewStatus {
-    /// Nothing is being indexed.
     Idle,
-    /// Indexing right now.
     Working,
-    /// Told not to index.
+    /// Not indexed until it is resumed.
     Suspended,
 }
+stored_words!(ViewStatus {
+    Idle = "idle",
+    Working = "working",
+    Suspended = "suspended",
+});
 
 /// `indexer_state.status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IndexerStatus {
-    /// Ready.
     Valid,
     /// A full reindex is required.
     Invalid,
     /// A full reindex is running.
     Working,
-    /// Told not to reindex.
+    /// Not reindexed until it is resumed.
     Suspended,
 }
+stored_words!(IndexerStatus {
+    Valid = "valid",
+    Invalid = "invalid",
+    Working = "working",
+    Suspended = "suspended",
+});
 
 /// A row of `mview_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ViewState {
-    /// Schedule or realtime.
     pub mode: ViewMode,
-    /// What the view does.
     pub status: ViewStatus,
-    /// The changelog is indexed up to here.
+    /// The changelog is indexed up to this version.
     pub version: VersionId,
-    /// When this row last changed.
+    /// Time at which this row last changed.
     pub updated: UtcMillis,
 }
 
 /// A row of `indexer_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexerState {
-    /// Ready, Reindex required, Processing or Suspended.
     pub status: IndexerStatus,
-    /// When this row last changed.
+    /// Time at which this row last changed.
     pub updated: UtcMillis,
 }
 
-/// Who works on something. Void when the process is gone: see [`Writer::void_leases`].
+/// The claim of a process on a piece of work. It ends with the process; see [`Writer::void_leases`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// What is held, such as `feed_sync_orders`.
+    /// Name of the work, such as `feed_sync_orders`.
     pub name: String,
-    /// By whom, such as `full sync`.
+    /// The operation, such as `full sync`.
     pub holder: String,
-    /// Process id.
     pub pid: u32,
-    /// Since when.
     pub acquired_at: UtcMillis,
-    /// Last sign of life.
     pub heartbeat_at: UtcMillis,
 }
 
-macro_rules! words {
-    ($type:ident { $($variant:ident = $word:literal),+ }) => {
-        impl $type {
-            /// The word in the table.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-words!(ViewMode { Schedule = "enabled", Realtime = "disabled" });
-words!(ViewStatus { Idle = "idle", Working = "working", Suspended = "suspended" });
-words!(IndexerStatus { Valid = "valid", Invalid = "invalid", Working = "working", Suspended = "suspended" });
-
 impl Reader<'_> {
-    /// The view's state; `None` before the first start.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the view's state; `None` before the first start.
     pub fn view_state(&self) -> Result<Option<ViewState>, StoreError> {
         let sql = "SELECT mode, status, version_id, updated FROM mview_state WHERE view_id = ?1";
-        let read = |row: &Row<'_>| {
+        self.first(sql, [VIEW_ID], |row| {
             Ok(ViewState {
-                mode: word(row, 0, ViewMode::from_word)?,
-                status: word(row, 1, ViewStatus::from_word)?,
+                mode: row.get(0)?,
+                status: row.get(1)?,
                 version: row.get(2)?,
                 updated: UtcMillis(row.get(3)?),
             })
-        };
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([VIEW_ID], read)
-            .optional()?)
+        })
     }
 
-    /// The view's version, 0 before the first start.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the view's version, 0 before the first start.
     pub fn view_version(&self) -> Result<VersionId, StoreError> {
         Ok(self.view_state()?.map_or(0, |view| view.version))
     }
 
-    /// The indexer's state; `None` before the first start.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
+    /// Returns the indexer's state; `None` before the first start.
     pub fn indexer_state(&self) -> Result<Option<IndexerState>, StoreError> {
         let sql = "SELECT status, updated FROM indexer_state WHERE indexer_id = ?1";
-        let read = |row: &Row<'_>| {
+        self.first(sql, [VIEW_ID], |row| {
             Ok(IndexerState {
-                status: word(row, 0, IndexerStatus::from_word)?,
+                status: row.get(0)?,
                 updated: UtcMillis(row.get(1)?),
             })
-        };
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([VIEW_ID], read)
-            .optional()?)
+        })
     }
 
-    /// All leases.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn leases(&self) -> Result<Vec<Lease>, StoreError> {
         let sql = "SELECT name, holder, pid, acquired_at, heartbeat_at FROM lease ORDER BY name";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| {
+        self.all(sql, [], |row| {
             Ok(Lease {
                 name: row.get(0)?,
                 holder: row.get(1)?,
@@ -167,110 +131,75 @@ impl Reader<'_> {
                 acquired_at: UtcMillis(row.get(3)?),
                 heartbeat_at: UtcMillis(row.get(4)?),
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 }
 
 impl Writer<'_> {
-    /// Makes the rows of view and indexer at the first start: a full reindex is required.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Creates the rows of view and indexer at the first start. The indexer is invalid: it requires a full reindex.
     pub fn init_view(&mut self, mode: ViewMode, at: UtcMillis) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("INSERT INTO mview_state VALUES (?1, ?2, 'idle', 0, ?3) ON CONFLICT DO NOTHING")?
-            .execute(params![VIEW_ID, mode.as_str(), at.0])?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO indexer_state VALUES (?1, 'invalid', '', ?2) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![VIEW_ID, at.0])?;
+        let sql = "INSERT INTO mview_state VALUES (?1, ?2, 'idle', 0, ?3) ON CONFLICT DO NOTHING";
+        self.execute(sql, (VIEW_ID, mode, at.0))?;
+        // hash_config is Commerce's and not used.
+        let sql = "INSERT INTO indexer_state VALUES (?1, 'invalid', '', ?2) ON CONFLICT DO NOTHING";
+        self.execute(sql, (VIEW_ID, at.0))?;
         Ok(())
     }
 
-    /// Takes back what a process that died was doing: a working view is idle, a working indexer must reindex (its
-    /// backfill goes on where it stopped), no lease is valid.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Reverts the states that a process left behind: a working view becomes idle, a working indexer invalid (its backfill
+    /// continues where it stopped), and all leases are deleted. Returns those leases.
     pub fn void_leases(&mut self, at: UtcMillis) -> Result<Vec<Lease>, StoreError> {
         let old = self.reader().leases()?;
-        self.connection.execute("DELETE FROM lease", [])?;
-        self.connection.execute(
-            "UPDATE mview_state SET status = 'idle', updated = ?1 WHERE status = 'working'",
-            [at.0],
-        )?;
-        self.connection.execute(
-            "UPDATE indexer_state SET status = 'invalid', updated = ?1 WHERE status = 'working'",
-            [at.0],
-        )?;
+        self.execute("DELETE FROM lease", [])?;
+        let sql = "UPDATE mview_state SET status = 'idle', updated = ?1 WHERE status = 'working'";
+        self.execute(sql, [at.0])?;
+        // Not valid: the interrupted reindex has not covered everything.
+        let sql = "UPDATE indexer_state SET status = 'invalid', updated = ?1 WHERE status = 'working'";
+        self.execute(sql, [at.0])?;
         Ok(old)
     }
 
-    /// Says who works on `name` from now on.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
     pub fn take_lease(&mut self, name: &str, holder: &str, at: UtcMillis) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO lease VALUES (?1, ?2, ?3, ?4, ?4)")?
-            .execute(params![name, holder, std::process::id(), at.0])?;
+        // A lease of the same name is this process's own: a piece of work runs once at a time.
+        let sql = "INSERT OR REPLACE INTO lease VALUES (?1, ?2, ?3, ?4, ?4)";
+        self.execute(sql, (name, holder, std::process::id(), at.0))?;
         Ok(())
     }
 
-    /// A sign of life for every lease of this process.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Renews every lease of this process.
     pub fn heartbeat(&mut self, at: UtcMillis) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE lease SET heartbeat_at = ?1")?
-            .execute([at.0])?;
+        // Leases of other processes were voided at the start, under the lock of the store.
+        self.execute("UPDATE lease SET heartbeat_at = ?1", [at.0])?;
         Ok(())
     }
 
-    /// The work on `name` is over.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
     pub fn release_lease(&mut self, name: &str) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("DELETE FROM lease WHERE name = ?1")?
-            .execute([name])?;
+        self.execute("DELETE FROM lease WHERE name = ?1", [name])?;
         Ok(())
     }
 
-    /// Switches between schedule and realtime, and wakes the indexer, which may have to start at once.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
+    /// Switches between schedule and realtime.
     pub fn set_view_mode(&mut self, mode: ViewMode, at: UtcMillis) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE mview_state SET mode = ?2, updated = ?3 WHERE view_id = ?1")?
-            .execute(params![VIEW_ID, mode.as_str(), at.0])?;
-        // What waited for the schedule is indexed at once after a switch to realtime.
+        let sql = "UPDATE mview_state SET mode = ?2, updated = ?3 WHERE view_id = ?1";
+        self.execute(sql, (VIEW_ID, mode, at.0))?;
+        // After a switch to realtime, the changes that waited for the schedule are indexed at once.
         self.touch(Topic::Changelog);
         Ok(())
     }
 
-    /// Says what the view does now.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
     pub fn set_view_status(&mut self, status: ViewStatus, at: UtcMillis) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE mview_state SET status = ?2, updated = ?3 WHERE view_id = ?1")?
-            .execute(params![VIEW_ID, status.as_str(), at.0])?;
-        // What waited while the view was suspended is indexed at once.
+        let sql = "UPDATE mview_state SET status = ?2, updated = ?3 WHERE view_id = ?1";
+        self.execute(sql, (VIEW_ID, status, at.0))?;
+        // The changes that waited while the view was suspended are indexed at once.
         self.touch(Topic::Changelog);
         Ok(())
     }
 
-    /// The changelog is indexed up to `version`: in the same transaction as the feed rows and events of it (I2).
+    /// Records that the changelog is indexed up to `version`. Call it in the transaction that writes the feed rows and
+    /// events (I2).
     ///
     /// # Errors
-    /// `Invariant` if the version would go backwards or pass the changelog's head (I8).
+    /// `Invariant` if the version would decrease or pass the changelog's head (I8).
     pub fn advance_view(&mut self, version: VersionId, at: UtcMillis) -> Result<(), StoreError> {
         let (current, head) = (self.reader().view_version()?, self.reader().changelog_head()?);
         if version < current || version > head {
@@ -278,39 +207,23 @@ impl Writer<'_> {
                 "the view at version {current} was to be set to {version}, but the changelog ends at {head}"
             )));
         }
-        self.connection
-            .prepare_cached("UPDATE mview_state SET version_id = ?2, updated = ?3 WHERE view_id = ?1")?
-            .execute(params![VIEW_ID, version, at.0])?;
+        let sql = "UPDATE mview_state SET version_id = ?2, updated = ?3 WHERE view_id = ?1";
+        self.execute(sql, (VIEW_ID, version, at.0))?;
         Ok(())
     }
 
-    /// Says what the indexer does now.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
     pub fn set_indexer_status(&mut self, status: IndexerStatus, at: UtcMillis) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE indexer_state SET status = ?2, updated = ?3 WHERE indexer_id = ?1")?
-            .execute(params![VIEW_ID, status.as_str(), at.0])?;
+        let sql = "UPDATE indexer_state SET status = ?2, updated = ?3 WHERE indexer_id = ?1";
+        self.execute(sql, (VIEW_ID, status, at.0))?;
         Ok(())
     }
 
     #[cfg(test)]
     pub(crate) fn force_view_version_for_test(&mut self, version: VersionId) -> Result<(), StoreError> {
         self.init_view(ViewMode::Schedule, UtcMillis(0))?;
-        self.connection
-            .execute("UPDATE mview_state SET version_id = ?1", [version])?;
+        self.execute("UPDATE mview_state SET version_id = ?1", [version])?;
         Ok(())
     }
-}
-
-/// A word of a closed list; another one is a contradiction that no default may hide.
-fn word<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    parse(&text).ok_or_else(|| {
-        let cause = format!("unknown word {text:?}");
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, cause.into())
-    })
 }
 
 #[cfg(test)]
@@ -334,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_dead_process_was_doing_is_taken_back() {
+    async fn states_left_by_a_dead_process_are_reverted() {
         let (_dir, store) = testing::fresh();
         let (old, view, indexer) = store
             .write(Durability::Durable, |w| {

@@ -21,6 +21,7 @@ use crate::first_sync::{
 };
 use crate::indexer::intake::Flow;
 use crate::indexer::{BackfillKind, BackfillOptions, IndexError};
+use crate::store::backfill::{Backfill, BackfillState};
 use crate::store::first_sync::{FirstSyncRow, SyncState};
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::SenderRow;
@@ -302,7 +303,7 @@ fn read(reader: &Reader<'_>) -> Result<Stored, StoreError> {
             Some(id) => reader
                 .backfill(id)?
                 .map_or(BackfillCondition::Complete, |backfill| {
-                    backfill_condition(&backfill.state, &backfill.kind)
+                    backfill_condition(&backfill)
                 }),
         };
         let pending = reader.pending_of_backfills(row.website)?;
@@ -326,12 +327,12 @@ fn read(reader: &Reader<'_>) -> Result<Stored, StoreError> {
     })
 }
 
-fn backfill_condition(state: &str, kind: &str) -> BackfillCondition {
-    match state {
-        "complete" => BackfillCondition::Complete,
-        "running" if kind == BackfillKind::Reindex.as_str() => BackfillCondition::Open(BackfillPlan::Full),
-        "running" => BackfillCondition::Open(BackfillPlan::Website),
+fn backfill_condition(backfill: &Backfill) -> BackfillCondition {
+    match (backfill.state, backfill.kind) {
+        (BackfillState::Complete, _) => BackfillCondition::Complete,
+        (BackfillState::Running, BackfillKind::Reindex) => BackfillCondition::Open(BackfillPlan::Full),
+        (BackfillState::Running, _) => BackfillCondition::Open(BackfillPlan::Website),
         // A cancelled backfill starts over.
-        _ => BackfillCondition::None,
+        (BackfillState::Cancelled, _) => BackfillCondition::None,
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn reindex_reenabled(jobs: &Jobs) -> Result<(), StoreError> {
         // must start over.
         if !reenabled.is_empty() {
             let status = w.reader().indexer_state()?.map(|state| state.status);
-            w.cancel_backfills(BackfillKind::Reindex.as_str(), at)?;
+            w.cancel_backfills(BackfillKind::Reindex, at)?;
             if status != Some(IndexerStatus::Suspended) {
                 w.set_indexer_status(IndexerStatus::Invalid, at)?;
             }

@@ -20,7 +20,7 @@ use crate::indexer::export_log;
 use crate::indexer::live_traffic::{PIECE, rest};
 use crate::indexer::report::{BackfillReport, Progress};
 use crate::indexer::{FEED_LEASE, IndexError, Indexer};
-use crate::store::backfill::Backfill;
+use crate::store::backfill::{Backfill, BackfillState};
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, Reader, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -148,7 +148,7 @@ impl Indexer {
         let (id, at) = (backfill.id, self.clock.now());
         let finish = move |w: &mut Writer<'_>| {
             w.release_lease(FEED_LEASE)?;
-            w.finish_backfill(id, "complete", at)
+            w.finish_backfill(id, BackfillState::Complete, at)
         };
         self.store.write(Durability::Durable, finish).await?;
         report.elapsed_ms = at.millis_since(backfill.started_at);

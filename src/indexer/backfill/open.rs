@@ -55,7 +55,7 @@ impl Indexer {
             if let Some(backfill) = w.reader().running_backfills()?.into_iter().find(is_same) {
                 return Ok(backfill);
             }
-            let id = w.start_backfill(kind.as_str(), &text, total, at)?;
+            let id = w.start_backfill(kind, &text, total, at)?;
             for Adopted { sync, total } in adopted {
                 w.enroll_first_syncs(std::slice::from_ref(&sync), at)?;
                 let website = w.website_id(&sync.code)?;
@@ -150,7 +150,7 @@ fn find_interrupted(
     wanted: &BackfillOptions,
 ) -> Result<Option<Backfill>, IndexError> {
     let mut refused = None;
-    for backfill in running.into_iter().filter(|one| one.kind == kind.as_str()) {
+    for backfill in running.into_iter().filter(|one| one.kind == kind) {
         match stored_options(&backfill) {
             Ok(options) if kind != BackfillKind::FirstSync || options.website == wanted.website => {
                 return Ok(Some(backfill));

@@ -3,29 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::commerce::source::OrderFilter;
+pub use crate::store::backfill::BackfillKind;
 use orderfeed_model::clock::UtcMillis;
 
-/// The purpose of a backfill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackfillKind {
-    /// A full reindex; the first one is the first sync of every website that has not had one.
-    Reindex,
-    /// The first sync of a website that was enabled later, beside live traffic.
-    FirstSync,
-    /// `saas:resync`.
-    Resync,
-}
-
 impl BackfillKind {
-    /// Returns the word in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reindex => "reindex",
-            Self::FirstSync => "first_sync",
-            Self::Resync => "resync",
-        }
-    }
-
     /// Returns the name of the operation in Commerce's log.
     pub const fn operation(self) -> &'static str {
         match self {

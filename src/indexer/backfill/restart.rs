@@ -3,6 +3,7 @@
 use crate::indexer::backfill::open::stored_options;
 use crate::indexer::backfill::options::BackfillKind;
 use crate::indexer::{IndexError, Indexer};
+use crate::store::backfill::BackfillState;
 use crate::store::{Durability, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
@@ -37,7 +38,7 @@ impl Indexer {
     pub async fn cancel_backfills(&self, kind: BackfillKind) -> Result<(), IndexError> {
         let _guard = self.start_backfilling().await?;
         let at = self.clock.now();
-        let cancel = move |writer: &mut Writer<'_>| writer.cancel_backfills(kind.as_str(), at);
+        let cancel = move |writer: &mut Writer<'_>| writer.cancel_backfills(kind, at);
         Ok(self.store.write(Durability::Durable, cancel).await?)
     }
 }
@@ -45,10 +46,10 @@ impl Indexer {
 /// Cancels interrupted reindexes, and first syncs that cannot resume because their options cannot be parsed. The next full
 /// reindex takes over their websites.
 pub fn cancel_reindexes(writer: &mut Writer<'_>, at: UtcMillis) -> Result<(), StoreError> {
-    writer.cancel_backfills(BackfillKind::Reindex.as_str(), at)?;
+    writer.cancel_backfills(BackfillKind::Reindex, at)?;
     for backfill in writer.reader().running_backfills()? {
-        if backfill.kind == BackfillKind::FirstSync.as_str() && stored_options(&backfill).is_err() {
-            writer.finish_backfill(backfill.id, "cancelled", at)?;
+        if backfill.kind == BackfillKind::FirstSync && stored_options(&backfill).is_err() {
+            writer.finish_backfill(backfill.id, BackfillState::Cancelled, at)?;
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ const NEWER_VERSION: &str = r#"{"created_from":500000,"reach":"moon"}"#;
 
 /// Creates a backfill as another version of the program may have left it.
 async fn interrupted(rig: &Rig, kind: BackfillKind, options: &'static str) -> BackfillId {
-    let start = move |w: &mut crate::store::Writer<'_>| w.start_backfill(kind.as_str(), options, 4, NOW);
+    let start = move |w: &mut crate::store::Writer<'_>| w.start_backfill(kind, options, 4, NOW);
     rig.store.write(Durability::Durable, start).await.unwrap()
 }
 

@@ -142,7 +142,7 @@ fn reindex(status: Option<IndexerStatus>, backfills: &[Backfill]) -> Reindex {
         return Reindex::None;
     }
     let covers_all = |backfill: &&Backfill| {
-        backfill.kind == BackfillKind::Reindex.as_str()
+        backfill.kind == BackfillKind::Reindex
             && stored_options(backfill).is_ok_and(|options| options.covers_all())
     };
     let position = backfills.iter().find(covers_all).and_then(|one| one.below);

@@ -2,6 +2,7 @@
 //! happens.
 
 use crate::ops::status::{Moment, Snapshot, WebsiteStatus};
+use crate::store::backfill::BackfillKind;
 use crate::store::outbox::SenderState;
 use orderfeed_model::clock::UtcMillis;
 
@@ -51,9 +52,9 @@ impl Snapshot {
 
     fn history(&self) -> Option<String> {
         let backfill = self.backfills.first()?;
-        let name = match backfill.kind.as_str() {
-            "first_sync" => "first sync",
-            other => other,
+        let name = match backfill.kind {
+            BackfillKind::FirstSync => "first sync",
+            other => other.as_str(),
         };
         Some(
             // Orders placed since the start were not counted.

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use crate::store::backfill::BackfillKind;
 use crate::store::changelog::VersionId;
 use crate::store::cron::CronStatus;
 use crate::store::feed::Exported;
@@ -136,7 +137,7 @@ pub struct FirstSyncStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BackfillStatus {
     /// `reindex`, `resync` or `first_sync`.
-    pub kind: String,
+    pub kind: BackfillKind,
     /// Orders that it covers; 0 if that is unknown.
     pub total: u64,
     /// Orders read so far.
@@ -295,7 +296,7 @@ pub(crate) mod testing {
     /// A first sync that is a quarter done.
     pub(crate) fn backfill() -> BackfillStatus {
         BackfillStatus {
-            kind: "first_sync".to_owned(),
+            kind: BackfillKind::FirstSync,
             total: 400,
             done: 100,
             events: 250,

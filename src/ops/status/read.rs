@@ -12,6 +12,7 @@ use crate::ops::status::{
 use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
+use crate::store::meta::SOURCE_CHECKED_AT;
 use crate::store::outbox::{FinalState, SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Reader, StoreError, StoreLock};
@@ -143,7 +144,7 @@ impl BackfillStatus {
         let rest = backfill.total.saturating_sub(backfill.done);
         let guess = backfill.done == 0 || rest == 0 || elapsed <= 0;
         Self {
-            kind: backfill.kind.clone(),
+            kind: backfill.kind,
             total: backfill.total,
             done: backfill.done,
             events: backfill.events,
@@ -257,7 +258,7 @@ fn website(
 }
 
 fn source(reader: &Reader<'_>) -> Result<SourceStatus, StoreError> {
-    let checked_at = reader.meta(crate::store::meta::SOURCE_CHECKED_AT)?;
+    let checked_at = reader.meta(SOURCE_CHECKED_AT)?;
     Ok(SourceStatus {
         checked_at: checked_at
             .and_then(|millis| millis.parse().ok())
@@ -286,6 +287,7 @@ fn last_runs(runs: Vec<CronRun>) -> Vec<LastRun> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::backfill::{BackfillKind, BackfillState};
 
     #[test]
     fn the_lock_names_command_and_process() {
@@ -306,9 +308,9 @@ mod tests {
     fn the_time_left_is_estimated_once_orders_are_done() {
         let mut backfill = Backfill {
             id: 1,
-            kind: "resync".into(),
+            kind: BackfillKind::Resync,
             options: String::new(),
-            state: "running".into(),
+            state: BackfillState::Running,
             below: None,
             total: 400,
             done: 0,

@@ -1,18 +1,19 @@
-//! Copies of the store: made beside a running daemon, verified, and there as a whole or not at all.
+//! Backups of the store, made while a daemon runs. A backup is verified, and appears as a whole or not at all.
 //!
 //! # Design
 //!
-//! SQLite's backup API copies the pages of ONE snapshot: a read transaction is held over all steps, so the copy is of the
-//! moment at which it began, a writer in another process does not make it start over, and nobody waits for it. `VACUUM
+//! SQLite's backup API copies the pages of one snapshot. A read transaction is held over all steps, so the copy is of the
+//! moment at which it began, a writer in another process does not make it start over, and no process waits for it. `VACUUM
 //! INTO` would do the same with a smaller file, but in one call: without progress, without a pause between two steps, and
-//! with the time that rebuilding every index takes. What both cost is that the write-ahead log cannot shrink meanwhile.
+//! with the time that rebuilding every index takes. Both keep the write-ahead log from shrinking meanwhile.
 //!
-//! The copy is written to `FILE.partial` (0600, locked), made a single file without a log of its own, checked like a
-//! patient (integrity, marks, schema, and the counts of the snapshot), brought to the disk, and only then renamed.
+//! The copy is written to `FILE.partial` (0600, locked), converted to a single file without a log, checked (integrity,
+//! application id, schema, and the counts of the snapshot), synced to the disk, and only then renamed.
 //!
 //! # Crash cases
 //!
-//! A failure removes the partial file. A kill leaves it; nobody takes it for a backup, and the next run writes over it.
+//! A failure removes the partial file. A kill leaves it, under a name that is no backup's, and the next run overwrites
+//! it.
 
 mod error;
 pub mod restore;
@@ -32,46 +33,47 @@ pub use error::BackupError;
 
 use super::changelog::VersionId;
 use super::error::StoreError;
+use super::sql::count;
 use super::{Reader, migrations};
+use crate::store::file::beside;
 use crate::store::file::owner::{give, open_scratch};
 use crate::store::file::space::{directory_of, free_bytes};
 
-/// Pages of one step: 4 MiB with pages of the usual size.
+/// Pages copied in one step: 4 MiB with pages of the usual size.
 const STEP: i32 = 1024;
-/// Between two steps, so that the disk has time for others.
+/// Pause between two steps, which leaves the disk to others.
 const PAUSE: Duration = Duration::from_millis(2);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What becomes of a file that has the copy's name already.
+/// The treatment of an existing file with the name of the copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and there is no copy.
+    /// Fails with [`BackupError::Exists`].
     Keep,
-    /// It is replaced, in one step.
+    /// Replaces the file atomically.
     Replace,
 }
 
-/// What a store holds, as far as two can be compared by it.
+/// Counts by which a copy is compared with its original.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct StoreContents {
     /// Size of the file without its log, in bytes.
     pub bytes: u64,
-    /// Version of the schema.
+    /// Schema version.
     pub schema: i64,
     /// Orders in the feed.
     pub orders: u64,
-    /// Events that the outbox knows.
+    /// Events in the outbox.
     pub events: u64,
-    /// Of them, those that wait.
     pub pending_events: u64,
-    /// The highest version of the changelog.
+    /// Head of the changelog.
     pub changelog_version: VersionId,
-    /// The version up to which it is indexed.
+    /// Version up to which the changelog is indexed.
     pub view_version: VersionId,
 }
 
-/// Copies the store at `from` to the file `to`. `reserve` bytes stay free where the copy shares the store's disk.
-/// `progress` is told bytes done and in all.
+/// Copies the store at `from` to the file `to`. If both are on one disk, `reserve` bytes of it stay free. `progress`
+/// receives the bytes done and the total.
 ///
 /// # Errors
 /// See [`BackupError`]; `to` is then as it was.
@@ -83,6 +85,7 @@ pub fn backup(
     progress: impl FnMut(u64, u64),
 ) -> Result<StoreContents, BackupError> {
     refuse_name(from, to, existing)?;
+    // Any schema: a backup is wanted above all before an upgrade.
     let source = crate::store::file::open::read_only_any_schema(from)?;
     let shared = shares_disk(from, to);
     let partial = write(source, to, if shared { reserve } else { 0 }, progress)?;
@@ -91,16 +94,16 @@ pub fn backup(
     Ok(contents)
 }
 
-/// Checks a copy that was made before, and says what it holds.
+/// Checks a copy and returns its counts.
 ///
 /// # Errors
-/// `Unsound`, or why it cannot be read.
+/// `Unsound`, or the reason why it cannot be read.
 pub fn check_backup(path: &Path) -> Result<StoreContents, BackupError> {
     let connection = open_copy(path)?;
     check(&connection, path)
 }
 
-/// A copy that is sound and does not have its name yet. Its files go away with it.
+/// A partial file. Dropping it deletes the file, unless it was published.
 pub(super) struct Partial {
     path: PathBuf,
     file: File,
@@ -150,7 +153,7 @@ impl Partial {
             Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
         let partial = Self { path, file, contents };
-        // What a killed run left; its permissions may be another's choice.
+        // A killed run may have left content and wider permissions.
         partial
             .file
             .set_len(0)
@@ -160,6 +163,7 @@ impl Partial {
             .file
             .set_permissions(narrow)
             .map_err(|cause| of_file(&partial.path, cause))?;
+        // A log left by a killed run would be read into the copy.
         partial.remove_sidecars();
         Ok(partial)
     }
@@ -170,7 +174,7 @@ impl Partial {
             cause,
         };
         let mut target = Connection::open(&self.path).map_err(failed)?;
-        // Until it has its name there is nothing to protect: the file is brought to the disk as a whole, at the end.
+        // No journal and no syncs: the file is synced as a whole at the end, before it gets its name.
         target
             .execute_batch(
                 "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
@@ -190,7 +194,7 @@ impl Partial {
         }
         drop(steps);
         drop(snapshot);
-        // The store keeps a log beside itself; a copy is one file.
+        // A copy is one file, without a WAL.
         let mode: String = target
             .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
             .map_err(failed)?;
@@ -204,15 +208,16 @@ impl Partial {
         self.file.sync_all().map_err(|cause| of_file(&self.path, cause))
     }
 
-    /// As a store and not a copy for somebody to keep: it belongs to whoever has the directory.
+    /// Gives the file to the owner of the directory, because it is going to be the store.
     pub(super) fn for_service(self) -> Result<Self, BackupError> {
         give(&self.file, &self.path).map_err(|cause| of_file(&self.path, cause))?;
         Ok(self)
     }
 
-    /// Gives the copy its name, in one step.
+    /// Renames the file to its final name, atomically.
     pub(super) fn publish(self, to: &Path, existing: Existing) -> Result<(), BackupError> {
         let replaced = || fs::rename(&self.path, to).map_err(|cause| of_file(to, cause));
+        // `refuse_name` has checked the name, but another process may have taken it since.
         match existing {
             Existing::Replace => replaced()?,
             Existing::Keep => match renameat_with(CWD, &self.path, CWD, to, RenameFlags::NOREPLACE) {
@@ -220,11 +225,12 @@ impl Partial {
                 Err(rustix::io::Errno::EXIST) => {
                     return Err(BackupError::Exists { path: to.to_owned() });
                 }
-                // A file system that does not know how; the name was free a moment ago.
+                // The file system does not support NOREPLACE. The name was free a moment ago.
                 Err(_) => replaced()?,
             },
         }
         let directory = directory_of(to);
+        // The rename is durable only once the directory is.
         let synced = File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|cause| of_file(directory, cause))
     }
@@ -236,15 +242,15 @@ impl Partial {
     }
 }
 
-/// After `publish` there is no file of this name any more.
 impl Drop for Partial {
     fn drop(&mut self) {
+        // After `publish` there is no file of this name.
         let _ = fs::remove_file(&self.path);
         self.remove_sidecars();
     }
 }
 
-/// What SQLite keeps beside a database; never read apart from it.
+/// Suffixes of the files that SQLite keeps beside a database.
 pub(super) const SIDECARS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 fn refuse_name(from: &Path, to: &Path, existing: Existing) -> Result<(), BackupError> {
@@ -255,6 +261,7 @@ fn refuse_name(from: &Path, to: &Path, existing: Existing) -> Result<(), BackupE
     if same(from, to) {
         return Err(BackupError::Itself { path: to.to_owned() });
     }
+    // Also a dangling link counts as taken.
     let taken = to.is_dir() || fs::symlink_metadata(to).is_ok() && existing == Existing::Keep;
     if taken {
         return Err(BackupError::Exists { path: to.to_owned() });
@@ -271,7 +278,7 @@ fn shares_disk(from: &Path, to: &Path) -> bool {
     disk(from) == disk(to)
 }
 
-/// Opens a copy for reading. One without a log is read as it lies there, also on a disk that cannot be written.
+/// Opens a copy read-only. Without a WAL it is opened as immutable, which also works on a read-only disk.
 pub(super) fn open_copy(path: &Path) -> Result<Connection, BackupError> {
     if !path.is_file() {
         return Err(of_file(path, io::ErrorKind::NotFound.into()));
@@ -281,6 +288,7 @@ pub(super) fn open_copy(path: &Path) -> Result<Connection, BackupError> {
         return Ok(crate::store::file::open::read_only_any_schema(path)?);
     }
     let mut uri = "file:".to_owned();
+    // In a URI, every other byte must be escaped.
     for byte in path.as_os_str().as_bytes() {
         match byte {
             b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
@@ -303,11 +311,11 @@ fn check(connection: &Connection, path: &Path) -> Result<StoreContents, BackupEr
         path: path.to_owned(),
         cause,
     };
-    let verdict: String = connection
+    let result: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|cause| unsound(cause.to_string()))?;
-    if verdict != "ok" {
-        return Err(unsound(format!("integrity_check says: {verdict}")));
+    if result != "ok" {
+        return Err(unsound(format!("integrity_check reports: {result}")));
     }
     let contents = contents(connection)?;
     match contents {
@@ -325,12 +333,8 @@ fn check(connection: &Connection, path: &Path) -> Result<StoreContents, BackupEr
 
 fn contents(connection: &Connection) -> Result<StoreContents, StoreError> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let (pages, page, schema) = (
-        pragma("page_count")?,
-        pragma("page_size")?,
-        pragma("user_version")?,
-    );
-    let bytes = u64::try_from(pages.saturating_mul(page)).unwrap_or_default();
+    let bytes = (pragma("page_count")?.saturating_mul(pragma("page_size")?)).unsigned_abs();
+    let schema = pragma("user_version")?;
     if schema == 0 {
         return Ok(StoreContents {
             bytes,
@@ -338,27 +342,16 @@ fn contents(connection: &Connection) -> Result<StoreContents, StoreError> {
         });
     }
     let reader = Reader { connection };
-    let count = |table: &str| {
-        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
-            row.get::<_, i64>(0)
-        })
-    };
+    let rows = |table: &str| reader.one(&format!("SELECT count(*) FROM {table}"), [], |row| count(row, 0));
     Ok(StoreContents {
         bytes,
         schema,
-        orders: count("sales_data_exporter_orders_v2")?.unsigned_abs(),
-        events: count("outbox_event")?.unsigned_abs(),
+        orders: rows("sales_data_exporter_orders_v2")?,
+        events: rows("outbox_event")?,
         pending_events: reader.pending_events()?,
         changelog_version: reader.changelog_head()?,
         view_version: reader.view_version()?,
     })
-}
-
-/// `path` with something at its end.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 pub(super) fn of_file(path: &Path, cause: io::Error) -> BackupError {

@@ -1,10 +1,9 @@
-//! A copy becomes the store again.
+//! Restores a copy as the store.
 //!
-//! What was the store stays beside it under another name: a restore can be undone. The order of steps keeps a store under
-//! the name at every moment, because a daemon that found none would begin with an empty one and send everything again:
-//! the copy is written and checked beside it, the old one's log is folded into it, it gets its second name, and the copy
-//! takes the first one in one step. A log that was left behind would be read into the restored store; it goes with the
-//! old one.
+//! The replaced store is kept under another name, so a restore can be undone. At every moment there is a store under the
+//! name, because a daemon that found none would create an empty one and send everything again. So the copy is written and
+//! checked beside the store, the store's WAL is checkpointed, the store gets its second name, and the copy takes the first
+//! name atomically. A WAL left behind would be read into the restored store; it is renamed with the old one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,17 +15,16 @@ use crate::store::views::IndexerStatus;
 use crate::store::{Durability, Store, StoreLock};
 use orderfeed_model::clock::UtcMillis;
 
-/// A store that was restored.
+/// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// What it holds.
     pub contents: StoreContents,
-    /// Where the store that was there before lies, if there was one.
+    /// The replaced store, if there was one.
     pub kept: Option<PathBuf>,
 }
 
-/// Puts the copy `from` in the place of the store at `store`. The index is invalid afterwards: a full reindex finds what
-/// happened since the copy was made, whatever the capture still knows of it.
+/// Replaces the store at `store` with the copy `from`. The index is invalid afterwards, so that a full reindex finds what
+/// changed since the copy was made, even if the capture can no longer find it.
 ///
 /// # Errors
 /// See [`BackupError`]; the store is then as it was.
@@ -47,6 +45,7 @@ pub async fn restore(
     let restored = Store::open(store)?;
     restored
         .write(Durability::Durable, move |writer| {
+            // A suspended indexer stays suspended.
             let status = writer.reader().indexer_state()?.map(|state| state.status);
             match status {
                 None | Some(IndexerStatus::Suspended) => Ok(()),
@@ -57,11 +56,12 @@ pub async fn restore(
     Ok(Restored { contents, kept })
 }
 
-/// Gives the store that is there a second name, and its log with it.
+/// Gives the existing store and its WAL a second name.
 fn put_aside(store: &Path, at: UtcMillis) -> Result<PathBuf, BackupError> {
-    // A damaged one cannot be folded together; then its log is kept as it is.
+    // Checkpoints the WAL. A damaged store cannot be opened; then its WAL is kept as it is.
     drop(Store::open(store));
     let kept = beside(store, &format!(".before-restore-{}", at.0));
+    // A link and not a rename: the store keeps its name until the copy takes it.
     fs::hard_link(store, &kept).map_err(|cause| of_file(&kept, cause))?;
     for sidecar in SIDECARS {
         let (log, aside) = (beside(store, sidecar), beside(&kept, sidecar));

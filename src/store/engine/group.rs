@@ -1,4 +1,4 @@
-//! Group commit: what has queued up for the writer becomes one transaction, with a savepoint for each job.
+//! Group commit: the queued jobs of the writer become one transaction, with a savepoint for each job.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,34 +9,40 @@ use tokio::sync::{oneshot, watch};
 use crate::store::error::{Fault, StoreError};
 use crate::store::transaction::{Durability, Topic, Writer};
 
-/// Jobs in one transaction at most, so that the first of them does not wait for ever.
+/// Largest number of jobs in one transaction; it bounds the wait of the first one.
 pub(crate) const GROUP: usize = 256;
 
-/// Who waits for what. Each has a channel of its own: which of several waiters of one channel wakes first is drawn by lot,
-/// and a run could not be repeated.
+/// The subscribers of each topic.
+///
+/// Each has a channel of its own. The waiters of a shared channel would wake in random order, and a simulation could not
+/// be repeated.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Topics(Arc<Mutex<[Vec<watch::Sender<u64>>; 2]>>);
 
 impl Topics {
     pub(crate) fn subscribe(&self, topic: Topic) -> watch::Receiver<u64> {
         let (sender, receiver) = watch::channel(0);
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting[topic as usize].push(sender);
+        let mut subscribers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers[topic as usize].push(sender);
         receiver
     }
 
     fn announce(&self, touched: [bool; 2]) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (topic, _) in waiting.iter_mut().zip(touched).filter(|(_, touched)| *touched) {
-            topic.retain(|waiter| {
-                waiter.send_modify(|generation| *generation += 1);
-                !waiter.is_closed()
+        let mut subscribers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (topic, _) in subscribers
+            .iter_mut()
+            .zip(touched)
+            .filter(|(_, touched)| *touched)
+        {
+            topic.retain(|subscriber| {
+                subscriber.send_modify(|generation| *generation += 1);
+                !subscriber.is_closed()
             });
         }
     }
 }
 
-/// The writing connection, and whom to tell about its commits.
+/// The writing connection, and the subscribers of its commits.
 pub(crate) struct Committer {
     pub(crate) connection: Connection,
     pub(crate) topics: Topics,
@@ -45,7 +51,7 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// Runs the jobs as one transaction, and returns how it ended: [`finish`] tells the jobs.
+    /// Runs the jobs as one transaction. The caller passes the result to [`finish`], which answers the jobs.
     pub(crate) fn commit(&mut self, group: &mut [Box<dyn WriteJob>]) -> Result<(), StoreError> {
         let outcome = self.commit_group(group);
         self.report(&outcome);
@@ -67,13 +73,14 @@ impl Committer {
             touched: [false; 2],
         };
         for job in group {
+            // A failed job is rolled back alone; the others of the group are committed.
             writer.connection.execute_batch("SAVEPOINT job")?;
             let before = writer.touched;
             if job.run(&mut writer) {
                 writer.connection.execute_batch("RELEASE job")?;
                 continue;
             }
-            // After "disk full" and its like SQLite has undone the whole transaction by itself.
+            // After "disk full" and similar errors, SQLite has already rolled back the whole transaction.
             if let Some(fatal) = job.failure().filter(|error| error.is_fatal()) {
                 return Err(copy_of(fatal));
             }
@@ -85,14 +92,13 @@ impl Committer {
         Ok(touched)
     }
 
-    /// `PRAGMA synchronous` has no effect inside a transaction, so it is set between them, and only when it differs.
     fn set_synchronous(&mut self, wanted: Durability) -> Result<(), StoreError> {
         if self.synchronous != wanted {
-            let level = if wanted == Durability::Durable {
-                "FULL"
-            } else {
-                "NORMAL"
+            let level = match wanted {
+                Durability::Durable => "FULL",
+                Durability::Relaxed => "NORMAL",
             };
+            // It has no effect inside a transaction, so it is set before one begins.
             self.connection.pragma_update(None, "synchronous", level)?;
             self.synchronous = wanted;
         }
@@ -101,9 +107,7 @@ impl Committer {
 
     fn report(&self, outcome: &Result<[bool; 2], StoreError>) {
         match outcome {
-            Ok(touched) => {
-                self.topics.announce(*touched);
-            }
+            Ok(touched) => self.topics.announce(*touched),
             Err(error) if error.is_fatal() => {
                 self.fatal.send_if_modified(|slot| {
                     let first = slot.is_none();
@@ -116,25 +120,25 @@ impl Committer {
     }
 }
 
-/// Answers all jobs of a group.
+/// Answers every job of a group.
 pub(crate) fn finish(group: &mut Vec<Box<dyn WriteJob>>, outcome: &Result<(), StoreError>) {
     for job in group.drain(..) {
         job.finish(outcome.as_ref().err());
     }
 }
 
-/// A job with its result type erased.
+/// A queued job with its result type erased.
 pub(crate) trait WriteJob: Send {
     fn durability(&self) -> Durability;
-    /// Does the work; `false` asks for its part to be undone.
+    /// Runs the job. Returns false if it failed and must be rolled back.
     fn run(&mut self, writer: &mut Writer<'_>) -> bool;
-    /// Why `run` asked for its part to be undone.
+    /// Returns the error of a job that failed.
     fn failure(&self) -> Option<&StoreError>;
-    /// Answers the caller: with the job's own result, unless the whole group failed.
+    /// Sends the job's result to the caller, or the error of the whole group.
     fn finish(self: Box<Self>, group_failed: Option<&StoreError>);
 }
 
-/// A job, and where its answer goes.
+/// A queued job, its result, and the channel of its caller.
 pub(crate) struct QueuedWrite<F, T> {
     pub(crate) durability: Durability,
     pub(crate) work: Option<F>,
@@ -152,7 +156,7 @@ where
     }
 
     fn run(&mut self, writer: &mut Writer<'_>) -> bool {
-        // A panic in one job must not take the writer, and with it the daemon's memory of what was sent, along.
+        // A panic in one job must not end the writer: answers of the edge could no longer be stored.
         let result = match self.work.take() {
             Some(work) => catch_unwind(AssertUnwindSafe(|| work(writer))).unwrap_or_else(|_| Err(panicked())),
             None => Err(StoreError::Closed),
@@ -172,7 +176,7 @@ where
             (Some(error), _) => Err(copy_of(error)),
             (None, None) => Err(StoreError::Closed),
         };
-        // The caller may have gone away (cancelled); its work is committed all the same.
+        // A caller that was cancelled has dropped its end; its work is committed all the same.
         let _ = self.answer.send(result);
     }
 }
@@ -184,7 +188,7 @@ pub(crate) fn panicked() -> StoreError {
     }
 }
 
-/// The same failure for each job of a group that could not be committed.
+/// Copies the error of a group for each of its jobs.
 fn copy_of(error: &StoreError) -> StoreError {
     match error {
         StoreError::Failed { fault, cause } => StoreError::Failed {

@@ -1,4 +1,4 @@
-//! The writer and the readers: threads of their own in production. In a simulation both are tasks of its one thread
+//! The writer and the readers. They are threads in production, and in a simulation tasks of its one thread
 //! ([`SimulatedLatency`]), with the same group commit, so that a run can be repeated.
 
 pub(crate) mod group;
@@ -19,19 +19,17 @@ use crate::store::error::{Fault, StoreError};
 use crate::store::file::open;
 use crate::store::transaction::{Durability, Reader, Topic, Writer};
 
-/// Jobs that may wait for the writer. Beyond it, callers wait for a place: memory stays bounded.
+/// Capacity of each queue. When it is full, callers wait, so that memory stays bounded.
 const QUEUE: usize = 1024;
 const READERS: usize = 2;
 
-/// How long each transaction takes where the store is a task of the current runtime instead of threads: before the work
-/// is done, and once more before the answer.
+/// The duration of the two steps of a simulated transaction: before its work, and between commit and answer.
 #[derive(Clone)]
 pub struct SimulatedLatency(Arc<dyn Fn() -> Duration + Send + Sync>);
 
 impl SimulatedLatency {
-    /// Asked at each step.
-    pub fn new(pace: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        Self(Arc::new(pace))
+    pub fn new(latency: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(latency))
     }
 
     async fn pass(&self) {
@@ -48,7 +46,7 @@ impl fmt::Debug for SimulatedLatency {
     }
 }
 
-/// Whoever owns the writing connection.
+/// The handle of the thread that owns the writing connection.
 #[derive(Debug)]
 pub(super) struct WriterThread {
     jobs: mpsc::Sender<Box<dyn WriteJob>>,
@@ -58,7 +56,10 @@ pub(super) struct WriterThread {
 }
 
 impl WriterThread {
-    pub(super) fn start(connection: Connection, pace: Option<SimulatedLatency>) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        latency: Option<SimulatedLatency>,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let fatal = watch::Sender::new(None);
         let topics = Topics::default();
@@ -68,10 +69,10 @@ impl WriterThread {
             fatal: fatal.clone(),
             synchronous: Durability::Durable,
         };
-        let thread = match pace {
+        let thread = match latency {
             None => Some(spawn("store-writer", move || write(committer, queue))?),
-            Some(pace) => {
-                tokio::spawn(write_paced(committer, queue, pace));
+            Some(latency) => {
+                tokio::spawn(write_simulated(committer, queue, latency));
                 None
             }
         };
@@ -102,7 +103,7 @@ impl WriterThread {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Jobs that wait.
+    /// Returns the number of waiting jobs.
     pub(super) fn queued(&self) -> usize {
         QUEUE - self.jobs.capacity()
     }
@@ -111,26 +112,28 @@ impl WriterThread {
         self.topics.subscribe(topic)
     }
 
-    /// Whoever is there first, hears of it all the same.
+    /// Subscribes to the first fatal failure.
     pub(super) fn fatal(&self) -> watch::Receiver<Option<String>> {
         let mut fatal = self.fatal.subscribe();
+        // Also one from before the subscription.
         if self.fatal.borrow().is_some() {
             fatal.mark_changed();
         }
         fatal
     }
 
-    /// Where other threads of the store say what ends it.
-    pub(super) fn announce_fatal(&self) -> watch::Sender<Option<String>> {
+    /// Returns the channel on which other threads of the store report a fatal failure.
+    pub(super) fn fatal_sender(&self) -> watch::Sender<Option<String>> {
         self.fatal.clone()
     }
 }
 
-/// The last handle waits for the end of the writer: a process that ended before it would leave the write-ahead log
-/// behind, and a copy of the store's file alone would be an old one.
 impl Drop for WriterThread {
     fn drop(&mut self) {
+        // Closes the queue, which ends the thread. A process that ended before it would leave the write-ahead log behind,
+        // and a copy of the store's file alone would be outdated.
         self.jobs = mpsc::channel(1).0;
+        // The last clone may be dropped by a job, on the writer's own thread.
         let own = thread::current().id();
         if let Some(writer) = self.thread.take().filter(|writer| writer.thread().id() != own) {
             let _ = writer.join();
@@ -148,21 +151,21 @@ fn write(mut committer: Committer, mut queue: WriteQueue) {
         let outcome = committer.commit(&mut group);
         finish(&mut group, &outcome);
     }
-    // After a clean end the file alone is the whole store: it can be copied.
+    // After a clean shutdown the file alone is the whole store, and can be copied.
     let _ = committer
         .connection
         .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-async fn write_paced(mut committer: Committer, mut queue: WriteQueue, pace: SimulatedLatency) {
+async fn write_simulated(mut committer: Committer, mut queue: WriteQueue, latency: SimulatedLatency) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = queue.recv().await {
         group.push(first);
-        pace.pass().await;
+        latency.pass().await;
         take_waiting(&mut queue, &mut group);
         let outcome = committer.commit(&mut group);
-        // Committed, and nobody knows: the runtime may end here.
-        pace.pass().await;
+        // Committed but not answered: the runtime may end here.
+        latency.pass().await;
         finish(&mut group, &outcome);
     }
 }
@@ -186,17 +189,18 @@ pub(super) struct Readers {
 #[derive(Debug)]
 struct ReaderThread {
     jobs: mpsc::Sender<ReadJob>,
-    /// Jobs that it has not finished.
+    /// Number of jobs that it has not finished.
     busy: Arc<AtomicUsize>,
 }
 
 impl Readers {
-    pub(super) fn start(path: &Path, pace: Option<&SimulatedLatency>) -> Result<Self, StoreError> {
+    pub(super) fn start(path: &Path, latency: Option<&SimulatedLatency>) -> Result<Self, StoreError> {
         let mut threads = Vec::with_capacity(READERS);
         for number in 0..READERS {
             let mut connection = open::read_only(path)?;
             let (jobs, mut queue) = mpsc::channel::<ReadJob>(QUEUE);
-            match pace.cloned() {
+            // The threads end when their queue is closed, and nothing waits for them: they only read.
+            match latency.cloned() {
                 None => {
                     spawn(&format!("store-reader-{number}"), move || {
                         while let Some(job) = queue.blocking_recv() {
@@ -204,10 +208,10 @@ impl Readers {
                         }
                     })?;
                 }
-                Some(pace) => {
+                Some(latency) => {
                     tokio::spawn(async move {
                         while let Some(job) = queue.recv().await {
-                            pace.pass().await;
+                            latency.pass().await;
                             job(&mut connection);
                         }
                     });
@@ -227,7 +231,7 @@ impl Readers {
         F: FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        // The one with the least to do: a change that came in just now must not wait behind a page of history.
+        // The least busy one: a live change must not wait behind a page of history.
         let threads = self.threads.iter();
         let Some(thread) = threads.min_by_key(|thread| thread.busy.load(Ordering::Relaxed)) else {
             return Err(StoreError::Closed);
@@ -244,7 +248,7 @@ impl Readers {
     }
 }
 
-/// A job that a reader has not finished; also one whose caller went before the reader took it ends here.
+/// Counts one job of a reader until it is dropped, even if the caller was cancelled before the reader took the job.
 struct Busy(Arc<AtomicUsize>);
 
 impl Busy {
@@ -276,7 +280,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::Joi
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
     spawned.map_err(|cause| StoreError::Failed {
         fault: Fault::Other,
-        cause: format!("no thread {name}: {cause}"),
+        cause: format!("cannot start the thread {name}: {cause}"),
     })
 }
 
@@ -286,7 +290,7 @@ mod tests {
     use crate::store::testing;
 
     #[tokio::test]
-    async fn a_job_that_fails_or_panics_is_undone_alone() {
+    async fn only_the_job_that_fails_or_panics_is_rolled_back() {
         let (_dir, store) = testing::fresh();
         let good = store.write(Durability::Relaxed, |w| w.set_meta("a", "1"));
         let bad = store.write(Durability::Durable, |w| {
@@ -311,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_fails_the_transaction_with_a_sentence_and_is_announced_once() {
+    async fn a_full_disk_fails_the_transaction_and_is_reported_with_its_remedy() {
         let (_dir, store) = testing::fresh();
         let mut fatal = store.fatal();
         store

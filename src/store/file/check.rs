@@ -1,4 +1,4 @@
-//! Looking whether the file is sound, within a time limit, beside whoever writes it.
+//! A check of the file with a time limit, in parallel with a process that writes it.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -7,20 +7,19 @@ use rusqlite::ErrorCode;
 
 use crate::store::{StoreError, StoreView};
 
-/// What SQLite's `quick_check` found.
+/// The result of SQLite's `quick_check`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Integrity {
-    /// Nothing wrong.
     Sound,
-    /// Damage, in SQLite's words.
+    /// Damaged, with SQLite's message.
     Damaged(String),
-    /// Not finished within the limit; nothing wrong so far.
+    /// Not finished within the limit; no damage so far.
     Unfinished,
 }
 
 impl StoreView {
-    /// Checks the pages and records of the file, for at most `limit`. Reads the whole file, takes no lock that a writer
-    /// would wait for.
+    /// Checks the pages and records of the file, for at most `limit`. Reads the whole file, and takes no lock that delays a
+    /// writer.
     ///
     /// # Errors
     /// If the file cannot be read at all.
@@ -28,16 +27,18 @@ impl StoreView {
         let interrupt = self.connection.get_interrupt_handle();
         let (finished, waiting) = mpsc::channel::<()>();
         std::thread::spawn(move || {
+            // A disconnected channel means that the check has ended.
             if waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 interrupt.interrupt();
             }
         });
-        let verdict: Result<String, _> = self
+        let result: Result<String, _> = self
             .connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+        // Ends the timer thread.
         drop(finished);
-        match verdict {
-            Ok(verdict) if verdict == "ok" => Ok(Integrity::Sound),
+        match result {
+            Ok(text) if text == "ok" => Ok(Integrity::Sound),
             Ok(damage) => Ok(Integrity::Damaged(damage)),
             Err(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::OperationInterrupted) => Ok(Integrity::Unfinished),
@@ -56,7 +57,7 @@ mod tests {
     use crate::store::testing;
 
     #[tokio::test]
-    async fn a_sound_file_is_sound_while_it_is_in_use() {
+    async fn a_file_in_use_can_be_checked() {
         let (dir, _store) = testing::fresh();
         let view = StoreView::open(&dir.path().join("orderfeed.db")).unwrap();
         let found = view.quick_check(Duration::from_secs(20)).unwrap();

@@ -1,8 +1,8 @@
-//! Looks for damage in the file.
+//! The check for damage when a store is opened.
 //!
-//! A small store is looked through before anything else happens. A large one would hold up the start for seconds, so a
-//! thread of its own looks through it while the daemon works; damage that it finds ends the daemon like any other failure
-//! of the store. Until then nothing is lost by working on: each statement that meets a damaged page fails by itself.
+//! A small store is checked before it is used. A large one would delay the start for seconds, so a thread checks it while
+//! the daemon works; damage ends the daemon like any other failure of the store. Until then nothing is lost: a statement
+//! that reads a damaged page fails by itself.
 
 use std::path::Path;
 use std::thread;
@@ -12,40 +12,41 @@ use tokio::sync::watch;
 
 use crate::store::error::{Fault, StoreError};
 
-/// Larger files are looked through beside the work. SQLite checks about half a gigabyte a second once it is in memory.
+/// Larger files are checked in the background. SQLite checks about half a gigabyte per second once it is in memory.
 const AT_ONCE_BYTES: u64 = 32 << 20;
 
-/// Whether a file is so small that it is checked before it is used.
+/// Returns true if a file is small enough to be checked before it is used.
 pub(crate) fn is_small(path: &Path) -> bool {
     std::fs::metadata(path).map_or(true, |meta| meta.len() <= AT_ONCE_BYTES)
 }
 
-/// The whole file, without what only costs time (that indexes match their tables).
+/// Checks the whole file, except that indexes match their tables, which takes much longer.
 pub(crate) fn damage(connection: &Connection) -> Result<(), StoreError> {
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" {
+    let result: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if result == "ok" {
         return Ok(());
     }
     Err(StoreError::Failed {
         fault: Fault::Corrupt,
-        cause: format!("quick_check says: {verdict}"),
+        cause: format!("quick_check reports: {result}"),
     })
 }
 
-/// A check beside the work. It ends when this is dropped.
+/// A check in the background. Dropping it interrupts the check.
 pub(crate) struct BackgroundCheck {
     interrupt: InterruptHandle,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl BackgroundCheck {
-    /// Looks through the file behind a connection of its own, and says in `fatal` what is wrong with it.
+    /// Starts a check on a connection of its own. It reports damage on `fatal`.
     pub(crate) fn start(
         connection: Connection,
         fatal: watch::Sender<Option<String>>,
     ) -> Result<Self, StoreError> {
         let interrupt = connection.get_interrupt_handle();
         let work = move || {
+            // An interrupted check is no damage, and not fatal.
             if let Err(error) = damage(&connection)
                 && error.is_fatal()
             {
@@ -55,7 +56,7 @@ impl BackgroundCheck {
         let spawned = thread::Builder::new().name("store-check".to_owned()).spawn(work);
         let thread = spawned.map_err(|cause| StoreError::Failed {
             fault: Fault::Other,
-            cause: format!("no thread store-check: {cause}"),
+            cause: format!("cannot start the thread store-check: {cause}"),
         })?;
         Ok(Self {
             interrupt,
@@ -66,6 +67,7 @@ impl BackgroundCheck {
 
 impl Drop for BackgroundCheck {
     fn drop(&mut self) {
+        // Otherwise the end of the process would wait for seconds.
         self.interrupt.interrupt();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -1,18 +1,19 @@
-//! The lock file: `flock` on `<store>.lock` is the truth about who runs. The kernel frees it when its holder dies,
-//! however it dies, so there is nothing to clean up by hand. Its content only names the holder for others to read.
+//! The lock file. `flock` on `<store>.lock` decides which process runs. The kernel releases it when its holder dies, in
+//! whatever way, so nothing has to be cleaned up by hand. The content of the file only names the holder.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::store::error::StoreError;
+use crate::store::file::beside;
 use orderfeed_model::clock::UtcMillis;
 
 const TRIES: u32 = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
-/// Held for as long as the value lives.
+/// The lock on a store, held until it is dropped.
 #[derive(Debug)]
 pub struct StoreLock {
     _file: File,
@@ -22,14 +23,11 @@ impl StoreLock {
     /// Takes the lock for `purpose`, such as `orderfeed run`.
     ///
     /// # Errors
-    /// `Locked` names the holder; `Path` if the file cannot be made.
+    /// `Locked` with the holder; `Path` if the file cannot be created.
     pub fn acquire(store: &Path, purpose: &str) -> Result<Self, StoreError> {
-        let path = lock_path(store);
+        let path = beside(store, ".lock");
         crate::store::file::open::create_private_dir(store)?;
-        let failed = |cause: std::io::Error| StoreError::Path {
-            path: path.clone(),
-            cause: cause.to_string(),
-        };
+        let failed = |cause: io::Error| StoreError::path(&path, &cause);
         let mut file = crate::store::file::owner::open_lock(&path).map_err(failed)?;
         match try_lock(&file) {
             Ok(()) => {}
@@ -40,29 +38,30 @@ impl StoreLock {
             }
             Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
+        // The file is never deleted: two processes could then hold locks on two files of the same name.
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
         write!(file, "{purpose} (process {})", std::process::id()).map_err(failed)?;
         Ok(Self { _file: file })
     }
 
-    /// Since when the holder has had it, if anybody does: the file is written when the lock is taken.
+    /// Returns the time at which the lock was last taken: the file is written then.
     pub fn since(store: &Path) -> Option<UtcMillis> {
-        let written = std::fs::metadata(lock_path(store)).ok()?.modified().ok()?;
+        let written = std::fs::metadata(beside(store, ".lock")).ok()?.modified().ok()?;
         let age = written.duration_since(std::time::UNIX_EPOCH).ok()?;
         Some(UtcMillis(i64::try_from(age.as_millis()).ok()?))
     }
 
-    /// Who holds the lock right now, if anybody; nobody also if that may not be seen.
+    /// Returns the holder of the lock. `None` also if the lock file cannot be opened.
     pub fn holder(store: &Path) -> Option<String> {
         Self::try_holder(store).ok().flatten()
     }
 
-    /// The same, and why it cannot be seen.
+    /// Returns the holder of the lock.
     ///
     /// # Errors
-    /// If the lock file is there and cannot be opened.
+    /// If the lock file exists and cannot be opened.
     pub fn try_holder(store: &Path) -> io::Result<Option<String>> {
-        let mut file = match File::open(lock_path(store)) {
+        let mut file = match File::open(beside(store, ".lock")) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -74,8 +73,8 @@ impl StoreLock {
     }
 }
 
-/// Tries to take the lock. Whoever looks who has it ([`StoreLock::try_holder`]) shares it for an instant: that must not keep a
-/// daemon from starting, so a lock that is taken is tried a few times.
+/// Tries to take the lock. A process that reads the holder ([`StoreLock::try_holder`]) shares the lock for an instant,
+/// which must not keep a daemon from starting: so a taken lock is tried a few times.
 fn try_lock(file: &File) -> Result<(), TryLockError> {
     for _ in 1..TRIES {
         match file.try_lock() {
@@ -84,12 +83,6 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
         }
     }
     file.try_lock()
-}
-
-fn lock_path(store: &Path) -> PathBuf {
-    let mut path = store.as_os_str().to_owned();
-    path.push(".lock");
-    path.into()
 }
 
 fn read_holder(file: &mut File) -> String {
@@ -108,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holder_is_told_who_has_it_and_gets_it_when_the_first_is_gone() {
+    fn the_error_names_the_holder_and_the_lock_is_free_after_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let store = dir.path().join("a.db");
         let first = StoreLock::acquire(&store, "orderfeed run").unwrap();

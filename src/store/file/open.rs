@@ -1,7 +1,6 @@
-//! Opening: permissions, pragmas, schema, and what must be true before anything runs.
+//! Opening of the database: permissions, pragmas, schema, and consistency.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -18,10 +17,10 @@ use crate::store::migrations;
 use crate::store::views::VIEW_ID;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How far the WAL file may stay grown after a checkpoint, in bytes.
+/// Largest size of the WAL file after a checkpoint, in bytes.
 const WAL_LIMIT: i64 = 64 << 20;
-/// Memory for pages; negative numbers are KiB. The writer meets the feed and the events in the order of their ids, and the
-/// readers read each batch once: more does not make them faster.
+/// Page caches; negative numbers are KiB. Larger ones are not faster: the writer accesses feed and events in the order of
+/// their ids, and the readers read each batch once.
 const WRITER_CACHE: i64 = -8_000;
 const READER_CACHE: i64 = -2_000;
 
@@ -30,13 +29,14 @@ pub(crate) fn writable(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Checked before anything is changed: it may be a file of another program.
     migrations::check(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
-    // What is deleted is overwritten: a body past its retention, or erased, is not left in a free page for years.
+    // Deleted content is overwritten, so that no erased or expired body stays in a free page.
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.set_prepared_statement_cache_capacity(128);
     keep_plans(&connection)?;
@@ -57,29 +57,23 @@ pub(crate) fn read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Plans do not depend on bound values. Otherwise every statement on a table with a partial index is compiled anew
-/// whenever it is bound: a fifth of all the work of a first sync (SQLite's "query planner stability guarantee").
+/// Makes query plans independent of bound values (SQLite's "query planner stability guarantee"). Otherwise a statement on
+/// a table with a partial index is compiled again whenever it is bound: a fifth of the work of a first sync.
 fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 
-/// Also one that an earlier version of this program wrote.
+/// Opens a store read-only, even if an earlier version of this program wrote it.
 pub(crate) fn read_only_any_schema(path: &Path) -> Result<Connection, StoreError> {
-    // A directory that may not be entered hides its files: that is no missing store.
-    match path.try_exists() {
-        Ok(true) => {}
-        Ok(false) => {
-            return Err(StoreError::Missing {
-                path: path.to_owned(),
-            });
-        }
-        Err(cause) => {
-            return Err(StoreError::Path {
-                path: path.to_owned(),
-                cause: cause.to_string(),
-            });
-        }
+    // In a directory that may not be entered, a file only seems to be missing: that is another error.
+    if !path
+        .try_exists()
+        .map_err(|cause| StoreError::path(path, &cause))?
+    {
+        return Err(StoreError::Missing {
+            path: path.to_owned(),
+        });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -91,7 +85,7 @@ pub(crate) fn read_only_any_schema(path: &Path) -> Result<Connection, StoreError
     Ok(connection)
 }
 
-/// Checkpoints with a connection of its own, beside the writer; `false` if readers were in the way all the time.
+/// Truncates the WAL on a connection of its own, in parallel with the writer. Returns false if readers prevented it.
 pub(crate) fn truncate_wal(path: &Path) -> Result<bool, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -100,18 +94,13 @@ pub(crate) fn truncate_wal(path: &Path) -> Result<bool, StoreError> {
     Ok(busy == 0)
 }
 
-/// Creates what is missing with the narrowest permissions; a wider one that exists is the operator's choice and only
-/// gets a warning.
+/// Creates missing files with the narrowest permissions. Wider permissions of an existing file are the operator's choice,
+/// and only logged.
 fn prepare_files(path: &Path) -> Result<(), StoreError> {
-    let failed = |at: &Path, cause: io::Error| StoreError::Path {
-        path: at.to_owned(),
-        cause: cause.to_string(),
-    };
     create_private_dir(path)?;
-    let file = open_private(path).map_err(|cause| failed(path, cause))?;
-    let mode = file
-        .metadata()
-        .map_err(|cause| failed(path, cause))?
+    let metadata = open_private(path).and_then(|file| file.metadata());
+    let mode = metadata
+        .map_err(|cause| StoreError::path(path, &cause))?
         .permissions()
         .mode();
     if mode & 0o077 != 0 {
@@ -125,20 +114,18 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the directory of `path`, if it is missing.
+/// Creates the directory of `path`, if it is missing.
 pub(crate) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
     let parent = directory_of(path);
     if parent.exists() {
         return Ok(());
     }
     let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-    created.map_err(|cause| StoreError::Path {
-        path: parent.to_owned(),
-        cause: cause.to_string(),
-    })
+    created.map_err(|cause| StoreError::path(parent, &cause))
 }
 
-/// Damage, and the version that is ahead of the changelog (I8): both would make the daemon skip changes in silence.
+/// Checks for damage, and that the view is not ahead of the changelog (I8): both would make the daemon skip changes
+/// without notice.
 fn check_consistency(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     if damage::is_small(path) {
         damage::damage(connection)?;
@@ -159,7 +146,7 @@ mod tests {
     use crate::store::{Durability, testing};
 
     #[tokio::test]
-    async fn a_view_ahead_of_its_changelog_stops_the_start() {
+    async fn a_view_ahead_of_its_changelog_is_refused() {
         let (dir, store) = testing::fresh();
         store
             .write(Durability::Durable, |w| w.force_view_version_for_test(7))
@@ -176,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_directories_that_are_created_are_private() {
+    fn new_files_and_directories_are_private() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/down/orderfeed.db");
         writable(&path).unwrap();
@@ -186,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_schema_is_brought_up_to_date_by_a_writer_only() {
+    fn only_a_writer_migrates_an_older_schema() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("older.db");
         fs::write(&path, "").unwrap();
@@ -235,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_in_a_large_store_is_found_beside_the_work() {
+    fn damage_in_a_large_store_is_found_in_the_background() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("orderfeed.db");
         let connection = writable(&path).unwrap();
@@ -247,7 +234,7 @@ mod tests {
             .unwrap();
         drop(connection);
         assert!(!damage::is_small(&path));
-        // The last pages are ballast; no statement of ours would meet them.
+        // The last pages are ballast, which no other statement reads.
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         let end = file.metadata().unwrap().len();
         std::os::unix::fs::FileExt::write_all_at(&file, &[0x5a; 65_536], end - 65_536).unwrap();

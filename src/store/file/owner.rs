@@ -1,7 +1,7 @@
-//! Whose the files are that root makes beside the store.
+//! Ownership of files that root creates beside the store.
 //!
-//! A command that somebody runs as root, at night and in a hurry, must not leave files that the daemon's user cannot open.
-//! SQLite gives its logs to whoever has the database; what we make ourselves goes to whoever has the directory.
+//! A command that an operator runs as root must not leave files that the daemon's user cannot open. SQLite gives its logs
+//! to the owner of the database; files created here are given to the owner of the directory.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,24 +12,24 @@ use rustix::fs::OFlags;
 
 use crate::store::file::space::directory_of;
 
-/// Opens a file to read and write that others cannot read; made if it is missing. Only what is new here is given away: what
-/// a link leads to is its owner's choice.
+/// Opens a file for reading and writing, with mode 0600 if it is created. Only a new file changes its owner: the target of
+/// a link is its owner's choice.
 pub(crate) fn open_private(path: &Path) -> io::Result<File> {
-    open_or_make(path, OFlags::empty())
+    open_or_create(path, OFlags::empty())
 }
 
-/// The same for the lock file, whose contents are replaced: a link is never followed.
+/// Opens the lock file like [`open_private`], but never follows a link, because its content is replaced.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
-    open_or_make(path, OFlags::NOFOLLOW)
+    open_or_create(path, OFlags::NOFOLLOW)
 }
 
-fn open_or_make(path: &Path, flags: OFlags) -> io::Result<File> {
+fn open_or_create(path: &Path, flags: OFlags) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.custom_flags(flags.bits().cast_signed());
     options.read(true).write(true).mode(0o600);
     match options.clone().create_new(true).open(path) {
         Ok(file) => {
-            // One with the wrong owner must not look like somebody's choice at the next start.
+            // A file with the wrong owner is deleted, or the next start would take it for the operator's choice.
             give(&file, path).inspect_err(|_| drop(fs::remove_file(path)))?;
             Ok(file)
         }
@@ -40,7 +40,7 @@ fn open_or_make(path: &Path, flags: OFlags) -> io::Result<File> {
     }
 }
 
-/// Like [`open_private`] for a file that is about to be emptied: a link is never followed, and its owner stays.
+/// Opens a file that is about to be truncated. Never follows a link, and keeps the owner.
 pub(crate) fn open_scratch(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -48,7 +48,7 @@ pub(crate) fn open_scratch(path: &Path) -> io::Result<File> {
     options.mode(0o600).open(path)
 }
 
-/// Gives a file that we made at `path` to the owner of its directory, if we are root.
+/// Gives a new file at `path` to the owner of its directory, if this process is root.
 pub(crate) fn give(file: &File, path: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_to_be_emptied_is_not_reached_through_a_link() {
+    fn files_that_are_overwritten_are_not_opened_through_a_link() {
         let dir = tempfile::tempdir().unwrap();
         let (target, link) = (dir.path().join("target"), dir.path().join("link"));
         fs::write(&target, "precious").unwrap();

@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-/// Free bytes for us on the file system of `path`, or on the one where it would be made; `None` if that cannot be asked.
+/// Returns the bytes available to this process on the file system of `path`, or on the one where it would be created.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let mut directories = directory_of(path).ancestors().map(or_here);
+    // A directory that does not exist yet is created on the file system of its nearest ancestor.
     let existing = directories.find(|directory| directory.exists())?;
     let found = rustix::fs::statvfs(existing).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// The directory that `path` is in.
+/// Returns the directory of `path`; the current one for a bare name.
 pub fn directory_of(path: &Path) -> &Path {
     or_here(path.parent().unwrap_or(path))
 }
 
-/// A relative path begins here.
 fn or_here(path: &Path) -> &Path {
     match path.as_os_str().is_empty() {
         true => Path::new("."),
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_that_does_not_exist_yet_has_the_space_of_where_it_would_be_made() {
+    fn a_path_that_does_not_exist_yet_has_the_space_of_its_file_system() {
         for path in [
             "Cargo.toml",
             "none",

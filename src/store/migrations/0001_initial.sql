@@ -10,7 +10,7 @@ CREATE TABLE website (
     code TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- Where the source goes on. Moves only in the transaction that appends the changes it covers (I1).
+-- The positions in the source. They move only in the transaction that appends the changes they cover (I1).
 CREATE TABLE source_cursor (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -41,8 +41,8 @@ CREATE TABLE indexer_state (
     updated     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The feed: what was last seen of each order. A hash and where it belongs; nothing personal.
--- exported: 0 events are derived, otherwise why not (feed::NotExported).
+-- The feed: the last indexed version of each order, as a hash with its routing; nothing personal.
+-- exported: 0 events are derived, otherwise the reason against it (feed::Exported).
 CREATE TABLE sales_data_exporter_orders_v2 (
     id          INTEGER PRIMARY KEY,
     number      TEXT    NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE sales_data_exporter_orders_v2 (
     modified_at INTEGER NOT NULL
 ) STRICT;
 
--- Orders that could not be indexed. They are retried alone; the rest of the range went on without them.
+-- Orders that could not be indexed. They are retried one by one; the others of their page were indexed.
 CREATE TABLE index_failure (
     entity_id INTEGER PRIMARY KEY,
     attempts  INTEGER NOT NULL,
@@ -62,7 +62,7 @@ CREATE TABLE index_failure (
     reason    TEXT    NOT NULL
 ) STRICT;
 
--- A walk over history: full reindex, resync, first sync. Its position moves with each batch, so a kill repeats one batch.
+-- Backfills: full reindex, resync, first sync. The position moves with each batch, so a kill repeats one batch.
 CREATE TABLE walk (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     kind        TEXT    NOT NULL,
@@ -77,8 +77,8 @@ CREATE TABLE walk (
     finished_at INTEGER
 ) STRICT;
 
--- One row for each event ever made: what idempotence needs. It is not touched when its batch is delivered:
--- state 0 means "as its batch", and a batch that is gone was delivered.
+-- One row for each event ever derived, for idempotence. Delivery does not touch it: state 0 means "as its batch", and a
+-- batch whose row was removed was delivered.
 CREATE TABLE outbox_event (
     order_id    INTEGER NOT NULL,
     kind        INTEGER NOT NULL,
@@ -89,7 +89,7 @@ CREATE TABLE outbox_event (
     PRIMARY KEY (order_id, kind, document_id)
 ) STRICT, WITHOUT ROWID;
 
--- Frozen events that travel together. AUTOINCREMENT: an id is never reused, see outbox_event.
+-- Frozen events that are sent together. AUTOINCREMENT: an id is never reused, see outbox_event.
 -- class: 0 live, 1 history. state: 0 pending, 1 delivered.
 CREATE TABLE outbox_batch (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -111,7 +111,7 @@ CREATE TABLE outbox_batch (
 CREATE INDEX outbox_batch_pending  ON outbox_batch (website_id, class, id) WHERE state = 0;
 CREATE INDEX outbox_batch_finished ON outbox_batch (finished_at) WHERE state = 1;
 
--- The bytes, apart from the row above so that an answer does not rewrite them.
+-- The bytes, apart from the row above, so that settling an answer does not rewrite them.
 CREATE TABLE outbox_body (
     batch_id INTEGER PRIMARY KEY,
     contents BLOB NOT NULL,
@@ -126,7 +126,7 @@ CREATE TABLE outbox_dependency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_dependency_batch ON outbox_dependency (batch_id);
 
--- The dead letters. body is NULL where the event could not be rendered.
+-- The parked events. body is NULL if the event could not be rendered.
 CREATE TABLE outbox_parked (
     order_id    INTEGER NOT NULL,
     kind        INTEGER NOT NULL,
@@ -151,7 +151,7 @@ CREATE TABLE outbox_suppressed (
     PRIMARY KEY (order_id, kind, document_id)
 ) STRICT, WITHOUT ROWID;
 
--- Final outcomes counted as they happen, so that `status` never counts rows.
+-- Final states, counted as they happen, so that `status` never counts rows.
 CREATE TABLE outbox_total (
     website_id INTEGER NOT NULL,
     kind       INTEGER NOT NULL,
@@ -170,7 +170,7 @@ CREATE TABLE sender (
     failures   INTEGER NOT NULL
 ) STRICT;
 
--- Who works on what right now. Void as soon as another process holds the lock file.
+-- Running work and its process. Void as soon as another process holds the lock file.
 CREATE TABLE lease (
     name         TEXT PRIMARY KEY,
     holder       TEXT    NOT NULL,

@@ -1,6 +1,6 @@
--- The first sync of each website whose back-office events were ever enabled. A row is made when they are, and stays.
--- floor: orders created before it have no events in the first sync; NULL means any age. walk_id: the walk that reads
--- the history, one for several websites or one of its own. limited_by: what holds it up, as last measured.
+-- The first sync of each website whose back-office events were ever enabled. A row is created then, and stays.
+-- floor: orders created before it have no events in the first sync; NULL means any age. walk_id: the backfill that reads
+-- the history, one for several websites or one of its own. limited_by: the limiting factor, as last measured.
 CREATE TABLE first_sync (
     website_id   INTEGER PRIMARY KEY,
     state        TEXT    NOT NULL CHECK (state IN ('not_started', 'reindexing', 'sending', 'complete')),
@@ -18,7 +18,7 @@ CREATE TABLE first_sync (
     limited_by   TEXT
 ) STRICT;
 
--- The walk that made a batch: what it still has pending stays countable after a live change hurried some of it.
+-- The backfill that queued a batch: its pending events stay countable after some became live.
 ALTER TABLE outbox_batch ADD COLUMN walk_id INTEGER;
 
 -- With the number of events in the index, counting what is pending reads the index alone.

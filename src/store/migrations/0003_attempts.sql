@@ -1,5 +1,5 @@
--- Attempts as records. A failure is a row here; a success stays in its batch's own columns, because a row for each would
--- cost delivery its speed. Bounded for each batch (outbox::attempts), removed with its body.
+-- Failed attempts. A success is stored in its batch's own columns, because a row for each would slow delivery down. Their
+-- number per batch is limited (outbox::attempts), and they are removed with its body.
 CREATE TABLE outbox_attempt (
     batch_id    INTEGER NOT NULL,
     attempt     INTEGER NOT NULL,
@@ -12,8 +12,9 @@ CREATE TABLE outbox_attempt (
     PRIMARY KEY (batch_id, attempt)
 ) STRICT, WITHOUT ROWID;
 
--- How long the last attempt took.
+-- Duration of the last attempt.
 ALTER TABLE outbox_batch ADD COLUMN duration_ms INTEGER;
--- The batch that the events were in before (a split, a retried dead letter). Its attempts up to parent_until are theirs too.
+-- The batch that the events were in before (a split, a retried parked event). Its attempts up to parent_until are theirs
+-- too.
 ALTER TABLE outbox_batch ADD COLUMN parent_id INTEGER;
 ALTER TABLE outbox_batch ADD COLUMN parent_until INTEGER;

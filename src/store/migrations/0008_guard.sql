@@ -1,6 +1,6 @@
--- A batch that is gone counts as delivered (see outbox_event), so one that was not must not go, whoever asks: the row of a
--- pending batch that has events, and their bytes, cannot be deleted. What takes the last event out of a batch says so
--- first (events = 0). Costs nothing for an event; a statement of somebody's own fails with the sentence below.
+-- A batch without a row counts as delivered (see outbox_event). So the row of a pending batch that has events, and their
+-- bytes, cannot be deleted, not even by an operator's own statement. Code that removes the last event of a batch sets
+-- events = 0 first.
 CREATE TRIGGER outbox_batch_guard BEFORE DELETE ON outbox_batch WHEN old.state = 0 AND old.events > 0
 BEGIN
     SELECT RAISE(ABORT, 'this batch was not delivered yet: without its row its events would count as delivered');

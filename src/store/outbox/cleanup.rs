@@ -15,6 +15,7 @@ impl Writer<'_> {
             .reader()
             .all(sql, (before.0, signed(limit)), |row| row.get(0))?;
         for id in &ids {
+            // Batch by batch, because rows of outbox_person are found by their block.
             self.remove_persons(*id)?;
             for sql in [
                 "DELETE FROM outbox_body WHERE batch_id = ?1",
@@ -33,6 +34,7 @@ impl Writer<'_> {
         let sql = "DELETE FROM outbox_dependency WHERE NOT EXISTS
                    (SELECT 1 FROM outbox_batch b WHERE b.id = outbox_dependency.after_id AND b.state = 0)";
         let released = self.execute(sql, [])?;
+        // Wakes the senders, which may send them now.
         if released > 0 {
             self.touch(Topic::Outbox);
         }

@@ -71,6 +71,7 @@ impl BatchBody {
     pub fn encode(&self) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
         let mut contents = Vec::with_capacity(self.entries.len() * 8);
         let mut last = EventKey::default();
+        // Differences to the entry before are small, so most of them take one byte.
         for entry in &self.entries {
             put_signed(&mut contents, entry.key.order.wrapping_sub(last.order));
             contents.push(entry.key.kind);
@@ -227,6 +228,7 @@ fn put_signed(out: &mut Vec<u8>, value: i64) {
 
 fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
+    // More bytes than a u64 has bits are damage.
     for shift in (0..64).step_by(7) {
         let (byte, tail) = rest.split_first()?;
         *rest = tail;

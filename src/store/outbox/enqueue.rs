@@ -6,7 +6,6 @@ use std::collections::hash_map::Entry;
 use super::{BatchBody, BatchId, Class, EventKey, FinalState, KindCode, LOCAL, RowState, codec};
 use crate::store::backfill::BackfillId;
 use crate::store::meta::WebsiteId;
-use crate::store::sql::signed;
 use crate::store::suppression::Person;
 use crate::store::{Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -90,6 +89,7 @@ impl Writer<'_> {
         at: UtcMillis,
     ) -> Result<Enqueued, StoreError> {
         let mut entry = BatchFiller {
+            // Checked once: with an empty list, no person is looked up.
             listed: self.reader().has_suppressions()?,
             writer: self,
             mode,
@@ -128,6 +128,7 @@ impl Writer<'_> {
                    AND state = 0 AND NOT EXISTS
                    (SELECT 1 FROM outbox_batch WHERE id = outbox_event.batch_id AND state = 0) AND NOT EXISTS
                    (SELECT 1 FROM outbox_erased o WHERE o.order_id = ?1 AND o.kind = ?2 AND o.document_id = ?3)";
+        // Delivered means: as its batch, and the batch is final or was removed.
         let moved = self.execute(sql, (key.order, key.kind, key.document, batch))? == 1;
         if moved {
             self.count_final(website, key.kind, FinalState::Delivered, -1)?;
@@ -187,25 +188,6 @@ impl Writer<'_> {
         self.touch(Topic::Outbox);
         Ok(())
     }
-
-    /// Stores what is left of a batch's events.
-    pub(super) fn rewrite_body(&mut self, id: BatchId, body: &BatchBody) -> Result<(), StoreError> {
-        self.remove_persons(id)?;
-        self.write_body(id, body)
-    }
-
-    /// Stores the events of a new batch.
-    pub(super) fn write_body(&mut self, id: BatchId, body: &BatchBody) -> Result<(), StoreError> {
-        let (contents, packed) = body.encode()?;
-        self.execute(
-            "INSERT OR REPLACE INTO outbox_body VALUES (?1, ?2, ?3)",
-            (id, contents, packed),
-        )?;
-        let (events, bytes) = (signed(body.entries.len()), signed(body.payload.len()));
-        let sql = "UPDATE outbox_batch SET events = ?2, bytes = ?3 WHERE id = ?1";
-        self.execute(sql, (id, events, bytes))?;
-        self.write_persons(id, body)
-    }
 }
 
 impl Reader<'_> {
@@ -243,6 +225,7 @@ impl BatchFiller<'_, '_> {
         if events.is_empty() {
             return Ok(());
         }
+        // Also batches that this call has opened: their events are in `outbox_event` already.
         let mut waits_for = self.writer.reader().open_batches_of(order.order)?;
         if order.class == Class::Live {
             self.writer.promote_to_live(&waits_for, self.at)?;
@@ -266,6 +249,7 @@ impl BatchFiller<'_, '_> {
         while !rest.is_empty() {
             let (chunk, tail) = rest.split_at(chunk_len(rest, self.limits, self.at));
             rest = tail;
+            // A chunk is due when its last event is.
             let due = chunk.iter().map(|event| event.not_before).max();
             let due = due.filter(|due| *due > self.at).unwrap_or(AT_ONCE);
             let mut batch = self.writer.open_batch(order, due, self.at)?;
@@ -345,6 +329,7 @@ impl BatchFiller<'_, '_> {
                     self.writer.insert_parked(key, order.website, refusal, self.at)?;
                     self.entered.parked += 1;
                 } else {
+                    // Rendered again because of a retry, and refused again, perhaps for another reason.
                     self.writer.repeat_refusal(key, refusal)?;
                 }
                 None
@@ -361,6 +346,7 @@ impl BatchFiller<'_, '_> {
 
     fn finish(self) -> Result<Enqueued, StoreError> {
         let mut rest: Vec<_> = self.shared.into_values().collect();
+        // A hash map has no order, and a simulation must write the same file in each run.
         rest.sort_by_key(|batch| batch.id);
         for batch in &rest {
             self.writer.close_batch(batch)?;
@@ -391,6 +377,7 @@ fn chunk_len(events: &[&NewEvent], limits: BatchLimits, at: UtcMillis) -> usize 
     let mut bytes = 0;
     let fits = events.iter().take(limits.events).take_while(|event| {
         bytes += event.size();
+        // The last event has no comma.
         bytes <= limits.bytes + 1 && due_now(event) == due_now(events[0])
     });
     fits.count().max(1)

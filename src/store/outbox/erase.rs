@@ -94,6 +94,7 @@ impl Writer<'_> {
                 rest.push(entry.key, json, entry.person);
             }
         }
+        // The edge may quote a rejected field.
         for sql in [
             "UPDATE outbox_batch SET last_error = NULL WHERE id = ?1",
             "UPDATE outbox_attempt SET error = NULL WHERE batch_id = ?1",
@@ -125,6 +126,7 @@ impl Writer<'_> {
     }
 
     fn mark_erased(&mut self, key: EventKey, at: UtcMillis) -> Result<(), StoreError> {
+        // A forced resend checks this row: it must not render the event again.
         let sql = "INSERT INTO outbox_erased VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
         self.execute(sql, (key.order, key.kind, key.document, at.0))?;
         Ok(())

@@ -28,6 +28,7 @@ impl InFlightBatches {
     }
 
     fn ids(&self) -> MutexGuard<'_, HashSet<BatchId>> {
+        // A panic cannot leave the set half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@
 //! Events of one website that enter in one transaction form a *batch*: one compressed blob. `outbox_event` holds one
 //! small row per event for idempotence. The row points to its batch and is not touched by delivery: state 0 means "as its
 //! batch", and a batch whose row was removed (its retention is over) was delivered. Batch ids are never reused, so such a
-//! pointer cannot come to mean another batch.
+//! pointer cannot name another batch later.
 //!
 //! The events of an order stay together in a batch, in order. While an earlier batch with events of the same order is
 //! pending, a row in `outbox_dependency` holds the later one back. If that earlier one is history and the later one live,
@@ -33,11 +33,11 @@
 //! transaction either is complete or has no effect.
 
 mod attempts;
+mod body;
 mod cleanup;
 mod codec;
 mod enqueue;
 mod erase;
-mod failure_code;
 pub mod in_flight;
 mod parked;
 mod persons;
@@ -56,10 +56,9 @@ pub use codec::append_payload;
 pub use codec::{BatchBody, EventEntry};
 pub use enqueue::{BatchLimits, EnqueueMode, Enqueued, NewEvent, OrderEvents, Refusal};
 pub use erase::PersonEvents;
-pub use failure_code::FailureCode;
 pub use parked::{ParkedEvent, ParkedFilter};
 pub use queue::PendingBatch;
-pub use sender::{SenderRow, SenderState};
+pub use sender::{FailureCode, SenderRow, SenderState};
 pub use settle::{EdgeAnswer, EventVerdict, Settled};
 pub use status::{EventState, KnownEvent, WebsiteOutbox};
 

@@ -104,7 +104,7 @@ impl Writer<'_> {
         };
         let Some(body) = parked.body.clone() else {
             self.recheck_orders(&[key.order], "outbox_parked", at)?;
-            // A retry of all parked events goes on to those parked before it began: this one had its turn.
+            // A retry of all parked events takes those parked before it began, so it does not take this one again.
             let sql = "UPDATE outbox_parked SET parked_at = ?4
                        WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
             self.execute(sql, (key.order, key.kind, key.document, at.0))?;
@@ -116,6 +116,7 @@ impl Writer<'_> {
             .unwrap_or_else(|| persons::named_in(&body));
         self.remove_parked(&parked)?;
         let before = self.reader().batch_of(key)?;
+        // Without its row, `enqueue` takes the event as new, behind the pending events of its order.
         let sql = "DELETE FROM outbox_event WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
         self.execute(sql, (key.order, key.kind, key.document))?;
         let event = NewEvent {
@@ -175,6 +176,7 @@ impl Writer<'_> {
         refusal: &Refusal,
         at: UtcMillis,
     ) -> Result<(), StoreError> {
+        // Without a body there is no person to find; `complete_parked` adds both.
         let sql = "INSERT OR REPLACE INTO outbox_parked
                    (order_id, kind, document_id, website_id, code, detail, attempts, parked_at, person)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, x'')";

@@ -9,7 +9,7 @@
 //! of that time, in `meta` ([`UNKNOWN_UPTO`]). Persons of batches up to it are found in their JSON whenever they matter,
 //! so nothing is ever missed. [`Writer::convert_persons`] works downwards from that id in small steps and lowers it in
 //! the same transaction: a kill repeats no more than one step, and a step that is repeated changes nothing. When none is
-//! left, the note is removed and nothing reads JSON any more. Dead letters of that time have NULL in `outbox_parked.person`.
+//! left, the note is removed and nothing reads JSON any more. Parked events of that time have NULL in `outbox_parked.person`.
 
 use rusqlite::types::ValueRef;
 
@@ -39,6 +39,7 @@ impl Reader<'_> {
     ) -> Result<Option<(Vec<BatchId>, BatchId)>, StoreError> {
         self.require_converted()?;
         let sql = "SELECT min(block) FROM outbox_person WHERE block >= (?1 + 1) / 16";
+        // Blocks without any person are skipped.
         let Some(block) = self.one(sql, [after], |row| row.get::<_, Option<i64>>(0))? else {
             return Ok(None);
         };
@@ -51,6 +52,7 @@ impl Reader<'_> {
                 found.extend(self.all(sql, (block, person, after), |row| row.get::<_, BatchId>(0))?);
             }
         }
+        // Two of the persons may share a batch.
         found.sort_unstable();
         found.dedup();
         Ok(Some((found, upto * 16 - 1)))
@@ -136,9 +138,10 @@ impl Writer<'_> {
         }
         match ids.last().filter(|_| ids.len() == limit) {
             Some(lowest) => self.set_meta(UNKNOWN_UPTO, &(lowest - 1).to_string())?,
+            // Fewer than asked for: these were the last.
             None => drop(self.execute("DELETE FROM meta WHERE key = ?1", [UNKNOWN_UPTO])?),
         }
-        // The dead letters come after the last batch.
+        // The parked events come after the last batch.
         Ok(true)
     }
 

@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::Row;
-
-use super::{BatchBody, BatchId, Class, KindCode, codec};
+use super::{BatchId, Class};
 use crate::store::meta::WebsiteId;
 use crate::store::sql::{count, moment, signed};
 use crate::store::{Reader, StoreError};
@@ -27,11 +25,6 @@ pub struct PendingBatch {
     pub changed_at: UtcMillis,
 }
 
-/// Reads the table of contents, the compressed events, and their uncompressed length.
-const BODY: &str =
-    "SELECT o.contents, o.body, b.bytes FROM outbox_body o JOIN outbox_batch b ON b.id = o.batch_id
-                    WHERE o.batch_id = ?1";
-
 impl Reader<'_> {
     /// Returns the batches of `website` that may be sent at `now`: due, waiting for no other, not in flight. Live ones
     /// come first, then the order of entry counts.
@@ -46,6 +39,7 @@ impl Reader<'_> {
                    WHERE website_id = ?1 AND state = 0 AND due_at <= ?2
                      AND NOT EXISTS (SELECT 1 FROM outbox_dependency d WHERE d.batch_id = b.id)
                    ORDER BY class, id LIMIT ?3";
+        // Every one of them may be in flight.
         let most = signed(limit + in_flight.len());
         let mut ready = self.all(sql, (website, now.0, most), |row| {
             Ok(PendingBatch {
@@ -68,43 +62,5 @@ impl Reader<'_> {
     pub fn next_due(&self, website: WebsiteId, now: UtcMillis) -> Result<Option<UtcMillis>, StoreError> {
         let sql = "SELECT min(due_at) FROM outbox_batch WHERE website_id = ?1 AND state = 0 AND due_at > ?2";
         self.one(sql, (website, now.0), |row| moment(row, 0))
-    }
-
-    /// Appends the frozen events of a batch to `payload`, joined by commas as they are sent, and counts them by kind.
-    /// Cheaper than [`Reader::batch_body`]. `None` once the batch's retention is over.
-    ///
-    /// # Errors
-    /// If the store cannot be read or the batch is damaged.
-    pub fn append_payload(
-        &self,
-        id: BatchId,
-        payload: &mut Vec<u8>,
-    ) -> Result<Option<Vec<(KindCode, u64)>>, StoreError> {
-        let append = |row: &Row<'_>| {
-            let (contents, body) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
-            Ok(codec::append_payload(
-                contents,
-                body,
-                count(row, 2)? as usize,
-                payload,
-            ))
-        };
-        self.first(BODY, [id], append)?.transpose()
-    }
-
-    /// Returns the frozen events of a batch with their persons. `None` once its retention is over.
-    ///
-    /// # Errors
-    /// If the store cannot be read or the batch is damaged.
-    pub fn batch_body(&self, id: BatchId) -> Result<Option<BatchBody>, StoreError> {
-        let decode = |row: &Row<'_>| {
-            let (contents, body) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
-            Ok(BatchBody::decode(contents, body, count(row, 2)? as usize))
-        };
-        let Some(mut body) = self.first(BODY, [id], decode)?.transpose()? else {
-            return Ok(None);
-        };
-        self.add_persons(id, &mut body)?;
-        Ok(Some(body))
     }
 }

@@ -64,6 +64,7 @@ impl Writer<'_> {
             self.set_row_state(*key, RowState::Suppressed)?;
             self.insert_suppressed(*key, website, reason, at)?;
         }
+        // An empty batch would never be sent, and would hold back those that wait for it.
         match rest.entries.is_empty() {
             true => self.remove_batch(id)?,
             false => self.rewrite_body(id, rest)?,

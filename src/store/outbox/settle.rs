@@ -63,6 +63,7 @@ impl Writer<'_> {
         for (batches, answer) in requests {
             for batch in *batches {
                 if !self.finish_batch(batch.id, answer)? {
+                    // Settled before: counting it again would be wrong.
                     continue;
                 }
                 for (kind, count) in &batch.kinds {
@@ -91,6 +92,7 @@ impl Writer<'_> {
         self.finish_batch(id, answer)?;
         let parks = |(_, verdict): &(usize, EventVerdict)| matches!(verdict, EventVerdict::Parked(_));
         if verdicts.iter().any(parks) {
+            // A success needs no row of its own, but a refusal of one event does.
             self.record_attempt(id, answer)?;
         }
         for (index, (entry, json)) in body.events().enumerate() {
@@ -148,6 +150,7 @@ impl Writer<'_> {
         if left == 0 || left >= body.entries.len() {
             return Err(unsplittable());
         }
+        // The right half keeps the history of the whole: it points to it as its parent.
         let right = self.copy_batch_row(id)?;
         let (mut first, mut second) = (BatchBody::default(), BatchBody::default());
         for (index, (entry, json)) in body.events().enumerate() {
@@ -223,6 +226,7 @@ impl Writer<'_> {
             return Ok(false);
         }
         let sql = "DELETE FROM outbox_dependency WHERE after_id = ?1";
+        // Senders are woken only if a batch was released.
         if self.execute(sql, [id])? > 0 {
             self.touch(Topic::Outbox);
         }

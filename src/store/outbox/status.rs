@@ -94,6 +94,7 @@ impl Reader<'_> {
 
     /// Counts the pending events of all websites; the bound of the outbox applies to them.
     pub fn pending_events(&self) -> Result<u64, StoreError> {
+        // Answered from the index `outbox_batch_pending`.
         let sql = "SELECT coalesce(sum(events), 0) FROM outbox_batch WHERE state = 0";
         self.one(sql, [], |row| count(row, 0))
     }

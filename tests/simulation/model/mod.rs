@@ -316,7 +316,7 @@ type Opened = (Store, Indexer, watch::Sender<Arc<Config>>);
 
 async fn open(world: &Arc<World>, config: &Config) -> Result<Opened, TestCaseError> {
     let pace = SimulatedLatency::new(|| std::time::Duration::ZERO);
-    let store = Store::open_paced(&world.path, Some(pace)).map_err(wrong)?;
+    let store = Store::open_simulated(&world.path, Some(pace)).map_err(wrong)?;
     let now = world.now();
     store
         .write(Durability::Durable, move |w| {

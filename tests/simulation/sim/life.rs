@@ -135,7 +135,7 @@ impl RunningDaemon {
         if !is_refused_to_others(world) {
             return Err("a second daemon could start".to_owned());
         }
-        let store = Store::open_paced(&world.path, Some(pace(rng))).map_err(|error| error.to_string())?;
+        let store = Store::open_simulated(&world.path, Some(pace(rng))).map_err(|error| error.to_string())?;
         let clock = world.clock();
         checks::check_store(world, &store).await;
         drop_uncommitted(world, &store).await;

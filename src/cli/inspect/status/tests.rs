@@ -5,6 +5,7 @@ use crate::ops::status::{
     DaemonStatus, IndexSnapshot, IntakeStatus, LastRun, NotExported, Pending, SHAPE, SenderStatus,
     SourceStatus, StoreStatus,
 };
+use crate::store::backfill::BackfillKind;
 use crate::store::cron::CronStatus;
 use crate::store::feed::Exported;
 use crate::store::first_sync::SyncState;
@@ -136,7 +137,7 @@ fn busy() -> Snapshot {
         interrupted_at: None,
     }];
     snapshot.backfills = vec![BackfillStatus {
-        kind: "resync".into(),
+        kind: BackfillKind::Resync,
         total: 20_000,
         done: 5_000,
         events: 12_000,

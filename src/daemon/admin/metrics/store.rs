@@ -10,19 +10,6 @@ use crate::store::views::IndexerStatus;
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
 
-const SENDER_STATES: [SenderState; 4] = [
-    SenderState::Running,
-    SenderState::BackingOff,
-    SenderState::Halted,
-    SenderState::Paused,
-];
-const INDEX_STATES: [IndexerStatus; 4] = [
-    IndexerStatus::Valid,
-    IndexerStatus::Invalid,
-    IndexerStatus::Working,
-    IndexerStatus::Suspended,
-];
-
 pub(super) fn render(text: &mut Exposition, snapshot: &Snapshot, now: UtcMillis) {
     index(text, snapshot, now);
     intake(text, &snapshot.intake);
@@ -66,7 +53,7 @@ fn index(text: &mut Exposition, snapshot: &Snapshot, now: UtcMillis) {
         Kind::Gauge,
         "1 for the state that the index is in.",
     );
-    for state in INDEX_STATES {
+    for state in IndexerStatus::ALL {
         states.count(&[("state", state.as_str())], u64::from(index.status == state));
     }
     text.family(
@@ -173,7 +160,7 @@ fn senders(text: &mut Exposition, websites: &[WebsiteStatus]) {
         "1 for the state that a sender is in.",
     );
     for website in websites {
-        for state in SENDER_STATES {
+        for state in SenderState::ALL {
             let labels = [("website", website.code.as_str()), ("state", state.as_str())];
             states.count(&labels, u64::from(website.sender.state == state));
         }
@@ -188,7 +175,7 @@ fn senders(text: &mut Exposition, websites: &[WebsiteStatus]) {
 fn backfills(text: &mut Exposition, snapshot: &Snapshot) {
     let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for backfill in &snapshot.backfills {
-        let (total, done) = kinds.entry(&backfill.kind).or_default();
+        let (total, done) = kinds.entry(backfill.kind.as_str()).or_default();
         *total += backfill.total;
         *done += backfill.done;
     }

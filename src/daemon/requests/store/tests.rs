@@ -147,8 +147,7 @@ async fn events_parked_before_the_clock_was_set_back_are_retried_too() {
 #[tokio::test]
 async fn a_reset_cancels_an_interrupted_reindex() {
     let (_dir, store, requests) = started().await;
-    let begin =
-        |w: &mut Writer<'_>| w.start_backfill(crate::indexer::BackfillKind::Reindex.as_str(), "{}", 9, NOW);
+    let begin = |w: &mut Writer<'_>| w.start_backfill(crate::indexer::BackfillKind::Reindex, "{}", 9, NOW);
     store.write(Durability::Durable, begin).await.unwrap();
     requests.reset().await.unwrap();
     assert_eq!(store.read(|r| r.running_backfills()).await.unwrap(), []);

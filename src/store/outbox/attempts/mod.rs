@@ -92,6 +92,7 @@ impl Reader<'_> {
             let success = success_of(&batch, &failures).filter(|success| success.at <= until);
             all.extend(failures);
             all.extend(success);
+            // Attempts of the parent after the separation are not theirs.
             next = batch.parent;
             until = until.min(batch.parent_until.unwrap_or(UtcMillis(i64::MIN)));
         }
@@ -153,6 +154,7 @@ impl Writer<'_> {
             ..
         } = answer;
         self.execute(sql, (id, at.0, request_id, status, code, title, answer.millis()))?;
+        // Number 1 stays for ever, the others as long as they are among the latest.
         let sql = "DELETE FROM outbox_attempt WHERE batch_id = ?1 AND attempt > 1 AND attempt <=
                    (SELECT attempts FROM outbox_batch WHERE id = ?1) - ?2";
         self.execute(sql, (id, KEPT_ATTEMPTS - 1))?;

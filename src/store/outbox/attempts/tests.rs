@@ -1,4 +1,4 @@
-//! What is remembered of attempts.
+//! The recorded attempts.
 
 use crate::store::outbox::tests::{LIMITS, NOW, deliver, enqueue, order, ready, write};
 use crate::store::outbox::{BatchId, Class, EdgeAnswer, EventKey, EventVerdict, Refusal};
@@ -52,7 +52,7 @@ async fn the_first_and_the_latest_failures_stay_and_the_success_follows_them() {
 }
 
 #[tokio::test]
-async fn both_halves_of_a_split_remember_what_the_whole_went_through() {
+async fn both_halves_of_a_split_keep_the_history_of_the_whole() {
     let (_dir, store) = testing::fresh();
     enqueue(
         &store,
@@ -75,7 +75,7 @@ async fn both_halves_of_a_split_remember_what_the_whole_went_through() {
 }
 
 #[tokio::test]
-async fn a_retried_dead_letter_keeps_its_history() {
+async fn a_retried_parked_event_keeps_its_history() {
     let (_dir, store) = testing::fresh();
     enqueue(&store, vec![order(1, Class::Live, &[1])]).await;
     let id = ready(&store).await[0].id;

@@ -1,4 +1,4 @@
-//! What was not delivered cannot be made to look delivered by deleting it.
+//! The triggers that keep pending events from being deleted, and so from counting as delivered.
 
 use super::*;
 
@@ -9,7 +9,7 @@ async fn refusal(store: &Store, sql: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn a_batch_that_waits_cannot_be_deleted_and_one_that_arrived_can() {
+async fn a_pending_batch_cannot_be_deleted_and_a_delivered_one_can() {
     let (_dir, store) = testing::fresh();
     enqueue(&store, vec![order(7, Class::Live, &[1, 2])]).await;
     for sql in [

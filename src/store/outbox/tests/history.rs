@@ -1,4 +1,4 @@
-//! What a change costs beside a long history.
+//! The cost of a change beside a long history.
 
 use std::time::{Duration, Instant};
 

@@ -293,7 +293,7 @@ async fn an_event_that_cannot_be_rendered_is_parked_and_holds_nothing_back() {
 }
 
 #[tokio::test]
-async fn what_was_delivered_stays_known_after_its_body_is_gone() {
+async fn a_delivered_event_is_known_after_its_body_was_removed() {
     let (_dir, store) = testing::fresh();
     enqueue(&store, vec![order(1, Class::Live, &[1])]).await;
     let id = ready(&store).await[0].id;

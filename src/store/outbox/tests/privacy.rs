@@ -132,7 +132,7 @@ async fn a_batch_of_which_nothing_is_left_releases_those_that_wait_for_it() {
 }
 
 #[tokio::test]
-async fn an_erased_dead_letter_is_given_up() {
+async fn an_erased_parked_event_ends_as_suppressed() {
     let (_dir, store) = testing::fresh();
     enqueue(
         &store,
@@ -276,10 +276,10 @@ proptest! {
                 }
                 enqueue(&store, vec![order]).await;
                 if *alone {
-                    // Somebody in the same batch: an order without a person.
-                    let mut nobody = self::order(1000 + number, Class::Live, &[1]);
-                    nobody.events[0].body = Ok(json("-"));
-                    enqueue(&store, vec![nobody]).await;
+                    // An order without a person.
+                    let mut anonymous = self::order(1000 + number, Class::Live, &[1]);
+                    anonymous.events[0].body = Ok(json("-"));
+                    enqueue(&store, vec![anonymous]).await;
                 }
             }
             let mut gone: Vec<u8> = Vec::new();
@@ -327,9 +327,9 @@ proptest! {
                 let fate = if is_gone { EventState::Suppressed } else { EventState::Pending };
                 prop_assert!(fates.iter().all(|state| *state == fate));
             }
-            let nobodies = orders.iter().filter(|(_, _, alone)| *alone).count();
+            let anonymous = orders.iter().filter(|(_, _, alone)| *alone).count();
             let suppressed = bytes.values().filter(|body| gone.contains(&person_of(body).unwrap()[0])).count();
-            prop_assert_eq!(left, bytes.len() - suppressed + nobodies);
+            prop_assert_eq!(left, bytes.len() - suppressed + anonymous);
             let totals = store.read(|r| r.outbox_by_website()).await.unwrap();
             let counted: u64 = totals.iter().flat_map(|website| &website.totals).map(|(_, _, events)| events).sum();
             prop_assert_eq!(counted, suppressed as u64);

@@ -1,9 +1,9 @@
-//! What waits, for how long, and for what.
+//! Dependencies between batches, and due times.
 
 use super::*;
 
 #[tokio::test]
-async fn a_chunk_without_anything_new_hands_on_what_it_would_have_waited_for() {
+async fn a_chunk_without_new_events_passes_its_dependencies_on() {
     let (_dir, store) = testing::fresh();
     let limits = BatchLimits {
         bytes: 60_000,

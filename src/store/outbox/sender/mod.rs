@@ -1,9 +1,12 @@
 //! The state of each website's sender, stored so that it survives a restart and `status` can show it.
 
+mod failure_code;
+
 use rusqlite::Row;
 use serde::Serialize;
 
-use super::FailureCode;
+pub use failure_code::FailureCode;
+
 use crate::store::meta::WebsiteId;
 use crate::store::sql::{moment, stored_words};
 use crate::store::{Reader, StoreError, Topic, Writer};
@@ -84,6 +87,7 @@ impl Writer<'_> {
 
     /// Makes every batch due now that waits for a retry, except those whose events are dated in the future.
     pub fn retry_now(&mut self) -> Result<usize, StoreError> {
+        // Events of the future have no attempts yet, so they stay.
         let sql = "UPDATE outbox_batch SET due_at = last_attempt_at
                    WHERE state = 0 AND attempts > 0 AND due_at > last_attempt_at";
         let due = self.execute(sql, [])?;
