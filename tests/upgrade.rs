@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use orderfeed::store::outbox::EventState;
 use orderfeed::store::{Reader, Store, StoreError};
 use orderfeed_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
-use orderfeed_events::{EventKind, event_id, hex, person};
+use orderfeed_events::{EventKind, event_id, person};
 use serde_json::Value;
 
 use crate::support::daemon::{Installation, eventually};
@@ -103,7 +103,7 @@ fn unpack(name: &str) -> Vec<u8> {
 }
 
 fn hash(address: &str) -> String {
-    hex(&person(address).unwrap())
+    hex::encode(&person(address).unwrap())
 }
 
 /// Removes what may differ between builds.
