@@ -103,7 +103,7 @@ fn unpack(name: &str) -> Vec<u8> {
 }
 
 fn hash(address: &str) -> String {
-    hex::encode(&person(address).unwrap())
+    hex::encode(person(address).unwrap())
 }
 
 /// Removes what may differ between builds.
