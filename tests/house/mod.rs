@@ -15,5 +15,8 @@ mod messages;
 mod module_tables;
 mod pages;
 mod parse;
+mod phrases;
+mod prose;
 mod tables;
 mod tree;
+mod voice;
