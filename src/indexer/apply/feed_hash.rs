@@ -26,7 +26,7 @@ pub(crate) fn feed_hash(order: &mut Order, route: &Route) -> FeedHash {
     order.hash(&mut bytes);
     order.updated_at = updated_at;
     let digest = Sha256::digest(&bytes.0);
-    // Half of the digest tells two versions of one order apart, and the feed has a row for every order.
+    // Half of the digest is enough to distinguish two versions of one order, and the feed has a row for every order.
     let mut hash = FeedHash::default();
     hash.copy_from_slice(&digest[..16]);
     hash

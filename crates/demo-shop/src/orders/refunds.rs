@@ -117,7 +117,7 @@ fn comment(recorder: &mut Recorder<'_>, creditmemo: i64) {
     let comment = recorder.one_of(&[
         "Damaged in transit",
         "Kulanz – bitte schnell 🙏",
-        "Customer called; said \"never again\"",
+        "Customer on the phone: \"never again\"",
     ]);
     let row = recorder.id("sales_creditmemo_comment");
     let cells = vec![
