@@ -99,6 +99,7 @@ impl<'a> Session<'a> {
         let clock = &self.context.clock;
         match start::open(&self.config, clock, self.purpose, DataSpace::MustMatch).await {
             Ok(opened) => self.opened = Some(opened),
+            // The lock is free, or the socket answers, within moments.
             Err(StartError::Store(StoreError::Locked { .. })) if Instant::now() < deadline => {
                 sleep(RETRY).await;
             }
@@ -153,6 +154,7 @@ async fn run_here(
         return Err(ControlError::NoDaemon)
             .context("--wait needs a running daemon, which delivers the events");
     }
+    // No reload happens in a command.
     let (_, shared) = watch::channel(Arc::new(config.clone()));
     let clock = context.clock.clone();
     let requests = if needs_source(request) {

@@ -28,7 +28,7 @@ use crate::delivery::{DeliveryContext, DeliveryStats};
 use crate::indexer::Indexer;
 use crate::ops::systemd::Notifier;
 use crate::store::views::ViewMode;
-use crate::store::{Reader, Store, StoreError};
+use crate::store::{Store, StoreError};
 use orderfeed_model::clock::Clock;
 
 /// Time that other tasks have beyond `delivery.stop_budget` to end.
@@ -92,10 +92,12 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         notifier,
     } = options;
     let stop_budget = config.delivery.stop_budget.get();
+    // Kept beside the channel: what is bound at the start must not follow a reload.
     let first = Arc::new(config);
     let (config_sender, config) = watch::channel(Arc::clone(&first));
     // Before anything else, so that a SIGTERM during the start is a regular stop.
     let listener = signals::open(signals);
+    // Before the store is opened, so that the opening counts as part of the run.
     let vitals = Vitals::new(clock.now());
     let opening = start::open(&first, &clock, "orderfeed run", data_space);
     let Opened { lock, store } = extend_while(&notifier, opening).await?;
@@ -104,6 +106,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let control = ControlSocket::listen(&first.store.path, &lock)?;
     log_start(&first, &store).await?;
     let admin_listen = first.admin.listen.clone();
+    // Shared by the status line, the admin endpoint and SIGUSR1, so that they read the store once.
     let snapshots = Snapshots::new(config.clone(), clock.clone());
 
     let indexer = Arc::new(Indexer::new(store.clone(), source, clock.clone(), config.clone()));
@@ -161,10 +164,8 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     // Last, so that readiness and the watchdog cover the drain.
     observers.shutdown().await;
     // Only for the log: the store may be what failed.
-    let pending_events = store
-        .read(|reader: &Reader<'_>| reader.pending_events())
-        .await
-        .unwrap_or_default();
+    let pending_events = store.read(|reader| reader.pending_events()).await;
+    let pending_events = pending_events.unwrap_or_default();
     match &ended {
         Ok(()) => tracing::info!(
             pending_events,
@@ -183,15 +184,11 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
 
 /// Logs version, store and websites.
 async fn log_start(config: &Config, store: &Store) -> Result<(), StoreError> {
-    let (view, head) = store
-        .read(|reader: &Reader<'_>| Ok((reader.view_state()?, reader.changelog_head()?)))
-        .await?;
-    let websites: Vec<_> = config
-        .websites
-        .iter()
-        .filter(|(_, w)| w.back_office_events)
-        .map(|(code, _)| code)
-        .collect();
+    let read = store.read(|reader| Ok((reader.view_state()?, reader.changelog_head()?)));
+    let (view, head) = read.await?;
+    let websites = config.websites.iter();
+    let enabled = websites.filter(|(_, website)| website.back_office_events);
+    let websites: Vec<_> = enabled.map(|(code, _)| code).collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         sqlite = crate::store::sqlite_version(),
@@ -239,6 +236,7 @@ async fn supervise(
         biased;
         () = lifecycle.stop.cancelled() => Ok(()),
         Some(ended) = tasks.join_next() => Err(ended_early(ended)),
+        // The writer reports a failing disk before the tasks meet it.
         Ok(()) = fatal.changed() => Err(DaemonError::StoreFatal(fatal.borrow().clone().unwrap_or_default())),
     };
     // Also after a failure, so that the other tasks drain.

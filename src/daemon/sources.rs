@@ -9,9 +9,6 @@ use crate::commerce::sqlite::SqliteSource;
 use crate::config::{Config, SourceKind};
 
 /// Returns the configured source and its poll interval.
-///
-/// # Errors
-/// If its settings cannot be used, such as a CA file that cannot be read.
 pub fn source(config: &Config) -> Result<(Arc<dyn Source>, Duration), SourceError> {
     match config.source.kind {
         SourceKind::Mysql => {

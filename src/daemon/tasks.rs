@@ -15,7 +15,7 @@ use crate::daemon::{first_sync, schedule};
 use crate::delivery::http::transport::Connector;
 use crate::delivery::{self, DeliveryContext};
 use crate::indexer::capture;
-use crate::store::{Durability, Reader, Store, StoreError};
+use crate::store::{Durability, Store, StoreError};
 use orderfeed_model::clock::Clock;
 
 /// Interval of the heartbeat on leases.
@@ -46,9 +46,10 @@ pub fn start(context: TaskContext) -> JoinSet<TaskEnd> {
         connector,
         tick,
     } = context;
-    let (store, stop) = (jobs.indexer.store().clone(), jobs.stop.clone());
+    let (store, stop) = (jobs.store().clone(), jobs.stop.clone());
     let capture = capture::run(jobs.indexer.clone(), interval, stop.clone());
     let beating = heartbeat(store, jobs.clock.clone(), stop);
+    // The first syncs measure their pace with the counters of delivery.
     let stats = Arc::clone(&delivery.stats);
     let (syncing, scheduled) = (jobs.clone(), jobs.clone());
     let mut tasks = JoinSet::new();
@@ -76,14 +77,11 @@ async fn heartbeat(store: Store, clock: Clock, stop: CancellationToken) -> Resul
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
+            // Well below the age at which `doctor` calls a lease silent.
             () = tokio::time::sleep(HEARTBEAT) => {}
         }
         // Without leases nothing is written, so an idle daemon causes no writes.
-        if store
-            .read(|reader: &Reader<'_>| reader.leases())
-            .await?
-            .is_empty()
-        {
+        if store.read(|reader| reader.leases()).await?.is_empty() {
             continue;
         }
         let at = clock.now();

@@ -11,8 +11,6 @@ const MIN_FILES: u64 = 1024;
 const NO_ANSWER_REMEDY: &str = "read the end of its log (`journalctl -u orderfeed -n 50`); if it hangs, \
     `systemctl restart orderfeed` is safe";
 
-const CHECKS: [Check; 4] = [Check::Running, Check::Answers, Check::Healthy, Check::Limits];
-
 /// Facts about the daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DaemonFacts {
@@ -60,12 +58,15 @@ pub fn verdict(facts: &DaemonFacts) -> Vec<Finding> {
     if let Some(why) = &facts.unknown_holder {
         let why =
             format!("the holder of the store is unknown: {why}; run this as the daemon's user or as root");
-        return all_skipped(&CHECKS, &why);
+        return all_skipped(Check::of_groups(&["daemon"]), &why).collect();
     }
     let mut findings = vec![running(facts)];
     match facts.holder.as_ref().filter(|holder| holder.is_daemon()) {
         Some(_) => findings.extend([answers(facts), healthy(facts), limits(facts)]),
-        None => findings.extend(all_skipped(&CHECKS[1..], "no daemon is running")),
+        None => findings.extend(all_skipped(
+            [Check::Answers, Check::Healthy, Check::Limits],
+            "no daemon is running",
+        )),
     }
     findings
 }

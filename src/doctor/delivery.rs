@@ -2,7 +2,7 @@
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::index::{SLOW_MS, STUCK_MS};
+use crate::doctor::index::{STUCK_MS, of_lag};
 use crate::ops::sentence::human_duration;
 use crate::ops::status::{Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
@@ -77,10 +77,7 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
             let message = format!("delivery was paused by an operator {since} ago; {waiting} events wait");
             let remedy = format!("orderfeed delivery resume --website {}", website.code);
             // A pause is intended, unless it was forgotten while events wait.
-            match lasts > STUCK_MS && waiting > 0 {
-                true => Finding::problem(check, message, remedy),
-                false => Finding::warning(check, message, remedy),
-            }
+            Finding::warning_or_problem(check, lasts > STUCK_MS && waiting > 0, message, remedy)
         }
         SenderState::BackingOff => {
             let message = format!(
@@ -88,10 +85,7 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
                 sender.failures
             );
             let remedy = "nothing, it retries by itself; if it lasts, see edge.address, the network, and Adobe's status page";
-            match lasts > STUCK_MS {
-                true => Finding::problem(check, message, remedy),
-                false => Finding::warning(check, message, remedy),
-            }
+            Finding::warning_or_problem(check, lasts > STUCK_MS, message, remedy)
         }
     }
 }
@@ -113,11 +107,7 @@ fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
         return Finding::note(check, message);
     }
     let remedy = "see delivery.sender, delivery.website and daemon.running";
-    match waits {
-        STUCK_MS.. => Finding::problem(check, message, remedy),
-        SLOW_MS.. => Finding::warning(check, message, remedy),
-        _ => Finding::ok(check, message),
-    }
+    of_lag(check, waits, message, remedy)
 }
 
 fn parked(website: &WebsiteStatus, facts: &DeliveryFacts<'_>) -> Option<Finding> {

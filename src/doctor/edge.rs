@@ -26,7 +26,7 @@ pub fn verdict(facts: &EdgeFacts) -> Vec<Finding> {
             "correct the key that the message names, then `systemctl reload orderfeed`",
         )];
         findings.extend(all_skipped(
-            &[Check::TokenAddress, Check::Token],
+            [Check::TokenAddress, Check::Token],
             "no client can be created for the edge",
         ));
         return findings;

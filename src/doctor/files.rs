@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::doctor::check::Check;
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::{Finding, or_ok};
 use crate::ops::sentence::human_bytes;
 
 /// A write-ahead log larger than this was not reset for a while, because a reader keeps it in use.
@@ -46,57 +46,44 @@ pub fn verdict(facts: &FileFacts) -> Vec<Finding> {
 }
 
 fn directory(facts: &FileFacts) -> Finding {
-    let at = facts.directory.display();
+    let (check, at) = (Check::Directory, facts.directory.display());
     let entry = match &facts.entry {
         None => {
-            return Finding::note(
-                Check::Directory,
-                format!("the state directory {at} does not exist yet; the first start creates it"),
-            );
+            let message = format!("the state directory {at} does not exist yet; the first start creates it");
+            return Finding::note(check, message);
         }
         Some(Err(cause)) => {
-            return Finding::problem(
-                Check::Directory,
-                format!("the state directory {at} cannot be entered: {cause}"),
-                format!(
-                    "let the daemon's user enter it: `ls -ld {at}` and every directory above it; {SECURITY_MODULES}"
-                ),
+            let message = format!("the state directory {at} cannot be entered: {cause}");
+            let remedy = format!(
+                "let the daemon's user enter it: `ls -ld {at}` and every directory above it; {SECURITY_MODULES}"
             );
+            return Finding::problem(check, message, remedy);
         }
         Some(Ok(entry)) => *entry,
     };
     if let Some(cause) = &facts.refused {
-        return Finding::problem(
-            Check::Directory,
-            format!("the state directory {at} cannot be written: {cause}; the daemon cannot start"),
-            format!(
-                "chown it to the daemon's user and `chmod 700 {at}`, check that it is not mounted read-only; {SECURITY_MODULES}"
-            ),
+        let message = format!("the state directory {at} cannot be written: {cause}; the daemon cannot start");
+        let remedy = format!(
+            "chown it to the daemon's user and `chmod 700 {at}`, check that it is not mounted read-only; {SECURITY_MODULES}"
         );
+        return Finding::problem(check, message, remedy);
     }
     if let Some((name, uid, gid)) = &facts.service
         && !may_write(entry, *uid, *gid)
     {
-        return Finding::problem(
-            Check::Directory,
-            format!(
-                "the state directory {at} cannot be written by the daemon's user {name}; the daemon cannot start"
-            ),
-            format!("chown -R {name}: {at}; chmod 700 {at}"),
+        let message = format!(
+            "the state directory {at} cannot be written by the daemon's user {name}; the daemon cannot start"
         );
+        return Finding::problem(check, message, format!("chown -R {name}: {at}; chmod 700 {at}"));
     }
     // Read access for the group is fine; write access for it, and any access for others, is not.
-    match entry.mode & 0o027 {
-        0 => Finding::ok(Check::Directory, format!("{at} can be written")),
-        _ => Finding::warning(
-            Check::Directory,
-            format!(
-                "the state directory {at} is accessible to more users than it should be (mode {:o})",
-                entry.mode & 0o777
-            ),
-            format!("chmod 700 {at}"),
-        ),
+    if entry.mode & 0o027 == 0 {
+        return Finding::ok(check, format!("{at} can be written"));
     }
+    let mode = entry.mode & 0o777;
+    let message =
+        format!("the state directory {at} is accessible to more users than it should be (mode {mode:o})");
+    Finding::warning(check, message, format!("chmod 700 {at}"))
 }
 
 /// The remedy for a denial that owner and mode do not explain.
@@ -113,50 +100,36 @@ fn may_write(entry: FileEntry, uid: u32, gid: u32) -> bool {
 }
 
 fn store_files(facts: &FileFacts) -> Vec<Finding> {
+    let check = Check::StoreFiles;
     let Some(Ok(directory)) = &facts.entry else {
-        return vec![Finding::skipped(
-            Check::StoreFiles,
-            "the state directory does not exist or cannot be entered",
-        )];
+        let why = "the state directory does not exist or cannot be entered";
+        return vec![Finding::skipped(check, why)];
     };
     if facts.files.is_empty() {
-        return vec![Finding::skipped(Check::StoreFiles, "there is no store yet")];
+        return vec![Finding::skipped(check, "there is no store yet")];
     }
     let mut findings = Vec::new();
     for (path, entry) in &facts.files {
-        let shown = path.display();
+        let (shown, mode) = (path.display(), entry.mode & 0o777);
         // A command that ran as root leaves files that the daemon cannot write.
         if entry.uid != directory.uid {
-            findings.push(Finding::problem(
-                Check::StoreFiles,
-                format!(
-                    "{shown} belongs to user {}, its directory to user {}: was a command run as another user?",
-                    entry.uid, directory.uid
-                ),
-                format!("chown --reference={} {shown}", facts.directory.display()),
-            ));
+            let message = format!(
+                "{shown} belongs to user {}, its directory to user {}: was a command run as another user?",
+                entry.uid, directory.uid
+            );
+            let remedy = format!("chown --reference={} {shown}", facts.directory.display());
+            findings.push(Finding::problem(check, message, remedy));
         }
-        if entry.mode & 0o077 != 0 {
-            findings.push(Finding::warning(
-                Check::StoreFiles,
-                format!(
-                    "users other than its owner can access {shown} (mode {:o})",
-                    entry.mode & 0o777
-                ),
-                format!("chmod 600 {shown}"),
-            ));
+        if mode & 0o077 != 0 {
+            let message = format!("users other than its owner can access {shown} (mode {mode:o})");
+            findings.push(Finding::warning(check, message, format!("chmod 600 {shown}")));
         }
     }
-    if findings.is_empty() {
-        findings.push(Finding::ok(
-            Check::StoreFiles,
-            "the store's files belong to their owner alone",
-        ));
-    }
-    findings
+    or_ok(findings, check, "the store's files belong to their owner alone")
 }
 
 fn disk(facts: &FileFacts) -> Finding {
+    let (check, place, reserve) = (Check::Disk, facts.directory.display(), facts.reserve);
     let (database, wal) = facts.sizes;
     let store = format!(
         "store {}, write-ahead log {}",
@@ -164,42 +137,30 @@ fn disk(facts: &FileFacts) -> Finding {
         human_bytes(wal)
     );
     let Some(free) = facts.free else {
-        return Finding::skipped(Check::Disk, format!("free space cannot be measured; {store}"));
+        return Finding::skipped(check, format!("free space cannot be measured; {store}"));
     };
-    let reserve = facts.reserve;
-    let space = format!(
-        "{} free, store.disk_reserve {}; {store}",
-        human_bytes(free),
-        human_bytes(reserve)
-    );
-    let place = facts.directory.display();
+    let (free_text, reserve_text) = (human_bytes(free), human_bytes(reserve));
+    let space = format!("{free_text} free, store.disk_reserve {reserve_text}; {store}");
     if free < reserve {
-        return Finding::problem(
-            Check::Disk,
-            format!("the disk is nearly full, so nothing is captured or indexed: {space}"),
-            format!(
-                "free some space beside {place}, or lower store.disk_reserve; shorter store.body_retention lets bodies go \
-                 at the next cleanup_delivered_events"
-            ),
+        let remedy = format!(
+            "free some space beside {place}, or lower store.disk_reserve; shorter store.body_retention lets bodies go \
+             at the next cleanup_delivered_events"
         );
+        let message = format!("the disk is nearly full, so nothing is captured or indexed: {space}");
+        return Finding::problem(check, message, remedy);
     }
     if wal > LARGE_WAL {
-        return Finding::warning(
-            Check::Disk,
-            format!("the write-ahead log is large: {space}"),
-            format!(
-                "find the process with a long read: `fuser {place}/*`; a restart of the daemon resets the log"
-            ),
+        let remedy = format!(
+            "find the process with a long read: `fuser {place}/*`; a restart of the daemon resets the log"
         );
+        return Finding::warning(check, format!("the write-ahead log is large: {space}"), remedy);
     }
-    match free < reserve.saturating_mul(2) {
-        true => Finding::warning(
-            Check::Disk,
-            format!("the disk is getting full: {space}"),
-            format!("free some space beside {place} before capture pauses"),
-        ),
-        false => Finding::ok(Check::Disk, space),
+    // Early enough to act before the intake closes.
+    if free < reserve.saturating_mul(2) {
+        let remedy = format!("free some space beside {place} before capture pauses");
+        return Finding::warning(check, format!("the disk is getting full: {space}"), remedy);
     }
+    Finding::ok(check, space)
 }
 
 #[cfg(test)]

@@ -53,7 +53,20 @@ impl Finding {
         Self::new(check, Verdict::Problem, message.into(), Some(remedy.into()))
     }
 
-    /// Sets the subject.
+    /// Returns a problem if `is_serious`, otherwise a warning.
+    pub fn warning_or_problem(
+        check: Check,
+        is_serious: bool,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        match is_serious {
+            true => Self::problem(check, message, remedy),
+            false => Self::warning(check, message, remedy),
+        }
+    }
+
+    /// Sets the subject of the finding.
     #[must_use]
     pub fn about(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
@@ -72,8 +85,16 @@ impl Finding {
 }
 
 /// Returns a skipped finding for each of `checks`.
-pub fn all_skipped(checks: &[Check], why: &str) -> Vec<Finding> {
-    checks.iter().map(|check| Finding::skipped(*check, why)).collect()
+pub fn all_skipped(checks: impl IntoIterator<Item = Check>, why: &str) -> impl Iterator<Item = Finding> {
+    checks.into_iter().map(move |check| Finding::skipped(check, why))
+}
+
+/// Returns `findings`, or if there are none, that `check` is fine.
+pub fn or_ok(findings: Vec<Finding>, check: Check, message: impl Into<String>) -> Vec<Finding> {
+    match findings.is_empty() {
+        true => vec![Finding::ok(check, message)],
+        false => findings,
+    }
 }
 
 fn id<S: Serializer>(check: &Check, serializer: S) -> Result<S::Ok, S::Error> {

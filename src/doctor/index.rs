@@ -1,7 +1,7 @@
 //! Checks of the index, the intake and the first syncs, on the snapshot that `status` shows.
 
 use crate::doctor::check::Check;
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::{Finding, or_ok};
 use crate::ops::sentence::human_duration;
 use crate::ops::status::{FirstSyncStatus, Moment, Snapshot};
 use crate::store::first_sync::SyncState;
@@ -10,7 +10,7 @@ use crate::store::views::{IndexerStatus, ViewStatus};
 use orderfeed_model::clock::UtcMillis;
 
 /// Ages of a waiting change at which it is a warning and a problem.
-pub(in crate::doctor) const SLOW_MS: i64 = 5 * 60_000;
+const SLOW_MS: i64 = 5 * 60_000;
 pub(in crate::doctor) const STUCK_MS: i64 = 30 * 60_000;
 
 /// Returns the findings of `index.*`. `failure` is the reason for one order that cannot be indexed.
@@ -53,10 +53,8 @@ fn status(snapshot: &Snapshot) -> Finding {
         );
         let remedy = "orderfeed indexer:set-status valid sales_order_data_exporter_v2";
         // A suspension is intended, unless it was forgotten while changes wait.
-        return match waiting(snapshot) > STUCK_MS {
-            true => Finding::problem(check, message, remedy),
-            false => Finding::warning(check, message, remedy),
-        };
+        let is_forgotten = waiting(snapshot) > STUCK_MS;
+        return Finding::warning_or_problem(check, is_forgotten, message, remedy);
     }
     let backfills = !snapshot.backfills.is_empty();
     match index.status {
@@ -90,10 +88,14 @@ fn lag(snapshot: &Snapshot) -> Finding {
     };
     let remedy = "see index.status, index.intake, daemon.running and schedules.last_run; to index now: orderfeed cron run \
                   indexer_update_all_views";
+    of_lag(check, waits, message, remedy)
+}
+
+/// Returns the finding for changes or events that have waited for `waits` milliseconds.
+pub(in crate::doctor) fn of_lag(check: Check, waits: i64, message: String, remedy: &str) -> Finding {
     match waits {
-        STUCK_MS.. => Finding::problem(check, message, remedy),
-        SLOW_MS.. => Finding::warning(check, message, remedy),
-        _ => Finding::ok(check, message),
+        ..SLOW_MS => Finding::ok(check, message),
+        _ => Finding::warning_or_problem(check, waits >= STUCK_MS, message, remedy),
     }
 }
 
@@ -139,17 +141,12 @@ fn intake(snapshot: &Snapshot) -> Finding {
 
 fn first_syncs(snapshot: &Snapshot) -> Vec<Finding> {
     let check = Check::FirstSync;
-    let open: Vec<_> = snapshot
+    let running = snapshot
         .first_syncs
         .iter()
-        .filter(|sync| sync.state != SyncState::Complete)
-        .collect();
-    if open.is_empty() {
-        return vec![Finding::ok(check, "no first sync is running")];
-    }
-    open.into_iter()
-        .map(|sync| first_sync(sync, snapshot.taken_at.0).about(sync.website.clone()))
-        .collect()
+        .filter(|sync| sync.state != SyncState::Complete);
+    let findings = running.map(|sync| first_sync(sync, snapshot.taken_at.0).about(sync.website.clone()));
+    or_ok(findings.collect(), check, "no first sync is running")
 }
 
 fn first_sync(sync: &FirstSyncStatus, now: UtcMillis) -> Finding {

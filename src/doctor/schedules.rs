@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use crate::config::CronExpr;
 use crate::doctor::check::Check;
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::{Finding, or_ok};
 use crate::ops::sentence::human_duration;
 use crate::store::cron::{CronRun, CronStatus};
 use crate::store::views::Lease;
@@ -53,92 +53,70 @@ fn expressions(facts: &ScheduleFacts) -> Vec<Finding> {
     let check = Check::Expression;
     let rare = |job: &JobFacts| {
         let next = job.expression.next_after(facts.zone, facts.now);
-        let wait = next.map(|next| next.millis_since(facts.now));
-        let key = format!("cron.{}", job.name);
-        let what = match wait {
-            None => format!("{key} = \"{}\" never fires again", job.expression),
-            Some(wait) if wait > 31 * DAY_MS => {
-                format!(
-                    "{key} = \"{}\" fires next in {}",
-                    job.expression,
-                    human_duration(wait)
-                )
-            }
+        let when = match next.map(|next| next.millis_since(facts.now)) {
+            None => "never fires again".to_owned(),
+            Some(wait) if wait > 31 * DAY_MS => format!("fires next in {}", human_duration(wait)),
             Some(_) => return None,
         };
-        Some(Finding::warning(check, what, format!("if that is not intended, change {key}")).about(job.name))
+        let message = format!("cron.{} = \"{}\" {when}", job.name, job.expression);
+        let remedy = format!("if that is not intended, change cron.{}", job.name);
+        Some(Finding::warning(check, message, remedy).about(job.name))
     };
-    let findings: Vec<Finding> = facts.jobs.iter().filter_map(rare).collect();
-    match findings.is_empty() {
-        true => vec![Finding::ok(
-            check,
-            format!("all {} schedules fire within a month", facts.jobs.len()),
-        )],
-        false => findings,
-    }
+    let findings = facts.jobs.iter().filter_map(rare).collect();
+    let fine = format!("all {} schedules fire within a month", facts.jobs.len());
+    or_ok(findings, check, fine)
 }
 
 fn last_runs(facts: &ScheduleFacts) -> Vec<Finding> {
-    let check = Check::LastRun;
-    let mut findings = Vec::new();
-    for job in &facts.jobs {
-        if let Some(run) = job
-            .last_run
-            .as_ref()
-            .filter(|run| run.status == CronStatus::Error)
-        {
-            let age = facts
-                .now
-                .millis_since(run.finished_at.unwrap_or(run.scheduled_at));
-            let message = format!(
-                "the last run of {} failed {} ago: {}",
-                job.name,
-                human_duration(age),
-                run.message
-            );
-            let remedy = format!(
-                "it runs again at its next slot; `orderfeed cron run {}` tries it now",
-                job.name
-            );
-            findings.push(Finding::warning(check, message, remedy).about(job.name));
+    let jobs = facts.jobs.iter();
+    let findings: Vec<_> = jobs
+        .flat_map(|job| [failed(facts, job), overdue(facts, job)])
+        .flatten()
+        .collect();
+    match facts.running_since {
+        None if findings.is_empty() => {
+            let why = "no daemon is running, so no job runs";
+            vec![Finding::skipped(Check::LastRun, why)]
         }
-        findings.extend(overdue(facts, job));
+        _ => or_ok(findings, Check::LastRun, "every job ran when it was due"),
     }
-    if findings.is_empty() {
-        findings.push(match facts.running_since {
-            Some(_) => Finding::ok(check, "every job ran when it was due"),
-            None => Finding::skipped(check, "no daemon is running, so no job runs"),
-        });
+}
+
+/// Reports a job whose last run failed.
+fn failed(facts: &ScheduleFacts, job: &JobFacts) -> Option<Finding> {
+    let (run, name) = (job.last_run.as_ref()?, job.name);
+    if run.status != CronStatus::Error {
+        return None;
     }
-    findings
+    let ended = run.finished_at.unwrap_or(run.scheduled_at);
+    let age = human_duration(facts.now.millis_since(ended));
+    let message = format!("the last run of {name} failed {age} ago: {}", run.message);
+    let remedy = format!("it runs again at its next slot; `orderfeed cron run {name}` tries it now");
+    Some(Finding::warning(Check::LastRun, message, remedy).about(name))
 }
 
 /// Reports a job that did not run although a slot passed while the daemon was running.
 fn overdue(facts: &ScheduleFacts, job: &JobFacts) -> Option<Finding> {
-    let since = facts.running_since?;
-    let is_running = job
-        .last_run
-        .as_ref()
-        .is_some_and(|run| run.status == CronStatus::Running);
+    let (since, name) = (facts.running_since?, job.name);
     // Slots before the daemon's start are caught up by one run, which counts from the start.
     let from = job.last_slot.map_or(since, |last| last.max(since));
     let due = job.expression.next_after(facts.zone, from)?;
     let late = facts.now.millis_since(due);
     // A long run delays its own next slots.
-    if is_running || late < LATE_MS {
+    let is_running = |run: &CronRun| run.status == CronStatus::Running;
+    if late < LATE_MS || job.last_run.as_ref().is_some_and(is_running) {
         return None;
     }
     let message = format!(
-        "{} was due {} ago ({}) and did not run",
-        job.name,
+        "{name} was due {} ago ({}) and did not run",
         human_duration(late),
         job.expression
     );
     let remedy = format!(
-        "see `orderfeed cron history --job {0}`, try `orderfeed cron run {0}`; if no job runs, `systemctl restart orderfeed`",
-        job.name
+        "see `orderfeed cron history --job {name}`, try `orderfeed cron run {name}`; if no job runs, `systemctl restart \
+         orderfeed`"
     );
-    Some(Finding::problem(Check::LastRun, message, remedy).about(job.name))
+    Some(Finding::problem(Check::LastRun, message, remedy).about(name))
 }
 
 fn stuck(facts: &ScheduleFacts) -> Vec<Finding> {
@@ -160,10 +138,7 @@ fn stuck(facts: &ScheduleFacts) -> Vec<Finding> {
             .iter()
             .filter_map(|lease| without_heartbeat(facts, lease)),
     );
-    if findings.is_empty() {
-        findings.push(Finding::ok(check, "nothing hangs"));
-    }
-    findings
+    or_ok(findings, check, "nothing hangs")
 }
 
 fn without_heartbeat(facts: &ScheduleFacts, lease: &Lease) -> Option<Finding> {

@@ -44,6 +44,14 @@ pub enum Kind {
     Histogram,
 }
 
+/// A family of samples. The end of the name is the unit: `_seconds` or `_bytes`.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub help: &'static str,
+}
+
 /// Names and values of labels.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
@@ -58,8 +66,7 @@ pub struct Exposition {
 #[derive(Debug)]
 pub struct Family<'a> {
     text: &'a mut String,
-    name: &'static str,
-    kind: Kind,
+    metric: Metric,
 }
 
 impl Exposition {
@@ -70,8 +77,8 @@ impl Exposition {
         }
     }
 
-    /// Starts the family `name`. The unit is the end of the name: `_seconds` or `_bytes`.
-    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+    pub fn family(&mut self, metric: Metric) -> Family<'_> {
+        let Metric { name, kind, help } = metric;
         let (plain, text) = (self.format == Format::Plain, &mut self.text);
         let word = match kind {
             Kind::Info if !plain => "info",
@@ -87,7 +94,7 @@ impl Exposition {
             line(text, format_args!("# UNIT {name} {unit}"));
         }
         line(text, format_args!("# HELP {name}{suffix} {}", escaped(help)));
-        Family { text, name, kind }
+        Family { text, metric }
     }
 
     pub fn finish(mut self) -> String {
@@ -111,12 +118,12 @@ impl Kind {
 impl Family<'_> {
     /// Writes a sample that counts something.
     pub fn count(&mut self, labels: Labels<'_>, value: u64) -> &mut Self {
-        self.sample(self.kind.suffix(), labels, &value.to_string())
+        self.sample(self.metric.kind.suffix(), labels, &value.to_string())
     }
 
     /// Writes a sample in seconds.
     pub fn seconds(&mut self, labels: Labels<'_>, millis: i64) -> &mut Self {
-        self.sample(self.kind.suffix(), labels, &seconds(millis))
+        self.sample(self.metric.kind.suffix(), labels, &seconds(millis))
     }
 
     /// Writes the samples of a histogram with bounds and sum in milliseconds. `counts` has one entry more than `bounds`, for
@@ -135,7 +142,7 @@ impl Family<'_> {
     }
 
     fn sample(&mut self, suffix: &str, labels: Labels<'_>, value: &str) -> &mut Self {
-        self.text.push_str(self.name);
+        self.text.push_str(self.metric.name);
         self.text.push_str(suffix);
         for (index, (name, value)) in labels.iter().enumerate() {
             let before = if index == 0 { '{' } else { ',' };
@@ -173,12 +180,16 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn metric(name: &'static str, kind: Kind, help: &'static str) -> Metric {
+        Metric { name, kind, help }
+    }
+
     #[test]
     fn families_have_type_unit_and_help_and_samples_their_suffix() {
         let mut text = Exposition::default();
-        text.family("a_bytes", Kind::Counter, "Bytes of a.")
+        text.family(metric("a_bytes", Kind::Counter, "Bytes of a."))
             .count(&[("file", "x\"\\\ny")], 7);
-        text.family("b_seconds", Kind::Gauge, "Time.")
+        text.family(metric("b_seconds", Kind::Gauge, "Time."))
             .seconds(&[], -1_234_005);
         let expected = "# TYPE a_bytes counter\n# UNIT a_bytes bytes\n# HELP a_bytes Bytes of a.\n\
                         a_bytes_total{file=\"x\\\"\\\\\\ny\"} 7\n\
@@ -196,8 +207,10 @@ mod tests {
         }
         assert_eq!(Format::wanted(Some("text/plain")), Format::Plain);
         let mut text = Exposition::new(Format::Plain);
-        text.family("a_bytes", Kind::Counter, "Bytes of a.").count(&[], 7);
-        text.family("b", Kind::Info, "Versions.").count(&[("x", "y")], 1);
+        text.family(metric("a_bytes", Kind::Counter, "Bytes of a."))
+            .count(&[], 7);
+        text.family(metric("b", Kind::Info, "Versions."))
+            .count(&[("x", "y")], 1);
         let expected = "# TYPE a_bytes_total counter\n# HELP a_bytes_total Bytes of a.\na_bytes_total 7\n\
                         # TYPE b_info gauge\n# HELP b_info Versions.\nb_info{x=\"y\"} 1\n";
         assert_eq!(text.finish(), expected);
@@ -206,7 +219,7 @@ mod tests {
     #[test]
     fn buckets_add_up_to_the_count() {
         let mut text = Exposition::default();
-        text.family("c_seconds", Kind::Histogram, "Latency.")
+        text.family(metric("c_seconds", Kind::Histogram, "Latency."))
             .buckets(&[], &[5, 1000], &[1, 2, 3], 9_001);
         let text = text.finish();
         let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();

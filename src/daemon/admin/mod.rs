@@ -40,6 +40,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves `pages` at `listen` until it is dropped.
 pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) {
+    // The address is fixed until the next start.
     if listen == AdminListen::Off {
         return;
     }

@@ -43,9 +43,6 @@ impl Snapshots {
     }
 
     /// Returns a snapshot that is about a second old at most.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub(crate) async fn latest(&self) -> Result<Arc<Snapshot>, StoreError> {
         // Held during the read, so that simultaneous requests wait for one read.
         let mut cached = self.cached.lock().await;
@@ -70,6 +67,7 @@ impl Snapshots {
     async fn read(&self, known: Option<Vec<NotExported>>) -> Result<Snapshot, StoreError> {
         let (config, now) = (self.config.borrow().clone(), self.clock.now());
         let read = move || {
+            // A connection of its own, so that no sender waits behind this read.
             StoreView::open(&config.store.path)?.read(|reader| {
                 let not_exported = known.map_or_else(|| NotExported::count(reader), Ok)?;
                 Snapshot::read_with(reader, &config, now, not_exported)

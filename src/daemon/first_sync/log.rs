@@ -13,6 +13,7 @@ pub(super) fn log_notice(
     observed: &Observation,
     now: UtcMillis,
 ) {
+    // New orders during the backfill can exceed the count at its start.
     let (orders, done, events) = (row.total_orders.max(row.done_orders), row.done_orders, row.events);
     let sent = events.saturating_sub(observed.pending);
     let elapsed_s = now.millis_since(row.started_at) / 1000;

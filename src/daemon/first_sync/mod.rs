@@ -34,9 +34,6 @@ const TICK: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs the first syncs until `jobs.stop`.
-///
-/// # Errors
-/// If the store fails, or a backfill crashes.
 pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError> {
     let mut config = jobs.config.clone();
     let mut driver = Driver {
@@ -55,6 +52,7 @@ pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            // Once every website is complete, only a reload wakes this task.
             () = tokio::time::sleep(TICK), if open => {}
             Some(ended) = driver.backfills.join_next() => driver.ended(ended)?,
             changed = config.changed() => if changed.is_err() { break },
@@ -100,14 +98,15 @@ impl Driver {
     /// Creates the row of each website whose events are enabled for the first time. Its window starts now.
     async fn enroll(&self) -> Result<(), StoreError> {
         let (config, now) = (self.jobs.config.borrow().clone(), self.jobs.clock.now());
-        let store = self.jobs.indexer.store();
-        let known = store.read(|reader: &Reader<'_>| Ok((reader.websites()?, reader.first_syncs()?)));
+        let store = self.jobs.store();
+        let known = store.read(|reader| Ok((reader.websites()?, reader.first_syncs()?)));
         let (codes, rows) = known.await?;
         let has_row = |code: &str| {
             let id = codes.iter().find(|(_, known)| known == code);
             id.is_some_and(|(id, _)| rows.iter().any(|row| row.website == *id))
         };
         let mut wanted = candidates(&config, now);
+        // A website that is enabled again keeps its row; see `reenabled`.
         wanted.retain(|new| !has_row(&new.code));
         if wanted.is_empty() {
             return Ok(());
@@ -128,11 +127,12 @@ impl Driver {
     /// Performs the actions of every first sync until no state changes any more. Returns true if one is still running.
     async fn advance_all(&mut self) -> Result<bool, StoreError> {
         loop {
-            let stored = self.jobs.indexer.store().read(read).await?;
+            let stored = self.jobs.store().read(read).await?;
             let mut changed = false;
             for sync in &stored.syncs {
                 changed |= self.advance(sync, &stored).await?;
             }
+            // One state may follow another at once, such as a backfill without orders.
             if !changed {
                 let open =
                     |sync: &Sync| sync.row.state != SyncState::Complete && sync.row.interrupted_at.is_none();
@@ -189,11 +189,7 @@ impl Driver {
                     let progress = progress.clone();
                     // Relaxed: if a power cut loses it, the notice is logged again.
                     let write = move |w: &mut Writer<'_>| w.record_sync_progress(&progress);
-                    self.jobs
-                        .indexer
-                        .store()
-                        .write(Durability::Relaxed, write)
-                        .await?;
+                    self.jobs.store().write(Durability::Relaxed, write).await?;
                 }
             }
         }
@@ -204,7 +200,7 @@ impl Driver {
         &self,
         work: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
-        let store = self.jobs.indexer.store();
+        let store = self.jobs.store();
         store.write(Durability::Durable, work).await
     }
 
@@ -267,6 +263,7 @@ impl Driver {
             website: Some(code.to_owned()),
             ..BackfillOptions::default()
         };
+        // Beside the loop, which continues to measure and log.
         self.backfills.spawn(async move {
             let stop = || jobs.stop.is_cancelled();
             match plan {

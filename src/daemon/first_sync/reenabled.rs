@@ -12,9 +12,6 @@ use crate::store::{Durability, StoreError, Writer};
 const EXPORTING: &str = "exporting_websites";
 
 /// Invalidates the index if a website's events are enabled again, and stores the websites whose events are on.
-///
-/// # Errors
-/// If the store fails.
 pub(crate) async fn reindex_reenabled(jobs: &Jobs) -> Result<(), StoreError> {
     let config = jobs.config.borrow().clone();
     let exporting = config
@@ -33,13 +30,14 @@ pub(crate) async fn reindex_reenabled(jobs: &Jobs) -> Result<(), StoreError> {
         if !reenabled.is_empty() {
             let status = w.reader().indexer_state()?.map(|state| state.status);
             w.cancel_backfills(BackfillKind::Reindex, at)?;
+            // An operator's suspension stays.
             if status != Some(IndexerStatus::Suspended) {
                 w.set_indexer_status(IndexerStatus::Invalid, at)?;
             }
         }
         Ok(reenabled)
     };
-    for website in jobs.indexer.store().write(Durability::Durable, compare).await? {
+    for website in jobs.store().write(Durability::Durable, compare).await? {
         tracing::info!(
             website,
             "Back-office events are enabled again: a full reindex finds the orders that changed meanwhile",

@@ -45,6 +45,7 @@ impl Liveness {
     /// Returns the part that hangs, if any. The store has `limit` to answer.
     pub(crate) async fn hangs(&self, limit: Duration) -> Option<&'static str> {
         let store_answered = timeout(limit, self.store_answers()).await.is_ok();
+        // After the store's answer, which may have taken until the limit.
         let delivery = self.stats.snapshot();
         hanging_part(&Signs {
             store_answered,

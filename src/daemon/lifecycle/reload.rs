@@ -24,6 +24,7 @@ pub(crate) fn reload(
         }
     };
     let old = config.borrow().clone();
+    // The other keys take effect; refusing the whole reload would delay them as well.
     let kept = keep_fixed(&old, &mut new);
     if !kept.is_empty() {
         tracing::warn!(
@@ -40,6 +41,7 @@ pub(crate) fn reload(
 /// Restores the keys that open files and connections depend on, and returns those that differed.
 fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     let mut kept = Vec::new();
+    // In the order of `config::FIXED`, which the documentation lists.
     if new.store.path != old.store.path {
         new.store.path.clone_from(&old.store.path);
         kept.push("store.path");

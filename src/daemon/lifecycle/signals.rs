@@ -42,9 +42,6 @@ pub struct SignalStreams {
 
 impl SignalStreams {
     /// Registers the handlers. Must be called inside the runtime.
-    ///
-    /// # Errors
-    /// If the operating system refuses.
     pub fn open() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -70,6 +67,7 @@ impl SignalStreams {
                 }
                 () = lifecycle.abort.cancelled() => return,
             };
+            // The stop may also come from elsewhere, such as a failed task; then the first signal aborts.
             if lifecycle.stop.is_cancelled() {
                 tracing::warn!(
                     log_code = "OF02-03",

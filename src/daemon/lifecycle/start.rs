@@ -3,7 +3,7 @@
 use crate::config::{Config, IndexMode};
 use crate::store::meta::DATA_SPACE;
 use crate::store::views::ViewMode;
-use crate::store::{Durability, Reader, Store, StoreError, StoreLock, Writer};
+use crate::store::{Durability, Store, StoreError, StoreLock, Writer};
 use orderfeed_model::clock::Clock;
 
 /// An open store and its lock.
@@ -40,15 +40,13 @@ pub enum StartError {
 }
 
 /// Takes the lock, opens the store, binds it to the data space, and releases the work of a process that died.
-///
-/// # Errors
-/// See [`StartError`].
 pub async fn open(
     config: &Config,
     clock: &Clock,
     purpose: &str,
     data_space: DataSpace,
 ) -> Result<Opened, StartError> {
+    // The lock first: opening may migrate the store.
     let lock = StoreLock::acquire(&config.store.path, purpose)?;
     let store = Store::open(&config.store.path)?;
     take_over(&store, config, clock, data_space).await?;
@@ -56,9 +54,6 @@ pub async fn open(
 }
 
 /// Binds an open store to the data space, and releases the work of a process that died. The caller holds the lock.
-///
-/// # Errors
-/// See [`StartError`].
 pub async fn take_over(
     store: &Store,
     config: &Config,
@@ -93,7 +88,7 @@ pub async fn take_over(
 
 async fn bind_data_space(store: &Store, config: &Config, data_space: DataSpace) -> Result<(), StartError> {
     let configured = config.data_space_id().to_string();
-    let stored = store.read(|reader: &Reader<'_>| reader.meta(DATA_SPACE)).await?;
+    let stored = store.read(|reader| reader.meta(DATA_SPACE)).await?;
     match stored {
         Some(stored) if stored != configured && data_space == DataSpace::MustMatch => {
             Err(StartError::OtherDataSpace {

@@ -36,6 +36,7 @@ pub(crate) async fn extend_while<T>(notifier: &Notifier, work: impl Future<Outpu
     let started = Instant::now();
     // A task of its own: opening a store blocks its thread.
     let extending = tokio::spawn(async move {
+        // Extensions end at some point, so that a store that hangs fails the start.
         while started.elapsed() < OPENING_MAX {
             tokio::time::sleep(OPENING_STEP).await;
             notifier.extend_timeout(OPENING_MORE);
@@ -51,6 +52,7 @@ impl Supervision {
     pub(crate) async fn run(self) {
         self.liveness.vitals.until_scheduled().await;
         self.notifier.ready();
+        // Together, so that a slow snapshot does not delay the watchdog.
         tokio::join!(self.show_status(), self.feed_watchdog());
     }
 

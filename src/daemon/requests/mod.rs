@@ -33,7 +33,7 @@ pub struct Requests {
 impl Requests {
     /// Creates the requests of a process that has a source, such as the daemon.
     pub fn new(jobs: Jobs) -> Self {
-        let store = jobs.indexer.store().clone();
+        let store = jobs.store().clone();
         Self {
             jobs: Some(jobs.clone()),
             ..Self::without_source(store, jobs.clock, jobs.config)
@@ -73,6 +73,7 @@ impl Requests {
             Request::ResumeDelivery { website } => self.store.resume(website.as_deref()).await,
             Request::Reindex(options) => reindex(self.jobs()?, options, reporter).await,
             Request::Resync(options) => {
+                // Validated here as well, because the client may be of another version.
                 options.validate()?;
                 let resynced = resync::resync(self.jobs()?, &self.store, options, reporter).await?;
                 Ok(Outcome::Resynced(resynced))

@@ -133,6 +133,7 @@ impl PrivacyRequests {
                 }
             }
         }
+        // Batches whose sender has settled them may be pending again, and are searched once more.
         let (free, held) = when_free(self.store.in_flight(), skipped).await;
         suppressed.in_flight = held.len() as u64;
         for page in free.chunks(PAGE) {

@@ -12,7 +12,7 @@ use crate::daemon::schedule::jobs::Jobs;
 use crate::indexer::intake::blocked_websites;
 use crate::indexer::intake::blocked_websites::{Deliverability, WebsitePending};
 use crate::indexer::{BackfillKind, BackfillOptions, Indexed, OrdersById, Reach};
-use crate::store::{Durability, Reader, Topic};
+use crate::store::{Durability, Topic};
 use orderfeed_model::order::OrderId;
 
 /// Longest pause between two reads of the backlog: delivery does not announce every answer.
@@ -45,8 +45,9 @@ pub(crate) async fn resync(
         if everything && let Outcome::Parked { events, .. } = requests.retry(&Selection::default()).await? {
             result.events += events;
         }
-        let store = jobs.indexer.store();
+        let store = jobs.store();
         store
+            // Batches that wait for their retry are due at once.
             .write(Durability::Durable, |writer| writer.retry_now())
             .await?;
     }
@@ -96,6 +97,7 @@ async fn index(jobs: &Jobs, options: &ResyncOptions, reporter: Reporter) -> anyh
     }
     if !options.continue_resync {
         indexer
+            // A new resync replaces an interrupted one.
             .cancel_backfills(BackfillKind::Resync)
             .await
             .map_err(refused)?;
@@ -133,21 +135,17 @@ pub(crate) fn entity_id(name: &str) -> Option<OrderId> {
 
 /// Waits until every event that can be delivered is delivered; returns the websites with other events.
 async fn wait_until_sent(jobs: &Jobs, reporter: &Reporter) -> anyhow::Result<Vec<BlockedWebsite>> {
-    let store = jobs.indexer.store();
+    let store = jobs.store();
     let mut outbox = store.subscribe(Topic::Outbox);
     let mut total = 0;
     loop {
         outbox.borrow_and_update();
         let config = jobs.config.borrow().clone();
-        let websites = store
-            .read(move |reader: &Reader<'_>| blocked_websites::pending_by_website(reader, &config))
-            .await?;
+        let websites = store.read(move |reader| blocked_websites::pending_by_website(reader, &config));
+        let websites = websites.await?;
         let deliverable = |website: &&WebsitePending| website.deliverability == Deliverability::Deliverable;
-        let pending: u64 = websites
-            .iter()
-            .filter(deliverable)
-            .map(|website| website.events)
-            .sum();
+        let open = websites.iter().filter(deliverable);
+        let pending: u64 = open.map(|website| website.events).sum();
         // Changes and backfills may add events during the wait.
         total = total.max(pending);
         reporter.progress(Progress {

@@ -54,7 +54,7 @@ async fn find_all(jobs: &Jobs, names: &[String]) -> anyhow::Result<(Vec<OrderId>
         let (number, before) = (name.trim().to_owned(), found.len());
         found.extend(of_source);
         // The feed still holds orders that were deleted from the source.
-        let of_feed = jobs.indexer.store().read(move |reader: &Reader<'_>| {
+        let of_feed = jobs.store().read(move |reader: &Reader<'_>| {
             let mut orders = reader.orders_by_number(&number)?;
             if let (true, Some(id)) = (orders.is_empty(), entity_id(&number)) {
                 orders.extend(reader.feed_row(id)?.map(|_| id));

@@ -9,7 +9,7 @@ use crate::daemon::schedule::nightly::NightlyVerification;
 use crate::indexer::{BackfillOptions, IndexError, Indexer, Reach};
 use crate::store::cron::{CronRun, CronStatus};
 use crate::store::views::{IndexerStatus, ViewMode};
-use crate::store::{Durability, Reader, Store, StoreError, Writer};
+use crate::store::{Durability, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
 /// Rows removed in one transaction, so that other writers do not wait long.
@@ -140,13 +140,11 @@ impl Jobs {
     }
 
     async fn update_all_views(&self) -> JobResult {
-        let view = self
-            .store()
-            .read(|reader: &Reader<'_>| reader.view_state())
-            .await?;
+        let view = self.store().read(|reader| reader.view_state()).await?;
         if view.is_some_and(|view| view.mode == ViewMode::Realtime) {
             return Ok(None);
         }
+        // In realtime mode, the task that waits for changes does this.
         match self.update_now().await {
             // The intake logs its pause itself.
             Err(IndexError::Paused) => Ok(None),
@@ -172,10 +170,7 @@ impl Jobs {
     }
 
     async fn reindex_all_invalid(&self) -> JobResult {
-        let state = self
-            .store()
-            .read(|reader: &Reader<'_>| reader.indexer_state())
-            .await?;
+        let state = self.store().read(|reader| reader.indexer_state()).await?;
         if state.is_none_or(|state| state.status != IndexerStatus::Invalid) {
             return Ok(None);
         }
@@ -200,10 +195,7 @@ impl Jobs {
     }
 
     async fn clean_all_changelogs(&self) -> JobResult {
-        let version = self
-            .store()
-            .read(|reader: &Reader<'_>| reader.view_version())
-            .await?;
+        let version = self.store().read(|reader| reader.view_version()).await?;
         let rows = self
             .repeat(move |writer| writer.clean_changelog(version, CLEANUP_CHUNK))
             .await?;
@@ -298,7 +290,7 @@ impl Jobs {
         Ok(total)
     }
 
-    fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         self.indexer.store()
     }
 }

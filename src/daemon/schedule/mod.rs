@@ -35,9 +35,6 @@ const SAVE_SLOT_EVERY_MS: i64 = 60_000;
 
 /// Runs the jobs on their schedules until `jobs.stop`, then waits for those that run. Records ticks and results in `vitals`.
 /// Starts a ticker if `tick` is `None`.
-///
-/// # Errors
-/// If the store fails, or the ticker cannot start.
 pub async fn run(jobs: Jobs, vitals: Arc<Vitals>, tick: Option<Arc<Notify>>) -> Result<(), ScheduleError> {
     let Some(tick) = tick else {
         let tick = Arc::new(Notify::new());
@@ -52,6 +49,7 @@ pub async fn run(jobs: Jobs, vitals: Arc<Vitals>, tick: Option<Arc<Notify>>) -> 
 
 async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<(), ScheduleError> {
     let mut schedule = Schedule::load(jobs.clone(), vitals).await?;
+    // From here on the daemon is ready.
     schedule.vitals.scheduled();
     let mut running = JoinSet::new();
     loop {
@@ -66,6 +64,7 @@ async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<()
     while let Some(ended) = running.join_next().await {
         schedule.ended(ended)?;
     }
+    // The last slots of quiet jobs are stored only now and then.
     schedule.save().await
 }
 
@@ -86,6 +85,7 @@ async fn start_ticker(tick: &Arc<Notify>) -> Result<JobScheduler, ScheduleError>
     let job = JobBuilder::new()
         .with_timezone(chrono::Utc)
         .with_cron_job_type()
+        // Every second: finer than any schedule, whose fields start at minutes.
         .with_schedule("* * * * * *")?
         .with_run_async(Box::new(move |_, _| {
             tick.notify_one();
@@ -146,7 +146,7 @@ impl Schedule {
             let state = |job| Ok((job, load_state(writer, job, ticked_at)?));
             Job::ALL.into_iter().map(state).collect::<Result<_, _>>()
         };
-        let states = jobs.indexer.store().write(Durability::Relaxed, load).await?;
+        let states = jobs.store().write(Durability::Relaxed, load).await?;
         let planned = jobs.config.borrow().clone();
         Ok(Self {
             jobs,
@@ -215,7 +215,7 @@ impl Schedule {
                 .iter()
                 .try_for_each(|(job, last)| writer.set_last_slot(job.as_str(), *last))
         };
-        Ok(self.jobs.indexer.store().write(Durability::Relaxed, save).await?)
+        Ok(self.jobs.store().write(Durability::Relaxed, save).await?)
     }
 }
 
@@ -253,7 +253,7 @@ fn load_state(writer: &mut Writer<'_>, job: Job, now: UtcMillis) -> Result<JobSt
 
 /// Runs a job and records the run if it took long, did something or failed. Stores `save` as its last slot.
 async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> Ended {
-    let store = jobs.indexer.store().clone();
+    let store = jobs.store().clone();
     let executed_at = jobs.clock.now();
     let row = CronRun {
         id: 0,
@@ -270,6 +270,7 @@ async fn run_job(jobs: Jobs, job: Job, slot: Slot, save: Option<UtcMillis>) -> E
     let (result, id) = match tokio::time::timeout(RECORD_RUNNING_AFTER, &mut work).await {
         Ok(result) => (result, None),
         Err(_) => {
+            // Visible in `cron history` while it runs, and an error if the process dies.
             let running = row.clone();
             let id = store
                 .write(Durability::Relaxed, move |writer| {
@@ -321,7 +322,7 @@ async fn record(
             None => writer.record_cron_run(&row).map(drop),
         }
     };
-    jobs.indexer.store().write(Durability::Relaxed, write).await
+    jobs.store().write(Durability::Relaxed, write).await
 }
 
 /// Logs the start of a series of failures, reminders, and its end. Capture already logs a source that is down.

@@ -11,7 +11,7 @@ use crate::commerce::source::OrderFilter;
 use crate::config::Config;
 use crate::indexer::{IndexError, Indexer, VerifyReport, VerifyTask};
 use crate::store::views::IndexerStatus;
-use crate::store::{Durability, Reader, Writer};
+use crate::store::{Durability, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
 use orderfeed_model::order::OrderId;
 
@@ -35,14 +35,9 @@ pub(crate) struct NightlyVerification<'a> {
 impl NightlyVerification<'_> {
     /// Verifies and repairs. Returns a summary for the job history.
     pub(crate) async fn run(&self) -> Result<String, IndexError> {
-        let state = self
-            .indexer
-            .store()
-            .read(|reader: &Reader<'_>| reader.indexer_state());
-        if state
-            .await?
-            .is_none_or(|state| state.status != IndexerStatus::Valid)
-        {
+        let store = self.indexer.store();
+        let state = store.read(|reader| reader.indexer_state()).await?;
+        if state.is_none_or(|state| state.status != IndexerStatus::Valid) {
             // An incomplete index differs everywhere, and the reindex repairs it.
             return Ok("waits for the next night: the index is not ready".to_owned());
         }
@@ -52,6 +47,7 @@ impl NightlyVerification<'_> {
         self.log_differences(&sum);
         let (recent, found) = (sum.orders, sum.differing.total());
         self.sweep(deadline, &mut sum).await?;
+        // Otherwise the sweep would repeat the warning about recent orders.
         if sum.differing.total() > found {
             self.log_differences(&sum);
         }
@@ -93,6 +89,7 @@ impl NightlyVerification<'_> {
                 false => report.lowest.or(below),
             };
             share = share.saturating_sub(slice);
+            // After each slice, so that a stop loses little.
             self.save(below, is_last).await?;
             sum.add(report, NAMED);
             if is_last || !complete {
@@ -128,17 +125,16 @@ impl NightlyVerification<'_> {
     }
 
     async fn position(&self) -> Result<Option<OrderId>, IndexError> {
-        let read = |reader: &Reader<'_>| reader.meta(SWEEP_BELOW);
-        let kept = self.indexer.store().read(read).await?;
-        Ok(kept.and_then(|below| below.parse().ok()))
+        let store = self.indexer.store();
+        let below = store.read(|reader| reader.meta(SWEEP_BELOW)).await?;
+        Ok(below.and_then(|below| below.parse().ok()))
     }
 
     async fn save(&self, below: Option<OrderId>, is_last: bool) -> Result<(), IndexError> {
-        let (below, now) = (
-            below.map_or_else(String::new, |below| below.to_string()),
-            self.clock.now(),
-        );
+        let below = below.map_or_else(String::new, |below| below.to_string());
+        let now = self.clock.now();
         let save = move |writer: &mut Writer<'_>| {
+            // Both in one transaction: a finished sweep has no position.
             writer.set_meta(SWEEP_BELOW, &below)?;
             match is_last {
                 true => writer.set_meta(SWEPT_AT, &now.0.to_string()),

@@ -5,25 +5,18 @@ use std::time::Duration;
 use crate::daemon::schedule::jobs::Jobs;
 use crate::indexer::IndexError;
 use crate::store::views::ViewMode;
-use crate::store::{Reader, StoreError, Topic};
+use crate::store::{StoreError, Topic};
 
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Indexes the changelog after each commit that touches it, until `jobs.stop`.
-///
-/// # Errors
-/// If the store fails.
 pub async fn run(jobs: Jobs) -> Result<(), StoreError> {
-    let mut changelog = jobs.indexer.store().subscribe(Topic::Changelog);
+    let mut changelog = jobs.store().subscribe(Topic::Changelog);
     loop {
         // Before the update, so that a change during it wakes the loop again.
         changelog.borrow_and_update();
-        let view = jobs
-            .indexer
-            .store()
-            .read(|reader: &Reader<'_>| reader.view_state())
-            .await?;
+        let view = jobs.store().read(|reader| reader.view_state()).await?;
         let realtime = view.is_some_and(|view| view.mode == ViewMode::Realtime);
         let failed = realtime && update_fails(&jobs).await?;
         tokio::select! {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use crate::config::Config;
@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(7);
 
 pub(super) async fn collect(config: &Arc<Config>, clock: &Clock, only: Option<&str>) -> EdgeFacts {
     let test = match ConnectionTest::new(Arc::clone(config), clock.clone()) {
-        Ok(test) => Arc::new(test),
+        Ok(test) => test,
         Err(error) => {
             return EdgeFacts {
                 unusable: Some(error.to_string()),
@@ -57,43 +57,33 @@ fn refusal(address: Option<&ConnectionCheck>, token: Option<&ConnectionCheck>) -
 }
 
 async fn round_trips(
-    test: &Arc<ConnectionTest>,
+    test: &ConnectionTest,
     config: &Config,
     only: Option<&str>,
-    refusal: Option<&'static str>,
+    refusal: Option<&str>,
 ) -> Vec<(String, Result<ConnectionCheck, String>)> {
-    let mut websites = Vec::new();
-    let mut checks = JoinSet::new();
-    let chosen = config
-        .websites
-        .iter()
-        .filter(|(code, _)| only.is_none_or(|only| *code == only));
-    for (code, website) in chosen {
-        match (&website.datastream, refusal) {
+    let websites = config.websites.iter();
+    let chosen = websites.filter(|(code, _)| only.is_none_or(|only| *code == only));
+    let checks = chosen.map(async |(code, website)| {
+        let result = match (&website.datastream, refusal) {
             (None, _) => {
-                let why =
-                    "its back-office events are switched off and it has no datastream, so nothing is sent";
-                websites.push((code.clone(), Err(why.to_owned())));
+                Err("its back-office events are switched off and it has no datastream, so nothing is sent")
             }
-            (Some(_), Some(why)) => websites.push((code.clone(), Err(why.to_owned()))),
+            (Some(_), Some(why)) => Err(why),
             (Some(datastream), None) => {
-                let (test, code, datastream) = (Arc::clone(test), code.clone(), datastream.clone());
-                checks.spawn(async move {
-                    let answer = within(test.round_trip(&code, &datastream)).await;
-                    let late = || format!("no answer within {} s", LIMIT.as_secs());
-                    let silent = || ConnectionCheck {
-                        remedy: Some("check edge.url, the network and proxies in between".to_owned()),
-                        ..ConnectionCheck::new("edge", CheckVerdict::Unreachable, &late())
-                    };
-                    (code, Ok(answer.unwrap_or_else(silent)))
-                });
+                let answer = within(test.round_trip(code, datastream)).await;
+                Ok(answer.unwrap_or_else(no_answer))
             }
-        }
+        };
+        (code.clone(), result.map_err(str::to_owned))
+    });
+    join_all(checks).await
+}
+
+fn no_answer() -> ConnectionCheck {
+    let detail = format!("no answer within {} s", LIMIT.as_secs());
+    ConnectionCheck {
+        remedy: Some("check edge.url, the network and proxies in between".to_owned()),
+        ..ConnectionCheck::new("edge", CheckVerdict::Unreachable, &detail)
     }
-    while let Some(answer) = checks.join_next().await {
-        websites.extend(answer.ok());
-    }
-    // In the order of their codes, not of their answers.
-    websites.sort_by(|a, b| a.0.cmp(&b.0));
-    websites
 }

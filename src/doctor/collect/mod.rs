@@ -46,7 +46,10 @@ pub async fn examine(
     let mut findings = configuration::verdict(&loaded);
     match loaded {
         Ok(loaded) => findings.extend(check_all(Arc::new(loaded.config), clock, only).await),
-        Err(_) => findings.extend(all_skipped(&Check::ALL[1..], "the configuration cannot be used")),
+        Err(_) => findings.extend({
+            let others = Check::ALL[1..].iter().copied();
+            all_skipped(others, "the configuration cannot be used")
+        }),
     }
     Report::new(findings, begun, clock.now())
 }
@@ -70,10 +73,13 @@ async fn check_all(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Ve
     findings.extend(crate::doctor::daemon::verdict(&daemon));
     findings.extend(crate::doctor::edge::verdict(&edge));
     findings.extend(clocks::verdict(&clock_facts(&edge, &source, &store, clock.now())));
-    let contents = store.contents.as_ref();
+    let contents = store.contents.as_ref().ok();
     findings.extend(match contents {
         Some(contents) => of_contents(contents, &config, running_since, only),
-        None => all_skipped(&OF_CONTENTS, "the store cannot be read"),
+        None => {
+            let checks = Check::of_groups(&["schedules", "index", "delivery"]);
+            all_skipped(checks, "the store cannot be read").collect()
+        }
     });
     let source = SourceFacts {
         examined: source.examined,
@@ -92,22 +98,6 @@ async fn check_all(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Ve
     findings.extend(crate::doctor::store::verdict(&store.facts(integrity, &config)));
     findings
 }
-
-/// The checks that need the store's contents.
-const OF_CONTENTS: [Check; 12] = [
-    Check::Expression,
-    Check::LastRun,
-    Check::Stuck,
-    Check::IndexStatus,
-    Check::IndexLag,
-    Check::IndexFailures,
-    Check::Intake,
-    Check::FirstSync,
-    Check::Sender,
-    Check::DeliveryLag,
-    Check::Parked,
-    Check::SwitchedOff,
-];
 
 fn of_contents(
     contents: &Contents,
@@ -139,9 +129,10 @@ async fn store_and_source(
     clock: &Clock,
 ) -> (StoreReading, Option<store::IntegrityResult>, SourceAnswer) {
     let store = store::collect(config, clock).await;
-    let cursors = store.contents.as_ref().map(|contents| contents.cursors.clone());
+    let contents = store.contents.as_ref().ok();
+    let cursors = contents.map(|contents| contents.cursors.clone());
     let (integrity, source) = tokio::join!(
-        store::integrity(config, store.is_open()),
+        async { contents.map(|_| store::integrity(config))?.await },
         source::collect(config, clock, cursors.unwrap_or_default()),
     );
     (store, integrity, source)

@@ -38,9 +38,8 @@ pub(super) type IntegrityResult = Result<Integrity, String>;
 /// The result of opening the store.
 #[derive(Debug)]
 pub(super) struct StoreReading {
-    result: Result<(), StoreError>,
     lock_holder: Option<LockHolder>,
-    pub(super) contents: Option<Contents>,
+    pub(super) contents: Result<Contents, StoreError>,
 }
 
 /// The contents of the store that the checks need.
@@ -59,23 +58,18 @@ pub(super) struct Contents {
 }
 
 impl StoreReading {
-    /// Returns true if the store could be read.
-    pub(super) fn is_open(&self) -> bool {
-        self.result.is_ok()
-    }
-
     /// Returns a description of the process that keeps SQLite's lock, if it is not the daemon.
     pub(super) fn locked_by(&self) -> Option<String> {
         self.lock_holder.as_ref().map(LockHolder::describe)
     }
 
     pub(super) fn facts(self, integrity: Option<IntegrityResult>, config: &Config) -> StoreFacts {
-        let contents = self.contents.as_ref();
+        let contents = self.contents.as_ref().ok();
         let configured = config.data_space_id().to_string();
         let stored = contents.and_then(|contents| contents.data_space.clone());
         let index = contents.map(|contents| contents.snapshot.index);
         StoreFacts {
-            opened: self.result,
+            opened: self.contents.map(drop),
             integrity,
             lock_holder: self.lock_holder,
             versions: index.map(|index| (index.version, index.head)),
@@ -90,12 +84,11 @@ impl StoreReading {
 pub(super) async fn collect(config: &Arc<Config>, clock: &Clock) -> StoreReading {
     let (config, clock) = (Arc::clone(config), clock.clone());
     let late = || StoreReading {
-        result: Err(StoreError::Failed {
+        lock_holder: None,
+        contents: Err(StoreError::Failed {
             fault: Fault::Io,
             cause: format!("no answer within {} s", LIMIT.as_secs()),
         }),
-        lock_holder: None,
-        contents: None,
     };
     detached(LIMIT, move || open(&config, clock.now()))
         .await
@@ -106,15 +99,10 @@ fn open(config: &Config, now: UtcMillis) -> StoreReading {
     let path = &config.store.path;
     // Before the store is opened: see the header of `collect`.
     let lock_holder = foreign_lock_holder(path);
-    let read = StoreView::open(path).and_then(|mut view| view.read(|reader| contents(reader, config, now)));
-    let (result, contents) = match read {
-        Ok(contents) => (Ok(()), Some(contents)),
-        Err(error) => (Err(error), None),
-    };
+    let read = |mut view: StoreView| view.read(|reader| contents(reader, config, now));
     StoreReading {
-        result,
         lock_holder,
-        contents,
+        contents: StoreView::open(path).and_then(read),
     }
 }
 
@@ -212,11 +200,8 @@ fn parked_examples(reader: &Reader<'_>) -> Result<Vec<ParkedExample>, StoreError
         .collect())
 }
 
-/// Runs `quick_check` if the store could be opened.
-pub(super) async fn integrity(config: &Config, open: bool) -> Option<IntegrityResult> {
-    if !open {
-        return None;
-    }
+/// Runs `quick_check`.
+pub(super) async fn integrity(config: &Config) -> Option<IntegrityResult> {
     let path = config.store.path.clone();
     let check = move || {
         let view = StoreView::open(&path)?;

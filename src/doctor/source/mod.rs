@@ -5,19 +5,11 @@ use std::collections::BTreeMap;
 use crate::commerce::examination::{Examination, MissingKind, MissingObject, TablePosition, TriggerState};
 use crate::commerce::fingerprint::same_database;
 use crate::doctor::check::Check;
-use crate::doctor::finding::{Finding, all_skipped};
+use crate::doctor::finding::{Finding, all_skipped, or_ok};
 use crate::doctor::index::STUCK_MS;
 use crate::ops::sentence::human_duration;
 use orderfeed_model::clock::UtcMillis;
 
-/// The checks that need an answer of the source.
-pub const CHECKS: [Check; 5] = [
-    Check::Schema,
-    Check::Capture,
-    Check::Position,
-    Check::Identity,
-    Check::Websites,
-];
 /// A busy shop writes fewer rows between two polls.
 const MANY_ROWS: i64 = 50_000;
 /// Most names in one message.
@@ -45,7 +37,8 @@ pub struct SourceFacts {
 pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
     let unreachable = |message: String, remedy: String| {
         let mut findings = vec![Finding::problem(Check::SourceReachable, message, remedy)];
-        findings.extend(all_skipped(&CHECKS, "the source does not answer"));
+        let others = Check::of_groups(&["source"]).filter(|check| *check != Check::SourceReachable);
+        findings.extend(all_skipped(others, "the source does not answer"));
         findings
     };
     match &facts.examined {
@@ -86,17 +79,11 @@ fn schema(found: &Examination) -> Vec<Finding> {
             .push(named(lack));
     }
     for (effect, names) in by_effect {
-        findings.push(Finding::note(
-            Check::Schema,
-            format!("missing or not granted: {}; {effect}", names.join(", ")),
-        ));
+        let message = format!("missing or not granted: {}; {effect}", names.join(", "));
+        findings.push(Finding::note(Check::Schema, message));
     }
-    findings.extend(
-        found
-            .notes
-            .iter()
-            .map(|note| Finding::note(Check::Schema, note.clone())),
-    );
+    let notes = found.notes.iter();
+    findings.extend(notes.map(|note| Finding::note(Check::Schema, note)));
     // Notes have no remedy: nothing required is missing.
     if findings.iter().all(|finding| finding.remedy.is_none()) {
         findings.insert(
@@ -169,18 +156,15 @@ fn capture(found: &Examination) -> Finding {
             Finding::ok(check, format!("all {} triggers are in place", report.expected))
         }
         Some(TriggerState::Ours(report)) => {
-            let mut what = Vec::new();
-            what.extend((!report.log_exists).then(|| "the table orderfeed_log is missing".to_owned()));
-            what.extend(listed("missing", &report.missing));
-            what.extend(listed("altered", &report.altered));
-            Finding::problem(
-                check,
-                format!(
-                    "changes are missed, because triggers are missing or altered: {}",
-                    what.join("; ")
-                ),
-                install,
-            )
+            let no_log = (!report.log_exists).then(|| "the table orderfeed_log is missing".to_owned());
+            let listed = [
+                listed("missing", &report.missing),
+                listed("altered", &report.altered),
+            ];
+            let what: Vec<_> = no_log.into_iter().chain(listed.into_iter().flatten()).collect();
+            let what = what.join("; ");
+            let message = format!("changes are missed, because triggers are missing or altered: {what}");
+            Finding::problem(check, message, install)
         }
     }
 }
@@ -199,18 +183,12 @@ fn positions(found: &Examination, captured: bool) -> Vec<Finding> {
     if found.positions.is_empty() {
         return vec![Finding::skipped(check, "nothing was captured yet")];
     }
-    let findings: Vec<Finding> = found
+    let findings = found
         .positions
         .iter()
-        .filter_map(|position| out_of_place(position, captured))
-        .collect();
-    match findings.is_empty() {
-        true => vec![Finding::ok(
-            check,
-            "capture is neither ahead of the source nor far behind",
-        )],
-        false => findings,
-    }
+        .filter_map(|position| out_of_place(position, captured));
+    let fine = "capture is neither ahead of the source nor far behind";
+    or_ok(findings.collect(), check, fine)
 }
 
 fn out_of_place(position: &TablePosition, captured: bool) -> Option<Finding> {
@@ -273,49 +251,29 @@ fn websites(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {
             Some(false) => ("its back-office events are switched off", facts.website_off),
             None => ("it is not configured", facts.website_unknown),
         };
-        let remedy = format!(
-            "if that is not intended: set websites.{code}.datastream_id and back_office_events = true, then reload"
-        );
-        findings.push(
-            match orders {
-                0 => Finding::note(check, format!("{what}, so its orders have no events")),
-                orders => Finding::warning(
-                    check,
-                    format!("{what}, so its orders have no events ({orders} orders of all websites for this reason)"),
-                    remedy,
-                ),
-            }
-            .about(code.clone()),
-        );
-    }
-    for code in facts
-        .websites
-        .keys()
-        .filter(|code| !found.websites.contains(*code))
-    {
-        let message = format!(
-            "the shop has no website {code}; it has {}",
-            found.websites.join(", ")
-        );
-        findings.push(
-            Finding::warning(
+        let what = format!("{what}, so its orders have no events");
+        let finding = match orders {
+            0 => Finding::note(check, what),
+            orders => Finding::warning(
                 check,
-                message,
-                format!("correct the table's name [websites.{code}]"),
-            )
-            .about(code.clone()),
-        );
-    }
-    if findings.is_empty() {
-        findings.push(Finding::ok(
-            check,
-            format!(
-                "all {} websites of the shop are configured and on",
-                found.websites.len()
+                format!("{what} ({orders} orders of all websites for this reason)"),
+                format!(
+                    "if that is not intended: set websites.{code}.datastream_id and back_office_events = true, then reload"
+                ),
             ),
-        ));
+        };
+        findings.push(finding.about(code.clone()));
     }
-    findings
+    let is_unknown = |code: &&String| !found.websites.contains(*code);
+    findings.extend(facts.websites.keys().filter(is_unknown).map(|code| {
+        let known = found.websites.join(", ");
+        let message = format!("the shop has no website {code}; it has {known}");
+        let remedy = format!("correct the table's name [websites.{code}]");
+        Finding::warning(check, message, remedy).about(code.clone())
+    }));
+    let count = found.websites.len();
+    let fine = format!("all {count} websites of the shop are configured and on");
+    or_ok(findings, check, fine)
 }
 
 /// Returns the newest of `moments` minus `now`, in milliseconds.

@@ -63,6 +63,7 @@ where
             }
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            // Answered, instead of left waiting, so that a command can report it.
             clients.spawn(refuse(stream));
             continue;
         };
@@ -72,6 +73,7 @@ where
             drop(slot);
         });
     }
+    // Running requests have seen `stop`; their clients still get an answer.
     clients.close();
     clients.wait().await;
 }
@@ -104,6 +106,7 @@ async fn serve_client<F: Future<Output = anyhow::Result<Outcome>>>(
     let finished = CancellationToken::new();
     let forwarding = forward(&mut writer, queue, &finished);
     let working = async {
+        // Dropped with the future, also if the request panics.
         let _finished = finished.clone().drop_guard();
         tokio::select! {
             () = stop.cancelled() => failed(STOPPING, EXIT_TEMPFAIL),

@@ -126,6 +126,7 @@ impl StoreRequests {
         if !selection.keys.is_empty() {
             let keys: Vec<EventKey> = selection.keys.iter().map(|key| key.0).collect();
             let events = self.decide_keys(&keys, &decision, now).await?;
+            // Named keys that are not parked are reported; a filter cannot miss any.
             let missing = keys.len() as u64 - events;
             return Ok(Outcome::Parked { events, missing });
         }
@@ -235,6 +236,7 @@ impl StoreRequests {
                 true => "none yet".to_owned(),
                 false => known.join(", "),
             };
+            // A misspelt code must not look like a website without events.
             let code = code.to_owned();
             return Err(RequestError::UnknownWebsite { code, known }.into());
         }
