@@ -15,7 +15,6 @@ use crate::cli::trial::{demo, emulator};
 use crate::cli::{delivery, output, privacy, run};
 use crate::daemon::control::{ReindexOptions, Request};
 
-/// Runs the command.
 pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let context = Context::new(cli.config);
     match cli.command {

@@ -142,7 +142,6 @@ fn show(meter: &mut Meter, reply: Reply) {
     }
 }
 
-/// Runs a request in this process, which holds the lock.
 async fn run_here(
     context: &Context,
     config: &Config,

@@ -34,7 +34,6 @@ use orderfeed_model::clock::Clock;
 /// Time that other tasks have beyond `delivery.stop_budget` to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
-/// The environment of a run.
 pub struct RunOptions {
     pub clock: Clock,
     pub data_space: DataSpace,
@@ -48,7 +47,6 @@ pub struct RunOptions {
     pub notifier: Notifier,
 }
 
-/// The result of a regular stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
     pub pending_events: u64,
@@ -182,7 +180,6 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     ended.map(|()| Stopped { pending_events })
 }
 
-/// Logs version, store and websites.
 async fn log_start(config: &Config, store: &Store) -> Result<(), StoreError> {
     let read = store.read(|reader| Ok((reader.view_state()?, reader.changelog_head()?)));
     let (view, head) = read.await?;
@@ -259,7 +256,6 @@ async fn supervise(
         .map_err(|error| fatal.map_or(error, DaemonError::StoreFatal))
 }
 
-/// Waits for every task and returns the first failure.
 async fn drain(tasks: &mut JoinSet<TaskEnd>) -> Result<(), DaemonError> {
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {

@@ -18,13 +18,10 @@ use crate::indexer::capture;
 use crate::store::{Durability, Store, StoreError};
 use orderfeed_model::clock::Clock;
 
-/// Interval of the heartbeat on leases.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Everything the tasks need.
 pub struct TaskContext {
     pub jobs: Jobs,
-    /// Poll interval of capture.
     pub interval: Duration,
     pub vitals: Arc<Vitals>,
     pub delivery: DeliveryContext,
@@ -63,7 +60,6 @@ pub fn start(context: TaskContext) -> JoinSet<TaskEnd> {
     tasks
 }
 
-/// Adds the name of a task to its result.
 async fn named<E: std::fmt::Display>(
     name: &'static str,
     work: impl Future<Output = Result<(), E>>,

@@ -13,7 +13,6 @@ macro_rules! checks {
             /// All checks, in the order of the report.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// Returns the stable id.
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$name => $id),+ }
             }
@@ -64,7 +63,6 @@ checks! {
 }
 
 impl Check {
-    /// Returns the checks of these groups.
     pub fn of_groups<'a>(groups: &'a [&str]) -> impl Iterator<Item = Self> + 'a {
         let all = Self::ALL.iter().copied();
         all.filter(|check| groups.contains(&check.group()))

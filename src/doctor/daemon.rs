@@ -11,13 +11,10 @@ const MIN_FILES: u64 = 1024;
 const NO_ANSWER_REMEDY: &str = "read the end of its log (`journalctl -u orderfeed -n 50`); if it hangs, \
     `systemctl restart orderfeed` is safe";
 
-/// Facts about the daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DaemonFacts {
     pub now: UtcMillis,
-    /// The holder of the store's lock.
     pub holder: Option<Holder>,
-    /// The reason for which the holder is unknown.
     pub unknown_holder: Option<String>,
     /// Another process that keeps the database locked, so that no daemon can start.
     pub locked_by: Option<String>,
@@ -25,11 +22,9 @@ pub struct DaemonFacts {
     pub answer: Option<Result<String, NoAnswer>>,
     /// Status and text of `/healthz`, or the reason for which there is none; `None` after the time limit.
     pub health: Option<Result<(u16, String), String>>,
-    /// The daemon's limit of open files.
     pub open_files: Option<u64>,
 }
 
-/// The holder of the store's lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
     /// Such as `orderfeed run`.
@@ -45,7 +40,6 @@ impl Holder {
     }
 }
 
-/// The reason for which the daemon did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoAnswer {
     /// This user may not connect.
@@ -53,7 +47,6 @@ pub enum NoAnswer {
     Failed(String),
 }
 
-/// Returns the findings of `daemon.*`.
 pub fn verdict(facts: &DaemonFacts) -> Vec<Finding> {
     if let Some(why) = &facts.unknown_holder {
         let why =

@@ -17,7 +17,6 @@ pub struct ParkedExample {
     pub detail: String,
 }
 
-/// Facts about delivery.
 #[derive(Clone, Debug)]
 pub struct DeliveryFacts<'a> {
     pub snapshot: &'a Snapshot,
@@ -27,7 +26,6 @@ pub struct DeliveryFacts<'a> {
     pub only: Option<&'a str>,
 }
 
-/// Returns the findings of `delivery.*`.
 pub fn verdict(facts: &DeliveryFacts<'_>) -> Vec<Finding> {
     let chosen = |website: &&WebsiteStatus| facts.only.is_none_or(|only| website.code == only);
     let websites: Vec<_> = facts.snapshot.websites.iter().filter(chosen).collect();

@@ -17,7 +17,6 @@ pub struct EdgeFacts {
     pub websites: Vec<(String, Result<ConnectionCheck, String>)>,
 }
 
-/// Returns the findings of `edge.*`.
 pub fn verdict(facts: &EdgeFacts) -> Vec<Finding> {
     if let Some(why) = &facts.unusable {
         let mut findings = vec![Finding::problem(

@@ -9,7 +9,6 @@ use crate::ops::sentence::human_bytes;
 /// A write-ahead log larger than this was not reset for a while, because a reader keeps it in use.
 const LARGE_WAL: u64 = 512 << 20;
 
-/// Facts about the store's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileFacts {
     pub directory: PathBuf,
@@ -19,7 +18,6 @@ pub struct FileFacts {
     pub refused: Option<String>,
     /// The daemon's user (name, uid, gid), if this user is root.
     pub service: Option<(String, u32, u32)>,
-    /// The existing files of the store.
     pub files: Vec<(PathBuf, FileEntry)>,
     /// Free bytes, if they can be measured.
     pub free: Option<u64>,
@@ -29,7 +27,6 @@ pub struct FileFacts {
     pub sizes: (u64, u64),
 }
 
-/// Owner and permissions of a file or directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileEntry {
     pub uid: u32,
@@ -37,7 +34,6 @@ pub struct FileEntry {
     pub mode: u32,
 }
 
-/// Returns the findings of `files.*`.
 pub fn verdict(facts: &FileFacts) -> Vec<Finding> {
     let mut findings = vec![directory(facts)];
     findings.extend(store_files(facts));

@@ -53,7 +53,6 @@ impl Finding {
         Self::new(check, Verdict::Problem, message.into(), Some(remedy.into()))
     }
 
-    /// Returns a problem if `is_serious`, otherwise a warning.
     pub fn warning_or_problem(
         check: Check,
         is_serious: bool,
@@ -66,7 +65,6 @@ impl Finding {
         }
     }
 
-    /// Sets the subject of the finding.
     #[must_use]
     pub fn about(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
@@ -84,7 +82,6 @@ impl Finding {
     }
 }
 
-/// Returns a skipped finding for each of `checks`.
 pub fn all_skipped(checks: impl IntoIterator<Item = Check>, why: &str) -> impl Iterator<Item = Finding> {
     checks.into_iter().map(move |check| Finding::skipped(check, why))
 }

@@ -13,16 +13,13 @@ use crate::doctor::finding::{Finding, Verdict};
 use crate::ops::status::Moment;
 use orderfeed_model::clock::UtcMillis;
 
-/// The version of the shape; see the module's header.
 pub const SHAPE: u32 = 1;
 
-/// The report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub version: u32,
     /// The most severe verdict; skipped checks and notes count as ok.
     pub verdict: Verdict,
-    /// Start of the checks.
     pub taken_at: Moment,
     pub duration_ms: i64,
     pub problems: usize,

@@ -19,7 +19,6 @@ const LONG_RUN_MS: i64 = 2 * 60 * MINUTE_MS;
 /// A working process renews its leases every ten seconds.
 const SILENT_LEASE_MS: i64 = 5 * MINUTE_MS;
 
-/// The schedule and the last run of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobFacts {
     pub name: &'static str,
@@ -29,7 +28,6 @@ pub struct JobFacts {
     pub last_run: Option<CronRun>,
 }
 
-/// Facts about the schedules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleFacts {
     pub now: UtcMillis,
@@ -40,7 +38,6 @@ pub struct ScheduleFacts {
     pub leases: Vec<Lease>,
 }
 
-/// Returns the findings of `schedules.*`.
 pub fn verdict(facts: &ScheduleFacts) -> Vec<Finding> {
     let mut findings = expressions(facts);
     findings.extend(last_runs(facts));
@@ -82,7 +79,6 @@ fn last_runs(facts: &ScheduleFacts) -> Vec<Finding> {
     }
 }
 
-/// Reports a job whose last run failed.
 fn failed(facts: &ScheduleFacts, job: &JobFacts) -> Option<Finding> {
     let (run, name) = (job.last_run.as_ref()?, job.name);
     if run.status != CronStatus::Error {

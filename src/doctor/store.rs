@@ -4,7 +4,6 @@ use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
 use crate::store::{Integrity, StoreError};
 
-/// Facts about the store.
 #[derive(Debug)]
 pub struct StoreFacts {
     pub opened: Result<(), StoreError>,
@@ -41,7 +40,6 @@ impl LockHolder {
     }
 }
 
-/// Returns the findings of `store.*`.
 pub fn verdict(facts: &StoreFacts) -> Vec<Finding> {
     let locked = locked(facts.lock_holder.as_ref());
     let opened = match &facts.opened {

@@ -24,16 +24,13 @@ pub struct TestConnectionArgs {
     pub json: bool,
 }
 
-/// The JSON of the command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct ConnectionReport {
     /// Number of the shape. Added fields do not change it.
     version: u32,
     /// Worst verdict of all checks.
     verdict: CheckVerdict,
-    /// URL of the edge.
     edge: String,
-    /// Checks that all websites share.
     shared: Vec<ConnectionCheck>,
     websites: Vec<WebsiteReport>,
     /// Conditions that cannot be checked from here.
@@ -109,7 +106,6 @@ async fn website_checks(
     vec![configuration(CheckVerdict::Ok, &detail), round_trip]
 }
 
-/// Returns the worst verdict. Skipped checks do not count.
 fn worst(shared: &[ConnectionCheck], websites: &[WebsiteReport]) -> CheckVerdict {
     let of_websites = websites.iter().flat_map(|website| &website.checks);
     let verdicts = shared.iter().chain(of_websites).map(|check| check.verdict);

@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::ops::sentence::sentence;
 use crate::ops::stderr::Stderr;
 
-/// A failure to write to stdout.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The reader closed stdout, which is not a failure: the exit code is 0.
@@ -32,7 +31,6 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// The choice between coloured and plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
     Colour,

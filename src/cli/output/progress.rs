@@ -32,14 +32,12 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// Shows the progress of a request.
     pub fn show(&mut self, progress: Progress) {
         self.draw(progress.done, progress.total, |elapsed| {
             orders_text(progress, elapsed)
         });
     }
 
-    /// Shows the progress of work that is measured in bytes.
     pub fn show_bytes(&mut self, done: u64, total: u64) {
         self.draw(done, total, |elapsed| bytes_text(done, total, elapsed));
     }

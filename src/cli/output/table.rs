@@ -16,7 +16,6 @@ pub struct Cell {
     tone: Tone,
 }
 
-/// The colour of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Plain,

@@ -14,7 +14,6 @@ const CLEAR_LINE: &str = "\u{1b}[K";
 const CLEAR_BELOW: &str = "\u{1b}[J";
 const CLEAR_ALL: &str = "\u{1b}[2J";
 
-/// The way each frame follows the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frames {
     /// Overwrites it.

@@ -154,7 +154,6 @@ pub(crate) async fn suppress(
     Ok(())
 }
 
-/// Formats the result as text.
 pub(crate) fn render(sum: &Suppressed) -> String {
     let mut text = format!(
         "{} persons added to the suppression list, {} were on it; {} pending events suppressed (local)\n",

@@ -100,7 +100,6 @@ fn read_all(input: impl BufRead, name: &str, persons: &mut Vec<Person>) -> anyho
     Ok(())
 }
 
-/// Parses an address or a hash.
 pub fn person(text: &str) -> Result<Person, LineError> {
     let hash = || Person::from_hex(text.trim()).ok();
     address(text).or_else(hash).ok_or(LineError::NotAPerson)

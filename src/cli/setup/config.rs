@@ -90,7 +90,6 @@ fn checked(loaded: &LoadedConfig, args: ConfigCheckArgs) -> String {
     text
 }
 
-/// Formats the output of `config show`.
 fn shown(settings: &[EffectiveSetting], args: ConfigShowArgs) -> String {
     let chosen = settings
         .iter()

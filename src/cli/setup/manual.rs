@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use clap_mangen::Man;
 
-/// Section of administration commands.
 const SECTION: &str = "8";
 const SETTINGS: &str = include_str!("../../../config/orderfeed.toml");
 

@@ -224,7 +224,6 @@ fn write_config(dir: &Path, edge: &EmulatorHandle) -> anyhow::Result<Config> {
 struct Simulation {
     shop: Shop,
     file: EmbeddedShop,
-    /// Number of actions so far.
     actions: Arc<AtomicU64>,
 }
 

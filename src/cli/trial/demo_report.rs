@@ -75,7 +75,6 @@ impl DemoState {
     }
 }
 
-/// Formats the state as one line.
 pub(crate) fn line(state: &DemoState) -> String {
     format!(
         "demo: {} actions in the shop | {} orders indexed, {} in backlog | {} events pending, {} delivered | {} at the \

@@ -22,7 +22,6 @@ use orderfeed_model::clock::Clock;
 /// Time that the store has to answer `/healthz`.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The data behind the pages.
 #[derive(Debug)]
 pub(crate) struct Pages {
     pub(crate) clock: Clock,

@@ -18,7 +18,6 @@ const COST_FACTOR: u32 = 20;
 /// Longest age of the count of orders without events, which reads every order.
 const MAX_COUNT_AGE: Duration = Duration::from_secs(600);
 
-/// The cache.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     config: watch::Receiver<Arc<Config>>,

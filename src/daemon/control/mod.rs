@@ -67,7 +67,6 @@ pub enum Request {
     },
 }
 
-/// The mode in which the index is updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -89,7 +88,6 @@ pub enum Status {
     Valid,
 }
 
-/// The options of `indexer:reindex`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReindexOptions {
@@ -97,7 +95,6 @@ pub struct ReindexOptions {
     pub batch_size: Option<u32>,
 }
 
-/// One line of the daemon's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub enum Reply {
@@ -107,9 +104,7 @@ pub enum Reply {
         /// Without a line break.
         text: String,
     },
-    /// The last reply to a request that succeeded.
     Done(Outcome),
-    /// The last reply to a request that failed.
     Failed {
         /// The cause and the remedy.
         message: String,
@@ -118,7 +113,6 @@ pub enum Reply {
     },
 }
 
-/// Progress of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Orders read so far.
@@ -129,7 +123,6 @@ pub struct Progress {
     pub events: u64,
 }
 
-/// The result of a request that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
@@ -169,14 +162,12 @@ pub enum Outcome {
     Erased(Erased),
     /// The outcome of [`Request::PauseDelivery`] and [`Request::ResumeDelivery`].
     Delivery {
-        /// Websites whose sender changed.
         changed: Vec<String>,
         /// Websites whose sender was in the requested state already.
         unchanged: Vec<String>,
     },
 }
 
-/// The result of a full reindex.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rebuilt {
     pub orders: u64,
@@ -187,7 +178,6 @@ pub struct Rebuilt {
     pub duration_ms: u64,
 }
 
-/// The result of `saas:resync`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resynced {
     pub orders: u64,
@@ -207,13 +197,11 @@ pub struct Resynced {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockedWebsite {
     pub website: String,
-    /// Number of pending events.
     pub events: u64,
     /// The cause and the remedy.
     pub reason: String,
 }
 
-/// The result of `cron run`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRun {
     pub job: String,

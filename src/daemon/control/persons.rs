@@ -41,7 +41,6 @@ pub enum Screening {
     Later,
 }
 
-/// The options of `suppress add` and `suppress import`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuppressOptions {
     /// At most [`MAX_PERSONS`].
@@ -51,7 +50,6 @@ pub struct SuppressOptions {
     pub screening: Screening,
 }
 
-/// The options of `privacy erase`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EraseOptions {
     /// At most [`MAX_PERSONS`].
@@ -89,9 +87,7 @@ pub struct Erased {
     pub parked: u64,
     /// Answers of the edge to requests with such events, in `outbox_batch` and `outbox_attempt`.
     pub texts: u64,
-    /// Size of the removed bodies.
     pub bytes: u64,
-    /// Persons added to `suppression`.
     pub listed: u64,
     /// Batches that were left alone because they are in flight.
     #[serde(rename = "under_way")]

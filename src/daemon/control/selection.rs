@@ -17,13 +17,10 @@ pub struct Selection {
     pub keys: Vec<Key>,
     /// Order number; several orders can have the same one.
     pub order: Option<String>,
-    /// Code of the website.
     pub website: Option<String>,
     /// Code of the refusal, such as `EXEG-0102-400`.
     pub code: Option<String>,
-    /// Parked at or after this time.
     pub since: Option<UtcMillis>,
-    /// Parked before this time.
     pub until: Option<UtcMillis>,
 }
 

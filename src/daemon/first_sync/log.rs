@@ -5,7 +5,6 @@ use crate::first_sync::{Notice, Observation};
 use crate::store::first_sync::FirstSyncRow;
 use orderfeed_model::clock::UtcMillis;
 
-/// Logs a notice about a website's first sync.
 pub(super) fn log_notice(
     notice: Notice,
     website: &str,

@@ -21,7 +21,6 @@ const DECISION_LIMIT: Duration = Duration::from_secs(120);
 /// for the transaction that settles it.
 const IN_FLIGHT_MARGIN: Duration = Duration::from_secs(60);
 
-/// Checks whether the daemon makes progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Liveness {
     pub(crate) store: Store,
@@ -30,7 +29,6 @@ pub(crate) struct Liveness {
     pub(crate) config: watch::Receiver<Arc<Config>>,
 }
 
-/// The measurements of one check.
 #[derive(Clone, Copy, Debug, Default)]
 struct Signs {
     store_answered: bool,

@@ -13,10 +13,8 @@ use crate::daemon::lifecycle::supervision::Supervision;
 use crate::ops::status::{Snapshot, WebsiteStatus};
 use orderfeed_model::clock::Clock;
 
-/// Reads and validates the configuration.
 pub type ReadConfig = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
 
-/// The receiver of the process's signals.
 pub enum Signals {
     /// The daemon receives them. SIGHUP calls the function.
     Daemon(ReadConfig),
@@ -24,7 +22,6 @@ pub enum Signals {
     Caller,
 }
 
-/// A signal that does not end the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     Reload,
@@ -110,7 +107,6 @@ pub(crate) fn open(signals: Signals) -> Option<SignalListener> {
     }
 }
 
-/// Handles signals until the lifecycle ends.
 pub(crate) async fn listen(
     listener: Option<SignalListener>,
     lifecycle: Lifecycle,

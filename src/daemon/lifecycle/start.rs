@@ -6,7 +6,6 @@ use crate::store::views::ViewMode;
 use crate::store::{Durability, Store, StoreError, StoreLock, Writer};
 use orderfeed_model::clock::Clock;
 
-/// An open store and its lock.
 #[derive(Debug)]
 pub struct Opened {
     pub lock: StoreLock,
@@ -22,7 +21,6 @@ pub enum DataSpace {
     AcceptNew,
 }
 
-/// The reason for which a start is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]

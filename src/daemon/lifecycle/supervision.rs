@@ -20,7 +20,6 @@ const OPENING_MAX: Duration = Duration::from_secs(3600);
 const STATUS_MIN_PAUSE: Duration = Duration::from_secs(1);
 const STATUS_MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// Keeps the service manager informed.
 #[derive(Clone, Debug)]
 pub(crate) struct Supervision {
     pub(crate) notifier: Notifier,

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use orderfeed_model::clock::UtcMillis;
 
-/// The record, written by the tasks.
 #[derive(Debug)]
 pub struct Vitals {
     started: Instant,
@@ -22,7 +21,6 @@ pub struct Vitals {
     jobs: Mutex<BTreeMap<&'static str, JobRuns>>,
 }
 
-/// The outcome of the last reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reloads {
     /// True if the configuration that was read last was valid.
@@ -36,14 +34,11 @@ pub struct Reloads {
 pub struct JobRuns {
     pub succeeded: u64,
     pub failed: u64,
-    /// End of the last successful run.
     pub last_success: Option<UtcMillis>,
-    /// End of the last failed run.
     pub last_failure: Option<UtcMillis>,
 }
 
 impl Vitals {
-    /// Creates the record of a daemon that starts at `now`.
     pub fn new(now: UtcMillis) -> Arc<Self> {
         let (scheduled, _) = watch::channel(false);
         Arc::new(Self {
@@ -63,37 +58,31 @@ impl Vitals {
         self.started_at
     }
 
-    /// Records that the schedules are loaded and tick.
     pub(crate) fn scheduled(&self) {
         self.ticked();
         self.scheduled.send_replace(true);
     }
 
-    /// Returns true once the schedules tick.
     pub fn is_scheduled(&self) -> bool {
         *self.scheduled.borrow()
     }
 
-    /// Waits until the schedules tick.
     pub(crate) async fn until_scheduled(&self) {
         // Fails only without a sender, and `self` holds it.
         let _ = self.scheduled.subscribe().wait_for(|up| *up).await;
     }
 
-    /// Records a tick of the schedules.
     pub(crate) fn ticked(&self) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         // Relaxed: nothing else is published with it.
         self.ticked.store(millis, Ordering::Relaxed);
     }
 
-    /// Returns the time since the last tick.
     pub fn since_tick(&self) -> Duration {
         let ticked = Duration::from_millis(self.ticked.load(Ordering::Relaxed));
         self.started.elapsed().saturating_sub(ticked)
     }
 
-    /// Records the end of a scheduled run.
     pub(crate) fn job_ended(&self, job: &'static str, succeeded: bool, now: UtcMillis) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let runs = jobs.entry(job).or_default();
@@ -111,7 +100,6 @@ impl Vitals {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Records a reload.
     pub(crate) fn reloaded(&self, valid: bool, now: UtcMillis) {
         let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         reload.last_ok = valid;

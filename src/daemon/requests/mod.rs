@@ -23,7 +23,6 @@ use crate::indexer::{BackfillOptions, IndexError, Reach};
 use crate::store::Store;
 use orderfeed_model::clock::Clock;
 
-/// Runs requests on an open store.
 pub struct Requests {
     store: StoreRequests,
     privacy: PrivacyRequests,
@@ -92,7 +91,6 @@ impl Requests {
     }
 }
 
-/// Returns true if the request reads the source.
 pub fn needs_source(request: &Request) -> bool {
     matches!(
         request,

@@ -176,7 +176,6 @@ impl PrivacyRequests {
     }
 }
 
-/// A run of `privacy erase`.
 struct Erasure<'a> {
     store: &'a Store,
     clock: &'a Clock,

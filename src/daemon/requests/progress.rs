@@ -5,7 +5,6 @@ use tokio::sync::mpsc;
 use crate::daemon::control::{Progress, Reply};
 use crate::indexer;
 
-/// Sends progress to the client of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Reporter(pub(crate) mpsc::Sender<Reply>);
 
@@ -29,7 +28,6 @@ impl Reporter {
         }
     }
 
-    /// Returns true if the client has disconnected.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.is_closed()
     }

@@ -47,7 +47,6 @@ impl Job {
         Self::VerifySource,
     ];
 
-    /// Returns the name in configuration, log and `cron_schedule`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UpdateAllViews => "indexer_update_all_views",
@@ -88,7 +87,6 @@ impl Job {
 /// The result of a run: a summary, or `None` if there was nothing to do.
 pub type JobResult = Result<Option<String>, IndexError>;
 
-/// Everything the jobs need.
 #[derive(Clone)]
 pub struct Jobs {
     pub indexer: Arc<Indexer>,

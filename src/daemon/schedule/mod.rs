@@ -68,7 +68,6 @@ async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<()
     schedule.save().await
 }
 
-/// The reason for which the schedules ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
     #[error("the scheduler could not start: {0}")]
@@ -97,7 +96,6 @@ async fn start_ticker(tick: &Arc<Notify>) -> Result<JobScheduler, ScheduleError>
     Ok(ticker)
 }
 
-/// The schedule of one job.
 #[derive(Debug, Default)]
 struct JobState {
     /// The last slot, or if the job never ran, the time at which it was first seen.

@@ -24,7 +24,6 @@ const SLICE: u64 = 10_000;
 /// Most orders named in the warning.
 const NAMED: usize = 10;
 
-/// The verification of one night.
 pub(crate) struct NightlyVerification<'a> {
     pub(crate) indexer: &'a Indexer,
     pub(crate) clock: &'a Clock,
@@ -73,7 +72,6 @@ impl NightlyVerification<'_> {
         self.part(filter, None, None, deadline).await
     }
 
-    /// Continues the sweep for one night's share.
     async fn sweep(&self, deadline: UtcMillis, sum: &mut VerifyReport) -> Result<(), IndexError> {
         let all = OrderFilter::default();
         let total = self.indexer.source().count_orders(&all).await?;

@@ -7,7 +7,6 @@ use crate::indexer::IndexError;
 use crate::store::views::ViewMode;
 use crate::store::{StoreError, Topic};
 
-/// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Indexes the changelog after each commit that touches it, until `jobs.stop`.

@@ -12,10 +12,8 @@ use crate::config::{Config, SourceKind};
 use crate::doctor::collect::detached::detached;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// Time limit of the examination.
 pub(super) const LIMIT: Duration = Duration::from_secs(8);
 
-/// The answer of the source.
 #[derive(Debug, Default)]
 pub(super) struct SourceAnswer {
     /// The examination, or message and remedy; `None` after the time limit.

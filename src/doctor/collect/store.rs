@@ -35,14 +35,12 @@ const RUNS: usize = 50;
 /// The result of `quick_check`, or the reason for which it could not run.
 pub(super) type IntegrityResult = Result<Integrity, String>;
 
-/// The result of opening the store.
 #[derive(Debug)]
 pub(super) struct StoreReading {
     lock_holder: Option<LockHolder>,
     pub(super) contents: Result<Contents, StoreError>,
 }
 
-/// The contents of the store that the checks need.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) snapshot: Snapshot,
@@ -200,7 +198,6 @@ fn parked_examples(reader: &Reader<'_>) -> Result<Vec<ParkedExample>, StoreError
         .collect())
 }
 
-/// Runs `quick_check`.
 pub(super) async fn integrity(config: &Config) -> Option<IntegrityResult> {
     let path = config.store.path.clone();
     let check = move || {

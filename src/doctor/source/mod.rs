@@ -15,7 +15,6 @@ const MANY_ROWS: i64 = 50_000;
 /// Most names in one message.
 const NAMED: usize = 5;
 
-/// Facts about the source.
 #[derive(Clone, Debug, Default)]
 pub struct SourceFacts {
     /// The examination, or message and remedy; `None` after the time limit.
@@ -33,7 +32,6 @@ pub struct SourceFacts {
     pub captured: bool,
 }
 
-/// Returns the findings of `source.*`.
 pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
     let unreachable = |message: String, remedy: String| {
         let mut findings = vec![Finding::problem(Check::SourceReachable, message, remedy)];

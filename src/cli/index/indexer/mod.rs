@@ -103,7 +103,6 @@ fn render_info() -> String {
     format!("{VIEW_ID:<40} {TITLE}\n")
 }
 
-/// Formats `indexer:status`.
 pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
     let mut table = AsciiTable::new([
         "ID",
@@ -136,7 +135,6 @@ pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
     table.render(paint)
 }
 
-/// Formats `indexer:status:mview`.
 pub fn render_mview(index: &IndexSnapshot, paint: Paint) -> String {
     let mut table = AsciiTable::new(["ID", "Mode", "Status", "Updated", "Version ID", "Backlog"]);
     table.row([
@@ -150,7 +148,6 @@ pub fn render_mview(index: &IndexSnapshot, paint: Paint) -> String {
     table.render(paint)
 }
 
-/// Formats `indexer:show-mode`.
 pub fn render_mode(index: &IndexSnapshot, _paint: Paint) -> String {
     // The width of Commerce's column.
     format!("{:<50} {}\n", format!("{TITLE}:"), mode_word(index.mode))
@@ -160,7 +157,6 @@ fn updated(index: &IndexSnapshot) -> String {
     index.view_updated.map_or_else(String::new, |at| at.0.sql())
 }
 
-/// Returns Commerce's message about a change.
 fn render_outcome(outcome: &Outcome) -> Option<String> {
     let sentence = match outcome {
         Outcome::Mode { from, to } if from == to => {

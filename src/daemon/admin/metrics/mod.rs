@@ -23,7 +23,6 @@ use crate::ops::status::Snapshot;
 use crate::store::cron::CronStatus;
 use orderfeed_model::clock::UtcMillis;
 
-/// All measurements of one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct MetricsInput {
     pub(crate) now: UtcMillis,

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use crate::store::file::space::free_bytes;
 
-/// Measurements of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProcessStats {
     /// `None` if `/proc` cannot be read.
@@ -14,7 +13,6 @@ pub(crate) struct ProcessStats {
 }
 
 impl ProcessStats {
-    /// Measures this process and the disk of `store`.
     pub(crate) fn measure(store: &Path) -> Self {
         Self {
             resident_bytes: resident_bytes(),

@@ -24,7 +24,6 @@ pub(crate) struct StoreRequests {
     config: watch::Receiver<Arc<Config>>,
 }
 
-/// An operator's decision about parked events.
 #[derive(Clone)]
 enum Decision {
     Retry(BatchLimits),
