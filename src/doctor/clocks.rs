@@ -55,11 +55,11 @@ fn compared(
 ) -> Finding {
     let skew = match skew {
         Ok(skew) => *skew,
-        Err(why) => return Finding::skipped(check, why.clone()),
+        Err(why) => return check.skipped(why.clone()),
     };
     let severity = severity(skew);
     if severity == Verdict::Ok {
-        return Finding::ok(check, format!("this machine's clock agrees with {whose}"));
+        return check.ok(format!("this machine's clock agrees with {whose}"));
     }
     let direction = if skew > 0 { "behind" } else { "ahead of" };
     let by = human_duration(skew.abs());
@@ -74,22 +74,20 @@ fn compared(
         false => format!("on this machine: {REMEDY}"),
     };
     match severity {
-        Verdict::Problem => Finding::problem(check, message, remedy),
-        _ => Finding::warning(check, message, remedy),
+        Verdict::Problem => check.problem(message, remedy),
+        _ => check.warning(message, remedy),
     }
 }
 
 fn store(ahead: &Result<i64, String>) -> Finding {
     let check = Check::ClockStore;
     match ahead {
-        Err(why) => Finding::skipped(check, why.clone()),
+        Err(why) => check.skipped(why.clone()),
         // Times in the past are normal, however old.
         Ok(ahead) if severity((*ahead).max(0)) == Verdict::Ok => {
-            Finding::ok(check, "no time in the store is in the future")
+            check.ok("no time in the store is in the future")
         }
-        Ok(ahead) => Finding::problem(
-            check,
-            format!(
+        Ok(ahead) => check.problem(format!(
                 "the store holds times {} in the future: this machine's clock was set back, or was wrong before",
                 human_duration(*ahead)
             ),

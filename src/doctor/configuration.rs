@@ -14,13 +14,9 @@ pub fn verdict(loaded: &Result<LoadedConfig, ConfigErrors>) -> Vec<Finding> {
                 .iter()
                 .map(|path| path.display().to_string())
                 .collect();
-            let mut findings = vec![Finding::ok(
-                Check::Configuration,
-                format!("{} can be used", files.join(", ")),
-            )];
+            let mut findings = vec![Check::Configuration.ok(format!("{} can be used", files.join(", ")))];
             findings.extend(loaded.warnings.iter().map(|warning| {
-                Finding::warning(
-                    Check::Configuration,
+                Check::Configuration.warning(
                     warning.to_string(),
                     "see the message; `orderfeed config check` shows it again",
                 )
@@ -32,9 +28,7 @@ pub fn verdict(loaded: &Result<LoadedConfig, ConfigErrors>) -> Vec<Finding> {
 }
 
 fn broken(problem: &crate::config::ConfigProblem) -> Finding {
-    let finding = Finding::problem(
-        Check::Configuration,
-        problem.to_string(),
+    let finding = Check::Configuration.problem(problem.to_string(),
         "correct it, run `orderfeed config check`, then `systemctl reload orderfeed` (a running daemon keeps the old \
          configuration until then; a stopped one does not start with this one)",
     );
@@ -56,7 +50,7 @@ fn credentials(config: &Config) -> Finding {
         (SourceKind::Mysql, Some(_)) => "the source's account has its password",
         (SourceKind::Mysql, None) => "the source's account has no password",
     };
-    Finding::ok(Check::Credentials, format!("{edge}; {source}"))
+    Check::Credentials.ok(format!("{edge}; {source}"))
 }
 
 #[cfg(test)]

@@ -76,9 +76,8 @@ fn running(facts: &DaemonFacts) -> Finding {
     });
     let command = &holder.command;
     match holder.is_daemon() {
-        true => Finding::ok(Check::Running, format!("{command}{process}{since}")),
-        false => Finding::warning(
-            Check::Running,
+        true => Check::Running.ok(format!("{command}{process}{since}")),
+        false => Check::Running.warning(
             format!("{command}{process} works on the store{since}; no daemon is running meanwhile"),
             "let it finish, then `systemctl start orderfeed`",
         ),
@@ -97,8 +96,7 @@ fn not_running(locked_by: Option<&str>) -> Finding {
             "systemctl start orderfeed; if it does not stay up, `journalctl -u orderfeed -n 20` ends with the reason",
         ),
     };
-    Finding::problem(
-        Check::Running,
+    Check::Running.problem(
         format!("no daemon is running on this store{why}; changes wait in the source, events in the outbox"),
         remedy,
     )
@@ -110,27 +108,19 @@ fn answers(facts: &DaemonFacts) -> Finding {
     match &facts.answer {
         // A daemon that was not restarted after an upgrade may not understand newer requests.
         Some(Ok(version)) if version == ours => {
-            Finding::ok(check, format!("version {version} answers on its control socket"))
+            check.ok(format!("version {version} answers on its control socket"))
         }
-        Some(Ok(version)) => Finding::warning(
-            check,
-            format!(
+        Some(Ok(version)) => check.warning(format!(
                 "the daemon that runs is version {version}, this command is {ours}: it was not restarted after an upgrade"
             ),
             "systemctl restart orderfeed",
         ),
-        Some(Err(NoAnswer::NotPermitted(words))) => Finding::skipped(
-            check,
-            format!("{words}; run this as the daemon's user or as root"),
+        Some(Err(NoAnswer::NotPermitted(words))) => check.skipped(format!("{words}; run this as the daemon's user or as root"),
         ),
-        Some(Err(NoAnswer::Failed(words))) => Finding::problem(
-            check,
-            format!("the daemon does not answer: {words}"),
+        Some(Err(NoAnswer::Failed(words))) => check.problem(format!("the daemon does not answer: {words}"),
             NO_ANSWER_REMEDY,
         ),
-        None => Finding::problem(
-            check,
-            "the daemon does not answer within the time limit",
+        None => check.problem("the daemon does not answer within the time limit",
             NO_ANSWER_REMEDY,
         ),
     }
@@ -139,15 +129,13 @@ fn answers(facts: &DaemonFacts) -> Finding {
 fn healthy(facts: &DaemonFacts) -> Finding {
     let check = Check::Healthy;
     match &facts.health {
-        Some(Ok((200, _))) => Finding::ok(check, "store, schedules and senders make progress"),
-        Some(Ok((status, text))) => Finding::problem(
-            check,
+        Some(Ok((200, _))) => check.ok("store, schedules and senders make progress"),
+        Some(Ok((status, text))) => check.problem(
             format!("/healthz answers {status}: {}", text.trim()),
             "check disk and memory; without progress systemd restarts it, which is safe",
         ),
-        Some(Err(why)) => Finding::skipped(check, why.clone()),
-        None => Finding::problem(
-            check,
+        Some(Err(why)) => check.skipped(why.clone()),
+        None => check.problem(
             "/healthz does not answer within the time limit",
             "check disk and memory; `systemctl restart orderfeed` is safe",
         ),
@@ -157,13 +145,12 @@ fn healthy(facts: &DaemonFacts) -> Finding {
 fn limits(facts: &DaemonFacts) -> Finding {
     let check = Check::Limits;
     match facts.open_files {
-        None => Finding::skipped(check, "the daemon's limits cannot be read by this user"),
-        Some(files) if files < MIN_FILES => Finding::warning(
-            check,
+        None => check.skipped("the daemon's limits cannot be read by this user"),
+        Some(files) if files < MIN_FILES => check.warning(
             format!("the daemon may open only {files} files"),
             "set LimitNOFILE=8192 in the unit (`systemctl edit orderfeed`), then restart it",
         ),
-        Some(files) => Finding::ok(check, format!("the daemon may open {files} files")),
+        Some(files) => check.ok(format!("the daemon may open {files} files")),
     }
 }
 

@@ -37,7 +37,7 @@ pub fn verdict(facts: &DeliveryFacts<'_>) -> Vec<Finding> {
         findings.extend(switched_off(website).map(|finding| finding.about(website.code.clone())));
     }
     if websites.is_empty() {
-        findings.push(Finding::note(Check::Sender, "no website has had an event yet"));
+        findings.push(Check::Sender.note("no website has had an event yet"));
     }
     let all_fine = [
         (Check::Parked, "no event needs a decision"),
@@ -45,7 +45,7 @@ pub fn verdict(facts: &DeliveryFacts<'_>) -> Vec<Finding> {
     ];
     for (check, message) in all_fine {
         if findings.iter().all(|finding| finding.check != check) {
-            findings.push(Finding::ok(check, message));
+            findings.push(check.ok(message));
         }
     }
     findings
@@ -60,10 +60,8 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
     let reason = format!("{} ({})", sender.reason, sender.code);
     let waiting = website.pending.live + website.pending.history;
     match sender.state {
-        SenderState::Running => Finding::ok(check, "nothing blocks its events"),
-        SenderState::Halted => Finding::problem(
-            check,
-            format!("delivery is halted for {since}: {reason}; {waiting} events wait"),
+        SenderState::Running => check.ok("nothing blocks its events"),
+        SenderState::Halted => check.problem(format!("delivery is halted for {since}: {reason}; {waiting} events wait"),
             format!(
                 "fix what the reason names; a change in the configuration takes effect with `systemctl reload orderfeed`, a \
                  change at Adobe with `orderfeed delivery resume --website {}`; `orderfeed test-connection --website {}` \
@@ -75,7 +73,7 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
             let message = format!("delivery was paused by an operator {since} ago; {waiting} events wait");
             let remedy = format!("orderfeed delivery resume --website {}", website.code);
             // A pause is intended, unless it was forgotten while events wait.
-            Finding::warning_or_problem(check, lasts > STUCK_MS && waiting > 0, message, remedy)
+            check.warning_or_problem(lasts > STUCK_MS && waiting > 0, message, remedy)
         }
         SenderState::BackingOff => {
             let message = format!(
@@ -83,7 +81,7 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
                 sender.failures
             );
             let remedy = "nothing, it retries by itself; if it lasts, see edge.address, the network, and Adobe's status page";
-            Finding::warning_or_problem(check, lasts > STUCK_MS, message, remedy)
+            check.warning_or_problem(lasts > STUCK_MS, message, remedy)
         }
     }
 }
@@ -91,7 +89,7 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
 fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
     let (check, pending) = (Check::DeliveryLag, &website.pending);
     let Some(oldest) = pending.oldest_change_at else {
-        return Finding::ok(check, "no event waits");
+        return check.ok("no event waits");
     };
     let waits = snapshot.taken_at.0.millis_since(oldest.0);
     let message = format!(
@@ -102,7 +100,7 @@ fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
     );
     // A backfill may take its time, and a website that is off has a finding of its own.
     if pending.live == 0 || !website.exporting {
-        return Finding::note(check, message);
+        return check.note(message);
     }
     let remedy = "see delivery.sender, delivery.website and daemon.running";
     of_lag(check, waits, message, remedy)
@@ -124,9 +122,7 @@ fn parked(website: &WebsiteStatus, facts: &DeliveryFacts<'_>) -> Option<Finding>
             (why, format!("orderfeed failed show {}", parked.key))
         },
     );
-    Some(Finding::problem(
-        Check::Parked,
-        format!("{count} events were refused for good and need a decision{why}"),
+    Some(Check::Parked.problem(format!("{count} events were refused for good and need a decision{why}"),
         format!(
             "`{show}` shows the reason; fix it, then `orderfeed failed retry --website {}`, or `failed discard`",
             website.code
@@ -155,7 +151,7 @@ fn switched_off(website: &WebsiteStatus) -> Option<Finding> {
         "if that is not intended: set websites.{code}.back_office_events = true (and its datastream_id), then `systemctl \
          reload orderfeed`; events of the meantime follow"
     );
-    Some(Finding::warning(Check::SwitchedOff, message, remedy))
+    Some(Check::SwitchedOff.warning(message, remedy))
 }
 
 #[cfg(test)]

@@ -19,8 +19,7 @@ pub struct EdgeFacts {
 
 pub fn verdict(facts: &EdgeFacts) -> Vec<Finding> {
     if let Some(why) = &facts.unusable {
-        let mut findings = vec![Finding::problem(
-            Check::EdgeAddress,
+        let mut findings = vec![Check::EdgeAddress.problem(
             why.clone(),
             "correct the key that the message names, then `systemctl reload orderfeed`",
         )];
@@ -33,7 +32,7 @@ pub fn verdict(facts: &EdgeFacts) -> Vec<Finding> {
     let mut findings = vec![
         shared(Check::EdgeAddress, facts.address.as_ref()),
         match &facts.token_address {
-            Some(None) => Finding::skipped(Check::TokenAddress, "edge.auth is none, so no tokens are needed"),
+            Some(None) => Check::TokenAddress.skipped("edge.auth is none, so no tokens are needed"),
             Some(Some(check)) => shared(Check::TokenAddress, Some(check)),
             None => shared(Check::TokenAddress, None),
         },
@@ -42,7 +41,7 @@ pub fn verdict(facts: &EdgeFacts) -> Vec<Finding> {
     findings.extend(facts.websites.iter().map(|(code, result)| {
         let finding = match result {
             Ok(result) => of_connection(Check::Datastream, result),
-            Err(why) => Finding::skipped(Check::Datastream, why.clone()),
+            Err(why) => Check::Datastream.skipped(why.clone()),
         };
         finding.about(code.clone())
     }));
@@ -53,9 +52,7 @@ pub fn verdict(facts: &EdgeFacts) -> Vec<Finding> {
 fn shared(check: Check, result: Option<&ConnectionCheck>) -> Finding {
     match result {
         Some(result) => of_connection(check, result),
-        None => Finding::problem(
-            check,
-            "no answer within the time limit",
+        None => check.problem("no answer within the time limit",
             "check edge.url, edge.oauth.token_url, DNS and firewalls in between; `orderfeed test-connection` waits longer",
         ),
     }
@@ -64,8 +61,8 @@ fn shared(check: Check, result: Option<&ConnectionCheck>) -> Finding {
 fn of_connection(check: Check, result: &ConnectionCheck) -> Finding {
     let message = &result.detail;
     match result.verdict {
-        CheckVerdict::Ok => Finding::ok(check, message),
-        CheckVerdict::Skipped => Finding::skipped(check, message),
+        CheckVerdict::Ok => check.ok(message),
+        CheckVerdict::Skipped => check.skipped(message),
         CheckVerdict::Failed | CheckVerdict::Unreachable => {
             let mut details = Vec::new();
             details.extend(result.code.as_ref().map(|code| format!("code {code}")));
@@ -76,11 +73,7 @@ fn of_connection(check: Check, result: &ConnectionCheck) -> Finding {
                 false => format!("{message} ({})", details.join(", ")),
             };
             let remedy = result.remedy.as_deref();
-            Finding::problem(
-                check,
-                message,
-                remedy.unwrap_or("run `orderfeed test-connection`"),
-            )
+            check.problem(message, remedy.unwrap_or("run `orderfeed test-connection`"))
         }
     }
 }

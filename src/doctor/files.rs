@@ -46,14 +46,14 @@ fn directory(facts: &FileFacts) -> Finding {
     let entry = match &facts.entry {
         None => {
             let message = format!("the state directory {at} does not exist yet; the first start creates it");
-            return Finding::note(check, message);
+            return check.note(message);
         }
         Some(Err(cause)) => {
             let message = format!("the state directory {at} cannot be entered: {cause}");
             let remedy = format!(
                 "let the daemon's user enter it: `ls -ld {at}` and every directory above it; {SECURITY_MODULES}"
             );
-            return Finding::problem(check, message, remedy);
+            return check.problem(message, remedy);
         }
         Some(Ok(entry)) => *entry,
     };
@@ -62,7 +62,7 @@ fn directory(facts: &FileFacts) -> Finding {
         let remedy = format!(
             "chown it to the daemon's user and `chmod 700 {at}`, check that it is not mounted read-only; {SECURITY_MODULES}"
         );
-        return Finding::problem(check, message, remedy);
+        return check.problem(message, remedy);
     }
     if let Some((name, uid, gid)) = &facts.service
         && !may_write(entry, *uid, *gid)
@@ -70,16 +70,16 @@ fn directory(facts: &FileFacts) -> Finding {
         let message = format!(
             "the state directory {at} cannot be written by the daemon's user {name}; the daemon cannot start"
         );
-        return Finding::problem(check, message, format!("chown -R {name}: {at}; chmod 700 {at}"));
+        return check.problem(message, format!("chown -R {name}: {at}; chmod 700 {at}"));
     }
     // Read access for the group is fine; write access for it, and any access for others, is not.
     if entry.mode & 0o027 == 0 {
-        return Finding::ok(check, format!("{at} can be written"));
+        return check.ok(format!("{at} can be written"));
     }
     let mode = entry.mode & 0o777;
     let message =
         format!("the state directory {at} is accessible to more users than it should be (mode {mode:o})");
-    Finding::warning(check, message, format!("chmod 700 {at}"))
+    check.warning(message, format!("chmod 700 {at}"))
 }
 
 /// The remedy for a denial that owner and mode do not explain.
@@ -99,10 +99,10 @@ fn store_files(facts: &FileFacts) -> Vec<Finding> {
     let check = Check::StoreFiles;
     let Some(Ok(directory)) = &facts.entry else {
         let why = "the state directory does not exist or cannot be entered";
-        return vec![Finding::skipped(check, why)];
+        return vec![check.skipped(why)];
     };
     if facts.files.is_empty() {
-        return vec![Finding::skipped(check, "there is no store yet")];
+        return vec![check.skipped("there is no store yet")];
     }
     let mut findings = Vec::new();
     for (path, entry) in &facts.files {
@@ -114,11 +114,11 @@ fn store_files(facts: &FileFacts) -> Vec<Finding> {
                 entry.uid, directory.uid
             );
             let remedy = format!("chown --reference={} {shown}", facts.directory.display());
-            findings.push(Finding::problem(check, message, remedy));
+            findings.push(check.problem(message, remedy));
         }
         if mode & 0o077 != 0 {
             let message = format!("users other than its owner can access {shown} (mode {mode:o})");
-            findings.push(Finding::warning(check, message, format!("chmod 600 {shown}")));
+            findings.push(check.warning(message, format!("chmod 600 {shown}")));
         }
     }
     or_ok(findings, check, "the store's files belong to their owner alone")
@@ -133,7 +133,7 @@ fn disk(facts: &FileFacts) -> Finding {
         human_bytes(wal)
     );
     let Some(free) = facts.free else {
-        return Finding::skipped(check, format!("free space cannot be measured; {store}"));
+        return check.skipped(format!("free space cannot be measured; {store}"));
     };
     let (free_text, reserve_text) = (human_bytes(free), human_bytes(reserve));
     let space = format!("{free_text} free, store.disk_reserve {reserve_text}; {store}");
@@ -143,20 +143,20 @@ fn disk(facts: &FileFacts) -> Finding {
              at the next cleanup_delivered_events"
         );
         let message = format!("the disk is nearly full, so nothing is captured or indexed: {space}");
-        return Finding::problem(check, message, remedy);
+        return check.problem(message, remedy);
     }
     if wal > LARGE_WAL {
         let remedy = format!(
             "find the process with a long read: `fuser {place}/*`; a restart of the daemon resets the log"
         );
-        return Finding::warning(check, format!("the write-ahead log is large: {space}"), remedy);
+        return check.warning(format!("the write-ahead log is large: {space}"), remedy);
     }
     // Early enough to act before the intake closes.
     if free < reserve.saturating_mul(2) {
         let remedy = format!("free some space beside {place} before capture pauses");
-        return Finding::warning(check, format!("the disk is getting full: {space}"), remedy);
+        return check.warning(format!("the disk is getting full: {space}"), remedy);
     }
-    Finding::ok(check, space)
+    check.ok(space)
 }
 
 #[cfg(test)]

@@ -32,48 +32,42 @@ pub enum Verdict {
     Problem,
 }
 
-impl Finding {
-    pub fn ok(check: Check, message: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Ok, message.into(), None)
+impl Check {
+    pub fn ok(self, message: impl Into<String>) -> Finding {
+        self.finding(Verdict::Ok, message.into(), None)
     }
 
-    pub fn note(check: Check, message: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Note, message.into(), None)
+    pub fn note(self, message: impl Into<String>) -> Finding {
+        self.finding(Verdict::Note, message.into(), None)
     }
 
-    pub fn skipped(check: Check, why: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Skipped, why.into(), None)
+    pub fn skipped(self, why: impl Into<String>) -> Finding {
+        self.finding(Verdict::Skipped, why.into(), None)
     }
 
-    pub fn warning(check: Check, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Warning, message.into(), Some(remedy.into()))
+    pub fn warning(self, message: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        self.finding(Verdict::Warning, message.into(), Some(remedy.into()))
     }
 
-    pub fn problem(check: Check, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Problem, message.into(), Some(remedy.into()))
+    pub fn problem(self, message: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        self.finding(Verdict::Problem, message.into(), Some(remedy.into()))
     }
 
     pub fn warning_or_problem(
-        check: Check,
+        self,
         is_serious: bool,
         message: impl Into<String>,
         remedy: impl Into<String>,
-    ) -> Self {
+    ) -> Finding {
         match is_serious {
-            true => Self::problem(check, message, remedy),
-            false => Self::warning(check, message, remedy),
+            true => self.problem(message, remedy),
+            false => self.warning(message, remedy),
         }
     }
 
-    #[must_use]
-    pub fn about(mut self, subject: impl Into<String>) -> Self {
-        self.subject = Some(subject.into());
-        self
-    }
-
-    fn new(check: Check, verdict: Verdict, message: String, remedy: Option<String>) -> Self {
-        Self {
-            check,
+    fn finding(self, verdict: Verdict, message: String, remedy: Option<String>) -> Finding {
+        Finding {
+            check: self,
             subject: None,
             verdict,
             message,
@@ -82,14 +76,23 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Sets the website, job, table or key that the finding is about.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+}
+
 pub fn all_skipped(checks: impl IntoIterator<Item = Check>, why: &str) -> impl Iterator<Item = Finding> {
-    checks.into_iter().map(move |check| Finding::skipped(check, why))
+    checks.into_iter().map(move |check| check.skipped(why))
 }
 
 /// Returns `findings`, or if there are none, that `check` is fine.
 pub fn or_ok(findings: Vec<Finding>, check: Check, message: impl Into<String>) -> Vec<Finding> {
     match findings.is_empty() {
-        true => vec![Finding::ok(check, message)],
+        true => vec![check.ok(message)],
         false => findings,
     }
 }

@@ -54,23 +54,17 @@ fn status(snapshot: &Snapshot) -> Finding {
         let remedy = "orderfeed indexer:set-status valid sales_order_data_exporter_v2";
         // A suspension is intended, unless it was forgotten while changes wait.
         let is_forgotten = waiting(snapshot) > STUCK_MS;
-        return Finding::warning_or_problem(check, is_forgotten, message, remedy);
+        return check.warning_or_problem(is_forgotten, message, remedy);
     }
     let backfills = !snapshot.backfills.is_empty();
     match index.status {
-        IndexerStatus::Valid => Finding::ok(check, "the index is ready"),
-        IndexerStatus::Working => Finding::note(
-            check,
-            "a full reindex is running; `orderfeed status` shows its progress",
+        IndexerStatus::Valid => check.ok("the index is ready"),
+        IndexerStatus::Working => check.note("a full reindex is running; `orderfeed status` shows its progress",
         ),
         // Not valid yet, because the first backfill is still running.
-        _ if backfills => Finding::note(
-            check,
-            "the history is being indexed; `orderfeed status` shows the progress",
+        _ if backfills => check.note("the history is being indexed; `orderfeed status` shows the progress",
         ),
-        _ => Finding::warning(
-            check,
-            "a full reindex is required; it runs at the next slot of indexer_reindex_all_invalid while a daemon runs",
+        _ => check.warning("a full reindex is required; it runs at the next slot of indexer_reindex_all_invalid while a daemon runs",
             "nothing, or to run it now: orderfeed indexer:reindex",
         ),
     }
@@ -79,7 +73,7 @@ fn status(snapshot: &Snapshot) -> Finding {
 fn lag(snapshot: &Snapshot) -> Finding {
     let (check, waits) = (Check::IndexLag, waiting(snapshot));
     let message = match snapshot.index.backlog {
-        0 => return Finding::ok(check, "every captured change is indexed"),
+        0 => return check.ok("every captured change is indexed"),
         backlog => format!(
             "{} in the backlog, the oldest waits for {}",
             orders(backlog),
@@ -94,17 +88,16 @@ fn lag(snapshot: &Snapshot) -> Finding {
 /// Returns the finding for changes or events that have waited for `waits` milliseconds.
 pub(in crate::doctor) fn of_lag(check: Check, waits: i64, message: String, remedy: &str) -> Finding {
     match waits {
-        ..SLOW_MS => Finding::ok(check, message),
-        _ => Finding::warning_or_problem(check, waits >= STUCK_MS, message, remedy),
+        ..SLOW_MS => check.ok(message),
+        _ => check.warning_or_problem(waits >= STUCK_MS, message, remedy),
     }
 }
 
 fn failures(snapshot: &Snapshot, failure: Option<&str>) -> Finding {
     let check = Check::IndexFailures;
     match snapshot.index_failures {
-        0 => Finding::ok(check, "every order could be indexed"),
-        failures => Finding::warning(
-            check,
+        0 => check.ok("every order could be indexed"),
+        failures => check.warning(
             format!(
                 "{} could not be indexed; one of them: {}",
                 orders(failures),
@@ -121,21 +114,18 @@ fn intake(snapshot: &Snapshot) -> Finding {
         format!(", for {}", human_duration(age(snapshot, at)))
     });
     match intake.flow {
-        Some(Flow::Paused(Shortage::Disk)) => Finding::problem(
-            check,
+        Some(Flow::Paused(Shortage::Disk)) => check.problem(
             format!("capture and indexing pause because the disk is nearly full{since}"),
             "free some space beside store.path, or lower store.disk_reserve; it continues by itself",
         ),
-        Some(Flow::Paused(Shortage::Outbox)) => Finding::problem(
-            check,
+        Some(Flow::Paused(Shortage::Outbox)) => check.problem(
             format!("capture and indexing pause because the outbox is full{since}"),
             "fix what delivery.sender names, or raise delivery.max_pending_events; it continues by itself",
         ),
-        Some(Flow::HistoryWaits) => Finding::note(
-            check,
-            format!("history waits until the outbox has room{since}; live changes continue"),
-        ),
-        Some(Flow::Open) | None => Finding::ok(check, "nothing holds up capture and indexing"),
+        Some(Flow::HistoryWaits) => check.note(format!(
+            "history waits until the outbox has room{since}; live changes continue"
+        )),
+        Some(Flow::Open) | None => check.ok("nothing holds up capture and indexing"),
     }
 }
 
@@ -157,18 +147,14 @@ fn first_sync(sync: &FirstSyncStatus, now: UtcMillis) -> Finding {
     );
     if !sync.missed {
         let left = human_duration(sync.deadline.0.millis_since(now));
-        return Finding::note(
-            check,
-            format!("the first sync runs, its window ends in {left}: {sizes}"),
-        );
+        return check.note(format!("the first sync runs, its window ends in {left}: {sizes}"));
     }
     let limit = sync
         .limited_by
         .as_deref()
         .unwrap_or("nothing that was measured")
         .replace('_', " ");
-    Finding::warning(
-        check,
+    check.warning(
         format!(
             "the first sync missed its window at {}, limited by {limit}: {sizes}",
             sync.deadline.0

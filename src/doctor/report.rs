@@ -62,9 +62,9 @@ mod tests {
     #[test]
     fn the_most_severe_finding_is_the_verdict_and_skipped_checks_count_as_ok() {
         let of = |findings| Report::new(findings, UtcMillis(5), UtcMillis(3)).verdict;
-        let skipped = Finding::skipped(Check::Disk, "why");
-        let warning = Finding::warning(Check::Disk, "a", "b");
-        let problem = Finding::problem(Check::Configuration, "a", "b");
+        let skipped = Check::Disk.skipped("why");
+        let warning = Check::Disk.warning("a", "b");
+        let problem = Check::Configuration.problem("a", "b");
         assert_eq!(of(vec![skipped.clone()]), Verdict::Ok);
         assert_eq!(of(vec![skipped, warning.clone()]), Verdict::Warning);
         let report = Report::new(vec![warning, problem.clone()], UtcMillis(0), UtcMillis(7));
@@ -74,11 +74,7 @@ mod tests {
 
     #[test]
     fn the_json_shape_is_stable() {
-        let report = Report::new(
-            vec![Finding::ok(Check::Disk, "enough")],
-            UtcMillis(0),
-            UtcMillis(7),
-        );
+        let report = Report::new(vec![Check::Disk.ok("enough")], UtcMillis(0), UtcMillis(7));
         let json = serde_json::to_value(&report).unwrap();
         let expected = serde_json::json!({
             "version": 1, "verdict": "ok", "taken_at": "1970-01-01T00:00:00.000Z", "duration_ms": 7,

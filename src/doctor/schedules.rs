@@ -57,7 +57,7 @@ fn expressions(facts: &ScheduleFacts) -> Vec<Finding> {
         };
         let message = format!("cron.{} = \"{}\" {when}", job.name, job.expression);
         let remedy = format!("if that is not intended, change cron.{}", job.name);
-        Some(Finding::warning(check, message, remedy).about(job.name))
+        Some(check.warning(message, remedy).about(job.name))
     };
     let findings = facts.jobs.iter().filter_map(rare).collect();
     let fine = format!("all {} schedules fire within a month", facts.jobs.len());
@@ -73,7 +73,7 @@ fn last_runs(facts: &ScheduleFacts) -> Vec<Finding> {
     match facts.running_since {
         None if findings.is_empty() => {
             let why = "no daemon is running, so no job runs";
-            vec![Finding::skipped(Check::LastRun, why)]
+            vec![Check::LastRun.skipped(why)]
         }
         _ => or_ok(findings, Check::LastRun, "every job ran when it was due"),
     }
@@ -88,7 +88,7 @@ fn failed(facts: &ScheduleFacts, job: &JobFacts) -> Option<Finding> {
     let age = human_duration(facts.now.millis_since(ended));
     let message = format!("the last run of {name} failed {age} ago: {}", run.message);
     let remedy = format!("it runs again at its next slot; `orderfeed cron run {name}` tries it now");
-    Some(Finding::warning(Check::LastRun, message, remedy).about(name))
+    Some(Check::LastRun.warning(message, remedy).about(name))
 }
 
 /// Reports a job that did not run although a slot passed while the daemon was running.
@@ -112,7 +112,7 @@ fn overdue(facts: &ScheduleFacts, job: &JobFacts) -> Option<Finding> {
         "see `orderfeed cron history --job {name}`, try `orderfeed cron run {name}`; if no job runs, `systemctl restart \
          orderfeed`"
     );
-    Some(Finding::problem(Check::LastRun, message, remedy).about(name))
+    Some(Check::LastRun.problem(message, remedy).about(name))
 }
 
 fn stuck(facts: &ScheduleFacts) -> Vec<Finding> {
@@ -125,7 +125,7 @@ fn stuck(facts: &ScheduleFacts) -> Vec<Finding> {
         if run.status == CronStatus::Running && facts.running_since.is_some() && lasts > LONG_RUN_MS {
             let message = format!("{} has been running for {}", run.job, human_duration(lasts));
             let remedy = "see `orderfeed status` for its progress; if there is none, `systemctl restart orderfeed` is safe";
-            findings.push(Finding::warning(check, message, remedy).about(run.job.clone()));
+            findings.push(check.warning(message, remedy).about(run.job.clone()));
         }
     }
     findings.extend(
@@ -144,15 +144,15 @@ fn without_heartbeat(facts: &ScheduleFacts, lease: &Lease) -> Option<Finding> {
         let message = format!(
             "{who} according to the store, but no daemon is running: it was killed; the next start continues its work"
         );
-        return Some(Finding::note(Check::Stuck, message).about(lease.name.clone()));
+        return Some(Check::Stuck.note(message).about(lease.name.clone()));
     }
     (age > SILENT_LEASE_MS).then(|| {
-        Finding::problem(
-            Check::Stuck,
-            format!("{who}, without a heartbeat for {}", human_duration(age)),
-            "`systemctl restart orderfeed` is safe: the work continues",
-        )
-        .about(lease.name.clone())
+        Check::Stuck
+            .problem(
+                format!("{who}, without a heartbeat for {}", human_duration(age)),
+                "`systemctl restart orderfeed` is safe: the work continues",
+            )
+            .about(lease.name.clone())
     })
 }
 

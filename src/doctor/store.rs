@@ -43,17 +43,14 @@ impl LockHolder {
 pub fn verdict(facts: &StoreFacts) -> Vec<Finding> {
     let locked = locked(facts.lock_holder.as_ref());
     let opened = match &facts.opened {
-        Ok(()) => Finding::ok(
-            Check::StoreOpens,
-            "the store can be opened, and its schema is of this version",
-        ),
+        Ok(()) => Check::StoreOpens.ok("the store can be opened, and its schema is of this version"),
         Err(error) => {
             let why = "the store cannot be opened";
             return vec![
                 unopened(error),
-                Finding::skipped(Check::Integrity, why),
+                Check::Integrity.skipped(why),
                 locked,
-                Finding::skipped(Check::Consistent, why),
+                Check::Consistent.skipped(why),
             ];
         }
     };
@@ -64,50 +61,43 @@ fn unopened(error: &StoreError) -> Finding {
     let (check, cause) = (Check::StoreOpens, error.cause());
     match error {
         // The first start creates it, so it is missing only until then.
-        StoreError::Missing { .. } => Finding::warning(check, cause, error.remedy()),
-        StoreError::Path { .. } => Finding::problem(
-            check,
-            cause,
+        StoreError::Missing { .. } => check.warning(cause, error.remedy()),
+        StoreError::Path { .. } => check.problem(cause,
             "let the daemon's user and this user enter the directory: `namei -l` on the path shows its permissions; if they \
              are right, check SELinux or AppArmor",
         ),
-        StoreError::Closed => Finding::problem(check, cause, "see the message"),
-        _ => Finding::problem(check, cause, error.remedy()),
+        StoreError::Closed => check.problem(cause, "see the message"),
+        _ => check.problem(cause, error.remedy()),
     }
 }
 
 fn integrity(facts: &StoreFacts) -> Finding {
     let check = Check::Integrity;
     match &facts.integrity {
-        Some(Ok(Integrity::Sound)) => Finding::ok(check, "SQLite's quick_check finds no damage"),
-        Some(Ok(Integrity::Damaged(words))) => Finding::problem(
-            check,
-            format!("the store is damaged: {words}"),
+        Some(Ok(Integrity::Sound)) => check.ok("SQLite's quick_check finds no damage"),
+        Some(Ok(Integrity::Damaged(words))) => check.problem(format!("the store is damaged: {words}"),
             "stop the daemon, keep the file, restore a backup; the source is read again from the backup's position \
              (docs/OPERATIONS.md, Backup)",
         ),
-        Some(Ok(Integrity::Unfinished)) => Finding::skipped(
-            check,
-            format!(
+        Some(Ok(Integrity::Unfinished)) => check.skipped(format!(
                 "the file is too large to be checked within {} s; each start of the daemon checks all of it",
                 facts.limit_s
             ),
         ),
-        Some(Err(why)) => Finding::skipped(check, why.clone()),
-        None => Finding::skipped(check, "no answer within the time limit"),
+        Some(Err(why)) => check.skipped(why.clone()),
+        None => check.skipped("no answer within the time limit"),
     }
 }
 
 fn locked(holder: Option<&LockHolder>) -> Finding {
     let Some(holder) = holder else {
-        return Finding::ok(Check::Locked, "no other process keeps SQLite's locks");
+        return Check::Locked.ok("no other process keeps SQLite's locks");
     };
     let remedy = match holder.pid {
         0 => "find it on the host: `fuser -v` on the store's files".to_owned(),
         pid => format!("end it, or let it finish: `ps -fp {pid}`, then `kill {pid}`"),
     };
-    Finding::problem(
-        Check::Locked,
+    Check::Locked.problem(
         format!(
             "{} keeps the store's database locked, for {} ms so far: the daemon cannot write",
             holder.describe(),
@@ -120,9 +110,7 @@ fn locked(holder: Option<&LockHolder>) -> Finding {
 fn consistent(facts: &StoreFacts) -> Finding {
     let check = Check::Consistent;
     if let Some((stored, configured)) = &facts.other_data_space {
-        return Finding::problem(
-            check,
-            format!(
+        return check.problem(format!(
                 "data_space_id is {configured}, but the events in this store were made for {stored}: the daemon does not \
                  start with it"
             ),
@@ -131,15 +119,13 @@ fn consistent(facts: &StoreFacts) -> Finding {
         );
     }
     match facts.versions {
-        None => Finding::skipped(check, "no answer within the time limit"),
-        Some((version, head)) if version > head => Finding::problem(
-            check,
-            format!(
+        None => check.skipped("no answer within the time limit"),
+        Some((version, head)) if version > head => check.problem(format!(
                 "the view is indexed up to version {version}, but its changelog ends at {head}: changes would be skipped"
             ),
             "restore a backup, or report this with a copy of the file",
         ),
-        Some((version, head)) => Finding::ok(check, format!("the view is at version {version} of {head}")),
+        Some((version, head)) => check.ok(format!("the view is at version {version} of {head}")),
     }
 }
 

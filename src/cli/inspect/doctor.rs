@@ -169,20 +169,16 @@ mod tests {
 
     fn report() -> Report {
         let findings = vec![
-            Finding::problem(
-                Check::Token,
+            Check::Token.problem(
                 "the token service refuses the client\u{1b}[31m",
                 "check edge.oauth",
             ),
-            Finding::ok(Check::Disk, "10.0 GiB free"),
-            Finding::warning(
-                Check::Sender,
-                "delivery was paused",
-                "orderfeed delivery resume --website base",
-            )
-            .about("base"),
-            Finding::skipped(Check::Datastream, "there is no token").about("base"),
-            Finding::skipped(Check::Datastream, "there is no token").about("uk"),
+            Check::Disk.ok("10.0 GiB free"),
+            Check::Sender
+                .warning("delivery was paused", "orderfeed delivery resume --website base")
+                .about("base"),
+            Check::Datastream.skipped("there is no token").about("base"),
+            Check::Datastream.skipped("there is no token").about("uk"),
         ];
         Report::new(findings, UtcMillis(0), UtcMillis(1_234))
     }
@@ -221,7 +217,7 @@ Problems, and what to do
 
     #[test]
     fn a_report_without_problems_ends_with_that() {
-        let fine = Report::new(vec![Finding::ok(Check::Disk, "a")], UtcMillis(0), UtcMillis(100));
+        let fine = Report::new(vec![Check::Disk.ok("a")], UtcMillis(0), UtcMillis(100));
         assert!(render(&fine, Paint::Plain).ends_with("\nNo problems found (1 finding in 0.1 s)\n"));
     }
 }

@@ -34,7 +34,7 @@ pub struct SourceFacts {
 
 pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
     let unreachable = |message: String, remedy: String| {
-        let mut findings = vec![Finding::problem(Check::SourceReachable, message, remedy)];
+        let mut findings = vec![Check::SourceReachable.problem(message, remedy)];
         let others = Check::of_groups(&["source"]).filter(|check| *check != Check::SourceReachable);
         findings.extend(all_skipped(others, "the source does not answer"));
         findings
@@ -47,10 +47,7 @@ pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
         ),
         Some(Err((message, remedy))) => unreachable(message.clone(), remedy.clone()),
         Some(Ok(found)) => {
-            let mut findings = vec![Finding::ok(
-                Check::SourceReachable,
-                format!("{} answers", found.product),
-            )];
+            let mut findings = vec![Check::SourceReachable.ok(format!("{} answers", found.product))];
             findings.extend(schema(found));
             findings.push(capture(found));
             findings.extend(positions(found, facts.captured));
@@ -78,15 +75,15 @@ fn schema(found: &Examination) -> Vec<Finding> {
     }
     for (effect, names) in by_effect {
         let message = format!("missing or not granted: {}; {effect}", names.join(", "));
-        findings.push(Finding::note(Check::Schema, message));
+        findings.push(Check::Schema.note(message));
     }
     let notes = found.notes.iter();
-    findings.extend(notes.map(|note| Finding::note(Check::Schema, note)));
+    findings.extend(notes.map(|note| Check::Schema.note(note)));
     // Notes have no remedy: nothing required is missing.
     if findings.iter().all(|finding| finding.remedy.is_none()) {
         findings.insert(
             0,
-            Finding::ok(Check::Schema, "every required table, column and privilege exists"),
+            Check::Schema.ok("every required table, column and privilege exists"),
         );
     }
     findings
@@ -111,7 +108,7 @@ fn needed(lack: &MissingObject) -> Finding {
                 .to_owned(),
         ),
     };
-    Finding::problem(Check::Schema, message, remedy).about(table.clone())
+    Check::Schema.problem(message, remedy).about(table.clone())
 }
 
 fn named(lack: &MissingObject) -> String {
@@ -126,32 +123,24 @@ fn capture(found: &Examination) -> Finding {
     let install = "run `orderfeed source triggers install` as the account that installs them, then `orderfeed \
                    indexer:reindex` for what was missed";
     match &found.triggers {
-        None => Finding::ok(
-            check,
-            "this kind of capture needs no triggers that could be checked",
+        None => check.ok("this kind of capture needs no triggers that could be checked",
         ),
-        Some(TriggerState::Instance(0)) => Finding::problem(
-            check,
-            "no trigger writes the instance's changelog, so changes are missed",
+        Some(TriggerState::Instance(0)) => check.problem("no trigger writes the instance's changelog, so changes are missed",
             "bin/magento indexer:set-mode schedule sales_order_data_exporter_v2, then `orderfeed indexer:reindex`",
         ),
         Some(TriggerState::Instance(count)) => {
-            Finding::ok(check, format!("{count} triggers write the instance's changelog"))
+            check.ok(format!("{count} triggers write the instance's changelog"))
         }
-        Some(TriggerState::Unseen { stale: None }) => Finding::note(
-            check,
-            "this account may not see triggers (it lacks TRIGGER); the log includes the newest changes of orders",
+        Some(TriggerState::Unseen { stale: None }) => check.note("this account may not see triggers (it lacks TRIGGER); the log includes the newest changes of orders",
         ),
-        Some(TriggerState::Unseen { stale: Some(changed) }) => Finding::problem(
-            check,
-            format!(
+        Some(TriggerState::Unseen { stale: Some(changed) }) => check.problem(format!(
                 "an order changed at {changed} and is not in the log: triggers are missing (this account lacks TRIGGER and \
                  cannot see which)"
             ),
             install,
         ),
         Some(TriggerState::Ours(report)) if report.is_complete() => {
-            Finding::ok(check, format!("all {} triggers are in place", report.expected))
+            check.ok(format!("all {} triggers are in place", report.expected))
         }
         Some(TriggerState::Ours(report)) => {
             let no_log = (!report.log_exists).then(|| "the table orderfeed_log is missing".to_owned());
@@ -162,7 +151,7 @@ fn capture(found: &Examination) -> Finding {
             let what: Vec<_> = no_log.into_iter().chain(listed.into_iter().flatten()).collect();
             let what = what.join("; ");
             let message = format!("changes are missed, because triggers are missing or altered: {what}");
-            Finding::problem(check, message, install)
+            check.problem(message, install)
         }
     }
 }
@@ -179,7 +168,7 @@ fn listed(word: &str, names: &[String]) -> Option<String> {
 fn positions(found: &Examination, captured: bool) -> Vec<Finding> {
     let check = Check::Position;
     if found.positions.is_empty() {
-        return vec![Finding::skipped(check, "nothing was captured yet")];
+        return vec![check.skipped("nothing was captured yet")];
     }
     let findings = found
         .positions
@@ -203,7 +192,7 @@ fn out_of_place(position: &TablePosition, captured: bool) -> Option<Finding> {
              restored, or is a replica that lags"
         );
         let remedy = "if it was restored or switched: run `orderfeed indexer:reindex` once it has caught up";
-        return Some(Finding::warning(Check::Position, message, remedy).about(table.clone()));
+        return Some(Check::Position.warning(message, remedy).about(table.clone()));
     }
     let late = position.behind_ms.filter(|behind| *behind > STUCK_MS);
     let rows = position.behind_rows.filter(|behind| *behind > MANY_ROWS);
@@ -217,20 +206,18 @@ fn out_of_place(position: &TablePosition, captured: bool) -> Option<Finding> {
         true => "see index.intake and the log's `The source cannot be read`; it catches up by itself",
         false => "start the daemon; it catches up by itself",
     };
-    Some(Finding::warning(Check::Position, message, remedy).about(table.clone()))
+    Some(Check::Position.warning(message, remedy).about(table.clone()))
 }
 
 fn identity(found: &Examination, stored: Option<&str>) -> Finding {
     let check = Check::Identity;
     match stored {
-        _ if found.fingerprint.is_empty() => Finding::skipped(check, "the orders cannot be read"),
-        None => Finding::skipped(check, "the store was not filled from any database yet"),
+        _ if found.fingerprint.is_empty() => check.skipped("the orders cannot be read"),
+        None => check.skipped("the store was not filled from any database yet"),
         Some(stored) if same_database(stored, &found.fingerprint) => {
-            Finding::ok(check, "the database is the one that this store was filled from")
+            check.ok("the database is the one that this store was filled from")
         }
-        Some(_) => Finding::problem(
-            check,
-            "the source is another database than the one that this store was filled from; it may use the same order ids for \
+        Some(_) => check.problem("the source is another database than the one that this store was filled from; it may use the same order ids for \
              other orders, so the daemon stops",
             "restore the source or its url, or point store.path to a new file",
         ),
@@ -240,7 +227,7 @@ fn identity(found: &Examination, stored: Option<&str>) -> Finding {
 fn websites(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {
     let check = Check::Websites;
     if found.websites.is_empty() {
-        return vec![Finding::skipped(check, "the shop's websites cannot be read")];
+        return vec![check.skipped("the shop's websites cannot be read")];
     }
     let mut findings = Vec::new();
     for code in &found.websites {
@@ -251,10 +238,8 @@ fn websites(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {
         };
         let what = format!("{what}, so its orders have no events");
         let finding = match orders {
-            0 => Finding::note(check, what),
-            orders => Finding::warning(
-                check,
-                format!("{what} ({orders} orders of all websites for this reason)"),
+            0 => check.note(what),
+            orders => check.warning(format!("{what} ({orders} orders of all websites for this reason)"),
                 format!(
                     "if that is not intended: set websites.{code}.datastream_id and back_office_events = true, then reload"
                 ),
@@ -267,7 +252,7 @@ fn websites(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {
         let known = found.websites.join(", ");
         let message = format!("the shop has no website {code}; it has {known}");
         let remedy = format!("correct the table's name [websites.{code}]");
-        Finding::warning(check, message, remedy).about(code.clone())
+        check.warning(message, remedy).about(code.clone())
     }));
     let count = found.websites.len();
     let fine = format!("all {count} websites of the shop are configured and on");
