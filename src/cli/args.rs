@@ -9,7 +9,7 @@ use crate::cli::delivery::DeliveryCommand;
 use crate::cli::delivery::failed::FailedCommand;
 use crate::cli::delivery::test_connection::TestConnectionArgs;
 use crate::cli::index::cron::CronCommand;
-use crate::cli::index::indexer::{IndexerArgs, ReindexArgs, SetModeArgs, SetStatusArgs};
+use crate::cli::index::indexer::IndexerArgs;
 use crate::cli::index::resync::ResyncArgs;
 use crate::cli::index::verify::VerifyArgs;
 use crate::cli::inspect::doctor::DoctorArgs;
@@ -24,6 +24,7 @@ use crate::cli::setup::manual::ManualArgs;
 use crate::cli::setup::source::SourceArgs;
 use crate::cli::trial::demo::DemoArgs;
 use crate::cli::trial::emulator::EmulatorArgs;
+use crate::daemon::control::{Mode, Status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -156,7 +157,13 @@ pub enum Command {
         name = "indexer:set-mode",
         after_help = "Example:\n  orderfeed indexer:set-mode schedule"
     )]
-    IndexerSetMode(SetModeArgs),
+    IndexerSetMode {
+        /// Mode of the index
+        #[arg(value_enum)]
+        mode: Mode,
+        #[command(flatten)]
+        indexers: IndexerArgs,
+    },
     /// Reindex all orders
     #[command(
         name = "indexer:reindex",
@@ -164,7 +171,13 @@ pub enum Command {
         after_help = "Delivered events are not sent again. Interrupting this command does not interrupt a running \
         daemon's reindex.\n\nExample:\n  orderfeed indexer:reindex"
     )]
-    IndexerReindex(ReindexArgs),
+    IndexerReindex {
+        #[command(flatten)]
+        indexers: IndexerArgs,
+        /// Orders in one batch, instead of index.batch_size
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        batch_size: Option<u32>,
+    },
     /// Invalidate the index: the next scheduled run reindexes all orders
     #[command(name = "indexer:reset", after_help = "Example:\n  orderfeed indexer:reset")]
     IndexerReset(IndexerArgs),
@@ -175,7 +188,13 @@ pub enum Command {
         and a manual indexer:reindex still works.\n\nExample:\n  \
         orderfeed indexer:set-status suspended sales_order_data_exporter_v2"
     )]
-    IndexerSetStatus(SetStatusArgs),
+    IndexerSetStatus {
+        /// Status of the index
+        #[arg(value_enum)]
+        status: Status,
+        #[command(flatten)]
+        indexers: IndexerArgs,
+    },
     /// Synchronize the orders feed again
     #[command(
         name = "saas:resync",

@@ -6,7 +6,6 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::delivery::{failed, test_connection};
 use crate::cli::exit::Exit;
-use crate::cli::index::indexer::{ReindexArgs, SetModeArgs, SetStatusArgs};
 use crate::cli::index::{cron, indexer, resync, verify};
 use crate::cli::inspect::{doctor, explain, status};
 use crate::cli::privacy::suppress;
@@ -31,18 +30,18 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::IndexerStatus(args) => indexer::show(&context, &args, indexer::render_status),
         Command::IndexerStatusMview(args) => indexer::show(&context, &args, indexer::render_mview),
         Command::IndexerShowMode(args) => indexer::show(&context, &args, indexer::render_mode),
-        Command::IndexerSetMode(SetModeArgs { mode, indexers }) => {
+        Command::IndexerSetMode { mode, indexers } => {
             let request = Request::SetMode { mode };
             indexer::change(&context, &indexers, request, "orderfeed indexer:set-mode").await
         }
-        Command::IndexerReindex(ReindexArgs { batch_size, indexers }) => {
+        Command::IndexerReindex { batch_size, indexers } => {
             let request = Request::Reindex(ReindexOptions { batch_size });
             indexer::change(&context, &indexers, request, "orderfeed indexer:reindex").await
         }
         Command::IndexerReset(indexers) => {
             indexer::change(&context, &indexers, Request::Reset, "orderfeed indexer:reset").await
         }
-        Command::IndexerSetStatus(SetStatusArgs { status, indexers }) => {
+        Command::IndexerSetStatus { status, indexers } => {
             let request = Request::SetStatus { status };
             indexer::change(&context, &indexers, request, "orderfeed indexer:set-status").await
         }

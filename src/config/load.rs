@@ -31,6 +31,18 @@ pub struct LoadedConfig {
     pub settings: Vec<EffectiveSetting>,
 }
 
+impl LoadedConfig {
+    /// Returns the paths of the files that were read, for messages.
+    pub fn files(&self) -> String {
+        let paths: Vec<_> = self
+            .sources
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        paths.join(", ")
+    }
+}
+
 /// Reads the file at `path`, `conf.d/*.toml` beside it in lexical order, and the variables of `env`, which may name
 /// systemd's `CREDENTIALS_DIRECTORY`. Relative paths in the configuration start at the directory of `path`.
 ///

@@ -35,27 +35,20 @@ pub type TaskEnd = (&'static str, Result<(), String>);
 
 /// Starts every task. A task ends before the stop only if it failed.
 pub fn start(context: TaskContext) -> JoinSet<TaskEnd> {
-    let TaskContext {
-        jobs,
-        interval,
-        vitals,
-        delivery,
-        connector,
-        tick,
-    } = context;
+    let (jobs, delivery) = (context.jobs, context.delivery);
     let (store, stop) = (jobs.store().clone(), jobs.stop.clone());
-    let capture = capture::run(jobs.indexer.clone(), interval, stop.clone());
+    let capture = capture::run(jobs.indexer.clone(), context.interval, stop.clone());
     let beating = heartbeat(store, jobs.clock.clone(), stop);
     // The first syncs measure their pace with the counters of delivery.
-    let stats = Arc::clone(&delivery.stats);
-    let (syncing, scheduled) = (jobs.clone(), jobs.clone());
+    let syncing = first_sync::run(jobs.clone(), Arc::clone(&delivery.stats));
+    let scheduling = schedule::run(jobs.clone(), context.vitals, context.tick);
+    let sending = delivery::run(delivery, context.connector);
     let mut tasks = JoinSet::new();
     tasks.spawn(named("capture", capture));
-    tasks.spawn(named("the first sync", first_sync::run(syncing, stats)));
-    tasks.spawn(named("the scheduler", schedule::run(scheduled, vitals, tick)));
+    tasks.spawn(named("the first sync", syncing));
+    tasks.spawn(named("the scheduler", scheduling));
     tasks.spawn(named("indexing on save", realtime::run(jobs)));
     tasks.spawn(named("the heartbeat", beating));
-    let sending = delivery::run(delivery, connector);
     tasks.spawn(named("delivery", async move { sending.await.map(drop) }));
     tasks
 }

@@ -190,6 +190,15 @@ impl ConnectionTest {
 }
 
 impl ConnectionCheck {
+    /// Returns code, status and request id of the answer, as far as it had them.
+    pub fn answer(&self) -> String {
+        let code = self.code.as_ref().map(|code| format!("code {code}"));
+        let status = self.status.map(|status| format!("HTTP {status}"));
+        let request = self.request_id.as_ref().map(|id| format!("request {id}"));
+        let parts: Vec<_> = [code, status, request].into_iter().flatten().collect();
+        parts.join(", ")
+    }
+
     /// Creates a check with a detail and nothing else.
     pub fn new(name: &'static str, verdict: CheckVerdict, detail: &str) -> Self {
         Self {

@@ -6,25 +6,20 @@ use crate::doctor::finding::Finding;
 
 /// Returns the findings of `configuration.*` for the result of loading it, with the validation of a start.
 pub fn verdict(loaded: &Result<LoadedConfig, ConfigErrors>) -> Vec<Finding> {
-    match loaded {
-        Err(errors) => errors.0.iter().map(broken).collect(),
-        Ok(loaded) => {
-            let files: Vec<String> = loaded
-                .sources
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
-            let mut findings = vec![Check::Configuration.ok(format!("{} can be used", files.join(", ")))];
-            findings.extend(loaded.warnings.iter().map(|warning| {
-                Check::Configuration.warning(
-                    warning.to_string(),
-                    "see the message; `orderfeed config check` shows it again",
-                )
-            }));
-            findings.push(credentials(&loaded.config));
-            findings
-        }
-    }
+    let loaded = match loaded {
+        Err(errors) => return errors.0.iter().map(broken).collect(),
+        Ok(loaded) => loaded,
+    };
+    let check = Check::Configuration;
+    let mut findings = vec![check.ok(format!("{} can be used", loaded.files()))];
+    findings.extend(loaded.warnings.iter().map(|warning| {
+        check.warning(
+            warning.to_string(),
+            "see the message; `orderfeed config check` shows it again",
+        )
+    }));
+    findings.push(credentials(&loaded.config));
+    findings
 }
 
 fn broken(problem: &crate::config::ConfigProblem) -> Finding {

@@ -64,13 +64,9 @@ fn of_connection(check: Check, result: &ConnectionCheck) -> Finding {
         CheckVerdict::Ok => check.ok(message),
         CheckVerdict::Skipped => check.skipped(message),
         CheckVerdict::Failed | CheckVerdict::Unreachable => {
-            let mut details = Vec::new();
-            details.extend(result.code.as_ref().map(|code| format!("code {code}")));
-            details.extend(result.status.map(|status| format!("HTTP {status}")));
-            details.extend(result.request_id.as_ref().map(|id| format!("request {id}")));
-            let message = match details.is_empty() {
-                true => message.clone(),
-                false => format!("{message} ({})", details.join(", ")),
+            let message = match result.answer().as_str() {
+                "" => message.clone(),
+                answer => format!("{message} ({answer})"),
             };
             let remedy = result.remedy.as_deref();
             check.problem(message, remedy.unwrap_or("run `orderfeed test-connection`"))

@@ -7,15 +7,13 @@ use serde_json::{Value, json};
 use crate::cli::context::{Context, view};
 use crate::cli::execute::{another_answer, execute};
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::index::resync::parse_time;
 use crate::cli::output::table::{AsciiTable, visible};
 use crate::cli::output::{self, Paint};
-use crate::daemon::control::selection::{Key, Selection};
+use crate::daemon::control::selection::{Key, Selection, SelectionFilter};
 use crate::daemon::control::{Outcome, Request};
 use crate::daemon::requests::error::RequestError;
 use crate::store::outbox::{ParkedEvent, ParkedFilter};
 use crate::store::{Reader, StoreError};
-use orderfeed_model::clock::UtcMillis;
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum FailedCommand {
@@ -38,7 +36,7 @@ pub enum FailedCommand {
 #[derive(Clone, Debug, Args)]
 pub struct FailedListArgs {
     #[command(flatten)]
-    pub filter: ParkedFilterArgs,
+    pub filter: SelectionFilter,
     /// Largest number of events, oldest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: usize,
@@ -70,29 +68,10 @@ pub struct ParkedEventsArgs {
     #[arg(long, conflicts_with_all = ["order", "website", "code", "since", "until"])]
     pub all: bool,
     #[command(flatten)]
-    pub filter: ParkedFilterArgs,
+    pub filter: SelectionFilter,
     /// Print a JSON object with the counts
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub struct ParkedFilterArgs {
-    /// Only events of the orders with this number
-    #[arg(long, value_name = "NUMBER")]
-    pub order: Option<String>,
-    /// Only events of this website
-    #[arg(long, value_name = "CODE")]
-    pub website: Option<String>,
-    /// Only events with this code, such as EXEG-0102-400
-    #[arg(long, value_name = "CODE")]
-    pub code: Option<String>,
-    /// Only events parked at or after this time
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub since: Option<UtcMillis>,
-    /// Only events parked before this time
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub until: Option<UtcMillis>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -102,6 +81,15 @@ pub struct DiscardArgs {
     /// Reason, stored with each event
     #[arg(long, value_name = "TEXT", default_value = "discarded by an operator")]
     pub reason: String,
+}
+
+impl ParkedEventsArgs {
+    fn selection(self) -> Selection {
+        Selection {
+            keys: self.keys,
+            filter: self.filter,
+        }
+    }
 }
 
 /// A parked event, as both outputs show it.
@@ -126,13 +114,13 @@ pub async fn run(context: &Context, command: FailedCommand) -> anyhow::Result<Ex
         FailedCommand::Show(args) => show(context, &args),
         FailedCommand::Retry(args) => {
             let json = args.json;
-            let request = Request::RetryParked(selection(args));
+            let request = Request::RetryParked(args.selection());
             change(context, request, "orderfeed failed retry", "sent again", json).await
         }
         FailedCommand::Discard(args) => {
             let json = args.events.json;
             let request = Request::DiscardParked {
-                selection: selection(args.events),
+                selection: args.events.selection(),
                 reason: args.reason,
             };
             change(context, request, "orderfeed failed discard", "discarded", json).await
@@ -194,17 +182,6 @@ async fn change(
     Ok(Exit::Ok)
 }
 
-fn selection(args: ParkedEventsArgs) -> Selection {
-    Selection {
-        keys: args.keys,
-        order: args.filter.order,
-        website: args.filter.website,
-        code: args.filter.code,
-        since: args.filter.since,
-        until: args.filter.until,
-    }
-}
-
 fn rows(reader: &Reader<'_>, args: &FailedListArgs) -> anyhow::Result<Vec<ParkedRow>> {
     let websites = reader.websites()?;
     let mut filter = ParkedFilter {
@@ -255,15 +232,7 @@ fn row(
 }
 
 fn render(rows: &[ParkedRow], paint: Paint) -> String {
-    let mut table = AsciiTable::new([
-        "Event",
-        "Order",
-        "Website",
-        "Parked At",
-        "Attempts",
-        "Code",
-        "Detail",
-    ]);
+    let mut table = AsciiTable::new("Event | Order | Website | Parked At | Attempts | Code | Detail");
     for row in rows {
         table.row([
             row.key.as_str().into(),

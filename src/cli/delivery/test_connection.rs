@@ -165,13 +165,10 @@ fn put(text: &mut String, check: &ConnectionCheck) {
         check.name,
         visible(&check.detail)
     );
-    let mut more = Vec::new();
-    more.extend(check.code.as_ref().map(|code| format!("code {code}")));
-    more.extend(check.status.map(|status| format!("HTTP {status}")));
-    more.extend(check.request_id.as_ref().map(|id| format!("request {id}")));
+    let more = check.answer();
     // Support asks for these after a failure.
     if check.verdict != CheckVerdict::Ok && !more.is_empty() {
-        let _ = writeln!(text, "  {:<22} {:<11} {}", "", "", visible(&more.join(", ")));
+        let _ = writeln!(text, "  {:<22} {:<11} {}", "", "", visible(&more));
     }
     if let Some(remedy) = &check.remedy {
         let _ = writeln!(text, "  {:<22} {:<11} remedy: {}", "", "", visible(remedy));

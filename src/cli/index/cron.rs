@@ -10,7 +10,7 @@ use crate::cli::output::table::{AsciiTable, Cell, Tone};
 use crate::cli::output::{self, Paint};
 use crate::config::Config;
 use crate::daemon::control::{Outcome, Request};
-use crate::daemon::requests::error::RequestError;
+use crate::daemon::requests::job_named;
 use crate::daemon::schedule::jobs::Job;
 use crate::ops::sentence::human_duration;
 use crate::store::cron::{CronRun, CronStatus};
@@ -105,7 +105,7 @@ fn list(context: &Context, args: CronListArgs) -> anyhow::Result<Exit> {
 
 async fn run_job(context: &Context, job: String) -> anyhow::Result<Exit> {
     // Checked before the daemon or the lock is needed, so that a typing error is reported in any case.
-    check_job(&job)?;
+    job_named(&job)?;
     let outcome = execute(context, Request::CronRun { job }, "orderfeed cron run").await?;
     let Outcome::JobRan(ran) = &outcome else {
         return Err(another_answer(&outcome));
@@ -122,22 +122,12 @@ async fn run_job(context: &Context, job: String) -> anyhow::Result<Exit> {
 fn history(context: &Context, args: &CronHistoryArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     if let Some(job) = &args.job {
-        check_job(job)?;
+        job_named(job)?;
     }
     let runs = view(&config)?.read(|r| r.cron_history(args.job.as_deref(), args.limit))?;
     let rows: Vec<RunRow> = runs.iter().map(run_row).collect();
     output::result(args.json, &rows, || render_history(&runs, Paint::for_stdout()))?;
     Ok(Exit::Ok)
-}
-
-fn check_job(job: &str) -> Result<(), RequestError> {
-    match Job::from_name(job) {
-        Some(_) => Ok(()),
-        None => Err(RequestError::UnknownJob {
-            job: job.to_owned(),
-            known: Job::ALL.map(Job::as_str).join(", "),
-        }),
-    }
 }
 
 fn job_rows(store: &mut StoreView, config: &Config, now: UtcMillis) -> Result<Vec<JobRow>, StoreError> {
@@ -189,15 +179,7 @@ fn took(run: &CronRun) -> Option<i64> {
 }
 
 fn render_jobs(rows: &[JobRow], paint: Paint) -> String {
-    let header = [
-        "Job",
-        "Schedule",
-        "Time Zone",
-        "Next Run",
-        "Last Run",
-        "Last Status",
-    ];
-    let mut table = AsciiTable::new(header);
+    let mut table = AsciiTable::new("Job | Schedule | Time Zone | Next Run | Last Run | Last Status");
     for row in rows {
         table.row([
             row.job.into(),
@@ -212,7 +194,7 @@ fn render_jobs(rows: &[JobRow], paint: Paint) -> String {
 }
 
 fn render_history(runs: &[CronRun], paint: Paint) -> String {
-    let mut table = AsciiTable::new(["Job", "Status", "Scheduled At", "Executed At", "Took", "Message"]);
+    let mut table = AsciiTable::new("Job | Status | Scheduled At | Executed At | Took | Message");
     for run in runs {
         let executed = run.executed_at.map_or_else(|| "-".to_owned(), UtcMillis::sql);
         table.row([
@@ -252,7 +234,7 @@ mod tests {
 
     #[test]
     fn the_error_for_an_unknown_job_lists_the_known_ones() {
-        let refusal = check_job("indexer_update").unwrap_err().to_string();
+        let refusal = job_named("indexer_update").unwrap_err().to_string();
         assert!(
             refusal.contains("indexer_update_all_views, indexer_reindex_all_invalid"),
             "{refusal}"

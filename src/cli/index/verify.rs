@@ -5,7 +5,6 @@ use clap::Args;
 use crate::cli::context::Context;
 use crate::cli::execute::{another_answer, execute};
 use crate::cli::exit::Exit;
-use crate::cli::index::resync::parse_time;
 use crate::cli::output::table::{AsciiTable, Cell, Tone};
 use crate::cli::output::{self, Paint};
 use crate::daemon::control::verify::VerifyOptions;
@@ -13,28 +12,11 @@ use crate::daemon::control::{Outcome, Request};
 use crate::indexer::{Difference, VerifyReport};
 use crate::ops::sentence::human_duration;
 use crate::store::feed::Exported;
-use orderfeed_model::clock::UtcMillis;
 
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
-    /// Only these orders: order numbers or entity ids, separated by commas
-    #[arg(long, visible_alias = "by-ids", value_name = "IDS", value_delimiter = ',')]
-    pub orders: Vec<String>,
-    /// Only orders created at or after this: 2026-11-01, "2026-11-01 08:00:00" (UTC) or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub from: Option<UtcMillis>,
-    /// Only orders created before this
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub to: Option<UtcMillis>,
-    /// Only orders of this website
-    #[arg(long, value_name = "CODE")]
-    pub website: Option<String>,
-    /// Put orders that differ into the changelog, so that they are indexed again
-    #[arg(long)]
-    pub repair: bool,
-    /// Largest number of orders in each list; the counts are complete
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub limit: u32,
+    #[command(flatten)]
+    pub options: VerifyOptions,
     /// Print the whole report as a JSON object
     #[arg(long)]
     pub json: bool,
@@ -42,16 +24,8 @@ pub struct VerifyArgs {
 
 /// Runs `verify`. Returns `Failed` if differences remain or the comparison is incomplete.
 pub async fn run(context: &Context, args: VerifyArgs) -> anyhow::Result<Exit> {
-    let options = VerifyOptions {
-        by_ids: args.orders,
-        from: args.from,
-        to: args.to,
-        website: args.website,
-        repair: args.repair,
-        listed: args.limit,
-    };
-    options.validate()?;
-    let outcome = execute(context, Request::Verify(options), "orderfeed verify").await?;
+    args.options.validate()?;
+    let outcome = execute(context, Request::Verify(args.options), "orderfeed verify").await?;
     let Outcome::Verified(report) = outcome else {
         return Err(another_answer(&outcome));
     };
@@ -101,17 +75,9 @@ fn sentence_of(reason: &str) -> &'static str {
 }
 
 fn events(report: &VerifyReport, paint: Paint) -> String {
-    let mut table = AsciiTable::new([
-        "Website",
-        "Kind",
-        "Expected",
-        "Delivered",
-        "Pending",
-        "Suppressed",
-        "Parked",
-        "Waiting",
-        "Missing",
-    ]);
+    let mut table = AsciiTable::new(
+        "Website | Kind | Expected | Delivered | Pending | Suppressed | Parked | Waiting | Missing",
+    );
     for row in &report.events {
         let number = |count: u64| Cell::from(count.to_string());
         let tone = if row.missing > 0 { Tone::Bad } else { Tone::Plain };
@@ -131,7 +97,7 @@ fn events(report: &VerifyReport, paint: Paint) -> String {
 }
 
 fn differences(differences: &[Difference], paint: Paint) -> String {
-    let mut table = AsciiTable::new(["Order", "Number", "Website", "Difference", "Missing Events"]);
+    let mut table = AsciiTable::new("Order | Number | Website | Difference | Missing Events");
     for one in differences {
         let detail = match one.detail.as_str() {
             "" => one.finding.as_sentence().to_owned(),

@@ -56,9 +56,10 @@ impl<T: AsRef<str>> From<T> for Cell {
 }
 
 impl AsciiTable {
-    pub fn new<const N: usize>(header: [&str; N]) -> Self {
+    /// Creates a table with this header, whose columns are separated by `|`.
+    pub fn new(header: &str) -> Self {
         Self {
-            header: header.map(Cell::from).into(),
+            header: header.split('|').map(|name| Cell::from(name.trim())).collect(),
             rows: Vec::new(),
         }
     }
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_table_matches_commerce() {
-        let mut table = AsciiTable::new(["ID", "Backlog"]);
+        let mut table = AsciiTable::new("ID | Backlog");
         table.row(["sales".into(), Cell::toned("7", Tone::Bad)]);
         assert_eq!(
             table.render(Paint::Plain),
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_forged_line_or_escape_stays_in_its_cell() {
-        let mut table = AsciiTable::new(["Detail"]);
+        let mut table = AsciiTable::new("Detail");
         table.row(["bad\n| forged |\u{1b}[31m".into()]);
         let text = table.render(Paint::Plain);
         assert_eq!(text.lines().count(), 5);

@@ -70,21 +70,12 @@ fn checked(loaded: &LoadedConfig, args: ConfigCheckArgs) -> String {
         let _ = writeln!(text, "warning: {warning}");
     }
     if !args.quiet {
-        let files: Vec<String> = loaded
-            .sources
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        let sending = loaded
-            .config
-            .websites
-            .values()
-            .filter(|website| website.back_office_events)
-            .count();
+        let websites = loaded.config.websites.values();
+        let sending = websites.filter(|website| website.back_office_events).count();
+        let files = loaded.files();
         let _ = writeln!(
             text,
-            "The configuration is valid: {} (websites sending: {sending})",
-            files.join(", ")
+            "The configuration is valid: {files} (websites sending: {sending})"
         );
     }
     text

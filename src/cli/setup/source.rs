@@ -61,14 +61,7 @@ async fn triggers(args: &SourceArgs, source: &MysqlSource, out: &mut dyn Write) 
     match command {
         TriggersCommand::Install => install(source, out).await,
         TriggersCommand::Remove => remove(source, out).await,
-        TriggersCommand::Check => {
-            let report = source
-                .check_triggers()
-                .await
-                .context("the triggers could not be checked")?;
-            write_report(&report, out)?;
-            Ok(exit_of(&report))
-        }
+        TriggersCommand::Check => check(source, out).await,
     }
 }
 
@@ -80,19 +73,19 @@ async fn install(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Ex
     for name in &created {
         writeln!(out, "created {name}")?;
     }
+    check(source, out).await
+}
+
+async fn check(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let report = source
         .check_triggers()
         .await
         .context("the triggers could not be checked")?;
     write_report(&report, out)?;
-    Ok(exit_of(&report))
-}
-
-fn exit_of(report: &TriggerReport) -> Exit {
-    match report.is_complete() {
+    Ok(match report.is_complete() {
         true => Exit::Ok,
         false => Exit::Failed,
-    }
+    })
 }
 
 async fn remove(source: &MysqlSource, out: &mut dyn Write) -> anyhow::Result<Exit> {

@@ -9,31 +9,43 @@ pub const MAX_IDS: usize = 10_000;
 pub const MAX_BATCH: u32 = 10_000;
 pub const MAX_THREADS: u32 = 32;
 
-/// The options of `saas:resync`. The default reindexes all orders and sends the events that are new, changed or parked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+// The docs of the fields are also the help of the command; those of the type would replace the command's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(default)]
 pub struct ResyncOptions {
-    /// Send pending and parked events without reading the source.
+    /// Do not read the source: retry parked events and those that wait for a retry
+    #[arg(long)]
     pub no_reindex: bool,
-    /// Report the events that would be sent; store and send nothing.
+    /// Report what would be sent; store and send nothing
+    #[arg(long)]
     pub dry_run: bool,
-    /// Restrict to these orders, by order number or entity id.
+    /// Only these orders: order numbers or entity ids, separated by commas
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub by_ids: Vec<String>,
-    /// Restrict to orders created at or after this time.
+    /// Only orders created at or after this: 2026-11-01, "2026-11-01 08:00:00" (UTC) or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub from: Option<UtcMillis>,
-    /// Restrict to orders created before this time.
+    /// Only orders created before this
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub to: Option<UtcMillis>,
-    /// Continue an interrupted run.
+    /// Continue an interrupted resync
+    #[arg(long)]
     pub continue_resync: bool,
-    /// Resend delivered events, with the same ids and bytes.
+    /// Resend delivered events, with the same ids and bytes
+    #[arg(long)]
     pub force: bool,
-    /// Delete the feed's hashes first, so that every order counts as changed.
+    /// Clear the hashes of the feed first, so that no order counts as unchanged
+    #[arg(long)]
     pub cleanup_feed: bool,
-    /// Orders per batch, instead of `index.batch_size`.
+    /// Orders in one batch, instead of index.batch_size
+    #[arg(long, value_name = "N")]
     pub batch_size: Option<u32>,
-    /// Batches read in parallel.
+    /// Number of batches read in parallel
+    #[arg(long, value_name = "N")]
     pub thread_count: Option<u32>,
-    /// Return once everything that can be delivered is delivered, instead of once it is queued.
+    /// Return when everything is delivered rather than queued. Exit code 69 if events remain because their website is
+    /// halted, paused or not configured; they are listed
+    #[arg(long)]
     pub wait: bool,
 }
 
@@ -46,6 +58,16 @@ impl Contradiction {
     pub(crate) fn new(message: String) -> Self {
         Self(message)
     }
+}
+
+/// Parses a time as operators write it. A day stands for its start in UTC.
+pub(crate) fn parse_time(text: &str) -> Result<UtcMillis, String> {
+    UtcMillis::parse_rfc3339(text)
+        .or_else(|| UtcMillis::parse_sql(text))
+        .or_else(|| UtcMillis::parse_sql(&format!("{text} 00:00:00")))
+        .ok_or_else(|| {
+            "expected 2026-11-22, \"2026-11-22 07:00:00\" (UTC) or 2026-11-22T07:00:00+01:00".to_owned()
+        })
 }
 
 impl ResyncOptions {
@@ -132,6 +154,15 @@ mod tests {
         options
             .validate()
             .map_err(|contradiction| contradiction.to_string())
+    }
+
+    #[test]
+    fn times_are_read_as_operators_write_them() {
+        let at = UtcMillis::parse_rfc3339("2026-11-22T00:00:00Z");
+        assert_eq!(parse_time("2026-11-22").ok(), at);
+        assert_eq!(parse_time("2026-11-22 00:00:00").ok(), at);
+        assert_eq!(parse_time("2026-11-22T01:00:00+01:00").ok(), at);
+        assert!(parse_time("yesterday").unwrap_err().contains("2026-11-22"));
     }
 
     #[test]

@@ -5,22 +5,39 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::daemon::control::resync::parse_time;
 use crate::store::outbox::EventKey;
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
 
-/// A selection of parked events: exactly those of `keys`, or if there are none, those that match all other fields. The
+/// A selection of parked events: exactly those of `keys`, or if there are none, those that match `filter`. The
 /// default selects every parked event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Selection {
     pub keys: Vec<Key>,
-    /// Order number; several orders can have the same one.
+    #[serde(flatten)]
+    pub filter: SelectionFilter,
+}
+
+// The docs of the fields are also the help of `failed`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
+#[serde(default)]
+pub struct SelectionFilter {
+    /// Only events of the orders with this number
+    #[arg(long, value_name = "NUMBER")]
     pub order: Option<String>,
+    /// Only events of this website
+    #[arg(long, value_name = "CODE")]
     pub website: Option<String>,
-    /// Code of the refusal, such as `EXEG-0102-400`.
+    /// Only events with this code, such as EXEG-0102-400
+    #[arg(long, value_name = "CODE")]
     pub code: Option<String>,
+    /// Only events parked at or after this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub since: Option<UtcMillis>,
+    /// Only events parked before this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub until: Option<UtcMillis>,
 }
 

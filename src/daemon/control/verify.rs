@@ -2,27 +2,38 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::control::resync::{Contradiction, MAX_IDS};
+use crate::daemon::control::resync::{Contradiction, MAX_IDS, parse_time};
 use orderfeed_model::clock::UtcMillis;
 
 /// Most orders in each list of the answer, so that it fits into [`MAX_LINE`](super::MAX_LINE).
 pub const MAX_LISTED: u32 = 1_000;
 
-/// The options of `verify`. The default compares every order and changes nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+// The docs of the fields are also the help of the command; those of the type would replace the command's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(default)]
 pub struct VerifyOptions {
-    /// Restrict to these orders, by order number or entity id.
+    /// Only these orders: order numbers or entity ids, separated by commas
+    #[arg(
+        long = "orders",
+        visible_alias = "by-ids",
+        value_name = "IDS",
+        value_delimiter = ','
+    )]
     pub by_ids: Vec<String>,
-    /// Restrict to orders created at or after this time.
+    /// Only orders created at or after this: 2026-11-01, "2026-11-01 08:00:00" (UTC) or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub from: Option<UtcMillis>,
-    /// Restrict to orders created before this time.
+    /// Only orders created before this
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub to: Option<UtcMillis>,
-    /// Restrict to orders of the website with this code.
+    /// Only orders of this website
+    #[arg(long, value_name = "CODE")]
     pub website: Option<String>,
-    /// Append orders that differ to the changelog.
+    /// Put orders that differ into the changelog, so that they are indexed again
+    #[arg(long)]
     pub repair: bool,
-    /// Most orders in each list of the answer.
+    /// Largest number of orders in each list; the counts are complete
+    #[arg(long = "limit", value_name = "N", default_value_t = 100)]
     pub listed: u32,
 }
 

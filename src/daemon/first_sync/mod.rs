@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::daemon::first_sync::reenabled::has_row;
 use crate::daemon::schedule::jobs::Jobs;
 use crate::delivery::DeliveryStats;
 use crate::first_sync::history::candidates;
@@ -101,13 +102,9 @@ impl Driver {
         let store = self.jobs.store();
         let known = store.read(|reader| Ok((reader.websites()?, reader.first_syncs()?)));
         let (codes, rows) = known.await?;
-        let has_row = |code: &str| {
-            let id = codes.iter().find(|(_, known)| known == code);
-            id.is_some_and(|(id, _)| rows.iter().any(|row| row.website == *id))
-        };
         let mut wanted = candidates(&config, now);
         // A website that is enabled again keeps its row; see `reenabled`.
-        wanted.retain(|new| !has_row(&new.code));
+        wanted.retain(|new| !has_row(&new.code, &codes, &rows));
         if wanted.is_empty() {
             return Ok(());
         }

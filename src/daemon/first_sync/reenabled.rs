@@ -5,6 +5,8 @@
 
 use crate::daemon::schedule::jobs::Jobs;
 use crate::indexer::BackfillKind;
+use crate::store::first_sync::FirstSyncRow;
+use crate::store::meta::WebsiteId;
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, StoreError, Writer};
 
@@ -57,10 +59,13 @@ fn reenabled(w: &Writer<'_>, now_on: &[String]) -> Result<Option<Vec<String>>, S
         return Ok(Some(Vec::new()));
     };
     let (codes, rows) = (reader.websites()?, reader.first_syncs()?);
-    let synced = |code: &String| {
-        let known = codes.iter().find(|(_, known)| known == code);
-        known.is_some_and(|(id, _)| rows.iter().any(|row| row.website == *id))
-    };
+    let synced = |code: &str| has_row(code, &codes, &rows);
     let is_new = |code: &&String| !before.split(',').any(|on| on == *code) && synced(code);
     Ok(Some(now_on.iter().filter(is_new).cloned().collect()))
+}
+
+/// Returns true if the website with this code has had a first sync.
+pub(super) fn has_row(code: &str, codes: &[(WebsiteId, String)], rows: &[FirstSyncRow]) -> bool {
+    let id = codes.iter().find(|(_, known)| known == code);
+    id.is_some_and(|(id, _)| rows.iter().any(|row| row.website == *id))
 }

@@ -31,10 +31,12 @@ pub enum RequestError {
 impl RequestError {
     pub(crate) fn unknown_website<'a>(code: &str, known: impl IntoIterator<Item = &'a String>) -> Self {
         let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
-        Self::UnknownWebsite {
-            code: code.to_owned(),
-            known: known.join(", "),
-        }
+        let known = match known.is_empty() {
+            true => "none yet".to_owned(),
+            false => known.join(", "),
+        };
+        let code = code.to_owned();
+        Self::UnknownWebsite { code, known }
     }
 }
 

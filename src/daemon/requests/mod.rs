@@ -119,12 +119,16 @@ async fn reindex(jobs: &Jobs, options: &ReindexOptions, reporter: Reporter) -> a
     }))
 }
 
-/// Runs a job once, outside its schedule, and records the run.
-async fn run_job(jobs: &Jobs, name: &str) -> anyhow::Result<Outcome> {
-    let job = Job::from_name(name).ok_or_else(|| RequestError::UnknownJob {
+pub fn job_named(name: &str) -> Result<Job, RequestError> {
+    Job::from_name(name).ok_or_else(|| RequestError::UnknownJob {
         job: name.to_owned(),
         known: Job::ALL.map(Job::as_str).join(", "),
-    })?;
+    })
+}
+
+/// Runs a job once, outside its schedule, and records the run.
+async fn run_job(jobs: &Jobs, name: &str) -> anyhow::Result<Outcome> {
+    let job = job_named(name)?;
     let started = jobs.clock.now();
     let result = jobs.run(job).await;
     let finished = jobs.clock.now();

@@ -7,7 +7,7 @@ use crate::cli::execute::{another_answer, execute};
 use crate::cli::exit::Exit;
 use crate::cli::output::table::{AsciiTable, Cell, Tone};
 use crate::cli::output::{self, Paint};
-use crate::daemon::control::{Mode, Outcome, Rebuilt, Request, Status};
+use crate::daemon::control::{Mode, Outcome, Rebuilt, Request};
 use crate::ops::status::IndexSnapshot;
 use crate::store::views::{IndexerStatus, TITLE, VIEW_ID, ViewMode};
 
@@ -16,33 +16,6 @@ pub struct IndexerArgs {
     /// Ids of indexers; the only one is sales_order_data_exporter_v2
     #[arg(value_name = "INDEX")]
     pub index: Vec<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct SetModeArgs {
-    /// Mode of the index
-    #[arg(value_enum)]
-    pub mode: Mode,
-    #[command(flatten)]
-    pub indexers: IndexerArgs,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct SetStatusArgs {
-    /// Status of the index
-    #[arg(value_enum)]
-    pub status: Status,
-    #[command(flatten)]
-    pub indexers: IndexerArgs,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ReindexArgs {
-    #[command(flatten)]
-    pub indexers: IndexerArgs,
-    /// Orders in one batch, instead of index.batch_size
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub batch_size: Option<u32>,
 }
 
 /// The error for an unknown indexer, in Commerce's words.
@@ -104,14 +77,7 @@ fn render_info() -> String {
 }
 
 pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
-    let mut table = AsciiTable::new([
-        "ID",
-        "Title",
-        "Status",
-        "Update On",
-        "Schedule Status",
-        "Schedule Updated",
-    ]);
+    let mut table = AsciiTable::new("ID | Title | Status | Update On | Schedule Status | Schedule Updated");
     let (update_on, schedule, schedule_updated) = match index.mode {
         // Without a schedule its columns are empty, as in Commerce.
         ViewMode::Realtime => ("Save", Cell::from(""), String::new()),
@@ -136,7 +102,7 @@ pub fn render_status(index: &IndexSnapshot, paint: Paint) -> String {
 }
 
 pub fn render_mview(index: &IndexSnapshot, paint: Paint) -> String {
-    let mut table = AsciiTable::new(["ID", "Mode", "Status", "Updated", "Version ID", "Backlog"]);
+    let mut table = AsciiTable::new("ID | Mode | Status | Updated | Version ID | Backlog");
     table.row([
         VIEW_ID.into(),
         index.mode.as_str().into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::daemon::control::selection::Selection;
+use crate::daemon::control::selection::{Selection, SelectionFilter};
 use crate::daemon::control::{Mode, Outcome, Status};
 use crate::daemon::requests::error::RequestError;
 use crate::indexer::{batch_limits, cancel_reindexes};
@@ -130,7 +130,7 @@ impl StoreRequests {
             return Ok(Outcome::Parked { events, missing });
         }
         let mut events = 0;
-        for filter in self.filters(selection).await? {
+        for filter in self.filters(&selection.filter).await? {
             loop {
                 let one = filter.clone();
                 let page = self.store.read(move |r| r.parked(&one, CHUNK)).await?;
@@ -177,7 +177,7 @@ impl StoreRequests {
     }
 
     /// Returns one filter per order with the selected number, or a single filter if no number is selected.
-    async fn filters(&self, selection: &Selection) -> anyhow::Result<Vec<ParkedFilter>> {
+    async fn filters(&self, selection: &SelectionFilter) -> anyhow::Result<Vec<ParkedFilter>> {
         let website = match &selection.website {
             Some(code) => self.websites(Some(code)).await?.first().map(|(id, _)| *id),
             None => None,
@@ -230,14 +230,9 @@ impl StoreRequests {
         let Some(code) = code else { return Ok(all) };
         let found: Vec<_> = all.iter().filter(|(_, known)| known == code).cloned().collect();
         if found.is_empty() {
-            let known: Vec<&str> = all.iter().map(|(_, code)| code.as_str()).collect();
-            let known = match known.is_empty() {
-                true => "none yet".to_owned(),
-                false => known.join(", "),
-            };
             // A misspelt code must not look like a website without events.
-            let code = code.to_owned();
-            return Err(RequestError::UnknownWebsite { code, known }.into());
+            let known = all.iter().map(|(_, code)| code);
+            return Err(RequestError::unknown_website(code, known).into());
         }
         Ok(found)
     }

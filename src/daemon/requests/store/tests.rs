@@ -157,9 +157,13 @@ async fn a_reset_cancels_an_interrupted_reindex() {
 async fn a_selection_takes_only_matching_events() {
     let (_dir, store, requests) = started().await;
     park(&store, 1..11).await;
-    let odd = Selection {
+    let odd = SelectionFilter {
         code: Some("odd".into()),
         website: Some("base".into()),
+        ..SelectionFilter::default()
+    };
+    let odd = Selection {
+        filter: odd,
         ..Selection::default()
     };
     assert_eq!(requests.discard(&odd, "test").await.unwrap(), parked(5, 0));
@@ -173,8 +177,12 @@ async fn a_selection_takes_only_matching_events() {
     assert_eq!(left(&store).await, 4);
     let states = store.read(|r| r.events_of(2)).await.unwrap();
     assert_eq!(states[0].state, EventState::Suppressed);
-    let unknown = Selection {
+    let unknown = SelectionFilter {
         order: Some("000000099".into()),
+        ..SelectionFilter::default()
+    };
+    let unknown = Selection {
+        filter: unknown,
         ..Selection::default()
     };
     let refused = requests.retry(&unknown).await.unwrap_err();
