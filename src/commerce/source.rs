@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Order, OrderId};
+use orderfeed_model::words;
 
 /// The result of a call to a source.
 pub type SourceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SourceError>> + Send + 'a>>;
@@ -95,28 +96,17 @@ pub struct Change {
     pub op: ChangeOp,
 }
 
-/// The kind of a change, as far as the capture can distinguish it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ChangeOp {
-    Insert,
-    Update,
-    Delete,
-    /// A row is new or changed; this capture cannot distinguish the two.
-    Upsert,
-    /// No change was seen; the order is read again to be sure (end of the overlap window, verification, a command).
-    Recheck,
-}
-
-impl ChangeOp {
-    /// Returns the word that the changelog stores.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Upsert => "upsert",
-            Self::Recheck => "recheck",
-        }
+words! {
+    /// The kind of a change, as far as the capture can distinguish it; the changelog stores its word.
+    #[derive(Hash)]
+    pub enum ChangeOp {
+        Insert = "insert",
+        Update = "update",
+        Delete = "delete",
+        /// A row is new or changed; this capture cannot distinguish the two.
+        Upsert = "upsert",
+        /// No change was seen; the order is read again to be sure (end of the overlap window, verification, a command).
+        Recheck = "recheck",
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
 use crate::store::outbox::{SenderRow, SenderState};
 use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::words;
 
 /// Rates are measured over the last half minute.
 const SPAN_MS: i64 = 30_000;
@@ -13,45 +14,25 @@ const MIN_SPAN_MS: i64 = 2_000;
 /// Seconds. While the queue can be sent within that time, the edge keeps up with what is read.
 const KEEPS_UP_S: f64 = 3.0;
 
-/// The part that delays a first sync most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bottleneck {
-    /// Orders are read too slowly, or not at all.
-    Source,
-    /// Events are committed too slowly.
-    Disk,
-    /// The quota of the organization: `delivery.request_units_per_second`, or status 429 of the edge.
-    RateLimit,
-    /// The edge accepts events too slowly, or none.
-    Edge,
-    /// The outbox or the disk is full.
-    OutboxBound,
-    /// An operator paused delivery or the index.
-    Paused,
+words! {
+    /// The part that delays a first sync most.
+    pub enum Bottleneck {
+        /// Orders are read too slowly, or not at all.
+        Source = "source",
+        /// Events are committed too slowly.
+        Disk = "disk",
+        /// The quota of the organization: `delivery.request_units_per_second`, or status 429 of the edge.
+        RateLimit = "rate_limit",
+        /// The edge accepts events too slowly, or none.
+        Edge = "edge",
+        /// The outbox or the disk is full.
+        OutboxBound = "outbox_bound",
+        /// An operator paused delivery or the index.
+        Paused = "paused",
+    }
 }
 
 impl Bottleneck {
-    pub const ALL: [Self; 6] = [
-        Self::Source,
-        Self::Disk,
-        Self::RateLimit,
-        Self::Edge,
-        Self::OutboxBound,
-        Self::Paused,
-    ];
-
-    /// The word for the store, metrics and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Disk => "disk",
-            Self::RateLimit => "rate_limit",
-            Self::Edge => "edge",
-            Self::OutboxBound => "outbox_bound",
-            Self::Paused => "paused",
-        }
-    }
-
     /// Returns cause and remedy, as the end of a sentence.
     pub const fn remedy(self) -> &'static str {
         match self {

@@ -13,34 +13,27 @@ use orderfeed_model::order::OrderId;
 
 pub type BackfillId = i64;
 
-/// The purpose of a backfill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BackfillKind {
-    /// A full reindex; the first one is the first sync of every website that has not had one.
-    Reindex,
-    /// `saas:resync`.
-    Resync,
-    /// The first sync of a website that was enabled later, beside live traffic.
-    FirstSync,
+stored_words! {
+    /// The purpose of a backfill.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum BackfillKind {
+        /// A full reindex; the first one is the first sync of every website that has not had one.
+        Reindex = "reindex",
+        /// `saas:resync`.
+        Resync = "resync",
+        /// The first sync of a website that was enabled later, beside live traffic.
+        FirstSync = "first_sync",
+    }
 }
-stored_words!(BackfillKind {
-    Reindex = "reindex",
-    Resync = "resync",
-    FirstSync = "first_sync",
-});
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackfillState {
-    Running,
-    Complete,
-    Cancelled,
+stored_words! {
+    pub enum BackfillState {
+        Running = "running",
+        Complete = "complete",
+        Cancelled = "cancelled",
+    }
 }
-stored_words!(BackfillState {
-    Running = "running",
-    Complete = "complete",
-    Cancelled = "cancelled",
-});
 
 /// A row of `walk`.
 #[derive(Clone, Debug, PartialEq, Eq)]

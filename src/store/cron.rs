@@ -7,22 +7,18 @@ use super::sql::{moment, signed, stored_words};
 use super::{Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-/// `cron_schedule.status`. Commerce's `pending` is never written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CronStatus {
-    Running,
-    Success,
-    /// The slot passed while the daemon was down or the job was busy.
-    Missed,
-    Error,
+stored_words! {
+    /// `cron_schedule.status`. Commerce's `pending` is never written.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum CronStatus {
+        Running = "running",
+        Success = "success",
+        /// The slot passed while the daemon was down or the job was busy.
+        Missed = "missed",
+        Error = "error",
+    }
 }
-stored_words!(CronStatus {
-    Running = "running",
-    Success = "success",
-    Missed = "missed",
-    Error = "error",
-});
 
 /// A row of `cron_schedule`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,50 +4,40 @@
 use rusqlite::Row;
 
 use super::meta::WebsiteId;
-use super::sql::{count, signed, stored_codes};
+use super::sql::{count, signed, stored};
 use super::{Reader, StoreError, Writer};
 use crate::commerce::source::{Change, ChangeOp};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
+use orderfeed_model::words;
 
 /// A hash of an order's content and routing.
 pub type FeedHash = [u8; 16];
 
-/// The decision to derive events from an order, or the reason against it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Exported {
-    Yes,
-    /// The order's store view no longer exists, so its website is unknown.
-    StoreViewGone,
-    /// The order's website is not configured.
-    WebsiteUnknown,
-    /// Back-office events of its website are disabled.
-    WebsiteOff,
-    /// It is older than `first_sync.history` and has not changed since.
-    BeforeHistory,
-    /// Its website is blocked, and as many events are pending as may be.
-    OutboxFull,
+words! {
+    /// The decision to derive events from an order, or the reason against it. Its position is stored, and its word is for
+    /// scripts.
+    #[derive(Hash)]
+    pub enum Exported {
+        Yes = "yes",
+        /// The order's store view no longer exists, so its website is unknown.
+        StoreViewGone = "store_view_gone",
+        /// The order's website is not configured.
+        WebsiteUnknown = "website_unknown",
+        /// Back-office events of its website are disabled.
+        WebsiteOff = "website_off",
+        /// It is older than `first_sync.history` and has not changed since.
+        BeforeHistory = "before_history",
+        /// Its website is blocked, and as many events are pending as may be.
+        OutboxFull = "outbox_full",
+    }
 }
-stored_codes!(Exported {
-    Yes = 0,
-    StoreViewGone = 1,
-    WebsiteUnknown = 2,
-    WebsiteOff = 3,
-    BeforeHistory = 4,
-    OutboxFull = 5,
-});
+stored!(Exported, code, as_i64);
 
 impl Exported {
-    /// Returns a stable word for scripts.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::StoreViewGone => "store_view_gone",
-            Self::WebsiteUnknown => "website_unknown",
-            Self::WebsiteOff => "website_off",
-            Self::BeforeHistory => "before_history",
-            Self::OutboxFull => "outbox_full",
-        }
+    /// Returns the stored integer.
+    const fn code(self) -> i64 {
+        self as i64
     }
 
     /// Returns a sentence for `explain` and `status`.

@@ -11,25 +11,21 @@ use super::{Reader, StoreError, Writer};
 use crate::store::backfill::BackfillId;
 use orderfeed_model::clock::UtcMillis;
 
-/// `first_sync.state`. It only moves forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SyncState {
-    /// Enabled; no backfill has begun.
-    NotStarted,
-    /// Its history is being read and queued, and sent meanwhile.
-    Reindexing,
-    /// All of its history is queued and being sent.
-    Sending,
-    /// Every event of its history is final.
-    Complete,
+stored_words! {
+    /// `first_sync.state`. It only moves forward.
+    #[derive(PartialOrd, Ord, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum SyncState {
+        /// Enabled; no backfill has begun.
+        NotStarted = "not_started",
+        /// Its history is being read and queued, and sent meanwhile.
+        Reindexing = "reindexing",
+        /// All of its history is queued and being sent.
+        Sending = "sending",
+        /// Every event of its history is final.
+        Complete = "complete",
+    }
 }
-stored_words!(SyncState {
-    NotStarted = "not_started",
-    Reindexing = "reindexing",
-    Sending = "sending",
-    Complete = "complete",
-});
 
 /// A row of `first_sync`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -63,44 +63,36 @@ pub(super) fn signed(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
 
-/// Declares the stored word of each variant of an enum. Reading another word is an error: a default would hide damage.
+/// Declares an enum with the stored word of each variant. Reading another word is an error: a default would hide damage.
 macro_rules! stored_words {
-    ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
-        impl $type {
-            /// All variants, in their order.
-            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
-
-            /// Returns the stored word.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-        $crate::store::sql::stored!($type, as_str, as_str);
-
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
+    ($(#[$about:meta])* $visible:vis enum $name:ident { $($variants:tt)+ }) => {
+        orderfeed_model::words! { $(#[$about])* $visible enum $name { $($variants)+ } }
+        $crate::store::sql::stored!($name, as_str, as_str);
     };
 }
 
-/// Declares the stored integer of each variant of an enum.
+/// Declares an enum with the stored integer of each variant.
 macro_rules! stored_codes {
-    ($type:ident { $($variant:ident = $code:literal),+ $(,)? }) => {
-        impl $type {
-            /// All variants, in their order.
-            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+    ($(#[$about:meta])* $visible:vis enum $name:ident {
+        $($(#[$doc:meta])* $variant:ident = $code:literal,)+
+    }) => {
+        $(#[$about])*
+        $visible enum $name {
+            $($(#[$doc])* $variant = $code,)+
+        }
 
-            /// Returns the stored integer.
-            pub const fn code(self) -> i64 {
-                match self { $(Self::$variant => $code),+ }
+        impl $name {
+            const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+
+            const fn code(self) -> i64 {
+                self as i64
             }
         }
-        $crate::store::sql::stored!($type, code, as_i64);
+        $crate::store::sql::stored!($name, code, as_i64);
     };
 }
 
+/// Stores an enum as what `$write` returns, and finds the variant again by it.
 macro_rules! stored {
     ($type:ident, $write:ident, $read:ident) => {
         impl rusqlite::ToSql for $type {

@@ -12,53 +12,44 @@ pub const VIEW_ID: &str = "sales_order_data_exporter_v2";
 /// Title of the indexer in Commerce.
 pub const TITLE: &str = "Sales Orders Feed";
 
-/// `mview_state.mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ViewMode {
-    /// "Update by Schedule": the cron job indexes the changelog.
-    Schedule,
-    /// "Update on Save": a change is indexed as soon as it is captured.
-    Realtime,
+stored_words! {
+    /// `mview_state.mode`.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ViewMode {
+        /// "Update by Schedule": the cron job indexes the changelog.
+        Schedule = "enabled",
+        /// "Update on Save": a change is indexed as soon as it is captured.
+        Realtime = "disabled",
+    }
 }
-stored_words!(ViewMode {
-    Schedule = "enabled",
-    Realtime = "disabled",
-});
 
-/// `mview_state.status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ViewStatus {
-    Idle,
-    Working,
-    /// Not indexed until it is resumed.
-    Suspended,
+stored_words! {
+    /// `mview_state.status`.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ViewStatus {
+        Idle = "idle",
+        Working = "working",
+        /// Not indexed until it is resumed.
+        Suspended = "suspended",
+    }
 }
-stored_words!(ViewStatus {
-    Idle = "idle",
-    Working = "working",
-    Suspended = "suspended",
-});
 
-/// `indexer_state.status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IndexerStatus {
-    Valid,
-    /// A full reindex is required.
-    Invalid,
-    /// A full reindex is running.
-    Working,
-    /// Not reindexed until it is resumed.
-    Suspended,
+stored_words! {
+    /// `indexer_state.status`.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum IndexerStatus {
+        Valid = "valid",
+        /// A full reindex is required.
+        Invalid = "invalid",
+        /// A full reindex is running.
+        Working = "working",
+        /// Not reindexed until it is resumed.
+        Suspended = "suspended",
+    }
 }
-stored_words!(IndexerStatus {
-    Valid = "valid",
-    Invalid = "invalid",
-    Working = "working",
-    Suspended = "suspended",
-});
 
 /// A row of `mview_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

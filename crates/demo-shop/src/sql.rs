@@ -80,6 +80,17 @@ pub struct Transaction {
     pub statements: Vec<Statement>,
 }
 
+/// Columns with their values.
+pub(crate) type Cells = Vec<(&'static str, Value)>;
+
+/// Builds [`Cells`] from columns and anything that converts to a [`Value`].
+macro_rules! cells {
+    ($($column:literal: $value:expr),* $(,)?) => {
+        vec![$(($column, $crate::sql::Value::from($value))),*]
+    };
+}
+pub(crate) use cells;
+
 /// A row to insert.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
@@ -93,7 +104,7 @@ pub struct Row {
 
 impl Row {
     /// Creates a row of `table` from `(column, value)` pairs.
-    pub fn new(table: &'static str, cells: Vec<(&'static str, Value)>) -> Self {
+    pub fn new(table: &'static str, cells: Cells) -> Self {
         let (columns, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
         Self {
             table,
@@ -139,12 +150,7 @@ pub(crate) fn insert_sql(table_prefix: &str, table: &str, columns: &[&str], rows
 }
 
 /// Builds `UPDATE … SET … WHERE key = id`.
-pub(crate) fn update(
-    table_prefix: &str,
-    table: &str,
-    (key, id): (&str, i64),
-    cells: Vec<(&'static str, Value)>,
-) -> Statement {
+pub(crate) fn update(table_prefix: &str, table: &str, (key, id): (&str, i64), cells: Cells) -> Statement {
     let (columns, mut params): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
     params.push(Value::Int(id));
     Statement {

@@ -1,24 +1,27 @@
 //! The eight kinds of order status events.
 
-use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The kind of an order status event. The store holds the numbers, so they never change their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum EventKind {
-    Placed = 1,
-    Invoiced = 2,
-    /// One shipment was created.
-    ItemsShipped = 3,
-    /// Nothing is left to ship.
-    ShipmentCompleted = 4,
-    Cancelled = 5,
-    Refunded = 6,
-    ReturnInitiated = 7,
-    ReturnCompleted = 8,
+use orderfeed_model::words;
+
+words! {
+    /// The kind of an order status event. The store holds the numbers, and event identities contain the words, so neither
+    /// ever changes.
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum EventKind {
+        Placed = "placed",
+        Invoiced = "invoiced",
+        /// One shipment was created.
+        ItemsShipped = "items_shipped",
+        /// Nothing is left to ship.
+        ShipmentCompleted = "shipment_completed",
+        Cancelled = "cancelled",
+        Refunded = "refunded",
+        ReturnInitiated = "return_initiated",
+        ReturnCompleted = "return_completed",
+    }
 }
 
 /// The error for a name that is not an event kind.
@@ -29,40 +32,14 @@ pub enum EventKind {
 pub struct UnknownKind(String);
 
 impl EventKind {
-    /// All kinds, sorted by code.
-    pub const ALL: [Self; 8] = [
-        Self::Placed,
-        Self::Invoiced,
-        Self::ItemsShipped,
-        Self::ShipmentCompleted,
-        Self::Cancelled,
-        Self::Refunded,
-        Self::ReturnInitiated,
-        Self::ReturnCompleted,
-    ];
-
     /// Returns the number the store holds.
     pub const fn code(self) -> u8 {
-        self as u8
+        self as u8 + 1
     }
 
     /// Returns the kind with this number, or `None` if there is none.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
-    /// Returns the name of the kind. It is part of the event identity and must never change.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Placed => "placed",
-            Self::Invoiced => "invoiced",
-            Self::ItemsShipped => "items_shipped",
-            Self::ShipmentCompleted => "shipment_completed",
-            Self::Cancelled => "cancelled",
-            Self::Refunded => "refunded",
-            Self::ReturnInitiated => "return_initiated",
-            Self::ReturnCompleted => "return_completed",
-        }
     }
 
     /// Rank among events with the same timestamp: causes before effects. The refund of a return comes between the two
@@ -82,13 +59,7 @@ impl EventKind {
 
     /// Index into arrays with one value per kind.
     pub(super) const fn index(self) -> usize {
-        self as usize - 1
-    }
-}
-
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        self as usize
     }
 }
 

@@ -6,3 +6,4 @@
 pub mod amount;
 pub mod clock;
 pub mod order;
+mod words;

@@ -22,6 +22,7 @@ use crate::store::feed::Exported;
 use crate::store::outbox::EventState;
 use orderfeed_events::Fact;
 use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::words;
 
 /// Version of the JSON object.
 pub const SHAPE: u32 = 1;
@@ -211,24 +212,14 @@ pub struct ExplainedEvent {
     pub suppressed: Option<ExplainedSuppression>,
 }
 
-/// The status of an event in Commerce's words for a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubmissionStatus {
-    /// Accepted by the edge, used or not.
-    Submitted,
-    AwaitingSubmission,
-    FailedWillRetry,
-    FailedRequiresAttention,
-}
-
-impl SubmissionStatus {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Submitted => "Submitted",
-            Self::AwaitingSubmission => "Awaiting submission",
-            Self::FailedWillRetry => "Failed, will retry",
-            Self::FailedRequiresAttention => "Failed, requires attention",
-        }
+words! {
+    /// The status of an event in Commerce's words for a feed.
+    pub enum SubmissionStatus {
+        /// Accepted by the edge, used or not.
+        Submitted = "Submitted",
+        AwaitingSubmission = "Awaiting submission",
+        FailedWillRetry = "Failed, will retry",
+        FailedRequiresAttention = "Failed, requires attention",
     }
 }
 

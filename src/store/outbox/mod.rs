@@ -83,39 +83,43 @@ pub struct EventKey {
     pub document: i64,
 }
 
-/// The priority of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// A change that just happened.
-    Live,
-    /// A backfill. Live batches overtake it.
-    History,
+stored_codes! {
+    /// The priority of a batch.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub enum Class {
+        /// A change that just happened.
+        Live = 0,
+        /// A backfill. Live batches overtake it.
+        History = 1,
+    }
 }
-stored_codes!(Class { Live = 0, History = 1 });
 
-/// `outbox_batch.state`. Statements contain the codes as literals, because SQLite uses a partial index only for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BatchState {
-    Pending,
-    Delivered,
+stored_codes! {
+    /// `outbox_batch.state`. Statements contain the codes as literals, because SQLite uses a partial index only for them.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum BatchState {
+        Pending = 0,
+        Delivered = 1,
+    }
 }
-stored_codes!(BatchState { Pending = 0, Delivered = 1 });
 
-/// `outbox_event.state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RowState {
-    /// The state of its batch; delivered if the batch was removed.
-    AsBatch,
-    Suppressed,
-    Parked,
+stored_codes! {
+    /// `outbox_event.state`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum RowState {
+        /// The state of its batch; delivered if the batch was removed.
+        AsBatch = 0,
+        Suppressed = 1,
+        Parked = 2,
+    }
 }
-stored_codes!(RowState { AsBatch = 0, Suppressed = 1, Parked = 2 });
 
-/// A final state of an event, as counted in `outbox_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FinalState {
-    Delivered,
-    Parked,
-    Suppressed,
+stored_words! {
+    /// A final state of an event, as counted in `outbox_total`.
+    #[derive(PartialOrd, Ord)]
+    pub enum FinalState {
+        Delivered = "delivered",
+        Parked = "parked",
+        Suppressed = "suppressed",
+    }
 }
-stored_words!(FinalState { Delivered = "delivered", Parked = "parked", Suppressed = "suppressed" });

@@ -2,10 +2,11 @@
 
 use crate::amount::Amount;
 use crate::orders::model::{Cost, Item, Order};
-use crate::orders::recorder::{Cells, Recorder, both};
+use crate::orders::recorder::{Recorder, both};
 use crate::orders::rows;
 use crate::shop::catalog::ProductKind;
 use crate::shop::stores::WEBSITES;
+use crate::sql::{Cells, cells};
 
 /// Items by index, with quantities.
 pub(crate) type Picked = Vec<(usize, Amount)>;
@@ -92,22 +93,22 @@ pub(crate) fn document_cells(
     id: i64,
 ) -> Cells {
     let number = recorder.number(table, order.store);
-    let mut cells = vec![
-        ("entity_id", id.into()),
-        ("store_id", rows::store_id(order)),
-        ("order_id", order.id.into()),
-        ("increment_id", number.into()),
-        ("billing_address_id", order.billing.0.into()),
-        ("created_at", recorder.at.into()),
-        ("updated_at", recorder.at.into()),
-    ];
+    let mut cells = cells! {
+        "entity_id": id,
+        "store_id": rows::store_id(order),
+        "order_id": order.id,
+        "increment_id": number,
+        "billing_address_id": order.billing.0,
+        "created_at": recorder.at,
+        "updated_at": recorder.at,
+    };
     if table != "sales_shipment" {
         let site = &WEBSITES[order.store.website];
-        cells.extend([
-            ("base_currency_code", site.currency.into()),
-            ("order_currency_code", order.store.currency.into()),
-        ]);
-        cells.push(("base_to_order_rate", order.store.rate.into()));
+        cells.extend(cells! {
+            "base_currency_code": site.currency,
+            "order_currency_code": order.store.currency,
+            "base_to_order_rate": order.store.rate,
+        });
     }
     cells
 }
@@ -115,30 +116,22 @@ pub(crate) fn document_cells(
 /// Returns the cells for an item and its quantity.
 pub(crate) fn item_cells(order: &Order, index: usize, qty: Amount) -> Cells {
     let item = &order.items[index];
-    vec![
-        ("order_item_id", item.id.into()),
-        ("product_id", item.product.id.into()),
-        ("sku", rows::sku(order, index).into()),
-        ("name", item.product.name.into()),
-        ("qty", qty.into()),
-    ]
+    cells! {
+        "order_item_id": item.id,
+        "product_id": item.product.id,
+        "sku": rows::sku(order, index),
+        "name": item.product.name,
+        "qty": qty,
+    }
 }
 
 fn money_item(order: &Order, index: usize, qty: Amount, part: Cost) -> ItemRow {
     let mut money = vec![];
-    both(&mut money, ["base_price", "price"], order.items[index].price);
-    both(&mut money, ["base_row_total", "row_total"], part.subtotal);
-    both(&mut money, ["base_tax_amount", "tax_amount"], part.tax);
-    both(
-        &mut money,
-        ["base_discount_amount", "discount_amount"],
-        part.discount,
-    );
-    both(
-        &mut money,
-        ["base_row_total_incl_tax", "row_total_incl_tax"],
-        part.subtotal + part.tax,
-    );
+    both(&mut money, "base_price", order.items[index].price);
+    both(&mut money, "base_row_total", part.subtotal);
+    both(&mut money, "base_tax_amount", part.tax);
+    both(&mut money, "base_discount_amount", part.discount);
+    both(&mut money, "base_row_total_incl_tax", part.subtotal + part.tax);
     (item_cells(order, index, qty), money)
 }
 
@@ -150,10 +143,10 @@ pub(crate) fn write_items(
     items: Vec<ItemRow>,
 ) {
     for (head, tail) in items {
-        let mut cells = vec![
-            ("entity_id", recorder.id(table).into()),
-            ("parent_id", parent.into()),
-        ];
+        let mut cells = cells! {
+            "entity_id": recorder.id(table),
+            "parent_id": parent,
+        };
         cells.extend(head);
         cells.extend(tail);
         recorder.insert(table, cells);

@@ -10,7 +10,7 @@ use crate::orders::placing::transaction;
 use crate::orders::recorder::Recorder;
 use crate::orders::rows;
 use crate::shop::catalog::ProductKind;
-use crate::sql::Value;
+use crate::sql::{Value, cells};
 
 /// Invoices some of the remaining items, or all of them for a sale at the checkout.
 pub(crate) fn invoice(recorder: &mut Recorder<'_>, order: &mut Order, everything: bool) {
@@ -38,15 +38,13 @@ pub(crate) fn invoice(recorder: &mut Recorder<'_>, order: &mut Order, everything
         None
     };
     let mut cells = document_cells(recorder, order, "sales_invoice", id);
-    cells.extend([
-        ("total_qty", qty.into()),
-        ("state", Value::Int(if paid { 2 } else { 1 })),
-        ("transaction_id", captured.into()),
-    ]);
-    cells.extend([
-        ("is_used_for_refund", Value::Null),
-        ("base_total_refunded", Value::Null),
-    ]);
+    cells.extend(cells! {
+        "total_qty": qty,
+        "state": if paid { 2 } else { 1 },
+        "transaction_id": captured,
+        "is_used_for_refund": Value::Null,
+        "base_total_refunded": Value::Null,
+    });
     rows::cost_cells(&mut cells, cost, grand);
     recorder.insert("sales_invoice", cells);
     write_items(recorder, "sales_invoice_item", id, items);
@@ -74,7 +72,10 @@ pub(crate) fn pay_invoice(recorder: &mut Recorder<'_>, order: &mut Order) {
         "sales_invoice",
         "entity_id",
         id,
-        vec![("state", Value::Int(2)), ("updated_at", recorder.at.into())],
+        cells! {
+            "state": 2,
+            "updated_at": recorder.at,
+        },
     );
     receive(recorder, order, total);
     order.enter(order.resolved_state());
@@ -87,14 +88,12 @@ pub(crate) fn ship(recorder: &mut Recorder<'_>, order: &mut Order) {
     let id = recorder.id("sales_shipment");
     let mut cells = document_cells(recorder, order, "sales_shipment", id);
     let shipping = order.shipping.as_ref().map(|(id, _)| *id);
-    cells.extend([
-        ("total_qty", total(&picked).into()),
-        ("shipping_address_id", shipping.into()),
-    ]);
-    cells.extend([
-        ("customer_id", order.person.customer_id.into()),
-        ("customer_note", Value::Null),
-    ]);
+    cells.extend(cells! {
+        "total_qty": total(&picked),
+        "shipping_address_id": shipping,
+        "customer_id": order.person.customer_id,
+        "customer_note": Value::Null,
+    });
     recorder.insert("sales_shipment", cells);
     for &(line, qty) in &picked {
         // A shipment has rows for the parts of a bundle, but not for the variant of a configurable.
@@ -107,10 +106,10 @@ pub(crate) fn ship(recorder: &mut Recorder<'_>, order: &mut Order) {
         for (index, qty) in rows {
             order.items[index].shipped += qty;
             order.items[index].touched = true;
-            let entry = vec![
-                ("weight", order.items[index].product.weight.into()),
-                ("price", order.items[index].price.shown.into()),
-            ];
+            let entry = cells! {
+                "weight": order.items[index].product.weight,
+                "price": order.items[index].price.shown,
+            };
             let item = (item_cells(order, index, qty), entry);
             write_items(recorder, "sales_shipment_item", id, vec![item]);
         }
@@ -131,19 +130,16 @@ pub(crate) fn track(recorder: &mut Recorder<'_>, order: &Order, shipment: i64) {
         ("fedex", "FedEx"),
     ]);
     let id = recorder.id("sales_shipment_track");
-    let cells = vec![
-        ("entity_id", id.into()),
-        ("parent_id", shipment.into()),
-        ("order_id", order.id.into()),
-        (
-            "track_number",
-            format!("{}{:010}", carrier.to_uppercase(), recorder.rng.u32(..)).into(),
-        ),
-        ("title", title.into()),
-        ("carrier_code", carrier.into()),
-        ("created_at", recorder.at.into()),
-        ("updated_at", recorder.at.into()),
-    ];
+    let cells = cells! {
+        "entity_id": id,
+        "parent_id": shipment,
+        "order_id": order.id,
+        "track_number": format!("{}{:010}", carrier.to_uppercase(), recorder.rng.u32(..)),
+        "title": title,
+        "carrier_code": carrier,
+        "created_at": recorder.at,
+        "updated_at": recorder.at,
+    };
     recorder.insert("sales_shipment_track", cells);
 }
 
@@ -160,7 +156,7 @@ fn capture(recorder: &mut Recorder<'_>, order: &mut Order) -> Option<String> {
             "sales_payment_transaction",
             "transaction_id",
             id,
-            vec![("is_closed", Value::Int(1))],
+            cells! { "is_closed": 1 },
         );
     }
     captured.map(|(_, text)| text)

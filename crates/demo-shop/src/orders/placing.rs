@@ -2,12 +2,12 @@
 
 use crate::amount::Amount;
 use crate::orders::model::{Cost, Item, Money, Order, Payment, State};
-use crate::orders::recorder::{Cells, Recorder};
+use crate::orders::recorder::Recorder;
 use crate::orders::rows;
 use crate::shop::catalog::{PRODUCTS, Product, ProductKind};
 use crate::shop::people;
 use crate::shop::stores::{STORES, Store, WEBSITES};
-use crate::sql::Value;
+use crate::sql::cells;
 
 /// The payment flow at the checkout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,17 +62,17 @@ pub(crate) fn transaction(
 ) -> Option<(i64, String)> {
     let id = recorder.id("sales_payment_transaction");
     let text = format!("{:08x}{:04x}-{}", recorder.rng.u32(..), id & 0xFFFF, &kind[..4]);
-    let cells = vec![
-        ("transaction_id", id.into()),
-        ("parent_id", parent.map(|(id, _)| *id).into()),
-        ("order_id", order.id.into()),
-        ("payment_id", order.payment.id.into()),
-        ("txn_id", text.clone().into()),
-        ("parent_txn_id", parent.map(|(_, text)| text.clone()).into()),
-        ("txn_type", kind.into()),
-        ("is_closed", (kind != "authorization").into()),
-        ("created_at", recorder.at.into()),
-    ];
+    let cells = cells! {
+        "transaction_id": id,
+        "parent_id": parent.map(|(id, _)| *id),
+        "order_id": order.id,
+        "payment_id": order.payment.id,
+        "txn_id": text.clone(),
+        "parent_txn_id": parent.map(|(_, text)| text.clone()),
+        "txn_type": kind,
+        "is_closed": kind != "authorization",
+        "created_at": recorder.at,
+    };
     recorder.insert("sales_payment_transaction", cells);
     order.payment.last_trans_id = Some(text.clone());
     Some((id, text))
@@ -319,18 +319,18 @@ fn write_tax(recorder: &mut Recorder<'_>, order: &Order) {
     }
     let site = &WEBSITES[order.store.website];
     let tax = recorder.id("sales_order_tax");
-    let cells = vec![
-        ("tax_id", tax.into()),
-        ("order_id", order.id.into()),
-        ("code", site.tax_title.into()),
-        ("title", site.tax_title.into()),
-        ("percent", site.tax_percent.into()),
-        ("amount", order.cost.tax.shown.into()),
-        ("base_amount", order.cost.tax.base.into()),
-        ("base_real_amount", order.cost.tax.base.into()),
-        ("priority", Value::Int(0)),
-        ("position", Value::Int(0)),
-    ];
+    let cells = cells! {
+        "tax_id": tax,
+        "order_id": order.id,
+        "code": site.tax_title,
+        "title": site.tax_title,
+        "percent": site.tax_percent,
+        "amount": order.cost.tax.shown,
+        "base_amount": order.cost.tax.base,
+        "base_real_amount": order.cost.tax.base,
+        "priority": 0,
+        "position": 0,
+    };
     recorder.insert("sales_order_tax", cells);
     // The parts of a bundle carry its tax if they carry its price.
     let taxed = |item: &&Item| item.row.tax != Money::default() && !item.ships_separately();
@@ -344,20 +344,17 @@ fn write_tax(recorder: &mut Recorder<'_>, order: &Order) {
 
 fn tax_item(recorder: &mut Recorder<'_>, order: &Order, (tax, item): (i64, Option<i64>), amount: Money) {
     let id = recorder.id("sales_order_tax_item");
-    let cells: Cells = vec![
-        ("tax_item_id", id.into()),
-        ("tax_id", tax.into()),
-        ("item_id", item.into()),
-        ("tax_percent", WEBSITES[order.store.website].tax_percent.into()),
-        ("amount", amount.shown.into()),
-        ("base_amount", amount.base.into()),
-        ("real_amount", amount.shown.into()),
-        ("real_base_amount", amount.base.into()),
-        (
-            "taxable_item_type",
-            if item.is_some() { "product" } else { "shipping" }.into(),
-        ),
-    ];
+    let cells = cells! {
+        "tax_item_id": id,
+        "tax_id": tax,
+        "item_id": item,
+        "tax_percent": WEBSITES[order.store.website].tax_percent,
+        "amount": amount.shown,
+        "base_amount": amount.base,
+        "real_amount": amount.shown,
+        "real_base_amount": amount.base,
+        "taxable_item_type": if item.is_some() { "product" } else { "shipping" },
+    };
     recorder.insert("sales_order_tax_item", cells);
 }
 

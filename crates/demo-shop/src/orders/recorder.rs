@@ -7,13 +7,10 @@ use fastrand::Rng;
 use crate::amount::Amount;
 use crate::orders::model::{Money, Order};
 use crate::shop::stores::Store;
-use crate::sql::{Row, Statement, Value, update};
+use crate::sql::{Cells, Row, Statement, cells, update};
 use crate::tables::OPTIONAL_TABLES;
 use crate::tables::schema::Edition;
 use orderfeed_model::clock::UtcMillis;
-
-/// Columns with their values.
-pub(crate) type Cells = Vec<(&'static str, Value)>;
 
 /// A change to the database.
 #[derive(Clone, Debug)]
@@ -121,40 +118,41 @@ impl Recorder<'_> {
     /// Records an entry in the order's history.
     pub(crate) fn history(&mut self, order: &Order, comment: Option<&'static str>, about: &'static str) {
         let id = self.id("sales_order_status_history");
-        let cells = vec![
-            ("entity_id", id.into()),
-            ("parent_id", order.id.into()),
-            ("is_customer_notified", Value::Int(0)),
-            ("comment", comment.into()),
-            ("status", order.status.into()),
-            ("created_at", self.at.into()),
-            ("entity_name", about.into()),
-        ];
+        let cells = cells! {
+            "entity_id": id,
+            "parent_id": order.id,
+            "is_customer_notified": 0,
+            "comment": comment,
+            "status": order.status,
+            "created_at": self.at,
+            "entity_name": about,
+        };
         self.insert("sales_order_status_history", cells);
     }
 
     /// Records a change of status in the table that the newest Commerce versions have for it.
     pub(crate) fn status_change(&mut self, order: &Order) {
         let id = self.id("sales_order_status_change_history");
-        let cells = vec![
-            ("entity_id", id.into()),
-            ("order_id", order.id.into()),
-            ("status", order.status.into()),
-            ("created_at", self.at.into()),
-        ];
+        let cells = cells! {
+            "entity_id": id,
+            "order_id": order.id,
+            "status": order.status,
+            "created_at": self.at,
+        };
         self.insert("sales_order_status_change_history", cells);
     }
 }
 
-/// Adds an amount in base and order currency. Zero stays NULL, as in Commerce.
-pub(crate) fn or_null(cells: &mut Cells, [base, shown]: [&'static str; 2], money: Money) {
+/// Adds an amount in the columns of base currency (`base`) and of order currency (the same name without `base_`). Zero
+/// stays NULL, as in Commerce.
+pub(crate) fn or_null(cells: &mut Cells, base: &'static str, money: Money) {
     let value = |amount: Amount| (amount != Amount::ZERO).then_some(amount).into();
     cells.push((base, value(money.base)));
-    cells.push((shown, value(money.shown)));
+    cells.push((base.trim_start_matches("base_"), value(money.shown)));
 }
 
-/// Adds an amount in base and order currency, including zeros.
-pub(crate) fn both(cells: &mut Cells, [base, shown]: [&'static str; 2], money: Money) {
+/// Adds an amount in the columns of both currencies, including zeros.
+pub(crate) fn both(cells: &mut Cells, base: &'static str, money: Money) {
     cells.push((base, money.base.into()));
-    cells.push((shown, money.shown.into()));
+    cells.push((base.trim_start_matches("base_"), money.shown.into()));
 }

@@ -7,7 +7,7 @@ use crate::orders::placing::transaction;
 use crate::orders::recorder::{Recorder, both};
 use crate::orders::rows;
 use crate::shop::stores::WEBSITES;
-use crate::sql::Value;
+use crate::sql::cells;
 
 /// Refunds some of the invoiced and paid items, or a sum without items. Never more than was paid.
 pub(crate) fn refund(recorder: &mut Recorder<'_>, order: &mut Order) {
@@ -92,19 +92,14 @@ fn write_creditmemo(
         None
     };
     let mut cells = document_cells(recorder, order, "sales_creditmemo", id);
-    cells.push(("invoice_id", invoice.into()));
-    cells.extend([("state", Value::Int(2)), ("transaction_id", refunded.into())]);
-    both(
-        &mut cells,
-        ["base_adjustment_positive", "adjustment_positive"],
-        plus,
-    );
-    both(
-        &mut cells,
-        ["base_adjustment_negative", "adjustment_negative"],
-        minus,
-    );
-    both(&mut cells, ["base_adjustment", "adjustment"], plus - minus);
+    cells.extend(cells! {
+        "invoice_id": invoice,
+        "state": 2,
+        "transaction_id": refunded,
+    });
+    both(&mut cells, "base_adjustment_positive", plus);
+    both(&mut cells, "base_adjustment_negative", minus);
+    both(&mut cells, "base_adjustment", plus - minus);
     rows::cost_cells(&mut cells, cost, grand);
     recorder.insert("sales_creditmemo", cells);
     write_items(recorder, "sales_creditmemo_item", id, items);
@@ -120,13 +115,13 @@ fn comment(recorder: &mut Recorder<'_>, creditmemo: i64) {
         "Customer on the phone: \"never again\"",
     ]);
     let row = recorder.id("sales_creditmemo_comment");
-    let cells = vec![
-        ("entity_id", row.into()),
-        ("parent_id", creditmemo.into()),
-        ("comment", comment.into()),
-        ("created_at", recorder.at.into()),
-        ("updated_at", recorder.at.into()),
-    ];
+    let cells = cells! {
+        "entity_id": row,
+        "parent_id": creditmemo,
+        "comment": comment,
+        "created_at": recorder.at,
+        "updated_at": recorder.at,
+    };
     recorder.insert("sales_creditmemo_comment", cells);
 }
 
@@ -134,11 +129,11 @@ fn comment(recorder: &mut Recorder<'_>, creditmemo: i64) {
 fn mark_invoice(recorder: &mut Recorder<'_>, order: &mut Order, grand: Money) -> Option<i64> {
     let invoice = order.invoices.last_mut()?;
     invoice.refunded += grand;
-    let cells = vec![
-        ("is_used_for_refund", Value::Int(1)),
-        ("base_total_refunded", invoice.refunded.base.into()),
-        ("updated_at", recorder.at.into()),
-    ];
+    let cells = cells! {
+        "is_used_for_refund": 1,
+        "base_total_refunded": invoice.refunded.base,
+        "updated_at": recorder.at,
+    };
     recorder.update("sales_invoice", "entity_id", invoice.id, cells);
     Some(invoice.id)
 }

@@ -5,7 +5,7 @@ use crate::amount::Amount;
 use crate::orders::model::{Order, Return, ReturnStage, State};
 use crate::orders::recorder::Recorder;
 use crate::orders::rows;
-use crate::sql::Value;
+use crate::sql::{Value, cells};
 
 /// Returns true if a shipped item is not part of a return yet.
 pub(crate) fn returnable(order: &Order) -> bool {
@@ -21,22 +21,19 @@ pub(crate) fn request(recorder: &mut Recorder<'_>, order: &mut Order) {
     let all = recorder.chance(40);
     let picked: Vec<usize> = if all { there } else { vec![recorder.one_of(&there)] };
     let number = recorder.number("magento_rma", order.store);
-    let cells = vec![
-        ("entity_id", id.into()),
-        ("status", "pending".into()),
-        ("is_active", Value::Int(1)),
-        ("increment_id", number.into()),
-        ("date_requested", recorder.at.into()),
-        ("order_id", order.id.into()),
-        ("order_increment_id", order.number.clone().into()),
-        ("store_id", rows::store_id(order)),
-        ("customer_id", order.person.customer_id.into()),
-        ("customer_custom_email", Value::Null),
-        (
-            "protect_code",
-            format!("{:032x}", id.wrapping_mul(0x9E37_79B9)).into(),
-        ),
-    ];
+    let cells = cells! {
+        "entity_id": id,
+        "status": "pending",
+        "is_active": 1,
+        "increment_id": number,
+        "date_requested": recorder.at,
+        "order_id": order.id,
+        "order_increment_id": order.number.clone(),
+        "store_id": rows::store_id(order),
+        "customer_id": order.person.customer_id,
+        "customer_custom_email": Value::Null,
+        "protect_code": format!("{:032x}", id.wrapping_mul(0x9E37_79B9)),
+    };
     recorder.insert("magento_rma", cells);
     let items = picked
         .into_iter()
@@ -94,12 +91,12 @@ pub(crate) fn advance(recorder: &mut Recorder<'_>, order: &mut Order) {
     };
     open.stage = stage;
     for &(row, _, qty) in &open.items {
-        let mut cells = vec![("status", Value::from(item_status))];
+        let mut cells = cells! { "status": item_status };
         cells.extend(column.map(|column| (column, qty.into())));
         recorder.update("magento_rma_item_entity", "entity_id", row, cells);
     }
     let id = open.id;
-    recorder.update("magento_rma", "entity_id", id, vec![("status", status.into())]);
+    recorder.update("magento_rma", "entity_id", id, cells! { "status": status });
     history(recorder, id, status, None);
 }
 
@@ -121,37 +118,37 @@ fn available(order: &Order, index: usize) -> Amount {
 fn request_item(recorder: &mut Recorder<'_>, order: &Order, rma: i64, index: usize) -> i64 {
     let id = recorder.id("magento_rma_item_entity");
     let (item, sku) = (&order.items[index], rows::sku(order, index));
-    let cells = vec![
-        ("entity_id", id.into()),
-        ("rma_entity_id", rma.into()),
-        ("is_qty_decimal", (!item.ordered.is_whole()).into()),
-        ("qty_requested", available(order, index).into()),
-        ("qty_authorized", Value::Null),
-        ("qty_returned", Value::Null),
-        ("qty_approved", Value::Null),
-        ("status", "pending".into()),
-        ("order_item_id", item.id.into()),
-        ("product_name", item.product.name.into()),
-        ("product_sku", sku.into()),
-        ("product_admin_name", item.product.name.into()),
-        ("product_admin_sku", sku.into()),
-        ("product_options", item.options.clone().into()),
-    ];
+    let cells = cells! {
+        "entity_id": id,
+        "rma_entity_id": rma,
+        "is_qty_decimal": !item.ordered.is_whole(),
+        "qty_requested": available(order, index),
+        "qty_authorized": Value::Null,
+        "qty_returned": Value::Null,
+        "qty_approved": Value::Null,
+        "status": "pending",
+        "order_item_id": item.id,
+        "product_name": item.product.name,
+        "product_sku": sku,
+        "product_admin_name": item.product.name,
+        "product_admin_sku": sku,
+        "product_options": item.options.clone(),
+    };
     recorder.insert("magento_rma_item_entity", cells);
     id
 }
 
 fn history(recorder: &mut Recorder<'_>, rma: i64, status: &'static str, comment: Option<&'static str>) {
     let id = recorder.id("magento_rma_status_history");
-    let cells = vec![
-        ("entity_id", id.into()),
-        ("rma_entity_id", rma.into()),
-        ("is_customer_notified", Value::Int(0)),
-        ("is_visible_on_front", Value::Int(1)),
-        ("is_admin", Value::Int(1)),
-        ("comment", comment.into()),
-        ("status", status.into()),
-        ("created_at", recorder.at.into()),
-    ];
+    let cells = cells! {
+        "entity_id": id,
+        "rma_entity_id": rma,
+        "is_customer_notified": 0,
+        "is_visible_on_front": 1,
+        "is_admin": 1,
+        "comment": comment,
+        "status": status,
+        "created_at": recorder.at,
+    };
     recorder.insert("magento_rma_status_history", cells);
 }

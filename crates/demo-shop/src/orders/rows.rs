@@ -3,11 +3,11 @@
 
 use crate::amount::Amount;
 use crate::orders::model::{Cost, Item, Money, Order};
-use crate::orders::recorder::{Cells, Recorder, both, or_null};
+use crate::orders::recorder::{Recorder, both, or_null};
 use crate::shop::catalog::ProductKind;
 use crate::shop::people::Place;
 use crate::shop::stores::WEBSITES;
-use crate::sql::Value;
+use crate::sql::{Cells, Value, cells};
 use orderfeed_model::clock::UtcMillis;
 
 /// Returns the store id in the rows of this order.
@@ -19,47 +19,32 @@ pub(crate) fn store_id(order: &Order) -> Value {
 pub(crate) fn order_cells(order: &Order, at: UtcMillis) -> Cells {
     let site = &WEBSITES[order.store.website];
     let qty: Amount = order.lines().iter().map(|&i| order.items[i].ordered).sum();
-    let mut cells = vec![
-        ("entity_id", order.id.into()),
-        ("increment_id", order.number.clone().into()),
-        ("store_id", store_id(order)),
-        (
-            "store_name",
-            format!("{}\n{}\n{}", site.name, order.store.group.2, order.store.name).into(),
-        ),
-        (
-            "protect_code",
-            format!("{:032x}", order.id.wrapping_mul(0x5DEE_CE66D)).into(),
-        ),
-        ("is_virtual", order.is_virtual().into()),
-        ("customer_id", order.person.customer_id.into()),
-        ("customer_is_guest", order.person.customer_id.is_none().into()),
-        (
-            "customer_group_id",
-            Value::Int(i64::from(order.person.customer_id.is_some())),
-        ),
-        ("customer_email", order.person.email.clone().into()),
-        ("customer_firstname", order.person.first.into()),
-        ("customer_lastname", order.person.last.into()),
-        ("base_currency_code", site.currency.into()),
-        ("order_currency_code", order.store.currency.into()),
-        ("store_currency_code", site.currency.into()),
-        ("global_currency_code", "USD".into()),
-        ("base_to_order_rate", order.store.rate.into()),
-        ("total_qty_ordered", qty.into()),
-        (
-            "total_item_count",
-            i64::try_from(order.lines().len()).unwrap_or(0).into(),
-        ),
-        ("billing_address_id", order.billing.0.into()),
-        (
-            "shipping_address_id",
-            order.shipping.as_ref().map(|(id, _)| *id).into(),
-        ),
-        ("quote_id", order.id.into()),
-        ("remote_ip", "192.0.2.7".into()),
-        ("created_at", at.into()),
-    ];
+    let mut cells = cells! {
+        "entity_id": order.id,
+        "increment_id": order.number.clone(),
+        "store_id": store_id(order),
+        "store_name": format!("{}\n{}\n{}", site.name, order.store.group.2, order.store.name),
+        "protect_code": format!("{:032x}", order.id.wrapping_mul(0x5DEE_CE66D)),
+        "is_virtual": order.is_virtual(),
+        "customer_id": order.person.customer_id,
+        "customer_is_guest": order.person.customer_id.is_none(),
+        "customer_group_id": i64::from(order.person.customer_id.is_some()),
+        "customer_email": order.person.email.clone(),
+        "customer_firstname": order.person.first,
+        "customer_lastname": order.person.last,
+        "base_currency_code": site.currency,
+        "order_currency_code": order.store.currency,
+        "store_currency_code": site.currency,
+        "global_currency_code": "USD",
+        "base_to_order_rate": order.store.rate,
+        "total_qty_ordered": qty,
+        "total_item_count": i64::try_from(order.lines().len()).unwrap_or(0),
+        "billing_address_id": order.billing.0,
+        "shipping_address_id": order.shipping.as_ref().map(|(id, _)| *id),
+        "quote_id": order.id,
+        "remote_ip": "192.0.2.7",
+        "created_at": at,
+    };
     shipping_method(&mut cells, order);
     order_totals(&mut cells, order);
     cells.extend(moving_order(order, at));
@@ -72,59 +57,41 @@ pub(crate) fn moving_order(order: &Order, at: UtcMillis) -> Cells {
         .before_hold
         .map(|(state, status)| (state.code(), status))
         .unzip();
-    let mut cells = vec![
-        ("state", order.state.code().into()),
-        ("status", order.status.into()),
-        ("hold_before_state", held_state.into()),
-        ("hold_before_status", held_status.into()),
-        ("updated_at", at.into()),
-    ];
+    let mut cells = cells! {
+        "state": order.state.code(),
+        "status": order.status,
+        "hold_before_state": held_state,
+        "hold_before_status": held_status,
+        "updated_at": at,
+    };
     let (invoiced, refunded, canceled) = (order.invoiced, order.refunded, order.canceled);
     let sums = [
-        (["base_subtotal_invoiced", "subtotal_invoiced"], invoiced.subtotal),
-        (
-            ["base_discount_invoiced", "discount_invoiced"],
-            invoiced.discount.negated(),
-        ),
-        (["base_tax_invoiced", "tax_invoiced"], invoiced.tax),
-        (["base_shipping_invoiced", "shipping_invoiced"], invoiced.shipping),
-        (["base_total_invoiced", "total_invoiced"], invoiced.grand_total()),
-        (["base_subtotal_refunded", "subtotal_refunded"], refunded.subtotal),
-        (
-            ["base_discount_refunded", "discount_refunded"],
-            refunded.discount.negated(),
-        ),
-        (["base_tax_refunded", "tax_refunded"], refunded.tax),
-        (["base_shipping_refunded", "shipping_refunded"], refunded.shipping),
-        (
-            ["base_shipping_tax_refunded", "shipping_tax_refunded"],
-            refunded.shipping_tax,
-        ),
-        (["base_total_refunded", "total_refunded"], order.total_refunded),
-        (
-            ["base_adjustment_positive", "adjustment_positive"],
-            order.adjustment_positive,
-        ),
-        (
-            ["base_adjustment_negative", "adjustment_negative"],
-            order.adjustment_negative,
-        ),
-        (["base_subtotal_canceled", "subtotal_canceled"], canceled.subtotal),
-        (
-            ["base_discount_canceled", "discount_canceled"],
-            canceled.discount.negated(),
-        ),
-        (["base_tax_canceled", "tax_canceled"], canceled.tax),
-        (["base_shipping_canceled", "shipping_canceled"], canceled.shipping),
-        (["base_total_canceled", "total_canceled"], canceled.grand_total()),
-        (["base_total_paid", "total_paid"], order.paid),
+        ("base_subtotal_invoiced", invoiced.subtotal),
+        ("base_discount_invoiced", invoiced.discount.negated()),
+        ("base_tax_invoiced", invoiced.tax),
+        ("base_shipping_invoiced", invoiced.shipping),
+        ("base_total_invoiced", invoiced.grand_total()),
+        ("base_subtotal_refunded", refunded.subtotal),
+        ("base_discount_refunded", refunded.discount.negated()),
+        ("base_tax_refunded", refunded.tax),
+        ("base_shipping_refunded", refunded.shipping),
+        ("base_shipping_tax_refunded", refunded.shipping_tax),
+        ("base_total_refunded", order.total_refunded),
+        ("base_adjustment_positive", order.adjustment_positive),
+        ("base_adjustment_negative", order.adjustment_negative),
+        ("base_subtotal_canceled", canceled.subtotal),
+        ("base_discount_canceled", canceled.discount.negated()),
+        ("base_tax_canceled", canceled.tax),
+        ("base_shipping_canceled", canceled.shipping),
+        ("base_total_canceled", canceled.grand_total()),
+        ("base_total_paid", order.paid),
     ];
     for (columns, sum) in sums {
         or_null(&mut cells, columns, sum);
     }
     both(
         &mut cells,
-        ["base_total_due", "total_due"],
+        "base_total_due",
         order.cost.grand_total() - order.paid,
     );
     cells
@@ -135,48 +102,31 @@ pub(crate) fn item_cells(order: &Order, index: usize, at: UtcMillis) -> Cells {
     let item = &order.items[index];
     let site = &WEBSITES[order.store.website];
     let taxed = item.row.tax != Money::default();
-    let mut cells = vec![
-        ("item_id", item.id.into()),
-        ("order_id", order.id.into()),
-        (
-            "parent_item_id",
-            item.parent.map(|parent| order.items[parent].id).into(),
-        ),
-        ("quote_item_id", item.id.into()),
-        ("store_id", store_id(order)),
-        ("created_at", at.into()),
-        ("product_id", item.product.id.into()),
-        ("product_type", item.product.kind.code().into()),
-        ("product_options", item.options.clone().into()),
-        ("weight", item.product.weight.into()),
-        ("is_virtual", item.is_virtual().into()),
-        ("sku", sku(order, index).into()),
-        ("name", item.product.name.into()),
-        (
-            "is_qty_decimal",
-            (item.product.kind == ProductKind::ByWeight).into(),
-        ),
-        ("qty_ordered", item.ordered.into()),
-        (
-            "tax_percent",
-            if taxed { site.tax_percent } else { Amount::ZERO }.into(),
-        ),
-    ];
-    both(&mut cells, ["base_price", "price"], item.price);
-    both(&mut cells, ["base_original_price", "original_price"], item.price);
-    both(&mut cells, ["base_row_total", "row_total"], item.row.subtotal);
-    both(&mut cells, ["base_tax_amount", "tax_amount"], item.row.tax);
-    both(
-        &mut cells,
-        ["base_discount_amount", "discount_amount"],
-        item.row.discount,
-    );
+    let mut cells = cells! {
+        "item_id": item.id,
+        "order_id": order.id,
+        "parent_item_id": item.parent.map(|parent| order.items[parent].id),
+        "quote_item_id": item.id,
+        "store_id": store_id(order),
+        "created_at": at,
+        "product_id": item.product.id,
+        "product_type": item.product.kind.code(),
+        "product_options": item.options.clone(),
+        "weight": item.product.weight,
+        "is_virtual": item.is_virtual(),
+        "sku": sku(order, index),
+        "name": item.product.name,
+        "is_qty_decimal": item.product.kind == ProductKind::ByWeight,
+        "qty_ordered": item.ordered,
+        "tax_percent": if taxed { site.tax_percent } else { Amount::ZERO },
+    };
+    both(&mut cells, "base_price", item.price);
+    both(&mut cells, "base_original_price", item.price);
+    both(&mut cells, "base_row_total", item.row.subtotal);
+    both(&mut cells, "base_tax_amount", item.row.tax);
+    both(&mut cells, "base_discount_amount", item.row.discount);
     let with_tax = item.row.subtotal + item.row.tax;
-    both(
-        &mut cells,
-        ["base_row_total_incl_tax", "row_total_incl_tax"],
-        with_tax,
-    );
+    both(&mut cells, "base_row_total_incl_tax", with_tax);
     cells.extend(moving_item(order, index, at));
     cells
 }
@@ -186,87 +136,63 @@ pub(crate) fn moving_item(order: &Order, index: usize, at: UtcMillis) -> Cells {
     let item: &Item = &order.items[index];
     let invoiced = order.cost_of(index, item.invoiced);
     let refunded = order.cost_of(index, item.refunded);
-    let mut cells = vec![
-        ("qty_invoiced", item.invoiced.into()),
-        ("qty_shipped", item.shipped.into()),
-        ("qty_refunded", item.refunded.into()),
-        ("qty_canceled", item.canceled.into()),
-        ("updated_at", at.into()),
-    ];
-    both(
-        &mut cells,
-        ["base_row_invoiced", "row_invoiced"],
-        invoiced.subtotal,
-    );
-    both(&mut cells, ["base_tax_invoiced", "tax_invoiced"], invoiced.tax);
-    both(
-        &mut cells,
-        ["base_discount_invoiced", "discount_invoiced"],
-        invoiced.discount,
-    );
-    both(
-        &mut cells,
-        ["base_amount_refunded", "amount_refunded"],
-        refunded.subtotal,
-    );
-    or_null(&mut cells, ["base_tax_refunded", "tax_refunded"], refunded.tax);
-    or_null(
-        &mut cells,
-        ["base_discount_refunded", "discount_refunded"],
-        refunded.discount,
-    );
+    let mut cells = cells! {
+        "qty_invoiced": item.invoiced,
+        "qty_shipped": item.shipped,
+        "qty_refunded": item.refunded,
+        "qty_canceled": item.canceled,
+        "updated_at": at,
+    };
+    both(&mut cells, "base_row_invoiced", invoiced.subtotal);
+    both(&mut cells, "base_tax_invoiced", invoiced.tax);
+    both(&mut cells, "base_discount_invoiced", invoiced.discount);
+    both(&mut cells, "base_amount_refunded", refunded.subtotal);
+    or_null(&mut cells, "base_tax_refunded", refunded.tax);
+    or_null(&mut cells, "base_discount_refunded", refunded.discount);
     cells
 }
 
 /// Returns the cells of a billing or shipping address.
 pub(crate) fn address_cells(order: &Order, (id, place): &(i64, Place), kind: &'static str) -> Cells {
-    let mut cells = vec![
-        ("entity_id", (*id).into()),
-        ("parent_id", order.id.into()),
-        ("customer_id", order.person.customer_id.into()),
-        ("email", order.person.email.clone().into()),
-        ("firstname", order.person.first.into()),
-        ("lastname", order.person.last.into()),
-        ("address_type", kind.into()),
-    ];
+    let mut cells = cells! {
+        "entity_id": *id,
+        "parent_id": order.id,
+        "customer_id": order.person.customer_id,
+        "email": order.person.email.clone(),
+        "firstname": order.person.first,
+        "lastname": order.person.last,
+        "address_type": kind,
+    };
     cells.extend(moving_address(place));
     cells
 }
 
 /// Returns the cells that an edit of an address changes.
 pub(crate) fn moving_address(place: &Place) -> Cells {
-    vec![
-        ("street", place.street.into()),
-        ("city", place.city.into()),
-        ("region", place.region.into()),
-        ("postcode", place.postcode.into()),
-        ("country_id", place.country.into()),
-        ("telephone", place.telephone.clone().into()),
-        ("company", place.company.into()),
-    ]
+    cells! {
+        "street": place.street,
+        "city": place.city,
+        "region": place.region,
+        "postcode": place.postcode,
+        "country_id": place.country,
+        "telephone": place.telephone.clone(),
+        "company": place.company,
+    }
 }
 
 pub(crate) fn payment_cells(order: &Order) -> Cells {
     let payment = &order.payment;
     let information = format!("{{\"method_title\":\"{}\"}}", payment.title);
-    let mut cells = vec![
-        ("entity_id", payment.id.into()),
-        ("parent_id", order.id.into()),
-        ("method", payment.method.into()),
-        ("po_number", payment.po_number.clone().into()),
-        ("cc_last_4", payment.online.then_some("1111").into()),
-        ("additional_information", information.into()),
-    ];
-    both(
-        &mut cells,
-        ["base_amount_ordered", "amount_ordered"],
-        order.cost.grand_total(),
-    );
-    both(
-        &mut cells,
-        ["base_shipping_amount", "shipping_amount"],
-        order.cost.shipping,
-    );
+    let mut cells = cells! {
+        "entity_id": payment.id,
+        "parent_id": order.id,
+        "method": payment.method,
+        "po_number": payment.po_number.clone(),
+        "cc_last_4": payment.online.then_some("1111"),
+        "additional_information": information,
+    };
+    both(&mut cells, "base_amount_ordered", order.cost.grand_total());
+    both(&mut cells, "base_shipping_amount", order.cost.shipping);
     cells.extend(moving_payment(order));
     cells
 }
@@ -285,30 +211,15 @@ pub(crate) fn write_payment(recorder: &mut Recorder<'_>, order: &Order) {
 fn moving_payment(order: &Order) -> Cells {
     let payment = &order.payment;
     let online = |amount: Amount| payment.online.then_some(amount);
-    let mut cells = vec![
-        ("last_trans_id", payment.last_trans_id.clone().into()),
-        ("base_amount_paid_online", online(payment.paid.base).into()),
-        (
-            "base_amount_refunded_online",
-            online(payment.refunded.base).into(),
-        ),
-    ];
-    or_null(
-        &mut cells,
-        ["base_amount_authorized", "amount_authorized"],
-        payment.authorized,
-    );
-    or_null(&mut cells, ["base_amount_paid", "amount_paid"], payment.paid);
-    or_null(
-        &mut cells,
-        ["base_amount_refunded", "amount_refunded"],
-        payment.refunded,
-    );
-    or_null(
-        &mut cells,
-        ["base_amount_canceled", "amount_canceled"],
-        payment.canceled,
-    );
+    let mut cells = cells! {
+        "last_trans_id": payment.last_trans_id.clone(),
+        "base_amount_paid_online": online(payment.paid.base),
+        "base_amount_refunded_online": online(payment.refunded.base),
+    };
+    or_null(&mut cells, "base_amount_authorized", payment.authorized);
+    or_null(&mut cells, "base_amount_paid", payment.paid);
+    or_null(&mut cells, "base_amount_refunded", payment.refunded);
+    or_null(&mut cells, "base_amount_canceled", payment.canceled);
     cells
 }
 
@@ -342,33 +253,17 @@ fn order_totals(cells: &mut Cells, order: &Order) {
     cells.push(("coupon_code", discounted.then_some("SUMMER").into()));
     cells.push(("discount_description", discounted.then_some("SUMMER").into()));
     cost_cells(cells, cost, cost.grand_total());
-    both(
-        cells,
-        ["base_shipping_incl_tax", "shipping_incl_tax"],
-        cost.shipping + cost.shipping_tax,
-    );
+    both(cells, "base_shipping_incl_tax", cost.shipping + cost.shipping_tax);
     let item_tax = cost.tax - cost.shipping_tax;
-    both(
-        cells,
-        ["base_subtotal_incl_tax", "subtotal_incl_tax"],
-        cost.subtotal + item_tax,
-    );
+    both(cells, "base_subtotal_incl_tax", cost.subtotal + item_tax);
 }
 
 /// Adds the amounts of an order, an invoice or a credit memo.
 pub(crate) fn cost_cells(cells: &mut Cells, cost: Cost, grand: Money) {
-    both(cells, ["base_subtotal", "subtotal"], cost.subtotal);
-    both(
-        cells,
-        ["base_discount_amount", "discount_amount"],
-        cost.discount.negated(),
-    );
-    both(cells, ["base_tax_amount", "tax_amount"], cost.tax);
-    both(cells, ["base_shipping_amount", "shipping_amount"], cost.shipping);
-    both(
-        cells,
-        ["base_shipping_tax_amount", "shipping_tax_amount"],
-        cost.shipping_tax,
-    );
-    both(cells, ["base_grand_total", "grand_total"], grand);
+    both(cells, "base_subtotal", cost.subtotal);
+    both(cells, "base_discount_amount", cost.discount.negated());
+    both(cells, "base_tax_amount", cost.tax);
+    both(cells, "base_shipping_amount", cost.shipping);
+    both(cells, "base_shipping_tax_amount", cost.shipping_tax);
+    both(cells, "base_grand_total", grand);
 }

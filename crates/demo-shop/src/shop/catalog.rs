@@ -50,150 +50,41 @@ pub(crate) struct Product {
     pub parts: &'static [(usize, i64)],
 }
 
-pub(crate) static PRODUCTS: [Product; 17] = [
-    product(
-        1,
-        "24-MB01",
-        "Joust Duffle Bag",
-        ProductKind::Simple,
-        3400,
-        150,
-        &[],
-    ),
-    product(
-        2,
-        "24-UG06",
-        "Affirm Water Bottle",
-        ProductKind::Simple,
-        700,
-        40,
-        &[],
-    ),
-    product(
-        3,
-        "MUG-Ä",
-        "Kaffeebecher „Grüße“ ☕",
-        ProductKind::Simple,
-        1295,
-        45,
-        &[],
-    ),
-    product(
-        4,
-        "EMOJI-🎁",
-        "Überraschung 🎁 <b>limited</b> & more",
-        ProductKind::Simple,
-        9999,
-        210,
-        &[],
-    ),
-    product(
-        5,
-        "TEA-LOOSE",
-        "Loose leaf tea, per kg",
-        ProductKind::ByWeight,
-        4250,
-        100,
-        &[],
-    ),
-    product(
-        6,
-        "WARRANTY-24",
-        "Extended warranty, 24 months",
-        ProductKind::Virtual,
-        2900,
-        0,
-        &[],
-    ),
-    product(
-        7,
-        "240-LV04",
-        "Beginner's Yoga (download)",
-        ProductKind::Downloadable,
-        600,
-        0,
-        &[],
-    ),
-    product(
-        8,
-        "24-WG085",
-        "Sprite Yoga Strap 6 foot",
-        ProductKind::Grouped,
-        1400,
-        30,
-        &[],
-    ),
-    product(
-        9,
-        "MH01-XL-Orange",
-        "Chaz Kangeroo Hoodie-XL-Orange",
-        ProductKind::Simple,
-        5200,
-        100,
-        &[],
-    ),
-    product(
-        10,
-        "MH01",
-        "Chaz Kangeroo Hoodie",
-        ProductKind::Configurable,
-        5200,
-        100,
-        &[(8, 1)],
-    ),
-    product(
-        11,
-        "CAM-BODY",
-        "Camera body",
-        ProductKind::Simple,
-        64_900,
-        80,
-        &[],
-    ),
-    product(12, "CAM-LENS", "Lens 35 mm", ProductKind::Simple, 21_950, 40, &[]),
-    product(
-        13,
-        "CAM-SET",
-        "Camera set",
-        ProductKind::BundleTogether,
-        79_900,
-        120,
-        &[(10, 1), (11, 1)],
-    ),
-    product(
-        14,
-        "YOGA-KIT",
-        "Sprite Yoga Companion Kit",
-        ProductKind::BundleSeparately,
-        0,
-        0,
-        &[(7, 2), (1, 1), (0, 1)],
-    ),
-    product(15, "PENNY", "Sample, nearly free", ProductKind::Simple, 1, 1, &[]),
-    product(16, "LONG", LONG_NAME, ProductKind::Simple, 4999, 99, &[]),
-    product(17, "SCREW-M3", "Screw M3, loose", ProductKind::Simple, 3, 0, &[]),
-];
+/// Declares the products, one a line: id, SKU, name, kind, price in US cents, weight in hundredths, parts.
+macro_rules! products {
+    ($($id:literal, $sku:literal, $name:expr, $kind:ident, $cents:literal, $weight:literal, $parts:expr;)*) => {
+        [$(Product {
+            id: $id,
+            sku: $sku,
+            name: $name,
+            kind: ProductKind::$kind,
+            cents: $cents,
+            weight: Amount::hundredths($weight),
+            parts: &$parts,
+        }),*]
+    };
+}
+
+pub(crate) static PRODUCTS: [Product; 17] = products! {
+    1, "24-MB01", "Joust Duffle Bag", Simple, 3400, 150, [];
+    2, "24-UG06", "Affirm Water Bottle", Simple, 700, 40, [];
+    3, "MUG-Ä", "Kaffeebecher „Grüße“ ☕", Simple, 1295, 45, [];
+    4, "EMOJI-🎁", "Überraschung 🎁 <b>limited</b> & more", Simple, 9999, 210, [];
+    5, "TEA-LOOSE", "Loose leaf tea, per kg", ByWeight, 4250, 100, [];
+    6, "WARRANTY-24", "Extended warranty, 24 months", Virtual, 2900, 0, [];
+    7, "240-LV04", "Beginner's Yoga (download)", Downloadable, 600, 0, [];
+    8, "24-WG085", "Sprite Yoga Strap 6 foot", Grouped, 1400, 30, [];
+    9, "MH01-XL-Orange", "Chaz Kangeroo Hoodie-XL-Orange", Simple, 5200, 100, [];
+    10, "MH01", "Chaz Kangeroo Hoodie", Configurable, 5200, 100, [(8, 1)];
+    11, "CAM-BODY", "Camera body", Simple, 64_900, 80, [];
+    12, "CAM-LENS", "Lens 35 mm", Simple, 21_950, 40, [];
+    13, "CAM-SET", "Camera set", BundleTogether, 79_900, 120, [(10, 1), (11, 1)];
+    14, "YOGA-KIT", "Sprite Yoga Companion Kit", BundleSeparately, 0, 0, [(7, 2), (1, 1), (0, 1)];
+    15, "PENNY", "Sample, nearly free", Simple, 1, 1, [];
+    16, "LONG", LONG_NAME, Simple, 4999, 99, [];
+    17, "SCREW-M3", "Screw M3, loose", Simple, 3, 0, [];
+};
 
 const LONG_NAME: &str = "A product whose name fills what the column of two hundred and fifty-five characters holds, as \
 merchants who put every search term into a title do, with colour, size, season, brand, model, year, audience, \
 material, origin and occasion all spelt out once";
-
-const fn product(
-    id: i64,
-    sku: &'static str,
-    name: &'static str,
-    kind: ProductKind,
-    cents: i64,
-    weight_hundredths: i64,
-    parts: &'static [(usize, i64)],
-) -> Product {
-    Product {
-        id,
-        sku,
-        name,
-        kind,
-        cents,
-        weight: Amount::hundredths(weight_hundredths),
-        parts,
-    }
-}

@@ -1,7 +1,7 @@
 //! Websites with currency and tax, groups and store views of the simulated shop.
 
 use crate::amount::Amount;
-use crate::sql::{Row, Value};
+use crate::sql::{Row, cells};
 
 /// A website, with its base currency and tax.
 #[derive(Debug)]
@@ -126,37 +126,37 @@ pub(crate) fn store_rows() -> Vec<Row> {
 }
 
 fn website_row(id: i64, code: &'static str, name: &'static str, order: i64) -> Row {
-    let cells = vec![
-        ("website_id", Value::Int(id)),
-        ("code", code.into()),
-        ("name", name.into()),
-        ("sort_order", order.into()),
-        ("is_default", (id == 1).into()),
-    ];
+    let cells = cells! {
+        "website_id": id,
+        "code": code,
+        "name": name,
+        "sort_order": order,
+        "is_default": id == 1,
+    };
     Row::new("store_website", cells)
 }
 
 fn group_row(id: i64, website: i64, code: &'static str, name: &'static str, default_store: i64) -> Row {
-    let cells = vec![
-        ("group_id", Value::Int(id)),
-        ("website_id", website.into()),
-        ("code", code.into()),
-        ("name", name.into()),
-        ("root_category_id", Value::Int(2)),
-        ("default_store_id", default_store.into()),
-    ];
+    let cells = cells! {
+        "group_id": id,
+        "website_id": website,
+        "code": code,
+        "name": name,
+        "root_category_id": 2,
+        "default_store_id": default_store,
+    };
     Row::new("store_group", cells)
 }
 
 fn store_row(id: i64, code: &'static str, name: &'static str, (website, group): (i64, i64)) -> Row {
-    let cells = vec![
-        ("store_id", Value::Int(id)),
-        ("code", code.into()),
-        ("website_id", website.into()),
-        ("group_id", group.into()),
-        ("name", name.into()),
-        ("is_active", Value::Int(1)),
-    ];
+    let cells = cells! {
+        "store_id": id,
+        "code": code,
+        "website_id": website,
+        "group_id": group,
+        "name": name,
+        "is_active": 1,
+    };
     Row::new("store", cells)
 }
 

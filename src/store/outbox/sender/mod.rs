@@ -12,23 +12,19 @@ use crate::store::sql::{moment, stored_words};
 use crate::store::{Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SenderState {
-    Running,
-    /// Waits, then retries by itself.
-    BackingOff,
-    /// Stopped by an error that retrying cannot fix; it probes from time to time.
-    Halted,
-    /// Stopped by an operator.
-    Paused,
+stored_words! {
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum SenderState {
+        Running = "running",
+        /// Waits, then retries by itself.
+        BackingOff = "backing_off",
+        /// Stopped by an error that retrying cannot fix; it probes from time to time.
+        Halted = "halted",
+        /// Stopped by an operator.
+        Paused = "paused",
+    }
 }
-stored_words!(SenderState {
-    Running = "running",
-    BackingOff = "backing_off",
-    Halted = "halted",
-    Paused = "paused",
-});
 
 /// A row of `sender`.
 #[derive(Clone, Debug, PartialEq, Eq)]
