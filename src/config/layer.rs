@@ -107,11 +107,8 @@ impl<'a> LayerReader<'a> {
                 // The error's Display would also print the line, which may hold a secret. Its message names only what
                 // was expected.
                 let message = format!("is not TOML at column {column}: {}", one_line(error.message()));
-                self.layer.problems.push(ConfigProblem {
-                    place: origin(line),
-                    key: String::new(),
-                    message,
-                });
+                let problem = ConfigProblem::without_key(origin(line), message);
+                self.layer.problems.push(problem);
             }
         }
         self.layer

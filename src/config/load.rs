@@ -159,27 +159,24 @@ fn read_layers(path: &Path, env: &[(String, String)]) -> Result<(Vec<PathBuf>, V
 }
 
 fn read(path: &Path) -> Result<String, ConfigProblem> {
-    let problem = |place: Origin, message: String| ConfigProblem {
-        place,
-        key: String::new(),
-        message,
-    };
-    let file = || Origin::File(path.into());
     let bytes = fs::read(path).map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::NotFound => "create it, or name another with --config or ORDERFEED_CONFIG",
             io::ErrorKind::PermissionDenied => "let the daemon's user read it",
             _ => "expected a readable TOML file",
         };
-        problem(file(), format!("cannot be read: {error}; {remedy}"))
+        ConfigProblem::without_key(
+            Origin::File(path.into()),
+            format!("cannot be read: {error}; {remedy}"),
+        )
     })?;
     String::from_utf8(bytes).map_err(|error| {
         // The text up to the invalid byte is UTF-8, so its line can be counted.
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        problem(
+        ConfigProblem::without_key(
             Origin::Line(path.into(), line),
-            "is not UTF-8; expected a TOML file in UTF-8".into(),
+            "is not UTF-8; expected a TOML file in UTF-8",
         )
     })
 }
@@ -187,10 +184,9 @@ fn read(path: &Path) -> Result<String, ConfigProblem> {
 /// Returns `conf.d/*.toml` beside the file, in lexical order of their names; none if there is no such directory.
 fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, ConfigProblem> {
     let directory = path.with_file_name("conf.d");
-    let unreadable = |error: io::Error| ConfigProblem {
-        place: Origin::File(directory.as_path().into()),
-        key: String::new(),
-        message: format!("cannot be listed: {error}; let the daemon's user read it, or remove it"),
+    let unreadable = |error: io::Error| {
+        let message = format!("cannot be listed: {error}; let the daemon's user read it, or remove it");
+        ConfigProblem::without_key(Origin::File(directory.as_path().into()), message)
     };
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,

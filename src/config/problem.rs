@@ -41,6 +41,12 @@ pub struct ConfigProblem {
 }
 
 impl ConfigProblem {
+    /// Creates a problem of a file as a whole, not of one key.
+    pub(crate) fn without_key(place: Origin, message: impl Into<String>) -> Self {
+        let (key, message) = (String::new(), message.into());
+        Self { place, key, message }
+    }
+
     /// Returns true if the problem is that the required secret was not found.
     #[must_use]
     pub fn is_missing_secret(&self) -> bool {
@@ -94,11 +100,7 @@ impl ConfigErrors {
              then start it again",
             keys.join(", ")
         );
-        Self(vec![ConfigProblem {
-            place,
-            key: String::new(),
-            message,
-        }])
+        Self(vec![ConfigProblem::without_key(place, message)])
     }
 }
 

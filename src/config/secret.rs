@@ -221,12 +221,8 @@ pub(crate) fn check_files(reader: &mut ConfigReader<'_>, files: &[PathBuf]) {
 }
 
 fn warn_file(reader: &mut ConfigReader<'_>, path: &Path, message: &str) {
-    let place = Origin::File(path.into());
-    reader.warnings.push(ConfigProblem {
-        place,
-        key: String::new(),
-        message: message.into(),
-    });
+    let warning = ConfigProblem::without_key(Origin::File(path.into()), message);
+    reader.warnings.push(warning);
 }
 
 fn holds_secret(reader: &ConfigReader<'_>, file: &Path) -> bool {

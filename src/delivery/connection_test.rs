@@ -79,9 +79,6 @@ pub struct ConnectionTest {
 
 impl ConnectionTest {
     /// Creates a test with the client that delivery would use.
-    ///
-    /// # Errors
-    /// If no client can be built.
     pub fn new(config: Arc<Config>, clock: Clock) -> Result<Self, ClientError> {
         let transport: Arc<dyn Transport> = Arc::new(client(&config)?);
         let tokens = (config.edge.auth == EdgeAuth::Oauth).then(|| {

@@ -2,8 +2,9 @@
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, or_ok};
+use crate::first_sync::report::SyncReport;
 use crate::ops::sentence::human_duration;
-use crate::ops::status::{FirstSyncStatus, Moment, Snapshot};
+use crate::ops::status::{Moment, Snapshot};
 use crate::store::first_sync::SyncState;
 use crate::store::intake::{Flow, Shortage};
 use crate::store::views::{IndexerStatus, ViewStatus};
@@ -139,7 +140,7 @@ fn first_syncs(snapshot: &Snapshot) -> Vec<Finding> {
     or_ok(findings.collect(), check, "no first sync is running")
 }
 
-fn first_sync(sync: &FirstSyncStatus, now: UtcMillis) -> Finding {
+fn first_sync(sync: &SyncReport, now: UtcMillis) -> Finding {
     let check = Check::FirstSync;
     let sizes = format!(
         "{}/{} orders, {}/{} events sent",

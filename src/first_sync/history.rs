@@ -22,9 +22,6 @@ pub fn candidates(config: &Config, now: UtcMillis) -> Vec<NewFirstSync> {
 
 /// Returns for each website the creation time below which an order that a backfill reads for the first time has no
 /// events. Websites without a limit are absent.
-///
-/// # Errors
-/// If the store cannot be read.
 pub fn floors(
     reader: &Reader<'_>,
     config: &Config,

@@ -1,21 +1,23 @@
 //! The figures of the first syncs for `status` and metrics, from the store alone.
 
+use serde::Serialize;
+
 use super::pace::events_per_order;
 use crate::store::first_sync::{FirstSyncRow, SyncState};
 use crate::store::{Reader, StoreError};
-use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::clock::{Moment, UtcMillis};
 
 /// The first sync of one website at one moment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SyncReport {
     /// Code of the website.
     pub website: String,
     pub state: SyncState,
     /// Time at which the website was enabled.
-    pub started_at: UtcMillis,
+    pub started_at: Moment,
     /// Time by which its history should be at the edge.
-    pub deadline: UtcMillis,
-    pub completed_at: Option<UtcMillis>,
+    pub deadline: Moment,
+    pub completed_at: Option<Moment>,
     /// Orders to read in total.
     pub total_orders: u64,
     /// Orders read so far.
@@ -28,16 +30,13 @@ pub struct SyncReport {
     pub eta_ms: Option<i64>,
     /// True if the deadline passed before the history was complete.
     pub missed: bool,
-    /// The last measured bottleneck, see [`super::pace::Bottleneck::as_str`].
+    /// The last measured bottleneck, a word of [`super::pace::Bottleneck`].
     pub limited_by: Option<String>,
     /// Time since when it waits because the website is switched off, or not configured.
-    pub interrupted_at: Option<UtcMillis>,
+    pub interrupted_at: Option<Moment>,
 }
 
 /// Returns all first syncs at `now`.
-///
-/// # Errors
-/// If the store cannot be read.
 pub fn reports(reader: &Reader<'_>, now: UtcMillis) -> Result<Vec<SyncReport>, StoreError> {
     let codes = reader.websites()?;
     let mut reports = Vec::new();
@@ -60,15 +59,15 @@ fn report(website: String, row: FirstSyncRow, pending: u64, now: UtcMillis) -> S
     SyncReport {
         website,
         state: row.state,
-        started_at: row.started_at,
-        deadline: row.deadline,
-        completed_at: row.completed_at,
+        started_at: Moment(row.started_at),
+        deadline: Moment(row.deadline),
+        completed_at: row.completed_at.map(Moment),
         total_orders: row.total_orders.max(row.done_orders),
         done_orders: row.done_orders,
         events: row.events,
         sent_events,
         eta_ms: eta_ms(&row, sent_events, now),
-        interrupted_at: row.interrupted_at,
+        interrupted_at: row.interrupted_at.map(Moment),
         missed: end > row.deadline,
         limited_by: row.limited_by.filter(|_| row.state != SyncState::Complete),
     }

@@ -106,11 +106,10 @@ impl Writer<'_> {
     ) -> Result<(), StoreError> {
         // Also for one that was cancelled meanwhile: it continues to its end, and its counts stay true.
         let sql = "UPDATE walk SET below = ?2, done = done + ?3, events = events + ?4, updated_at = ?5 WHERE id = ?1";
-        self.execute(
+        self.run(
             sql,
             (step.id, step.below, signed(step.orders), signed(events), at.0),
-        )?;
-        Ok(())
+        )
     }
 
     /// Ends a running backfill as complete or cancelled.
@@ -121,8 +120,7 @@ impl Writer<'_> {
         at: UtcMillis,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE walk SET state = ?2, updated_at = ?3, finished_at = ?3 WHERE id = ?1 AND state = 'running'";
-        self.execute(sql, (id, state, at.0))?;
-        Ok(())
+        self.run(sql, (id, state, at.0))
     }
 
     /// Cancels the running backfills of this kind, so that the next one starts over. One that a task is running continues
@@ -130,8 +128,7 @@ impl Writer<'_> {
     pub fn cancel_backfills(&mut self, kind: BackfillKind, at: UtcMillis) -> Result<(), StoreError> {
         let sql = "UPDATE walk SET state = 'cancelled', updated_at = ?2, finished_at = ?2
                    WHERE kind = ?1 AND state = 'running'";
-        self.execute(sql, (kind, at.0))?;
-        Ok(())
+        self.run(sql, (kind, at.0))
     }
 
     /// Deletes backfills that ended before `before`.

@@ -56,8 +56,7 @@ impl Writer<'_> {
     pub fn set_last_slot(&mut self, job: &str, slot: UtcMillis) -> Result<(), StoreError> {
         let sql = "INSERT INTO cron_job VALUES (?1, ?2)
                    ON CONFLICT DO UPDATE SET last_scheduled_at = excluded.last_scheduled_at";
-        self.execute(sql, (job, slot.0))?;
-        Ok(())
+        self.run(sql, (job, slot.0))
     }
 
     /// Adds a run to the history, and returns its id. Runs without an effect are not recorded.
@@ -91,16 +90,14 @@ impl Writer<'_> {
     ) -> Result<(), StoreError> {
         let sql =
             "UPDATE cron_schedule SET status = ?2, messages = ?3, finished_at = ?4 WHERE schedule_id = ?1";
-        self.execute(sql, (id, status, message, at.0))?;
-        Ok(())
+        self.run(sql, (id, status, message, at.0))
     }
 
     /// Records a slot in which a job did not run.
     pub fn record_missed_slot(&mut self, job: &str, slot: UtcMillis, why: &str) -> Result<(), StoreError> {
         let sql =
             "INSERT INTO cron_schedule (job_code, status, messages, scheduled_at) VALUES (?1, ?4, ?3, ?2)";
-        self.execute(sql, (job, slot.0, why, CronStatus::Missed))?;
-        Ok(())
+        self.run(sql, (job, slot.0, why, CronStatus::Missed))
     }
 
     /// Marks the runs of an earlier process that never ended as failed.

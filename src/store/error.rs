@@ -95,6 +95,13 @@ impl std::fmt::Display for Fault {
 }
 
 impl StoreError {
+    pub(super) fn failed(fault: Fault, cause: impl ToString) -> Self {
+        Self::Failed {
+            fault,
+            cause: cause.to_string(),
+        }
+    }
+
     pub(super) fn path(path: &Path, cause: &io::Error) -> Self {
         Self::Path {
             path: path.to_owned(),
@@ -152,9 +159,6 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Busy,
             _ => Fault::Other,
         };
-        Self::Failed {
-            fault,
-            cause: error.to_string(),
-        }
+        Self::failed(fault, error)
     }
 }

@@ -252,8 +252,7 @@ impl Writer<'_> {
             reason,
             limited,
         } = failure;
-        self.execute(sql, (order, attempts, at.0, due_at.0, reason, limited))?;
-        Ok(())
+        self.run(sql, (order, attempts, at.0, due_at.0, reason, limited))
     }
 
     /// Removes the failures of orders that were indexed.

@@ -132,8 +132,7 @@ impl Writer<'_> {
         let sql = "UPDATE first_sync SET walk_id = ?2, total_orders = ?3, done_orders = 0
                    WHERE website_id = ?1 AND state IN ('not_started', 'reindexing') AND (walk_id IS NULL
                      OR EXISTS (SELECT 1 FROM walk WHERE id = first_sync.walk_id AND state = 'cancelled'))";
-        self.execute(sql, (website, backfill, signed(total)))?;
-        Ok(())
+        self.run(sql, (website, backfill, signed(total)))
     }
 
     /// Removes `backfill` from the website's first sync, because it skipped orders of the website in this transaction.
@@ -141,15 +140,13 @@ impl Writer<'_> {
         // A complete first sync keeps its backfill: the orders skipped since are live changes.
         let sql = "UPDATE first_sync SET walk_id = NULL WHERE walk_id = ?1 AND state IN ('not_started', 'reindexing')
                    AND website_id = (SELECT id FROM website WHERE code = ?2)";
-        self.execute(sql, (backfill, code))?;
-        Ok(())
+        self.run(sql, (backfill, code))
     }
 
     /// Records that the website is disabled, so that its first sync waits.
     pub fn interrupt_first_sync(&mut self, website: WebsiteId, at: UtcMillis) -> Result<(), StoreError> {
         let sql = "UPDATE first_sync SET interrupted_at = ?2 WHERE website_id = ?1";
-        self.execute(sql, (website, at.0))?;
-        Ok(())
+        self.run(sql, (website, at.0))
     }
 
     /// Ends an interruption. The first sync continues in a new window.
@@ -162,8 +159,7 @@ impl Writer<'_> {
         let sql =
             "UPDATE first_sync SET interrupted_at = NULL, started_at = ?2, deadline = ?3, warned_early = 0,
                    warned_late = 0, limited_by = NULL WHERE website_id = ?1";
-        self.execute(sql, (website, at.0, deadline.0))?;
-        Ok(())
+        self.run(sql, (website, at.0, deadline.0))
     }
 
     /// Counts a batch of `backfill` for a website, in that batch's transaction. A backfill that is not assigned to the
@@ -177,8 +173,7 @@ impl Writer<'_> {
         // Once all of its history is queued, a later backfill adds nothing to it.
         let sql = "UPDATE first_sync SET done_orders = done_orders + ?3, events = events + ?4
                    WHERE website_id = ?1 AND coalesce(walk_id, ?2) = ?2 AND state IN ('not_started', 'reindexing')";
-        self.execute(sql, (website, backfill, signed(step.orders), signed(step.events)))?;
-        Ok(())
+        self.run(sql, (website, backfill, signed(step.orders), signed(step.events)))
     }
 
     /// Moves a first sync forward.
@@ -202,8 +197,7 @@ impl Writer<'_> {
         // States may be skipped, but not repeated.
         let completed_at = (state == SyncState::Complete).then_some(at.0);
         let sql = "UPDATE first_sync SET state = ?2, completed_at = ?3 WHERE website_id = ?1";
-        self.execute(sql, (website, state, completed_at))?;
-        Ok(())
+        self.run(sql, (website, state, completed_at))
     }
 
     /// Stores what was observed of a first sync: final events, warnings in the log, and the limiting factor.
@@ -212,7 +206,7 @@ impl Writer<'_> {
             "UPDATE first_sync SET sent_events = ?2, warned_early = ?3, warned_late = ?4, limited_by = ?5
                    WHERE website_id = ?1";
         let sent = signed(row.sent_events);
-        self.execute(
+        self.run(
             sql,
             (
                 row.website,
@@ -221,8 +215,7 @@ impl Writer<'_> {
                 row.warned_late,
                 &row.limited_by,
             ),
-        )?;
-        Ok(())
+        )
     }
 }
 

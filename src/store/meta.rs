@@ -31,8 +31,7 @@ impl Writer<'_> {
     /// Sets a value of `meta`.
     pub fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
-        self.execute(sql, [key, value])?;
-        Ok(())
+        self.run(sql, [key, value])
     }
 
     /// Returns the number of a website code, and gives it one if it is new.

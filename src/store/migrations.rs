@@ -43,9 +43,6 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 }
 
 /// Returns the schema version of the file, 0 for an empty one.
-///
-/// # Errors
-/// As [`migrate`].
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);

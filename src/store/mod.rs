@@ -152,9 +152,6 @@ impl Store {
     }
 
     /// Runs `job` on one snapshot of the database, in parallel with the writer.
-    ///
-    /// # Errors
-    /// The error of `job`.
     pub async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -208,9 +205,6 @@ impl StoreView {
     }
 
     /// Runs `job` on one snapshot.
-    ///
-    /// # Errors
-    /// The error of `job`.
     pub fn read<T>(
         &mut self,
         job: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,

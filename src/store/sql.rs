@@ -47,6 +47,11 @@ impl Writer<'_> {
     pub(super) fn execute(&mut self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
     }
+
+    /// Runs a statement whose number of changed rows does not matter.
+    pub(super) fn run(&mut self, sql: &str, params: impl Params) -> Result<(), StoreError> {
+        self.execute(sql, params).map(drop)
+    }
 }
 
 /// Reads a number that is never negative. SQLite's integers are signed.

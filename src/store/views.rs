@@ -133,8 +133,7 @@ impl Writer<'_> {
         self.execute(sql, (VIEW_ID, mode, at.0))?;
         // hash_config is Commerce's and not used.
         let sql = "INSERT INTO indexer_state VALUES (?1, 'invalid', '', ?2) ON CONFLICT DO NOTHING";
-        self.execute(sql, (VIEW_ID, at.0))?;
-        Ok(())
+        self.run(sql, (VIEW_ID, at.0))
     }
 
     /// Reverts the states that a process left behind: a working view becomes idle, a working indexer invalid (its backfill
@@ -153,20 +152,17 @@ impl Writer<'_> {
     pub fn take_lease(&mut self, name: &str, holder: &str, at: UtcMillis) -> Result<(), StoreError> {
         // A lease of the same name is this process's own: a piece of work runs once at a time.
         let sql = "INSERT OR REPLACE INTO lease VALUES (?1, ?2, ?3, ?4, ?4)";
-        self.execute(sql, (name, holder, std::process::id(), at.0))?;
-        Ok(())
+        self.run(sql, (name, holder, std::process::id(), at.0))
     }
 
     /// Renews every lease of this process.
     pub fn heartbeat(&mut self, at: UtcMillis) -> Result<(), StoreError> {
         // Leases of other processes were voided at the start, under the lock of the store.
-        self.execute("UPDATE lease SET heartbeat_at = ?1", [at.0])?;
-        Ok(())
+        self.run("UPDATE lease SET heartbeat_at = ?1", [at.0])
     }
 
     pub fn release_lease(&mut self, name: &str) -> Result<(), StoreError> {
-        self.execute("DELETE FROM lease WHERE name = ?1", [name])?;
-        Ok(())
+        self.run("DELETE FROM lease WHERE name = ?1", [name])
     }
 
     /// Switches between schedule and realtime.
@@ -199,21 +195,18 @@ impl Writer<'_> {
             )));
         }
         let sql = "UPDATE mview_state SET version_id = ?2, updated = ?3 WHERE view_id = ?1";
-        self.execute(sql, (VIEW_ID, version, at.0))?;
-        Ok(())
+        self.run(sql, (VIEW_ID, version, at.0))
     }
 
     pub fn set_indexer_status(&mut self, status: IndexerStatus, at: UtcMillis) -> Result<(), StoreError> {
         let sql = "UPDATE indexer_state SET status = ?2, updated = ?3 WHERE indexer_id = ?1";
-        self.execute(sql, (VIEW_ID, status, at.0))?;
-        Ok(())
+        self.run(sql, (VIEW_ID, status, at.0))
     }
 
     #[cfg(test)]
     pub(crate) fn force_view_version_for_test(&mut self, version: VersionId) -> Result<(), StoreError> {
         self.init_view(ViewMode::Schedule, UtcMillis(0))?;
-        self.execute("UPDATE mview_state SET version_id = ?1", [version])?;
-        Ok(())
+        self.run("UPDATE mview_state SET version_id = ?1", [version])
     }
 }
 

@@ -301,9 +301,9 @@ fn every_action_happens_in_a_busy_live_shop() {
         .collect();
     for (action, _) in USUAL {
         assert!(
-            seen.contains(action.name()),
+            seen.contains(action.as_str()),
             "{} is missing in {seen:?}",
-            action.name()
+            action.as_str()
         );
     }
 }

@@ -61,9 +61,6 @@ impl Emulator {
     }
 
     /// Starts the emulator with a clock that the caller shares with the program under test.
-    ///
-    /// # Errors
-    /// As [`Emulator::start`].
     pub async fn start_with_clock(
         config: EmulatorConfig,
         clock: Clock,
@@ -190,9 +187,6 @@ impl EmulatorHandle {
     }
 
     /// Issues a token without the token endpoint.
-    ///
-    /// # Errors
-    /// If there is no such client.
     pub fn issue_token(&self, client_id: &str) -> Result<String, EmulatorError> {
         let config = self.shared.config();
         let unknown = || EmulatorError::UnknownClient(client_id.to_owned());

@@ -43,9 +43,6 @@ impl<'a> Documents<'a> {
     }
 
     /// Builds the content of one event.
-    ///
-    /// # Errors
-    /// If the order no longer holds the document.
     pub(super) fn content(&self, fact: &Fact) -> Result<Content<'a>, Unsendable> {
         let gone = || Unsendable::DocumentGone {
             kind: fact.kind,

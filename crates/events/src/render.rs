@@ -13,9 +13,6 @@ use orderfeed_model::order::Order;
 const USUAL_BYTES: usize = 2048;
 
 /// Renders an event as the JSON object `{"xdm":{…}}`, exactly as it is sent.
-///
-/// # Errors
-/// If the event can never be sent; see [`Unsendable`].
 pub fn render(order: &Order, fact: &Fact, context: &EventContext) -> Result<Vec<u8>, Unsendable> {
     Renderer::new(order, context).render(fact)
 }
@@ -46,9 +43,6 @@ impl<'a> Renderer<'a> {
     }
 
     /// Renders one event as the JSON object `{"xdm":{…}}`.
-    ///
-    /// # Errors
-    /// If the event can never be sent; see [`Unsendable`].
     pub fn render(&self, fact: &Fact) -> Result<Vec<u8>, Unsendable> {
         let event = self.event(fact)?;
         let mut body = Vec::with_capacity(USUAL_BYTES);

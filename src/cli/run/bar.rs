@@ -61,14 +61,14 @@ fn bar(syncs: &[SyncReport]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use orderfeed_model::clock::UtcMillis;
+    use orderfeed_model::clock::{Moment, UtcMillis};
 
     fn sync(website: &str, state: SyncState) -> SyncReport {
         SyncReport {
             website: website.to_owned(),
             state,
-            started_at: UtcMillis(0),
-            deadline: UtcMillis(300_000),
+            started_at: Moment(UtcMillis(0)),
+            deadline: Moment(UtcMillis(300_000)),
             completed_at: None,
             total_orders: 1000,
             done_orders: 500,

@@ -27,9 +27,6 @@ const LOG_GRACE: i64 = 60;
 
 impl MysqlSource {
     /// Checks everything that capture and reading need. `cursors` are the stored positions.
-    ///
-    /// # Errors
-    /// If the database cannot be reached or read at all.
     pub async fn examine(&self, cursors: &Cursors) -> Result<Examination, SourceError> {
         let mut session = self.connector.session().await?;
         let schema = inspect::visible(&mut session, &self.settings).await?;

@@ -45,9 +45,6 @@ impl MysqlSource {
     }
 
     /// Drops every trigger with orderfeed's prefix, unknown ones included, and then the log table. Returns the names.
-    ///
-    /// # Errors
-    /// As [`MysqlSource::install_triggers`].
     pub async fn remove_triggers(&self) -> Result<Vec<String>, SourceError> {
         let (mut session, set) = self.trigger_session().await?;
         let mut dropped = Vec::new();
@@ -69,9 +66,6 @@ impl MysqlSource {
     }
 
     /// Compares the database's triggers with those that it needs.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
     pub async fn check_triggers(&self) -> Result<TriggerReport, SourceError> {
         let (mut session, set) = self.trigger_session().await?;
         self.compare(&mut session, &set).await

@@ -21,9 +21,6 @@ use crate::commerce::sqlite::rows::for_each;
 use crate::commerce::sqlite::thread::explain;
 
 /// Checks everything that capture and reading need. Blocks.
-///
-/// # Errors
-/// If there is no such database, or it cannot be read.
 pub fn examine(path: &Path, cursors: &Cursors) -> Result<Examination, SourceError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =

@@ -82,9 +82,6 @@ impl SqliteSource {
     }
 
     /// Compares the database's triggers with those that it needs.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
     pub async fn check_triggers(&self) -> Result<TriggerReport, SourceError> {
         let shop = Arc::clone(&self.shop);
         self.thread

@@ -70,9 +70,6 @@ impl Indexer {
     }
 
     /// Runs a backfill that leaves the index's status alone: `saas:resync`.
-    ///
-    /// # Errors
-    /// As [`Indexer::reindex`].
     pub async fn resync(
         &self,
         options: BackfillOptions,
@@ -86,9 +83,6 @@ impl Indexer {
     }
 
     /// Runs the first sync of a website that was enabled later. It also leaves the index's status alone.
-    ///
-    /// # Errors
-    /// As [`Indexer::reindex`].
     pub async fn first_sync(
         &self,
         options: BackfillOptions,

@@ -7,8 +7,7 @@ use uuid::Uuid;
 use crate::ops::explain::remedy::parked_remedy;
 use crate::ops::explain::words::document_of;
 use crate::ops::explain::{
-    ExplainedAttempt, ExplainedBatch, ExplainedEvent, ExplainedParking, ExplainedSuppression, ExplainedWait,
-    SubmissionStatus,
+    ExplainedBatch, ExplainedEvent, ExplainedParking, ExplainedSuppression, ExplainedWait, SubmissionStatus,
 };
 use crate::ops::sentence::human_duration;
 use crate::ops::status::{Moment, SenderStatus};
@@ -175,26 +174,14 @@ fn shared_orders(reader: &Reader<'_>, batch: BatchId, held: &[EventKey]) -> Resu
     ))
 }
 
-fn attempts(all: Vec<AttemptRecord>, submitted: bool, batch: Option<&BatchRecord>) -> Vec<ExplainedAttempt> {
+fn attempts(mut all: Vec<AttemptRecord>, submitted: bool, batch: Option<&BatchRecord>) -> Vec<AttemptRecord> {
     // If the edge refused one event of a batch, the batch's last attempt is no success; but it accepted the other events.
-    let is_last = |attempt: &AttemptRecord| {
-        batch.is_some_and(|batch| {
-            batch.finished_at.is_some() && (batch.id, batch.attempts) == (attempt.batch, attempt.number)
-        })
-    };
-    all.into_iter()
-        .map(|attempt| ExplainedAttempt {
-            accepted: attempt.accepted || (submitted && is_last(&attempt)),
-            batch: attempt.batch,
-            number: attempt.number,
-            at: Moment(attempt.at),
-            status: attempt.status,
-            request_id: attempt.request_id,
-            code: attempt.code,
-            error: attempt.error,
-            duration_ms: attempt.duration_ms,
-        })
-        .collect()
+    let finished = batch.filter(|batch| submitted && batch.finished_at.is_some());
+    for attempt in &mut all {
+        attempt.accepted |=
+            finished.is_some_and(|batch| (batch.id, batch.attempts) == (attempt.batch, attempt.number));
+    }
+    all
 }
 
 fn explain_batch(batch: &BatchRecord) -> ExplainedBatch {

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
 use crate::store::feed::Exported;
-use crate::store::outbox::EventState;
+use crate::store::outbox::{AttemptRecord, EventState};
 use orderfeed_events::Fact;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::words;
@@ -205,7 +205,7 @@ pub struct ExplainedEvent {
     /// The batches that must be final first.
     pub waits_for: Vec<ExplainedWait>,
     /// The attempts, oldest first. Of many failures the first and the latest.
-    pub attempts: Vec<ExplainedAttempt>,
+    pub attempts: Vec<AttemptRecord>,
     /// Time of the next attempt; null if the event is final, or was never sent.
     pub next_attempt_at: Option<Moment>,
     pub parked: Option<ExplainedParking>,
@@ -252,26 +252,6 @@ pub struct ExplainedWait {
     pub batch: i64,
     /// Its events that must go first.
     pub holds: String,
-}
-
-/// A request that held the event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExplainedAttempt {
-    pub batch: i64,
-    /// Position among the attempts of its batch, from 1.
-    pub number: u32,
-    /// Time of its end.
-    pub at: Moment,
-    pub accepted: bool,
-    /// HTTP status; null if there was no answer.
-    pub status: Option<u16>,
-    /// The request id; with the suffix of the edge, if it answered.
-    pub request_id: Option<String>,
-    /// The edge's code or one of our own.
-    pub code: Option<String>,
-    pub error: Option<String>,
-    /// Time from sending to the last byte of the answer.
-    pub duration_ms: Option<u64>,
 }
 
 /// The reason why an event is parked.

@@ -16,28 +16,18 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use crate::first_sync::report::SyncReport;
 use crate::store::backfill::BackfillKind;
 use crate::store::changelog::VersionId;
 use crate::store::cron::CronStatus;
 use crate::store::feed::Exported;
-use crate::store::first_sync::SyncState;
 use crate::store::intake::Flow;
 use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
-use orderfeed_model::clock::UtcMillis;
+pub use orderfeed_model::clock::Moment;
 
 /// Version of the JSON object.
 pub const SHAPE: u32 = 1;
-
-/// A time that serializes as RFC 3339.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub UtcMillis);
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.rfc3339())
-    }
-}
 
 /// The state of the installation at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,7 +41,7 @@ pub struct Snapshot {
     pub not_exported: Vec<NotExported>,
     pub intake: IntakeStatus,
     /// The first syncs of the websites whose events were ever enabled.
-    pub first_syncs: Vec<FirstSyncStatus>,
+    pub first_syncs: Vec<SyncReport>,
     /// Backfills that are not complete.
     #[serde(rename = "walks")]
     pub backfills: Vec<BackfillStatus>,
@@ -104,33 +94,6 @@ pub struct IntakeStatus {
     #[serde(serialize_with = "word_or_empty")]
     pub flow: Option<Flow>,
     pub since: Option<Moment>,
-}
-
-/// The first sync of a website.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FirstSyncStatus {
-    pub website: String,
-    pub state: SyncState,
-    /// Time at which the website was enabled.
-    pub started_at: Moment,
-    /// End of the first-sync window.
-    pub deadline: Moment,
-    pub completed_at: Option<Moment>,
-    pub total_orders: u64,
-    /// Orders read.
-    pub done_orders: u64,
-    /// Events queued.
-    pub events: u64,
-    /// Queued events that are final.
-    pub sent_events: u64,
-    /// Estimated time left at the average rate.
-    pub eta_ms: Option<i64>,
-    /// True if the deadline passed before the first sync was complete.
-    pub missed: bool,
-    /// The limiting factor: `source`, `disk`, `rate_limit`, `edge`, `outbox_bound` or `paused`.
-    pub limited_by: Option<String>,
-    /// Time since which it waits for its website to be configured and enabled again.
-    pub interrupted_at: Option<Moment>,
 }
 
 /// A backfill.
@@ -245,6 +208,8 @@ pub(crate) mod testing {
     //! Snapshots for tests of their presentation.
 
     use super::*;
+    use crate::store::first_sync::SyncState;
+    use orderfeed_model::clock::UtcMillis;
 
     /// An idle daemon.
     pub(crate) fn snapshot() -> Snapshot {
@@ -275,8 +240,8 @@ pub(crate) mod testing {
     }
 
     /// A first sync that missed its window because of the rate limit.
-    pub(crate) fn first_sync(website: &str) -> FirstSyncStatus {
-        FirstSyncStatus {
+    pub(crate) fn first_sync(website: &str) -> SyncReport {
+        SyncReport {
             website: website.to_owned(),
             state: SyncState::Sending,
             started_at: Moment(UtcMillis(1_000)),

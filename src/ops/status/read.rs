@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::first_sync::report::{self as first_sync, SyncReport};
+use crate::first_sync::report as first_sync;
 use crate::ops::status::{
-    BackfillStatus, DaemonStatus, ExportStatus, FirstSyncStatus, IndexSnapshot, IntakeStatus, LastRun,
-    Moment, NotExported, Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WebsiteStatus,
+    BackfillStatus, DaemonStatus, ExportStatus, IndexSnapshot, IntakeStatus, LastRun, Moment, NotExported,
+    Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WebsiteStatus,
 };
 use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
@@ -44,10 +44,7 @@ impl Snapshot {
             index_failures: reader.index_failure_count()?,
             not_exported,
             intake: IntakeStatus::read(reader)?,
-            first_syncs: first_sync::reports(reader, now)?
-                .into_iter()
-                .map(FirstSyncStatus::of)
-                .collect(),
+            first_syncs: first_sync::reports(reader, now)?.into_iter().collect(),
             backfills: reader
                 .running_backfills()?
                 .iter()
@@ -98,26 +95,6 @@ impl IntakeStatus {
             flow,
             since: since.map(Moment),
         })
-    }
-}
-
-impl FirstSyncStatus {
-    fn of(report: SyncReport) -> Self {
-        Self {
-            website: report.website,
-            state: report.state,
-            started_at: Moment(report.started_at),
-            deadline: Moment(report.deadline),
-            completed_at: report.completed_at.map(Moment),
-            total_orders: report.total_orders,
-            done_orders: report.done_orders,
-            events: report.events,
-            sent_events: report.sent_events,
-            eta_ms: report.eta_ms,
-            missed: report.missed,
-            limited_by: report.limited_by,
-            interrupted_at: report.interrupted_at.map(Moment),
-        }
     }
 }
 

@@ -182,22 +182,13 @@ where
 }
 
 pub(crate) fn panicked() -> StoreError {
-    StoreError::Failed {
-        fault: Fault::Other,
-        cause: "a transaction panicked and was undone".to_owned(),
-    }
+    StoreError::failed(Fault::Other, "a transaction panicked and was undone")
 }
 
 /// Copies the error of a group for each of its jobs.
 fn copy_of(error: &StoreError) -> StoreError {
     match error {
-        StoreError::Failed { fault, cause } => StoreError::Failed {
-            fault: *fault,
-            cause: cause.clone(),
-        },
-        other => StoreError::Failed {
-            fault: Fault::Other,
-            cause: other.to_string(),
-        },
+        StoreError::Failed { fault, cause } => StoreError::failed(*fault, cause),
+        other => StoreError::failed(Fault::Other, other),
     }
 }

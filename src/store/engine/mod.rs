@@ -15,7 +15,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::store::engine::group::{Committer, GROUP, QueuedWrite, Topics, WriteJob, finish, panicked};
-use crate::store::error::{Fault, StoreError};
+use crate::store::error::StoreError;
+use crate::store::file::damage::spawn;
 use crate::store::file::open;
 use crate::store::transaction::{Durability, Reader, Topic, Writer};
 
@@ -274,14 +275,6 @@ pub(super) fn read_in_snapshot<T>(
     });
     transaction.commit()?;
     result
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, StoreError> {
-    let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
-    spawned.map_err(|cause| StoreError::Failed {
-        fault: Fault::Other,
-        cause: format!("cannot start the thread {name}: {cause}"),
-    })
 }
 
 #[cfg(test)]

@@ -20,9 +20,6 @@ pub enum Integrity {
 impl StoreView {
     /// Checks the pages and records of the file, for at most `limit`. Reads the whole file, and takes no lock that delays a
     /// writer.
-    ///
-    /// # Errors
-    /// If the file cannot be read at all.
     pub fn quick_check(&self, limit: Duration) -> Result<Integrity, StoreError> {
         let interrupt = self.connection.get_interrupt_handle();
         let (finished, waiting) = mpsc::channel::<()>();

@@ -26,10 +26,18 @@ pub(crate) fn damage(connection: &Connection) -> Result<(), StoreError> {
     if result == "ok" {
         return Ok(());
     }
-    Err(StoreError::Failed {
-        fault: Fault::Corrupt,
-        cause: format!("quick_check reports: {result}"),
-    })
+    let cause = format!("quick_check reports: {result}");
+    Err(StoreError::failed(Fault::Corrupt, cause))
+}
+
+/// Starts a thread of the store.
+pub(crate) fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, StoreError> {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
+    spawned
+        .map_err(|cause| StoreError::failed(Fault::Other, format!("cannot start the thread {name}: {cause}")))
 }
 
 /// A check in the background. Dropping it interrupts the check.
@@ -53,15 +61,8 @@ impl BackgroundCheck {
                 fatal.send_replace(Some(error.to_string()));
             }
         };
-        let spawned = thread::Builder::new().name("store-check".to_owned()).spawn(work);
-        let thread = spawned.map_err(|cause| StoreError::Failed {
-            fault: Fault::Other,
-            cause: format!("cannot start the thread store-check: {cause}"),
-        })?;
-        Ok(Self {
-            interrupt,
-            thread: Some(thread),
-        })
+        let thread = Some(spawn("store-check", work)?);
+        Ok(Self { interrupt, thread })
     }
 }
 

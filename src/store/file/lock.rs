@@ -57,9 +57,6 @@ impl StoreLock {
     }
 
     /// Returns the holder of the lock.
-    ///
-    /// # Errors
-    /// If the lock file exists and cannot be opened.
     pub fn try_holder(store: &Path) -> io::Result<Option<String>> {
         let mut file = match File::open(beside(store, ".lock")) {
             Ok(file) => file,

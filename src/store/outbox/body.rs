@@ -14,9 +14,6 @@ const BODY: &str =
 impl Reader<'_> {
     /// Appends the frozen events of a batch to `payload`, joined by commas as they are sent, and counts them by kind.
     /// Cheaper than [`Reader::batch_body`]. `None` once the batch's retention is over.
-    ///
-    /// # Errors
-    /// If the store cannot be read or the batch is damaged.
     pub fn append_payload(
         &self,
         id: BatchId,
@@ -35,9 +32,6 @@ impl Reader<'_> {
     }
 
     /// Returns the frozen events of a batch with their persons. `None` once its retention is over.
-    ///
-    /// # Errors
-    /// If the store cannot be read or the batch is damaged.
     pub fn batch_body(&self, id: BatchId) -> Result<Option<BatchBody>, StoreError> {
         let decode = |row: &Row<'_>| {
             let (contents, body) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);

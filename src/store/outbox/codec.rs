@@ -84,9 +84,6 @@ impl BatchBody {
     }
 
     /// Reverses [`BatchBody::encode`], without persons; `bytes` is the length of the payload.
-    ///
-    /// # Errors
-    /// If any of it is damaged.
     #[doc(hidden)]
     pub fn decode(contents: &[u8], body: &[u8], bytes: usize) -> Result<Self, StoreError> {
         let mut entries = Vec::new();
@@ -190,10 +187,10 @@ fn present(counts: &[u64; 256]) -> Vec<(KindCode, u64)> {
 }
 
 fn damaged(cause: &str) -> StoreError {
-    StoreError::Failed {
-        fault: Fault::Corrupt,
-        cause: format!("a batch in the outbox cannot be unpacked: {cause}"),
-    }
+    StoreError::failed(
+        Fault::Corrupt,
+        format!("a batch in the outbox cannot be unpacked: {cause}"),
+    )
 }
 
 fn take_entry(rest: &mut &[u8], last: EventKey) -> Option<EventEntry> {

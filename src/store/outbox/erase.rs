@@ -46,9 +46,6 @@ impl Reader<'_> {
     }
 
     /// Finds the parked events whose bodies name one of these persons.
-    ///
-    /// # Errors
-    /// As [`Reader::batches_of`].
     pub fn parked_of(&self, persons: &[Person]) -> Result<Vec<EventKey>, StoreError> {
         self.require_converted()?;
         let sql = "SELECT order_id, kind, document_id FROM outbox_parked WHERE person = ?1";
@@ -128,7 +125,6 @@ impl Writer<'_> {
     fn mark_erased(&mut self, key: EventKey, at: UtcMillis) -> Result<(), StoreError> {
         // A forced resend checks this row: it must not render the event again.
         let sql = "INSERT INTO outbox_erased VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-        self.execute(sql, (key.order, key.kind, key.document, at.0))?;
-        Ok(())
+        self.run(sql, (key.order, key.kind, key.document, at.0))
     }
 }

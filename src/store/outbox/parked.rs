@@ -143,8 +143,7 @@ impl Writer<'_> {
     /// Records why the unrendered events of an order stay parked.
     pub fn explain_unrendered(&mut self, order: OrderId, why: &str) -> Result<(), StoreError> {
         let sql = format!("UPDATE outbox_parked SET detail = ?2 WHERE order_id = ?1 AND {UNRENDERED}");
-        self.execute(&sql, (order, why))?;
-        Ok(())
+        self.run(&sql, (order, why))
     }
 
     /// Takes an event into a batch if it is new, or if it was parked because it could not be rendered until now.
@@ -201,7 +200,7 @@ impl Writer<'_> {
                    WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
         let (key, person) = (entry.key, persons::stored(entry.person.as_ref()));
         let (status, request) = (answer.status, &answer.request_id);
-        self.execute(
+        self.run(
             sql,
             (
                 key.order,
@@ -213,8 +212,7 @@ impl Writer<'_> {
                 status,
                 request,
             ),
-        )?;
-        Ok(())
+        )
     }
 
     /// Updates the reason of an event that still cannot be rendered.
@@ -224,8 +222,7 @@ impl Writer<'_> {
              WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3 AND {UNRENDERED}"
         );
         let Refusal { code, detail } = refusal;
-        self.execute(&sql, (key.order, key.kind, key.document, code, detail))?;
-        Ok(())
+        self.run(&sql, (key.order, key.kind, key.document, code, detail))
     }
 
     /// Gives up a parked event; it ends as suppressed. Returns false if it is not parked.

@@ -170,8 +170,7 @@ impl Writer<'_> {
 
     pub(super) fn remove_persons(&mut self, id: BatchId) -> Result<(), StoreError> {
         let sql = "DELETE FROM outbox_person WHERE block = ?1 / 16 AND batch_id = ?1";
-        self.execute(sql, [id])?;
-        Ok(())
+        self.run(sql, [id])
     }
 
     /// Stores the persons of a batch, which has no rows yet.

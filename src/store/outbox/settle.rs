@@ -189,8 +189,7 @@ impl Writer<'_> {
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO outbox_total VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT DO UPDATE SET events = events + excluded.events";
-        self.execute(sql, (website, kind, state, by))?;
-        Ok(())
+        self.run(sql, (website, kind, state, by))
     }
 
     pub(super) fn insert_suppressed(
@@ -207,8 +206,7 @@ impl Writer<'_> {
 
     pub(super) fn set_row_state(&mut self, key: EventKey, state: RowState) -> Result<(), StoreError> {
         let sql = "UPDATE outbox_event SET state = ?4 WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.execute(sql, (key.order, key.kind, key.document, state))?;
-        Ok(())
+        self.run(sql, (key.order, key.kind, key.document, state))
     }
 
     /// Makes a pending batch final and releases the batches that wait for it. Returns false if it was final already.

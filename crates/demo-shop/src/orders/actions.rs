@@ -11,44 +11,46 @@ use crate::orders::rows;
 use crate::shop::people;
 use crate::shop::stores::WEBSITES;
 use crate::tables::schema::Edition;
+use orderfeed_model::words;
 
-/// An action of a shopper, a merchant or a payment provider.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Action {
-    /// The shopper returns from the payment provider's site, or the provider approves a reviewed payment.
-    Approve,
-    /// The provider refuses the payment, and the order is canceled.
-    Deny,
-    /// A partial or full invoice. Captures online payments.
-    Invoice,
-    /// An open invoice is paid.
-    PayInvoice,
-    /// A partial or full shipment with up to three tracks.
-    Ship,
-    /// Another tracking number for a shipment.
-    AddTrack,
-    /// Cancels an order without invoices and shipments.
-    Cancel,
-    /// Cancels the items that are neither invoiced nor shipped.
-    CancelRest,
-    /// The merchant puts the order on hold.
-    Hold,
-    /// The merchant takes the order off hold.
-    Unhold,
-    /// A partial or full credit memo.
-    Refund,
-    /// The shopper requests the return of shipped items.
-    RequestReturn,
-    /// Moves a return to its next stage.
-    AdvanceReturn,
-    /// Corrects an address. The order's row does not change.
-    EditAddress,
-    /// Voids the authorization. The order's row does not change.
-    Void,
-    /// A comment in the order's history.
-    Comment,
-    /// Sets a custom status of the same state.
-    ChangeStatus,
+words! {
+    /// An action of a shopper, a merchant or a payment provider. Its word is for log lines.
+    pub enum Action {
+        /// The shopper returns from the payment provider's site, or the provider approves a reviewed payment.
+        Approve = "approve",
+        /// The provider refuses the payment, and the order is canceled.
+        Deny = "deny",
+        /// A partial or full invoice. Captures online payments.
+        Invoice = "invoice",
+        /// An open invoice is paid.
+        PayInvoice = "pay",
+        /// A partial or full shipment with up to three tracks.
+        Ship = "ship",
+        /// Another tracking number for a shipment.
+        AddTrack = "track",
+        /// Cancels an order without invoices and shipments.
+        Cancel = "cancel",
+        /// Cancels the items that are neither invoiced nor shipped.
+        CancelRest = "cancel_rest",
+        /// The merchant puts the order on hold.
+        Hold = "hold",
+        /// The merchant takes the order off hold.
+        Unhold = "unhold",
+        /// A partial or full credit memo.
+        Refund = "refund",
+        /// The shopper requests the return of shipped items.
+        RequestReturn = "return",
+        /// Moves a return to its next stage.
+        AdvanceReturn = "return_step",
+        /// Corrects an address. The order's row does not change.
+        EditAddress = "address",
+        /// Voids the authorization. The order's row does not change.
+        Void = "void",
+        /// A comment in the order's history.
+        Comment = "comment",
+        /// Sets a custom status of the same state.
+        ChangeStatus = "status",
+    }
 }
 
 /// All actions with their relative frequencies.
@@ -71,31 +73,6 @@ pub const USUAL: [(Action, u32); 17] = [
     (Action::Comment, 3),
     (Action::ChangeStatus, 3),
 ];
-
-impl Action {
-    /// Returns the name used in log lines.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Deny => "deny",
-            Self::Invoice => "invoice",
-            Self::PayInvoice => "pay",
-            Self::Ship => "ship",
-            Self::AddTrack => "track",
-            Self::Cancel => "cancel",
-            Self::CancelRest => "cancel_rest",
-            Self::Hold => "hold",
-            Self::Unhold => "unhold",
-            Self::Refund => "refund",
-            Self::RequestReturn => "return",
-            Self::AdvanceReturn => "return_step",
-            Self::EditAddress => "address",
-            Self::Void => "void",
-            Self::Comment => "comment",
-            Self::ChangeStatus => "status",
-        }
-    }
-}
 
 /// Returns true if the state machine allows the action.
 pub(crate) fn allowed(action: Action, order: &Order, edition: Edition) -> bool {

@@ -11,6 +11,7 @@ use crate::amount::Amount;
 use crate::shop::catalog::{Product, ProductKind};
 use crate::shop::people::{Person, Place};
 use crate::shop::stores::{Store, WEBSITES};
+use orderfeed_model::words;
 
 /// An amount in base and in order currency.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,26 +30,6 @@ impl Money {
 
     pub(crate) fn negated(self) -> Self {
         Self::default() - self
-    }
-}
-
-impl Add for Money {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        self.zip(other, Amount::add)
-    }
-}
-
-impl Sub for Money {
-    type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        self.zip(other, Amount::sub)
-    }
-}
-
-impl AddAssign for Money {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
     }
 }
 
@@ -78,57 +59,52 @@ impl Cost {
     }
 }
 
-impl Add for Cost {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        self.zip(other, Money::add)
-    }
-}
+/// Implements addition and subtraction by those of the parts.
+macro_rules! arithmetic {
+    ($type:ident of $part:ident) => {
+        impl Add for $type {
+            type Output = Self;
+            fn add(self, other: Self) -> Self {
+                self.zip(other, $part::add)
+            }
+        }
 
-impl Sub for Cost {
-    type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        self.zip(other, Money::sub)
-    }
-}
+        impl Sub for $type {
+            type Output = Self;
+            fn sub(self, other: Self) -> Self {
+                self.zip(other, $part::sub)
+            }
+        }
 
-impl AddAssign for Cost {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
+        impl AddAssign for $type {
+            fn add_assign(&mut self, other: Self) {
+                *self = *self + other;
+            }
+        }
+    };
 }
+arithmetic!(Money of Amount);
+arithmetic!(Cost of Money);
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
-    New,
-    PendingPayment,
-    PaymentReview,
-    Processing,
-    Complete,
-    Closed,
-    Canceled,
-    Holded,
+words! {
+    pub(crate) enum State {
+        New = "new",
+        PendingPayment = "pending_payment",
+        PaymentReview = "payment_review",
+        Processing = "processing",
+        Complete = "complete",
+        Closed = "closed",
+        Canceled = "canceled",
+        Holded = "holded",
+    }
 }
 
 impl State {
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::PendingPayment => "pending_payment",
-            Self::PaymentReview => "payment_review",
-            Self::Processing => "processing",
-            Self::Complete => "complete",
-            Self::Closed => "closed",
-            Self::Canceled => "canceled",
-            Self::Holded => "holded",
-        }
-    }
-
     /// Returns the default status of the state.
     pub(crate) const fn default_status(self) -> &'static str {
         match self {
             Self::New => "pending",
-            other => other.code(),
+            other => other.as_str(),
         }
     }
 }

@@ -55,10 +55,10 @@ pub(crate) fn order_cells(order: &Order, at: UtcMillis) -> Cells {
 pub(crate) fn moving_order(order: &Order, at: UtcMillis) -> Cells {
     let (held_state, held_status) = order
         .before_hold
-        .map(|(state, status)| (state.code(), status))
+        .map(|(state, status)| (state.as_str(), status))
         .unzip();
     let mut cells = cells! {
-        "state": order.state.code(),
+        "state": order.state.as_str(),
         "status": order.status,
         "hold_before_state": held_state,
         "hold_before_status": held_status,

@@ -99,7 +99,7 @@ impl Shop {
             return self.place(now);
         };
         let changes = self.perform(action, &mut order, now);
-        let transaction = self.transaction(now, action.name(), order.id, changes);
+        let transaction = self.transaction(now, action.as_str(), order.id, changes);
         self.keep(order);
         transaction
     }

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::ops::explain::{
-    ExplainedAttempt, ExplainedEvent, ExplainedOrder, ExplainedShopOrder, Explanation, MissingEvent,
-    ShopRecord, SubmissionStatus,
+    ExplainedEvent, ExplainedOrder, ExplainedShopOrder, Explanation, MissingEvent, ShopRecord,
+    SubmissionStatus,
 };
 use crate::ops::sentence::human_duration;
 use crate::ops::status::Moment;
-use crate::store::outbox::SenderState;
+use crate::store::outbox::{AttemptRecord, SenderState};
 
 /// Number of latest attempts shown, beside the first.
 const LATEST_ATTEMPTS: usize = 4;
@@ -246,7 +246,7 @@ impl ExplainText<'_> {
         if before.is_some_and(|before| !event.attempts.is_empty() && before.attempts == event.attempts) {
             return self.event_field("attempts", "as above");
         }
-        let mut before: Option<&ExplainedAttempt> = None;
+        let mut before: Option<&AttemptRecord> = None;
         for attempt in shown(&event.attempts) {
             match before.map(|before| between(before, attempt, &event.attempts)) {
                 None | Some(0) => {}
@@ -258,7 +258,7 @@ impl ExplainText<'_> {
         }
     }
 
-    fn attempt(&self, attempt: &ExplainedAttempt) -> String {
+    fn attempt(&self, attempt: &AttemptRecord) -> String {
         let mut text = self.moment(attempt.at);
         match attempt.status {
             Some(status) => {
@@ -295,18 +295,18 @@ impl ExplainText<'_> {
 }
 
 /// Returns the first attempt and the latest few.
-fn shown(attempts: &[ExplainedAttempt]) -> impl Iterator<Item = &ExplainedAttempt> {
+fn shown(attempts: &[AttemptRecord]) -> impl Iterator<Item = &AttemptRecord> {
     let latest = attempts.len().saturating_sub(LATEST_ATTEMPTS).max(1);
     attempts.iter().take(1).chain(attempts.iter().skip(latest))
 }
 
 /// Counts the attempts between two that are shown.
-fn between(before: &ExplainedAttempt, now: &ExplainedAttempt, all: &[ExplainedAttempt]) -> usize {
+fn between(before: &AttemptRecord, now: &AttemptRecord, all: &[AttemptRecord]) -> usize {
     // By number, because the store does not keep every attempt of a batch.
     if before.batch == now.batch {
         return now.number.saturating_sub(before.number + 1) as usize;
     }
-    let place = |wanted: &ExplainedAttempt| all.iter().position(|attempt| attempt == wanted);
+    let place = |wanted: &AttemptRecord| all.iter().position(|attempt| attempt == wanted);
     match (place(before), place(now)) {
         (Some(before), Some(now)) => now.saturating_sub(before + 1),
         _ => 0,

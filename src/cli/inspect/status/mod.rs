@@ -12,8 +12,9 @@ use crate::cli::index::indexer::{mode_word, status_word};
 use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::cli::output::watch::{Frames, watch};
+use crate::first_sync::report::SyncReport;
 use crate::ops::sentence::{human_bytes, human_duration};
-use crate::ops::status::{BackfillStatus, ExportStatus, FirstSyncStatus, Moment, Snapshot, WebsiteStatus};
+use crate::ops::status::{BackfillStatus, ExportStatus, Moment, Snapshot, WebsiteStatus};
 use crate::store::intake::{Flow, Shortage};
 use crate::store::outbox::SenderState;
 use crate::store::views::TITLE;
@@ -168,7 +169,7 @@ impl StatusText {
     }
 
     /// Adds the state of a first sync, unless it was completed more than an hour ago.
-    fn first_sync(&mut self, sync: &FirstSyncStatus) {
+    fn first_sync(&mut self, sync: &SyncReport) {
         const SHOWN_FOR_MS: i64 = 3_600_000;
         let completed = sync.completed_at.map(|at| at.0);
         if completed.is_some_and(|at| self.now.millis_since(at) > SHOWN_FOR_MS) {

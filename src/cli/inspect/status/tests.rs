@@ -1,6 +1,7 @@
 //! Checks the text and the JSON of a snapshot.
 
 use crate::cli::inspect::status::*;
+use crate::first_sync::report::SyncReport;
 use crate::ops::status::{
     DaemonStatus, IndexSnapshot, IntakeStatus, LastRun, NotExported, Pending, SHAPE, SenderStatus,
     SourceStatus, StoreStatus,
@@ -121,7 +122,7 @@ fn busy() -> Snapshot {
         flow: Some(Flow::HistoryWaits),
         since: Some(at("2026-11-22T06:59:00Z")),
     };
-    snapshot.first_syncs = vec![FirstSyncStatus {
+    snapshot.first_syncs = vec![SyncReport {
         website: "base".into(),
         state: SyncState::Reindexing,
         started_at: at("2026-11-22T06:58:00Z"),

@@ -2,12 +2,12 @@
 
 use crate::daemon::admin::metrics::families::*;
 use crate::first_sync::pace::Bottleneck;
+use crate::first_sync::report::SyncReport;
 use crate::ops::openmetrics::{Exposition, Metric};
-use crate::ops::status::FirstSyncStatus;
 use crate::store::first_sync::SyncState;
 use orderfeed_model::clock::UtcMillis;
 
-pub(super) fn render(text: &mut Exposition, syncs: &[FirstSyncStatus], now: UtcMillis) {
+pub(super) fn render(text: &mut Exposition, syncs: &[SyncReport], now: UtcMillis) {
     let mut states = text.family(FIRST_SYNC_STATE);
     for sync in syncs {
         for state in SyncState::ALL {
@@ -15,7 +15,7 @@ pub(super) fn render(text: &mut Exposition, syncs: &[FirstSyncStatus], now: UtcM
             states.count(&labels, u64::from(sync.state == state));
         }
     }
-    let is_overdue = |sync: &FirstSyncStatus| sync.completed_at.is_none() && now > sync.deadline.0;
+    let is_overdue = |sync: &SyncReport| sync.completed_at.is_none() && now > sync.deadline.0;
     counts(text, syncs, FIRST_SYNC_ORDERS, |sync| sync.total_orders);
     counts(text, syncs, FIRST_SYNC_DONE_ORDERS, |sync| sync.done_orders);
     counts(text, syncs, FIRST_SYNC_EVENTS, |sync| sync.events);
@@ -40,9 +40,9 @@ pub(super) fn render(text: &mut Exposition, syncs: &[FirstSyncStatus], now: UtcM
 
 fn counts(
     text: &mut Exposition,
-    syncs: &[FirstSyncStatus],
+    syncs: &[SyncReport],
     metric: Metric,
-    value: impl Fn(&FirstSyncStatus) -> u64,
+    value: impl Fn(&SyncReport) -> u64,
 ) {
     let mut family = text.family(metric);
     for sync in syncs {
@@ -52,9 +52,9 @@ fn counts(
 
 fn times(
     text: &mut Exposition,
-    syncs: &[FirstSyncStatus],
+    syncs: &[SyncReport],
     metric: Metric,
-    millis: fn(&FirstSyncStatus) -> Option<i64>,
+    millis: fn(&SyncReport) -> Option<i64>,
 ) {
     let mut family = text.family(metric);
     for sync in syncs {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::daemon::admin::metrics::*;
 use crate::delivery::LatencyCounts;
+use crate::first_sync::report::SyncReport;
 use crate::ops::status::testing::{backfill, first_sync, snapshot, website};
-use crate::ops::status::{FirstSyncStatus, Moment, NotExported};
+use crate::ops::status::{Moment, NotExported};
 use crate::store::feed::Exported;
 use crate::store::first_sync::SyncState;
 use crate::store::intake::{Flow, Shortage};
@@ -22,7 +23,7 @@ fn input() -> MetricsInput {
     snapshot.source.checked_at = Some(Moment(UtcMillis(9_500)));
     snapshot.backfills = vec![backfill(), backfill()];
     snapshot.intake.flow = Some(Flow::Paused(Shortage::Disk));
-    let in_time = FirstSyncStatus {
+    let in_time = SyncReport {
         state: SyncState::Complete,
         completed_at: Some(Moment(UtcMillis(8_500))),
         eta_ms: None,

@@ -8,12 +8,13 @@
 mod tests;
 
 use rusqlite::Row;
+use serde::Serialize;
 
 use super::settle::EdgeAnswer;
 use super::{BatchId, Class, EventKey};
 use crate::store::sql::{count, moment};
 use crate::store::{Reader, StoreError, Writer};
-use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::clock::{Moment, UtcMillis};
 
 /// Failed attempts stored for each batch: the first, and the latest.
 pub const KEPT_ATTEMPTS: u32 = 20;
@@ -21,14 +22,14 @@ pub const KEPT_ATTEMPTS: u32 = 20;
 const MAX_PARENTS: usize = 24;
 
 /// A request that held the events of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AttemptRecord {
     /// The batch that was sent: the event's own, or one that it was in before.
     pub batch: BatchId,
     /// Number of the attempt within that batch, from 1.
     pub number: u32,
     /// Time of the answer, or of the end of the wait for one.
-    pub at: UtcMillis,
+    pub at: Moment,
     pub accepted: bool,
     /// HTTP status; `None` if there was no answer.
     pub status: Option<u16>,
@@ -89,7 +90,7 @@ impl Reader<'_> {
                 break;
             };
             let failures = self.failures_of(batch.id, until)?;
-            let success = success_of(&batch, &failures).filter(|success| success.at <= until);
+            let success = success_of(&batch, &failures).filter(|success| success.at.0 <= until);
             all.extend(failures);
             all.extend(success);
             // Attempts of the parent after the separation are not theirs.
@@ -128,7 +129,7 @@ impl Reader<'_> {
             Ok(AttemptRecord {
                 batch: id,
                 number: row.get(0)?,
-                at: UtcMillis(row.get(1)?),
+                at: Moment(UtcMillis(row.get(1)?)),
                 accepted: false,
                 status: row.get(2)?,
                 request_id: row.get(3)?,
@@ -157,8 +158,7 @@ impl Writer<'_> {
         // Number 1 stays for ever, the others as long as they are among the latest.
         let sql = "DELETE FROM outbox_attempt WHERE batch_id = ?1 AND attempt > 1 AND attempt <=
                    (SELECT attempts FROM outbox_batch WHERE id = ?1) - ?2";
-        self.execute(sql, (id, KEPT_ATTEMPTS - 1))?;
-        Ok(())
+        self.run(sql, (id, KEPT_ATTEMPTS - 1))
     }
 
     /// Makes `before` the parent of the event's batch, if the batch holds this event alone.
@@ -172,8 +172,7 @@ impl Writer<'_> {
             return Ok(());
         };
         let sql = "UPDATE outbox_batch SET parent_id = ?2, parent_until = ?3 WHERE id = ?1 AND events = 1";
-        self.execute(sql, (now, before, at.0))?;
-        Ok(())
+        self.run(sql, (now, before, at.0))
     }
 }
 
@@ -186,7 +185,7 @@ fn success_of(batch: &BatchRecord, failures: &[AttemptRecord]) -> Option<Attempt
     Some(AttemptRecord {
         batch: batch.id,
         number: batch.attempts,
-        at,
+        at: Moment(at),
         accepted: true,
         status: batch.last_status,
         request_id: batch.request_id.clone(),

@@ -21,7 +21,7 @@ async fn attempts(store: &Store, id: BatchId) -> Vec<(i64, bool)> {
     let attempts = store.read(move |r| r.attempts_of(id)).await.unwrap();
     attempts
         .iter()
-        .map(|attempt| (attempt.at.0, attempt.accepted))
+        .map(|attempt| (attempt.at.0.0, attempt.accepted))
         .collect()
 }
 

@@ -95,8 +95,7 @@ impl Writer<'_> {
     /// a halt may replace meanwhile.
     pub fn set_edge_pause(&mut self, website: WebsiteId, until: UtcMillis) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO asked_pause VALUES (?1, ?2)";
-        self.execute(sql, (website, until.0))?;
-        Ok(())
+        self.run(sql, (website, until.0))
     }
 
     /// Stores the state of a sender.

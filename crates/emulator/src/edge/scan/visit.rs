@@ -20,15 +20,25 @@ struct IdentityScan<'a> {
 #[derive(Default)]
 struct Flag(bool);
 
-/// Implements the visits of scalars that count as "some other JSON value".
-macro_rules! other_scalars {
-    ($other:expr) => {
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok($other)
+/// Implements `Deserialize` of a type by a visitor that takes any JSON value.
+macro_rules! any_value {
+    ($type:ident<'a> by $visitor:ident) => {
+        impl<'de: 'a, 'a> Deserialize<'de> for $type<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any($visitor)
+            }
         }
-        other_scalars!(numbers $other);
+
+        struct $visitor;
     };
-    (numbers $other:expr) => {
+}
+
+/// Implements the visits of the kinds of values that count as "some other JSON value", and `expecting`.
+macro_rules! others {
+    ([$($kind:ident)+] => $other:expr) => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any value")
+        }
         fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
             Ok($other)
         }
@@ -41,19 +51,30 @@ macro_rules! other_scalars {
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
             Ok($other)
         }
+        $(others!($kind $other);)+
     };
-}
-
-/// Reads a sequence to its end.
-fn drain_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
-    while seq.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-/// Reads a map to its end.
-fn drain_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
-    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-    Ok(())
+    (bool $other:expr) => {
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($other)
+        }
+    };
+    (str $other:expr) => {
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($other)
+        }
+    };
+    (seq $other:expr) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok($other)
+        }
+    };
+    (map $other:expr) => {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok($other)
+        }
+    };
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -67,48 +88,24 @@ struct ObjectVisitor<T>(PhantomData<T>);
 impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     type Value = Object<T>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map)).map(Object::Here)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        drain_seq(seq).map(|()| Object::Other)
-    }
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Object::Other)
-    }
-    other_scalars!(Object::Other);
+    others!([bool str seq] => Object::Other);
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-struct TextVisitor;
+any_value!(Text<'a> by TextVisitor);
 
 impl<'de> Visitor<'de> for TextVisitor {
     type Value = Text<'de>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
         Ok(Text::Here(Cow::Borrowed(text)))
     }
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Text::Here(Cow::Owned(text.to_owned())))
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        drain_seq(seq).map(|()| Text::Other)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        drain_map(map).map(|()| Text::Other)
-    }
-    other_scalars!(Text::Other);
+    others!([bool seq map] => Text::Other);
 }
 
 impl<'de> Deserialize<'de> for Flag {
@@ -122,31 +119,16 @@ struct FlagVisitor;
 impl<'de> Visitor<'de> for FlagVisitor {
     type Value = Flag;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
     fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
         Ok(Flag(flag))
     }
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Flag(text == "true"))
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        drain_seq(seq).map(|()| Flag(false))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        drain_map(map).map(|()| Flag(false))
-    }
-    other_scalars!(numbers Flag(false));
+    others!([seq map] => Flag(false));
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Identities<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(IdentitiesVisitor)
-    }
-}
-
-struct IdentitiesVisitor;
+any_value!(Identities<'a> by IdentitiesVisitor);
 
 impl IdentitiesVisitor {
     fn malformed<'de>() -> Identities<'de> {
@@ -160,9 +142,6 @@ impl IdentitiesVisitor {
 impl<'de> Visitor<'de> for IdentitiesVisitor {
     type Value = Identities<'de>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = Identities::default();
         while let Some(Name(namespace)) = map.next_key::<Name<'de>>()? {
@@ -174,13 +153,7 @@ impl<'de> Visitor<'de> for IdentitiesVisitor {
         }
         Ok(found)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        drain_seq(seq).map(|()| Self::malformed())
-    }
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Self::malformed())
-    }
-    other_scalars!(Self::malformed());
+    others!([bool str seq] => Self::malformed());
 }
 
 impl<'a> Identities<'a> {
@@ -213,20 +186,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
 /// A list of objects, or `None` for any other JSON value.
 struct List<'a>(Option<Vec<Object<IdentityScan<'a>>>>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListVisitor)
-    }
-}
-
-struct ListVisitor;
+any_value!(List<'a> by ListVisitor);
 
 impl<'de> Visitor<'de> for ListVisitor {
     type Value = List<'de>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut values = Vec::with_capacity(1);
         while let Some(value) = seq.next_element()? {
@@ -234,11 +198,5 @@ impl<'de> Visitor<'de> for ListVisitor {
         }
         Ok(List(Some(values)))
     }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        drain_map(map).map(|()| List(None))
-    }
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(List(None))
-    }
-    other_scalars!(List(None));
+    others!([bool str map] => List(None));
 }
