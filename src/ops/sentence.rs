@@ -1,9 +1,14 @@
 //! Formats errors, durations and sizes for people.
 
-/// Joins an error and its causes to one sentence. A cause that an outer message already quotes is left out.
+/// Joins an error and its causes to one sentence.
 pub fn sentence(error: &anyhow::Error) -> String {
+    with_causes(error.as_ref())
+}
+
+/// Returns an error with its causes, which `Display` leaves out. A cause that an outer message already quotes is left out.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
-    for cause in error.chain() {
+    for cause in anyhow::Chain::new(error) {
         let cause = cause.to_string();
         if text.contains(&cause) {
             continue;

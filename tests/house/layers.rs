@@ -75,6 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "commerce",
             "store",
+            "first_sync",
             "ops",
             "delivery",
             "daemon",

@@ -18,40 +18,22 @@ pub enum Value {
     Text(Cow<'static, str>),
 }
 
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self::Int(number)
-    }
+macro_rules! values {
+    ($($type:ty: $value:ident => $converted:expr;)*) => {
+        $(impl From<$type> for Value {
+            fn from($value: $type) -> Self {
+                $converted
+            }
+        })*
+    };
 }
-
-impl From<bool> for Value {
-    fn from(flag: bool) -> Self {
-        Self::Int(i64::from(flag))
-    }
-}
-
-impl From<Amount> for Value {
-    fn from(amount: Amount) -> Self {
-        Self::Text(Cow::Owned(amount.to_string()))
-    }
-}
-
-impl From<UtcMillis> for Value {
-    fn from(at: UtcMillis) -> Self {
-        Self::Text(Cow::Owned(at.sql()))
-    }
-}
-
-impl From<&'static str> for Value {
-    fn from(text: &'static str) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(Cow::Owned(text))
-    }
+values! {
+    i64: number => Self::Int(number);
+    bool: flag => Self::Int(i64::from(flag));
+    Amount: amount => Self::Text(Cow::Owned(amount.to_string()));
+    UtcMillis: at => Self::Text(Cow::Owned(at.sql()));
+    &'static str: text => Self::Text(Cow::Borrowed(text));
+    String: text => Self::Text(Cow::Owned(text));
 }
 
 impl<T: Into<Self>> From<Option<T>> for Value {

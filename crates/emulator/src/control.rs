@@ -71,8 +71,8 @@ async fn serve(shared: &Shared, request: Request<Incoming>) -> Result<Response<R
         Err(error) => Err((400, error.to_string())),
     };
     let answer = match answer {
-        Ok(body) => Answer::json(200, "application/json", &body),
-        Err((status, why)) => Answer::json(status, "application/json", &json!({ "error": why })),
+        Ok(body) => Answer::json(200, &body),
+        Err((status, why)) => Answer::json(status, &json!({ "error": why })),
     };
     Ok(respond(answer, Travel::default()))
 }

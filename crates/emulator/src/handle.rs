@@ -65,20 +65,11 @@ impl Emulator {
         config: EmulatorConfig,
         clock: Clock,
     ) -> Result<EmulatorHandle, EmulatorError> {
-        let server = listener::bind(config.listen_server)
-            .await
-            .map_err(EmulatorError::Listen)?;
-        let edge = listener::bind(config.listen_edge)
-            .await
-            .map_err(EmulatorError::Listen)?;
-        let control = listener::bind(config.listen_control)
-            .await
-            .map_err(EmulatorError::Listen)?;
-        let tls = if config.tls {
-            Some(Arc::new(Tls::generate()?))
-        } else {
-            None
-        };
+        let bind = async |address| listener::bind(address).await.map_err(EmulatorError::Listen);
+        let server = bind(config.listen_server).await?;
+        let edge = bind(config.listen_edge).await?;
+        let control = bind(config.listen_control).await?;
+        let tls = config.tls.then(Tls::generate).transpose()?.map(Arc::new);
         let address =
             |listener: &tokio::net::TcpListener| listener.local_addr().map_err(EmulatorError::Listen);
         let handle = EmulatorHandle {
@@ -224,22 +215,22 @@ impl EmulatorHandle {
 
     /// Returns the event rows in order of arrival. Empty unless the ledger is full.
     pub fn events(&self) -> Vec<EventRow> {
-        self.shared.ledger().events().to_vec()
+        self.shared.ledger().events.clone()
     }
 
     /// Returns the request rows in order of arrival, including token requests. Empty unless the ledger is full.
     pub fn requests(&self) -> Vec<RequestRow> {
-        self.shared.ledger().requests().to_vec()
+        self.shared.ledger().requests.clone()
     }
 
     /// Returns the counters since the last reset.
     pub fn totals(&self) -> Totals {
-        self.shared.ledger().totals().clone()
+        self.shared.ledger().totals.clone()
     }
 
     /// Returns the number of distinct `_id`s recorded. 0 with a ledger of counts.
     pub fn unique_ids(&self) -> usize {
-        self.shared.ledger().unique_ids()
+        self.shared.ledger().ids.len()
     }
 
     /// Returns the `_id`s recorded.
@@ -254,29 +245,29 @@ impl EmulatorHandle {
 
     /// Returns the `_id`s that were received again with other bytes.
     pub fn bytes_changed(&self) -> Vec<String> {
-        self.shared.ledger().bytes_changed()
+        self.shared.ledger().changed.clone()
     }
 
     /// Returns the events first recorded after a later one of the same order (by timestamp, within datastream and
     /// store view).
     pub fn order_violations(&self) -> Vec<OrderViolation> {
-        self.shared.ledger().order_violations()
+        self.shared.ledger().order.kept.clone()
     }
 
     /// Returns the requests sent to a datastream before the end of a `Retry-After`.
     pub fn early_requests(&self) -> Vec<EarlyRequest> {
-        self.shared.ledger().early_requests()
+        self.shared.ledger().pace.kept.clone()
     }
 
     /// Returns the events that contain a plain e-mail address, `personalEmail` or a street. Empty unless the ledger
     /// is full.
     pub fn pii_findings(&self) -> Vec<PiiFinding> {
-        self.shared.ledger().pii_findings()
+        self.shared.ledger().pii.clone()
     }
 
     /// Returns the bytes of an event's first recording. `None` without `keep_bodies`.
     pub fn body(&self, id: &str) -> Option<Bytes> {
-        self.shared.ledger().body(id)
+        self.shared.ledger().bodies.get(id).cloned()
     }
 
     /// Returns the body of `GET /__mock/ledger?summary=1`.

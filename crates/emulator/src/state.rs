@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::config::EmulatorConfig;
 use crate::edge::rate::RateMeter;
 use crate::faults::random::FaultDice;
-use crate::faults::script::{FaultStep, Pick, Script, Sighting, TlsOffer};
+use crate::faults::script::{FaultStep, Pick, Script, Sighting};
 use crate::ims::tokens::TokenStore;
 use crate::ledger::Ledger;
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -101,12 +101,8 @@ impl Shared {
 
     /// Appends to the script.
     pub(crate) fn push_script(&self, steps: Vec<FaultStep>) -> Result<usize, String> {
-        let tls = if self.config().tls {
-            TlsOffer::Present
-        } else {
-            TlsOffer::Absent
-        };
-        self.script().push(steps, tls)
+        let has_tls = self.config().tls;
+        self.script().push(steps, has_tls)
     }
 
     /// Returns the fault of a request: a scripted one, or else possibly a random one. Token requests meet scripted

@@ -44,42 +44,20 @@ impl<'a> Documents<'a> {
 
     /// Builds the content of one event.
     pub(super) fn content(&self, fact: &Fact) -> Result<Content<'a>, Unsendable> {
-        let gone = || Unsendable::DocumentGone {
-            kind: fact.kind,
-            document_id: fact.document_id,
-        };
         let order = self.order;
-        let content = match fact.kind {
+        Ok(match fact.kind {
             EventKind::Placed => self.placed(),
             EventKind::Cancelled => self.cancelled(fact),
             EventKind::ShipmentCompleted => self.shipment_completed(),
-            EventKind::Invoiced => {
-                let invoice = order
-                    .invoices
-                    .iter()
-                    .find(|invoice| invoice.id == fact.document_id);
-                self.invoiced(invoice.ok_or_else(gone)?)
-            }
+            EventKind::Invoiced => self.invoiced(find(&order.invoices, fact, |invoice| invoice.id)?),
             EventKind::ItemsShipped => {
-                let shipment = order
-                    .shipments
-                    .iter()
-                    .find(|shipment| shipment.id == fact.document_id);
-                self.items_shipped(shipment.ok_or_else(gone)?)
+                self.items_shipped(find(&order.shipments, fact, |shipment| shipment.id)?)
             }
-            EventKind::Refunded => {
-                let memo = order.credit_memos.iter().find(|memo| memo.id == fact.document_id);
-                self.refunded(memo.ok_or_else(gone)?)
-            }
+            EventKind::Refunded => self.refunded(find(&order.credit_memos, fact, |memo| memo.id)?),
             EventKind::ReturnInitiated | EventKind::ReturnCompleted => {
-                let request = order
-                    .returns
-                    .iter()
-                    .find(|request| request.id == fact.document_id);
-                self.returned(request.ok_or_else(gone)?, fact.kind)
+                self.returned(find(&order.returns, fact, |request| request.id)?, fact.kind)
             }
-        };
-        Ok(content)
+        })
     }
 
     fn placed(&self) -> Content<'a> {
@@ -331,6 +309,15 @@ impl<'a> Documents<'a> {
             .filter(|number| survives && *number <= EXACT_IN_A_DOUBLE);
         number.filter(|_| self.profile == Profile::Full)
     }
+}
+
+/// Returns the document of a fact, unless the order no longer holds it.
+fn find<'a, T>(documents: &'a [T], fact: &Fact, id: impl Fn(&T) -> i64) -> Result<&'a T, Unsendable> {
+    let found = documents.iter().find(|document| id(document) == fact.document_id);
+    found.ok_or(Unsendable::DocumentGone {
+        kind: fact.kind,
+        document_id: fact.document_id,
+    })
 }
 
 /// Returns the status of a return. For `return_initiated` that is its first status in the history: read late, the current

@@ -24,24 +24,15 @@ pub fn facts(order: &Order) -> Vec<Fact> {
         at,
     };
     let mut facts = vec![fact(EventKind::Placed, order.id, order.created_at)];
-    facts.extend(
-        order
-            .invoices
-            .iter()
-            .map(|invoice| fact(EventKind::Invoiced, invoice.id, invoice.created_at)),
-    );
-    facts.extend(
-        order
-            .shipments
-            .iter()
-            .map(|shipment| fact(EventKind::ItemsShipped, shipment.id, shipment.created_at)),
-    );
-    facts.extend(
-        order
-            .credit_memos
-            .iter()
-            .map(|memo| fact(EventKind::Refunded, memo.id, memo.created_at)),
-    );
+    for invoice in &order.invoices {
+        facts.push(fact(EventKind::Invoiced, invoice.id, invoice.created_at));
+    }
+    for shipment in &order.shipments {
+        facts.push(fact(EventKind::ItemsShipped, shipment.id, shipment.created_at));
+    }
+    for memo in &order.credit_memos {
+        facts.push(fact(EventKind::Refunded, memo.id, memo.created_at));
+    }
     facts.extend(shipment_completed(order).map(|at| fact(EventKind::ShipmentCompleted, order.id, at)));
     facts.extend(cancelled(order).map(|at| fact(EventKind::Cancelled, order.id, at)));
     for request in &order.returns {

@@ -18,6 +18,22 @@ use orderfeed_model::amount::Amount;
 /// A text that is borrowed unless cleaning changed it.
 pub(super) type Text<'a> = Option<Cow<'a, str>>;
 
+/// Declares an object of XDM whose fields are all optional: one without a value is left out.
+macro_rules! optional_fields {
+    ($(#[$derive:meta])? $name:ident { $($(#[$rename:meta])? $field:ident: $type:ty,)* }) => {
+        $(#[$derive])?
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub(super) struct $name<'a> {
+            $(
+                $(#[$rename])?
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub(super) $field: $type,
+            )*
+        }
+    };
+}
+
 #[derive(Serialize)]
 pub(super) struct Event<'a> {
     pub(super) xdm: Xdm<'a>,
@@ -89,63 +105,45 @@ pub(super) struct CommerceScope<'a> {
     pub(super) store_view_code: Text<'a>,
 }
 
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct OrderDetails<'a> {
-    #[serde(rename = "purchaseID", skip_serializing_if = "Option::is_none")]
-    pub(super) purchase_id: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) purchase_order_number: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) price_total: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) currency_code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tax_amount: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) discount_amount: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refund_total: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) created_date: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) last_updated_date: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cancel_date: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) payments: Option<[PaymentItem<'a>; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refunds: Option<[RefundItem<'a>; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) returns: Option<Returns<'a>>,
+optional_fields! {
+    #[derive(Default)]
+    OrderDetails {
+        #[serde(rename = "purchaseID")]
+        purchase_id: Text<'a>,
+        purchase_order_number: Text<'a>,
+        price_total: Option<Amount>,
+        currency_code: Option<&'a str>,
+        tax_amount: Option<Amount>,
+        discount_amount: Option<Amount>,
+        refund_total: Option<Amount>,
+        created_date: Option<Moment>,
+        last_updated_date: Option<Moment>,
+        cancel_date: Option<Moment>,
+        payments: Option<[PaymentItem<'a>; 1]>,
+        refunds: Option<[RefundItem<'a>; 1]>,
+        returns: Option<Returns<'a>>,
+    }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PaymentItem<'a> {
-    #[serde(rename = "transactionID", skip_serializing_if = "Option::is_none")]
-    pub(super) transaction_id: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) payment_amount: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) payment_type: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) currency_code: Option<&'a str>,
+optional_fields! {
+    PaymentItem {
+        #[serde(rename = "transactionID")]
+        transaction_id: Text<'a>,
+        payment_amount: Option<Amount>,
+        payment_type: Text<'a>,
+        currency_code: Option<&'a str>,
+    }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct RefundItem<'a> {
-    #[serde(rename = "transactionID", skip_serializing_if = "Option::is_none")]
-    pub(super) transaction_id: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refund_amount: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refund_reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refund_payment_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) currency_code: Option<&'a str>,
+optional_fields! {
+    RefundItem {
+        #[serde(rename = "transactionID")]
+        transaction_id: Text<'a>,
+        refund_amount: Option<Amount>,
+        refund_reason: Option<&'static str>,
+        refund_payment_type: Option<&'static str>,
+        currency_code: Option<&'a str>,
+    }
 }
 
 #[derive(Serialize)]
@@ -159,21 +157,16 @@ pub(super) struct Returns<'a> {
     pub(super) purchase_id: Text<'a>,
 }
 
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Shipping<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) shipping_method: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) shipping_amount: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) currency_code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) ship_date: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) address: Option<PostalAddress<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tracking_number: Option<u64>,
+optional_fields! {
+    #[derive(Default)]
+    Shipping {
+        shipping_method: Text<'a>,
+        shipping_amount: Option<Amount>,
+        currency_code: Option<&'a str>,
+        ship_date: Option<Moment>,
+        address: Option<PostalAddress<'a>>,
+        tracking_number: Option<u64>,
+    }
 }
 
 #[derive(Serialize)]
@@ -181,29 +174,20 @@ pub(super) struct Billing<'a> {
     pub(super) address: PostalAddress<'a>,
 }
 
-#[derive(Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PostalAddress<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) street1: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) street2: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) street3: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) street4: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) city: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) state: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) state_province: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) postal_code: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) country: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) country_code: Option<&'a str>,
+optional_fields! {
+    #[derive(Default, PartialEq)]
+    PostalAddress {
+        street1: Text<'a>,
+        street2: Text<'a>,
+        street3: Text<'a>,
+        street4: Text<'a>,
+        city: Text<'a>,
+        state: Text<'a>,
+        state_province: Option<&'a str>,
+        postal_code: Text<'a>,
+        country: Text<'a>,
+        country_code: Option<&'a str>,
+    }
 }
 
 /// An element of `productListItems`.
@@ -245,23 +229,15 @@ pub(super) struct SelectedOption<'a> {
     pub(super) value: Cow<'a, str>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ReturnItem<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) return_status: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) return_reason: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) return_item_condition: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) return_resolution: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) return_quantity_requested: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) return_quantity_authorized: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) return_quantity_received: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) return_quantity_approved: Option<i32>,
+optional_fields! {
+    ReturnItem {
+        return_status: Text<'a>,
+        return_reason: Text<'a>,
+        return_item_condition: Text<'a>,
+        return_resolution: Text<'a>,
+        return_quantity_requested: Option<i32>,
+        return_quantity_authorized: Option<i32>,
+        return_quantity_received: Option<i32>,
+        return_quantity_approved: Option<i32>,
+    }
 }

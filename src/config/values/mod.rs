@@ -77,11 +77,6 @@ pub struct DatastreamId {
 }
 
 impl DatastreamId {
-    /// Returns the UUID without the environment suffix.
-    pub fn uuid(&self) -> Uuid {
-        self.uuid
-    }
-
     /// Returns `stage`, `dev` and the like, if the id names one.
     pub fn environment(&self) -> Option<&str> {
         self.environment.as_deref()
@@ -163,12 +158,6 @@ impl HumanDuration {
     /// Returns whole milliseconds, saturating, for arithmetic with `UtcMillis`.
     pub fn millis(self) -> i64 {
         i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
-    }
-}
-
-impl From<HumanDuration> for Duration {
-    fn from(value: HumanDuration) -> Self {
-        value.0
     }
 }
 

@@ -80,17 +80,7 @@ fn authorities(config: &Config) -> Result<Option<Vec<Certificate>>, ClientError>
 
 /// Returns an error with its causes, which `Display` leaves out. The caller has removed the URL.
 pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    crate::delivery::http::problem::plain(&text)
+    crate::delivery::http::problem::plain(&crate::ops::sentence::with_causes(error))
 }
 
 /// Returns true if the peer's certificate is at fault rather than the connection.

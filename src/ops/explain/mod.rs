@@ -194,7 +194,6 @@ pub struct ExplainedEvent {
     pub document: String,
     /// Time of the fact; null if the source is unreachable.
     pub happened_at: Option<Moment>,
-    #[serde(serialize_with = "state_word")]
     pub state: EventState,
     /// Null for an event that was discarded.
     pub export_status: Option<SubmissionStatus>,
@@ -288,13 +287,4 @@ pub struct MissingEvent {
     /// True if the order is withheld; false if its events are still to come.
     #[serde(skip)]
     pub withheld: bool,
-}
-
-fn state_word<S: Serializer>(state: &EventState, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match state {
-        EventState::Pending => "pending",
-        EventState::Delivered => "delivered",
-        EventState::Suppressed => "suppressed",
-        EventState::Parked => "parked",
-    })
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::ops::journal::{self, EntryHeader};
+use crate::ops::sentence::with_causes;
 use orderfeed_model::clock::Clock;
 
 /// The form of a line.
@@ -233,17 +234,7 @@ impl Visit for Collected {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        let mut text = value.to_string();
-        let mut source = value.source();
-        while let Some(error) = source {
-            let cause = error.to_string();
-            // Many errors quote their cause already.
-            if !text.contains(&cause) {
-                let _ = write!(text, ": {cause}");
-            }
-            source = error.source();
-        }
-        self.put(field, Value::Text(text));
+        self.put(field, Value::Text(with_causes(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

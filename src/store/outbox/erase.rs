@@ -46,18 +46,15 @@ impl Reader<'_> {
     }
 
     /// Finds the parked events whose bodies name one of these persons.
+    ///
+    /// # Errors
+    /// As [`Reader::batches_of`].
     pub fn parked_of(&self, persons: &[Person]) -> Result<Vec<EventKey>, StoreError> {
         self.require_converted()?;
         let sql = "SELECT order_id, kind, document_id FROM outbox_parked WHERE person = ?1";
         let mut found = Vec::new();
         for person in persons {
-            found.extend(self.all(sql, [person], |row| {
-                Ok(EventKey {
-                    order: row.get(0)?,
-                    kind: row.get(1)?,
-                    document: row.get(2)?,
-                })
-            })?);
+            found.extend(self.all(sql, [person], EventKey::read)?);
         }
         Ok(found)
     }

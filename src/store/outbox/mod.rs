@@ -62,6 +62,8 @@ pub use sender::{FailureCode, SenderRow, SenderState};
 pub use settle::{EdgeAnswer, EventVerdict, Settled};
 pub use status::{EventState, KnownEvent, WebsiteOutbox};
 
+use rusqlite::Row;
+
 use crate::store::sql::{stored_codes, stored_words};
 use orderfeed_model::order::OrderId;
 
@@ -81,6 +83,17 @@ pub struct EventKey {
     pub kind: KindCode,
     /// Id of the order itself, or of an invoice, a shipment, a credit memo or a return.
     pub document: i64,
+}
+
+impl EventKey {
+    /// Reads a key from the first three columns.
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            order: row.get(0)?,
+            kind: row.get(1)?,
+            document: row.get(2)?,
+        })
+    }
 }
 
 stored_codes! {

@@ -69,14 +69,10 @@ impl Reader<'_> {
 
     /// Returns the parked events of an order that could not be rendered, and were therefore never sent.
     pub fn unrendered_of(&self, order: OrderId) -> Result<Vec<EventKey>, StoreError> {
-        let sql = format!("SELECT kind, document_id FROM outbox_parked WHERE order_id = ?1 AND {UNRENDERED}");
-        self.all(&sql, [order], |row| {
-            Ok(EventKey {
-                order,
-                kind: row.get(0)?,
-                document: row.get(1)?,
-            })
-        })
+        let sql = format!(
+            "SELECT order_id, kind, document_id FROM outbox_parked WHERE order_id = ?1 AND {UNRENDERED}"
+        );
+        self.all(&sql, [order], EventKey::read)
     }
 
     /// Returns one parked event with its body.
@@ -246,11 +242,7 @@ impl Writer<'_> {
 
 fn read_parked(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
     Ok(ParkedEvent {
-        key: EventKey {
-            order: row.get(0)?,
-            kind: row.get(1)?,
-            document: row.get(2)?,
-        },
+        key: EventKey::read(row)?,
         website: row.get(3)?,
         code: row.get(4)?,
         detail: row.get(5)?,

@@ -148,11 +148,7 @@ impl Writer<'_> {
     fn convert_parked(&mut self, limit: usize) -> Result<bool, StoreError> {
         let sql = "SELECT order_id, kind, document_id, body FROM outbox_parked WHERE person IS NULL LIMIT ?1";
         let rows = self.reader().all(sql, [signed(limit)], |row| {
-            let key = EventKey {
-                order: row.get(0)?,
-                kind: row.get(1)?,
-                document: row.get(2)?,
-            };
+            let key = EventKey::read(row)?;
             let body = match row.get_ref(3)? {
                 ValueRef::Blob(json) => named_in(json),
                 _ => None,

@@ -1,23 +1,29 @@
 //! The contents of the outbox: for one order, and in total.
 
+use serde::Serialize;
+
 use super::{BatchId, BatchState, Class, EventKey, FinalState, KindCode, RowState};
 use crate::store::meta::WebsiteId;
 use crate::store::sql::count;
 use crate::store::{Reader, StoreError};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
+use orderfeed_model::words;
 
-/// The state of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventState {
-    /// Waits to be sent, or is in flight.
-    Pending,
-    /// Accepted by the edge.
-    Delivered,
-    /// Not sent or not used, with a reason.
-    Suppressed,
-    /// Waits for an operator's decision.
-    Parked,
+words! {
+    /// The state of an event.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum EventState {
+        /// Waits to be sent, or is in flight.
+        Pending = "pending",
+        /// Accepted by the edge.
+        Delivered = "delivered",
+        /// Not sent or not used, with a reason.
+        Suppressed = "suppressed",
+        /// Waits for an operator's decision.
+        Parked = "parked",
+    }
 }
 
 /// An event that the outbox holds.

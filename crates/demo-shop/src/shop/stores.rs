@@ -38,26 +38,31 @@ pub(crate) struct Store {
 const CENT: Amount = Amount::hundredths(1);
 const YEN: Amount = Amount::whole(1);
 
-pub(crate) static WEBSITES: [Website; 4] = [
-    website(
-        1,
-        "base",
-        "Main Website",
-        ("USD", CENT, 100),
-        (825, "US-TX-*-Rate 1"),
-        "US",
-    ),
-    website(2, "eu", "Europa", ("EUR", CENT, 92), (1900, "DE-MwSt 19%"), "DE"),
-    website(3, "jp", "日本", ("JPY", YEN, 15_000), (1000, "消費税 10%"), "JP"),
-    website(
-        4,
-        "uk",
-        "United Kingdom",
-        ("GBP", CENT, 79),
-        (2000, "GB VAT 20%"),
-        "GB",
-    ),
-];
+/// Declares the websites, one a line: id, code, name; currency, its unit, hundredths for a dollar; hundredths of a per
+/// cent of tax, its title; country.
+macro_rules! websites {
+    ($($id:literal, $code:literal, $name:literal; $currency:literal, $unit:expr, $dollar:literal;
+       $tax:literal, $title:literal; $country:literal,)*) => {
+        [$(Website {
+            id: $id,
+            code: $code,
+            name: $name,
+            currency: $currency,
+            unit: $unit,
+            per_dollar: Amount::hundredths($dollar),
+            tax_percent: Amount::hundredths($tax),
+            tax_title: $title,
+            country: $country,
+        }),*]
+    };
+}
+
+pub(crate) static WEBSITES: [Website; 4] = websites! {
+    1, "base", "Main Website"; "USD", CENT, 100; 825, "US-TX-*-Rate 1"; "US",
+    2, "eu", "Europa"; "EUR", CENT, 92; 1900, "DE-MwSt 19%"; "DE",
+    3, "jp", "日本"; "JPY", YEN, 15_000; 1000, "消費税 10%"; "JP",
+    4, "uk", "United Kingdom"; "GBP", CENT, 79; 2000, "GB VAT 20%"; "GB",
+};
 
 const MAIN: (i64, &str, &str) = (1, "main_website_store", "Main Website Store");
 const OUTLET: (i64, &str, &str) = (2, "outlet", "Outlet");
@@ -66,34 +71,37 @@ const EU_B2B: (i64, &str, &str) = (4, "eu_b2b", "Europe B2B");
 const JP: (i64, &str, &str) = (5, "jp_store", "日本ストア");
 const UK: (i64, &str, &str) = (6, "uk_store", "UK Store");
 
-pub(crate) static STORES: [Store; 10] = [
-    store(
-        1,
-        "default",
-        "Default Store View",
-        MAIN,
-        0,
-        ("USD", CENT, 10_000),
-        "",
-    ),
-    store(2, "es_us", "Español", MAIN, 0, ("USD", CENT, 10_000), "2"),
-    store(3, "outlet_en", "Outlet", OUTLET, 0, ("USD", CENT, 10_000), "3"),
-    store(4, "de", "Deutsch", EU, 1, ("EUR", CENT, 10_000), "4"),
-    store(5, "fr", "Français", EU, 1, ("EUR", CENT, 10_000), "5"),
-    store(
-        6,
-        "ch_de",
-        "Schweiz",
-        EU,
-        1,
-        ("CHF", Amount::hundredths(5), 9_500),
-        "6",
-    ),
-    store(7, "b2b_en", "B2B", EU_B2B, 1, ("EUR", CENT, 10_000), "7"),
-    store(8, "ja", "日本語", JP, 2, ("JPY", YEN, 10_000), ""),
-    store(9, "en_jp", "English (Japan)", JP, 2, ("USD", CENT, 67), "9"),
-    store(10, "en_gb", "English (UK)", UK, 3, ("GBP", CENT, 10_000), "10"),
-];
+/// Declares the store views, one a line: id, code, name; group, website; currency, its unit, ten-thousandths for one of
+/// the base currency; prefix of order numbers.
+macro_rules! stores {
+    ($($id:literal, $code:literal, $name:literal; $group:expr, $website:literal;
+       $currency:literal, $unit:expr, $rate:literal; $prefix:literal,)*) => {
+        [$(Store {
+            id: $id,
+            code: $code,
+            name: $name,
+            group: $group,
+            website: $website,
+            currency: $currency,
+            unit: $unit,
+            rate: Amount($rate),
+            number_prefix: $prefix,
+        }),*]
+    };
+}
+
+pub(crate) static STORES: [Store; 10] = stores! {
+    1, "default", "Default Store View"; MAIN, 0; "USD", CENT, 10_000; "",
+    2, "es_us", "Español"; MAIN, 0; "USD", CENT, 10_000; "2",
+    3, "outlet_en", "Outlet"; OUTLET, 0; "USD", CENT, 10_000; "3",
+    4, "de", "Deutsch"; EU, 1; "EUR", CENT, 10_000; "4",
+    5, "fr", "Français"; EU, 1; "EUR", CENT, 10_000; "5",
+    6, "ch_de", "Schweiz"; EU, 1; "CHF", Amount::hundredths(5), 9_500; "6",
+    7, "b2b_en", "B2B"; EU_B2B, 1; "EUR", CENT, 10_000; "7",
+    8, "ja", "日本語"; JP, 2; "JPY", YEN, 10_000; "",
+    9, "en_jp", "English (Japan)"; JP, 2; "USD", CENT, 67; "9",
+    10, "en_gb", "English (UK)"; UK, 3; "GBP", CENT, 10_000; "10",
+};
 
 /// Returns the rows of websites, groups and store views, including the admin store with id 0.
 pub(crate) fn store_rows() -> Vec<Row> {
@@ -158,47 +166,4 @@ fn store_row(id: i64, code: &'static str, name: &'static str, (website, group): 
         "is_active": 1,
     };
     Row::new("store", cells)
-}
-
-const fn website(
-    id: i64,
-    code: &'static str,
-    name: &'static str,
-    (currency, unit, cents_per_dollar): (&'static str, Amount, i64),
-    (tax_hundredths, tax_title): (i64, &'static str),
-    country: &'static str,
-) -> Website {
-    Website {
-        id,
-        code,
-        name,
-        currency,
-        unit,
-        per_dollar: Amount::hundredths(cents_per_dollar),
-        tax_percent: Amount::hundredths(tax_hundredths),
-        tax_title,
-        country,
-    }
-}
-
-const fn store(
-    id: i64,
-    code: &'static str,
-    name: &'static str,
-    group: (i64, &'static str, &'static str),
-    website: usize,
-    (currency, unit, rate): (&'static str, Amount, i64),
-    number_prefix: &'static str,
-) -> Store {
-    Store {
-        id,
-        code,
-        name,
-        group,
-        website,
-        currency,
-        unit,
-        rate: Amount(rate),
-        number_prefix,
-    }
 }

@@ -20,7 +20,7 @@ pub(crate) fn serve(shared: &Shared, inbound: &Inbound<'_>) -> Served {
                 let body = json!({ "requestId": inbound.request_id, "handle": location_hint() });
                 Answer {
                     request_id: Some(inbound.request_id.clone()),
-                    ..Answer::json(200, "application/json", &body)
+                    ..Answer::json(200, &body)
                 }
             }
             Err(refusal) => refused(inbound, &refusal),

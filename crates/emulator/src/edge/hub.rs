@@ -88,7 +88,7 @@ fn single(
         "receivedTimeMs": inbound.received_at,
         "syncValidation": { "skipped": true },
     });
-    Answer::json(200, "application/json", &reply)
+    Answer::json(200, &reply)
 }
 
 fn batch(
@@ -121,7 +121,7 @@ fn batch(
         "receivedTimeMs": inbound.received_at,
         "responses": responses,
     });
-    Answer::json(207, "application/json", &reply)
+    Answer::json(207, &reply)
 }
 
 fn check(entry: &Value, inlet: &InletConfig) -> Result<(), &'static str> {
@@ -174,11 +174,7 @@ fn sentence(id: &str, inlet: &InletConfig, why: &str) -> String {
 }
 
 fn message(status: u16, text: &str) -> Answer {
-    Answer::json(
-        status,
-        "application/json",
-        &json!({ "status": status, "message": text }),
-    )
+    Answer::json(status, &json!({ "status": status, "message": text }))
 }
 
 fn refusal(status: u16, text: &str) -> Box<Answer> {

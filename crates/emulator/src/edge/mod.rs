@@ -17,7 +17,7 @@ use crate::config::{DatastreamConfig, LedgerDetail};
 use crate::edge::auth::{Credentials, needs_token};
 use crate::edge::envelope::RawEvent;
 use crate::edge::problem::Refusal;
-use crate::edge::rate::{Spend, request_units};
+use crate::edge::rate::request_units;
 use crate::edge::scan::Identities;
 use crate::http::reply::Answer;
 use crate::http::request::Inbound;
@@ -77,10 +77,10 @@ pub(crate) fn admit<'c>(
     let id = inbound.query.datastream.as_deref();
     if let Some(known) = id.and_then(|id| config.datastreams.get(id)) {
         served.ru = request_units(inbound.length, known.upstreams);
-        let spent = shared
+        let within_quota = shared
             .meter()
             .spend(&known.org, served.ru, config.ru_per_s, inbound.received_at);
-        if spent == Spend::Refused {
+        if !within_quota {
             let wait = Answer {
                 retry_after: Some("1".to_owned()),
                 ..Answer::phrase(429)
@@ -124,10 +124,7 @@ pub(crate) fn refused(inbound: &Inbound<'_>, refusal: &Refusal) -> Answer {
         .map(|datastream| datastream.org.as_str());
     let body = refusal.body(&inbound.request_id, org, id);
     let status = problem::status_of(refusal.code);
-    Answer {
-        request_id: Some(inbound.request_id.clone()),
-        ..Answer::json(status, "application/problem+json", &body)
-    }
+    Answer::problem(status, &inbound.request_id, &body)
 }
 
 /// Applies rules 9 to 12: parses, checks and records the events. Returns the indices of events ignored for lack of consent.
@@ -256,21 +253,11 @@ fn success(inbound: &Inbound<'_>, ignored: &[usize], n_events: usize) -> Answer 
     let answer = match inbound.route {
         Route::CollectV1 => Answer::empty(204),
         Route::CollectV2 if inbound.query.silent => Answer::empty(204),
-        Route::CollectV2 if ignored.is_empty() => Answer::json(
-            202,
-            "application/json",
-            &json!({ "requestId": inbound.request_id }),
-        ),
-        Route::CollectV2 => Answer::json(
-            202,
-            "application/json",
-            &with_warnings(inbound, json!([]), ignored, n_events),
-        ),
-        _ => Answer::json(
-            200,
-            "application/json",
-            &with_warnings(inbound, location_hint(), ignored, n_events),
-        ),
+        Route::CollectV2 if ignored.is_empty() => {
+            Answer::json(202, &json!({ "requestId": inbound.request_id }))
+        }
+        Route::CollectV2 => Answer::json(202, &with_warnings(inbound, json!([]), ignored, n_events)),
+        _ => Answer::json(200, &with_warnings(inbound, location_hint(), ignored, n_events)),
     };
     Answer { request_id, ..answer }
 }

@@ -18,35 +18,27 @@ pub(crate) struct RateMeter {
 }
 
 impl RateMeter {
-    /// Spends `units`, unless that would exceed `limit` in this second (0 = no limit).
-    pub(crate) fn spend(&mut self, org: &str, units: u64, limit: u64, now: UtcMillis) -> Spend {
+    /// Spends `units`. Returns false and spends none if that would exceed `limit` in this second (0 = no limit).
+    pub(crate) fn spend(&mut self, org: &str, units: u64, limit: u64, now: UtcMillis) -> bool {
         if limit == 0 {
-            return Spend::Granted;
+            return true;
         }
         let second = now.0.div_euclid(1000);
         if !self.spent.contains_key(org) {
             self.spent.insert(org.to_owned(), (second, 0));
         }
         let Some(entry) = self.spent.get_mut(org) else {
-            return Spend::Granted;
+            return true;
         };
         if entry.0 != second {
             *entry = (second, 0);
         }
         if entry.1 + units > limit {
-            return Spend::Refused;
+            return false;
         }
         entry.1 += units;
-        Spend::Granted
+        true
     }
-}
-
-/// The result of [`RateMeter::spend`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spend {
-    Granted,
-    /// The quota is used up; the answer is 429.
-    Refused,
 }
 
 #[cfg(test)]
@@ -64,10 +56,10 @@ mod tests {
     #[test]
     fn each_organization_has_its_own_second() {
         let mut meter = RateMeter::default();
-        assert_eq!(meter.spend("a", 2, 3, UtcMillis(0)), Spend::Granted);
-        assert_eq!(meter.spend("a", 2, 3, UtcMillis(999)), Spend::Refused);
-        assert_eq!(meter.spend("b", 2, 3, UtcMillis(999)), Spend::Granted);
-        assert_eq!(meter.spend("a", 3, 3, UtcMillis(1000)), Spend::Granted);
-        assert_eq!(meter.spend("a", 900, 0, UtcMillis(1000)), Spend::Granted);
+        assert!(meter.spend("a", 2, 3, UtcMillis(0)));
+        assert!(!meter.spend("a", 2, 3, UtcMillis(999)));
+        assert!(meter.spend("b", 2, 3, UtcMillis(999)));
+        assert!(meter.spend("a", 3, 3, UtcMillis(1000)));
+        assert!(meter.spend("a", 900, 0, UtcMillis(1000)));
     }
 }

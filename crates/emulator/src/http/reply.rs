@@ -37,10 +37,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn json(status: u16, content_type: &str, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self {
             status,
-            content_type: Some(content_type.to_owned()),
+            content_type: Some("application/json".to_owned()),
             body: Bytes::from(body.to_string()),
             ..Self::default()
         }
@@ -52,6 +52,15 @@ impl Answer {
             content_type: Some("text/plain".to_owned()),
             body: Bytes::copy_from_slice(text.as_bytes()),
             ..Self::default()
+        }
+    }
+
+    /// Creates an RFC 7807 problem. Only the edge answers with one, so it has a request id.
+    pub(crate) fn problem(status: u16, request_id: &str, body: &Value) -> Self {
+        Self {
+            content_type: Some("application/problem+json".to_owned()),
+            request_id: Some(request_id.to_owned()),
+            ..Self::json(status, body)
         }
     }
 

@@ -183,11 +183,9 @@ fn scripted(inbound: &Inbound<'_>, step: &FaultStep, status: u16) -> Answer {
     let answer = match step {
         FaultStep { body: Some(text), .. } if text != "plain" => Answer::plain(status, text),
         FaultStep { code: Some(code), .. } => scripted_problem(inbound, code, status),
-        FaultStep { errors, warnings, .. } if !errors.is_empty() || !warnings.is_empty() => Answer::json(
-            status,
-            "application/json",
-            &entries_body(inbound, errors, warnings),
-        ),
+        FaultStep { errors, warnings, .. } if !errors.is_empty() || !warnings.is_empty() => {
+            Answer::json(status, &entries_body(inbound, errors, warnings))
+        }
         _ => Answer::phrase(status),
     };
     Answer {
@@ -207,11 +205,7 @@ fn scripted_problem(inbound: &Inbound<'_>, code: &str, status: u16) -> Answer {
     };
     let mut body = problem::problem(&code, "scripted by the fault script", &[], &report);
     body["status"] = json!(status);
-    let answer = Answer::json(status, "application/problem+json", &body);
-    Answer {
-        request_id: Some(inbound.request_id.clone()),
-        ..answer
-    }
+    Answer::problem(status, &inbound.request_id, &body)
 }
 
 fn entries_body(inbound: &Inbound<'_>, errors: &[ScriptedEntry], warnings: &[ScriptedEntry]) -> Value {

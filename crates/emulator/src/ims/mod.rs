@@ -77,7 +77,7 @@ fn issue(
         .tokens()
         .issue(token, config.tokens_per_minute, inbound.received_at);
     let Some(name) = issued else {
-        let throttled = Answer::json(429, "application/json", &json!({}));
+        let throttled = Answer::json(429, &json!({}));
         return Err(Box::new(Answer {
             retry_after: Some("60".to_owned()),
             ..throttled
@@ -85,10 +85,10 @@ fn issue(
     };
     shared.ledger().token_issued();
     let body = json!({ "access_token": name, "token_type": "bearer", "expires_in": config.token_ttl_s });
-    Ok(Answer::json(200, "application/json", &body))
+    Ok(Answer::json(200, &body))
 }
 
 fn oauth_error(error: &str, description: &str) -> Box<Answer> {
     let body = json!({ "error": error, "error_description": description });
-    Box::new(Answer::json(400, "application/json", &body))
+    Box::new(Answer::json(400, &body))
 }

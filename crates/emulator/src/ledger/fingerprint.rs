@@ -2,7 +2,6 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-///
 /// Computes a 64-bit hash, eight bytes at a time: each word is mixed in by a folded 64 × 64 → 128 bit product.
 ///
 /// Four times faster than the standard library's hasher, which is measurable at 150,000 events per second.

@@ -17,7 +17,7 @@ pub(super) struct Known {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct IdIndex {
+pub(crate) struct IdIndex {
     uuids: HashMap<[u8; 16], Known>,
     texts: HashMap<Box<str>, Known>,
 }
@@ -58,7 +58,7 @@ impl IdIndex {
         (sighting, known.count)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.uuids.len() + self.texts.len()
     }
 

@@ -45,11 +45,11 @@ fn a_resend_is_a_duplicate_and_other_bytes_are_a_finding() {
                 event("x", "1", 2, b"b"),
             ],
         );
-        assert_eq!(ledger.unique_ids(), 2);
-        assert_eq!(ledger.totals().duplicates, 2);
-        assert_eq!(ledger.bytes_changed(), ["x"]);
+        assert_eq!(ledger.ids.len(), 2);
+        assert_eq!(ledger.totals.duplicates, 2);
+        assert_eq!(ledger.changed, ["x"]);
         assert_eq!(ledger.times_recorded(UUID_A), 2);
-        assert_eq!(ledger.body(UUID_A).unwrap(), "a");
+        assert_eq!(ledger.bodies.get(UUID_A).cloned().unwrap(), "a");
     }
 }
 
@@ -64,13 +64,13 @@ fn only_first_recordings_count_for_the_order_of_an_order() {
             event("c", "22", 5, b"c"),
         ],
     );
-    assert!(ledger.order_violations().is_empty());
+    assert!(ledger.order.kept.is_empty());
     let ledger = recorded(
         LedgerDetail::Full,
         vec![event("b", "1", 20, b"b"), event("a", "1", 10, b"a")],
     );
-    assert_eq!(ledger.order_violations()[0].id, "a");
-    assert_eq!(ledger.order_violations()[0].recorded_before, UtcMillis(20));
+    assert_eq!(ledger.order.kept[0].id, "a");
+    assert_eq!(ledger.order.kept[0].recorded_before, UtcMillis(20));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn personal_data_is_named_without_being_repeated() {
         vec![event("a", "1", 1, br#"{"m":"jo@example.com"}"#)],
     );
     assert_eq!(
-        ledger.pii_findings(),
+        ledger.pii,
         [PiiFinding {
             id: "a".into(),
             what: "email"
@@ -121,9 +121,9 @@ fn a_ledger_of_counts_keeps_totals_only() {
         LedgerDetail::Counts,
         vec![event("a", "1", 1, b"a"), event("a", "1", 1, b"a")],
     );
-    assert_eq!(ledger.totals().events, 2);
-    assert_eq!(ledger.unique_ids(), 0);
-    assert_eq!(ledger.totals().by_kind["commerce.backofficeOrderPlaced"], 2);
+    assert_eq!(ledger.totals.events, 2);
+    assert_eq!(ledger.ids.len(), 0);
+    assert_eq!(ledger.totals.by_kind["commerce.backofficeOrderPlaced"], 2);
 }
 
 #[test]
@@ -144,10 +144,10 @@ fn an_unanswered_request_keeps_status_zero() {
         UtcMillis(0),
     );
     assert_eq!(
-        ledger.requests().iter().map(|row| row.status).collect::<Vec<_>>(),
+        ledger.requests.iter().map(|row| row.status).collect::<Vec<_>>(),
         [202, 0]
     );
-    assert_eq!(ledger.requests()[0].n_events, 3);
+    assert_eq!(ledger.requests[0].n_events, 3);
 
     let before = ledger.arrived(RequestRow::default());
     ledger.clear();
@@ -161,8 +161,7 @@ fn an_unanswered_request_keeps_status_zero() {
         UtcMillis(0),
     );
     assert_eq!(
-        ledger.requests()[0].status,
-        0,
+        ledger.requests[0].status, 0,
         "an answer from before a reset is nobody's"
     );
 }

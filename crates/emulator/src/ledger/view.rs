@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::ledger::{EarlyRequest, EventRow, Ledger, OrderViolation, PiiFinding, RequestRow, Totals};
+use crate::ledger::Ledger;
 
 /// The part of the ledger to return.
 #[derive(Clone, Copy, Debug)]
@@ -19,25 +18,6 @@ pub(crate) struct Page {
 }
 
 impl Ledger {
-    /// Returns the event rows in order of arrival.
-    pub(crate) fn events(&self) -> &[EventRow] {
-        &self.events
-    }
-
-    /// Returns the request rows in order of arrival.
-    pub(crate) fn requests(&self) -> &[RequestRow] {
-        &self.requests
-    }
-
-    pub(crate) fn totals(&self) -> &Totals {
-        &self.totals
-    }
-
-    /// Returns the number of distinct `_id`s recorded.
-    pub(crate) fn unique_ids(&self) -> usize {
-        self.ids.len()
-    }
-
     /// Returns the `_id`s recorded.
     pub(crate) fn ids(&self) -> HashSet<String> {
         self.ids.iter().map(|(id, _)| id).collect()
@@ -46,31 +26,6 @@ impl Ledger {
     /// Returns the number of times an `_id` was recorded.
     pub(crate) fn times_recorded(&self, id: &str) -> u32 {
         self.ids.get(id).map_or(0, |known| known.count)
-    }
-
-    /// Returns the `_id`s that were received again with other bytes.
-    pub(crate) fn bytes_changed(&self) -> Vec<String> {
-        self.changed.clone()
-    }
-
-    /// Returns the events that overtook another one of the same order.
-    pub(crate) fn order_violations(&self) -> Vec<OrderViolation> {
-        self.order.kept.clone()
-    }
-
-    /// Returns the requests sent before the end of a `Retry-After`.
-    pub(crate) fn early_requests(&self) -> Vec<EarlyRequest> {
-        self.pace.kept.clone()
-    }
-
-    /// Returns the events with personal data.
-    pub(crate) fn pii_findings(&self) -> Vec<PiiFinding> {
-        self.pii.clone()
-    }
-
-    /// Returns the bytes of an event's first recording, if bodies are kept.
-    pub(crate) fn body(&self, id: &str) -> Option<Bytes> {
-        self.bodies.get(id).cloned()
     }
 
     /// Returns the data of one `_id`, with its body if bodies are kept.

@@ -48,9 +48,9 @@ const KNOWN_LATE: &str = "commerce.backofficeOrderShipmentCompleted";
 
 /// The latest timestamp of every order, by hash of datastream, scope and number.
 #[derive(Debug, Default)]
-pub(super) struct OrderWatch {
+pub(crate) struct OrderWatch {
     latest: HashMap<u64, UtcMillis>,
-    pub(super) kept: Vec<OrderViolation>,
+    pub(crate) kept: Vec<OrderViolation>,
     pub(super) total: u64,
 }
 
@@ -80,9 +80,9 @@ impl OrderWatch {
 
 /// The earliest time of the next request to each datastream.
 #[derive(Debug, Default)]
-pub(super) struct PaceWatch {
+pub(crate) struct PaceWatch {
     pauses: HashMap<String, Pause>,
-    pub(super) kept: Vec<EarlyRequest>,
+    pub(crate) kept: Vec<EarlyRequest>,
     pub(super) total: u64,
 }
 

@@ -3,6 +3,8 @@
 //! Facts from the public XDM repository (adobe/xdm, class ExperienceEvent and the field groups Commerce Details,
 //! Personal Contact Details and Reference Keys). Where Commerce's own field tables differ, the schema wins.
 
+use Rule::*;
+
 /// The type of a value.
 pub(super) enum Rule {
     Text,
@@ -31,269 +33,208 @@ pub(super) struct Shape {
     pub(super) required: &'static [&'static str],
 }
 
-const fn object(shape: &'static Shape) -> Rule {
-    Rule::Object(shape)
+/// Declares shapes: the keys of each with their rules, and the required ones.
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $visible:vis $name:ident [$($required:literal),*] {
+        $($key:literal: $rule:expr,)*
+    })*) => {
+        $($(#[$doc])* $visible const $name: Shape = Shape {
+            fields: &[$(($key, $rule)),*],
+            required: &[$($required),*],
+        };)*
+    };
 }
 
-const CURRENCY: Rule = Rule::Fits(is_currency, "three capital letters");
-const URI: Rule = Rule::Fits(is_uri_reference, "a URI reference");
+const CURRENCY: Rule = Fits(is_currency, "three capital letters");
+const URI: Rule = Fits(is_uri_reference, "a URI reference");
 
-/// An entry of `events[]`.
-pub(super) const EVENT: Shape = Shape {
-    fields: &[
-        ("xdm", object(&XDM)),
-        ("data", Rule::MapOf(&Rule::Any)),
-        ("query", Rule::Any),
-    ],
-    required: &["xdm"],
-};
+shapes! {
+    /// An entry of `events[]`.
+    pub(super) EVENT ["xdm"] {
+        "xdm": Object(&XDM),
+        "data": MapOf(&Any),
+        "query": Any,
+    }
 
-const XDM: Shape = Shape {
-    fields: &[
-        ("_id", URI),
-        ("timestamp", Rule::DateTime),
-        ("eventType", Rule::Text),
-        ("eventMergeId", Rule::Text),
-        (
-            "producedBy",
-            Rule::OneOf(&["self", "system", "salesRef", "customerRep"]),
-        ),
-        ("identityMap", Rule::MapOf(&Rule::ListOf(&object(&IDENTITY)))),
-        ("commerce", object(&COMMERCE)),
-        ("productListItems", Rule::ListOf(&object(&ITEM))),
-        ("personalEmail", object(&EMAIL)),
-        ("shippingAddress", object(&ADDRESS)),
-        ("billingAddress", object(&ADDRESS)),
-        ("homeAddress", object(&ADDRESS)),
-        ("person", object(&PERSON)),
-        ("channel", Rule::Any),
-        ("web", Rule::Any),
-        ("siteSearch", Rule::Any),
-        ("userAccount", Rule::Any),
-    ],
-    required: &["_id", "timestamp"],
-};
+    XDM ["_id", "timestamp"] {
+        "_id": URI,
+        "timestamp": DateTime,
+        "eventType": Text,
+        "eventMergeId": Text,
+        "producedBy": OneOf(&["self", "system", "salesRef", "customerRep"]),
+        "identityMap": MapOf(&ListOf(&Object(&IDENTITY))),
+        "commerce": Object(&COMMERCE),
+        "productListItems": ListOf(&Object(&ITEM)),
+        "personalEmail": Object(&EMAIL),
+        "shippingAddress": Object(&ADDRESS),
+        "billingAddress": Object(&ADDRESS),
+        "homeAddress": Object(&ADDRESS),
+        "person": Object(&PERSON),
+        "channel": Any,
+        "web": Any,
+        "siteSearch": Any,
+        "userAccount": Any,
+    }
 
-const IDENTITY: Shape = Shape {
-    fields: &[
-        ("id", Rule::Text),
-        (
-            "authenticatedState",
-            Rule::OneOf(&["ambiguous", "authenticated", "loggedOut"]),
-        ),
-        ("primary", Rule::Bool),
-    ],
-    required: &[],
-};
+    IDENTITY [] {
+        "id": Text,
+        "authenticatedState": OneOf(&["ambiguous", "authenticated", "loggedOut"]),
+        "primary": Bool,
+    }
 
-const EMAIL: Shape = Shape {
-    fields: &[
-        ("address", Rule::Text),
-        ("label", Rule::Text),
-        ("primary", Rule::Bool),
-        ("status", Rule::Text),
-        ("type", Rule::Text),
-    ],
-    required: &[],
-};
+    EMAIL [] {
+        "address": Text,
+        "label": Text,
+        "primary": Bool,
+        "status": Text,
+        "type": Text,
+    }
 
-const PERSON: Shape = Shape {
-    fields: &[
-        ("personalEmailID", Rule::Text),
-        ("accountID", Rule::Text),
-        ("accountType", Rule::Text),
-    ],
-    required: &[],
-};
+    PERSON [] {
+        "personalEmailID": Text,
+        "accountID": Text,
+        "accountType": Text,
+    }
 
-const COMMERCE: Shape = Shape {
-    fields: &[
-        ("order", object(&ORDER)),
-        ("shipping", object(&SHIPPING)),
-        ("billing", object(&BILLING)),
-        ("commerceScope", object(&SCOPE)),
-        ("promotionID", Rule::Text),
-        ("cart", Rule::Any),
-        ("checkouts", object(&MEASURE)),
-        ("productListAdds", object(&MEASURE)),
-        ("productListOpens", object(&MEASURE)),
-        ("productListRemovals", object(&MEASURE)),
-        ("productListReopens", object(&MEASURE)),
-        ("productListViews", object(&MEASURE)),
-        ("productViews", object(&MEASURE)),
-        ("purchases", object(&MEASURE)),
-        ("saveForLaters", object(&MEASURE)),
-    ],
-    required: &[],
-};
+    COMMERCE [] {
+        "order": Object(&ORDER),
+        "shipping": Object(&SHIPPING),
+        "billing": Object(&BILLING),
+        "commerceScope": Object(&SCOPE),
+        "promotionID": Text,
+        "cart": Any,
+        "checkouts": Object(&MEASURE),
+        "productListAdds": Object(&MEASURE),
+        "productListOpens": Object(&MEASURE),
+        "productListRemovals": Object(&MEASURE),
+        "productListReopens": Object(&MEASURE),
+        "productListViews": Object(&MEASURE),
+        "productViews": Object(&MEASURE),
+        "purchases": Object(&MEASURE),
+        "saveForLaters": Object(&MEASURE),
+    }
 
-const MEASURE: Shape = Shape {
-    fields: &[("id", Rule::Text), ("value", Rule::Number)],
-    required: &["value"],
-};
+    MEASURE ["value"] {
+        "id": Text,
+        "value": Number,
+    }
 
-const ORDER: Shape = Shape {
-    fields: &[
-        ("purchaseID", Rule::Text),
-        ("purchaseOrderNumber", Rule::Text),
-        ("priceTotal", Rule::Number),
-        ("taxAmount", Rule::Number),
-        ("discountAmount", Rule::Number),
-        ("refundTotal", Rule::Number),
-        ("currencyCode", CURRENCY),
-        ("orderType", Rule::OneOf(&["checkout", "instant_purchase"])),
-        ("createdDate", Rule::DateTime),
-        ("lastUpdatedDate", Rule::DateTime),
-        ("cancelDate", Rule::DateTime),
-        ("payments", Rule::ListOf(&object(&PAYMENT))),
-        ("refunds", Rule::ListOf(&object(&REFUND))),
-        ("returns", object(&RETURN)),
-    ],
-    required: &[],
-};
+    ORDER [] {
+        "purchaseID": Text,
+        "purchaseOrderNumber": Text,
+        "priceTotal": Number,
+        "taxAmount": Number,
+        "discountAmount": Number,
+        "refundTotal": Number,
+        "currencyCode": CURRENCY,
+        "orderType": OneOf(&["checkout", "instant_purchase"]),
+        "createdDate": DateTime,
+        "lastUpdatedDate": DateTime,
+        "cancelDate": DateTime,
+        "payments": ListOf(&Object(&PAYMENT)),
+        "refunds": ListOf(&Object(&REFUND)),
+        "returns": Object(&RETURN),
+    }
 
-const PAYMENT: Shape = Shape {
-    fields: &[
-        ("transactionID", Rule::Text),
-        ("paymentAmount", Rule::Number),
-        ("paymentType", Rule::Text),
-        ("currencyCode", CURRENCY),
-    ],
-    required: &[],
-};
+    PAYMENT [] {
+        "transactionID": Text,
+        "paymentAmount": Number,
+        "paymentType": Text,
+        "currencyCode": CURRENCY,
+    }
 
-const REFUND: Shape = Shape {
-    fields: &[
-        ("transactionID", Rule::Text),
-        ("refundAmount", Rule::Number),
-        ("refundReason", Rule::OneOf(&["return", "price_adjustment"])),
-        (
-            "refundPaymentType",
-            Rule::OneOf(&[
-                "cash",
-                "credit_card",
-                "debit_card",
-                "gift_card",
-                "check",
-                "paypal",
-                "wire_transfer",
-                "credit_card_reference",
-                "other",
-            ]),
-        ),
-        ("currencyCode", CURRENCY),
-    ],
-    required: &[],
-};
+    REFUND [] {
+        "transactionID": Text,
+        "refundAmount": Number,
+        "refundReason": OneOf(&["return", "price_adjustment"]),
+        "refundPaymentType": OneOf(&[
+            "cash", "credit_card", "debit_card", "gift_card", "check",
+            "paypal", "wire_transfer", "credit_card_reference", "other",
+        ]),
+        "currencyCode": CURRENCY,
+    }
 
-const RETURN: Shape = Shape {
-    fields: &[
-        ("returnID", Rule::Text),
-        ("returnStatus", Rule::Text),
-        ("purchaseID", Rule::Text),
-    ],
-    required: &[],
-};
+    RETURN [] {
+        "returnID": Text,
+        "returnStatus": Text,
+        "purchaseID": Text,
+    }
 
-const SHIPPING: Shape = Shape {
-    fields: &[
-        ("shippingMethod", Rule::Text),
-        ("shippingAmount", Rule::Number),
-        ("currencyCode", CURRENCY),
-        ("shippingDestination", Rule::OneOf(&["home", "store"])),
-        ("shipDate", Rule::DateTime),
-        ("address", object(&ADDRESS)),
-        ("trackingNumber", Rule::Number),
-        ("trackingURL", Rule::Text),
-    ],
-    required: &[],
-};
+    SHIPPING [] {
+        "shippingMethod": Text,
+        "shippingAmount": Number,
+        "currencyCode": CURRENCY,
+        "shippingDestination": OneOf(&["home", "store"]),
+        "shipDate": DateTime,
+        "address": Object(&ADDRESS),
+        "trackingNumber": Number,
+        "trackingURL": Text,
+    }
 
-const BILLING: Shape = Shape {
-    fields: &[("address", object(&ADDRESS))],
-    required: &[],
-};
+    BILLING [] {
+        "address": Object(&ADDRESS),
+    }
 
-const ADDRESS: Shape = Shape {
-    fields: &[
-        ("street1", Rule::Text),
-        ("street2", Rule::Text),
-        ("street3", Rule::Text),
-        ("street4", Rule::Text),
-        ("city", Rule::Text),
-        ("postalCode", Rule::Text),
-        ("state", Rule::Text),
-        (
-            "stateProvince",
-            Rule::Fits(is_state_province, "a code such as US-TX, or nothing"),
-        ),
-        ("country", Rule::Text),
-        ("countryCode", Rule::Fits(is_country, "two capital letters")),
-        ("region", Rule::Text),
-        (
-            "postOfficeBox",
-            Rule::Fits(is_post_office_box, "at most 20 characters"),
-        ),
-    ],
-    required: &[],
-};
+    ADDRESS [] {
+        "street1": Text,
+        "street2": Text,
+        "street3": Text,
+        "street4": Text,
+        "city": Text,
+        "postalCode": Text,
+        "state": Text,
+        "stateProvince": Fits(is_state_province, "a code such as US-TX, or nothing"),
+        "country": Text,
+        "countryCode": Fits(is_country, "two capital letters"),
+        "region": Text,
+        "postOfficeBox": Fits(is_post_office_box, "at most 20 characters"),
+    }
 
-const SCOPE: Shape = Shape {
-    fields: &[
-        ("environmentID", Rule::Text),
-        ("websiteCode", Rule::Text),
-        ("storeCode", Rule::Text),
-        ("storeViewCode", Rule::Text),
-    ],
-    required: &[],
-};
+    SCOPE [] {
+        "environmentID": Text,
+        "websiteCode": Text,
+        "storeCode": Text,
+        "storeViewCode": Text,
+    }
 
-const ITEM: Shape = Shape {
-    fields: &[
-        ("SKU", Rule::Text),
-        ("_id", URI),
-        ("name", Rule::Text),
-        ("quantity", Rule::Integer),
-        ("priceTotal", Rule::Number),
-        ("discountAmount", Rule::Number),
-        ("refundAmount", Rule::Number),
-        ("currencyCode", CURRENCY),
-        ("selectedOptions", Rule::ListOf(&object(&OPTION))),
-        ("productCategories", Rule::ListOf(&object(&CATEGORY))),
-        ("productImageUrl", Rule::Text),
-        ("product", URI),
-        ("returnItem", object(&RETURN_ITEM)),
-    ],
-    required: &["SKU"],
-};
+    ITEM ["SKU"] {
+        "SKU": Text,
+        "_id": URI,
+        "name": Text,
+        "quantity": Integer,
+        "priceTotal": Number,
+        "discountAmount": Number,
+        "refundAmount": Number,
+        "currencyCode": CURRENCY,
+        "selectedOptions": ListOf(&Object(&OPTION)),
+        "productCategories": ListOf(&Object(&CATEGORY)),
+        "productImageUrl": Text,
+        "product": URI,
+        "returnItem": Object(&RETURN_ITEM),
+    }
 
-const OPTION: Shape = Shape {
-    fields: &[("attribute", Rule::Text), ("value", Rule::Text)],
-    required: &[],
-};
+    OPTION [] {
+        "attribute": Text,
+        "value": Text,
+    }
 
-const CATEGORY: Shape = Shape {
-    fields: &[
-        ("categoryID", Rule::Text),
-        ("categoryName", Rule::Text),
-        ("categoryPath", Rule::Text),
-    ],
-    required: &[],
-};
+    CATEGORY [] {
+        "categoryID": Text,
+        "categoryName": Text,
+        "categoryPath": Text,
+    }
 
-const RETURN_ITEM: Shape = Shape {
-    fields: &[
-        ("returnStatus", Rule::Text),
-        ("returnReason", Rule::Text),
-        ("returnItemCondition", Rule::Text),
-        ("returnResolution", Rule::Text),
-        ("returnQuantityRequested", Rule::Integer),
-        ("returnQuantityAuthorized", Rule::Integer),
-        ("returnQuantityReceived", Rule::Integer),
-        ("returnQuantityApproved", Rule::Integer),
-    ],
-    required: &[],
-};
+    RETURN_ITEM [] {
+        "returnStatus": Text,
+        "returnReason": Text,
+        "returnItemCondition": Text,
+        "returnResolution": Text,
+        "returnQuantityRequested": Integer,
+        "returnQuantityAuthorized": Integer,
+        "returnQuantityReceived": Integer,
+        "returnQuantityApproved": Integer,
+    }
+}
 
 fn is_currency(text: &str) -> bool {
     text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())

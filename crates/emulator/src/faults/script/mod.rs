@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::edge::problem;
 use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::words;
 
 /// A step of the script. At least one effect must be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -87,25 +88,17 @@ pub struct ScriptedEntry {
     pub event_index: Option<usize>,
 }
 
-/// The moment at which a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CloseAt {
-    /// After the request head, before the body is read.
-    BeforeRead,
-    /// After the events are recorded. The client cannot know that they are.
-    AfterRecord,
-    /// In the middle of the answer's body.
-    MidResponse,
-}
-
-impl CloseAt {
-    fn label(self) -> &'static str {
-        match self {
-            Self::BeforeRead => "close:before_read",
-            Self::AfterRecord => "close:after_record",
-            Self::MidResponse => "close:mid_response",
-        }
+words! {
+    /// The moment at which a connection is closed.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum CloseAt {
+        /// After the request head, before the body is read.
+        BeforeRead = "before_read",
+        /// After the events are recorded. The client cannot know that they are.
+        AfterRecord = "after_record",
+        /// In the middle of the answer's body.
+        MidResponse = "mid_response",
     }
 }
 
@@ -179,7 +172,7 @@ impl FaultStep {
     /// Returns a short name for the ledger.
     pub(crate) fn label(&self) -> String {
         let mut parts = Vec::new();
-        parts.extend(self.close.map(|at| at.label().to_owned()));
+        parts.extend(self.close.map(|at| format!("close:{at}")));
         parts.extend(self.hang_ms.map(|_| "hang".to_owned()));
         parts.extend(self.slow_bps.map(|_| "slow".to_owned()));
         parts.extend(self.scripted_status().map(|status| status.to_string()));
@@ -246,11 +239,11 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Appends all steps, or none if one is invalid.
-    pub(crate) fn push(&mut self, steps: Vec<FaultStep>, tls: TlsOffer) -> Result<usize, String> {
+    /// Appends all steps, or none if one is invalid. Steps about TLS are valid only if the listeners have it.
+    pub(crate) fn push(&mut self, steps: Vec<FaultStep>, has_tls: bool) -> Result<usize, String> {
         for (index, step) in steps.iter().enumerate() {
             step.check().map_err(|why| format!("step {index}: {why}"))?;
-            if step.tls.is_some() && tls == TlsOffer::Absent {
+            if step.tls.is_some() && !has_tls {
                 return Err(format!(
                     "step {index}: a tls step needs an emulator that was started with TLS"
                 ));
@@ -306,13 +299,6 @@ impl Script {
             _ => self.steps.remove(index),
         }
     }
-}
-
-/// TLS support of the data listeners.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum TlsOffer {
-    Present,
-    Absent,
 }
 
 /// Returns true if a step matches, or `None` if that depends on a body that has not been read.

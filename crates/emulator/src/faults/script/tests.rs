@@ -4,9 +4,7 @@ use crate::faults::script::*;
 
 fn script(text: &str) -> Script {
     let mut script = Script::default();
-    script
-        .push(serde_json::from_str(text).unwrap(), TlsOffer::Present)
-        .unwrap();
+    script.push(serde_json::from_str(text).unwrap(), true).unwrap();
     script
 }
 
@@ -69,13 +67,13 @@ fn a_step_must_be_possible_and_do_something() {
         r#"[{"status":99}]"#,
     ] {
         let steps = serde_json::from_str(bad).unwrap();
-        assert!(script.push(steps, TlsOffer::Present).is_err(), "{bad}");
+        assert!(script.push(steps, true).is_err(), "{bad}");
     }
     let tls = vec![FaultStep {
         tls: Some(TlsFault::BadCert),
         ..FaultStep::default()
     }];
-    assert!(script.push(tls, TlsOffer::Absent).is_err());
+    assert!(script.push(tls, false).is_err());
     assert!(script.steps().is_empty());
 }
 
