@@ -29,10 +29,10 @@ pub(crate) fn selected_options(item: &Item, profile: Profile) -> Vec<SelectedOpt
     let Some(parts) = parts_with(item, &["attributes_info", "\"options\"", "bundle_options"]) else {
         return selected;
     };
-    for choice in entries(parts.attributes_info) {
+    for choice in list::<Choice<'_>>(parts.attributes_info) {
         push(&mut selected, choice.label, choice.value);
     }
-    for choice in entries(parts.options) {
+    for choice in list::<Choice<'_>>(parts.options) {
         let from_catalogue = choice
             .option_type
             .0
@@ -122,10 +122,6 @@ struct BundleOption<'a> {
 struct BundleChoice<'a> {
     #[serde(borrow)]
     title: Loose<'a>,
-}
-
-fn entries(raw: Option<&RawValue>) -> Vec<Choice<'_>> {
-    list(raw)
 }
 
 /// Returns the elements of a list, or the values of an object, that deserialize as `T`.

@@ -38,12 +38,7 @@ pub(super) fn render(text: &mut Exposition, syncs: &[SyncReport], now: UtcMillis
     }
 }
 
-fn counts(
-    text: &mut Exposition,
-    syncs: &[SyncReport],
-    metric: Metric,
-    value: impl Fn(&SyncReport) -> u64,
-) {
+fn counts(text: &mut Exposition, syncs: &[SyncReport], metric: Metric, value: impl Fn(&SyncReport) -> u64) {
     let mut family = text.family(metric);
     for sync in syncs {
         family.count(&[("website", &sync.website)], value(sync));
