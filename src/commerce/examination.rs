@@ -20,9 +20,24 @@ pub struct Examination {
     pub notes: Vec<String>,
     /// The state of the triggers that the configured capture depends on; `None` if there are none, or they are not visible.
     pub triggers: Option<TriggerState>,
+    /// The protection of the connection; `None` for a file.
+    pub protection: Option<Protection>,
     pub positions: Vec<TablePosition>,
     /// The codes of the shop's websites without the admin's own; empty if they cannot be read.
     pub websites: Vec<String>,
+}
+
+/// The protection of a connection against others on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// The connection does not leave this host.
+    Local { is_encrypted: bool },
+    /// Plain text over the network.
+    Plain,
+    /// Encrypted, without a check of the certificate.
+    Unverified,
+    /// Encrypted, with a certificate of a trusted authority.
+    Verified,
 }
 
 /// A table, column or right that is missing.
@@ -59,6 +74,48 @@ pub enum TriggerState {
     },
     /// Number of the instance's own triggers, which write its changelog.
     Instance(u64),
+}
+
+/// Maximum number of names in one sentence.
+const NAMED: usize = 5;
+const INSTALL: &str = "run `orderfeed source triggers install` as the account that installs them, then `orderfeed \
+                       indexer:reindex` for what was missed";
+
+impl TriggerState {
+    /// Returns why changes are missed, and the remedy; `None` if nothing shows that they are.
+    pub fn problem(&self) -> Option<(String, &'static str)> {
+        match self {
+            Self::Ours(report) if report.is_complete() => None,
+            Self::Ours(report) => {
+                let lost = (!report.log_exists).then(|| "the table orderfeed_log is missing".to_owned());
+                let parts = [lost, listed("missing", &report.missing), listed("altered", &report.altered)];
+                let parts: Vec<String> = parts.into_iter().flatten().collect();
+                let what = format!("triggers are missing or altered: {}", parts.join("; "));
+                Some((what, INSTALL))
+            }
+            Self::Unseen { stale } => stale.map(|changed| {
+                let what = format!(
+                    "an order changed at {changed} and is not in the log: triggers are missing (this account lacks TRIGGER \
+                     and cannot see which)"
+                );
+                (what, INSTALL)
+            }),
+            Self::Instance(0) => Some((
+                "no trigger writes the instance's changelog".to_owned(),
+                "bin/magento indexer:set-mode schedule sales_order_data_exporter_v2, then `orderfeed indexer:reindex`",
+            )),
+            Self::Instance(_) => None,
+        }
+    }
+}
+
+fn listed(word: &str, names: &[String]) -> Option<String> {
+    let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => None,
+        count if count > NAMED => Some(format!("{word}: {shown} and {} more", count - NAMED)),
+        _ => Some(format!("{word}: {shown}")),
+    }
 }
 
 /// The position of capture in one table.
@@ -164,6 +221,20 @@ mod tests {
         assert_eq!((by_time.ahead, by_time.behind_ms), (false, Some(60_000)));
         assert!(!TablePosition::by_time("a", 1_900, 1_060, 2_000).ahead);
         assert!(TablePosition::by_time("a", 2_001, 1_060, 2_000).ahead);
+    }
+
+    #[test]
+    fn a_problem_names_a_few_triggers() {
+        let report = |count: usize| TriggerReport {
+            expected: 54,
+            log_exists: true,
+            missing: (0..count).map(|n| format!("trg_{n}")).collect(),
+            ..TriggerReport::default()
+        };
+        let problem = |count| TriggerState::Ours(report(count)).problem();
+        assert_eq!(problem(0), None);
+        assert!(problem(2).unwrap().0.ends_with("missing: trg_0, trg_1"));
+        assert!(problem(7).unwrap().0.ends_with("trg_4 and 2 more"));
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub fn installer_grants(user: &str, database: &str, prefix: &str) -> Vec<String>
     let on = |rights: &str, table: &str| grant(rights, table, user, database, prefix);
     let mut grants = vec![on("CREATE, DROP, SELECT, INSERT, DELETE", LOG)];
     grants.extend(SourceTable::specs().map(|spec| on("SELECT, TRIGGER", spec.table)));
+    // Read like the core tables, to recognize a Commerce database.
+    let stores = LOOKUPS.into_iter().filter(|table| table.starts_with("store"));
+    grants.extend(stores.map(|table| on("SELECT", table)));
     grants
 }
 

@@ -30,6 +30,11 @@ pub trait Source: Send + Sync {
     /// earlier; other captures do nothing.
     fn acknowledge<'a>(&'a self, cursors: &'a Cursors) -> SourceFuture<'a, ()>;
 
+    /// Returns the conditions that an administrator should change. Called now and then while the source can be read.
+    fn warnings(&self) -> SourceFuture<'_, Vec<SourceWarning>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// Reads these orders whole, all from one snapshot. An id that does not exist is absent from the result.
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>>;
 
@@ -142,6 +147,53 @@ pub struct SourceInfo {
     pub database_time: UtcMillis,
     /// Missing optional tables or columns, and what is therefore not sent; one sentence each, logged once.
     pub notes: Vec<String>,
+}
+
+/// A condition that an administrator should change, although the source can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceWarning {
+    /// Changes are missed, because of the triggers that capture depends on.
+    Triggers { why: String, remedy: &'static str },
+    /// Orders and password cross the network in plain text.
+    Plain,
+    /// Connections are encrypted, but to a server whose certificate is not verified.
+    Unverified,
+}
+
+impl SourceWarning {
+    /// Returns the code of its log line.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Triggers { .. } => "OF03-07",
+            Self::Plain => "OF03-08",
+            Self::Unverified => "OF03-09",
+        }
+    }
+
+    /// Returns the condition as a sentence.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Triggers { why, .. } => format!("changes of orders are missed: {why}"),
+            Self::Plain => "orders and the database's password cross the network in plain text".to_owned(),
+            Self::Unverified => {
+                "connections to the database are encrypted, but its certificate is not verified".to_owned()
+            }
+        }
+    }
+
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Triggers { remedy, .. } => remedy,
+            Self::Plain => {
+                "set source.mysql.tls.mode = \"required\", and source.mysql.tls.ca_file if the certificate is signed by an \
+                 authority of your own"
+            }
+            Self::Unverified => {
+                "set source.mysql.tls.ca_file to the certificate of the authority that signed the server's, and \
+                 source.mysql.tls.mode = \"verify-ca\" if that names no host"
+            }
+        }
+    }
 }
 
 /// An error of a source.

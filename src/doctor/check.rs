@@ -38,6 +38,7 @@ checks! {
     LastRun = "schedules.last_run",
     Stuck = "schedules.stuck",
     SourceReachable = "source.reachable",
+    Encryption = "source.encryption",
     Schema = "source.schema",
     Capture = "source.capture",
     Position = "source.position",

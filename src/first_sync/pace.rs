@@ -17,8 +17,10 @@ const KEEPS_UP_S: f64 = 3.0;
 words! {
     /// The part that delays a first sync most.
     pub enum Bottleneck {
-        /// Orders are read too slowly, or not at all.
+        /// Orders are read too slowly.
         Source = "source",
+        /// The source cannot be read.
+        SourceDown = "source_down",
         /// Events are committed too slowly.
         Disk = "disk",
         /// The quota of the organization: `delivery.request_units_per_second`, or status 429 of the edge.
@@ -37,6 +39,9 @@ impl Bottleneck {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Source => "the source is read too slowly: check the load of the database",
+            Self::SourceDown => {
+                "the source cannot be read: `orderfeed doctor` and OF03-01 in the log name cause and remedy"
+            }
             Self::Disk => "the store is written too slowly: check the disk and the CPU beside store.path",
             Self::RateLimit => {
                 "the quota is used up: raise delivery.request_units_per_second if the organization has more, or wait"
@@ -60,6 +65,8 @@ pub struct Sample {
     pub sent: u64,
     /// Milliseconds in which the backfill waited for the source.
     pub reading_ms: u64,
+    /// Number of times that the backfill ended because the source could not be read.
+    pub source_failures: u64,
     /// Milliseconds in which the backfill derived and committed events.
     pub applying_ms: u64,
     /// Milliseconds in which the backfill waited for space in outbox and disk.
@@ -147,7 +154,9 @@ fn bottleneck_of_reading(first: &Sample, last: &Sample) -> Bottleneck {
     let reading = last.reading_ms.saturating_sub(first.reading_ms);
     let applying = last.applying_ms.saturating_sub(first.applying_ms);
     let waiting = last.waiting_ms.saturating_sub(first.waiting_ms);
-    if waiting > reading.max(applying) {
+    if last.orders == first.orders && last.source_failures > first.source_failures {
+        Bottleneck::SourceDown
+    } else if waiting > reading.max(applying) {
         Bottleneck::OutboxBound
     } else if applying > reading {
         Bottleneck::Disk

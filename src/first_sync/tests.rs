@@ -229,6 +229,11 @@ fn the_bottleneck_is_what_was_measured() {
         applying_ms: 900,
         ..read
     };
+    let down = Sample {
+        source_failures: 3,
+        reading_ms: 9000,
+        ..Sample::default()
+    };
     let disk = Sample {
         reading_ms: 900,
         applying_ms: 9000,
@@ -251,6 +256,7 @@ fn the_bottleneck_is_what_was_measured() {
     let paused = &sender(SenderState::Paused, "paused");
     let table = [
         (source, &reading, 10, running, Bottleneck::Source),
+        (down, &reading, 0, running, Bottleneck::SourceDown),
         (disk, &reading, 10, running, Bottleneck::Disk),
         (bound, &reading, 10, running, Bottleneck::OutboxBound),
         (limited, &sending, 5000, running, Bottleneck::RateLimit),

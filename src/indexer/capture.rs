@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::intake::Flow;
+use super::source_warnings::WarningLog;
 use super::{IndexError, Indexer};
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
@@ -18,8 +19,8 @@ use orderfeed_model::clock::{Clock, UtcMillis};
 const MAX_CHANGES: usize = 5_000;
 /// Interval at which a cursor is saved that moved without changes. Starting again from an older one is always safe.
 const QUIET_SAVE_MS: i64 = 60_000;
-/// Interval at which the time of the last answer of the source is stored, for `status`.
-const CHECKED_AT_MS: i64 = 30_000;
+/// Interval at which the time of the last answer of the source and its warnings are stored, for `status`.
+const CHECKED_AT_MS: i64 = 10_000;
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -109,6 +110,9 @@ struct CaptureLoop {
     cursors: Option<Cursors>,
     saved_at: UtcMillis,
     checked_at: UtcMillis,
+    warnings: WarningLog,
+    /// The description that was logged last, so that one is logged only once, however often connections fail.
+    described: Option<SourceInfo>,
 }
 
 impl CaptureLoop {
@@ -119,6 +123,8 @@ impl CaptureLoop {
             cursors: None,
             saved_at: UtcMillis(0),
             checked_at: UtcMillis(0),
+            warnings: WarningLog::default(),
+            described: None,
         }
     }
 
@@ -155,7 +161,13 @@ impl CaptureLoop {
             return Ok(());
         }
         self.checked_at = now;
-        let write = move |writer: &mut Writer<'_>| writer.set_meta(SOURCE_CHECKED_AT, &now.0.to_string());
+        let warnings = self.warnings.update(self.indexer.source.warnings().await?);
+        let write = move |writer: &mut Writer<'_>| {
+            if let Some(warnings) = warnings {
+                writer.set_source_warnings(&warnings)?;
+            }
+            writer.set_meta(SOURCE_CHECKED_AT, &now.0.to_string())
+        };
         Ok(self.indexer.store.write(Durability::Relaxed, write).await?)
     }
 
@@ -182,11 +194,24 @@ impl CaptureLoop {
         let info = indexer.source.describe().await?;
         check_fingerprint(&indexer.store, &info).await?;
         let skew_ms = info.database_time.millis_since(indexer.clock.now());
+        let cursors = ensure_cursors(&indexer.store, indexer.source.as_ref()).await?;
+        self.log_description(info, skew_ms);
+        Ok(cursors)
+    }
+
+    /// Logs a description of the source. A reconnection to the same one is logged by the outage that it ends. Returns true if
+    /// the description is another one.
+    fn log_description(&mut self, info: SourceInfo, skew_ms: i64) -> bool {
+        let is_known = |known: &SourceInfo| known.product == info.product && known.notes == info.notes;
+        if self.described.as_ref().is_some_and(is_known) {
+            return false;
+        }
         tracing::info!(source = %info.product, clock_skew_ms = skew_ms, "The source answers; changes are captured");
         for note in &info.notes {
             tracing::info!(note, "The source lacks something optional");
         }
-        ensure_cursors(&indexer.store, indexer.source.as_ref()).await
+        self.described = Some(info);
+        true
     }
 
     fn log_failure(&mut self, error: &SourceError, backoff: Duration) {
@@ -340,6 +365,18 @@ mod tests {
             assert_eq!(left, Some((poll, Some(poll.to_string()))), "poll {poll}");
             assert!(capture.indexer.is_live(), "backfills make way");
         }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_fails_after_each_connection_is_described_once() {
+        let (_dir, _source, mut capture) = capture();
+        let info = |notes: &[&str]| SourceInfo {
+            notes: notes.iter().map(|note| (*note).to_owned()).collect(),
+            ..SourceInfo::default()
+        };
+        let logged = [info(&[]), info(&[]), info(&["no taxes"]), info(&["no taxes"])]
+            .map(|info| capture.log_description(info, 0));
+        assert_eq!(logged, [true, false, true, false]);
     }
 
     #[tokio::test]

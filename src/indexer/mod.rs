@@ -9,6 +9,7 @@
 //! | [`intake`] | decides whether more may be captured and indexed |
 //! | [`verify`] | compares the source with feed and outbox |
 //! | [`live_traffic`] | whether backfills and verifications must make way for live changes |
+//! | [`source_warnings`] | logs and stores the warnings about the source |
 //! | [`export_log`], [`progress_log`] | log lines in the form of Commerce's export log |
 //!
 //! # Design
@@ -34,6 +35,7 @@ pub mod intake;
 mod live_traffic;
 mod progress_log;
 mod report;
+mod source_warnings;
 mod update;
 mod verify;
 

@@ -1,5 +1,7 @@
 //! `meta` and `website`: single values, and the numbers of website codes.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Reader, StoreError, Writer};
 
 /// The number of a website code in the other tables. Given once, never reused.
@@ -11,6 +13,18 @@ pub const SOURCE_CHECKED_AT: &str = "source_checked_at";
 /// Key in `meta`: the database that the store was filled from.
 pub const SOURCE_FINGERPRINT: &str = "source_fingerprint";
 
+/// Key in `meta`: the warnings about the source that apply, as JSON.
+const SOURCE_WARNINGS: &str = "source_warnings";
+
+/// A condition of the source that an administrator should change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredWarning {
+    /// Code of its log line.
+    pub code: String,
+    pub message: String,
+    pub remedy: String,
+}
+
 /// Key in `meta`: the data space, which is part of every event's identity.
 pub const DATA_SPACE: &str = "data_space_id";
 
@@ -18,6 +32,15 @@ impl Reader<'_> {
     /// Returns a value of `meta`.
     pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         self.first("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    }
+
+    /// Returns the warnings about the source that applied when it was last checked.
+    pub fn source_warnings(&self) -> Result<Vec<StoredWarning>, StoreError> {
+        let stored = self.meta(SOURCE_WARNINGS)?;
+        // A later version may have stored another shape; the next check replaces it.
+        Ok(stored
+            .and_then(|json| serde_json::from_str(&json).ok())
+            .unwrap_or_default())
     }
 
     /// Returns the number and the code of every website that ever had one.
@@ -32,6 +55,12 @@ impl Writer<'_> {
     pub fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
         self.run(sql, [key, value])
+    }
+
+    /// Replaces the warnings about the source.
+    pub fn set_source_warnings(&mut self, warnings: &[StoredWarning]) -> Result<(), StoreError> {
+        let json = serde_json::to_string(warnings).unwrap_or_default();
+        self.set_meta(SOURCE_WARNINGS, &json)
     }
 
     /// Returns the number of a website code, and gives it one if it is new.

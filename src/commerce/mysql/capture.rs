@@ -102,7 +102,7 @@ impl MysqlSource {
         match self.settings.capture {
             CaptureMode::Poll => Ok(watched::poll_notes(&inspected.schema)),
             CaptureMode::Changelog => Ok(Vec::new()),
-            CaptureMode::Triggers => self.trigger_notes(session, inspected).await,
+            CaptureMode::Triggers => self.trigger_notes(session).await,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Connections: the pool, encryption, session settings, time limits.
+//! Connections: the pool, session settings, time limits.
 //!
 //! Every wait has a limit: connecting, waiting for a free connection, and each statement with its rows. A statement that
 //! exceeds its limit leaves its connection in an unknown state, and packets of the others may be lost as well. The whole
@@ -6,18 +6,22 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts, SslOpts};
+use mysql_async::{Conn, DriverError, Error, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts};
 use secrecy::ExposeSecret;
+use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 
-use crate::commerce::mysql::error::DatabaseInfo;
+use crate::commerce::examination::Protection;
+use crate::commerce::mysql::budget::ConnectionBudget;
+use crate::commerce::mysql::encryption::Encryption;
+use crate::commerce::mysql::error::{self, DatabaseInfo};
 use crate::commerce::read::cells::{CellRef, SourceRow};
 use crate::commerce::source::SourceError;
-use crate::config::{MysqlConfig, TlsMode};
+use crate::config::MysqlConfig;
 
 /// The settings of every session, in one statement. UTC, because TIMESTAMP columns follow the session's time zone. No
 /// ANSI quotes or other modes that would change the meaning of the SQL. MariaDB turns long lists of ids into a temporary
@@ -31,28 +35,23 @@ const READ_ONLY: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ
 /// The longest time for one statement, reading its rows included.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The longest wait for a connection that other work uses.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// Pause before another attempt, after the server refused a connection beyond the account's limit.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(100);
+
 /// A pool of connections to one database. Its `Debug` shows only the address, because the settings may hold a password.
 pub(crate) struct MysqlConnector {
     settings: MysqlConfig,
     database: DatabaseInfo,
     pool: Mutex<Option<Pool>>,
-    /// True if connections are not encrypted.
-    without_tls: AtomicBool,
+    encryption: Encryption,
+    budget: ConnectionBudget,
 }
 
 impl MysqlConnector {
     /// Creates the pool, without connecting.
     pub(crate) fn new(settings: MysqlConfig) -> Result<Self, SourceError> {
-        if let Some(file) = &settings.tls.ca_file {
-            // The driver would report a missing file only as a failed connection.
-            std::fs::File::open(file).map_err(|cause| SourceError::Misconfigured {
-                message: format!(
-                    "source.mysql.tls.ca_file = {:?} cannot be read: {cause}",
-                    file.display().to_string()
-                ),
-                remedy: "name the PEM file with the authority's certificate, readable by this account".into(),
-            })?;
-        }
         let url = &settings.url;
         let address = match &url.socket {
             Some(socket) => socket.display().to_string(),
@@ -63,13 +62,14 @@ impl MysqlConnector {
             address,
             database: url.database.clone(),
             prefix: settings.table_prefix.to_string(),
+            max_connections: settings.max_connections,
         };
-        let without_tls = AtomicBool::new(settings.tls.mode == TlsMode::Disabled);
         Ok(Self {
+            encryption: Encryption::new(&settings)?,
+            budget: ConnectionBudget::new(settings.max_connections),
             settings,
             database,
             pool: Mutex::new(None),
-            without_tls,
         })
     }
 
@@ -77,24 +77,82 @@ impl MysqlConnector {
         &self.database
     }
 
+    /// Returns the number of connections that may be open at once.
+    pub(crate) fn size(&self) -> usize {
+        self.budget.size()
+    }
+
+    pub(crate) fn protection(&self) -> Protection {
+        self.encryption.protection()
+    }
+
     /// Opens a read-only session.
     pub(crate) async fn session(&self) -> Result<MysqlSession<'_>, SourceError> {
-        let conn = match self.connect().await {
-            Err(Error::Driver(DriverError::NoClientSslFlagFromServer))
-                if self.settings.tls.mode == TlsMode::Preferred =>
-            {
-                // The server does not offer encryption, and "preferred" does not require it.
-                self.without_tls.store(true, Ordering::Relaxed);
+        let mut deadline = None;
+        loop {
+            let permit = tokio::time::timeout(LONGEST_WAIT, self.budget.permit()).await;
+            let Ok(Some(permit)) = permit else {
+                let cause = format!("no free connection within {LONGEST_WAIT:?}");
+                return Err(self.database.unavailable(&cause));
+            };
+            let cause = match self.open().await {
+                Ok(conn) => {
+                    return Ok(MysqlSession {
+                        connector: self,
+                        conn,
+                        _permit: permit,
+                    });
+                }
+                Err(cause) => cause,
+            };
+            let now = Instant::now();
+            let deadline = *deadline.get_or_insert(now + self.settings.connect_timeout.get());
+            if !is_beyond_limit(&cause) || now >= deadline {
+                return Err(self.explain(&cause));
+            }
+            if self.budget.lower(permit) {
+                self.log_lowered(&cause);
+            }
+            tokio::time::sleep(REFUSAL_PAUSE).await;
+        }
+    }
+
+    fn log_lowered(&self, cause: &Error) {
+        tracing::warn!(
+            log_code = "OF03-06",
+            connections = self.budget.size(),
+            max_connections = self.settings.max_connections,
+            error = %cause,
+            remedy = "raise MAX_USER_CONNECTIONS of the account at the server, or lower source.mysql.max_connections",
+            "The account may open fewer connections than source.mysql.max_connections; capture and backfills share those \
+             that it may open"
+        );
+    }
+
+    /// Opens a connection. A server that offers no encryption, or requires it again, is asked a second time.
+    async fn open(&self) -> Result<Conn, Error> {
+        if self.encryption.retry_if_due() {
+            self.renew();
+        }
+        match self.connect().await {
+            Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) if self.encryption.fall_back() => {
                 self.renew();
                 self.connect().await
             }
+            // The server or the account may require encryption by now.
+            Err(refused @ Error::Server(_)) if !is_beyond_limit(&refused) && self.encryption.retry() => {
+                self.renew();
+                match self.connect().await {
+                    Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) => {
+                        self.encryption.fall_back();
+                        self.renew();
+                        Err(refused)
+                    }
+                    other => other,
+                }
+            }
             other => other,
-        };
-        let conn = conn.map_err(|cause| self.database.explain(&cause))?;
-        Ok(MysqlSession {
-            connector: self,
-            conn,
-        })
+        }
     }
 
     async fn connect(&self) -> Result<Conn, Error> {
@@ -111,6 +169,17 @@ impl MysqlConnector {
                 .into())
             }
         }
+    }
+
+    /// Translates an error of the driver, and prepares the next connection.
+    fn explain(&self, cause: &Error) -> SourceError {
+        let was_plain = self.encryption.is_plain();
+        // After a restart the server may offer encryption; and the CA file may have been replaced.
+        let is_lost = matches!(cause, Error::Io(_));
+        if is_lost && (self.encryption.retry() || self.encryption.options().is_some()) {
+            self.renew();
+        }
+        self.database.explain(cause, was_plain)
     }
 
     fn pool(&self) -> Pool {
@@ -140,33 +209,17 @@ impl MysqlConnector {
             .pool_opts(pool)
             .tcp_keepalive(Some(Duration::from_secs(30)))
             .setup(vec![READ_ONLY, SESSION])
-            .ssl_opts(self.tls());
+            .ssl_opts(self.encryption.options());
         match &self.settings.password {
             Some(password) => builder.pass(Some(password.expose_secret())),
             None => builder,
         }
     }
+}
 
-    fn tls(&self) -> Option<SslOpts> {
-        // A socket never leaves the host.
-        if self.without_tls.load(Ordering::Relaxed) || self.settings.url.socket.is_some() {
-            return None;
-        }
-        // Fails if another part of the process installed a provider before, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let opts = SslOpts::default();
-        Some(match &self.settings.tls.ca_file {
-            // Only the named authorities count: the public ones must not vouch for an internal host.
-            Some(file) => opts
-                .with_root_certs(vec![file.clone().into()])
-                .with_disable_built_in_roots(true),
-            // Like MySQL's own client: encrypted, but without checking whose certificate it is.
-            None if self.settings.tls.mode == TlsMode::Preferred => opts
-                .with_danger_accept_invalid_certs(true)
-                .with_danger_skip_domain_validation(true),
-            None => opts,
-        })
-    }
+/// Returns true if the server refused a connection because the account has too many of them.
+fn is_beyond_limit(error: &Error) -> bool {
+    matches!(error, Error::Server(refusal) if error::is_beyond_limit(refusal))
 }
 
 impl fmt::Debug for MysqlConnector {
@@ -181,6 +234,8 @@ impl fmt::Debug for MysqlConnector {
 pub(crate) struct MysqlSession<'a> {
     connector: &'a MysqlConnector,
     conn: Conn,
+    // After the connection, which must be free before another session may open one.
+    _permit: SemaphorePermit<'a>,
 }
 
 impl MysqlSession<'_> {
@@ -239,7 +294,7 @@ impl MysqlSession<'_> {
     fn translate(&self, done: Result<(), QueryFailure>) -> Result<(), SourceError> {
         match done {
             Ok(()) => Ok(()),
-            Err(QueryFailure::Database(cause)) => Err(self.connector.database.explain(&cause)),
+            Err(QueryFailure::Database(cause)) => Err(self.connector.explain(&cause)),
             Err(QueryFailure::OutOfTime) => {
                 // The other connections of the pool may hang behind the same network.
                 self.connector.renew();

@@ -4,6 +4,7 @@
 //! error references. Messages name account, host and database, never the password.
 
 use mysql_async::{DriverError, Error, IoError, ServerError};
+use rustls::CertificateError;
 
 use crate::commerce::source::SourceError;
 
@@ -16,28 +17,45 @@ pub(crate) struct DatabaseInfo {
     pub(crate) database: String,
     /// The prefix of table names.
     pub(crate) prefix: String,
+    /// The configured number of connections.
+    pub(crate) max_connections: usize,
+}
+
+/// Returns true if the server refused a connection because the account has too many of them, by its own limit (1226) or by
+/// the limit of every account (1203).
+pub(crate) fn is_beyond_limit(error: &ServerError) -> bool {
+    error.code == 1203 || (error.code == 1226 && error.message.contains("max_user_connections"))
 }
 
 impl DatabaseInfo {
-    /// Translates an error of the driver.
-    pub(crate) fn explain(&self, error: &Error) -> SourceError {
+    /// Translates an error of the driver. `was_plain` is true if the connection was not encrypted.
+    pub(crate) fn explain(&self, error: &Error, was_plain: bool) -> SourceError {
         match error {
-            Error::Server(server) => self.explain_server(server),
-            Error::Io(IoError::Tls(cause)) => self.tls_failed(&cause.to_string()),
+            Error::Server(server) => self.explain_server(server, was_plain),
+            Error::Io(IoError::Tls(cause)) => self.tls_failed(&cause.to_string(), None),
+            Error::Io(IoError::Io(cause)) => match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
+                // The driver wraps the error of the TLS library in one of I/O.
+                Some(rustls::Error::InvalidCertificate(refused)) => {
+                    self.tls_failed(&cause.to_string(), Some(refused))
+                }
+                _ => self.unavailable(&cause.to_string()),
+            },
             Error::Driver(DriverError::NoClientSslFlagFromServer) => SourceError::Misconfigured {
                 message: format!(
                     "the database at {} does not offer encrypted connections",
                     self.address
                 ),
-                remedy:
-                    "switch TLS on at the server, or set source.mysql.tls.mode = \"preferred\" or \"disabled\""
-                        .into(),
+                remedy: "switch TLS on at the server; where plain text is acceptable, set source.mysql.tls.mode = \
+                         \"disabled\" and remove source.mysql.tls.ca_file"
+                    .into(),
             },
-            Error::Io(IoError::Io(cause)) => match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
-                // The driver wraps the error of the TLS library in one of I/O.
-                Some(rustls::Error::InvalidCertificate(_)) => self.tls_failed(&cause.to_string()),
-                _ => self.unavailable(&cause.to_string()),
-            },
+            Error::Driver(DriverError::UnknownAuthPlugin { name }) => self.unsupported_login(name),
+            Error::Driver(DriverError::MysqlOldPasswordDisabled) => {
+                self.unsupported_login("mysql_old_password")
+            }
+            Error::Driver(DriverError::CleartextPluginDisabled) => {
+                self.unsupported_login("mysql_clear_password")
+            }
             other => self.unavailable(&other.to_string()),
         }
     }
@@ -49,20 +67,75 @@ impl DatabaseInfo {
         }
     }
 
-    fn tls_failed(&self, cause: &str) -> SourceError {
+    fn unsupported_login(&self, plugin: &str) -> SourceError {
         SourceError::Misconfigured {
-            message: format!("the encrypted connection to {} failed: {cause}", self.address),
-            remedy: "check source.mysql.tls.ca_file and that the server's certificate names this host".into(),
+            message: format!(
+                "the account '{}' logs in through the plugin {plugin}, which orderfeed does not support",
+                self.user
+            ),
+            remedy: format!(
+                "give it a password: ALTER USER '{}'@'<host>' IDENTIFIED BY '…', and set source.mysql.password_file",
+                self.user
+            ),
         }
     }
 
-    fn explain_server(&self, error: &ServerError) -> SourceError {
-        let (user, database) = (&self.user, &self.database);
-        let remedy = match error.code {
-            // Access denied, by password or by plugin; the password expired or the account is locked.
-            1045 | 1698 | 1820 | 1862 | 3118 | 4151 => {
-                "check the user in source.mysql.url and source.mysql.password_file".to_owned()
+    fn tls_failed(&self, cause: &str, refused: Option<&CertificateError>) -> SourceError {
+        let remedy = match refused {
+            Some(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
+                "connect to a name that the certificate holds (source.mysql.url); for a certificate without names set \
+                 source.mysql.tls.mode = \"verify-ca\" and source.mysql.tls.ca_file"
             }
+            Some(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+                "renew the certificate of the database server, or correct the clock of this machine"
+            }
+            Some(_) => {
+                "set source.mysql.tls.ca_file to the certificate of the authority that signed the server's (MySQL writes its \
+                 own to ca.pem in its data directory)"
+            }
+            None => {
+                "check that source.mysql.tls.ca_file holds certificates, and the TLS versions of the server"
+            }
+        };
+        SourceError::Misconfigured {
+            message: format!("the encrypted connection to {} failed: {cause}", self.address),
+            remedy: remedy.into(),
+        }
+    }
+
+    fn explain_server(&self, error: &ServerError, was_plain: bool) -> SourceError {
+        let (user, database) = (&self.user, &self.database);
+        let alter = |change: &str| format!("run as an administrator: ALTER USER '{user}'@'<host>' {change}");
+        let remedy = match error.code {
+            1045 => self.access_denied(error, was_plain),
+            // A login through the Unix socket, by auth_socket or unix_socket.
+            1698 => format!(
+                "the account logs in without a password, through the Unix socket only: create another one with a password \
+                 for orderfeed, or name the socket (source.mysql.url = \"mysql://{user}@localhost/{database}?socket=/path\") \
+                 and run orderfeed as the system user '{user}'"
+            ),
+            // The password expired.
+            1820 | 1862 => alter("IDENTIFIED BY '…' PASSWORD EXPIRE NEVER, and update source.mysql.password_file"),
+            // The account is locked, in MySQL or MariaDB.
+            3118 | 4151 => alter("ACCOUNT UNLOCK"),
+            // Blocked after too many wrong passwords, in MySQL or MariaDB.
+            3955 | 4150 => format!(
+                "check source.mysql.password_file; {} (MariaDB: FLUSH PRIVILEGES)",
+                alter("ACCOUNT UNLOCK")
+            ),
+            1129 => "run FLUSH HOSTS (MariaDB) or TRUNCATE performance_schema.host_cache (MySQL) as an administrator, and \
+                     find the cause of the failed connections in the server's log"
+                .to_owned(),
+            3159 if was_plain => {
+                "set source.mysql.tls.mode = \"required\", and source.mysql.tls.ca_file if the certificate is signed by an \
+                 authority of your own"
+                    .to_owned()
+            }
+            1203 | 1226 if is_beyond_limit(error) => format!(
+                "raise MAX_USER_CONNECTIONS of the account at the server, or lower source.mysql.max_connections (now {})",
+                self.max_connections
+            ),
+            1226 => "raise the limit that the message names, or remove it: ALTER USER … WITH … 0".to_owned(),
             1130 => format!("create the account '{user}' for the host that the message names"),
             1044 => format!("grant the account '{user}' its rights on {database}: see docs/SOURCE.md"),
             1049 => "check the database's name in source.mysql.url".to_owned(),
@@ -72,7 +145,8 @@ impl DatabaseInfo {
                 self.prefix
             ),
             1227 | 1370 => format!("grant the account '{user}' the rights that docs/SOURCE.md lists for this capture mode"),
-            1419 => "set log_bin_trust_function_creators = 1 at the server, or install the triggers as a privileged account".to_owned(),
+            1419 => "set log_bin_trust_function_creators = 1 at the server, or install the triggers as an account with SUPER"
+                .to_owned(),
             1290 | 1836 => "point source.mysql.url at the primary: this server accepts no changes".to_owned(),
             // Everything else (too many connections, shutdown, deadlock) may pass by itself.
             _ => return self.unavailable(&format!("error {}: {}", error.code, error.message)),
@@ -81,6 +155,25 @@ impl DatabaseInfo {
             message: format!("the database reports: {} (error {})", error.message, error.code),
             remedy,
         }
+    }
+
+    /// Returns the remedy for a refused login. The server does not give the reason, so that it can also be a requirement of
+    /// the account on the connection.
+    fn access_denied(&self, error: &ServerError, was_plain: bool) -> String {
+        let requires = match was_plain {
+            true => {
+                "if the account has REQUIRE SSL: set source.mysql.tls.mode = \"required\", this connection was not encrypted"
+            }
+            false => {
+                "if the account has REQUIRE X509, SUBJECT or ISSUER: change that to REQUIRE SSL, orderfeed presents no \
+                 certificate of its own"
+            }
+        };
+        let password = match error.message.contains("using password: NO") {
+            true => "set source.mysql.password_file: the login was without a password",
+            false => "check the user in source.mysql.url and source.mysql.password_file",
+        };
+        format!("{password}; {requires}")
     }
 
     /// Translates 1142: `SELECT command denied to user 'u'@'h' for table `db`.`t``; MySQL writes only `'t'`.
@@ -117,6 +210,7 @@ mod tests {
             address: "db:3306".into(),
             database: "shop".into(),
             prefix: "m2_".into(),
+            max_connections: 4,
         }
     }
 
@@ -126,7 +220,7 @@ mod tests {
             message: message.into(),
             state: "HY000".into(),
         };
-        place().explain(&Error::Server(error)).to_string()
+        place().explain(&Error::Server(error), false).to_string()
     }
 
     #[test]
@@ -151,6 +245,12 @@ mod tests {
         assert!(
             explain(1146, "Table 'shop.m2_x' doesn't exist")
                 .contains("source.mysql.table_prefix (now \"m2_\")")
+        );
+        assert!(
+            explain(1226, "User 'f' has exceeded the 'max_user_connections' resource").contains("(now 4)")
+        );
+        assert!(
+            explain(1226, "User 'f' has exceeded the 'max_queries_per_hour' resource").contains("WITH … 0")
         );
         assert_eq!(
             explain(1040, "Too many connections"),

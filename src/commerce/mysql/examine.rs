@@ -6,17 +6,18 @@ use crate::commerce::changes::watched;
 use crate::commerce::changes::watched::{CHANGELOG, LOG, WatchedTable};
 use crate::commerce::changes::window::WindowCursor;
 use crate::commerce::examination::{
-    Examination, MissingKind, MissingObject, TablePosition, TriggerState, missing_columns, tables,
+    Examination, MissingKind, MissingObject, Protection, TablePosition, TriggerState, missing_columns, tables,
 };
 use crate::commerce::grants::grant;
 use crate::commerce::mysql::MysqlSource;
 use crate::commerce::mysql::connect::MysqlSession;
 use crate::commerce::mysql::inspect::{self, Inspected};
+use crate::commerce::mysql::installer::TriggerRights;
 use crate::commerce::read::cells;
 use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::queries::{Queries, SqlDialect};
 use crate::commerce::read::schema::Schema;
-use crate::commerce::source::{Cursors, SourceError};
+use crate::commerce::source::{Cursors, SourceError, SourceWarning};
 use crate::config::CaptureMode;
 use orderfeed_model::clock::UtcMillis;
 
@@ -52,6 +53,7 @@ impl MysqlSource {
                 .rows(&sql, |row| found.websites.extend(cells::text(row.cell(0))))
                 .await?;
         }
+        found.protection = Some(self.connector.protection());
         found.triggers = self.trigger_state(&mut session, &schema).await?;
         let now = found.database_time.unwrap_or_default();
         found.positions = self.positions(&mut session, &schema, cursors, now).await?;
@@ -147,7 +149,7 @@ impl MysqlSource {
         }
     }
 
-    fn grant(&self, rights: &str, table: &str) -> String {
+    pub(super) fn grant(&self, rights: &str, table: &str) -> String {
         let database = self.connector.database();
         grant(
             rights,
@@ -158,6 +160,24 @@ impl MysqlSource {
         )
     }
 
+    /// Returns the conditions that hold now, without a statement where capture needs no triggers.
+    pub(super) async fn current_warnings(&self) -> Result<Vec<SourceWarning>, SourceError> {
+        let mut warnings = Vec::new();
+        if self.settings.capture != CaptureMode::Poll {
+            let mut session = self.connector.session().await?;
+            let inspected = self.inspected(&mut session).await?;
+            let state = self.trigger_state(&mut session, &inspected.schema).await?;
+            let problem = state.and_then(|state| state.problem());
+            warnings.extend(problem.map(|(why, remedy)| SourceWarning::Triggers { why, remedy }));
+        }
+        warnings.extend(match self.connector.protection() {
+            Protection::Plain => Some(SourceWarning::Plain),
+            Protection::Unverified => Some(SourceWarning::Unverified),
+            Protection::Local { .. } | Protection::Verified => None,
+        });
+        Ok(warnings)
+    }
+
     async fn trigger_state(
         &self,
         session: &mut MysqlSession<'_>,
@@ -166,7 +186,7 @@ impl MysqlSource {
         match self.settings.capture {
             CaptureMode::Poll => Ok(None),
             // An account without the right TRIGGER sees none, which would look like a broken changelog.
-            CaptureMode::Changelog if !may_see_triggers(session).await? => Ok(None),
+            CaptureMode::Changelog if !TriggerRights::read(session).await?.any() => Ok(None),
             CaptureMode::Changelog => {
                 let mut count = 0;
                 let sql = format!(
@@ -184,7 +204,8 @@ impl MysqlSource {
                 let set = TriggerSet::new(SqlDialect::Mysql, self.settings.table_prefix.as_str(), schema);
                 let report = self.compare(session, &set).await?;
                 // All missing may also mean that the account may not see any.
-                let unseen = report.missing.len() == report.expected && !may_see_triggers(session).await?;
+                let unseen =
+                    report.missing.len() == report.expected && !TriggerRights::read(session).await?.any();
                 Ok(Some(match unseen {
                     true => TriggerState::Unseen {
                         stale: self.unlogged(session, schema).await?,
@@ -268,17 +289,4 @@ impl MysqlSource {
         // An empty table has no newest row to compare with.
         Ok(newest.map(|newest| TablePosition::by_time(table, at, newest, now.0.div_euclid(1000))))
     }
-}
-
-/// Returns true if the account may see triggers: without the right TRIGGER the server lists none.
-async fn may_see_triggers(session: &mut MysqlSession<'_>) -> Result<bool, SourceError> {
-    let mut may = false;
-    session
-        .rows("SHOW GRANTS", |row| {
-            let line = cells::text(row.cell(0)).unwrap_or_default();
-            let rights = line.split(" ON ").next().unwrap_or_default();
-            may |= rights.contains("TRIGGER") || rights.contains("ALL PRIVILEGES");
-        })
-        .await?;
-    Ok(may)
 }

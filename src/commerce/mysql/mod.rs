@@ -2,21 +2,26 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`connect`] | pool, TLS, sessions, time limits |
+//! | [`connect`] | pool, sessions, time limits |
+//! | [`encryption`] | TLS, and when plain text is allowed |
+//! | [`budget`] | the number of connections that may be open |
 //! | [`error`] | server errors as sentences with remedies |
 //! | [`inspect`] | the tables and columns of a database |
 //! | [`capture`] | changed orders, in three capture modes |
 //! | [`round`], [`gaps`], [`memory`] | one call of capture: its passes, its cursors, the state between calls |
 //! | [`returns`] | open returns, which have no time of change |
-//! | [`triggers`] | installation, removal and comparison of orderfeed's triggers |
+//! | [`triggers`], [`installer`] | installation, removal and comparison of orderfeed's triggers; the rights that it needs |
 //! | [`examine`] | the checks of `doctor` |
 
+mod budget;
 mod capture;
 mod connect;
+mod encryption;
 mod error;
 mod examine;
 mod gaps;
 mod inspect;
+mod installer;
 mod memory;
 mod returns;
 mod round;
@@ -34,7 +39,7 @@ use crate::commerce::read::cells;
 use crate::commerce::read::queries::Queries;
 use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::{
-    Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
+    Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo, SourceWarning,
 };
 use crate::config::MysqlConfig;
 use orderfeed_model::order::OrderId;
@@ -106,7 +111,7 @@ impl MysqlSource {
     /// Reads orders in two halves over two connections: the server works on one while the rows of the other are decoded.
     async fn read_in_halves(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
         // With few connections, capture and live changes would wait for the second half.
-        if ids.len() <= HALVED || self.settings.max_connections < SPARE_CONNECTIONS + 2 {
+        if ids.len() <= HALVED || self.connector.size() < SPARE_CONNECTIONS + 2 {
             return self.read(ids).await;
         }
         let (newer, older) = ids.split_at(ids.len() / 2);
@@ -241,6 +246,10 @@ impl Source for MysqlSource {
 
     fn acknowledge<'a>(&'a self, cursors: &'a Cursors) -> SourceFuture<'a, ()> {
         Box::pin(async move { self.forget_schema_on(self.clear_log(cursors).await) })
+    }
+
+    fn warnings(&self) -> SourceFuture<'_, Vec<SourceWarning>> {
+        Box::pin(async move { self.forget_schema_on(self.current_warnings().await) })
     }
 
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {

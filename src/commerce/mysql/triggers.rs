@@ -8,7 +8,7 @@ use crate::commerce::changes::triggers::{ExistingTrigger, TriggerReport, Trigger
 use crate::commerce::changes::watched::LOG;
 use crate::commerce::mysql::MysqlSource;
 use crate::commerce::mysql::connect::MysqlSession;
-use crate::commerce::mysql::inspect::{self, Inspected};
+use crate::commerce::mysql::inspect;
 use crate::commerce::read::cells;
 use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::queries::SqlDialect;
@@ -21,9 +21,10 @@ impl MysqlSource {
     /// Creates the log table and every trigger that is missing or altered. Returns the names of those created.
     ///
     /// # Errors
-    /// `Misconfigured` with the missing grant; `Unavailable` if a table stayed locked.
+    /// `Misconfigured` with what the account lacks, before anything is created; `Unavailable` if a table stayed locked.
     pub async fn install_triggers(&self) -> Result<Vec<String>, SourceError> {
         let (mut session, set) = self.trigger_session().await?;
+        self.check_installer(&mut session, &set).await?;
         session.execute(&set.create_log()).await?;
         let report = self.compare(&mut session, &set).await?;
         let mut created = Vec::new();
@@ -75,31 +76,11 @@ impl MysqlSource {
     pub(super) async fn trigger_notes(
         &self,
         session: &mut MysqlSession<'_>,
-        inspected: &Inspected,
     ) -> Result<Vec<String>, SourceError> {
-        let set = TriggerSet::new(
-            SqlDialect::Mysql,
-            self.settings.table_prefix.as_str(),
-            &inspected.schema,
-        );
+        let note = "No triggers of orderfeed can be seen: this account lacks TRIGGER, or they are gone; run `orderfeed source \
+                    triggers check` as the account that installed them.";
         let found = self.found(session).await?;
-        if found.is_empty() {
-            return Ok(vec![
-                "No triggers of orderfeed can be seen: this account lacks TRIGGER, or they are gone; run `orderfeed source \
-                 triggers check` as the account that installed them."
-                    .to_owned(),
-            ]);
-        }
-        let report = set.compare(&found, true);
-        let list = |names: &[String], what: &str| {
-            (!names.is_empty()).then(|| {
-                format!("Triggers are {what}, so changes are missed: {}; run `orderfeed source triggers install`.", names.join(", "))
-            })
-        };
-        Ok(list(&report.missing, "missing")
-            .into_iter()
-            .chain(list(&report.altered, "altered"))
-            .collect())
+        Ok(found.is_empty().then(|| note.to_owned()).into_iter().collect())
     }
 
     async fn trigger_session(&self) -> Result<(MysqlSession<'_>, TriggerSet), SourceError> {

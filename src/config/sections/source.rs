@@ -83,8 +83,11 @@ choices! {
     /// Encryption of the connection to MySQL.
     pub enum TlsMode {
         Disabled = "disabled",
-        /// Where the server offers it. The certificate is verified only where `ca_file` is set, as in MySQL's own client.
+        /// Always, except on this host with a server that does not offer it. The certificate is verified only where `ca_file` is
+        /// set, as in MySQL's own client.
         Preferred = "preferred",
+        /// Always, with a certificate of an authority of `ca_file`, for any host.
+        VerifyCa = "verify-ca",
         /// Always, with a verified certificate. A server that does not offer it is refused.
         Required = "required",
     }
@@ -96,6 +99,16 @@ table! {
     pub struct SqliteConfig {
         pub path: PathBuf = FilePath,
         pub poll_interval: HumanDuration = DurationIn("10ms", "1h"),
+    }
+}
+
+impl MysqlTls {
+    /// Returns the mode that applies: a CA file makes no sense without a verified certificate.
+    pub fn mode_in_force(&self) -> TlsMode {
+        match (self.mode, &self.ca_file) {
+            (TlsMode::Preferred, Some(_)) => TlsMode::Required,
+            (mode, _) => mode,
+        }
     }
 }
 
@@ -112,6 +125,11 @@ impl SourceConfig {
             let message =
                 "is given although source.mysql.tls.mode = \"disabled\"; remove it, or set \"required\"";
             reader.problem("source.mysql.tls.ca_file", message);
+        }
+        if tls.mode == TlsMode::VerifyCa && tls.ca_file.is_none() {
+            // A public authority gives a certificate to anyone, so that without a name it proves nothing.
+            let expected = "the PEM file of the authority that source.mysql.tls.mode = \"verify-ca\" trusts";
+            reader.missing("source.mysql.tls.ca_file", expected);
         }
     }
 }

@@ -42,6 +42,7 @@ pub async fn run(jobs: Jobs, stats: Arc<DeliveryStats>) -> Result<(), IndexError
         stats,
         volatile: BTreeMap::new(),
         backfills: JoinSet::new(),
+        source_failures: 0,
         not_before: Instant::now(),
     };
     let stop = driver.jobs.stop.clone();
@@ -77,6 +78,8 @@ struct Driver {
     stats: Arc<DeliveryStats>,
     volatile: BTreeMap<WebsiteId, Volatile>,
     backfills: JoinSet<Result<(), IndexError>>,
+    /// Number of backfills that ended because the source could not be read.
+    source_failures: u64,
     /// No backfill starts before this time.
     not_before: Instant,
 }
@@ -213,6 +216,7 @@ impl Driver {
             orders: row.done_orders,
             sent: row.events.saturating_sub(sync.pending),
             reading_ms: times.reading_ms,
+            source_failures: self.source_failures,
             applying_ms: times.applying_ms,
             waiting_ms: times.waiting_ms,
             rate_limit_waits: self.stats.snapshot().rate_limit_waits,
@@ -277,6 +281,7 @@ impl Driver {
             Err(IndexError::Store(error)) => return Err(error.into()),
             Err(error) => {
                 self.not_before = Instant::now() + RETRY_PAUSE;
+                self.source_failures += u64::from(matches!(error, IndexError::Source(_)));
                 // Debug, because capture already logs a source that is down.
                 tracing::debug!(error = %error, "The backfill of a first sync failed; it continues where it was");
             }

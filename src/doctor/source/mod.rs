@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::commerce::examination::{Examination, MissingKind, MissingObject, TablePosition, TriggerState};
+use crate::commerce::examination::{
+    Examination, MissingKind, MissingObject, Protection, TablePosition, TriggerState,
+};
 use crate::commerce::fingerprint::same_database;
+use crate::commerce::source::SourceWarning;
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, all_skipped, or_ok};
 use crate::doctor::index::STUCK_MS;
@@ -12,8 +15,6 @@ use orderfeed_model::clock::UtcMillis;
 
 /// A busy shop writes fewer rows between two polls.
 const MANY_ROWS: i64 = 50_000;
-/// Most names in one message.
-const NAMED: usize = 5;
 
 #[derive(Clone, Debug, Default)]
 pub struct SourceFacts {
@@ -48,6 +49,7 @@ pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
         Some(Err((message, remedy))) => unreachable(message.clone(), remedy.clone()),
         Some(Ok(found)) => {
             let mut findings = vec![Check::SourceReachable.ok(format!("{} answers", found.product))];
+            findings.push(encryption(found));
             findings.extend(schema(found));
             findings.push(capture(found));
             findings.extend(positions(found, facts.captured));
@@ -120,48 +122,39 @@ fn named(lack: &MissingObject) -> String {
 
 fn capture(found: &Examination) -> Finding {
     let check = Check::Capture;
-    let install = "run `orderfeed source triggers install` as the account that installs them, then `orderfeed \
-                   indexer:reindex` for what was missed";
-    match &found.triggers {
-        None => check.ok("this kind of capture needs no triggers that could be checked",
-        ),
-        Some(TriggerState::Instance(0)) => check.problem("no trigger writes the instance's changelog, so changes are missed",
-            "bin/magento indexer:set-mode schedule sales_order_data_exporter_v2, then `orderfeed indexer:reindex`",
-        ),
-        Some(TriggerState::Instance(count)) => {
+    let Some(triggers) = &found.triggers else {
+        return check.ok("this kind of capture needs no triggers that could be checked");
+    };
+    match (triggers.problem(), triggers) {
+        (Some((why, remedy)), _) => check.problem(format!("changes of orders are missed: {why}"), remedy),
+        (None, TriggerState::Instance(count)) => {
             check.ok(format!("{count} triggers write the instance's changelog"))
         }
-        Some(TriggerState::Unseen { stale: None }) => check.note("this account may not see triggers (it lacks TRIGGER); the log includes the newest changes of orders",
+        (None, TriggerState::Unseen { .. }) => check.note(
+            "this account may not see triggers (it lacks TRIGGER); the log includes the newest changes of orders",
         ),
-        Some(TriggerState::Unseen { stale: Some(changed) }) => check.problem(format!(
-                "an order changed at {changed} and is not in the log: triggers are missing (this account lacks TRIGGER and \
-                 cannot see which)"
-            ),
-            install,
-        ),
-        Some(TriggerState::Ours(report)) if report.is_complete() => {
+        (None, TriggerState::Ours(report)) => {
             check.ok(format!("all {} triggers are in place", report.expected))
-        }
-        Some(TriggerState::Ours(report)) => {
-            let no_log = (!report.log_exists).then(|| "the table orderfeed_log is missing".to_owned());
-            let listed = [
-                listed("missing", &report.missing),
-                listed("altered", &report.altered),
-            ];
-            let what: Vec<_> = no_log.into_iter().chain(listed.into_iter().flatten()).collect();
-            let what = what.join("; ");
-            let message = format!("changes are missed, because triggers are missing or altered: {what}");
-            check.problem(message, install)
         }
     }
 }
 
-fn listed(word: &str, names: &[String]) -> Option<String> {
-    let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    match names.len() {
-        0 => None,
-        count if count > NAMED => Some(format!("{word}: {shown} and {} more", count - NAMED)),
-        _ => Some(format!("{word}: {shown}")),
+fn encryption(found: &Examination) -> Finding {
+    let check = Check::Encryption;
+    let warning = |warning: SourceWarning| check.warning(warning.message(), warning.remedy());
+    match found.protection {
+        None => check.ok("the source is a file of this host"),
+        Some(Protection::Local { is_encrypted: true }) => {
+            check.ok("the connection is encrypted, and does not leave this host")
+        }
+        Some(Protection::Local { is_encrypted: false }) => {
+            check.ok("the connection is not encrypted, and does not leave this host")
+        }
+        Some(Protection::Verified) => {
+            check.ok("the connection is encrypted, and the server's certificate is verified")
+        }
+        Some(Protection::Plain) => warning(SourceWarning::Plain),
+        Some(Protection::Unverified) => warning(SourceWarning::Unverified),
     }
 }
 

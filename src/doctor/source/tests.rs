@@ -50,7 +50,7 @@ fn a_good_source_is_fine() {
         .iter()
         .map(|finding| finding.verdict)
         .collect();
-    assert_eq!(verdicts, [Fine; 6]);
+    assert_eq!(verdicts, [Fine; 7]);
 }
 
 #[test]
@@ -61,7 +61,10 @@ fn a_silent_source_skips_the_other_checks() {
             ..facts(good())
         };
         let verdicts: Vec<_> = verdict(&silent).iter().map(|finding| finding.verdict).collect();
-        assert_eq!(verdicts, [Problem, Skipped, Skipped, Skipped, Skipped, Skipped]);
+        assert_eq!(
+            verdicts,
+            [Problem, Skipped, Skipped, Skipped, Skipped, Skipped, Skipped]
+        );
     }
 }
 
@@ -110,10 +113,22 @@ fn missing_triggers_are_named_or_detected_by_their_effect() {
         let finding = of(&facts(found), Check::Capture).remove(0);
         assert_eq!(finding.verdict, expected, "{finding:?}");
     }
-    assert_eq!(
-        listed("missing", &["a".into(), "b".into()]).unwrap(),
-        "missing: a, b"
-    );
+}
+
+#[test]
+fn an_exposed_connection_is_a_warning() {
+    for (protection, expected) in [
+        (Protection::Local { is_encrypted: true }, Fine),
+        (Protection::Local { is_encrypted: false }, Fine),
+        (Protection::Verified, Fine),
+        (Protection::Unverified, Warning),
+        (Protection::Plain, Warning),
+    ] {
+        let mut found = good();
+        found.protection = Some(protection);
+        let facts = facts(found);
+        assert_eq!(one(&facts, Check::Encryption), expected, "{protection:?}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::store::changelog::VersionId;
 use crate::store::cron::CronStatus;
 use crate::store::feed::Exported;
 use crate::store::intake::Flow;
+use crate::store::meta::StoredWarning;
 use crate::store::outbox::SenderState;
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 pub use orderfeed_model::clock::Moment;
@@ -173,6 +174,8 @@ pub struct SourceStatus {
     pub checked_at: Option<Moment>,
     /// The cursors by name. Their values are opaque.
     pub cursors: BTreeMap<String, String>,
+    /// Conditions that an administrator should change, as of the last check.
+    pub warnings: Vec<StoredWarning>,
 }
 
 /// The last run of a job.

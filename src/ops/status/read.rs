@@ -241,6 +241,7 @@ fn source(reader: &Reader<'_>) -> Result<SourceStatus, StoreError> {
             .and_then(|millis| millis.parse().ok())
             .map(|millis| Moment(UtcMillis(millis))),
         cursors: reader.source_cursors()?.unwrap_or_default().0,
+        warnings: reader.source_warnings()?,
     })
 }
 

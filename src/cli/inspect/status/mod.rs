@@ -77,6 +77,10 @@ fn render(snapshot: &Snapshot) -> String {
         now: snapshot.taken_at.0,
     };
     block.daemon(snapshot);
+    for warning in &snapshot.source.warnings {
+        let line = format!("{}: {}; {}", warning.code, warning.message, warning.remedy);
+        block.put("Source warning", &line);
+    }
     block.index(snapshot);
     block.intake(snapshot);
     for sync in &snapshot.first_syncs {

@@ -10,6 +10,7 @@ use crate::store::backfill::BackfillKind;
 use crate::store::cron::CronStatus;
 use crate::store::feed::Exported;
 use crate::store::first_sync::SyncState;
+use crate::store::meta::StoredWarning;
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 
 fn at(text: &str) -> Moment {
@@ -147,6 +148,11 @@ fn busy() -> Snapshot {
     }];
     snapshot.websites = vec![base, website("shop_de", halted)];
     snapshot.source.checked_at = Some(at("2026-11-22T06:59:58Z"));
+    snapshot.source.warnings = vec![StoredWarning {
+        code: "OF03-09".into(),
+        message: "connections to the database are encrypted, but its certificate is not verified".into(),
+        remedy: "set source.mysql.tls.ca_file".into(),
+    }];
     snapshot.cron = vec![LastRun {
         job: "indexer_update_all_views".into(),
         status: CronStatus::Success,
