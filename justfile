@@ -63,7 +63,7 @@ bench *ARGS="first-sync --orders 100000":
 simulate SEEDS="1000":
     cargo run --locked --release --example simulate -- --seeds {{ SEEDS }}
 
-# Kill the real daemon again and again while it works against MariaDB
+# Kill the real daemon again and again while it works against MariaDB and MySQL
 kills COUNT="100":
     ORDERFEED_KILLS={{ COUNT }} cargo test --locked --test promises main_job:: -- --nocapture
 

@@ -1,5 +1,5 @@
-//! The main job on a real MariaDB: every order status event of twenty thousand orders reaches the edge exactly once,
-//! and so does every change, while the daemon is killed repeatedly and the edge fails.
+//! The main job on a real MariaDB and a real MySQL: every order status event of twenty thousand orders reaches the edge
+//! exactly once, and so does every change, while the daemon is killed repeatedly and the edge fails.
 //!
 //! The expected events are computed by SQL from the shop's tables alone (`orderfeed_test_support::oracle`), and their
 //! ids from those.
@@ -18,8 +18,9 @@ use orderfeed_emulator::{EmulatorHandle, RandomFaults};
 use crate::support::daemon::{Daemon, Installation, eventually_within, now, say};
 use crate::support::database::{Database, PASSWORD};
 use crate::support::edge;
-use crate::support::mariadb::Server;
+use crate::support::on_each_server;
 use crate::support::oracle::{self, Expected};
+use crate::support::server::Server;
 
 const ORDERS: usize = 20_000;
 const LIVE_CHANGES: usize = 2_000;
@@ -35,9 +36,14 @@ const PAST: i64 = 400 * 86_400_000;
 /// Generous, because debug builds of other tests share two cores with this one.
 const SYNC_LIMIT: Duration = Duration::from_secs(420);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_through_kills_and_faults() {
-    let database = Arc::new(Server::shared().database().await);
+on_each_server! {
+    twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_through_kills_and_faults,
+}
+
+async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_through_kills_and_faults(
+    server: &Server,
+) {
+    let database = Arc::new(server.database().await);
     let to = now();
     let span = Span {
         orders: ORDERS,
@@ -77,7 +83,8 @@ async fn twenty_thousand_orders_and_two_thousand_changes_arrive_each_once_throug
     edge::assert_holds(&edge, &expected);
     edge::assert_promises(&edge);
     say(&format!(
-        "main job: {ORDERS} orders loaded in {loaded:.1?}; {} events delivered in {synced:.1?} ({:.0} orders/s): {:?}",
+        "main job on {:?}: {ORDERS} orders loaded in {loaded:.1?}; {} events delivered in {synced:.1?} ({:.0} orders/s): {:?}",
+        server.product(),
         expected.len(),
         ORDERS as f64 / synced.as_secs_f64(),
         oracle::counts(&expected),

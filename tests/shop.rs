@@ -15,8 +15,8 @@ use orderfeed_demo_shop::tables::{TABLES, Table};
 use orderfeed_model::clock::UtcMillis;
 
 use crate::support::database::PASSWORD;
-use crate::support::mariadb::Server;
 use crate::support::oracle;
+use crate::support::server::Server;
 
 const DAY: i64 = 86_400_000;
 

@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 
 use crate::fixture::year_of;
 use orderfeed_test_support::database::PASSWORD;
-use orderfeed_test_support::mariadb::Server;
+use orderfeed_test_support::server::Server;
 
 /// A server with one database. Both are removed on drop.
 pub struct MariaShop {

@@ -8,7 +8,7 @@ use crate::support::daemon::{Installation, eventually, now};
 use crate::support::database::{Database, PASSWORD};
 use crate::support::edge;
 use crate::support::embedded::ShopFixture;
-use crate::support::mariadb::Server;
+use crate::support::server::Server;
 
 const EDGE: &str = "http://127.0.0.1:9";
 
@@ -122,6 +122,15 @@ async fn a_trigger_that_was_dropped_is_named() {
         &["missing: trg_orderfeed_sales_order_after_update"],
         &["source triggers install", "indexer:reindex"],
     );
+    let warned = || installation.run(&["status"]).ok().contains("OF03-07");
+    eventually("the warning", warned);
+    let log = installation.log();
+    assert!(
+        log.contains("OF03-07") && log.contains("missing: trg_orderfeed_sales_order_after_update"),
+        "{log}"
+    );
+    installation.run(&["source", "triggers", "install"]).ok();
+    eventually("the end of the warning", || !warned());
     assert_eq!(daemon.stop(), Some(0));
 }
 

@@ -8,6 +8,7 @@ mod docs;
 mod files;
 mod graph;
 mod graph_tests;
+mod keys;
 mod layers;
 mod lex;
 mod links;

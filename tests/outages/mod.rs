@@ -15,8 +15,8 @@ use crate::support::daemon::{Installation, eventually, now};
 use crate::support::database::PASSWORD;
 use crate::support::edge;
 use crate::support::embedded::ShopFixture;
-use crate::support::mariadb::Server;
 use crate::support::oracle;
+use crate::support::server::Server;
 
 /// Returns the lines of `log` that contain `part`.
 fn lines<'a>(log: &'a str, part: &str) -> Vec<&'a str> {

@@ -9,13 +9,25 @@ use orderfeed::config::{CaptureMode, HumanDuration, MysqlConfig};
 use orderfeed_demo_shop::shop::ShopOptions;
 
 use super::{Reader, settings, source, span};
-use crate::support::mariadb::Server;
+use crate::support::on_each_server;
+use crate::support::server::Server;
+
+on_each_server! {
+    a_transaction_that_commits_late_is_noticed_within_the_overlap,
+    a_second_update_within_the_same_second_is_read_again,
+    every_watched_table_leads_to_its_order,
+    changes_that_were_not_committed_are_returned_again,
+    thousands_of_orders_changed_in_one_second_are_paged,
+    a_row_with_a_future_timestamp_hides_no_current_change,
+    a_return_that_changes_its_status_without_a_trace_is_noticed,
+    a_database_restored_from_an_older_copy_is_followed_from_there,
+    a_foreign_cursor_is_refused,
+}
 
 const TOUCH: &str = "UPDATE sales_order SET status = CONCAT(COALESCE(status, ''), 'x'), updated_at = UTC_TIMESTAMP() WHERE entity_id = ";
 
-#[tokio::test]
-async fn a_transaction_that_commits_late_is_noticed_within_the_overlap() {
-    let database = Server::shared().database().await;
+async fn a_transaction_that_commits_late_is_noticed_within_the_overlap(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(20)).await;
     let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
@@ -39,9 +51,8 @@ async fn a_transaction_that_commits_late_is_noticed_within_the_overlap() {
     );
 }
 
-#[tokio::test]
-async fn a_second_update_within_the_same_second_is_read_again() {
-    let database = Server::shared().database().await;
+async fn a_second_update_within_the_same_second_is_read_again(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(20)).await;
     let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
@@ -62,9 +73,8 @@ async fn a_second_update_within_the_same_second_is_read_again() {
         .await;
 }
 
-#[tokio::test]
-async fn every_watched_table_leads_to_its_order() {
-    let database = Server::shared().database().await;
+async fn every_watched_table_leads_to_its_order(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(200)).await;
     let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
@@ -93,9 +103,8 @@ async fn every_watched_table_leads_to_its_order() {
     }
 }
 
-#[tokio::test]
-async fn changes_that_were_not_committed_are_returned_again() {
-    let database = Server::shared().database().await;
+async fn changes_that_were_not_committed_are_returned_again(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(20)).await;
     let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
@@ -118,9 +127,8 @@ async fn changes_that_were_not_committed_are_returned_again() {
     );
 }
 
-#[tokio::test]
-async fn thousands_of_orders_changed_in_one_second_are_paged() {
-    let database = Server::shared().database().await;
+async fn thousands_of_orders_changed_in_one_second_are_paged(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(600)).await;
     let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
@@ -144,9 +152,8 @@ async fn thousands_of_orders_changed_in_one_second_are_paged() {
     assert!(calls > 5);
 }
 
-#[tokio::test]
-async fn a_row_with_a_future_timestamp_hides_no_current_change() {
-    let database = Server::shared().database().await;
+async fn a_row_with_a_future_timestamp_hides_no_current_change(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(20)).await;
     let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
@@ -159,9 +166,8 @@ async fn a_row_with_a_future_timestamp_hides_no_current_change() {
     assert!(!reader.orders().await.contains(&5));
 }
 
-#[tokio::test]
-async fn a_return_that_changes_its_status_without_a_trace_is_noticed() {
-    let database = Server::shared().database().await;
+async fn a_return_that_changes_its_status_without_a_trace_is_noticed(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(200)).await;
     database
         .execute("UPDATE magento_rma SET status = 'pending'")
@@ -182,9 +188,8 @@ async fn a_return_that_changes_its_status_without_a_trace_is_noticed() {
     }
 }
 
-#[tokio::test]
-async fn a_database_restored_from_an_older_copy_is_followed_from_there() {
-    let database = Server::shared().database().await;
+async fn a_database_restored_from_an_older_copy_is_followed_from_there(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(200)).await;
     let source = source(&database, CaptureMode::Poll);
     let mut reader = Reader::start(&source).await;
@@ -203,9 +208,8 @@ async fn a_database_restored_from_an_older_copy_is_followed_from_there() {
         .await;
 }
 
-#[tokio::test]
-async fn a_foreign_cursor_is_refused() {
-    let database = Server::shared().database().await;
+async fn a_foreign_cursor_is_refused(server: &Server) {
+    let database = server.database().await;
     let source = source(&database, CaptureMode::Poll);
     let cursors = Cursors([("sales_order".to_owned(), "yesterday".to_owned())].into());
     assert!(matches!(

@@ -1,6 +1,7 @@
-//! A real MariaDB as the source: whole orders, no missed change, and clear errors.
+//! Real databases as the source: whole orders, no missed change, and clear errors.
 
 mod capture;
+mod daemon;
 mod logs;
 mod read;
 mod tls;
@@ -20,6 +21,9 @@ use crate::support::database::{Database, PASSWORD};
 
 /// Longest wait for an expected result.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An address of this host that is not recognized as one. It stands for a host on the network.
+const REMOTE: &str = "127.0x1";
 
 /// Returns the default settings for the database at `url`.
 fn at(url: impl AsRef<str>) -> MysqlConfig {

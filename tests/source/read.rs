@@ -16,7 +16,18 @@ use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Scope, Track};
 
 use super::{ids, read, source, span};
-use crate::support::mariadb::Server;
+use crate::support::on_each_server;
+use crate::support::product::Product;
+use crate::support::server::Server;
+
+on_each_server! {
+    an_order_is_read_with_all_its_related_rows,
+    both_databases_give_the_same_orders_and_pages,
+    an_order_and_its_documents_are_never_torn,
+    times_do_not_depend_on_the_servers_time_zone,
+    an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_reported,
+    strange_values_hide_no_order,
+}
 
 fn amount(text: &str) -> Option<Amount> {
     Amount::parse(text)
@@ -67,9 +78,8 @@ const LABELS: &[&str] = &[
     "INSERT INTO magento_rma_item_entity_int VALUES (1, 1, 87, 10), (2, 2, 87, 11), (3, 3, 87, 10)",
 ];
 
-#[tokio::test]
-async fn an_order_is_read_with_all_its_related_rows() {
-    let database = Server::shared().database().await;
+async fn an_order_is_read_with_all_its_related_rows(server: &Server) {
+    let database = server.database().await;
     for statement in TREE.iter().chain(LABELS) {
         database.execute(statement).await;
     }
@@ -141,9 +151,8 @@ async fn an_order_is_read_with_all_its_related_rows() {
     assert_eq!(order.returns[0].history.len(), 1);
 }
 
-#[tokio::test]
-async fn both_databases_give_the_same_orders_and_pages() {
-    let database = Server::shared().database().await;
+async fn both_databases_give_the_same_orders_and_pages(server: &Server) {
+    let database = server.database().await;
     database.load(ShopOptions::default(), span(300)).await;
     let mysql = source(&database, CaptureMode::Poll);
     let dir = tempfile::tempdir().unwrap();
@@ -213,9 +222,8 @@ async fn both_databases_give_the_same_orders_and_pages() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_order_and_its_documents_are_never_torn() {
-    let database = Server::shared().database().await;
+async fn an_order_and_its_documents_are_never_torn(server: &Server) {
+    let database = server.database().await;
     for statement in TREE {
         database.execute(statement).await;
     }
@@ -259,9 +267,8 @@ async fn an_order_and_its_documents_are_never_torn() {
     );
 }
 
-#[tokio::test]
-async fn times_do_not_depend_on_the_servers_time_zone() {
-    let database = Server::shared().database().await;
+async fn times_do_not_depend_on_the_servers_time_zone(server: &Server) {
+    let database = server.database().await;
     for statement in TREE {
         database.execute(statement).await;
     }
@@ -281,9 +288,8 @@ async fn times_do_not_depend_on_the_servers_time_zone() {
     database.execute("SET GLOBAL time_zone = 'SYSTEM'").await;
 }
 
-#[tokio::test]
-async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_reported() {
-    let database = Server::shared().database_with(Edition::Minimal, "m2_").await;
+async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_reported(server: &Server) {
+    let database = server.database_with(Edition::Minimal, "m2_").await;
     database.load(ShopOptions::default(), span(40)).await;
     database
         .execute("ALTER TABLE m2_sales_order DROP COLUMN protect_code")
@@ -294,7 +300,11 @@ async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_reporte
     };
     let source = orderfeed::commerce::mysql::MysqlSource::new(settings).unwrap();
     let info = source.describe().await.unwrap();
-    assert!(info.product.starts_with("MariaDB 1"), "{}", info.product);
+    let product = match server.product() {
+        Product::MariaDb => "MariaDB 1",
+        Product::MySql => "MySQL ",
+    };
+    assert!(info.product.starts_with(product), "{}", info.product);
     for part in [
         "sales_order_tax",
         "magento_rma ",
@@ -317,9 +327,8 @@ async fn an_edition_without_returns_and_taxes_under_a_prefix_is_read_and_reporte
     );
 }
 
-#[tokio::test]
-async fn strange_values_hide_no_order() {
-    let database = Server::shared().database().await;
+async fn strange_values_hide_no_order(server: &Server) {
+    let database = server.database().await;
     for statement in TREE {
         database.execute(statement).await;
     }

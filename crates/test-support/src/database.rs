@@ -1,4 +1,4 @@
-//! A shop's database in a MariaDB: tables, accounts with exactly the documented grants, and the shop's transactions.
+//! A shop's database on a server: tables, accounts with exactly the documented grants, and the shop's transactions.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Params, Pool, Value as MySqlValue};
@@ -139,11 +139,12 @@ impl Database {
 
     async fn account(&self, user: &str, grants: &[String]) {
         let mut conn = self.conn().await;
-        conn.query_drop(format!(
-            "CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'"
-        ))
-        .await
-        .unwrap();
+        for statement in [
+            format!("DROP USER IF EXISTS '{user}'@'%'"),
+            format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'"),
+        ] {
+            conn.query_drop(statement).await.unwrap();
+        }
         for grant in grants {
             conn.query_drop(grant)
                 .await

@@ -2,7 +2,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`mariadb`] | a private MariaDB server for a run of the tests |
+//! | [`server`], [`product`] | private MariaDB and MySQL servers for a run of the tests |
 //! | [`database`] | a shop's database on that server: tables, accounts, grants |
 //! | [`edge`] | the emulator as the edge of the shop's websites, with assertions over its ledger |
 //! | [`oracle`] | the events a shop's tables call for, computed by SQL |
@@ -11,5 +11,6 @@
 pub mod database;
 pub mod edge;
 pub mod leaks;
-pub mod mariadb;
 pub mod oracle;
+pub mod product;
+pub mod server;

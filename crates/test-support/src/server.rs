@@ -1,6 +1,6 @@
-//! A real MariaDB for tests: Debian's server in a private directory, on a free loopback port.
+//! Real database servers for tests, each in a private directory, on a free loopback port.
 //!
-//! [`Server::shared`] is one server for the whole test process with one database per test; [`Server::start`] starts a
+//! [`Server::shared_of`] is one server for the whole test process with one database per test; [`Server::start_with`] starts a
 //! private one, which can be stopped, killed and started again. A small shell guards every server: it holds the
 //! reading end of a pipe from the test process, so that the server and its directory are removed when the test
 //! process ends, however it ends (a static is never dropped, and a kill -9 runs no destructor).
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use orderfeed_demo_shop::tables::schema::Edition;
 
 use crate::database::Database;
+use crate::product::Product;
 
 /// Longest wait for a server's first answer, on a machine busy with other tests.
 const START_DEADLINE: Duration = Duration::from_secs(90);
@@ -30,22 +31,40 @@ wait $server
 [ -n "$word" ] || rm -rf "$dir"
 "#;
 
-/// A private MariaDB server.
+/// A private database server.
 pub struct Server {
+    product: Product,
     dir: PathBuf,
     port: u16,
+    options: Mutex<Vec<String>>,
     guard: Mutex<Option<Child>>,
 }
 
 impl Server {
-    /// Returns the server shared by all tests of this process. Each creates its own [`Server::database`].
+    /// Returns the MariaDB shared by all tests of this process. Each creates its own [`Server::database`].
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(Self::start)
     }
 
-    /// Installs and starts a private server and waits until it answers.
+    /// Returns the server of `product` shared by all tests of this process, or `None` where it is not available.
+    pub fn shared_of(product: Product) -> Option<&'static Self> {
+        static MYSQL: OnceLock<Server> = OnceLock::new();
+        match product {
+            Product::MariaDb => Some(Self::shared()),
+            Product::MySql => product
+                .is_available()
+                .then(|| MYSQL.get_or_init(|| Self::start_with(product, &[]))),
+        }
+    }
+
+    /// Initializes and starts a private MariaDB and waits until it answers.
     pub fn start() -> Self {
+        Self::start_with(Product::MariaDb, &[])
+    }
+
+    /// Initializes a private server and starts it with additional options.
+    pub fn start_with(product: Product, options: &[String]) -> Self {
         // The guard removes the directory once the server has ended.
         let dir = tempfile::Builder::new()
             .prefix("orderfeed-db-")
@@ -53,32 +72,15 @@ impl Server {
             .unwrap()
             .keep();
         std::fs::create_dir(dir.join("tmp")).unwrap();
-        let install = Command::new("mariadb-install-db")
-            .args([
-                "--no-defaults",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-            ])
-            .arg(format!("--datadir={}", dir.join("data").display()))
-            .arg(format!("--tmpdir={}", dir.join("tmp").display()))
-            .args(as_root())
-            .output();
-        match install {
-            Ok(output) if output.status.success() => {}
-            Ok(output) => panic!(
-                "mariadb-install-db failed: {}",
-                String::from_utf8_lossy(&output.stderr)
-            ),
-            Err(cause) => {
-                panic!("MariaDB is not installed ({cause}): run tests/run, which installs it from Debian")
-            }
-        }
+        product.initialize(&dir);
         let init =
-            "CREATE OR REPLACE USER 'admin'@'%';\nGRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n";
+            "CREATE USER IF NOT EXISTS 'admin'@'%';\nGRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n";
         std::fs::write(dir.join("init.sql"), init).unwrap();
         let server = Self {
+            product,
             port: free_port(),
             dir,
+            options: Mutex::new(options.to_vec()),
             guard: Mutex::new(None),
         };
         server.start_again();
@@ -103,6 +105,21 @@ impl Server {
         self.end(b"kill\n");
     }
 
+    /// Replaces the additional options, with which the server starts the next time.
+    pub fn set_options(&self, options: &[String]) {
+        *self.options.lock().unwrap() = options.to_vec();
+    }
+
+    /// Returns the product.
+    pub fn product(&self) -> Product {
+        self.product
+    }
+
+    /// Returns the directory with the server's files; MySQL's own certificates are in `data`.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Returns the port on 127.0.0.1, which stays the same after a restart.
     pub fn port(&self) -> u16 {
         self.port
@@ -119,39 +136,11 @@ impl Server {
     }
 
     fn spawn(&self) -> Child {
-        let dir = self.dir.display();
         Command::new("sh")
-            .args(["-c", GUARD, "mariadb-guard"])
+            .args(["-c", GUARD, "database-guard"])
             .arg(&self.dir)
-            .args([
-                "mariadbd",
-                "--no-defaults",
-                "--bind-address=127.0.0.1",
-                "--skip-networking=0",
-            ])
-            .args([
-                "--skip-name-resolve",
-                "--skip-log-bin",
-                "--innodb-flush-log-at-trx-commit=0",
-            ])
-            .args([
-                "--innodb-buffer-pool-size=128M",
-                "--innodb-log-file-size=64M",
-                "--innodb-flush-method=nosync",
-            ])
-            .args([
-                "--performance-schema=0",
-                "--max-connections=300",
-                "--max-allowed-packet=64M",
-            ])
-            .arg(format!("--datadir={dir}/data"))
-            // Not /tmp, where a starting server would remove the temporary tables of the others.
-            .arg(format!("--tmpdir={dir}/tmp"))
-            .arg(format!("--socket={dir}/sock"))
-            .arg(format!("--pid-file={dir}/pid"))
-            .arg(format!("--init-file={dir}/init.sql"))
-            .arg(format!("--port={}", self.port))
-            .args(as_root())
+            .args(self.product.command_line(&self.dir, self.port))
+            .args(&*self.options.lock().unwrap())
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
             // A process group of its own: Ctrl-C at the terminal must reach the tests, and not kill the server while
@@ -185,11 +174,6 @@ impl Drop for Server {
     }
 }
 
-/// Returns the option without which MariaDB refuses to run as root.
-fn as_root() -> Option<&'static str> {
-    rustix::process::geteuid().is_root().then_some("--user=root")
-}
-
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .unwrap()
@@ -208,7 +192,7 @@ fn await_greeting(port: u16, dir: &Path) {
         std::thread::sleep(Duration::from_millis(20));
     }
     let log = std::fs::read_to_string(dir.join("server.log")).unwrap_or_default();
-    panic!("mariadbd did not answer on port {port} within {START_DEADLINE:?}:\n{log}");
+    panic!("the server did not answer on port {port} within {START_DEADLINE:?}:\n{log}");
 }
 
 fn greets(port: u16) -> bool {
