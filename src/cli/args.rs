@@ -24,7 +24,8 @@ use crate::cli::setup::manual::ManualArgs;
 use crate::cli::setup::source::SourceArgs;
 use crate::cli::trial::demo::DemoArgs;
 use crate::cli::trial::emulator::EmulatorArgs;
-use crate::daemon::control::{Mode, Status};
+use crate::daemon::control::Status;
+use crate::store::views::ViewMode;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -160,7 +161,7 @@ pub enum Command {
     IndexerSetMode {
         /// Mode of the index
         #[arg(value_enum)]
-        mode: Mode,
+        mode: ViewMode,
         #[command(flatten)]
         indexers: IndexerArgs,
     },

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, TempDir};
 
-use crate::config::{Config, ConfigErrors, load, process_environment};
+use crate::config::{Config, ConfigErrors, Website, load, process_environment};
+use crate::daemon::requests::error::RequestError;
 use crate::store::{StoreError, StoreView};
 use orderfeed_model::clock::Clock;
 
@@ -33,6 +34,14 @@ impl Context {
     pub fn config(&self) -> Result<Config, ConfigErrors> {
         load(&self.config_path, process_environment()).map(|loaded| loaded.config)
     }
+}
+
+pub fn configured_website<'a>(
+    config: &'a Config,
+    code: &str,
+) -> Result<(&'a String, &'a Website), RequestError> {
+    let found = config.websites.get_key_value(code);
+    found.ok_or_else(|| RequestError::unknown_website(code, config.websites.keys()))
 }
 
 /// Opens the configured store for reading, also beside a running daemon.

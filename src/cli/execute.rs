@@ -28,9 +28,6 @@ const DAEMON_WAIT: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Runs one request. The lock shows `purpose`, the command, to other processes.
-///
-/// # Errors
-/// If the request fails, or if another process than a daemon holds the lock.
 pub async fn execute(context: &Context, request: Request, purpose: &str) -> anyhow::Result<Outcome> {
     Session::new(context, purpose)?.execute(request).await
 }

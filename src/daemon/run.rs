@@ -80,24 +80,16 @@ pub enum DaemonError {
 /// # Errors
 /// See [`DaemonError`]. A start is refused within a second, before any network access.
 pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonError> {
-    let RunOptions {
-        clock,
-        data_space,
-        lifecycle,
-        signals,
-        observer,
-        exit_code,
-        notifier,
-    } = options;
+    let (clock, lifecycle, notifier) = (options.clock, options.lifecycle, options.notifier);
     let stop_budget = config.delivery.stop_budget.get();
     // Kept beside the channel: what is bound at the start must not follow a reload.
     let first = Arc::new(config);
     let (config_sender, config) = watch::channel(Arc::clone(&first));
     // Before anything else, so that a SIGTERM during the start is a regular stop.
-    let listener = signals::open(signals);
+    let listener = signals::open(options.signals);
     // Before the store is opened, so that the opening counts as part of the run.
     let vitals = Vitals::new(clock.now());
-    let opening = start::open(&first, &clock, "orderfeed run", data_space);
+    let opening = start::open(&first, &clock, "orderfeed run", options.data_space);
     let Opened { lock, store } = extend_while(&notifier, opening).await?;
     let (source, interval) = sources::source(&first)?;
     // Only with the lock held: the socket of a killed daemon is replaced.
@@ -126,7 +118,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         liveness: Liveness {
             store: store.clone(),
             vitals: vitals.clone(),
-            stats: observer.clone(),
+            stats: options.observer.clone(),
             config: config.clone(),
         },
         snapshots,
@@ -138,7 +130,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         config,
         stop: stop.clone(),
         abort: lifecycle.abort.clone(),
-        stats: observer,
+        stats: options.observer,
     };
     let mut tasks = tasks::start(TaskContext {
         jobs,
@@ -148,7 +140,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         connector: Connector::http(),
         tick: None,
     });
-    let serving = serve::serve(control, handle, exit_code, stop);
+    let serving = serve::serve(control, handle, options.exit_code, stop);
     // Drained with the tasks, so that running requests are answered before the end.
     tasks.spawn(async move {
         serving.await;

@@ -8,7 +8,6 @@ use crate::commerce::source::{Source, SourceError};
 use crate::commerce::sqlite::SqliteSource;
 use crate::config::{Config, SourceKind};
 
-/// Returns the configured source and its poll interval.
 pub fn source(config: &Config) -> Result<(Arc<dyn Source>, Duration), SourceError> {
     match config.source.kind {
         SourceKind::Mysql => {

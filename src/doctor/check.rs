@@ -1,77 +1,63 @@
 //! The list of checks. Their ids are part of the contract of `doctor --json`: they stay and keep their meaning.
 
-/// Declares the enum, its list and the ids in one table.
-macro_rules! checks {
-    ($($name:ident = $id:literal),+ $(,)?) => {
-        /// A check. Its id is `group.name`; `docs/OPERATIONS.md` has a row for each.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Check {
-            $($name),+
-        }
+use orderfeed_model::words;
 
-        impl Check {
-            /// All checks, in the order of the report.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            pub const fn id(self) -> &'static str {
-                match self { $(Self::$name => $id),+ }
-            }
-        }
-    };
-}
-
-checks! {
-    Configuration = "configuration.valid",
-    Credentials = "configuration.credentials",
-    Directory = "files.directory",
-    StoreFiles = "files.store",
-    Disk = "files.disk",
-    StoreOpens = "store.opens",
-    Integrity = "store.integrity",
-    Locked = "store.locked",
-    Consistent = "store.consistent",
-    Running = "daemon.running",
-    Answers = "daemon.answers",
-    Healthy = "daemon.healthy",
-    Limits = "daemon.limits",
-    Expression = "schedules.expression",
-    LastRun = "schedules.last_run",
-    Stuck = "schedules.stuck",
-    SourceReachable = "source.reachable",
-    Encryption = "source.encryption",
-    Schema = "source.schema",
-    Capture = "source.capture",
-    Position = "source.position",
-    Identity = "source.identity",
-    Websites = "source.websites",
-    ClockDatabase = "clock.database",
-    ClockEdge = "clock.edge",
-    ClockTokens = "clock.tokens",
-    ClockStore = "clock.store",
-    EdgeAddress = "edge.address",
-    TokenAddress = "edge.token_address",
-    Token = "edge.token",
-    Datastream = "edge.datastream",
-    IndexStatus = "index.status",
-    IndexLag = "index.lag",
-    IndexFailures = "index.failures",
-    Intake = "index.intake",
-    FirstSync = "index.first_sync",
-    Sender = "delivery.sender",
-    DeliveryLag = "delivery.lag",
-    Parked = "delivery.parked",
-    SwitchedOff = "delivery.website",
+words! {
+    /// A check, in the order of the report. Its id is `group.name`; `docs/OPERATIONS.md` has a row for each.
+    #[derive(Hash, PartialOrd, Ord)]
+    pub enum Check {
+        Configuration = "configuration.valid",
+        Credentials = "configuration.credentials",
+        Directory = "files.directory",
+        StoreFiles = "files.store",
+        Disk = "files.disk",
+        StoreOpens = "store.opens",
+        Integrity = "store.integrity",
+        Locked = "store.locked",
+        Consistent = "store.consistent",
+        Running = "daemon.running",
+        Answers = "daemon.answers",
+        Healthy = "daemon.healthy",
+        Limits = "daemon.limits",
+        Expression = "schedules.expression",
+        LastRun = "schedules.last_run",
+        Stuck = "schedules.stuck",
+        SourceReachable = "source.reachable",
+        Encryption = "source.encryption",
+        Schema = "source.schema",
+        Capture = "source.capture",
+        Position = "source.position",
+        Identity = "source.identity",
+        Websites = "source.websites",
+        ClockDatabase = "clock.database",
+        ClockEdge = "clock.edge",
+        ClockTokens = "clock.tokens",
+        ClockStore = "clock.store",
+        EdgeAddress = "edge.address",
+        TokenAddress = "edge.token_address",
+        Token = "edge.token",
+        Datastream = "edge.datastream",
+        IndexStatus = "index.status",
+        IndexLag = "index.lag",
+        IndexFailures = "index.failures",
+        Intake = "index.intake",
+        FirstSync = "index.first_sync",
+        Sender = "delivery.sender",
+        DeliveryLag = "delivery.lag",
+        Parked = "delivery.parked",
+        SwitchedOff = "delivery.website",
+    }
 }
 
 impl Check {
     pub fn of_groups<'a>(groups: &'a [&str]) -> impl Iterator<Item = Self> + 'a {
-        let all = Self::ALL.iter().copied();
+        let all = Self::ALL.into_iter();
         all.filter(|check| groups.contains(&check.group()))
     }
 
     /// Returns the part of the id before the dot, by which the output is grouped.
     pub fn group(self) -> &'static str {
-        self.id().split('.').next().unwrap_or_default()
+        self.as_str().split('.').next().unwrap_or_default()
     }
 }
 
@@ -83,7 +69,7 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_checks_of_a_group_are_adjacent() {
-        let ids: BTreeSet<_> = Check::ALL.iter().map(|check| check.id()).collect();
+        let ids: BTreeSet<_> = Check::ALL.iter().map(|check| check.as_str()).collect();
         assert_eq!(ids.len(), Check::ALL.len());
         let mut groups: Vec<_> = Check::ALL.iter().map(|check| check.group()).collect();
         groups.dedup();
@@ -96,7 +82,7 @@ mod tests {
         let runbook = include_str!("../../docs/OPERATIONS.md");
         let missing: Vec<_> = Check::ALL
             .iter()
-            .map(|check| check.id())
+            .map(|check| check.as_str())
             .filter(|id| !runbook.contains(&format!("| `{id}` |")))
             .collect();
         assert!(

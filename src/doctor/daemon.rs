@@ -42,7 +42,6 @@ impl Holder {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// This user may not connect.
     NotPermitted(String),
     Failed(String),
 }

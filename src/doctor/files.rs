@@ -19,7 +19,6 @@ pub struct FileFacts {
     /// The daemon's user (name, uid, gid), if this user is root.
     pub service: Option<(String, u32, u32)>,
     pub files: Vec<(PathBuf, FileEntry)>,
-    /// Free bytes, if they can be measured.
     pub free: Option<u64>,
     /// `store.disk_reserve`.
     pub reserve: u64,

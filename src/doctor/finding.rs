@@ -98,5 +98,5 @@ pub fn or_ok(findings: Vec<Finding>, check: Check, message: impl Into<String>) -
 }
 
 fn id<S: Serializer>(check: &Check, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(check.id())
+    serializer.serialize_str(check.as_str())
 }

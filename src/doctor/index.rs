@@ -3,7 +3,7 @@
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, or_ok};
 use crate::first_sync::report::SyncReport;
-use crate::ops::sentence::human_duration;
+use crate::ops::sentence::{count, human_duration};
 use crate::ops::status::{Moment, Snapshot};
 use crate::store::first_sync::SyncState;
 use crate::store::intake::{Flow, Shortage};
@@ -26,13 +26,6 @@ pub fn verdict(snapshot: &Snapshot, failure: Option<&str>) -> Vec<Finding> {
     findings
 }
 
-fn orders(count: u64) -> String {
-    match count {
-        1 => "1 order".to_owned(),
-        count => format!("{count} orders"),
-    }
-}
-
 fn age(snapshot: &Snapshot, at: Moment) -> i64 {
     snapshot.taken_at.0.millis_since(at.0)
 }
@@ -50,7 +43,7 @@ fn status(snapshot: &Snapshot) -> Finding {
             .map_or_else(String::new, |at| format!(" since {}", at.0));
         let message = format!(
             "the index is suspended{since}: changes are captured but not indexed, {} in the backlog",
-            orders(index.backlog)
+            count(index.backlog, "order")
         );
         let remedy = "orderfeed indexer:set-status valid sales_order_data_exporter_v2";
         // A suspension is intended, unless it was forgotten while changes wait.
@@ -77,7 +70,7 @@ fn lag(snapshot: &Snapshot) -> Finding {
         0 => return check.ok("every captured change is indexed"),
         backlog => format!(
             "{} in the backlog, the oldest waits for {}",
-            orders(backlog),
+            count(backlog, "order"),
             human_duration(waits)
         ),
     };
@@ -101,7 +94,7 @@ fn failures(snapshot: &Snapshot, failure: Option<&str>) -> Finding {
         failures => check.warning(
             format!(
                 "{} could not be indexed; one of them: {}",
-                orders(failures),
+                count(failures, "order"),
                 failure.unwrap_or("see the log")
             ),
             "correct the row that the message names; each is retried by itself, after an hour at most",

@@ -24,7 +24,6 @@ pub struct JobFacts {
     pub name: &'static str,
     pub expression: CronExpr,
     pub last_slot: Option<UtcMillis>,
-    /// The last recorded run.
     pub last_run: Option<CronRun>,
 }
 
@@ -32,7 +31,6 @@ pub struct JobFacts {
 pub struct ScheduleFacts {
     pub now: UtcMillis,
     pub zone: Tz,
-    /// Start of the daemon, if one is running.
     pub running_since: Option<UtcMillis>,
     pub jobs: Vec<JobFacts>,
     pub leases: Vec<Lease>,

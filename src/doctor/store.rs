@@ -31,7 +31,6 @@ pub struct LockHolder {
 }
 
 impl LockHolder {
-    /// Returns a description for messages.
     pub fn describe(&self) -> String {
         match self.pid {
             0 => "a process outside this PID namespace (another container?)".to_owned(),

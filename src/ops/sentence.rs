@@ -21,6 +21,14 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// Formats a number with its noun: `1 event`, `2 events`.
+pub fn count(number: u64, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
 /// Formats milliseconds with at most two units: `850ms`, `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
 pub fn human_duration(millis: i64) -> String {
     let millis = millis.max(0);

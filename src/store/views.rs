@@ -1,6 +1,6 @@
 //! Commerce's own state tables, with Commerce's words, and the leases.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::changelog::VersionId;
 use super::sql::stored_words;
@@ -14,13 +14,14 @@ pub const TITLE: &str = "Sales Orders Feed";
 
 stored_words! {
     /// `mview_state.mode`.
-    #[derive(Serialize)]
+    // The docs of the variants are also the help of `indexer:set-mode`.
+    #[derive(Deserialize, Serialize, clap::ValueEnum)]
     #[serde(rename_all = "snake_case")]
     pub enum ViewMode {
-        /// "Update by Schedule": the cron job indexes the changelog.
-        Schedule = "enabled",
-        /// "Update on Save": a change is indexed as soon as it is captured.
+        /// "Update on Save": as soon as a change is captured.
         Realtime = "disabled",
+        /// "Update by Schedule": by the cron job.
+        Schedule = "enabled",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::cli::output::{self, Paint};
 use crate::daemon::control::selection::{Key, Selection, SelectionFilter};
 use crate::daemon::control::{Outcome, Request};
 use crate::daemon::requests::error::RequestError;
+use crate::ops::sentence;
 use crate::store::outbox::{ParkedEvent, ParkedFilter};
 use crate::store::{Reader, StoreError};
 
@@ -173,10 +174,10 @@ async fn change(
     };
     let counts = json!({ "events": events, "missing": missing });
     output::result(as_json, &counts, || {
-        format!("{} {done}\n", output::count(events, "event"))
+        format!("{} {done}\n", sentence::count(events, "event"))
     })?;
     if missing > 0 {
-        output::notice(&format!("{} not parked", output::count(missing, "named event")));
+        output::notice(&format!("{} not parked", sentence::count(missing, "named event")));
         return Ok(Exit::Failed);
     }
     Ok(Exit::Ok)

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, configured_website};
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::config::{Config, Website};
-use crate::daemon::requests::error::RequestError;
 use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck, ConnectionTest};
 
 #[derive(Clone, Debug, Default, Args)]
@@ -28,12 +27,10 @@ pub struct TestConnectionArgs {
 struct ConnectionReport {
     /// Number of the shape. Added fields do not change it.
     version: u32,
-    /// Worst verdict of all checks.
     verdict: CheckVerdict,
     edge: String,
     shared: Vec<ConnectionCheck>,
     websites: Vec<WebsiteReport>,
-    /// Conditions that cannot be checked from here.
     notes: Vec<String>,
 }
 
@@ -45,7 +42,10 @@ struct WebsiteReport {
 
 pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<Exit> {
     let config = Arc::new(context.config()?);
-    let selected = selected(&config, args.website.as_deref())?;
+    let selected = match &args.website {
+        Some(code) => vec![configured_website(&config, code)?],
+        None => config.websites.iter().collect(),
+    };
     let test = ConnectionTest::new(Arc::clone(&config), context.clock.clone())?;
     let shared = test.shared().await;
     let is_reachable = shared.iter().all(|check| check.verdict <= CheckVerdict::Ok);
@@ -66,19 +66,6 @@ pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<
     };
     output::result(args.json, &report, || render(&report))?;
     Ok(exit_of(report.verdict))
-}
-
-/// Returns the website with the given code, or all of them.
-fn selected<'a>(
-    config: &'a Config,
-    code: Option<&str>,
-) -> Result<Vec<(&'a String, &'a Website)>, RequestError> {
-    let Some(code) = code else {
-        return Ok(config.websites.iter().collect());
-    };
-    let found = config.websites.get_key_value(code);
-    let found = found.ok_or_else(|| RequestError::unknown_website(code, config.websites.keys()))?;
-    Ok(vec![found])
 }
 
 async fn website_checks(

@@ -29,7 +29,6 @@ use crate::ops::logging::LoggingError;
 use crate::store::backup::BackupError;
 use crate::store::{Fault, StoreError};
 
-/// Exit code of the process. The module's header describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Exit {
@@ -62,7 +61,6 @@ impl Exit {
         Self::Config,
     ];
 
-    /// Returns the number that the shell sees.
     pub const fn code(self) -> u8 {
         self as u8
     }

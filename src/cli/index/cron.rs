@@ -23,7 +23,11 @@ pub enum CronCommand {
     #[command(
         after_help = "Examples:\n  orderfeed cron list\n  orderfeed cron list --json | jq '.[] | {job, next}'"
     )]
-    List(CronListArgs),
+    List {
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+    },
     /// Run a job once, immediately
     #[command(after_help = "Example:\n  orderfeed cron run resend_failed_items")]
     Run {
@@ -33,13 +37,6 @@ pub enum CronCommand {
     /// Show past runs; runs without work are not recorded
     #[command(after_help = "Example:\n  orderfeed cron history --job resend_failed_items --limit 5")]
     History(CronHistoryArgs),
-}
-
-#[derive(Clone, Copy, Debug, Default, Args)]
-pub struct CronListArgs {
-    /// Print a JSON array
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -69,7 +66,6 @@ struct JobRow {
     last_status: Option<CronStatus>,
 }
 
-/// A past run, for `--json`.
 #[derive(Clone, Debug, Serialize)]
 struct RunRow {
     id: i64,
@@ -84,13 +80,13 @@ struct RunRow {
 
 pub async fn run(context: &Context, command: CronCommand) -> anyhow::Result<Exit> {
     match command {
-        CronCommand::List(args) => list(context, args),
+        CronCommand::List { json } => list(context, json),
         CronCommand::Run { job } => run_job(context, job).await,
         CronCommand::History(args) => history(context, &args),
     }
 }
 
-fn list(context: &Context, args: CronListArgs) -> anyhow::Result<Exit> {
+fn list(context: &Context, json: bool) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let now = context.clock.now();
     let rows = match view(&config) {
@@ -99,7 +95,7 @@ fn list(context: &Context, args: CronListArgs) -> anyhow::Result<Exit> {
         Err(StoreError::Missing { .. }) => Job::ALL.map(|job| job_row(job, &config, now)).into(),
         Err(error) => return Err(error.into()),
     };
-    output::result(args.json, &rows, || render_jobs(&rows, Paint::for_stdout()))?;
+    output::result(json, &rows, || render_jobs(&rows, Paint::for_stdout()))?;
     Ok(Exit::Ok)
 }
 

@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, configured_website};
 use crate::cli::exit::Exit;
 use crate::cli::output::table::visible;
 use crate::cli::output::{self, Paint};
-use crate::config::{Config, load, process_environment};
-use crate::daemon::requests::error::RequestError;
+use crate::config::{load, process_environment};
 use crate::doctor::collect;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::report::Report;
+use crate::ops::sentence;
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct DoctorArgs {
@@ -28,7 +28,7 @@ pub struct DoctorArgs {
 pub async fn run(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
     let loaded = load(context.config_path(), process_environment());
     if let (Ok(loaded), Some(code)) = (&loaded, &args.website) {
-        check_website(&loaded.config, code)?;
+        configured_website(&loaded.config, code)?;
     }
     // Boxed because the future is large: all checks run at the same time.
     let report = Box::pin(collect::examine(loaded, &context.clock, args.website.as_deref())).await;
@@ -37,13 +37,6 @@ pub async fn run(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
         Verdict::Problem => Exit::Failed,
         _ => Exit::Ok,
     })
-}
-
-fn check_website(config: &Config, code: &str) -> Result<(), RequestError> {
-    match config.websites.contains_key(code) {
-        true => Ok(()),
-        false => Err(RequestError::unknown_website(code, config.websites.keys())),
-    }
 }
 
 /// Formats a line for each finding, by group, and then the remedies. Problems are last, where they remain on the screen.
@@ -104,7 +97,7 @@ fn put_remedies(text: &mut String, report: &Report, verdict: Verdict, heading: &
 }
 
 fn summary(report: &Report) -> String {
-    let count = |number: usize, noun| output::count(number as u64, noun);
+    let count = |number: usize, noun| sentence::count(number as u64, noun);
     let took = format!(
         "{} in {:.1} s",
         count(report.checks.len(), "finding"),
@@ -125,8 +118,8 @@ fn summary(report: &Report) -> String {
 /// Returns the check and its subject, such as `edge.datastream base`.
 fn name(finding: &Finding) -> String {
     match &finding.subject {
-        Some(subject) => visible(&format!("{} {subject}", finding.check.id())),
-        None => finding.check.id().to_owned(),
+        Some(subject) => visible(&format!("{} {subject}", finding.check.as_str())),
+        None => finding.check.as_str().to_owned(),
     }
 }
 

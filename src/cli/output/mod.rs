@@ -49,7 +49,6 @@ impl Paint {
     }
 }
 
-/// Prints data without changing it.
 pub fn data(text: &str) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
@@ -57,12 +56,10 @@ pub fn data(text: &str) -> Result<(), OutputError> {
     Ok(stdout.flush()?)
 }
 
-/// Prints data and a line break.
 pub fn line(text: &str) -> Result<(), OutputError> {
     data(&format!("{text}\n"))
 }
 
-/// Prints a value as indented JSON.
 pub fn json(value: &impl Serialize) -> Result<(), OutputError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| OutputError::Failed(error.into()))?;
     line(&text)
@@ -77,14 +74,6 @@ pub fn result<T: Serialize>(
     match as_json {
         true => json(value),
         false => data(&render()),
-    }
-}
-
-/// Formats a number with its noun: `1 event`, `2 events`.
-pub fn count(number: u64, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        _ => format!("{number} {noun}s"),
     }
 }
 

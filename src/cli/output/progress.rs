@@ -8,7 +8,6 @@ use crate::cli::output;
 use crate::daemon::control::Progress;
 use crate::ops::sentence::{human_bytes, human_duration};
 
-/// Pause between two lines if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// A progress bar with a text, which is printed alone if stderr is not a terminal.

@@ -121,7 +121,6 @@ fn address(text: &str) -> Option<Person> {
 pub struct InputLine {
     /// Number of the line, from 1, including skipped lines.
     pub number: u64,
-    /// Text without the line break.
     pub text: Result<String, LineError>,
 }
 

@@ -14,7 +14,6 @@ use crate::daemon::control::persons::{MAX_PERSONS, PersonId, Screening, Suppress
 use crate::daemon::control::{Outcome, Request};
 use crate::store::suppression::Suppression;
 
-/// Number of rows read and printed at a time.
 const PAGE: usize = 1_000;
 
 #[derive(Clone, Debug, Subcommand)]
@@ -140,7 +139,6 @@ async fn remove(context: &Context, args: &SuppressRemoveArgs) -> anyhow::Result<
     Ok(Exit::Ok)
 }
 
-/// A row of the list, as both outputs show it.
 #[derive(Debug, Serialize)]
 struct SuppressionRow {
     sha256: String,

@@ -10,7 +10,6 @@ use crate::store::StoreView;
 use crate::store::first_sync::SyncState;
 use orderfeed_model::clock::Clock;
 
-/// Pause between two updates of the bar.
 const DRAW_EVERY: Duration = Duration::from_millis(500);
 /// Pause between two reads while no first sync runs. One starts soon after the first start, or after a reload.
 const POLL_EVERY: Duration = Duration::from_secs(1);

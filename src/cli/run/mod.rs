@@ -33,9 +33,6 @@ pub struct RunArgs {
 }
 
 /// Runs the daemon until a signal stops it.
-///
-/// # Errors
-/// If the configuration is invalid (78), the store cannot be used, or the daemon fails.
 pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let loaded = load(context.config_path(), process_environment()).map_err(ConfigErrors::in_short)?;
     let log = logging::init(&loaded.config.log, context.clock.clone())?;

@@ -38,7 +38,6 @@ pub struct RestoreArgs {
     pub json: bool,
 }
 
-/// The JSON of both commands.
 #[derive(Debug, Serialize)]
 struct CopyResult<'a> {
     file: &'a Path,
@@ -86,10 +85,7 @@ pub fn backup(context: &Context, args: &BackupArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Runs `restore`.
-///
-/// # Errors
-/// If a daemon runs or the backup cannot be used. The store is unchanged then.
+/// Runs `restore`. The store is unchanged if a daemon runs or the backup cannot be used.
 pub async fn restore(context: &Context, args: &RestoreArgs) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let (store, started) = (&config.store.path, context.clock.now());

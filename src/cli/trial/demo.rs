@@ -220,7 +220,6 @@ fn write_config(dir: &Path, edge: &EmulatorHandle) -> anyhow::Result<Config> {
     Ok(crate::config::load(&path, std::iter::empty())?.config)
 }
 
-/// The shop and its simulated shoppers.
 struct Simulation {
     shop: Shop,
     file: EmbeddedShop,

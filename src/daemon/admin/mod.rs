@@ -33,7 +33,6 @@ use orderfeed_model::clock::Clock;
 const MAX_CONNECTIONS: usize = 32;
 /// Longest wait for the header of a request, longer than the usual pause between two scrapes.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
-/// Pause before the address is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 /// Pause after a failed accept (such as too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

@@ -19,7 +19,6 @@ use crate::ops::openmetrics::Format;
 use crate::store::StoreError;
 use orderfeed_model::clock::Clock;
 
-/// Time that the store has to answer `/healthz`.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]

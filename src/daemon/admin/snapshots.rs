@@ -11,7 +11,6 @@ use crate::ops::status::{NotExported, Snapshot};
 use crate::store::{StoreError, StoreView};
 use orderfeed_model::clock::Clock;
 
-/// Longest age of a snapshot.
 const MAX_AGE: Duration = Duration::from_secs(1);
 /// A snapshot may also be `COST_FACTOR` times as old as its read took, so that reads cost at most 5 % of the time.
 const COST_FACTOR: u32 = 20;

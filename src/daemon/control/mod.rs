@@ -20,6 +20,7 @@ use crate::daemon::control::resync::ResyncOptions;
 use crate::daemon::control::selection::Selection;
 use crate::daemon::control::verify::VerifyOptions;
 use crate::indexer::VerifyReport;
+use crate::store::views::ViewMode;
 
 /// Longest line in either direction, in bytes. [`resync::MAX_IDS`] order numbers fit.
 pub const MAX_LINE: usize = 1 << 20;
@@ -28,10 +29,9 @@ pub const MAX_LINE: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
-    /// Asks for the daemon's process id and version.
     Ping,
     SetMode {
-        mode: Mode,
+        mode: ViewMode,
     },
     Reindex(ReindexOptions),
     /// `indexer:reset`: invalidates the index, so that the next scheduled run reindexes in full.
@@ -65,15 +65,6 @@ pub enum Request {
         /// Code of the website; `None` for all websites.
         website: Option<String>,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// "Update on Save": as soon as a change is captured.
-    Realtime,
-    /// "Update by Schedule": by the cron job.
-    Schedule,
 }
 
 /// A status of the index that an operator may set.
@@ -132,8 +123,8 @@ pub enum Outcome {
     },
     /// Equal modes mean that nothing changed.
     Mode {
-        from: Mode,
-        to: Mode,
+        from: ViewMode,
+        to: ViewMode,
     },
     Reindexed(Rebuilt),
     Invalidated,

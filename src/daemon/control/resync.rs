@@ -52,13 +52,7 @@ pub struct ResyncOptions {
 /// Options that contradict each other. The message names them and the way out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Contradiction(String);
-
-impl Contradiction {
-    pub(crate) fn new(message: String) -> Self {
-        Self(message)
-    }
-}
+pub struct Contradiction(pub(crate) String);
 
 /// Parses a time as operators write it. A day stands for its start in UTC.
 pub(crate) fn parse_time(text: &str) -> Result<UtcMillis, String> {

@@ -12,6 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::daemon::control::{ControlError, MAX_LINE, Outcome, Reply, Request};
 use crate::store::StoreLock;
+use crate::store::file::beside;
 
 /// Longest path of a socket in bytes. Linux allows 108 with the final zero; other systems a little less.
 const MAX_PATH: usize = 100;
@@ -54,9 +55,7 @@ impl Drop for ControlSocket {
 
 /// Returns `<store>.sock`, or an error if that is too long for a socket.
 pub fn socket_path(store: &Path) -> Result<PathBuf, ControlError> {
-    let mut path = store.as_os_str().to_owned();
-    path.push(".sock");
-    let path = PathBuf::from(path);
+    let path = beside(store, ".sock");
     let length = path.as_os_str().as_bytes().len();
     match length > MAX_PATH {
         true => Err(ControlError::PathTooLong {

@@ -64,7 +64,7 @@ impl VerifyOptions {
             ),
         ];
         let broken = rules.into_iter().find(|(broken, _)| *broken);
-        broken.map_or(Ok(()), |(_, message)| Err(Contradiction::new(message)))
+        broken.map_or(Ok(()), |(_, message)| Err(Contradiction(message)))
     }
 }
 

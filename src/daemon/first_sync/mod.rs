@@ -31,7 +31,6 @@ use crate::store::{Durability, Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 
 const TICK: Duration = Duration::from_secs(1);
-/// Pause before a failed backfill is retried.
 const RETRY_PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs the first syncs until `jobs.stop`.
@@ -157,26 +156,21 @@ impl Driver {
         progress.limited_by = observed
             .estimate
             .map(|estimate| estimate.bottleneck.as_str().to_owned());
-        let mut changed = false;
+        let (website, mut changed) = (row.website, false);
         for action in decide(row, &observed, now) {
             match action {
                 SyncAction::Backfill(plan) => self.backfill(plan, code, row),
                 SyncAction::Become(state) => {
-                    let website = row.website;
-                    let advance = move |w: &mut Writer<'_>| w.advance_sync_state(website, state, now);
-                    self.write(advance).await?;
+                    self.write(move |w| w.advance_sync_state(website, state, now))
+                        .await?;
                     changed = true;
                 }
-                SyncAction::Interrupt => {
-                    let website = row.website;
-                    self.write(move |w| w.interrupt_first_sync(website, now)).await?;
-                }
+                SyncAction::Interrupt => self.write(move |w| w.interrupt_first_sync(website, now)).await?,
                 SyncAction::Reopen => {
-                    let website = row.website;
                     let deadline = now.plus_millis(config.first_sync.window.millis());
                     self.write(move |w| w.reopen_first_sync(website, now, deadline))
                         .await?;
-                    self.volatile.remove(&row.website);
+                    self.volatile.remove(&website);
                     changed = true;
                 }
                 SyncAction::Log(notice) => {
@@ -226,17 +220,13 @@ impl Driver {
         let volatile = self.volatile(row.website);
         volatile.pace.add(sample);
         let mut estimate = volatile.pace.estimate(row, sync.pending, sender);
-        if let Some(estimate) = estimate.as_mut()
+        if let Some(estimate) = estimate.as_mut() {
             // The pace measures neither a closed intake nor a suspended index.
-            && matches!(flow, Flow::Paused(_))
-            && row.state < SyncState::Sending
-        {
-            estimate.bottleneck = Bottleneck::OutboxBound;
-        }
-        if stored.index == IndexCondition::Suspended
-            && let Some(estimate) = estimate.as_mut()
-        {
-            estimate.bottleneck = Bottleneck::Paused;
+            if stored.index == IndexCondition::Suspended {
+                estimate.bottleneck = Bottleneck::Paused;
+            } else if matches!(flow, Flow::Paused(_)) && row.state < SyncState::Sending {
+                estimate.bottleneck = Bottleneck::OutboxBound;
+            }
         }
         Observation {
             enabled,

@@ -16,7 +16,6 @@ use crate::store::Topic;
 const OPENING_STEP: Duration = Duration::from_secs(10);
 const OPENING_MORE: Duration = Duration::from_secs(60);
 const OPENING_MAX: Duration = Duration::from_secs(3600);
-/// Shortest and longest pause between two status lines.
 const STATUS_MIN_PAUSE: Duration = Duration::from_secs(1);
 const STATUS_MAX_PAUSE: Duration = Duration::from_secs(30);
 
@@ -28,7 +27,6 @@ pub(crate) struct Supervision {
     pub(crate) stop: CancellationToken,
 }
 
-/// Extends the start timeout while `work` opens the store.
 pub(crate) async fn extend_while<T>(notifier: &Notifier, work: impl Future<Output = T>) -> T {
     notifier.status("opening the store");
     let notifier = notifier.clone();
@@ -47,7 +45,6 @@ pub(crate) async fn extend_while<T>(notifier: &Notifier, work: impl Future<Outpu
 }
 
 impl Supervision {
-    /// Sends notifications until it is dropped.
     pub(crate) async fn run(self) {
         self.liveness.vitals.until_scheduled().await;
         self.notifier.ready();

@@ -17,7 +17,7 @@ use crate::daemon::control::{JobRun, Outcome, Rebuilt, ReindexOptions, Reply, Re
 use crate::daemon::requests::error::{RequestError, refused};
 use crate::daemon::requests::privacy::PrivacyRequests;
 use crate::daemon::requests::progress::Reporter;
-use crate::daemon::requests::store::StoreRequests;
+use crate::daemon::requests::store::{StoreRequests, Switch};
 use crate::daemon::schedule::jobs::{Job, Jobs};
 use crate::indexer::{BackfillOptions, IndexError, Reach};
 use crate::store::Store;
@@ -68,8 +68,10 @@ impl Requests {
             Request::Suppress(options) => self.privacy.suppress(options, &reporter).await,
             Request::Unsuppress { persons } => self.privacy.unsuppress(persons).await,
             Request::Erase(options) => self.privacy.erase(options, &reporter).await,
-            Request::PauseDelivery { website } => self.store.pause(website.as_deref()).await,
-            Request::ResumeDelivery { website } => self.store.resume(website.as_deref()).await,
+            Request::PauseDelivery { website } => self.store.switch(website.as_deref(), Switch::Pause).await,
+            Request::ResumeDelivery { website } => {
+                self.store.switch(website.as_deref(), Switch::Resume).await
+            }
             Request::Reindex(options) => reindex(self.jobs()?, options, reporter).await,
             Request::Resync(options) => {
                 // Validated here as well, because the client may be of another version.

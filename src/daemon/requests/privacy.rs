@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::daemon::control::Outcome;
 use crate::daemon::control::persons::{
     EraseOptions, Erased, PersonId, Screening, SuppressOptions, Suppressed,
 };
+use crate::daemon::control::{Outcome, Reply};
 use crate::daemon::requests::progress::Reporter;
 use crate::store::outbox::in_flight::InFlightBatches;
 use crate::store::outbox::{BatchId, Class, EventKey, PersonEvents};
@@ -20,10 +20,8 @@ use orderfeed_model::order::OrderId;
 
 /// Batches or parked events processed at a time, so that senders do not wait long for writer and readers.
 const PAGE: usize = 64;
-/// Longest wait for batches in flight.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Interval of progress messages.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct PrivacyRequests {
@@ -323,8 +321,8 @@ impl<'a> SearchLog<'a> {
         self.batches += batches;
         if self.reported.elapsed() >= REPORT_EVERY {
             self.reported = Instant::now();
-            self.reporter
-                .line(format!("{} batches searched so far", self.batches));
+            let text = format!("{} batches searched so far", self.batches);
+            self.reporter.send(Reply::Line { text });
         }
     }
 }

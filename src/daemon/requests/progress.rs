@@ -9,22 +9,14 @@ use crate::indexer;
 pub(crate) struct Reporter(pub(crate) mpsc::Sender<Reply>);
 
 impl Reporter {
-    pub(crate) fn progress(&self, progress: Progress) {
-        self.send(Reply::Progress(progress));
-    }
-
-    pub(crate) fn line(&self, text: String) {
-        self.send(Reply::Line { text });
-    }
-
     /// Returns a callback for the indexer that reports the progress of a backfill.
     pub(crate) fn of_backfill(self) -> impl FnMut(indexer::Progress) + Send {
         move |backfill| {
-            self.progress(Progress {
+            self.send(Reply::Progress(Progress {
                 done: backfill.done,
                 total: backfill.total,
                 events: backfill.events,
-            });
+            }));
         }
     }
 
@@ -32,7 +24,7 @@ impl Reporter {
         self.0.is_closed()
     }
 
-    fn send(&self, reply: Reply) {
+    pub(crate) fn send(&self, reply: Reply) {
         // Dropped if the queue is full: a slow client must not slow down the work.
         let _ = self.0.try_send(reply);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::daemon::control::resync::ResyncOptions;
 use crate::daemon::control::selection::Selection;
-use crate::daemon::control::{BlockedWebsite, Outcome, Progress, Resynced};
+use crate::daemon::control::{BlockedWebsite, Outcome, Progress, Reply, Resynced};
 use crate::daemon::requests::error::refused;
 use crate::daemon::requests::progress::Reporter;
 use crate::daemon::requests::store::StoreRequests;
@@ -148,11 +148,12 @@ async fn wait_until_sent(jobs: &Jobs, reporter: &Reporter) -> anyhow::Result<Vec
         let pending: u64 = open.map(|website| website.events).sum();
         // Changes and backfills may add events during the wait.
         total = total.max(pending);
-        reporter.progress(Progress {
-            done: total - pending,
+        let sent = total - pending;
+        reporter.send(Reply::Progress(Progress {
+            done: sent,
             total,
-            events: total - pending,
-        });
+            events: sent,
+        }));
         if pending == 0 || jobs.stop.is_cancelled() || reporter.is_closed() {
             return Ok(websites.into_iter().filter_map(blocked).collect());
         }

@@ -11,6 +11,7 @@ use crate::store::cron::{CronRun, CronStatus};
 use crate::store::views::{IndexerStatus, ViewMode};
 use crate::store::{Durability, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
+use orderfeed_model::words;
 
 /// Rows removed in one transaction, so that other writers do not wait long.
 const CLEANUP_CHUNK: usize = 5_000;
@@ -20,44 +21,26 @@ const CONVERT_CHUNK: usize = 50;
 const CONVERT_CHUNKS: usize = 100;
 const HOUR_MS: i64 = 3_600_000;
 
-/// A cron job. The names are Commerce's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Job {
-    /// Indexes the changelog, in schedule mode.
-    UpdateAllViews,
-    /// Reindexes in full if the index is invalid.
-    ReindexAllInvalid,
-    /// Removes indexed changelog rows, and old runs and backfills.
-    CleanAllChangelogs,
-    /// Retries orders that could not be indexed.
-    ResendFailedItems,
-    /// Removes bodies of delivered events past `store.body_retention`.
-    CleanupDeliveredEvents,
-    /// Compares the source with feed and outbox, and repairs differences.
-    VerifySource,
+words! {
+    /// A cron job. The names are Commerce's, in configuration, log and `cron_schedule`.
+    #[derive(Hash)]
+    pub enum Job {
+        /// Indexes the changelog, in schedule mode.
+        UpdateAllViews = "indexer_update_all_views",
+        /// Reindexes in full if the index is invalid.
+        ReindexAllInvalid = "indexer_reindex_all_invalid",
+        /// Removes indexed changelog rows, and old runs and backfills.
+        CleanAllChangelogs = "indexer_clean_all_changelogs",
+        /// Retries orders that could not be indexed.
+        ResendFailedItems = "resend_failed_items",
+        /// Removes bodies of delivered events past `store.body_retention`.
+        CleanupDeliveredEvents = "cleanup_delivered_events",
+        /// Compares the source with feed and outbox, and repairs differences.
+        VerifySource = "verify_source",
+    }
 }
 
 impl Job {
-    pub const ALL: [Self; 6] = [
-        Self::UpdateAllViews,
-        Self::ReindexAllInvalid,
-        Self::CleanAllChangelogs,
-        Self::ResendFailedItems,
-        Self::CleanupDeliveredEvents,
-        Self::VerifySource,
-    ];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UpdateAllViews => "indexer_update_all_views",
-            Self::ReindexAllInvalid => "indexer_reindex_all_invalid",
-            Self::CleanAllChangelogs => "indexer_clean_all_changelogs",
-            Self::ResendFailedItems => "resend_failed_items",
-            Self::CleanupDeliveredEvents => "cleanup_delivered_events",
-            Self::VerifySource => "verify_source",
-        }
-    }
-
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|job| job.as_str() == name)
     }
@@ -86,6 +69,17 @@ impl Job {
 
 /// The result of a run: a summary, or `None` if there was nothing to do.
 pub type JobResult = Result<Option<String>, IndexError>;
+
+/// Returns status and message of a run for `cron_schedule`. `nothing` is the message of a run without work.
+pub(super) fn recorded(result: &JobResult, nothing: &str) -> (CronStatus, String) {
+    match result {
+        Ok(summary) => (
+            CronStatus::Success,
+            summary.as_deref().unwrap_or(nothing).to_owned(),
+        ),
+        Err(error) => (CronStatus::Error, error.to_string()),
+    }
+}
 
 #[derive(Clone)]
 pub struct Jobs {
@@ -117,13 +111,7 @@ impl Jobs {
         finished: UtcMillis,
         result: &JobResult,
     ) -> Result<(), StoreError> {
-        let (status, message) = match result {
-            Ok(summary) => (
-                CronStatus::Success,
-                summary.as_deref().unwrap_or("nothing to do").to_owned(),
-            ),
-            Err(error) => (CronStatus::Error, error.to_string()),
-        };
+        let (status, message) = recorded(result, "nothing to do");
         let run = CronRun {
             id: 0,
             job: job.as_str().to_owned(),

@@ -21,7 +21,7 @@ use tokio_cron_scheduler::{JobBuilder, JobScheduler};
 use crate::config::Config;
 use crate::config::cron::{Due, Slot, due};
 use crate::daemon::lifecycle::vitals::Vitals;
-use crate::daemon::schedule::jobs::{Job, JobResult, Jobs};
+use crate::daemon::schedule::jobs::{Job, JobResult, Jobs, recorded};
 use crate::indexer::IndexError;
 use crate::ops::outage_log::{OutageLine, OutageLog, Recovery};
 use crate::store::cron::{CronRun, CronStatus};
@@ -295,10 +295,7 @@ async fn record(
     slot: Slot,
     save: Option<UtcMillis>,
 ) -> Result<(), StoreError> {
-    let (status, message) = match result {
-        Ok(summary) => (CronStatus::Success, summary.clone().unwrap_or_default()),
-        Err(error) => (CronStatus::Error, error.to_string()),
-    };
+    let (status, message) = recorded(result, "");
     let quiet = id.is_none() && status == CronStatus::Success && message.is_empty() && !slot.missed_earlier;
     if quiet && save.is_none() {
         return Ok(());

@@ -21,7 +21,6 @@ const SWEEP_BELOW: &str = "verify_sweep_below";
 const SWEPT_AT: &str = "verify_swept_at";
 /// Orders of a sweep between two updates of its position.
 const SLICE: u64 = 10_000;
-/// Most orders named in the warning.
 const NAMED: usize = 10;
 
 pub(crate) struct NightlyVerification<'a> {

@@ -12,12 +12,12 @@ use crate::config::Config;
 use crate::doctor::collect::detached::detached;
 use crate::doctor::daemon::Holder;
 use crate::doctor::files::{FileEntry, FileFacts};
+use crate::store::file::beside;
 use crate::store::file::space::{directory_of, free_bytes};
 
 const LIMIT: Duration = Duration::from_secs(5);
 /// The user that the package creates.
 const SERVICE: &str = "orderfeed";
-/// Suffixes of the store's files.
 const SUFFIXES: [&str; 5] = ["", "-wal", "-shm", ".lock", ".sock"];
 
 pub(super) async fn collect(config: &Config) -> FileFacts {
@@ -79,12 +79,6 @@ fn entry(metadata: &fs::Metadata) -> FileEntry {
         gid: metadata.gid(),
         mode: metadata.mode(),
     }
-}
-
-fn beside(store: &Path, suffix: &str) -> PathBuf {
-    let mut path = store.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
 }
 
 fn files(store: &Path) -> Vec<(PathBuf, FileEntry)> {

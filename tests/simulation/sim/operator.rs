@@ -6,10 +6,11 @@ use fastrand::Rng;
 use orderfeed::config::{Config, HumanDuration};
 use orderfeed::daemon::control::resync::ResyncOptions;
 use orderfeed::daemon::control::selection::{Key, Selection};
-use orderfeed::daemon::control::{Mode, ReindexOptions, Request, Status};
+use orderfeed::daemon::control::{ReindexOptions, Request, Status};
 use orderfeed::daemon::requests::Requests;
 use orderfeed::store::Store;
 use orderfeed::store::outbox::ParkedFilter;
+use orderfeed::store::views::ViewMode;
 use tokio::sync::mpsc;
 
 use super::world::World;
@@ -19,8 +20,12 @@ use super::{DATASTREAMS, datastream_website, website};
 pub fn request(rng: &mut Rng, world: &World) -> Request {
     let code = || Some(DATASTREAMS[0].0.to_owned());
     match rng.u8(..16) {
-        0 => Request::SetMode { mode: Mode::Realtime },
-        1 => Request::SetMode { mode: Mode::Schedule },
+        0 => Request::SetMode {
+            mode: ViewMode::Realtime,
+        },
+        1 => Request::SetMode {
+            mode: ViewMode::Schedule,
+        },
         2 => Request::Reset,
         3 => Request::SetStatus {
             status: Status::Suspended,

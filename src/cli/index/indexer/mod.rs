@@ -7,7 +7,7 @@ use crate::cli::execute::{another_answer, execute};
 use crate::cli::exit::Exit;
 use crate::cli::output::table::{AsciiTable, Cell, Tone};
 use crate::cli::output::{self, Paint};
-use crate::daemon::control::{Mode, Outcome, Rebuilt, Request};
+use crate::daemon::control::{Outcome, Rebuilt, Request};
 use crate::ops::status::IndexSnapshot;
 use crate::store::views::{IndexerStatus, TITLE, VIEW_ID, ViewMode};
 
@@ -130,8 +130,8 @@ fn render_outcome(outcome: &Outcome) -> Option<String> {
         }
         Outcome::Mode { from, to } => format!(
             "Index mode for Indexer {TITLE} was changed from '{}' to '{}'",
-            update_word(*from),
-            update_word(*to)
+            mode_word(*from),
+            mode_word(*to)
         ),
         Outcome::Reindexed(rebuilt) => format!(
             "{TITLE} index has been rebuilt successfully in {}",
@@ -188,13 +188,6 @@ pub(crate) fn mode_word(mode: ViewMode) -> &'static str {
     match mode {
         ViewMode::Schedule => "Update by Schedule",
         ViewMode::Realtime => "Update on Save",
-    }
-}
-
-fn update_word(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Schedule => mode_word(ViewMode::Schedule),
-        Mode::Realtime => mode_word(ViewMode::Realtime),
     }
 }
 

@@ -67,11 +67,11 @@ fn changes_are_reported_in_commerces_words() {
     let message = |outcome| render_outcome(&outcome).unwrap();
     let mode = |from, to| message(Outcome::Mode { from, to });
     assert_eq!(
-        mode(Mode::Realtime, Mode::Schedule),
+        mode(ViewMode::Realtime, ViewMode::Schedule),
         "Index mode for Indexer Sales Orders Feed was changed from 'Update on Save' to 'Update by Schedule'"
     );
     assert_eq!(
-        mode(Mode::Schedule, Mode::Schedule),
+        mode(ViewMode::Schedule, ViewMode::Schedule),
         "Index mode for Indexer Sales Orders Feed has not been changed"
     );
     let rebuilt = Rebuilt {

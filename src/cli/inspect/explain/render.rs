@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::ops::explain::{
     ExplainedEvent, ExplainedOrder, ExplainedShopOrder, Explanation, MissingEvent, ShopRecord,
     SubmissionStatus,
 };
+use crate::ops::sentence;
 use crate::ops::sentence::human_duration;
 use crate::ops::status::Moment;
 use crate::store::outbox::{AttemptRecord, SenderState};
@@ -226,7 +226,7 @@ impl ExplainText<'_> {
         }
         if let Some(batch) = &event.batch {
             let (id, class, entered) = (batch.id, batch.class, self.moment(batch.entered_at));
-            let events = output::count(batch.events, "event");
+            let events = sentence::count(batch.events, "event");
             let parent = batch
                 .parent
                 .map(|parent| format!(", previously in batch {parent}"));

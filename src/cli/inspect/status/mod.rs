@@ -13,6 +13,7 @@ use crate::cli::output;
 use crate::cli::output::table::visible;
 use crate::cli::output::watch::{Frames, watch};
 use crate::first_sync::report::SyncReport;
+use crate::ops::sentence;
 use crate::ops::sentence::{human_bytes, human_duration};
 use crate::ops::status::{BackfillStatus, ExportStatus, Moment, Snapshot, WebsiteStatus};
 use crate::store::intake::{Flow, Shortage};
@@ -134,14 +135,14 @@ impl StatusText {
             None => "all indexed".to_owned(),
             Some(at) => format!(
                 "{} in backlog, oldest {} ago",
-                output::count(index.backlog, "order"),
+                sentence::count(index.backlog, "order"),
                 self.age(at)
             ),
         };
         let changelog = format!("version {} of {}; {backlog}", index.version, index.head);
         self.put("Changelog", &changelog);
         if snapshot.index_failures > 0 {
-            let failures = output::count(snapshot.index_failures, "order");
+            let failures = sentence::count(snapshot.index_failures, "order");
             self.put("Index failures", &format!("{failures}, retried automatically"));
         }
         for reason in &snapshot.not_exported {
@@ -149,7 +150,7 @@ impl StatusText {
                 "Not exported",
                 &format!(
                     "{}: {}",
-                    output::count(reason.orders, "order"),
+                    sentence::count(reason.orders, "order"),
                     reason.why.as_sentence()
                 ),
             );

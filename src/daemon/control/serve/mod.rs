@@ -20,7 +20,6 @@ use crate::ops::sentence::sentence;
 const MAX_CLIENTS: usize = 16;
 /// Time that a client has to send its request, and to take each reply.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Replies buffered for a slow client.
 const REPLY_QUEUE: usize = 64;
 /// Pause after a failed accept (such as too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

@@ -9,9 +9,10 @@ use tokio::task::JoinHandle;
 
 use crate::daemon::control::serve::*;
 use crate::daemon::control::socket::{send_request, socket_path};
-use crate::daemon::control::{ControlError, Mode, Progress, Rebuilt, ReindexOptions};
+use crate::daemon::control::{ControlError, Progress, Rebuilt, ReindexOptions};
 use crate::daemon::requests::error::RequestError;
 use crate::store::StoreLock;
+use crate::store::views::ViewMode;
 
 /// Answers a ping, fails a reset, floods on a mode change, and reindexes until it is released.
 #[derive(Default)]
@@ -106,15 +107,17 @@ impl Daemon {
 async fn a_request_is_answered_with_its_progress_and_its_outcome() {
     let daemon = Daemon::start();
     let mut seen = Vec::new();
-    let request = Request::SetMode { mode: Mode::Schedule };
+    let request = Request::SetMode {
+        mode: ViewMode::Schedule,
+    };
     let outcome = send_request(&daemon.store(), &request, |reply| seen.push(reply))
         .await
         .unwrap();
     assert_eq!(
         outcome,
         Outcome::Mode {
-            from: Mode::Schedule,
-            to: Mode::Schedule
+            from: ViewMode::Schedule,
+            to: ViewMode::Schedule
         }
     );
     assert_eq!(seen.len(), 1000);

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::daemon::control::selection::{Selection, SelectionFilter};
-use crate::daemon::control::{Mode, Outcome, Status};
+use crate::daemon::control::{Outcome, Status};
 use crate::daemon::requests::error::RequestError;
 use crate::indexer::{batch_limits, cancel_reindexes};
 use crate::store::meta::WebsiteId;
@@ -44,36 +44,19 @@ impl StoreRequests {
         self.decide(selection, Decision::Discard(reason.to_owned())).await
     }
 
-    pub(crate) async fn pause(&self, website: Option<&str>) -> anyhow::Result<Outcome> {
-        self.switch(website, Switch::Pause).await
-    }
-
-    pub(crate) async fn resume(&self, website: Option<&str>) -> anyhow::Result<Outcome> {
-        self.switch(website, Switch::Resume).await
-    }
-
-    pub(crate) async fn set_mode(&self, mode: Mode) -> anyhow::Result<Outcome> {
-        let wanted = match mode {
-            Mode::Realtime => ViewMode::Realtime,
-            Mode::Schedule => ViewMode::Schedule,
-        };
+    pub(crate) async fn set_mode(&self, to: ViewMode) -> anyhow::Result<Outcome> {
         let now = self.clock.now();
-        let before = self
-            .store
-            .write(Durability::Durable, move |w| {
-                let before = w.reader().view_state()?;
-                // Written only if it changes, because a write wakes the indexer.
-                if before.is_some_and(|view| view.mode != wanted) {
-                    w.set_view_mode(wanted, now)?;
-                }
-                Ok(before)
-            })
-            .await?;
-        let from = match before.ok_or(RequestError::NeverStarted)?.mode {
-            ViewMode::Schedule => Mode::Schedule,
-            ViewMode::Realtime => Mode::Realtime,
+        let set = move |w: &mut Writer<'_>| {
+            let before = w.reader().view_state()?;
+            // Written only if it changes, because a write wakes the indexer.
+            if before.is_some_and(|view| view.mode != to) {
+                w.set_view_mode(to, now)?;
+            }
+            Ok(before)
         };
-        Ok(Outcome::Mode { from, to: mode })
+        let before = self.store.write(Durability::Durable, set).await?;
+        let from = before.ok_or(RequestError::NeverStarted)?.mode;
+        Ok(Outcome::Mode { from, to })
     }
 
     pub(crate) async fn reset(&self) -> anyhow::Result<Outcome> {
@@ -204,7 +187,7 @@ impl StoreRequests {
         Ok(orders.into_iter().map(of_order).collect())
     }
 
-    async fn switch(&self, website: Option<&str>, switch: Switch) -> anyhow::Result<Outcome> {
+    pub(crate) async fn switch(&self, website: Option<&str>, switch: Switch) -> anyhow::Result<Outcome> {
         let websites = self.websites(website).await?;
         let now = self.clock.now();
         let apply = move |w: &mut Writer<'_>| {
@@ -239,7 +222,7 @@ impl StoreRequests {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Switch {
+pub(crate) enum Switch {
     Pause,
     Resume,
 }

@@ -76,16 +76,16 @@ async fn a_mode_is_set_once_and_wakes_the_indexer() {
     woken.mark_unchanged();
     let set = |mode| requests.set_mode(mode);
     let changed = Outcome::Mode {
-        from: Mode::Schedule,
-        to: Mode::Realtime,
+        from: ViewMode::Schedule,
+        to: ViewMode::Realtime,
     };
-    assert_eq!(set(Mode::Realtime).await.unwrap(), changed);
+    assert_eq!(set(ViewMode::Realtime).await.unwrap(), changed);
     assert!(woken.has_changed().unwrap());
     let same = Outcome::Mode {
-        from: Mode::Realtime,
-        to: Mode::Realtime,
+        from: ViewMode::Realtime,
+        to: ViewMode::Realtime,
     };
-    assert_eq!(set(Mode::Realtime).await.unwrap(), same);
+    assert_eq!(set(ViewMode::Realtime).await.unwrap(), same);
     let view = store.read(|r| r.view_state()).await.unwrap().unwrap();
     assert_eq!(view.mode, ViewMode::Realtime);
 }
@@ -117,7 +117,7 @@ async fn suspending_the_index_suspends_the_view_until_another_status_is_set() {
 async fn requests_on_a_store_that_never_ran_are_refused() {
     let (_dir, store) = testing::fresh();
     let requests = on(&store, NOW);
-    let refused = requests.set_mode(Mode::Realtime).await.unwrap_err();
+    let refused = requests.set_mode(ViewMode::Realtime).await.unwrap_err();
     assert_eq!(refused.downcast_ref(), Some(&RequestError::NeverStarted));
     let refused = requests.reset().await.unwrap_err();
     assert_eq!(refused.downcast_ref(), Some(&RequestError::NeverStarted));
@@ -204,19 +204,23 @@ async fn delivery_is_paused_and_resumed_for_one_website_or_all() {
         unchanged: unchanged.iter().map(|code| (*code).to_owned()).collect(),
     };
     assert_eq!(
-        requests.pause(Some("base")).await.unwrap(),
+        requests.switch(Some("base"), Switch::Pause).await.unwrap(),
         delivery(&["base"], &[])
     );
     assert_eq!(
-        requests.pause(None).await.unwrap(),
+        requests.switch(None, Switch::Pause).await.unwrap(),
         delivery(&["shop_de"], &["base"])
     );
     assert_eq!(
-        requests.resume(None).await.unwrap(),
+        requests.switch(None, Switch::Resume).await.unwrap(),
         delivery(&["base", "shop_de"], &[])
     );
     let senders = store.read(|r| r.senders()).await.unwrap();
     assert!(senders.iter().all(|sender| sender.state == SenderState::Running));
-    let refused = requests.pause(Some("basic")).await.unwrap_err().to_string();
+    let refused = requests
+        .switch(Some("basic"), Switch::Pause)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("known: base, shop_de"), "{refused}");
 }
