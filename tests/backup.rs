@@ -28,7 +28,7 @@ fn held(file: &Path) -> HashSet<String> {
     rows.map(Result::unwrap)
         .map(|(kind, document)| {
             let kind = EventKind::from_code(kind).unwrap();
-            event_id(&edge::DATA_SPACE, kind, document).to_string()
+            event_id(&edge::DATA_SPACE, kind, document, 0).to_string()
         })
         .collect()
 }

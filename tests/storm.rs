@@ -218,6 +218,7 @@ fn assert_parked(fixture: &ShopFixture, poison: &BTreeSet<Expected>) {
         order: one.order_id,
         kind: one.kind.parse::<EventKind>().unwrap().code(),
         document: one.document_id,
+        generation: 0,
     };
     let sorted = |mut keys: Vec<EventKey>| {
         keys.sort_by_key(|key| (key.order, key.kind, key.document));

@@ -35,7 +35,8 @@ pub trait Source: Send + Sync {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// Reads these orders whole, all from one snapshot. An id that does not exist is absent from the result.
+    /// Reads these orders whole, all from one snapshot. An id that does not exist is absent from the result. Several orders
+    /// that take too much memory together are an error, `TooLarge`; the caller then reads fewer at once.
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>>;
 
     /// Reads orders for a backfill. A source that runs one statement at a time uses a second connection, so that a live
@@ -208,6 +209,9 @@ pub enum SourceError {
     /// The database answers, but an administrator must change something, which `remedy` names.
     #[error("{message}; {remedy}")]
     Misconfigured { message: String, remedy: String },
+    /// The orders take more memory together than a page may; at most `fit` of them should be read at once.
+    #[error("the orders take too much memory; read {fit} of them at once")]
+    TooLarge { fit: usize },
     /// A stored cursor is not of this source's form.
     #[error("the stored position {name}={value:?} is not a position of this source")]
     BadCursor { name: String, value: String },

@@ -98,6 +98,11 @@ fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
         pending.history,
         human_duration(waits)
     );
+    if pending.dated_ahead == pending.live + pending.history {
+        return check.note(format!(
+            "{message}; all of them are dated more than a day in the future"
+        ));
+    }
     // A backfill may take its time, and a website that is off has a finding of its own.
     if pending.live == 0 || !website.exporting {
         return check.note(message);

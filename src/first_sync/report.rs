@@ -42,7 +42,8 @@ pub fn reports(reader: &Reader<'_>, now: UtcMillis) -> Result<Vec<SyncReport>, S
     let mut reports = Vec::new();
     for row in reader.first_syncs()? {
         let pending = match row.state {
-            SyncState::Complete => 0,
+            // Events that are dated far ahead are not part of the completion, but not sent either.
+            SyncState::Complete => reader.far_ahead(row.website, now)?.of_backfills,
             _ => reader.pending_of_backfills(row.website)?,
         };
         let code = codes.iter().find(|(id, _)| *id == row.website);

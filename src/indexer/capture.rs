@@ -193,6 +193,7 @@ impl CaptureLoop {
         let indexer = &self.indexer;
         let info = indexer.source.describe().await?;
         check_fingerprint(&indexer.store, &info).await?;
+        indexer.check_reused_ids().await?;
         let skew_ms = info.database_time.millis_since(indexer.clock.now());
         let cursors = ensure_cursors(&indexer.store, indexer.source.as_ref()).await?;
         self.log_description(info, skew_ms);

@@ -7,6 +7,8 @@
 //! | [`backfill`] | indexes the order history: reindex, resync, first sync |
 //! | [`apply`] | derives and commits one batch of orders, for all of the above |
 //! | [`intake`] | decides whether more may be captured and indexed |
+//! | [`reading`] | reads orders in pages bounded by bytes |
+//! | [`reused_ids`] | notices a source that was restored from an older copy |
 //! | [`verify`] | compares the source with feed and outbox |
 //! | [`live_traffic`] | whether backfills and verifications must make way for live changes |
 //! | [`source_warnings`] | logs and stores the warnings about the source |
@@ -33,8 +35,11 @@ pub mod capture;
 mod export_log;
 pub mod intake;
 mod live_traffic;
+mod page_size;
 mod progress_log;
+mod reading;
 mod report;
+mod reused_ids;
 mod source_warnings;
 mod update;
 mod verify;
@@ -48,6 +53,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::commerce::source::{Source, SourceError};
 use crate::config::{Config, EventNames};
+use crate::ops::outage_log::LogRateLimit;
 use crate::store::backfill::BackfillId;
 use crate::store::{Store, StoreError};
 use orderfeed_events::{EventContext, EventKind, EventTypes, Profile};
@@ -56,6 +62,7 @@ use orderfeed_model::clock::Clock;
 use crate::indexer::backfill::pace::{BackfillPace, BackfillTimes};
 use crate::indexer::intake::{Flow, Intake};
 use crate::indexer::live_traffic::LiveTraffic;
+use crate::indexer::page_size::PageSize;
 use crate::indexer::progress_log::ProgressLog;
 
 pub use crate::indexer::apply::batch_limits;
@@ -85,8 +92,10 @@ pub struct Indexer {
     /// Backfill and position of the last line about a start, so that a start that fails again and again logs one.
     logged_start: Mutex<Option<(BackfillId, u64)>>,
     progress_log: std::sync::Mutex<ProgressLog>,
+    far_ahead_log: std::sync::Mutex<LogRateLimit>,
     intake: Intake,
     pace: BackfillPace,
+    page: PageSize,
     live: LiveTraffic,
 }
 
@@ -147,8 +156,10 @@ impl Indexer {
             verifying: Mutex::new(()),
             logged_start: Mutex::new(None),
             progress_log: std::sync::Mutex::default(),
+            far_ahead_log: std::sync::Mutex::new(LogRateLimit::new(1)),
             intake: Intake::default(),
             pace: BackfillPace::default(),
+            page: PageSize::default(),
             live: LiveTraffic::default(),
         }
     }

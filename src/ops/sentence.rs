@@ -1,4 +1,7 @@
-//! Formats errors, durations and sizes for people.
+//! Formats errors, durations, sizes and the keys of events for people.
+
+use crate::store::outbox::EventKey;
+use orderfeed_events::EventKind;
 
 /// Joins an error and its causes to one sentence.
 pub fn sentence(error: &anyhow::Error) -> String {
@@ -39,6 +42,17 @@ pub fn human_duration(millis: i64) -> String {
         60..3600 => format!("{}m {}s", secs / 60, secs % 60),
         3600..86_400 => format!("{}h {}m", secs / 3600, secs / 60 % 60),
         _ => format!("{}d {}h", secs / 86_400, secs / 3600 % 24),
+    }
+}
+
+/// Formats the key of an event as commands take it: `1042:invoiced:77`, or `1042:invoiced:77:1` for the second invoice
+/// with the id 77.
+pub fn event_key(key: EventKey) -> String {
+    let kind = EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str);
+    let first = format!("{}:{kind}:{}", key.order, key.document);
+    match key.generation {
+        0 => first,
+        generation => format!("{first}:{generation}"),
     }
 }
 

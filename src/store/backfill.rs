@@ -55,6 +55,8 @@ pub struct Backfill {
     /// Time at which its position last moved.
     pub updated_at: UtcMillis,
     pub finished_at: Option<UtcMillis>,
+    /// Starts since its position last moved, with the current one. More than one: a process was killed inside the page.
+    pub starts: u32,
 }
 
 /// One batch of a backfill.
@@ -68,7 +70,7 @@ pub struct BackfillStep {
 }
 
 const COLUMNS: &str =
-    "id, kind, options, state, below, total, done, events, started_at, updated_at, finished_at";
+    "id, kind, options, state, below, total, done, events, started_at, updated_at, finished_at, starts";
 
 impl Reader<'_> {
     /// Returns the backfills that are not finished, oldest first.
@@ -97,6 +99,16 @@ impl Writer<'_> {
         Ok(self.connection.last_insert_rowid())
     }
 
+    /// Counts a start of a backfill.
+    pub fn count_start(&mut self, id: BackfillId) -> Result<(), StoreError> {
+        self.run("UPDATE walk SET starts = starts + 1 WHERE id = ?1", [id])
+    }
+
+    /// Forgets the starts of a backfill: this one ended in order, without its process.
+    pub fn forget_starts(&mut self, id: BackfillId) -> Result<(), StoreError> {
+        self.run("UPDATE walk SET starts = 0 WHERE id = ?1", [id])
+    }
+
     /// Moves a backfill past one batch. Call it in the batch's own transaction.
     pub fn advance_backfill(
         &mut self,
@@ -105,7 +117,9 @@ impl Writer<'_> {
         at: UtcMillis,
     ) -> Result<(), StoreError> {
         // Also for one that was cancelled meanwhile: it continues to its end, and its counts stay true.
-        let sql = "UPDATE walk SET below = ?2, done = done + ?3, events = events + ?4, updated_at = ?5 WHERE id = ?1";
+        let sql =
+            "UPDATE walk SET below = ?2, done = done + ?3, events = events + ?4, updated_at = ?5, starts = 0
+                   WHERE id = ?1";
         self.run(
             sql,
             (step.id, step.below, signed(step.orders), signed(events), at.0),
@@ -152,5 +166,6 @@ fn read_backfill(row: &Row<'_>) -> rusqlite::Result<Backfill> {
         started_at: UtcMillis(row.get(8)?),
         updated_at: UtcMillis(row.get(9)?),
         finished_at: moment(row, 10)?,
+        starts: row.get(11)?,
     })
 }

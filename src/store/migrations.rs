@@ -10,7 +10,7 @@ use super::error::StoreError;
 /// Identifies a file of this program: "ofee" in ASCII.
 const APPLICATION_ID: i64 = 0x6f66_6565;
 
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 12] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_first_sync.sql"),
     include_str!("migrations/0003_attempts.sql"),
@@ -20,6 +20,9 @@ const STEPS: [&str; 9] = [
     include_str!("migrations/0007_withheld.sql"),
     include_str!("migrations/0008_guard.sql"),
     include_str!("migrations/0009_person.sql"),
+    include_str!("migrations/0010_birth.sql"),
+    include_str!("migrations/0011_starts.sql"),
+    include_str!("migrations/0012_later.sql"),
 ];
 
 /// The schema version of this program.

@@ -290,7 +290,7 @@ fn judge_content(row: &Row, requests: &[RequestRow]) -> Result<(), String> {
 
 /// Returns the script of a row. It applies to requests of the row's website only.
 fn script(row: &Row, place: &Place, edge: &EmulatorHandle) -> Value {
-    let poison = event_id(&edge::DATA_SPACE, EventKind::Placed, place.orders[0]).to_string();
+    let poison = event_id(&edge::DATA_SPACE, EventKind::Placed, place.orders[0], 0).to_string();
     let only = serde_json::json!({"contains_id": poison});
     let mut step = row.script.step().clone();
     step["match"] = only;

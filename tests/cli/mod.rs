@@ -104,6 +104,7 @@ fn parked(website: i64) -> OrderEvents {
     let event = NewEvent {
         kind: 1,
         document: 7,
+        generation: 0,
         not_before: at(),
         person: None,
         body: Err(refusal),

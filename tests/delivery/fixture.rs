@@ -143,6 +143,7 @@ impl Fixture {
                 let new = |kind: &u8| NewEvent {
                     kind: *kind,
                     document: order,
+                    generation: 0,
                     not_before: UtcMillis(0),
                     person: None,
                     body: Ok(event(order, *kind)),

@@ -95,6 +95,7 @@ async fn an_event_with_a_future_timestamp_is_sent_when_it_is_due() {
             let new = |kind, not_before| NewEvent {
                 kind,
                 document: 1,
+                generation: 0,
                 not_before,
                 person: None,
                 body: Ok(event(1, kind)),

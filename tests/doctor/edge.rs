@@ -169,7 +169,7 @@ async fn an_edge_that_is_down_is_named_by_its_address() {
 async fn one_order_that_the_edge_refuses_is_named_with_its_code() {
     let edge = edge::start().await;
     let fixture = ShopFixture::new(&edge.server_url(), 20);
-    let poisoned = event_id(&edge::DATA_SPACE, EventKind::Placed, 7).to_string();
+    let poisoned = event_id(&edge::DATA_SPACE, EventKind::Placed, 7, 0).to_string();
     edge.script_json(json!([{"code": "0305-400", "times": 0, "match": {"contains_id": poisoned}}]))
         .unwrap();
     let daemon = fixture.installation.start();

@@ -357,3 +357,44 @@ async fn delivered_bodies_are_removed_after_their_retention_and_their_events_are
         "nothing is sent twice"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_dated_in_the_future_are_reported_and_do_not_hold_up_the_completion() {
+    let mut fixture = Fixture::new(60, 0).await;
+    let websites = all();
+    fixture.configure(&borrowed(&websites), "");
+    let ahead = "UPDATE sales_order SET created_at = datetime('now', '+3 days')
+                 WHERE entity_id IN (SELECT max(entity_id) FROM sales_order WHERE store_id IS NOT NULL)";
+    let shop = rusqlite::Connection::open(fixture.dir.path().join("shop.db")).unwrap();
+    assert_eq!(shop.execute(ahead, []).unwrap(), 1);
+    fixture.start();
+    let codes = Shop::website_codes();
+    eventually("the first sync", || fixture.is_complete(&codes));
+    let log = fixture.log();
+    assert_eq!(log.matches("OF05-10").count(), 1, "{log}");
+    let status: serde_json::Value = serde_json::from_str(&fixture.run(&["status", "--json"])).unwrap();
+    let pending = |field: &str| -> Vec<&serde_json::Value> {
+        let websites = status["websites"].as_array().unwrap();
+        websites
+            .iter()
+            .map(|website| &website["pending"][field])
+            .collect()
+    };
+    let waiting: u64 = pending("dated_ahead")
+        .iter()
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert!(waiting > 0, "{status:#}");
+    assert_eq!(
+        pending("dated_ahead_until")
+            .iter()
+            .filter(|due| due.is_string())
+            .count(),
+        1
+    );
+    let syncs = fixture.syncs();
+    let (events, sent) = syncs.iter().fold((0, 0), |sum, sync| {
+        (sum.0 + sync.events, sum.1 + sync.sent_events)
+    });
+    assert_eq!((sent, events - sent), (fixture.edge.unique_ids() as u64, waiting));
+}

@@ -29,8 +29,9 @@ fn damaged(feed: &mut Feed<'_>) {
     for _ in 0..feed.below(20) {
         let key = EventKey {
             order: feed.number(),
-            kind: feed.byte(),
+            kind: feed.byte() % 128,
             document: feed.number(),
+            generation: u32::from(feed.byte() % 4) << 9,
         };
         let json = feed.bytes();
         if !json.is_empty() {

@@ -1,7 +1,7 @@
 //! An embedded shop beside an installation: the fast source for tests that do not concern MariaDB.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use orderfeed_demo_shop::embedded::EmbeddedShop;
 use orderfeed_demo_shop::history;
@@ -46,6 +46,34 @@ impl ShopFixture {
         };
         fixture.live_through(orders);
         fixture
+    }
+
+    /// Copies the shop's database, as a backup does.
+    pub fn backup(&self) -> PathBuf {
+        let copy = self.installation.path("shop-backup.db");
+        let into = format!("VACUUM INTO '{}'", copy.display());
+        self.sql().execute_batch(&into).unwrap();
+        copy
+    }
+
+    /// Puts a copy in the place of the shop's database.
+    pub fn restore(&mut self, copy: &Path) {
+        // Closes the old file before its parts are removed.
+        self.file = EmbeddedShop::open(copy).unwrap();
+        for part in ["shop.db", "shop.db-wal", "shop.db-shm"] {
+            let _ = std::fs::remove_file(self.installation.path(part));
+        }
+        std::fs::copy(copy, &self.path).unwrap();
+        self.file = EmbeddedShop::open(&self.path).unwrap();
+    }
+
+    /// Continues with other shoppers, from the next free id of the database.
+    pub fn continue_with(&mut self, seed: u64) {
+        self.shop = Shop::new(ShopOptions {
+            seed,
+            first_id: self.file.next_free_id().unwrap(),
+            ..ShopOptions::default()
+        });
     }
 
     /// Writes `orders` more orders with all their changes.

@@ -1,8 +1,12 @@
 //! The events an order calls for, read from its documents.
 
+use uuid::Uuid;
+
+use crate::identity::event_id;
 use crate::items::families::Families;
 use crate::items::options::ships_separately;
 use crate::kinds::EventKind;
+use orderfeed_model::birth::{Birth, Generation};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Item, Order, Return, StatusChange};
 
@@ -13,33 +17,48 @@ pub struct Fact {
     /// `entity_id` of the invoice, shipment, credit memo or return. For placed, shipment_completed and cancelled, that of
     /// the order.
     pub document_id: i64,
+    /// That of the document.
+    pub generation: Generation,
     pub at: UtcMillis,
+}
+
+impl Fact {
+    /// Computes the `_id` of its event.
+    pub fn event_id(&self, data_space_id: &Uuid) -> Uuid {
+        event_id(data_space_id, self.kind, self.document_id, self.generation)
+    }
 }
 
 /// Lists the events an order calls for, in sending order: by time, then causes before effects, then by document id.
 pub fn facts(order: &Order) -> Vec<Fact> {
-    let fact = |kind, document_id, at| Fact {
+    let fact = |kind, document_id, birth: Birth, at| Fact {
         kind,
         document_id,
+        generation: birth.generation,
         at,
     };
-    let mut facts = vec![fact(EventKind::Placed, order.id, order.created_at)];
-    for invoice in &order.invoices {
-        facts.push(fact(EventKind::Invoiced, invoice.id, invoice.created_at));
+    let of_order = |kind, at| fact(kind, order.id, order.birth, at);
+    let mut facts = vec![of_order(EventKind::Placed, order.created_at)];
+    for one in &order.invoices {
+        facts.push(fact(EventKind::Invoiced, one.id, one.birth, one.created_at));
     }
-    for shipment in &order.shipments {
-        facts.push(fact(EventKind::ItemsShipped, shipment.id, shipment.created_at));
+    for one in &order.shipments {
+        facts.push(fact(EventKind::ItemsShipped, one.id, one.birth, one.created_at));
     }
-    for memo in &order.credit_memos {
-        facts.push(fact(EventKind::Refunded, memo.id, memo.created_at));
+    for one in &order.credit_memos {
+        facts.push(fact(EventKind::Refunded, one.id, one.birth, one.created_at));
     }
-    facts.extend(shipment_completed(order).map(|at| fact(EventKind::ShipmentCompleted, order.id, at)));
-    facts.extend(cancelled(order).map(|at| fact(EventKind::Cancelled, order.id, at)));
-    for request in &order.returns {
-        facts.push(fact(EventKind::ReturnInitiated, request.id, request.requested_at));
-        facts.extend(
-            return_completed(order, request).map(|at| fact(EventKind::ReturnCompleted, request.id, at)),
-        );
+    facts.extend(shipment_completed(order).map(|at| of_order(EventKind::ShipmentCompleted, at)));
+    facts.extend(cancelled(order).map(|at| of_order(EventKind::Cancelled, at)));
+    for one in &order.returns {
+        facts.push(fact(
+            EventKind::ReturnInitiated,
+            one.id,
+            one.birth,
+            one.requested_at,
+        ));
+        let completed = return_completed(order, one);
+        facts.extend(completed.map(|at| fact(EventKind::ReturnCompleted, one.id, one.birth, at)));
     }
     facts.sort_by_key(|fact| (fact.at, fact.kind.causal_rank(), fact.document_id));
     facts

@@ -7,6 +7,7 @@ use uuid::{Uuid, uuid};
 
 use crate::context::EventContext;
 use crate::kinds::EventKind;
+use orderfeed_model::birth::Generation;
 use orderfeed_model::order::Order;
 
 /// Namespace of all event ids: UUIDv5 of `https://ns.adobe.com/xdm/context/experienceevent` in the URL namespace. It must
@@ -16,13 +17,18 @@ pub(super) const EVENT_NAMESPACE: Uuid = uuid!("9ed9d373-e1ec-5c18-b1c6-dea86b71
 /// Adobe's identity namespace for the SHA-256 of a trimmed, lower-case e-mail address.
 const EMAIL_NAMESPACE: &str = "Email_LC_SHA256";
 
-/// Computes the `_id` of an event: the UUIDv5 of `data space|kind|document id`.
+/// Computes the `_id` of an event: the UUIDv5 of `data space|kind|document id`, with `|generation` after it if another
+/// document had the id before.
 ///
 /// It depends on nothing else, so deriving the same event again always yields the same id.
-pub fn event_id(data_space_id: &Uuid, kind: EventKind, document_id: i64) -> Uuid {
+pub fn event_id(data_space_id: &Uuid, kind: EventKind, document_id: i64, generation: Generation) -> Uuid {
     let mut name = String::with_capacity(80);
     // Writing to a string cannot fail.
     let _ = write!(name, "{data_space_id}|{kind}|{document_id}");
+    if generation > 0 {
+        // Absent rather than 0 for the first: ids that were sent before generations existed stay.
+        let _ = write!(name, "|{generation}");
+    }
     Uuid::new_v5(&EVENT_NAMESPACE, name.as_bytes())
 }
 
@@ -49,10 +55,13 @@ impl<'a> Identity<'a> {
         let person = order.email.as_deref().and_then(person);
         let (namespace, id) = match &person {
             Some(hash) => (EMAIL_NAMESPACE, hex::encode(hash)),
-            None => (
-                context.guest_namespace.as_str(),
-                sha256_hex(&format!("{}|{}", context.data_space_id, order.id)),
-            ),
+            None => {
+                let mut name = format!("{}|{}", context.data_space_id, order.id);
+                if order.birth.generation > 0 {
+                    let _ = write!(name, "|{}", order.birth.generation);
+                }
+                (context.guest_namespace.as_str(), sha256_hex(&name))
+            }
         };
         Self {
             namespace,
@@ -72,6 +81,7 @@ mod tests {
     use crate::tests::fixtures;
     use crate::{Profile, status_events};
     use hex::FromHex;
+    use orderfeed_model::birth::Birth;
 
     #[test]
     fn the_hash_is_adobes() {
@@ -121,34 +131,44 @@ mod tests {
     fn an_event_id_is_frozen_for_all_time() {
         let space = uuid!("2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90");
         assert_eq!(
-            event_id(&space, EventKind::Placed, 42),
+            event_id(&space, EventKind::Placed, 42, 0),
             Uuid::new_v5(
                 &EVENT_NAMESPACE,
                 b"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90|placed|42"
             ),
         );
         assert_ne!(
-            event_id(&space, EventKind::Placed, 42),
-            event_id(&space, EventKind::Cancelled, 42)
+            event_id(&space, EventKind::Placed, 42, 0),
+            event_id(&space, EventKind::Cancelled, 42, 0)
+        );
+        assert_eq!(
+            event_id(&space, EventKind::Placed, 42, 1),
+            Uuid::new_v5(
+                &EVENT_NAMESPACE,
+                b"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90|placed|42|1"
+            ),
         );
     }
 
     #[test]
     fn orders_without_an_address_get_a_pseudonym_elsewhere() {
         let context = EventContext::new(uuid!("2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90"));
-        let guest = |id| {
-            Identity::of(
-                &Order {
-                    id,
-                    email: Some("  ".into()),
-                    ..Order::default()
+        let guest = |id, generation| {
+            let order = Order {
+                id,
+                birth: Birth {
+                    generation,
+                    ..Birth::default()
                 },
-                &context,
-            )
+                email: Some("  ".into()),
+                ..Order::default()
+            };
+            Identity::of(&order, &context)
         };
-        assert_eq!(guest(1).namespace, "commerceOrder");
-        assert_eq!(guest(1), guest(1));
-        assert_ne!(guest(1).id, guest(2).id);
-        assert_eq!(guest(1).id.len(), 64);
+        assert_eq!(guest(1, 0).namespace, "commerceOrder");
+        assert_eq!(guest(1, 0), guest(1, 0));
+        assert_ne!(guest(1, 0).id, guest(2, 0).id);
+        assert_ne!(guest(1, 0).id, guest(1, 1).id, "another guest under the same id");
+        assert_eq!(guest(1, 0).id.len(), 64);
     }
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use orderfeed_model::birth::DocumentKind;
 use orderfeed_model::words;
 
 words! {
@@ -40,6 +41,17 @@ impl EventKind {
     /// Returns the kind with this number, or `None` if there is none.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// Returns the kind of the document that its events belong to.
+    pub const fn document(self) -> DocumentKind {
+        match self {
+            Self::Placed | Self::ShipmentCompleted | Self::Cancelled => DocumentKind::Order,
+            Self::Invoiced => DocumentKind::Invoice,
+            Self::ItemsShipped => DocumentKind::Shipment,
+            Self::Refunded => DocumentKind::CreditMemo,
+            Self::ReturnInitiated | Self::ReturnCompleted => DocumentKind::Return,
+        }
     }
 
     /// Rank among events with the same timestamp: causes before effects. The refund of a return comes between the two

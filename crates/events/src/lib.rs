@@ -61,7 +61,7 @@ pub fn status_events(order: &Order, context: &EventContext) -> Vec<StatusEvent> 
         .map(|fact| StatusEvent {
             kind: fact.kind,
             document_id: fact.document_id,
-            id: event_id(&context.data_space_id, fact.kind, fact.document_id),
+            id: fact.event_id(&context.data_space_id),
             timestamp: fact.at,
             person: renderer.person(),
             body: renderer.render(fact),

@@ -3,7 +3,7 @@
 use crate::context::{EventContext, Profile};
 use crate::documents::Documents;
 use crate::facts::Fact;
-use crate::identity::{Identity, event_id};
+use crate::identity::Identity;
 use crate::limits::{MAX_EVENT_BYTES, MAX_TEXT_BYTES, Unsendable};
 use crate::text::{clean, moment};
 use crate::xdm::{Commerce, CommerceScope, Event, PersonalEmail, Xdm};
@@ -63,7 +63,7 @@ impl<'a> Renderer<'a> {
     fn event(&self, fact: &Fact) -> Result<Event<'_>, Unsendable> {
         let content = self.documents.content(fact)?;
         let xdm = Xdm {
-            id: event_id(&self.context.data_space_id, fact.kind, fact.document_id),
+            id: fact.event_id(&self.context.data_space_id),
             timestamp: moment(fact.at).ok_or(Unsendable::Timestamp { millis: fact.at.0 })?,
             event_type: self.context.event_types.get(fact.kind),
             produced_by: "system",

@@ -8,6 +8,7 @@
 //! in whatever order the database returned the rows.
 
 use crate::amount::Amount;
+use crate::birth::Birth;
 use crate::clock::UtcMillis;
 
 /// `sales_order.entity_id`, the key of an order. The increment id is not unique across store views.
@@ -17,6 +18,7 @@ pub type OrderId = i64;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Order {
     pub id: OrderId,
+    pub birth: Birth,
     /// `increment_id`, the number shoppers and merchants see. Not unique across store views.
     pub number: String,
     /// Lower case: new, pending_payment, processing, complete, closed, canceled, holded, payment_review, or a state
@@ -166,6 +168,7 @@ pub struct Item {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Invoice {
     pub id: i64,
+    pub birth: Birth,
     pub number: Option<String>,
     /// 1 open, 2 paid, 3 canceled.
     pub state: Option<i64>,
@@ -181,6 +184,7 @@ pub struct Invoice {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Shipment {
     pub id: i64,
+    pub birth: Birth,
     pub number: Option<String>,
     pub created_at: UtcMillis,
     pub updated_at: UtcMillis,
@@ -202,6 +206,7 @@ pub struct Track {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CreditMemo {
     pub id: i64,
+    pub birth: Birth,
     pub number: Option<String>,
     /// 1 open, 2 refunded, 3 canceled.
     pub state: Option<i64>,
@@ -234,6 +239,7 @@ pub struct DocumentItem {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Return {
     pub id: i64,
+    pub birth: Birth,
     pub number: Option<String>,
     /// From pending and authorized to closed and processed_closed.
     pub status: Option<String>,

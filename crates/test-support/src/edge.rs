@@ -109,7 +109,7 @@ listen = "off"
 pub fn ids(expected: &BTreeSet<Expected>) -> HashSet<String> {
     let id = |one: &Expected| {
         let kind: EventKind = one.kind.parse().unwrap();
-        event_id(&DATA_SPACE, kind, one.document_id).to_string()
+        event_id(&DATA_SPACE, kind, one.document_id, 0).to_string()
     };
     expected.iter().map(id).collect()
 }

@@ -206,7 +206,7 @@ fn of_source(error: &SourceError) -> Exit {
         SourceError::Unavailable { .. } => Exit::Unavailable,
         SourceError::Misconfigured { .. } => Exit::Config,
         // The daemon stored the cursor itself.
-        SourceError::BadCursor { .. } => Exit::Software,
+        SourceError::BadCursor { .. } | SourceError::TooLarge { .. } => Exit::Software,
     }
 }
 

@@ -44,6 +44,12 @@ fn render(report: &VerifyReport, paint: Paint) -> String {
     for (reason, orders) in &report.not_exported {
         text.push_str(&format!("Not exported: {orders}, {}\n", sentence_of(reason)));
     }
+    if report.reused_ids > 0 {
+        text.push_str(&format!(
+            "Reused ids: {} orders and documents have the id of an earlier one, and event ids of their own\n",
+            report.reused_ids
+        ));
+    }
     if !report.events.is_empty() {
         text.push_str(&events(report, paint));
     }

@@ -34,7 +34,7 @@ use mysql_async::Params;
 use crate::commerce::mysql::connect::{MysqlConnector, MysqlSession};
 use crate::commerce::mysql::inspect::Inspected;
 use crate::commerce::mysql::memory::CaptureMemory;
-use crate::commerce::read::assemble::Assembly;
+use crate::commerce::read::assemble::{Assembly, MAX_BYTES};
 use crate::commerce::read::cells;
 use crate::commerce::read::queries::Queries;
 use crate::commerce::read::tables::SourceTable;
@@ -76,7 +76,7 @@ impl MysqlSource {
         })
     }
 
-    async fn read(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
+    async fn read(&self, ids: &[OrderId], budget: usize) -> Result<Vec<ReadOrder>, SourceError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -86,13 +86,16 @@ impl MysqlSource {
         session
             .execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             .await?;
-        let mut assembly = Assembly::new(ids);
+        let mut assembly = Assembly::new(ids, budget);
         let queries = &inspected.queries;
         session
             .rows(&queries.scopes(), |row| assembly.add_scope(row))
             .await?;
         // Parents precede their rows in ALL, so the owners of each table are known by then.
         for &table in SourceTable::ALL {
+            if assembly.is_full() {
+                break;
+            }
             if let Some(statement) = queries.rows_of(table, &assembly.owners(table)) {
                 session
                     .rows(&statement.sql, |row| assembly.add(table, row))
@@ -105,17 +108,18 @@ impl MysqlSource {
                 .await?;
         }
         session.execute("COMMIT").await?;
-        Ok(assembly.finish())
+        assembly.finish()
     }
 
     /// Reads orders in two halves over two connections: the server works on one while the rows of the other are decoded.
     async fn read_in_halves(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
         // With few connections, capture and live changes would wait for the second half.
         if ids.len() <= HALVED || self.connector.size() < SPARE_CONNECTIONS + 2 {
-            return self.read(ids).await;
+            return self.read(ids, MAX_BYTES).await;
         }
         let (newer, older) = ids.split_at(ids.len() / 2);
-        let (mut orders, mut rest) = futures_util::try_join!(self.read(newer), self.read(older))?;
+        let half = MAX_BYTES / 2;
+        let (mut orders, mut rest) = futures_util::try_join!(self.read(newer, half), self.read(older, half))?;
         orders.append(&mut rest);
         Ok(orders)
     }
@@ -221,7 +225,10 @@ impl MysqlSource {
 
     /// Drops the inspected schema after an error: an upgrade of Commerce may have changed it.
     fn forget_schema_on<T>(&self, done: Result<T, SourceError>) -> Result<T, SourceError> {
-        if done.is_err() {
+        if done
+            .as_ref()
+            .is_err_and(|error| !matches!(error, SourceError::TooLarge { .. }))
+        {
             self.inspected
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -253,7 +260,7 @@ impl Source for MysqlSource {
     }
 
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
-        Box::pin(async move { self.forget_schema_on(self.read(ids).await) })
+        Box::pin(async move { self.forget_schema_on(self.read(ids, MAX_BYTES).await) })
     }
 
     fn read_history<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {

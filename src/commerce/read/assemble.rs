@@ -2,6 +2,9 @@
 //!
 //! For each [`SourceTable`] in order, read the rows of [`Assembly::owners`] and pass them to [`Assembly::add`]; then call
 //! [`Assembly::finish`]. A row that cannot be understood makes its order unreadable, with the first reason.
+//!
+//! Several orders together take at most about [`MAX_BYTES`]: then rows are dropped, and `finish` returns how many orders to
+//! read at once instead.
 
 use std::collections::HashMap;
 
@@ -9,8 +12,13 @@ use crate::commerce::read::cells;
 use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::decode::{BadCell, RowDecoder};
 use crate::commerce::read::tables::{self, SourceTable, TypedAddress};
-use crate::commerce::source::ReadOrder;
+use crate::commerce::source::{ReadOrder, SourceError};
 use orderfeed_model::order::{Order, OrderId, Return, ReturnItem, Scope};
+
+/// Bytes of the orders that are read together. Several pages are in memory at once while history is read.
+pub(crate) const MAX_BYTES: usize = 8 << 20;
+/// Bytes of a row without its texts, roughly.
+const ROW: usize = 300;
 
 /// Orders under construction.
 #[derive(Debug, Default)]
@@ -24,6 +32,10 @@ pub(crate) struct Assembly {
     credit_memos: DocumentIndex,
     returns: DocumentIndex,
     return_items: HashMap<i64, (usize, usize, usize)>,
+    bytes: usize,
+    budget: usize,
+    /// Number of orders with which the budget was used up.
+    fit: Option<usize>,
 }
 
 /// The position of each document, by its id: the slot of its order, and its index there (0 for the order itself).
@@ -36,13 +48,14 @@ struct OrderSlot {
 }
 
 impl Assembly {
-    /// Starts with the ids to read.
-    pub(crate) fn new(ids: &[OrderId]) -> Self {
+    /// Starts with the ids to read, and the bytes that they may take. A single order may take more.
+    pub(crate) fn new(ids: &[OrderId], budget: usize) -> Self {
         let mut asked = ids.to_vec();
         asked.sort_unstable();
         // Ascending and distinct ids make the shortest conditions: see `push_condition`.
         asked.dedup();
         Self {
+            budget: if asked.len() > 1 { budget } else { usize::MAX },
             asked,
             ..Self::default()
         }
@@ -106,10 +119,39 @@ impl Assembly {
 
     /// Adds a row of a table. A row whose order or document was not asked for is ignored.
     pub(crate) fn add(&mut self, table: SourceTable, mut row: impl SourceRow) {
-        let row = &mut RowDecoder::new(&mut row, table.spec());
-        if table == SourceTable::Orders {
-            return self.add_order(row);
+        if self.fit.is_some() {
+            return;
         }
+        let row = &mut RowDecoder::new(&mut row, table.spec());
+        match table {
+            SourceTable::Orders => self.add_order(row),
+            _ => self.add_part(table, row),
+        }
+        self.bytes += row.bytes() + ROW;
+        if self.bytes > self.budget {
+            self.fit = Some(self.fitting(table, row.owner()));
+            // At once: the rest of the rows may be large as well.
+            self.slots = Vec::new();
+        }
+    }
+
+    /// Estimates how many orders fit, at a row of `owner` in `table` that does not.
+    fn fitting(&self, table: SourceTable, owner: Option<i64>) -> usize {
+        let half = self.asked.len() / 2;
+        let read = match (table, owner.and_then(|owner| self.orders.get(&owner))) {
+            // Lines take most of the space, and are read in the order of their orders.
+            (SourceTable::Items, Some((at, _))) => at * 3 / 4,
+            _ => half,
+        };
+        read.min(half).max(1)
+    }
+
+    /// Returns true if the orders take too many bytes, so that nothing more need be read.
+    pub(crate) fn is_full(&self) -> bool {
+        self.fit.is_some()
+    }
+
+    fn add_part<R: SourceRow>(&mut self, table: SourceTable, row: &mut RowDecoder<'_, R>) {
         let Some(owner) = row.owner() else { return };
         let owners = match table {
             SourceTable::InvoiceItems => &self.invoices,
@@ -203,7 +245,13 @@ impl Assembly {
     }
 
     /// Returns the orders by id. Those that do not exist are absent.
-    pub(crate) fn finish(self) -> Vec<ReadOrder> {
+    ///
+    /// # Errors
+    /// `TooLarge` if they take more than the budget.
+    pub(crate) fn finish(self) -> Result<Vec<ReadOrder>, SourceError> {
+        if let Some(fit) = self.fit {
+            return Err(SourceError::TooLarge { fit });
+        }
         let whole = |slot: OrderSlot| match slot.bad {
             None => ReadOrder::Whole(slot.order),
             Some(bad) => ReadOrder::Unreadable {
@@ -211,7 +259,7 @@ impl Assembly {
                 reason: bad.to_string(),
             },
         };
-        self.slots.into_iter().map(whole).collect()
+        Ok(self.slots.into_iter().map(whole).collect())
     }
 
     fn add_order<R: SourceRow>(&mut self, row: &mut RowDecoder<'_, R>) {

@@ -3,8 +3,10 @@
 use serde::Deserialize;
 
 use crate::commerce::read::cells::{CellRef, SourceRow, decimal, integer, moment};
+use crate::commerce::read::options::cut;
 use crate::commerce::read::spec::TableSpec;
 use orderfeed_model::amount::Amount;
+use orderfeed_model::birth::Birth;
 use orderfeed_model::clock::UtcMillis;
 
 /// A value that cannot be understood, and its column.
@@ -21,12 +23,22 @@ pub(crate) struct RowDecoder<'a, R: SourceRow> {
     row: &'a mut R,
     spec: &'static TableSpec,
     next: usize,
+    /// See [`Birth::is_undated`].
+    is_undated: bool,
+    /// Bytes of the texts read so far.
+    bytes: usize,
 }
 
 impl<'a, R: SourceRow> RowDecoder<'a, R> {
     /// Starts at the first column after key and owner.
     pub(crate) fn new(row: &'a mut R, spec: &'static TableSpec) -> Self {
-        Self { row, spec, next: 2 }
+        Self {
+            row,
+            spec,
+            next: 2,
+            is_undated: false,
+            bytes: 0,
+        }
     }
 
     /// Returns the row's own id.
@@ -40,9 +52,32 @@ impl<'a, R: SourceRow> RowDecoder<'a, R> {
         integer(self.row.cell(1))
     }
 
+    /// Returns what is known about the birth of the document, once its columns were read.
+    pub(crate) fn birth(&self) -> Birth {
+        Birth {
+            is_undated: self.is_undated,
+            ..Birth::default()
+        }
+    }
+
     pub(crate) fn text(&mut self) -> Result<Option<String>, BadCell> {
         let index = self.step();
-        Ok(self.row.take_text(index))
+        let text = self.row.take_text(index);
+        self.bytes += text.as_ref().map_or(0, String::len);
+        Ok(text)
+    }
+
+    /// Reads `product_options`, cut if they are large.
+    pub(crate) fn options(&mut self) -> Result<Option<String>, BadCell> {
+        let index = self.step();
+        let text = self.row.take_text(index).map(cut);
+        self.bytes += text.as_ref().map_or(0, String::len);
+        Ok(text)
+    }
+
+    /// Returns the size of the texts that were read.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn text_or_empty(&mut self) -> Result<String, BadCell> {
@@ -93,6 +128,7 @@ impl<'a, R: SourceRow> RowDecoder<'a, R> {
     /// Reads a date and time, from the next column if this one is NULL; without both it is the epoch.
     pub(crate) fn moment_or_next(&mut self) -> Result<UtcMillis, BadCell> {
         let index = self.step();
+        self.is_undated = self.moment_at(index)?.is_none();
         self.first_moment(index, index + 1)
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod assemble;
 pub(crate) mod cells;
 pub(crate) mod decode;
+mod options;
 pub(crate) mod queries;
 #[doc(hidden)]
 pub mod rows;

@@ -15,7 +15,7 @@ use rusqlite::Transaction;
 
 use crate::commerce::changes::triggers::{TriggerReport, TriggerSet};
 use crate::commerce::fingerprint;
-use crate::commerce::read::assemble::Assembly;
+use crate::commerce::read::assemble::{Assembly, MAX_BYTES};
 use crate::commerce::read::queries::{Queries, ReadStatement, SqlDialect};
 use crate::commerce::read::schema::Schema;
 use crate::commerce::read::tables::SourceTable;
@@ -93,10 +93,11 @@ impl SqliteSource {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let (shop, assembly) = (Arc::clone(&self.shop), Assembly::new(ids));
+        let (shop, assembly) = (Arc::clone(&self.shop), Assembly::new(ids, MAX_BYTES));
         thread
             .run(move |connection| read(&connection.transaction()?, &shop.queries, assembly))
-            .await
+            .await?
+            .finish()
     }
 
     async fn ids(
@@ -213,13 +214,12 @@ impl Source for SqliteSource {
 }
 
 /// Reads whole orders, all from the snapshot that the transaction's first statement takes.
-fn read(
-    snapshot: &Transaction<'_>,
-    queries: &Queries,
-    mut assembly: Assembly,
-) -> rusqlite::Result<Vec<ReadOrder>> {
+fn read(snapshot: &Transaction<'_>, queries: &Queries, mut assembly: Assembly) -> rusqlite::Result<Assembly> {
     for_each(snapshot, &queries.scopes(), None, |row| assembly.add_scope(row))?;
     for &table in SourceTable::ALL {
+        if assembly.is_full() {
+            break;
+        }
         if let Some(ReadStatement { sql, parameter }) = queries.rows_of(table, &assembly.owners(table)) {
             for_each(snapshot, &sql, parameter.as_deref(), |row| {
                 assembly.add(table, row)
@@ -231,7 +231,7 @@ fn read(
             assembly.add_label(row)
         })?;
     }
-    Ok(assembly.finish())
+    Ok(assembly)
 }
 
 #[cfg(test)]

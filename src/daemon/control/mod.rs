@@ -134,7 +134,7 @@ pub enum Outcome {
         to: String,
     },
     Resynced(Resynced),
-    Verified(VerifyReport),
+    Verified(Box<VerifyReport>),
     JobRan(JobRun),
     /// The outcome of [`Request::RetryParked`] and [`Request::DiscardParked`].
     Parked {

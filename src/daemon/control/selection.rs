@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::daemon::control::resync::parse_time;
+use crate::ops::sentence::event_key;
 use crate::store::outbox::EventKey;
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
@@ -42,7 +43,7 @@ pub struct SelectionFilter {
 }
 
 /// An event on the command line and in the protocol: `order:kind:document`, such as `1042:invoiced:77`, with entity ids
-/// instead of order numbers.
+/// instead of order numbers. A generation follows if another document had the id before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Key(pub EventKey);
@@ -58,14 +59,16 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Self, BadKey> {
         let parsed = || {
-            let mut parts = text.trim().splitn(3, ':');
+            let mut parts = text.trim().splitn(4, ':');
             let order = parts.next()?.parse().ok()?;
             let kind: EventKind = parts.next()?.parse().ok()?;
             let document = parts.next()?.parse().ok()?;
+            let generation = parts.next().map_or(Ok(0), str::parse).ok()?;
             Some(Self(EventKey {
                 order,
                 kind: kind.code(),
                 document,
+                generation,
             }))
         };
         parsed().ok_or_else(|| BadKey(text.to_owned()))
@@ -88,8 +91,7 @@ impl From<Key> for String {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = EventKind::from_code(self.0.kind).map_or("unknown", EventKind::as_str);
-        f.pad(&format!("{}:{kind}:{}", self.0.order, self.0.document))
+        f.pad(&event_key(self.0))
     }
 }
 
@@ -99,16 +101,25 @@ mod tests {
 
     #[test]
     fn a_key_reads_back_as_it_is_printed() {
-        let key: Key = "1042:invoiced:77".parse().unwrap();
-        assert_eq!(key.to_string(), "1042:invoiced:77");
-        let wire = serde_json::to_string(&key).unwrap();
-        assert_eq!(wire, "\"1042:invoiced:77\"");
-        assert_eq!(serde_json::from_str::<Key>(&wire).unwrap(), key);
+        for (text, generation) in [("1042:invoiced:77", 0), ("1042:invoiced:77:2", 2)] {
+            let key: Key = text.parse().unwrap();
+            assert_eq!((key.0.generation, key.to_string().as_str()), (generation, text));
+            let wire = serde_json::to_string(&key).unwrap();
+            assert_eq!(wire, format!("\"{text}\""));
+            assert_eq!(serde_json::from_str::<Key>(&wire).unwrap(), key);
+        }
     }
 
     #[test]
     fn a_text_that_names_no_event_is_refused_with_an_example() {
-        for text in ["", "1042", "1042:invoiced", "1042:billed:77", "x:placed:1"] {
+        for text in [
+            "",
+            "1042",
+            "1042:invoiced",
+            "1042:billed:77",
+            "x:placed:1",
+            "1:placed:1:x",
+        ] {
             let refusal = text.parse::<Key>().unwrap_err().to_string();
             assert!(refusal.contains("such as 1042:invoiced:77"), "{refusal}");
         }

@@ -94,7 +94,16 @@ struct Stored {
 struct Sync {
     row: FirstSyncRow,
     backfill: BackfillCondition,
+    /// Pending events, without those that are dated far ahead.
     pending: u64,
+    dated_ahead: u64,
+}
+
+impl Sync {
+    /// Returns the number of events that are final.
+    fn sent(&self) -> u64 {
+        self.row.events.saturating_sub(self.pending + self.dated_ahead)
+    }
 }
 
 impl Driver {
@@ -126,7 +135,12 @@ impl Driver {
     /// Performs the actions of every first sync until no state changes any more. Returns true if one is still running.
     async fn advance_all(&mut self) -> Result<bool, StoreError> {
         loop {
-            let stored = self.jobs.store().read(read).await?;
+            let now = self.jobs.clock.now();
+            let stored = self
+                .jobs
+                .store()
+                .read(move |reader: &Reader<'_>| read(reader, now))
+                .await?;
             let mut changed = false;
             for sync in &stored.syncs {
                 changed |= self.advance(sync, &stored).await?;
@@ -152,7 +166,7 @@ impl Driver {
         let code = stored.codes.get(&row.website).unwrap_or(&unnamed);
         let observed = self.observe(sync, stored, &config, now);
         let mut progress = row.clone();
-        progress.sent_events = row.events.saturating_sub(sync.pending);
+        progress.sent_events = sync.sent();
         progress.limited_by = observed
             .estimate
             .map(|estimate| estimate.bottleneck.as_str().to_owned());
@@ -208,7 +222,7 @@ impl Driver {
         let sample = Sample {
             at: now,
             orders: row.done_orders,
-            sent: row.events.saturating_sub(sync.pending),
+            sent: sync.sent(),
             reading_ms: times.reading_ms,
             source_failures: self.source_failures,
             applying_ms: times.applying_ms,
@@ -280,7 +294,7 @@ impl Driver {
     }
 }
 
-fn read(reader: &Reader<'_>) -> Result<Stored, StoreError> {
+fn read(reader: &Reader<'_>, now: UtcMillis) -> Result<Stored, StoreError> {
     let mut syncs = Vec::new();
     for row in reader.first_syncs()? {
         if row.state == SyncState::Complete {
@@ -295,11 +309,13 @@ fn read(reader: &Reader<'_>) -> Result<Stored, StoreError> {
                     backfill_condition(&backfill)
                 }),
         };
+        let dated_ahead = reader.far_ahead(row.website, now)?.of_backfills;
         let pending = reader.pending_of_backfills(row.website)?;
         syncs.push(Sync {
             row,
             backfill,
-            pending,
+            pending: pending.saturating_sub(dated_ahead),
+            dated_ahead,
         });
     }
     let index = match reader.indexer_state()?.map(|state| state.status) {

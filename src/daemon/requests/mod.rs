@@ -82,7 +82,7 @@ impl Requests {
             Request::Verify(options) => {
                 options.validate()?;
                 let report = verify::verify(self.jobs()?, options, reporter).await?;
-                Ok(Outcome::Verified(report))
+                Ok(Outcome::Verified(Box::new(report)))
             }
             Request::CronRun { job } => run_job(self.jobs()?, job).await,
         }

@@ -155,6 +155,7 @@ impl NightlyVerification<'_> {
             log_code = "OF05-05",
             missing_orders = differing.missing_orders,
             stale_orders = differing.stale,
+            reused_ids = differing.reused_ids,
             orders_without_events = differing.missing_events,
             gone_orders = differing.deleted,
             unreadable_orders = differing.unreadable,

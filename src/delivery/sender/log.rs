@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::delivery::rules::{Accepted, Halt, name_website};
 use crate::ops::outage_log::{LogRateLimit, OutageLine, OutageLog, Recovery};
+use crate::ops::sentence::event_key;
 use crate::store::outbox::{EdgeAnswer, EventKey, FailureCode, SenderRow, SenderState};
 use orderfeed_events::EventKind;
 use orderfeed_model::clock::UtcMillis;
@@ -166,7 +167,7 @@ impl SenderLog {
         let kind = EventKind::from_code(key.kind).map_or("unknown", EventKind::as_str);
         // The order may have been removed from the feed.
         let order = number.map_or_else(|| format!("entity {}", key.order), str::to_owned);
-        let show = format!("orderfeed failed show {}:{kind}:{}", key.order, key.document);
+        let show = format!("orderfeed failed show {}", event_key(key));
         tracing::warn!(
             log_code = "OF06-04",
             website = &*self.website,

@@ -85,6 +85,7 @@ async fn check_all(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Ve
         examined: source.examined,
         limit_s: source::LIMIT.as_secs(),
         stored_fingerprint: contents.and_then(|contents| contents.fingerprint.clone()),
+        reused_ids: contents.map_or((0, None), |contents| contents.reused_ids),
         websites: config
             .websites
             .iter()

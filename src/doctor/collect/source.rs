@@ -62,7 +62,7 @@ async fn mysql(config: &Config, cursors: &Cursors) -> Result<Examination, Source
 fn message_and_remedy(error: SourceError, kind: SourceKind) -> (String, String) {
     match error {
         SourceError::Misconfigured { message, remedy } => (message, remedy),
-        error @ SourceError::BadCursor { .. } => (
+        error @ (SourceError::BadCursor { .. } | SourceError::TooLarge { .. }) => (
             error.to_string(),
             "restore a backup of the store, or start with a new one".to_owned(),
         ),

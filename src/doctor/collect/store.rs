@@ -48,6 +48,7 @@ pub(super) struct Contents {
     pub(super) parked: Vec<ParkedExample>,
     pub(super) cursors: Cursors,
     pub(super) fingerprint: Option<String>,
+    pub(super) reused_ids: (u64, Option<UtcMillis>),
     pub(super) jobs: Vec<JobFacts>,
     pub(super) leases: Vec<Lease>,
     /// Times that were the present when they were written.
@@ -154,6 +155,7 @@ fn contents(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Cont
         parked: parked_examples(reader)?,
         cursors: reader.source_cursors()?.unwrap_or_default(),
         fingerprint: reader.meta(SOURCE_FINGERPRINT)?,
+        reused_ids: reader.reborn()?,
         data_space: reader.meta(DATA_SPACE)?,
         snapshot,
         jobs,

@@ -23,6 +23,8 @@ pub struct SourceFacts {
     pub limit_s: u64,
     /// Fingerprint of the database that the store was filled from.
     pub stored_fingerprint: Option<String>,
+    /// Number of documents that have the id of an earlier one, and the time at which the last was first seen.
+    pub reused_ids: (u64, Option<UtcMillis>),
     /// The configured websites, with true if their events are on.
     pub websites: BTreeMap<String, bool>,
     /// Orders without events because their website is switched off.
@@ -54,6 +56,7 @@ pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
             findings.push(capture(found));
             findings.extend(positions(found, facts.captured));
             findings.push(identity(found, facts.stored_fingerprint.as_deref()));
+            findings.extend(reused(facts.reused_ids));
             findings.extend(websites(found, facts));
             findings
         }
@@ -215,6 +218,15 @@ fn identity(found: &Examination, stored: Option<&str>) -> Finding {
             "restore the source or its url, or point store.path to a new file",
         ),
     }
+}
+
+fn reused((documents, last): (u64, Option<UtcMillis>)) -> Option<Finding> {
+    let last = last.filter(|_| documents > 0)?;
+    let message = format!(
+        "{documents} orders and documents have the id of an earlier one, the last since {last}: the database was restored, or \
+         rows were deleted; they have event ids of their own (`orderfeed explain NUMBER` shows both)"
+    );
+    Some(Check::Identity.note(message))
 }
 
 fn websites(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {

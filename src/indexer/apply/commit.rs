@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::indexer::apply::births::Births;
 use crate::indexer::apply::derive::Derived;
 use crate::indexer::apply::failures::record_failures;
 use crate::indexer::backfill::options::Reach;
@@ -20,6 +21,9 @@ use orderfeed_model::order::OrderId;
 /// Detail of a parked event that waited to be rendered.
 const ORDER_DELETED: &str =
     "it could not be rendered, and cannot be any more: the source no longer holds its order; discard it";
+
+/// `source_table` of orders whose id was given to another one while they were derived.
+const OVERTAKEN_TABLE: &str = "birth";
 
 /// The position that moves in the transaction of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +100,12 @@ impl Commit {
         // Sorted, so that the same orders always enter the outbox in the same order.
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
         let mut passed_over = BTreeSet::new();
+        let (mut births, mut overtaken) = (Births::default(), Vec::new());
         for derived in std::mem::take(&mut self.derived) {
+            if !births.admit(writer, &derived)? {
+                overtaken.push(derived.id());
+                continue;
+            }
             match derived {
                 Derived::Unchanged {
                     website, exported, ..
@@ -113,6 +122,7 @@ impl Commit {
                     person,
                     events,
                     rerendered,
+                    ..
                 } => {
                     indexed.changed += 1;
                     // Its unrendered events stay parked, from now on for this reason.
@@ -149,6 +159,8 @@ impl Commit {
         indexed.deleted = deleted.len() as u64;
         indexed.failed = failed.len() as u64;
         writer.upsert_feed(&rows)?;
+        births.store(writer, self.at)?;
+        writer.recheck_orders(&overtaken, OVERTAKEN_TABLE, self.at)?;
         writer.mark_deleted(&deleted, self.at)?;
         for order in &deleted {
             writer.explain_unrendered(*order, ORDER_DELETED)?;

@@ -8,7 +8,7 @@ use crate::commerce::source::ReadOrder;
 use crate::config::Config;
 use crate::indexer::apply::feed_hash::feed_hash;
 use crate::indexer::apply::routing::{Route, route};
-use crate::store::feed::{Exported, FeedRow};
+use crate::store::feed::{Exported, FeedRow, KnownBirth};
 use crate::store::outbox::{EventKey, EventState, KnownEvent, NewEvent, Refusal};
 use crate::store::suppression::Person;
 use orderfeed_events::{EventContext, Fact, Renderer, Unsendable, facts, person};
@@ -19,6 +19,8 @@ use orderfeed_model::order::{Order, OrderId};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prior {
     pub(crate) feed: Option<FeedRow>,
+    /// The generations of the order and its documents, by the marks that were just read.
+    pub(crate) births: Vec<KnownBirth>,
     pub(crate) events: Vec<KnownEvent>,
     /// Parked events that could not be rendered. They are rendered again each time the order is derived.
     pub(crate) unrendered: Vec<EventKey>,
@@ -45,11 +47,14 @@ pub(crate) enum Derived {
         id: OrderId,
         website: Option<String>,
         exported: Exported,
+        births: Vec<KnownBirth>,
     },
     /// New or changed.
     Changed {
         /// The new feed row, still without its website's id.
         row: FeedRow,
+        /// Birth marks that the store does not hold yet.
+        births: Vec<KnownBirth>,
         website: Option<String>,
         /// Identity of the shopper, by the e-mail address.
         person: Option<Person>,
@@ -63,6 +68,22 @@ pub(crate) enum Derived {
 }
 
 impl Derived {
+    /// Returns the birth marks that the store does not hold yet.
+    pub(crate) fn births(&self) -> &[KnownBirth] {
+        match self {
+            Self::Changed { births, .. } | Self::Unchanged { births, .. } => births,
+            Self::Failed { .. } => &[],
+        }
+    }
+
+    /// Returns the order's number, if it was read.
+    pub(crate) fn number(&self) -> Option<&str> {
+        match self {
+            Self::Changed { row, .. } => Some(&row.number),
+            Self::Unchanged { .. } | Self::Failed { .. } => None,
+        }
+    }
+
     pub(crate) fn id(&self) -> OrderId {
         match self {
             Self::Changed { row, .. } => row.order,
@@ -103,6 +124,18 @@ pub(crate) fn key_of(order: OrderId, fact: &Fact) -> EventKey {
         order,
         kind: fact.kind.code(),
         document: fact.document_id,
+        generation: fact.generation,
+    }
+}
+
+impl Prior {
+    /// Sets the generations of an order and its documents. Returns the births that the store does not hold yet.
+    pub(crate) fn set_generations(&self, order: &mut Order) -> Vec<KnownBirth> {
+        order.set_generations(|document| {
+            let birth = self.births.iter().find(|birth| birth.document == document);
+            birth.map_or(0, |birth| birth.generation)
+        });
+        self.births.iter().filter(|birth| birth.is_new).copied().collect()
     }
 }
 
@@ -119,12 +152,16 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, context: &Deriv
         .and_then(|code| context.floors.get(code).copied());
     let route = route(order, config, floor.filter(|_| !is_known)).unless_full(&context.full_websites);
     let hash = feed_hash(order, &route);
-    let unchanged = prior.feed.as_ref().is_some_and(|row| row.hash == Some(hash));
+    let births = prior.set_generations(order);
+    let unchanged = prior.feed.as_ref().is_some_and(|row| row.hash == Some(hash))
+        // The quote of an order is part of its mark and not of the hash.
+        && !births.iter().any(KnownBirth::is_reborn);
     if unchanged && !context.resend {
         return Derived::Unchanged {
             id: order.id,
             website,
             exported: route.exported(),
+            births,
         };
     }
     let (events, rerendered) = match &route {
@@ -140,6 +177,7 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, context: &Deriv
             exported: route.exported(),
             modified_at: context.now,
         },
+        births,
         website,
         person: order.email.as_deref().and_then(person),
         events,
@@ -172,6 +210,7 @@ fn new_events(order: &Order, prior: &Prior, context: &DeriveContext) -> (Vec<New
         events.push(NewEvent {
             kind: key.kind,
             document: key.document,
+            generation: key.generation,
             // The edge refuses timestamps in the future; the clock of the database may be ahead of this machine's.
             not_before: fact.at.max(context.now),
             person,

@@ -1,5 +1,7 @@
 //! Applies one batch of orders: from what the source returned to a commit.
 
+mod ahead;
+mod births;
 pub(crate) mod commit;
 pub(crate) mod derive;
 mod failures;
@@ -22,7 +24,9 @@ use crate::indexer::apply::derive::{DeriveContext, Derived, Prior, derive};
 use crate::indexer::backfill::options::Reach;
 use crate::store::outbox::{BatchLimits, Class, EventState};
 use crate::store::{Durability, Reader, StoreError, Writer};
+use orderfeed_model::birth::{BirthMark, Document};
 use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::marks::births;
 use orderfeed_model::order::OrderId;
 
 /// Bytes of `{"events":[]}`.
@@ -81,13 +85,16 @@ impl Indexer {
             resend: origin.resend,
             now: at,
         };
-        let mut prior = self.prior(batch.ids.clone()).await?;
+        let mut prior = self.prior(batch.ids.clone(), &batch.orders).await?;
         if origin.resend {
             resend::add_frozen_bodies(&self.store, &mut prior).await?;
         }
+        let limits = batch_limits(&config);
+        let derived = derive_aside(batch.orders, prior, config, context).await?;
+        self.log_far_ahead(&derived, at);
         Ok(Commit {
-            limits: batch_limits(&config),
-            derived: derive_aside(batch.orders, prior, config, context).await?,
+            limits,
+            derived,
             ids: batch.ids,
             deleted: batch.deleted,
             origin,
@@ -126,15 +133,36 @@ impl Indexer {
         }
     }
 
-    /// Reads the store's rows of these orders.
-    pub(super) async fn prior(&self, ids: Vec<OrderId>) -> Result<HashMap<OrderId, Prior>, StoreError> {
-        let read =
-            move |reader: &Reader<'_>| ids.iter().map(|id| Ok((*id, read_prior(reader, *id)?))).collect();
+    /// Reads the store's rows of these orders; `orders` is what the source has of them.
+    pub(super) async fn prior(
+        &self,
+        ids: Vec<OrderId>,
+        orders: &[ReadOrder],
+    ) -> Result<HashMap<OrderId, Prior>, StoreError> {
+        let mut marks: HashMap<OrderId, _> = orders
+            .iter()
+            .filter_map(|order| match order {
+                ReadOrder::Whole(order) => Some((order.id, births(order))),
+                ReadOrder::Unreadable { .. } => None,
+            })
+            .collect();
+        let read = move |reader: &Reader<'_>| {
+            ids.into_iter()
+                .map(|id| {
+                    let marks = marks.remove(&id).unwrap_or_default();
+                    Ok((id, read_prior(reader, id, marks)?))
+                })
+                .collect()
+        };
         self.store.read(read).await
     }
 }
 
-fn read_prior(reader: &Reader<'_>, id: OrderId) -> Result<Prior, StoreError> {
+fn read_prior(
+    reader: &Reader<'_>,
+    id: OrderId,
+    marks: Vec<(Document, BirthMark)>,
+) -> Result<Prior, StoreError> {
     let feed = reader.feed_row(id)?.filter(|(_, deleted)| !deleted);
     let events = reader.events_of(id)?;
     let unrendered = match events.iter().any(|event| event.state == EventState::Parked) {
@@ -143,6 +171,10 @@ fn read_prior(reader: &Reader<'_>, id: OrderId) -> Result<Prior, StoreError> {
     };
     Ok(Prior {
         feed: feed.map(|(row, _)| row),
+        births: marks
+            .into_iter()
+            .map(|(document, mark)| reader.birth(document, mark))
+            .collect::<Result<_, _>>()?,
         events,
         unrendered,
         ..Prior::default()

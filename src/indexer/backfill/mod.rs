@@ -134,7 +134,11 @@ impl Indexer {
         let mut report = match committed {
             Ok(report) => report,
             Err(error) => {
-                let release = |w: &mut Writer<'_>| w.release_lease(FEED_LEASE);
+                let id = backfill.id;
+                let release = move |w: &mut Writer<'_>| {
+                    w.forget_starts(id)?;
+                    w.release_lease(FEED_LEASE)
+                };
                 self.store.write(Durability::Relaxed, release).await?;
                 return Err(error);
             }

@@ -52,15 +52,19 @@ impl Indexer {
             w.take_lease(FEED_LEASE, kind.operation(), at)?;
             // An operator may have cancelled it since it was read.
             let is_same = |backfill: &Backfill| interrupted.as_ref().is_some_and(|one| one.id == backfill.id);
-            if let Some(backfill) = w.reader().running_backfills()?.into_iter().find(is_same) {
-                return Ok(backfill);
-            }
-            let id = w.start_backfill(kind, &text, total, at)?;
-            for Adopted { sync, total } in adopted {
-                w.enroll_first_syncs(std::slice::from_ref(&sync), at)?;
-                let website = w.website_id(&sync.code)?;
-                w.assign_backfill(website, id, total)?;
-            }
+            let id = match w.reader().running_backfills()?.into_iter().find(is_same) {
+                Some(backfill) => backfill.id,
+                None => {
+                    let id = w.start_backfill(kind, &text, total, at)?;
+                    for Adopted { sync, total } in adopted {
+                        w.enroll_first_syncs(std::slice::from_ref(&sync), at)?;
+                        let website = w.website_id(&sync.code)?;
+                        w.assign_backfill(website, id, total)?;
+                    }
+                    id
+                }
+            };
+            w.count_start(id)?;
             w.reader()
                 .backfill(id)?
                 .ok_or_else(|| StoreError::Invariant(format!("backfill {id} vanished")))
@@ -70,7 +74,26 @@ impl Indexer {
             export_log::log_start(kind, &backfill);
         }
         let options = stored_options(&backfill).map_err(|cause| unreadable(&backfill, kind, &cause))?;
+        self.halve_page(&backfill, &options);
         Ok((backfill, options))
+    }
+
+    /// Reads the page that an earlier process was killed in, perhaps for its memory, in smaller ones.
+    fn halve_page(&self, backfill: &Backfill, options: &BackfillOptions) {
+        let killed = backfill.starts.saturating_sub(1);
+        if killed == 0 {
+            return;
+        }
+        let orders = usize::try_from(self.batch_size(options)).unwrap_or(usize::MAX);
+        let orders = orders.checked_shr(killed).unwrap_or_default().max(1);
+        tracing::warn!(
+            log_code = "OF05-09",
+            walk = backfill.kind.as_str(),
+            starts = backfill.starts,
+            orders,
+            "A process was killed inside a page of a backfill; the page is read again in smaller ones",
+        );
+        self.page.shrink(orders);
     }
 
     /// Returns false for the position that was logged last: a source that is down interrupts a backfill again and again.

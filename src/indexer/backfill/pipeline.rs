@@ -13,6 +13,7 @@ use crate::indexer::backfill::options::BackfillOptions;
 use crate::indexer::backfill::prepared_page::PreparedPage;
 use crate::indexer::intake::Flow;
 use crate::indexer::live_traffic::{PIECE, rest};
+use crate::indexer::reading::Lane;
 use crate::indexer::{IndexError, Indexer};
 use crate::store::Reader;
 use crate::store::backfill::{BackfillId, BackfillStep};
@@ -46,12 +47,18 @@ impl Indexer {
         let filter = options.filter();
         let size = self.batch_size(options) as usize;
         // The place is reserved before the page is read: a page that waits for a place costs memory and saves no time.
+        // Ids of the page that are not read yet.
+        let mut left = Vec::new();
         while let Ok(place) = pages.reserve().await {
             let page = async {
-                let ids = self.source.order_ids(&filter, below, size).await?;
-                let orders = self.read_beside_live(&ids).await?;
+                let ids = match left.is_empty() {
+                    true => self.source.order_ids(&filter, below, size).await?,
+                    false => std::mem::take(&mut left),
+                };
+                let (read, orders) = self.read_beside_live(&ids).await?;
+                left = ids[read..].to_vec();
                 Ok(SourcePage {
-                    ids,
+                    ids: ids[..read].to_vec(),
                     above: below,
                     orders,
                 })
@@ -70,16 +77,15 @@ impl Indexer {
         }
     }
 
-    /// Reads orders of the history: at once, or in small pieces beside live changes, because a source may answer one request
-    /// at a time.
-    pub(crate) async fn read_beside_live(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, IndexError> {
-        let (mut left, mut orders) = (ids, Vec::with_capacity(ids.len()));
-        while !left.is_empty() {
-            let piece;
-            (piece, left) = split_piece(self.is_live(), left);
-            orders.append(&mut self.source.read_history(piece).await?);
-        }
-        Ok(orders)
+    /// Reads the first of these orders of the history: as many as a page may hold, or a few beside live changes, because a
+    /// source may answer one request at a time. Returns their number.
+    pub(crate) async fn read_beside_live(
+        &self,
+        ids: &[OrderId],
+    ) -> Result<(usize, Vec<ReadOrder>), IndexError> {
+        let (piece, _) = split_piece(self.is_live(), ids);
+        let (read, orders, _) = self.read_page(piece, Lane::History).await?;
+        Ok((read.len(), orders))
     }
 
     /// Derives page after page.

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::commerce::source::ReadOrder;
 use crate::indexer::apply::derive::{DeriveContext, Derived};
 use crate::indexer::apply::derive_aside;
 use crate::indexer::backfill::options::BackfillOptions;
+use crate::indexer::reading::Lane;
 use crate::indexer::report::{Indexed, Progress};
 use crate::indexer::{IndexError, Indexer, event_context};
-use crate::store::outbox::{EventKey, EventState};
+use crate::store::outbox::EventState;
 use crate::store::suppression::Person;
 use orderfeed_model::order::OrderId;
 
@@ -38,7 +40,12 @@ impl Indexer {
                 break;
             }
             below = page.iter().min().copied();
-            sum.add(self.preview_page(page, options).await?);
+            let mut left = page.as_slice();
+            while !left.is_empty() {
+                let (page, orders, rest) = self.read_page(left, Lane::Live).await?;
+                sum.add(self.preview_page(page.to_vec(), orders, options).await?);
+                left = rest;
+            }
             let elapsed_ms = self.clock.now().millis_since(started);
             progress(Progress {
                 total,
@@ -53,6 +60,7 @@ impl Indexer {
     async fn preview_page(
         &self,
         ids: Vec<OrderId>,
+        orders: Vec<ReadOrder>,
         options: &BackfillOptions,
     ) -> Result<Indexed, IndexError> {
         let (config, now) = (self.config(), self.clock.now());
@@ -68,8 +76,7 @@ impl Indexer {
             orders: ids.len() as u64,
             ..Indexed::default()
         };
-        let orders = self.source.read_orders(&ids).await?;
-        let prior = self.prior(ids).await?;
+        let prior = self.prior(ids, &orders).await?;
         let delivered: HashSet<_> = prior
             .values()
             .flat_map(|prior| &prior.events)
@@ -88,12 +95,7 @@ impl Indexer {
                         continue;
                     }
                     for event in events {
-                        let key = EventKey {
-                            order: row.order,
-                            kind: event.kind,
-                            document: event.document,
-                        };
-                        indexed.resent += u64::from(delivered.contains(&key));
+                        indexed.resent += u64::from(delivered.contains(&event.key(row.order)));
                         match event.body {
                             Ok(_) => indexed.events += 1,
                             Err(_) => indexed.parked += 1,

@@ -1,6 +1,8 @@
 //! Tests of the indexer against a source in memory.
 
 mod beside_live;
+mod births;
+mod large;
 mod reach;
 mod repeats;
 mod stored_options;
@@ -28,6 +30,8 @@ struct Memory {
     orders: Mutex<BTreeMap<OrderId, Order>>,
     broken: Mutex<Vec<OrderId>>,
     reads_left: Mutex<Option<u64>>,
+    /// Number of orders that fit into memory together.
+    fit: Mutex<Option<usize>>,
     read: AtomicU64,
 }
 
@@ -56,6 +60,9 @@ impl Source for Memory {
                     message: "made up".to_owned(),
                 };
                 *left = left.checked_sub(1).ok_or_else(down)?;
+            }
+            if let Some(fit) = self.fit.lock().unwrap().filter(|fit| ids.len() > *fit) {
+                return Err(SourceError::TooLarge { fit });
             }
             self.read.fetch_add(ids.len() as u64, Ordering::SeqCst);
             let (orders, broken) = (self.orders.lock().unwrap(), self.broken.lock().unwrap());

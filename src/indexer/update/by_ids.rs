@@ -1,6 +1,7 @@
 //! Indexes single orders at once, by command.
 
 use crate::indexer::apply::OrderBatch;
+use crate::indexer::reading::Lane;
 use crate::indexer::report::Indexed;
 use crate::indexer::{IndexError, Indexer};
 use orderfeed_model::order::OrderId;
@@ -18,11 +19,14 @@ impl Indexer {
     pub async fn index_orders(&self, named: OrdersById) -> Result<Indexed, IndexError> {
         let mut sum = Indexed::default();
         let size = self.config().index.batch_size.max(1) as usize;
-        for ids in named.ids.chunks(size) {
-            let orders = self.source.read_orders(ids).await?;
-            let mut batch = OrderBatch::live(ids.to_vec(), orders, self.clock.now());
-            batch.origin.resend = named.resend;
-            sum.add(self.apply(batch).await?);
+        for mut left in named.ids.chunks(size) {
+            while !left.is_empty() {
+                let (ids, orders, rest) = self.read_page(left, Lane::Live).await?;
+                let mut batch = OrderBatch::live(ids.to_vec(), orders, self.clock.now());
+                batch.origin.resend = named.resend;
+                sum.add(self.apply(batch).await?);
+                left = rest;
+            }
         }
         Ok(sum)
     }

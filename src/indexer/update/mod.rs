@@ -12,6 +12,7 @@ use super::intake::Flow;
 use super::report::{Indexed, ViewUpdate};
 use super::{IndexError, Indexer};
 use crate::indexer::apply::commit::Advance;
+use crate::indexer::reading::Lane;
 use crate::store::changelog::{ChangelogSlice, VersionId};
 use crate::store::views::ViewStatus;
 use crate::store::{Durability, Reader, Writer};
@@ -127,13 +128,23 @@ impl Indexer {
         // Capture recorded them when they arrived, which may be long ago.
         self.live.record(self.clock.now());
         let ids = readings.unread(&next);
-        let orders = self.source.read_orders(&ids).await?;
-        readings.record(&ids, next.head);
         let slice = next.slice;
         let changed_at = slice.oldest.unwrap_or_else(|| self.clock.now());
-        let mut batch = OrderBatch::live(ids, orders, changed_at);
-        batch.origin.advance = Advance::View(slice.upto);
-        self.apply(batch).await
+        let (mut indexed, mut left) = (Indexed::default(), ids.as_slice());
+        loop {
+            let (page, orders, rest) = self.read_page(left, Lane::Live).await?;
+            let mut batch = OrderBatch::live(page.to_vec(), orders, changed_at);
+            // With the last page: the view is then past all of them.
+            if rest.is_empty() {
+                batch.origin.advance = Advance::View(slice.upto);
+            }
+            indexed.add(self.apply(batch).await?);
+            readings.record(page, next.head);
+            left = rest;
+            if left.is_empty() {
+                return Ok(indexed);
+            }
+        }
     }
 
     async fn mark_view(&self, status: ViewStatus) -> Result<(), IndexError> {

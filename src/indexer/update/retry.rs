@@ -4,6 +4,7 @@
 use crate::indexer::apply::OrderBatch;
 use crate::indexer::backfill::options::Reach;
 use crate::indexer::export_log;
+use crate::indexer::reading::Lane;
 use crate::indexer::report::{Indexed, ViewUpdate};
 use crate::indexer::{IndexError, Indexer};
 use crate::store::Reader;
@@ -36,10 +37,14 @@ impl Indexer {
             return Ok(Indexed::default());
         }
         let began = self.clock.now();
-        let orders = self.source.read_orders(&ids).await?;
-        let mut batch = OrderBatch::live(ids, orders, began);
-        (batch.origin.class, batch.origin.reach) = (class, reach);
-        let done = self.apply(batch).await?;
+        let (mut done, mut left) = (Indexed::default(), ids.as_slice());
+        while !left.is_empty() {
+            let (page, orders, rest) = self.read_page(left, Lane::Live).await?;
+            let mut batch = OrderBatch::live(page.to_vec(), orders, began);
+            (batch.origin.class, batch.origin.reach) = (class, reach);
+            done.add(self.apply(batch).await?);
+            left = rest;
+        }
         export_log::log_retried(done, self.clock.now().millis_since(began));
         Ok(done)
     }

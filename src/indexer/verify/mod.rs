@@ -29,6 +29,7 @@ use crate::first_sync::history;
 use crate::indexer::verify::pending::{CaptureDelay, PendingChanges};
 use crate::indexer::verify::reconcile::{ComparedOrder, compare};
 use crate::indexer::verify::report::{Difference, Finding, VerifyReport, Withheld};
+use crate::ops::sentence::event_key;
 use crate::store::feed::Exported;
 use crate::store::outbox::{EventKey, EventState};
 use crate::store::{Durability, Reader, Writer};
@@ -201,13 +202,17 @@ impl Verification<'_> {
 
     /// Compares orders for the first time: those that do not differ are counted, the others become suspects.
     async fn compare_first(&mut self, ids: &[OrderId]) -> Result<(), IndexError> {
+        let mut unmarked = Vec::new();
         for order in self.compared(ids).await? {
             match order.finding {
-                None => self.count(&order, AbsentEvent::Missing),
+                None => {
+                    self.count(&order, AbsentEvent::Missing);
+                    unmarked.extend(order.births.into_iter().filter(|_| order.in_feed));
+                }
                 Some(_) => self.suspect(order.id, self.delay.for_order(&order)),
             }
         }
-        Ok(())
+        self.indexer.adopt_births(unmarked).await
     }
 
     fn suspect(&mut self, order: OrderId, delay: Duration) {
@@ -236,13 +241,18 @@ impl Verification<'_> {
     }
 
     async fn compared(&self, ids: &[OrderId]) -> Result<Vec<ComparedOrder>, IndexError> {
-        let orders = self.indexer.read_beside_live(ids).await?;
-        let prior = self.indexer.prior(ids.to_vec()).await?;
-        let (ids, config, floors) = (ids.to_vec(), self.config.clone(), self.floors.clone());
-        let work = move || compare(&ids, orders, &prior, &config, &floors);
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|cause| IndexError::Derive(cause.to_string()))
+        let (mut left, mut compared) = (ids, Vec::with_capacity(ids.len()));
+        while !left.is_empty() {
+            let (read, orders) = self.indexer.read_beside_live(left).await?;
+            let (page, rest) = left.split_at(read);
+            let prior = self.indexer.prior(page.to_vec(), &orders).await?;
+            let (page, config, floors) = (page.to_vec(), self.config.clone(), self.floors.clone());
+            let work = move || compare(&page, orders, &prior, &config, &floors);
+            let done = tokio::task::spawn_blocking(work).await;
+            compared.append(&mut done.map_err(|cause| IndexError::Derive(cause.to_string()))?);
+            left = rest;
+        }
+        Ok(compared)
     }
 
     /// Compares the suspects again, once a capture has had the time to notice their changes.
@@ -302,8 +312,9 @@ impl Verification<'_> {
             number: order.number,
             website: order.website,
             finding,
+            // Without the order.
             missing_events: missing
-                .map(|(key, _)| format!("{}:{}", kind_name(key), key.document))
+                .map(|(key, _)| event_key(*key).splitn(2, ':').skip(1).collect())
                 .collect(),
             detail: order.detail,
         });
@@ -313,6 +324,7 @@ impl Verification<'_> {
         let report = &mut self.report;
         report.orders += u64::from(order.in_source);
         report.in_feed += u64::from(order.in_feed && order.in_source);
+        report.reused_ids += order.reused;
         if order.exported != Exported::Yes {
             let reason = order.exported.as_str();
             *report.not_exported.entry(reason.to_owned()).or_default() += 1;

@@ -117,7 +117,10 @@ impl PendingChanges {
     /// Returns true if this order will be indexed without a repair.
     pub(crate) fn covers(&self, order: &ComparedOrder, delay: CaptureDelay, now: UtcMillis) -> bool {
         // A backfill finds a missing event only if the hash differs too.
-        let is_unseen = matches!(order.finding, Some(Finding::Stale | Finding::MissingOrder));
+        let is_unseen = matches!(
+            order.finding,
+            Some(Finding::Stale | Finding::MissingOrder | Finding::ReusedId)
+        );
         let is_fresh = order
             .updated_at
             .is_some_and(|at| now.millis_since(at) < delay.overlap_ms);
@@ -168,6 +171,8 @@ mod tests {
             updated_at: Some(updated_at),
             has_returns: false,
             events: Vec::new(),
+            reused: 0,
+            births: Vec::new(),
             finding: Some(Finding::Stale),
             detail: String::new(),
         }

@@ -8,7 +8,7 @@ use crate::indexer::apply::derive::{Prior, isolate, key_of};
 use crate::indexer::apply::feed_hash::feed_hash;
 use crate::indexer::apply::routing::{Route, route};
 use crate::indexer::verify::report::Finding;
-use crate::store::feed::Exported;
+use crate::store::feed::{Exported, KnownBirth};
 use crate::store::outbox::{EventKey, EventState};
 use orderfeed_events::{Fact, facts};
 use orderfeed_model::clock::UtcMillis;
@@ -29,6 +29,10 @@ pub(crate) struct ComparedOrder {
     pub(crate) has_returns: bool,
     /// The events that the order requires, and their states; `None` if the outbox does not hold the event.
     pub(crate) events: Vec<(EventKey, Option<EventState>)>,
+    /// Documents among its own that have the id of an earlier one.
+    pub(crate) reused: u64,
+    /// Birth marks that the store does not hold yet.
+    pub(crate) births: Vec<KnownBirth>,
     pub(crate) finding: Option<Finding>,
     pub(crate) detail: String,
 }
@@ -75,6 +79,8 @@ fn without_order(id: OrderId, prior: &Prior, finding: Finding, detail: String) -
         updated_at: None,
         has_returns: false,
         events: Vec::new(),
+        reused: 0,
+        births: Vec::new(),
         finding: Some(finding),
         detail,
     }
@@ -98,6 +104,7 @@ fn compare_one(
     let route = route(order, config, floor);
     let is_current = feed.is_some_and(|row| row.hash == Some(feed_hash(order, &route)));
     let exported = route.exported();
+    let births = prior.set_generations(order);
     let events = match &route {
         Route::Send(_) => event_states(order, prior),
         Route::Withhold(_) => Vec::new(),
@@ -106,6 +113,7 @@ fn compare_one(
     let finding = match feed {
         // History does not reach that far, so the order needs no row.
         None if exported == Exported::BeforeHistory => None,
+        _ if births.iter().any(KnownBirth::is_reborn) => Some(Finding::ReusedId),
         None => Some(Finding::MissingOrder),
         Some(_) if !is_current => Some(Finding::Stale),
         Some(_) if lacks => Some(Finding::MissingEvent),
@@ -121,6 +129,8 @@ fn compare_one(
         updated_at: Some(order.updated_at),
         has_returns: !order.returns.is_empty(),
         events,
+        reused: prior.births.iter().filter(|birth| birth.generation > 0).count() as u64,
+        births,
         finding,
         detail: String::new(),
     }
@@ -173,12 +183,12 @@ mod tests {
             order: 7,
             kind: orderfeed_events::EventKind::Placed.code(),
             document: 7,
+            generation: 0,
         };
         let known = KnownEvent {
             key,
             batch: 1,
             state: EventState::Delivered,
-            body_hash: 0,
         };
         Prior {
             feed: Some(FeedRow {

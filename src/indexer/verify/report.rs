@@ -22,6 +22,8 @@ pub struct VerifyReport {
     pub differing: Differing,
     /// Differing orders that were put into the changelog and are indexed again.
     pub repaired: u64,
+    /// Orders and documents that have the id of an earlier one, and events of their own.
+    pub reused_ids: u64,
     pub differences: Vec<Difference>,
     pub withheld: Vec<Withheld>,
     /// Names of orders that neither the source nor the feed holds.
@@ -62,6 +64,8 @@ pub enum Finding {
     MissingOrder,
     /// The order changed, and capture missed it.
     Stale,
+    /// Another order or document was indexed under the id.
+    ReusedId,
     /// The order requires an event that the outbox does not hold.
     MissingEvent,
     /// The feed holds the order, the source does not.
@@ -77,6 +81,7 @@ impl Finding {
         match self {
             Self::MissingOrder => "not in the feed",
             Self::Stale => "changed, and capture missed it",
+            Self::ReusedId => "its id, or that of a document, was used again",
             Self::MissingEvent => "the outbox lacks events",
             Self::Deleted => "deleted from the source",
             Self::Unreadable => "cannot be parsed",
@@ -89,6 +94,7 @@ impl Finding {
 pub struct Differing {
     pub missing_orders: u64,
     pub stale: u64,
+    pub reused_ids: u64,
     pub missing_events: u64,
     #[serde(rename = "gone")]
     pub deleted: u64,
@@ -127,6 +133,7 @@ impl Differing {
         *match finding {
             Finding::MissingOrder => &mut self.missing_orders,
             Finding::Stale => &mut self.stale,
+            Finding::ReusedId => &mut self.reused_ids,
             Finding::MissingEvent => &mut self.missing_events,
             Finding::Deleted => &mut self.deleted,
             Finding::Unreadable => &mut self.unreadable,
@@ -134,12 +141,18 @@ impl Differing {
     }
 
     pub const fn total(&self) -> u64 {
-        self.missing_orders + self.stale + self.missing_events + self.deleted + self.unreadable
+        self.missing_orders
+            + self.stale
+            + self.reused_ids
+            + self.missing_events
+            + self.deleted
+            + self.unreadable
     }
 
     fn add(&mut self, other: Self) {
         self.missing_orders += other.missing_orders;
         self.stale += other.stale;
+        self.reused_ids += other.reused_ids;
         self.missing_events += other.missing_events;
         self.deleted += other.deleted;
         self.unreadable += other.unreadable;
@@ -158,6 +171,7 @@ impl VerifyReport {
         self.in_feed += other.in_feed;
         self.waiting += other.waiting;
         self.repaired += other.repaired;
+        self.reused_ids += other.reused_ids;
         self.elapsed_ms += other.elapsed_ms;
         self.differing.add(other.differing);
         for (reason, orders) in other.not_exported {

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::ops::explain::remedy::parked_remedy;
-use crate::ops::explain::words::document_of;
+use crate::ops::explain::words::{document_of, is_of};
 use crate::ops::explain::{
     ExplainedBatch, ExplainedEvent, ExplainedParking, ExplainedSuppression, ExplainedWait, SubmissionStatus,
 };
-use crate::ops::sentence::human_duration;
+use crate::ops::sentence::{event_key, human_duration};
 use crate::ops::status::{Moment, SenderStatus};
+use crate::store::feed::KnownBirth;
 use crate::store::outbox::{
     AttemptRecord, BatchId, BatchRecord, Class, ERASED, EventKey, EventState, KnownEvent, LOCAL, ParkedEvent,
     SenderState,
@@ -30,6 +31,8 @@ pub(super) struct OrderContext<'a> {
     pub(super) sender: Option<&'a SenderStatus>,
     /// The facts in the order of their events; empty if the source is unreachable.
     pub(super) facts: &'a [Fact],
+    /// The generations of the order and its documents in the source.
+    pub(super) births: &'a [KnownBirth],
 }
 
 /// The reason why an event is suppressed.
@@ -68,8 +71,8 @@ pub(super) fn explain_events(
 }
 
 fn position(key: EventKey, facts: &[Fact]) -> usize {
-    let is_same = |fact: &Fact| fact.kind.code() == key.kind && fact.document_id == key.document;
-    facts.iter().position(is_same).unwrap_or(usize::MAX)
+    let found = facts.iter().position(|fact| is_of(key, fact));
+    found.unwrap_or(usize::MAX)
 }
 
 fn explain_event(
@@ -102,9 +105,10 @@ fn explain_event(
         .as_ref()
         .filter(|batch| state == EventState::Pending && batch.attempts > 0);
     let mut explained = ExplainedEvent {
-        key: format!("{}:{kind}:{}", key.order, key.document),
+        key: event_key(key),
+        generation: key.generation,
         kind: kind.to_string(),
-        id: event_id(&context.data_space, kind, key.document),
+        id: event_id(&context.data_space, kind, key.document, key.generation),
         document: document_of(kind, key.document),
         happened_at: fact.map(|fact| Moment(fact.at)),
         state,
@@ -121,12 +125,26 @@ fn explain_event(
         }),
     };
     explained.notes = notes(&explained, suppression, batch.as_ref(), context);
+    explained.notes.extend(other_document(key, kind, context.births));
     explained.notes.extend(reader.erased_at(key)?.map(|at| {
         format!(
             "its body was erased by `orderfeed privacy erase` at {at}; it is never sent or rendered again"
         )
     }));
     Ok(explained)
+}
+
+/// Notes that an event belongs to a document other than the one that has its id in the source now.
+fn other_document(key: EventKey, kind: EventKind, births: &[KnownBirth]) -> Option<String> {
+    let now = births
+        .iter()
+        .find(|birth| (birth.document.kind, birth.document.id) == (kind.document(), key.document))?;
+    let name = document_of(kind, key.document);
+    (now.generation != key.generation).then(|| {
+        format!(
+            "it belongs to another {name}: the id was used again (the database was restored, or rows were deleted)"
+        )
+    })
 }
 
 /// Returns the batches that must be final first.

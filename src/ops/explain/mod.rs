@@ -21,6 +21,7 @@ use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
 use crate::store::feed::Exported;
 use crate::store::outbox::{AttemptRecord, EventState};
 use orderfeed_events::Fact;
+use orderfeed_model::birth::{BirthMark, Document, Generation};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::words;
 
@@ -73,8 +74,10 @@ pub struct SourceOrder {
     /// `website / store / store view`; `None` if the store view was deleted.
     pub scope: Option<String>,
     pub exported: Exported,
-    /// The facts to report, in the order of their events.
+    /// The facts to report, in the order of their events. Their generations are taken from the store.
     pub facts: Vec<Fact>,
+    /// The marks of the order and its documents.
+    pub births: Vec<(Document, BirthMark)>,
 }
 
 /// The snapshot.
@@ -102,6 +105,8 @@ pub struct ExplainedSource {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedOrder {
     pub entity_id: i64,
+    /// Number of other orders that had the entity id before; null if the source is unreachable.
+    pub generation: Option<Generation>,
     pub website: Option<String>,
     /// One sentence about all its events.
     pub summary: String,
@@ -185,8 +190,10 @@ pub struct ExplainedIndexFailure {
 /// An event in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExplainedEvent {
-    /// `order:kind:document`, the argument of other commands.
+    /// `order:kind:document`, with `:generation` if that is not 0: the argument of other commands.
     pub key: String,
+    /// Number of other documents that had the document's id before.
+    pub generation: Generation,
     pub kind: String,
     /// `_id`.
     pub id: Uuid,

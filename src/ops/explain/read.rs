@@ -9,9 +9,10 @@ use crate::ops::explain::{
     Explanation, FoundOrder, SHAPE, SourceAnswer, SourceOrder, SubmissionStatus,
 };
 use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
-use crate::store::feed::{Exported, FeedRow};
+use crate::store::feed::{Exported, FeedRow, KnownBirth};
 use crate::store::outbox::EventState;
 use crate::store::{Reader, StoreError, StoreLock};
+use orderfeed_events::Fact;
 
 /// Changes of an order that are listed.
 const MAX_CHANGES: usize = 20;
@@ -70,6 +71,12 @@ fn explain_order(
         None => None,
     };
     let known = reader.events_of(id)?;
+    let births = whole
+        .into_iter()
+        .flat_map(|order| &order.births)
+        .map(|(document, mark)| reader.birth(*document, *mark))
+        .collect::<Result<Vec<_>, _>>()?;
+    let facts = whole.map_or_else(Vec::new, |order| facts_of(order, &births));
     let context = OrderContext {
         now: request.now,
         data_space: request.data_space,
@@ -79,11 +86,13 @@ fn explain_order(
             .as_ref()
             .is_some_and(|code| request.sending.contains(code)),
         sender: sender.as_ref(),
-        facts: whole.map_or(&[], |order| order.facts.as_slice()),
+        facts: &facts,
+        births: &births,
     };
     let events = explain_events(reader, &known, &context)?;
     let mut explained = ExplainedOrder {
         entity_id: id,
+        generation: births.first().map(|order| order.generation),
         website,
         summary: String::new(),
         shop: match &request.answer {
@@ -102,10 +111,22 @@ fn explain_order(
         missing: Vec::new(),
     };
     if let Some(order) = whole {
-        explained.missing = missing(order, &explained, &known, request, daemon_runs);
+        explained.missing = missing(order, &facts, &explained, &known, request, daemon_runs);
     }
     explained.summary = summary(&explained, whole);
     Ok(explained)
+}
+
+/// Returns the facts of an order with the generations that the store gives its documents.
+fn facts_of(order: &SourceOrder, births: &[KnownBirth]) -> Vec<Fact> {
+    let mut facts = order.facts.clone();
+    for fact in &mut facts {
+        let is_its = |birth: &&KnownBirth| {
+            (birth.document.kind, birth.document.id) == (fact.kind.document(), fact.document_id)
+        };
+        fact.generation = births.iter().find(is_its).map_or(0, |birth| birth.generation);
+    }
+    facts
 }
 
 fn explain_feed((row, deleted): (FeedRow, bool)) -> ExplainedFeed {

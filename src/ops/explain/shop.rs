@@ -1,6 +1,6 @@
 //! The order in the source, and its facts without an event.
 
-use crate::ops::explain::words::document_of;
+use crate::ops::explain::words::{document_of, is_of};
 use crate::ops::explain::{
     ExplainRequest, ExplainedOrder, ExplainedShopOrder, FoundOrder, MissingEvent, ShopRecord, SourceAnswer,
     SourceOrder,
@@ -8,7 +8,7 @@ use crate::ops::explain::{
 use crate::ops::status::Moment;
 use crate::store::feed::Exported;
 use crate::store::outbox::KnownEvent;
-use orderfeed_events::{Fact, event_id};
+use orderfeed_events::Fact;
 
 impl FoundOrder {
     pub(super) fn id(&self) -> i64 {
@@ -61,24 +61,21 @@ pub(super) fn explain_shop_order(found: Option<&FoundOrder>) -> ExplainedShopOrd
 /// Returns the facts without an event in the outbox, with the reason.
 pub(super) fn missing(
     order: &SourceOrder,
+    facts: &[Fact],
     explained: &ExplainedOrder,
     known: &[KnownEvent],
     request: &ExplainRequest,
     daemon_runs: bool,
 ) -> Vec<MissingEvent> {
-    let is_known = |fact: &Fact| {
-        known
-            .iter()
-            .any(|event| event.key.kind == fact.kind.code() && event.key.document == fact.document_id)
-    };
+    let is_known = |fact: &Fact| known.iter().any(|event| is_of(event.key, fact));
     // One reason for all of them, because the events of an order enter the outbox together.
     let (why, withheld) = why_missing(order, explained, request, daemon_runs);
-    let missing = order.facts.iter().filter(|fact| !is_known(fact));
+    let missing = facts.iter().filter(|fact| !is_known(fact));
     missing
         .map(|fact| MissingEvent {
             kind: fact.kind.to_string(),
             document: document_of(fact.kind, fact.document_id),
-            id: event_id(&request.data_space, fact.kind, fact.document_id),
+            id: fact.event_id(&request.data_space),
             happened_at: Moment(fact.at),
             why: why.clone(),
             withheld,

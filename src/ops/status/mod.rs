@@ -156,6 +156,10 @@ pub struct Pending {
     pub retry: u64,
     /// Time at which the oldest of these changes was noticed.
     pub oldest_change_at: Option<Moment>,
+    /// Events of both that are dated more than a day in the future and not sent before.
+    pub dated_ahead: u64,
+    /// Time at which the first of these is due.
+    pub dated_ahead_until: Option<Moment>,
 }
 
 /// Number of events by Commerce's words for a feed.
@@ -293,6 +297,7 @@ pub(crate) mod testing {
                 history: 10,
                 retry: 3,
                 oldest_change_at: Some(Moment(UtcMillis(2_000))),
+                ..Pending::default()
             },
             delivered: counts(100),
             suppressed: BTreeMap::new(),

@@ -50,7 +50,7 @@ impl Snapshot {
                 .iter()
                 .map(BackfillStatus::of)
                 .collect(),
-            websites: websites(reader, config)?,
+            websites: websites(reader, config, now)?,
             source: source(reader)?,
             cron: last_runs(reader.cron_history(None, RUNS)?),
             store: StoreStatus::of(path),
@@ -175,18 +175,22 @@ fn remedy(website: &str, state: SenderState) -> String {
     }
 }
 
-fn websites(reader: &Reader<'_>, config: &Config) -> Result<Vec<WebsiteStatus>, StoreError> {
+fn websites(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Vec<WebsiteStatus>, StoreError> {
     let (codes, senders) = (reader.websites()?, reader.senders()?);
     let outboxes = reader.outbox_by_website()?;
-    Ok(outboxes
+    outboxes
         .iter()
         .map(|outbox| {
             let code = codes.iter().find(|(id, _)| *id == outbox.website);
             let code = code.map_or_else(|| outbox.website.to_string(), |(_, code)| code.clone());
             let sender = senders.iter().find(|sender| sender.website == outbox.website);
-            website(code, config, outbox, sender)
+            let mut website = website(code, config, outbox, sender);
+            let ahead = reader.far_ahead(outbox.website, now)?;
+            website.pending.dated_ahead = ahead.events;
+            website.pending.dated_ahead_until = ahead.first_due.map(Moment);
+            Ok(website)
         })
-        .collect())
+        .collect()
 }
 
 fn website(
@@ -221,6 +225,7 @@ fn website(
             history: outbox.pending_history,
             retry: outbox.pending_retry,
             oldest_change_at: outbox.oldest.map(Moment),
+            ..Pending::default()
         },
         export_status: ExportStatus {
             submitted: sum(&delivered),
@@ -296,6 +301,7 @@ mod tests {
             started_at: UtcMillis(1_000),
             updated_at: UtcMillis(1_000),
             finished_at: None,
+            starts: 0,
         };
         assert_eq!(BackfillStatus::of(&backfill).remaining_ms, None);
         (backfill.done, backfill.updated_at) = (100, UtcMillis(11_000));

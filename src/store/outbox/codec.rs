@@ -3,18 +3,20 @@
 use std::cell::RefCell;
 use std::io;
 
-use sha2::{Digest, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::{EventKey, KindCode};
 use crate::store::suppression::Person;
 use crate::store::{Fault, StoreError};
+use orderfeed_model::birth::Generation;
 
 /// Fast, and small enough: fifty events shrink to about a sixth.
 const ZSTD_LEVEL: i32 = 1;
 
 /// A longer batch is damage. Both the largest event and the largest batch of several events have 64 KiB.
 const MAX_BYTES: usize = 1 << 20;
+/// Set in the kind of an event of a later generation.
+const LATER: KindCode = 0x80;
 const MISMATCH: &str = "its length does not match its table of contents";
 
 /// One event of a batch.
@@ -74,7 +76,7 @@ impl BatchBody {
         // Differences to the entry before are small, so most of them take one byte.
         for entry in &self.entries {
             put_signed(&mut contents, entry.key.order.wrapping_sub(last.order));
-            contents.push(entry.key.kind);
+            put_kind(&mut contents, entry.key);
             put_signed(&mut contents, entry.key.document.wrapping_sub(last.document));
             put_varint(&mut contents, entry.len as u64);
             last = entry.key;
@@ -128,14 +130,6 @@ fn append_unpacked(
         true => Ok(()),
         false => Err(damaged(MISMATCH)),
     }
-}
-
-/// Returns the first eight bytes of a body's SHA-256: enough to notice that a body rendered again has other bytes.
-pub(super) fn body_hash(json: &[u8]) -> i64 {
-    let digest = Sha256::digest(json);
-    let mut first = [0u8; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(first)
 }
 
 thread_local! {
@@ -195,18 +189,38 @@ fn damaged(cause: &str) -> StoreError {
 
 fn take_entry(rest: &mut &[u8], last: EventKey) -> Option<EventEntry> {
     let order = last.order.wrapping_add(take_signed(rest)?);
-    let (kind, tail) = rest.split_first()?;
-    *rest = tail;
+    let (kind, generation) = take_kind(rest)?;
     let document = last.document.wrapping_add(take_signed(rest)?);
     let len = usize::try_from(take_varint(rest)?).ok()?;
     Some(EventEntry {
         key: EventKey {
             order,
-            kind: *kind,
+            kind,
             document,
+            generation,
         },
         len,
         person: None,
+    })
+}
+
+/// Writes the kind, which is below 128; its highest bit announces a generation other than the first.
+fn put_kind(out: &mut Vec<u8>, key: EventKey) {
+    match key.generation {
+        0 => out.push(key.kind),
+        generation => {
+            out.push(key.kind | LATER);
+            put_varint(out, generation.into());
+        }
+    }
+}
+
+fn take_kind(rest: &mut &[u8]) -> Option<(KindCode, Generation)> {
+    let (kind, tail) = rest.split_first()?;
+    *rest = tail;
+    Some(match kind & LATER {
+        0 => (*kind, 0),
+        _ => (kind & !LATER, take_varint(rest)?.try_into().ok()?),
     })
 }
 
@@ -251,17 +265,18 @@ mod tests {
         #[test]
         fn decoding_reverses_encoding(
             events in prop::collection::vec(
-                (any::<i64>(), any::<u8>(), any::<i64>(), prop::collection::vec(any::<u8>(), 1..200)), 1..40)
+                (any::<i64>(), 0..128_u8, any::<i64>(), 0..3_u32, prop::collection::vec(any::<u8>(), 1..200)), 1..40)
         ) {
             let mut body = BatchBody::default();
-            for (order, kind, document, json) in &events {
-                body.push(EventKey { order: *order, kind: *kind, document: *document }, json, None);
+            for (order, kind, document, generation, json) in &events {
+                let generation = generation.saturating_mul(u32::MAX / 2);
+                body.push(EventKey { order: *order, kind: *kind, document: *document, generation }, json, None);
             }
             let (contents, packed) = body.encode().unwrap();
             let back = BatchBody::decode(&contents, &packed, body.payload.len()).unwrap();
             prop_assert_eq!(&back, &body);
             let jsons: Vec<_> = back.events().map(|(_, json)| json.to_vec()).collect();
-            let expected: Vec<_> = events.into_iter().map(|(_, _, _, json)| json).collect();
+            let expected: Vec<_> = events.into_iter().map(|(.., json)| json).collect();
             prop_assert_eq!(jsons, expected);
             let mut appended = b"[".to_vec();
             let kinds = append_payload(&contents, &packed, body.payload.len(), &mut appended).unwrap();

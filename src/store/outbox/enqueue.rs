@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::{BatchBody, BatchId, Class, EventKey, FinalState, KindCode, LOCAL, RowState, codec};
+use super::{BatchBody, BatchId, Class, EventKey, FinalState, KindCode, LOCAL, RowState};
 use crate::store::backfill::BackfillId;
 use crate::store::meta::WebsiteId;
 use crate::store::suppression::Person;
 use crate::store::{Reader, StoreError, Topic, Writer};
+use orderfeed_model::birth::Generation;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
@@ -35,6 +36,7 @@ pub struct NewEvent {
     pub kind: KindCode,
     /// See [`EventKey::document`].
     pub document: i64,
+    pub generation: Generation,
     /// Time before which it must not be sent: its timestamp, if that is in the future.
     pub not_before: UtcMillis,
     /// The person whom the body names; without one, no suppression list applies.
@@ -109,10 +111,10 @@ impl Writer<'_> {
         key: EventKey,
         batch: BatchId,
         state: RowState,
-        hash: i64,
     ) -> Result<bool, StoreError> {
-        let sql = "INSERT INTO outbox_event VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-        Ok(self.execute(sql, (key.order, key.kind, key.document, batch, state, hash))? == 1)
+        // body_hash, the last column, is not used.
+        let sql = "INSERT INTO outbox_event VALUES (?1, ?2, ?3, ?4, ?5, 0) ON CONFLICT DO NOTHING";
+        Ok(self.execute(sql, (key.order, key.code(), key.document, batch, state))? == 1)
     }
 
     /// Moves a delivered event into another batch: it is pending again, and not counted as delivered meanwhile. Returns
@@ -129,7 +131,7 @@ impl Writer<'_> {
                    (SELECT 1 FROM outbox_batch WHERE id = outbox_event.batch_id AND state = 0) AND NOT EXISTS
                    (SELECT 1 FROM outbox_erased o WHERE o.order_id = ?1 AND o.kind = ?2 AND o.document_id = ?3)";
         // Delivered means: as its batch, and the batch is final or was removed.
-        let moved = self.execute(sql, (key.order, key.kind, key.document, batch))? == 1;
+        let moved = self.execute(sql, (key.order, key.code(), key.document, batch))? == 1;
         if moved {
             self.count_final(website, key.kind, FinalState::Delivered, -1)?;
         }
@@ -279,7 +281,7 @@ impl BatchFiller<'_, '_> {
                 sent.push(event);
             } else if self.mode == EnqueueMode::Insert {
                 let key = event.key(order.order);
-                if self.writer.insert_event(key, NO_BATCH, RowState::Suppressed, 0)? {
+                if self.writer.insert_event(key, NO_BATCH, RowState::Suppressed)? {
                     self.writer
                         .insert_suppressed(key, order.website, LOCAL, self.at)?;
                     self.entered.suppressed += 1;
@@ -316,16 +318,13 @@ impl BatchFiller<'_, '_> {
     ) -> Result<(), StoreError> {
         let key = event.key(order.order);
         let json = match (&event.body, self.mode) {
-            (Ok(json), EnqueueMode::Insert) => {
-                let hash = codec::body_hash(json);
-                self.writer.insert_or_revive(key, batch.id, hash)?.then_some(json)
-            }
+            (Ok(json), EnqueueMode::Insert) => self.writer.insert_or_revive(key, batch.id)?.then_some(json),
             (Ok(json), EnqueueMode::Resend) => self
                 .writer
                 .repoint_delivered(key, order.website, batch.id)?
                 .then_some(json),
             (Err(refusal), EnqueueMode::Insert) => {
-                if self.writer.insert_event(key, batch.id, RowState::Parked, 0)? {
+                if self.writer.insert_event(key, batch.id, RowState::Parked)? {
                     self.writer.insert_parked(key, order.website, refusal, self.at)?;
                     self.entered.parked += 1;
                 } else {
@@ -356,11 +355,12 @@ impl BatchFiller<'_, '_> {
 }
 
 impl NewEvent {
-    fn key(&self, order: OrderId) -> EventKey {
+    pub fn key(&self, order: OrderId) -> EventKey {
         EventKey {
             order,
             kind: self.kind,
             document: self.document,
+            generation: self.generation,
         }
     }
 

@@ -63,7 +63,7 @@ impl Reader<'_> {
     pub fn erased_at(&self, key: EventKey) -> Result<Option<UtcMillis>, StoreError> {
         let sql =
             "SELECT erased_at FROM outbox_erased WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.first(sql, (key.order, key.kind, key.document), |row| {
+        self.first(sql, (key.order, key.code(), key.document), |row| {
             row.get(0).map(UtcMillis)
         })
     }
@@ -122,6 +122,6 @@ impl Writer<'_> {
     fn mark_erased(&mut self, key: EventKey, at: UtcMillis) -> Result<(), StoreError> {
         // A forced resend checks this row: it must not render the event again.
         let sql = "INSERT INTO outbox_erased VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-        self.run(sql, (key.order, key.kind, key.document, at.0))
+        self.run(sql, (key.order, key.code(), key.document, at.0))
     }
 }

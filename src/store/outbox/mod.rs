@@ -12,7 +12,8 @@
 //! Events of one website that enter in one transaction form a *batch*: one compressed blob. `outbox_event` holds one
 //! small row per event for idempotence. The row points to its batch and is not touched by delivery: state 0 means "as its
 //! batch", and a batch whose row was removed (its retention is over) was delivered. Batch ids are never reused, so such a
-//! pointer cannot name another batch later.
+//! pointer cannot name another batch later. The stored kind includes the generation of the event's document: kind + 256 *
+//! generation.
 //!
 //! The events of an order stay together in a batch, in order. While an earlier batch with events of the same order is
 //! pending, a row in `outbox_dependency` holds the later one back. If that earlier one is history and the later one live,
@@ -60,11 +61,12 @@ pub use parked::{ParkedEvent, ParkedFilter};
 pub use queue::PendingBatch;
 pub use sender::{FailureCode, SenderRow, SenderState};
 pub use settle::{EdgeAnswer, EventVerdict, Settled};
-pub use status::{EventState, KnownEvent, WebsiteOutbox};
+pub use status::{EventState, FAR_AHEAD_MS, FarAhead, KnownEvent, WebsiteOutbox};
 
 use rusqlite::Row;
 
 use crate::store::sql::{stored_codes, stored_words};
+use orderfeed_model::birth::Generation;
 use orderfeed_model::order::OrderId;
 
 /// Reason of a suppression: the person is on the local suppression list.
@@ -83,15 +85,29 @@ pub struct EventKey {
     pub kind: KindCode,
     /// Id of the order itself, or of an invoice, a shipment, a credit memo or a return.
     pub document: i64,
+    /// That of the document.
+    pub generation: Generation,
 }
 
+/// The step between the stored kinds of two generations.
+const GENERATION: i64 = 1 << KindCode::BITS;
+
 impl EventKey {
+    /// Returns the stored kind, which includes the generation.
+    fn code(self) -> i64 {
+        i64::from(self.kind) + i64::from(self.generation) * GENERATION
+    }
+
     /// Reads a key from the first three columns.
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let stored: i64 = row.get(1)?;
+        let foreign = |_| rusqlite::Error::IntegralValueOutOfRange(1, stored);
         Ok(Self {
             order: row.get(0)?,
-            kind: row.get(1)?,
+            // Within 0 to 255.
+            kind: stored.rem_euclid(GENERATION) as KindCode,
             document: row.get(2)?,
+            generation: Generation::try_from(stored.div_euclid(GENERATION)).map_err(foreign)?,
         })
     }
 }

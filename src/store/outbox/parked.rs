@@ -80,7 +80,7 @@ impl Reader<'_> {
         let sql = format!(
             "SELECT {COLUMNS}, body FROM outbox_parked WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3"
         );
-        self.first(&sql, (key.order, key.kind, key.document), read_parked)
+        self.first(&sql, (key.order, key.code(), key.document), read_parked)
     }
 }
 
@@ -103,7 +103,7 @@ impl Writer<'_> {
             // A retry of all parked events takes those parked before it began, so it does not take this one again.
             let sql = "UPDATE outbox_parked SET parked_at = ?4
                        WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-            self.execute(sql, (key.order, key.kind, key.document, at.0))?;
+            self.execute(sql, (key.order, key.code(), key.document, at.0))?;
             return Ok(true);
         };
         let person = self
@@ -114,10 +114,11 @@ impl Writer<'_> {
         let before = self.reader().batch_of(key)?;
         // Without its row, `enqueue` takes the event as new, behind the pending events of its order.
         let sql = "DELETE FROM outbox_event WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.execute(sql, (key.order, key.kind, key.document))?;
+        self.execute(sql, (key.order, key.code(), key.document))?;
         let event = NewEvent {
             kind: key.kind,
             document: key.document,
+            generation: key.generation,
             not_before: at,
             person,
             body: Ok(body),
@@ -143,13 +144,8 @@ impl Writer<'_> {
     }
 
     /// Takes an event into a batch if it is new, or if it was parked because it could not be rendered until now.
-    pub(super) fn insert_or_revive(
-        &mut self,
-        key: EventKey,
-        batch: BatchId,
-        hash: i64,
-    ) -> Result<bool, StoreError> {
-        if self.insert_event(key, batch, RowState::AsBatch, hash)? {
+    pub(super) fn insert_or_revive(&mut self, key: EventKey, batch: BatchId) -> Result<bool, StoreError> {
+        if self.insert_event(key, batch, RowState::AsBatch)? {
             return Ok(true);
         }
         let parked = self.reader().parked_event(key)?;
@@ -157,10 +153,10 @@ impl Writer<'_> {
             return Ok(false);
         };
         self.remove_parked(&parked)?;
-        let sql = "UPDATE outbox_event SET state = ?4, batch_id = ?5, body_hash = ?6
+        let sql = "UPDATE outbox_event SET state = ?4, batch_id = ?5
                    WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
         let state = RowState::AsBatch;
-        self.execute(sql, (key.order, key.kind, key.document, state, batch, hash))?;
+        self.execute(sql, (key.order, key.code(), key.document, state, batch))?;
         Ok(true)
     }
 
@@ -178,7 +174,7 @@ impl Writer<'_> {
         let Refusal { code, detail } = refusal;
         self.execute(
             sql,
-            (key.order, key.kind, key.document, website, code, detail, at.0),
+            (key.order, key.code(), key.document, website, code, detail, at.0),
         )?;
         self.count_final(website, key.kind, FinalState::Parked, 1)
     }
@@ -200,7 +196,7 @@ impl Writer<'_> {
             sql,
             (
                 key.order,
-                key.kind,
+                key.code(),
                 key.document,
                 json,
                 person,
@@ -218,7 +214,7 @@ impl Writer<'_> {
              WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3 AND {UNRENDERED}"
         );
         let Refusal { code, detail } = refusal;
-        self.run(&sql, (key.order, key.kind, key.document, code, detail))
+        self.run(&sql, (key.order, key.code(), key.document, code, detail))
     }
 
     /// Gives up a parked event; it ends as suppressed. Returns false if it is not parked.
@@ -235,7 +231,7 @@ impl Writer<'_> {
     fn remove_parked(&mut self, parked: &ParkedEvent) -> Result<(), StoreError> {
         let key = parked.key;
         let sql = "DELETE FROM outbox_parked WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.execute(sql, (key.order, key.kind, key.document))?;
+        self.execute(sql, (key.order, key.code(), key.document))?;
         self.count_final(parked.website, key.kind, FinalState::Parked, -1)
     }
 }

@@ -98,7 +98,7 @@ impl Reader<'_> {
     /// Returns the person of a parked event; `None` if it is not known yet.
     pub(super) fn person_of_parked(&self, key: EventKey) -> Result<Option<Option<Person>>, StoreError> {
         let sql = "SELECT person FROM outbox_parked WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        let stored = self.first(sql, (key.order, key.kind, key.document), |row| {
+        let stored = self.first(sql, (key.order, key.code(), key.document), |row| {
             row.get::<_, Option<Vec<u8>>>(0)
         })?;
         Ok(stored.flatten().map(|hash| hash.try_into().ok()))
@@ -159,7 +159,7 @@ impl Writer<'_> {
             let sql =
                 "UPDATE outbox_parked SET person = ?4 WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
             let person = stored(person.as_ref());
-            self.execute(sql, (key.order, key.kind, key.document, person))?;
+            self.execute(sql, (key.order, key.code(), key.document, person))?;
         }
         Ok(rows.len() == limit)
     }

@@ -160,7 +160,10 @@ impl Writer<'_> {
             }
             second.push(entry.key, json, entry.person);
             let sql = "UPDATE outbox_event SET batch_id = ?4 WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-            self.execute(sql, (entry.key.order, entry.key.kind, entry.key.document, right))?;
+            self.execute(
+                sql,
+                (entry.key.order, entry.key.code(), entry.key.document, right),
+            )?;
         }
         self.rewrite_body(id, &first)?;
         self.write_body(right, &second)?;
@@ -200,13 +203,13 @@ impl Writer<'_> {
         at: UtcMillis,
     ) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO outbox_suppressed VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.execute(sql, (key.order, key.kind, key.document, reason, at.0))?;
+        self.execute(sql, (key.order, key.code(), key.document, reason, at.0))?;
         self.count_final(website, key.kind, FinalState::Suppressed, 1)
     }
 
     pub(super) fn set_row_state(&mut self, key: EventKey, state: RowState) -> Result<(), StoreError> {
         let sql = "UPDATE outbox_event SET state = ?4 WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.run(sql, (key.order, key.kind, key.document, state))
+        self.run(sql, (key.order, key.code(), key.document, state))
     }
 
     /// Makes a pending batch final and releases the batches that wait for it. Returns false if it was final already.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{BatchId, BatchState, Class, EventKey, FinalState, KindCode, RowState};
 use crate::store::meta::WebsiteId;
-use crate::store::sql::count;
+use crate::store::sql::{count, moment};
 use crate::store::{Reader, StoreError};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
@@ -32,8 +32,19 @@ pub struct KnownEvent {
     pub key: EventKey,
     pub batch: BatchId,
     pub state: EventState,
-    /// The first eight bytes of its body's SHA-256.
-    pub body_hash: i64,
+}
+
+/// Milliseconds from now on which an event is dated far ahead: no clock is wrong by a day, but a date may be.
+pub const FAR_AHEAD_MS: i64 = 86_400_000;
+
+/// Pending events that are dated far ahead, and are not sent before that time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FarAhead {
+    pub events: u64,
+    /// Number of these that a backfill queued.
+    pub of_backfills: u64,
+    /// Time at which the first of them is due.
+    pub first_due: Option<UtcMillis>,
 }
 
 /// The contents of the outbox for one website.
@@ -53,28 +64,22 @@ pub struct WebsiteOutbox {
 }
 
 impl Reader<'_> {
-    /// Returns all events of an order, by kind and document.
+    /// Returns all events of an order, by generation, kind and document.
     pub fn events_of(&self, order: OrderId) -> Result<Vec<KnownEvent>, StoreError> {
-        let sql =
-            "SELECT e.kind, e.document_id, e.batch_id, e.state, e.body_hash, b.state FROM outbox_event e
+        let sql = "SELECT e.order_id, e.kind, e.document_id, e.batch_id, e.state, b.state FROM outbox_event e
                    LEFT JOIN outbox_batch b ON b.id = e.batch_id
                    WHERE e.order_id = ?1 ORDER BY e.kind, e.document_id";
         self.all(sql, [order], |row| {
-            let state = match (row.get(3)?, row.get::<_, Option<BatchState>>(5)?) {
+            let state = match (row.get(4)?, row.get::<_, Option<BatchState>>(5)?) {
                 (RowState::Suppressed, _) => EventState::Suppressed,
                 (RowState::Parked, _) => EventState::Parked,
                 (RowState::AsBatch, Some(BatchState::Pending)) => EventState::Pending,
                 (RowState::AsBatch, Some(BatchState::Delivered) | None) => EventState::Delivered,
             };
             Ok(KnownEvent {
-                key: EventKey {
-                    order,
-                    kind: row.get(0)?,
-                    document: row.get(1)?,
-                },
-                batch: row.get(2)?,
+                key: EventKey::read(row)?,
+                batch: row.get(3)?,
                 state,
-                body_hash: row.get(4)?,
             })
         })
     }
@@ -96,6 +101,22 @@ impl Reader<'_> {
             all.push(outbox);
         }
         Ok(all)
+    }
+
+    /// Counts the pending events of a website that are dated far ahead of `now`. Reads no other batches than those with a
+    /// due time of their own.
+    pub fn far_ahead(&self, website: WebsiteId, now: UtcMillis) -> Result<FarAhead, StoreError> {
+        // Without attempts: a retry waits for its backoff. The conditions are those of the partial index.
+        let sql = "SELECT coalesce(sum(events), 0), coalesce(sum(events) FILTER (WHERE walk_id IS NOT NULL), 0), min(due_at)
+                   FROM outbox_batch INDEXED BY outbox_batch_later
+                   WHERE website_id = ?1 AND state = 0 AND due_at > 0 AND due_at > ?2 AND attempts = 0";
+        self.one(sql, (website, now.plus_millis(FAR_AHEAD_MS).0), |row| {
+            Ok(FarAhead {
+                events: count(row, 0)?,
+                of_backfills: count(row, 1)?,
+                first_due: moment(row, 2)?,
+            })
+        })
     }
 
     /// Counts the pending events of all websites; the bound of the outbox applies to them.

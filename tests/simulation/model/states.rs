@@ -92,5 +92,6 @@ fn key_of(fact: &Fact) -> EventKey {
         order: fact.order,
         kind: fact.kind,
         document: fact.document,
+        generation: 0,
     }
 }

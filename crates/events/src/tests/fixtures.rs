@@ -6,6 +6,7 @@ use uuid::uuid;
 use crate::context::{EventContext, Profile};
 use crate::items::options::ships_separately;
 use orderfeed_model::amount::Amount;
+use orderfeed_model::birth::Birth;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::*;
 
@@ -258,6 +259,7 @@ fn address() -> Address {
 
 fn returned() -> Return {
     Return {
+        birth: Birth::default(),
         id: 5,
         number: text("R0001"),
         status: text("processed_closed"),

@@ -326,6 +326,7 @@ fn what_cannot_be_sent_says_why() {
     let gone = Fact {
         kind: EventKind::Refunded,
         document_id: 99,
+        generation: 0,
         at: order.created_at,
     };
     assert_eq!(
@@ -354,5 +355,8 @@ fn an_id_depends_on_data_space_kind_and_document_alone() {
     order.totals.grand_total = None;
     order.currency = None;
     assert_eq!(ids(&order), before);
-    assert_eq!(before[0], event_id(&context.data_space_id, EventKind::Placed, 42));
+    assert_eq!(
+        before[0],
+        event_id(&context.data_space_id, EventKind::Placed, 42, 0)
+    );
 }

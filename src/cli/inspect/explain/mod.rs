@@ -18,6 +18,7 @@ use crate::daemon::sources;
 use crate::indexer::exported;
 use crate::ops::explain::{ExplainRequest, Explanation, FoundOrder, SourceAnswer, SourceOrder};
 use orderfeed_events::facts;
+use orderfeed_model::marks::births;
 use orderfeed_model::order::{Order, OrderId};
 
 /// Time limit for the source. After it, only what the store holds is shown.
@@ -98,6 +99,7 @@ fn source_order(order: &Order, config: &Config) -> SourceOrder {
         scope: scope.map(|scope| [scope.website.as_str(), &scope.store, &scope.store_view].join(" / ")),
         exported: exported(order, config),
         facts: facts(order),
+        births: births(order),
     }
 }
 

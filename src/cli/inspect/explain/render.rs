@@ -99,6 +99,15 @@ impl ExplainText<'_> {
             self.explanation.number, order.entity_id
         ));
         self.field("Summary", &order.summary);
+        if let Some(earlier) = order.generation.filter(|earlier| *earlier > 0) {
+            let text = format!(
+                "{} had the entity id {} before (the database was restored, or orders were deleted); this one has event \
+                 ids of its own",
+                sentence::count(earlier.into(), "other order"),
+                order.entity_id
+            );
+            self.field("Reused id", &text);
+        }
         self.shop(order.shop.as_ref());
         self.captured(order);
         self.indexed(order);

@@ -9,7 +9,7 @@ use crate::store::outbox::{
     SenderState, Settled,
 };
 use crate::store::views::ViewMode;
-use crate::store::{Durability, Store, StoreError, StoreLock, Writer, testing};
+use crate::store::{Durability, Reader, Store, StoreError, StoreLock, Writer, testing};
 use orderfeed_events::{EventKind, Fact};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
@@ -43,8 +43,7 @@ impl ExplainFixture {
         fixture
             .write(|w| {
                 w.init_view(ViewMode::Schedule, at(0))?;
-                w.website_id("base")?;
-                Ok(())
+                w.website_id("base").map(drop)
             })
             .await;
         fixture
@@ -68,8 +67,8 @@ impl ExplainFixture {
 
     async fn enqueue(&self, order: OrderId, kinds: &'static [EventKind]) {
         self.write(move |w| {
-            w.enqueue(&[events(order, kinds)], EnqueueMode::Insert, LIMITS, at(1))?;
-            Ok(())
+            w.enqueue(&[events(order, kinds)], EnqueueMode::Insert, LIMITS, at(1))
+                .map(drop)
         })
         .await;
     }
@@ -83,10 +82,8 @@ impl ExplainFixture {
             sending: vec!["base".to_owned()],
             answer,
         };
-        self.store
-            .read(move |reader| Explanation::read(reader, &path, &question))
-            .await
-            .unwrap()
+        let read = move |reader: &Reader<'_>| Explanation::read(reader, &path, &question);
+        self.store.read(read).await.unwrap()
     }
 
     async fn render(&self, answer: SourceAnswer) -> String {
@@ -117,6 +114,7 @@ fn events(order: OrderId, kinds: &[EventKind]) -> OrderEvents {
     let event = |kind: &EventKind| NewEvent {
         kind: kind.code(),
         document: document(order, *kind),
+        generation: 0,
         not_before: at(0),
         person: None,
         body: Ok(format!("{{\"xdm\":\"{order}/{kind}\"}}").into_bytes()),
@@ -147,6 +145,7 @@ fn seen_order(order: OrderId, kinds: &[EventKind], exported: Exported) -> FoundO
     let fact = |kind: &EventKind| Fact {
         kind: *kind,
         document_id: document(order, *kind),
+        generation: 0,
         at: at(-60),
     };
     FoundOrder::Whole(SourceOrder {
@@ -159,6 +158,7 @@ fn seen_order(order: OrderId, kinds: &[EventKind], exported: Exported) -> FoundO
         scope: (exported != Exported::StoreViewGone).then(|| "base / main / default".to_owned()),
         exported,
         facts: kinds.iter().map(fact).collect(),
+        births: Vec::new(),
     })
 }
 

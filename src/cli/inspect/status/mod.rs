@@ -257,6 +257,13 @@ impl StatusText {
             "  pending",
             &format!("{} live, {} history{oldest}", pending.live, pending.history),
         );
+        if let Some(due) = pending.dated_ahead_until {
+            let text = format!(
+                "{} of these, from {} on: correct their dates in Commerce, or its clock",
+                pending.dated_ahead, due.0
+            );
+            self.put("  in future", &text);
+        }
         self.put("  delivered", &by_kind(&website.delivered));
         if !website.suppressed.is_empty() {
             self.put("  suppressed", &by_kind(&website.suppressed));

@@ -91,6 +91,7 @@ fn busy() -> Snapshot {
         history: 3000,
         retry: 50,
         oldest_change_at: Some(at("2026-11-22T06:59:48Z")),
+        ..Pending::default()
     };
     base.export_status = ExportStatus {
         submitted: 1234,

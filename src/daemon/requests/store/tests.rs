@@ -37,6 +37,7 @@ async fn park(store: &Store, orders: std::ops::Range<i64>) {
             events: vec![NewEvent {
                 kind: 1,
                 document: order,
+                generation: 0,
                 not_before: NOW,
                 person: None,
                 body: Err(Refusal {

@@ -111,7 +111,7 @@ impl Reader<'_> {
     pub fn suppression(&self, key: EventKey) -> Result<Option<(String, UtcMillis)>, StoreError> {
         let sql = "SELECT reason, suppressed_at FROM outbox_suppressed
                    WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.first(sql, (key.order, key.kind, key.document), |row| {
+        self.first(sql, (key.order, key.code(), key.document), |row| {
             Ok((row.get(0)?, UtcMillis(row.get(1)?)))
         })
     }
@@ -119,7 +119,7 @@ impl Reader<'_> {
     /// Returns the batch that an event points to.
     pub(super) fn batch_of(&self, key: EventKey) -> Result<Option<BatchId>, StoreError> {
         let sql = "SELECT batch_id FROM outbox_event WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3";
-        self.first(sql, (key.order, key.kind, key.document), |row| row.get(0))
+        self.first(sql, (key.order, key.code(), key.document), |row| row.get(0))
     }
 
     fn failures_of(&self, id: BatchId, until: UtcMillis) -> Result<Vec<AttemptRecord>, StoreError> {

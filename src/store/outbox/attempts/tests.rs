@@ -93,6 +93,7 @@ async fn a_retried_parked_event_keeps_its_history() {
         order: 1,
         kind: 1,
         document: 1,
+        generation: 0,
     };
     write(&store, move |w| w.retry_parked(key, LIMITS, UtcMillis(6))).await;
     let again = ready(&store).await[0].id;

@@ -25,6 +25,7 @@ pub(super) fn order(order: OrderId, class: Class, kinds: &[KindCode]) -> OrderEv
     let event = |kind: &KindCode| NewEvent {
         kind: *kind,
         document: order,
+        generation: 0,
         not_before: UtcMillis(0),
         person: None,
         body: Ok(json(&format!("{order}/{kind}"))),
@@ -126,7 +127,8 @@ async fn a_later_event_of_an_order_waits_until_the_one_before_is_final() {
         EventKey {
             order: 7,
             kind: 2,
-            document: 7
+            document: 7,
+            generation: 0,
         }
     );
 }
@@ -256,6 +258,7 @@ async fn one_bad_event_is_parked_alone_and_can_be_sent_again_with_the_same_bytes
         order: 2,
         kind: 1,
         document: 2,
+        generation: 0,
     };
     assert!(write(&store, move |w| w.retry_parked(key, LIMITS, NOW)).await);
     let again = ready(&store).await[0].id;

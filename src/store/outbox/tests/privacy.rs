@@ -111,6 +111,7 @@ async fn a_forced_resend_leaves_out_listed_persons_and_erased_events() {
         order: 2,
         kind: 1,
         document: 2,
+        generation: 0,
     };
     assert_eq!(store.read(move |r| r.erased_at(key)).await.unwrap(), Some(NOW));
 }
@@ -247,6 +248,7 @@ async fn a_parked_event_of_an_earlier_version_keeps_its_person_when_it_is_retrie
         order: 1,
         kind: 1,
         document: 1,
+        generation: 0,
     };
     write(&store, move |w| w.retry_parked(key, LIMITS, NOW)).await;
     while convert(&store, 3).await {}

@@ -1,12 +1,16 @@
 //! The feed: the last indexed version of each order, so that an unchanged order derives nothing; and the orders that could
 //! not be indexed, which are retried one by one.
 
+mod birth;
+
+pub use birth::KnownBirth;
+
 use rusqlite::Row;
 
-use super::meta::WebsiteId;
-use super::sql::{count, signed, stored};
-use super::{Reader, StoreError, Writer};
 use crate::commerce::source::{Change, ChangeOp};
+use crate::store::meta::WebsiteId;
+use crate::store::sql::{count, signed, stored};
+use crate::store::{Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 use orderfeed_model::words;
@@ -125,6 +129,13 @@ impl Reader<'_> {
         self.all(sql, (low, below, signed(limit)), |row| row.get(0))
     }
 
+    /// Returns the highest ids of feed rows that are not deleted.
+    pub fn newest_feed_ids(&self, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        let sql =
+            "SELECT id FROM sales_data_exporter_orders_v2 WHERE is_deleted = 0 ORDER BY id DESC LIMIT ?1";
+        self.all(sql, [signed(limit)], |row| row.get(0))
+    }
+
     /// Returns the orders with this increment id (several, if store views share it). Reads the whole feed: for commands
     /// only.
     pub fn orders_by_number(&self, number: &str) -> Result<Vec<OrderId>, StoreError> {
@@ -173,7 +184,9 @@ impl Reader<'_> {
 impl Writer<'_> {
     /// Inserts or replaces feed rows. The feed is never truncated: a crash in between leaves the old rows.
     pub fn upsert_feed(&mut self, rows: &[FeedRow]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO sales_data_exporter_orders_v2 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
+        let sql = "INSERT INTO sales_data_exporter_orders_v2
+                   (id, number, website_id, feed_hash, exported, is_deleted, modified_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
                    ON CONFLICT DO UPDATE SET number = excluded.number, website_id = excluded.website_id,
                    feed_hash = excluded.feed_hash, exported = excluded.exported, is_deleted = 0,
                    modified_at = excluded.modified_at";
