@@ -25,6 +25,7 @@ mod outages;
 mod powerloss;
 mod privacy;
 mod reused_ids;
+mod security;
 mod service;
 mod shop;
 mod simulation;

@@ -1,4 +1,8 @@
 //! The environment of a command: the configuration, loaded when a command needs it, the clock, and files.
+//!
+//! A configuration that a command receives names files that the store's owner controls. So root becomes that user on the way
+//! from the file to the command ([`StoreOwner`]): no command can touch the store before. The configuration and its secrets
+//! are read with root's rights, because root may run `orderfeed` before the daemon's user can read them.
 
 use std::fs::Permissions;
 use std::io;
@@ -7,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, TempDir};
 
-use crate::config::{Config, ConfigErrors, Website, load, process_environment};
+use crate::config::{Config, ConfigErrors, LoadedConfig, Website, load, process_environment};
 use crate::daemon::requests::error::RequestError;
+use crate::store::file::identity::StoreOwner;
 use crate::store::{StoreError, StoreView};
 use orderfeed_model::clock::Clock;
 
@@ -16,6 +21,16 @@ use orderfeed_model::clock::Clock;
 pub struct Context {
     config_path: PathBuf,
     pub clock: Clock,
+}
+
+/// The reason for which a command has no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// Root cannot take the identity of the store's owner.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Context {
@@ -30,9 +45,47 @@ impl Context {
         &self.config_path
     }
 
-    /// Loads the configuration. Its warnings are dropped here: only `run` and `config check` show them.
-    pub fn config(&self) -> Result<Config, ConfigErrors> {
-        load(&self.config_path, process_environment()).map(|loaded| loaded.config)
+    /// Loads the configuration. From here on this process has no more rights than the owner of the store.
+    pub fn load(&self) -> Result<LoadedConfig, ContextError> {
+        self.load_and(None, |_| ()).map(|(loaded, ())| loaded)
+    }
+
+    /// Loads the configuration as [`Self::load`] does. Its warnings are dropped here: only `run` and `config check` show them.
+    pub fn config(&self) -> Result<Config, ContextError> {
+        self.load().map(|loaded| loaded.config)
+    }
+
+    /// Loads the configuration, and runs `work` on `file`, which the command line names: with the rights of root if only root
+    /// controls its path, otherwise with those of the store's owner.
+    pub fn config_and<T>(
+        &self,
+        file: &Path,
+        work: impl FnOnce(&Config) -> T,
+    ) -> Result<(Config, T), ContextError> {
+        let (loaded, result) = self.load_and(Some(file), work)?;
+        Ok((loaded.config, result))
+    }
+
+    fn load_and<T>(
+        &self,
+        file: Option<&Path>,
+        work: impl FnOnce(&Config) -> T,
+    ) -> Result<(LoadedConfig, T), ContextError> {
+        let loaded = load(&self.config_path, process_environment())?;
+        let store = &loaded.config.store.path;
+        let owner = StoreOwner::to_become(store)?;
+        let become_owner = || owner.map_or(Ok(()), |owner| owner.become_for_good(store));
+        let roots = owner
+            .and(file)
+            .filter(|file| owner.is_some_and(|owner| !owner.controls(file)));
+        if roots.is_none() {
+            become_owner()?;
+        }
+        let result = work(&loaded.config);
+        if roots.is_some() {
+            become_owner()?;
+        }
+        Ok((loaded, result))
     }
 }
 

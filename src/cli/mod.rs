@@ -36,12 +36,15 @@ use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
+use crate::store::file::identity::forbid_core_dumps;
 
 /// Worker threads of the runtime. Store and source block threads of their own, so two are enough.
 const WORKERS: usize = 2;
 
 /// Runs the program with these arguments, and returns how the process ends.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    // Before any secret is read.
+    forbid_core_dumps();
     match Cli::try_parse_from(args) {
         Ok(cli) => exit_of(run(cli)),
         Err(message) => print_clap(&message),

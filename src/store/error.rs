@@ -31,6 +31,14 @@ pub enum StoreError {
         /// The operating system's message.
         cause: String,
     },
+    /// A process of root could not take the identity of the store's owner.
+    #[error("this process is root and cannot become user {uid}, who owns {path}: {cause}; {}", self.remedy())]
+    Identity {
+        path: PathBuf,
+        uid: u32,
+        /// The operating system's message.
+        cause: String,
+    },
     /// There is no store yet.
     #[error("there is no store at {path} yet; {}", self.remedy())]
     Missing { path: PathBuf },
@@ -119,6 +127,7 @@ impl StoreError {
             Self::OlderSchema { .. } => "restart the daemon with this version, which migrates the store",
             Self::Foreign { .. } => "point store.path to a file of its own",
             Self::Path { .. } => "check store.path and the permissions of its directory",
+            Self::Identity { .. } => "run the command as that user",
             Self::Missing { .. } => {
                 "start the daemon first (`systemctl start orderfeed`), or check store.path"
             }
@@ -141,6 +150,7 @@ impl StoreError {
             Self::Failed { fault, .. } => fault.is_fatal(),
             Self::Invariant(_) | Self::NewerSchema { .. } | Self::Foreign { .. } => true,
             Self::Path { .. }
+            | Self::Identity { .. }
             | Self::Missing { .. }
             | Self::OlderSchema { .. }
             | Self::Locked { .. }

@@ -53,6 +53,7 @@ pub mod suppression;
 mod transaction;
 pub mod views;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,8 @@ pub struct Store {
     readers: Arc<Readers>,
     path: Arc<PathBuf>,
     in_flight: InFlightBatches,
+    // The last field is dropped last: the lock outlives the connections.
+    _file: Arc<File>,
 }
 
 impl Store {
@@ -102,7 +105,7 @@ impl Store {
 
     /// Opens the store as [`Store::open`] does. With a simulated latency, it runs on the current runtime, without threads.
     pub fn open_simulated(path: &Path, latency: Option<SimulatedLatency>) -> Result<Self, StoreError> {
-        let connection = open::writable(path)?;
+        let (connection, file) = open::writable(path)?;
         // After the writer has migrated the file: readers refuse an older schema.
         let readers = Readers::start(path, latency.as_ref())?;
         let writer = WriterThread::start(connection, latency)?;
@@ -119,6 +122,7 @@ impl Store {
             readers: Arc::new(readers),
             path: Arc::new(path.to_owned()),
             in_flight: InFlightBatches::default(),
+            _file: Arc::new(file),
         })
     }
 

@@ -45,6 +45,14 @@ fn the_unit_is_confined() {
 }
 
 #[test]
+fn a_hang_ends_the_daemon_without_a_core_dump_and_restarts_it() {
+    let unit = include_str!("../../systemd/orderfeed.service");
+    for line in ["LimitCORE=0", "WatchdogSignal=SIGKILL", "Restart=on-failure"] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
 fn the_unit_restarts_neither_usage_nor_permission_nor_configuration_errors() {
     let unit = include_str!("../../systemd/orderfeed.service");
     assert!(unit.contains("\nRestartPreventExitStatus=2 77 78\n"));

@@ -15,6 +15,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::cli::context::ContextError;
 use crate::cli::output::OutputError;
 use crate::commerce::source::SourceError;
 use crate::config::ConfigErrors;
@@ -95,6 +96,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     // A cause has one type, so the order of the lines does not matter.
     (cause.downcast_ref().map(of_output))
         .or_else(|| cause.downcast_ref().map(of_control))
+        .or_else(|| cause.downcast_ref().map(of_context))
         .or_else(|| cause.downcast_ref().map(of_request))
         .or_else(|| cause.downcast_ref().map(of_daemon))
         .or_else(|| cause.downcast_ref().map(of_start))
@@ -138,7 +140,14 @@ fn of_request(error: &RequestError) -> Exit {
     }
 }
 
-// The next three wrap other errors transparently, so the wrapped error does not appear in the chain of causes.
+// The next four wrap other errors transparently, so the wrapped error does not appear in the chain of causes.
+
+fn of_context(error: &ContextError) -> Exit {
+    match error {
+        ContextError::Config(_) => Exit::Config,
+        ContextError::Store(error) => of_store(error),
+    }
+}
 
 fn of_daemon(error: &DaemonError) -> Exit {
     match error {
@@ -181,6 +190,7 @@ fn of_store(error: &StoreError) -> Exit {
             Fault::Other => Exit::Software,
         },
         StoreError::NewerSchema { .. } | StoreError::Foreign { .. } | StoreError::Path { .. } => Exit::Config,
+        StoreError::Identity { .. } => Exit::NoPerm,
         // The next start of the daemon creates or migrates the store.
         StoreError::Missing { .. } | StoreError::OlderSchema { .. } => Exit::Unavailable,
         StoreError::Locked { .. } => Exit::TempFail,
@@ -197,6 +207,7 @@ fn of_backup(error: &BackupError) -> Exit {
         BackupError::Exists { .. }
         | BackupError::Itself { .. }
         | BackupError::Sidecar { .. }
+        | BackupError::NotOurs { .. }
         | BackupError::Unsound { .. } => Exit::Failed,
     }
 }

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
-use crate::cli::context::{Context, configured_website};
+use crate::cli::context::{Context, ContextError, configured_website};
 use crate::cli::exit::Exit;
 use crate::cli::output::table::visible;
 use crate::cli::output::{self, Paint};
-use crate::config::{load, process_environment};
 use crate::doctor::collect;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::report::Report;
@@ -26,7 +25,11 @@ pub struct DoctorArgs {
 
 /// Runs `doctor`. An invalid configuration is a finding, not an error.
 pub async fn run(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
-    let loaded = load(context.config_path(), process_environment());
+    let loaded = match context.load() {
+        Ok(loaded) => Ok(loaded),
+        Err(ContextError::Config(errors)) => Err(errors),
+        Err(error) => return Err(error.into()),
+    };
     if let (Ok(loaded), Some(code)) = (&loaded, &args.website) {
         configured_website(&loaded.config, code)?;
     }

@@ -4,10 +4,10 @@ mod bar;
 
 use std::sync::Arc;
 
-use crate::cli::context::{Context, temporary_directory};
+use crate::cli::context::{Context, ContextError, temporary_directory};
 use crate::cli::exit::{self, Exit};
 use crate::cli::output;
-use crate::config::{Config, ConfigErrors, load, process_environment};
+use crate::config::{Config, load, process_environment};
 use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::signals::Signals;
 use crate::daemon::lifecycle::start;
@@ -34,7 +34,10 @@ pub struct RunArgs {
 
 /// Runs the daemon until a signal stops it.
 pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
-    let loaded = load(context.config_path(), process_environment()).map_err(ConfigErrors::in_short)?;
+    let loaded = match context.load() {
+        Err(ContextError::Config(errors)) => return Err(errors.in_short().into()),
+        loaded => loaded?,
+    };
     let log = logging::init(&loaded.config.log, context.clock.clone())?;
     for warning in &loaded.warnings {
         tracing::warn!(log_code = "OF01-01", "Configuration: {warning}");

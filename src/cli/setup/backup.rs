@@ -10,8 +10,9 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output;
 use crate::cli::output::progress::Meter;
+use crate::config::Config;
 use crate::ops::sentence::{human_bytes, human_duration};
-use crate::store::backup::{self, Existing, StoreContents, restore};
+use crate::store::backup::{self, BackupError, Existing, OpenBackup, StoreContents, restore};
 use crate::store::{StoreError, StoreLock};
 
 #[derive(Clone, Debug, Args)]
@@ -50,24 +51,12 @@ struct CopyResult<'a> {
 }
 
 pub fn backup(context: &Context, args: &BackupArgs) -> anyhow::Result<Exit> {
-    let config = context.config()?;
     let started = context.clock.now();
-    let contents = if args.check {
-        backup::check_backup(&args.file)?
-    } else {
-        let existing = match args.force {
-            true => Existing::Replace,
-            false => Existing::Keep,
-        };
-        let (source, reserve) = (&config.store.path, config.store.disk_reserve.0);
-        let mut meter = Meter::default();
-        let copied = backup::backup(source, &args.file, existing, reserve, |done, total| {
-            meter.show_bytes(done, total);
-        });
-        // Before an error is printed.
-        meter.clear();
-        copied?
-    };
+    let (_, contents) = context.config_and(&args.file, |config| match args.check {
+        true => backup::check_backup(&args.file),
+        false => write(config, args),
+    })?;
+    let contents = contents?;
     let result = CopyResult {
         file: &args.file,
         contents: &contents,
@@ -85,10 +74,26 @@ pub fn backup(context: &Context, args: &BackupArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
+fn write(config: &Config, args: &BackupArgs) -> Result<StoreContents, BackupError> {
+    let existing = match args.force {
+        true => Existing::Replace,
+        false => Existing::Keep,
+    };
+    let (source, reserve) = (&config.store.path, config.store.disk_reserve.0);
+    let mut meter = Meter::default();
+    let copied = backup::backup(source, &args.file, existing, reserve, |done, total| {
+        meter.show_bytes(done, total);
+    });
+    // Before an error is printed.
+    meter.clear();
+    copied
+}
+
 /// Runs `restore`. The store is unchanged if a daemon runs or the backup cannot be used.
 pub async fn restore(context: &Context, args: &RestoreArgs) -> anyhow::Result<Exit> {
-    let config = context.config()?;
-    let (store, started) = (&config.store.path, context.clock.now());
+    let started = context.clock.now();
+    let (config, copy) = context.config_and(&args.file, |_| OpenBackup::open(&args.file))?;
+    let store = &config.store.path;
     // Also through a symbolic link.
     let same = |path: &Path| path.canonicalize().ok();
     if same(store).is_some() && same(store) == same(&args.file) {
@@ -104,7 +109,7 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> anyhow::Result<Ex
         other => other.into(),
     })?;
     let mut meter = Meter::default();
-    let restored = restore::restore(&args.file, store, &lock, started, |done, total| {
+    let restored = restore::restore(copy?, store, &lock, started, |done, total| {
         meter.show_bytes(done, total);
     })
     .await;

@@ -18,7 +18,7 @@ use crate::commerce::source::{Cursors, SourceError};
 use crate::commerce::sqlite::capture::{newest_version, position};
 use crate::commerce::sqlite::inspect::{existing_triggers, oldest, schema};
 use crate::commerce::sqlite::rows::for_each;
-use crate::commerce::sqlite::thread::explain;
+use crate::commerce::sqlite::thread::{distrust, explain};
 
 /// Checks everything that capture and reading need. Blocks.
 pub fn examine(path: &Path, cursors: &Cursors) -> Result<Examination, SourceError> {
@@ -33,6 +33,7 @@ pub fn examine(path: &Path, cursors: &Cursors) -> Result<Examination, SourceErro
 
 fn examine_open(connection: &Connection, cursors: &Cursors) -> Result<Examination, SourceError> {
     let failed = |cause| explain(&cause);
+    distrust(connection).map_err(failed)?;
     connection
         .busy_timeout(std::time::Duration::from_secs(5))
         .map_err(failed)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
@@ -69,12 +70,20 @@ pub(super) fn open(path: &Path) -> Result<Connection, SourceError> {
             message: format!("the embedded store {} cannot be opened: {cause}", path.display()),
             remedy: "check source.sqlite.path; `orderfeed demo` makes such a store".into(),
         })?;
+    distrust(&connection).map_err(|cause| explain(&cause))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // The shop writes at the same time.
     connection
         .busy_timeout(Duration::from_secs(5))
         .map_err(|cause| explain(&cause))?;
     Ok(connection)
+}
+
+/// Treats the file as untrusted: its schema may run no function with side effects.
+pub(super) fn distrust(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    Ok(())
 }
 
 /// Translates an error of the driver.

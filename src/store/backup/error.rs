@@ -28,6 +28,12 @@ pub enum BackupError {
         /// The partial file.
         path: PathBuf,
     },
+    /// The copy would be readable through it.
+    #[error("{} belongs to another user, or has a second name; remove it, or choose another name", path.display())]
+    NotOurs {
+        /// The partial file.
+        path: PathBuf,
+    },
     #[error(
         "the copy needs {needed} bytes, but {} has {free} free, of which {reserve} are kept for the store \
          (store.disk_reserve); choose another disk, or free some space",

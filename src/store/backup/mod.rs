@@ -36,7 +36,9 @@ use super::error::StoreError;
 use super::sql::count;
 use super::{Reader, migrations};
 use crate::store::file::beside;
-use crate::store::file::owner::{give, open_scratch};
+use crate::store::file::identity::as_owner;
+use crate::store::file::open::{distrust, read_only_any_schema};
+use crate::store::file::owner::open_scratch;
 use crate::store::file::space::{directory_of, free_bytes};
 
 /// Pages copied in one step: 4 MiB with pages of the usual size.
@@ -86,7 +88,7 @@ pub fn backup(
 ) -> Result<StoreContents, BackupError> {
     refuse_name(from, to, existing)?;
     // Any schema: a backup is wanted above all before an upgrade.
-    let source = crate::store::file::open::read_only_any_schema(from)?;
+    let source = as_owner(from, || read_only_any_schema(from))??;
     let shared = shares_disk(from, to);
     let partial = write(source, to, if shared { reserve } else { 0 }, progress)?;
     let contents = partial.contents.clone();
@@ -146,7 +148,9 @@ impl Partial {
     fn begin(to: &Path, contents: StoreContents) -> Result<Self, BackupError> {
         let path = beside(to, ".partial");
         let failed = |cause| of_file(&path, cause);
-        let file = open_scratch(&path).map_err(failed)?;
+        let Some(file) = open_scratch(&path).map_err(failed)? else {
+            return Err(BackupError::NotOurs { path });
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(BackupError::InUse { path }),
@@ -174,10 +178,11 @@ impl Partial {
             cause,
         };
         let mut target = Connection::open(&self.path).map_err(failed)?;
+        // Not `distrust`: a defensive connection refuses `journal_mode = OFF`, and no statement of the copy's schema runs.
         // No journal and no syncs: the file is synced as a whole at the end, before it gets its name.
         target
             .execute_batch(
-                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
+                "PRAGMA trusted_schema = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
             )
             .map_err(failed)?;
         let total = self.contents.bytes;
@@ -206,12 +211,6 @@ impl Partial {
         }
         target.close().map_err(|(_, cause)| failed(cause))?;
         self.file.sync_all().map_err(|cause| of_file(&self.path, cause))
-    }
-
-    /// Gives the file to the owner of the directory, because it is going to be the store.
-    pub(super) fn for_service(self) -> Result<Self, BackupError> {
-        give(&self.file, &self.path).map_err(|cause| of_file(&self.path, cause))?;
-        Ok(self)
     }
 
     /// Renames the file to its final name, atomically.
@@ -278,14 +277,27 @@ fn shares_disk(from: &Path, to: &Path) -> bool {
     disk(from) == disk(to)
 }
 
+/// A backup that is open for reading. It can be read although its path may have become inaccessible.
+pub struct OpenBackup(Connection);
+
+impl OpenBackup {
+    /// Opens the backup at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not a store.
+    pub fn open(path: &Path) -> Result<Self, BackupError> {
+        open_copy(path).map(Self)
+    }
+}
+
 /// Opens a copy read-only. Without a WAL it is opened as immutable, which also works on a read-only disk.
-pub(super) fn open_copy(path: &Path) -> Result<Connection, BackupError> {
+fn open_copy(path: &Path) -> Result<Connection, BackupError> {
     if !path.is_file() {
         return Err(of_file(path, io::ErrorKind::NotFound.into()));
     }
     let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     if has_log {
-        return Ok(crate::store::file::open::read_only_any_schema(path)?);
+        return Ok(read_only_any_schema(path)?);
     }
     let mut uri = "file:".to_owned();
     // In a URI, every other byte must be escaped.
@@ -302,6 +314,7 @@ pub(super) fn open_copy(path: &Path) -> Result<Connection, BackupError> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(uri, flags).map_err(StoreError::from)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(StoreError::from)?;
+    distrust(&connection)?;
     migrations::check(&connection, path)?;
     Ok(connection)
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::store::backup::{
-    BackupError, Existing, SIDECARS, StoreContents, beside, of_file, open_copy, write,
+    BackupError, Existing, OpenBackup, SIDECARS, StoreContents, beside, of_file, write,
 };
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, Store, StoreLock};
@@ -23,19 +23,19 @@ pub struct Restored {
     pub kept: Option<PathBuf>,
 }
 
-/// Replaces the store at `store` with the copy `from`. The index is invalid afterwards, so that a full reindex finds what
+/// Replaces the store at `store` with the opened `copy`. The index is invalid afterwards, so that a full reindex finds what
 /// changed since the copy was made, even if the capture can no longer find it.
 ///
 /// # Errors
 /// See [`BackupError`]; the store is then as it was.
 pub async fn restore(
-    from: &Path,
+    copy: OpenBackup,
     store: &Path,
     _held: &StoreLock,
     at: UtcMillis,
     progress: impl FnMut(u64, u64),
 ) -> Result<Restored, BackupError> {
-    let partial = write(open_copy(from)?, store, 0, progress)?.for_service()?;
+    let partial = write(copy.0, store, 0, progress)?;
     let contents = partial.contents.clone();
     let kept = match store.exists() {
         true => Some(put_aside(store, at)?),

@@ -1,13 +1,15 @@
-//! The lock file. `flock` on `<store>.lock` decides which process runs. The kernel releases it when its holder dies, in
-//! whatever way, so nothing has to be cleaned up by hand. The content of the file only names the holder.
+//! The locks. `flock` on `<store>.lock` decides which process runs; `flock` on the database refuses a second one that uses
+//! another name of the same file. The kernel releases both when their holder dies, in whatever way, so nothing has to be
+//! cleaned up by hand. The content of the lock file only names the holder.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::store::error::StoreError;
-use crate::store::file::beside;
+use crate::store::file::owner::{open_lock, open_to_read};
+use crate::store::file::{behind_link, beside};
 use orderfeed_model::clock::UtcMillis;
 
 const TRIES: u32 = 5;
@@ -25,10 +27,10 @@ impl StoreLock {
     /// # Errors
     /// `Locked` with the holder; `Path` if the file cannot be created.
     pub fn acquire(store: &Path, purpose: &str) -> Result<Self, StoreError> {
-        let path = beside(store, ".lock");
+        let path = lock_file(store);
         crate::store::file::open::create_private_dir(store)?;
         let failed = |cause: io::Error| StoreError::path(&path, &cause);
-        let mut file = crate::store::file::owner::open_lock(&path).map_err(failed)?;
+        let mut file = open_lock(&path).map_err(failed)?;
         match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -46,7 +48,7 @@ impl StoreLock {
 
     /// Returns the time at which the lock was last taken: the file is written then.
     pub fn since(store: &Path) -> Option<UtcMillis> {
-        let written = std::fs::metadata(beside(store, ".lock")).ok()?.modified().ok()?;
+        let written = std::fs::metadata(lock_file(store)).ok()?.modified().ok()?;
         let age = written.duration_since(std::time::UNIX_EPOCH).ok()?;
         Some(UtcMillis(i64::try_from(age.as_millis()).ok()?))
     }
@@ -58,7 +60,7 @@ impl StoreLock {
 
     /// Returns the holder of the lock.
     pub fn try_holder(store: &Path) -> io::Result<Option<String>> {
-        let mut file = match File::open(beside(store, ".lock")) {
+        let mut file = match open_to_read(&lock_file(store)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -68,6 +70,25 @@ impl StoreLock {
             _ => None,
         })
     }
+}
+
+/// Locks the database itself for this process, so that two names of one file (hard links) do not make two stores of it.
+/// The lock is independent of SQLite's locks and lasts as long as `database` is open.
+///
+/// # Errors
+/// `Locked` if another process has it.
+pub(crate) fn claim(database: &File, path: &Path) -> Result<(), StoreError> {
+    match try_lock(database) {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+            holder: "another process, under another name of its file".to_owned(),
+        }),
+        Err(TryLockError::Error(cause)) => Err(StoreError::path(path, &cause)),
+    }
+}
+
+fn lock_file(store: &Path) -> PathBuf {
+    beside(&behind_link(store), ".lock")
 }
 
 /// Tries to take the lock. A process that reads the holder ([`StoreLock::try_holder`]) shares the lock for an instant,

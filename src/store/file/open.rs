@@ -1,6 +1,7 @@
 //! Opening of the database: permissions, pragmas, schema, and consistency.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::store::Reader;
 use crate::store::error::StoreError;
 use crate::store::file::damage;
+use crate::store::file::lock::claim;
 use crate::store::file::owner::open_private;
 use crate::store::file::space::directory_of;
 use crate::store::migrations;
@@ -24,11 +26,14 @@ const WAL_LIMIT: i64 = 64 << 20;
 const WRITER_CACHE: i64 = -8_000;
 const READER_CACHE: i64 = -2_000;
 
-pub(crate) fn writable(path: &Path) -> Result<Connection, StoreError> {
-    prepare_files(path)?;
+/// Opens the database for writing. Its file is locked as long as the returned one is open, which must be longer than the
+/// connection: closing it would release SQLite's own locks.
+pub(crate) fn writable(path: &Path) -> Result<(Connection, File), StoreError> {
+    let file = prepare_files(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    distrust(&connection)?;
     // Checked before anything is changed: it may be a file of another program.
     migrations::check(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -42,7 +47,7 @@ pub(crate) fn writable(path: &Path) -> Result<Connection, StoreError> {
     keep_plans(&connection)?;
     migrations::migrate(&mut connection, path)?;
     check_consistency(&connection, path)?;
-    Ok(connection)
+    Ok((connection, file))
 }
 
 pub(crate) fn read_only(path: &Path) -> Result<Connection, StoreError> {
@@ -57,6 +62,14 @@ pub(crate) fn read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Treats the file as untrusted: its schema may run no function with side effects, and no statement may change the
+/// schema or the file other than by SQL.
+pub(crate) fn distrust(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    Ok(())
+}
+
 /// Makes query plans independent of bound values (SQLite's "query planner stability guarantee"). Otherwise a statement on
 /// a table with a partial index is compiled again whenever it is bound: a fifth of the work of a first sync.
 fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
@@ -67,17 +80,26 @@ fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
 /// Opens a store read-only, even if an earlier version of this program wrote it.
 pub(crate) fn read_only_any_schema(path: &Path) -> Result<Connection, StoreError> {
     // In a directory that may not be entered, a file only seems to be missing: that is another error.
-    if !path
-        .try_exists()
-        .map_err(|cause| StoreError::path(path, &cause))?
-    {
-        return Err(StoreError::Missing {
-            path: path.to_owned(),
-        });
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        // Opening a pipe would wait for its other end.
+        Ok(_) => {
+            return Err(StoreError::path(
+                path,
+                &io::Error::other("it is not a regular file"),
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StoreError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        Err(cause) => return Err(StoreError::path(path, &cause)),
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    distrust(&connection)?;
     connection.pragma_update(None, "cache_size", READER_CACHE)?;
     connection.set_prepared_statement_cache_capacity(64);
     keep_plans(&connection)?;
@@ -90,19 +112,19 @@ pub(crate) fn truncate_wal(path: &Path) -> Result<bool, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    distrust(&connection)?;
     let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(busy == 0)
 }
 
 /// Creates missing files with the narrowest permissions. Wider permissions of an existing file are the operator's choice,
-/// and only logged.
-fn prepare_files(path: &Path) -> Result<(), StoreError> {
+/// and only logged. Returns the locked database.
+fn prepare_files(path: &Path) -> Result<File, StoreError> {
     create_private_dir(path)?;
-    let metadata = open_private(path).and_then(|file| file.metadata());
-    let mode = metadata
-        .map_err(|cause| StoreError::path(path, &cause))?
-        .permissions()
-        .mode();
+    let failed = |cause| StoreError::path(path, &cause);
+    let file = open_private(path).map_err(failed)?;
+    claim(&file, path)?;
+    let mode = file.metadata().map_err(failed)?.permissions().mode();
     if mode & 0o077 != 0 {
         tracing::warn!(
             log_code = "OF04-01",
@@ -111,7 +133,7 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
             "The store can be read by others than its owner; chmod 600 it",
         );
     }
-    Ok(())
+    Ok(file)
 }
 
 /// Creates the directory of `path`, if it is missing.
@@ -191,6 +213,7 @@ mod tests {
         let newer = dir.path().join("newer.db");
         writable(&newer)
             .unwrap()
+            .0
             .pragma_update(None, "user_version", 99)
             .unwrap();
         assert!(matches!(
@@ -210,9 +233,28 @@ mod tests {
     }
 
     #[test]
+    fn a_manipulated_file_runs_no_function_and_its_schema_cannot_be_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("orderfeed.db");
+        let (connection, file) = writable(&path).unwrap();
+        let view = "CREATE VIEW trap AS SELECT fts3_tokenizer('simple')";
+        connection.execute_batch(view).unwrap();
+        let reader = read_only(&path).unwrap();
+        for connection in [&connection, &reader] {
+            let trap = connection.query_row("SELECT * FROM trap", [], |_| Ok(()));
+            let refused = trap.unwrap_err().to_string();
+            assert!(refused.contains("unsafe use of fts3_tokenizer"), "{refused}");
+        }
+        let overwrite = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = '' WHERE name = 'trap'";
+        let refused = connection.execute_batch(overwrite).unwrap_err().to_string();
+        assert!(refused.contains("may not be modified"), "{refused}");
+        drop((connection, file));
+    }
+
+    #[test]
     fn statements_beside_partial_indexes_are_compiled_once() {
         let dir = tempfile::tempdir().unwrap();
-        let connection = writable(&dir.path().join("orderfeed.db")).unwrap();
+        let (connection, _file) = writable(&dir.path().join("orderfeed.db")).unwrap();
         let sql = "SELECT id FROM outbox_batch WHERE website_id = ?1 AND class = ?2 AND state = 0";
         let mut statement = connection.prepare(sql).unwrap();
         for website in 1..9 {
@@ -225,14 +267,14 @@ mod tests {
     fn damage_in_a_large_store_is_found_in_the_background() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("orderfeed.db");
-        let connection = writable(&path).unwrap();
+        let (connection, file) = writable(&path).unwrap();
         connection
             .execute_batch(
                 "CREATE TABLE ballast (a); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)
                  INSERT INTO ballast SELECT zeroblob(8000) FROM n; PRAGMA wal_checkpoint(TRUNCATE)",
             )
             .unwrap();
-        drop(connection);
+        drop((connection, file));
         assert!(!damage::is_small(&path));
         // The last pages are ballast, which no other statement reads.
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();

@@ -1,19 +1,15 @@
-//! Ownership of files that root creates beside the store.
-//!
-//! A command that an operator runs as root must not leave files that the daemon's user cannot open. SQLite gives its logs
-//! to the owner of the database; files created here are given to the owner of the directory.
+//! Opening of files beside the store. None is opened through a link that another process put there, and each is a
+//! regular file: opening a pipe would wait for its other end.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::store::file::space::directory_of;
-
-/// Opens a file for reading and writing, with mode 0600 if it is created. Only a new file changes its owner: the target of
-/// a link is its owner's choice.
+/// Opens the database for reading and writing, with mode 0600 if it is created. An existing one may be a link, which is
+/// the operator's choice; a link without a target is an error, because it would create a file elsewhere.
 pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     open_or_create(path, OFlags::empty())
 }
@@ -23,45 +19,48 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     open_or_create(path, OFlags::NOFOLLOW)
 }
 
+/// Opens an existing file for reading, without following a link.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    regular(options(OFlags::NOFOLLOW).read(true).open(path)?)
+}
+
 fn open_or_create(path: &Path, flags: OFlags) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.custom_flags(flags.bits().cast_signed());
+    let mut options = options(flags);
     options.read(true).write(true).mode(0o600);
     match options.clone().create_new(true).open(path) {
-        Ok(file) => {
-            // A file with the wrong owner is deleted, or the next start would take it for the operator's choice.
-            give(&file, path).inspect_err(|_| drop(fs::remove_file(path)))?;
-            Ok(file)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            options.create(true).truncate(false).open(path)
-        }
-        Err(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => regular(options.open(path)?),
+        created => created,
     }
 }
 
-/// Opens a file that is about to be truncated. Never follows a link, and keeps the owner.
-pub(crate) fn open_scratch(path: &Path) -> io::Result<File> {
+/// Opens a file that is about to be truncated. Never follows a link. Returns `None` if it belongs to another user, or has
+/// a second name: its content would be readable there.
+pub(crate) fn open_scratch(path: &Path) -> io::Result<Option<File>> {
+    let file = open_lock(path)?;
+    let found = file.metadata()?;
+    let is_own = found.uid() == rustix::process::geteuid().as_raw() && found.nlink() == 1;
+    Ok(is_own.then_some(file))
+}
+
+fn options(flags: OFlags) -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
-    options.mode(0o600).open(path)
+    // NONBLOCK has no effect on a regular file.
+    options.custom_flags((flags | OFlags::NONBLOCK).bits().cast_signed());
+    options
 }
 
-/// Gives a new file at `path` to the owner of its directory, if this process is root.
-pub(crate) fn give(file: &File, path: &Path) -> io::Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let directory = fs::metadata(directory_of(path))?;
-    match directory.uid() {
-        0 => Ok(()),
-        uid => fchown(file, Some(uid), Some(directory.gid())),
+fn regular(file: File) -> io::Result<File> {
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -69,11 +68,46 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (target, link) = (dir.path().join("target"), dir.path().join("link"));
         fs::write(&target, "precious").unwrap();
-        std::os::unix::fs::symlink(&target, &link).unwrap();
+        symlink(&target, &link).unwrap();
         open_scratch(&link).unwrap_err();
         open_lock(&link).unwrap_err();
+        open_to_read(&link).unwrap_err();
         open_private(&link).unwrap();
-        open_scratch(&dir.path().join("new")).unwrap();
+        assert!(open_scratch(&dir.path().join("new")).unwrap().is_some());
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_link_without_a_target_creates_nothing_and_a_pipe_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link, pipe) = (
+            dir.path().join("target"),
+            dir.path().join("link"),
+            dir.path().join("pipe"),
+        );
+        symlink(&target, &link).unwrap();
+        open_private(&link).unwrap_err();
+        assert!(!target.exists());
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        for open in [open_private, open_lock, open_to_read] {
+            let refused = open(&pipe).unwrap_err().to_string();
+            assert!(refused.contains("not a regular file"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_scratch_file_with_a_second_name_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, other) = (dir.path().join("file"), dir.path().join("other"));
+        fs::write(&file, "precious").unwrap();
+        fs::hard_link(&file, &other).unwrap();
+        assert!(open_scratch(&file).unwrap().is_none());
     }
 }
