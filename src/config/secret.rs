@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -61,7 +61,7 @@ fn resolve_environment_keys(reader: &mut ConfigReader<'_>, config: &mut Config, 
     }
     check_pem(reader, &key("private_key_file"), "PRIVATE KEY");
     if let Some(path) = reader.path(&key("private_key_file")) {
-        warn_if_readable_by_all(reader, &key("private_key_file"), &path);
+        warn_of_readers(reader, &key("private_key_file"), &path);
     }
 }
 
@@ -127,7 +127,8 @@ impl Secrets<'_> {
 }
 
 fn read_into(reader: &mut ConfigReader<'_>, key: &str, path: &Path) -> SecretLookup {
-    warn_if_readable_by_all(reader, key, path);
+    warn_of_readers(reader, key, path);
+    warn_of_writers(reader, key, path);
     match read_secret(path) {
         Ok(secret) => SecretLookup::Secret(secret),
         Err(message) => {
@@ -188,6 +189,7 @@ fn check_pem(reader: &mut ConfigReader<'_>, key: &str, label: &str) {
     match read_bounded(&path, LONGEST_PEM) {
         Err(error) => reader.problem(key, unreadable(&path, &error)),
         Ok(text) => {
+            warn_of_writers(reader, key, &path);
             // A PEM file may hold text around its blocks; the label may have more words ("RSA PRIVATE KEY").
             let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(label);
             if !text.lines().any(begins) {
@@ -198,21 +200,48 @@ fn check_pem(reader: &mut ConfigReader<'_>, key: &str, label: &str) {
     }
 }
 
-fn warn_if_readable_by_all(reader: &mut ConfigReader<'_>, key: &str, path: &Path) {
-    if mode(path).is_some_and(|mode| mode & 0o004 != 0) {
+fn warn_of_readers(reader: &mut ConfigReader<'_>, key: &str, path: &Path) {
+    if fs::metadata(path).is_ok_and(|found| found.mode() & 0o004 != 0) {
         let message = format!("{} is readable by every user; chmod 0600 it", path.display());
         reader.warn(key, message);
     }
 }
 
-/// Warns of configuration files that other users can write, or that hold a secret and that other users can read.
+/// Warns of a file named by `key` that others than root and the daemon's user can change.
+fn warn_of_writers(reader: &mut ConfigReader<'_>, key: &str, path: &Path) {
+    if let Some(message) = writers(reader, path) {
+        reader.warn(key, format!("{} {message}", path.display()));
+    }
+}
+
+/// Returns the reason for which others than root and the daemon's user can change a file or directory.
+fn writers(reader: &ConfigReader<'_>, path: &Path) -> Option<String> {
+    let found = fs::metadata(path).ok()?;
+    // The user who runs this command need not be the daemon's, who owns the store's directory.
+    let store = reader.path("store.path");
+    let service = store.and_then(|store| Some(fs::metadata(store.parent()?).ok()?.uid()));
+    let trusted = [Some(0), Some(rustix::process::geteuid().as_raw()), service];
+    if !trusted.contains(&Some(found.uid())) {
+        return Some(format!(
+            "belongs to user {}, who can change it; chown it to root or to the daemon's user",
+            found.uid()
+        ));
+    }
+    (found.mode() & 0o022 != 0).then(|| "can be written by other users; chmod go-w it".to_owned())
+}
+
+/// Warns of configuration files, and of the directory of the drop-ins, that other users can write, and of files that hold
+/// a secret and that other users can read.
 pub(crate) fn check_files(reader: &mut ConfigReader<'_>, files: &[PathBuf]) {
-    for path in files {
-        let Some(mode) = mode(path) else { continue };
-        if mode & 0o022 != 0 {
-            warn_file(reader, path, "can be written by other users; chmod go-w it");
+    let drop_ins = files.first().map(|file| file.with_file_name("conf.d"));
+    for path in files.iter().chain(&drop_ins) {
+        if let Some(message) = writers(reader, path) {
+            warn_file(reader, path, &message);
         }
-        if mode & 0o004 != 0 && holds_secret(reader, path) {
+    }
+    for path in files {
+        let is_public = fs::metadata(path).is_ok_and(|found| found.mode() & 0o004 != 0);
+        if is_public && holds_secret(reader, path) {
             let message =
                 "holds a secret and is readable by every user; use the …_file key, or chmod 0640 it";
             warn_file(reader, path, message);
@@ -233,10 +262,4 @@ fn holds_secret(reader: &ConfigReader<'_>, file: &Path) -> bool {
         .filter(|key| key.kind == KeyKind::Secret)
         .filter_map(|key| reader.settings.values.get(&key.path))
         .any(|setting| of_file(&setting.origin))
-}
-
-fn mode(path: &Path) -> Option<u32> {
-    fs::metadata(path)
-        .ok()
-        .map(|metadata| metadata.permissions().mode())
 }

@@ -65,6 +65,18 @@ pub fn human_bytes(bytes: u64) -> String {
     }
 }
 
+/// Escapes control characters, so that text of a third party cannot control the terminal.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

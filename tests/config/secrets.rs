@@ -87,6 +87,48 @@ fn files_that_others_may_read_or_write_are_warned_of() {
 }
 
 #[test]
+fn whatever_others_can_change_is_warned_of() {
+    let with_files = GOOD
+        .replace(
+            "client_secret = \"hunter2-do-not-print\"",
+            "client_secret_file = \"secret\"",
+        )
+        .replace("[edge]\n", "[edge]\nca_file = \"ca.pem\"\n");
+    let site = Site::new(&with_files);
+    let files = [
+        site.write("secret", SECRET),
+        site.write("ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+        site.write("conf.d/site.toml", ""),
+        site.directory.path().join("conf.d"),
+    ];
+    for path in &files {
+        let narrow = if path.is_dir() { 0o755 } else { 0o600 };
+        fs::set_permissions(path, fs::Permissions::from_mode(narrow)).unwrap();
+    }
+    assert_eq!(warnings(&site.good()), "");
+    for path in &files {
+        let before = fs::metadata(path).unwrap().permissions();
+        fs::set_permissions(path, fs::Permissions::from_mode(before.mode() | 0o020)).unwrap();
+        let text = warnings(&site.good());
+        let name = path.display().to_string();
+        assert!(
+            text.contains(&name) && text.contains("can be written by other users"),
+            "{text}"
+        );
+        fs::set_permissions(path, before).unwrap();
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(path, Some(54_321), None).is_ok() {
+            let text = warnings(&site.good());
+            assert!(
+                text.contains(&name) && text.contains("belongs to user 54321"),
+                "{text}"
+            );
+            std::os::unix::fs::chown(path, Some(0), None).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_mysql_url_is_taken_apart_and_its_password_never_shown() {
     let url = "mysql://order%40feed:hunter2-do-not-print@db.example/mage?socket=/run/mysqld/mysqld.sock";
     let loaded = Site::new(&GOOD.replace("mysql://orderfeed@127.0.0.1:3306/magento", url)).good();

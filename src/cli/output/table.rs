@@ -3,6 +3,7 @@
 //! The tables of `indexer:*` must match Commerce byte for byte, which table crates do not. The others share the code.
 
 use crate::cli::output::Paint;
+pub use crate::ops::sentence::visible;
 
 #[derive(Clone, Debug)]
 pub struct AsciiTable {
@@ -101,18 +102,6 @@ fn line(cells: &[Cell], widths: &[usize], paint: Paint) -> String {
         .map(|(cell, width)| cell.painted(*width, paint))
         .collect();
     format!("| {} |\n", cells.join(" | "))
-}
-
-/// Escapes control characters, so that text of a third party cannot control the terminal.
-pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ pub(crate) fn build(reader: &mut ConfigReader<'_>) -> Config {
     config.first_sync.check(reader);
     config.delivery.check(reader);
     config.events.check(reader);
+    config.admin.check(&config.store.path, reader);
     config
 }
 

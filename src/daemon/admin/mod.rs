@@ -25,14 +25,20 @@ use tokio::sync::Semaphore;
 use tokio_util::either::Either;
 
 use crate::config::AdminListen;
-use crate::daemon::admin::pages::Pages;
+use crate::daemon::admin::pages::{HostCheck, Pages};
+use crate::daemon::control::socket::remove_socket;
 use crate::ops::outage_log::{OutageLine, OutageLog};
 use orderfeed_model::clock::Clock;
 
-/// Most connections at the same time; further ones wait.
-const MAX_CONNECTIONS: usize = 32;
-/// Longest wait for the header of a request, longer than the usual pause between two scrapes.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+/// Most connections at the same time.
+const MAX_CONNECTIONS: usize = 128;
+/// Further connections, for health checks alone; more wait.
+const RESERVED_CONNECTIONS: usize = 16;
+/// Longest wait for the header of a request, also between two requests of a connection. A client that scrapes more seldom
+/// connects again.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for reserved connections, so that idle clients do not keep health checks waiting.
+const RESERVED_TIMEOUT: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(60);
 /// Pause after a failed accept (such as too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -43,12 +49,21 @@ pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) 
     if listen == AdminListen::Off {
         return;
     }
-    let (router, mut outage) = (pages::router(pages), OutageLog::default());
+    // Names are checked where a browser can connect: it cannot open a Unix socket.
+    let names = match listen {
+        AdminListen::Unix(_) => HostCheck::Any,
+        _ => HostCheck::LocalOnly,
+    };
+    let routers = [
+        pages::router(Arc::clone(&pages), names),
+        pages::health_router(pages, names),
+    ];
+    let mut outage = OutageLog::default();
     loop {
         match Listener::bind(&listen).await {
             Ok(listener) => {
                 tracing::info!(listen = %listen, "The admin endpoint answers");
-                accept_all(listener, &router).await;
+                accept_all(listener, &routers).await;
             }
             Err(error) => log_bind_failure(&mut outage, &listen, &error, &clock),
         }
@@ -85,7 +100,7 @@ struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = remove_socket(&self.0);
     }
 }
 
@@ -103,10 +118,7 @@ impl Listener {
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_socket(path)?;
         let listener = UnixListener::bind(path)?;
         let _file = SocketFile(path.to_owned());
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
@@ -121,18 +133,24 @@ impl Listener {
     }
 }
 
-async fn accept_all(listener: Listener, router: &Router) {
+/// Serves connections with the first router, and those beyond [`MAX_CONNECTIONS`] with the second.
+async fn accept_all(listener: Listener, [all, health]: &[Router; 2]) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let reserve = Arc::new(Semaphore::new(RESERVED_CONNECTIONS));
     loop {
-        // Before the accept, so that further clients wait in the queue of the socket.
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok(stream) => {
+                let (slot, router, timeout) = match Arc::clone(&slots).try_acquire_owned() {
+                    Ok(slot) => (slot, all, HEADER_TIMEOUT),
+                    // Further clients wait in the queue of the socket.
+                    Err(_) => match Arc::clone(&reserve).acquire_owned().await {
+                        Ok(slot) => (slot, health, RESERVED_TIMEOUT),
+                        Err(_) => return,
+                    },
+                };
                 let router = router.clone();
                 tokio::spawn(async move {
-                    serve_connection(stream, router).await;
+                    serve_connection(stream, router, timeout).await;
                     drop(slot);
                 });
             }
@@ -144,11 +162,11 @@ async fn accept_all(listener: Listener, router: &Router) {
     }
 }
 
-async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, timeout: Duration) {
     // Not `axum::serve`, which has no limits on connections and no timeout for headers.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(timeout)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = connection.await {
         tracing::debug!(%error, "A connection to the admin endpoint ended early");
@@ -167,12 +185,12 @@ mod tests {
     use tokio::sync::watch;
     use tokio_util::sync::CancellationToken;
 
-    #[tokio::test]
-    async fn pages_answer_get_and_head_and_everything_else_is_refused() {
-        let (_dir, store) = crate::store::testing::fresh();
+    /// Returns the pages of a daemon that has not started its schedules.
+    fn pages() -> (tempfile::TempDir, Arc<Pages>) {
+        let (dir, store) = crate::store::testing::fresh();
         let clock = Clock::manual(UtcMillis(1));
-        let (_keep, config) = watch::channel(Arc::new(Config::default()));
-        let router = pages::router(Arc::new(Pages {
+        let (_, config) = watch::channel(Arc::new(Config::default()));
+        let pages = Pages {
             clock: clock.clone(),
             snapshots: Snapshots::new(config.clone(), clock),
             liveness: Liveness {
@@ -182,7 +200,83 @@ mod tests {
                 config,
             },
             stop: CancellationToken::new(),
-        }));
+        };
+        (dir, Arc::new(pages))
+    }
+
+    /// Sends a request head over a connection of its own, and returns the whole answer.
+    async fn answer(router: &Router, head: &str) -> String {
+        let (mut client, server) = tokio::io::duplex(4096);
+        let serving = tokio::spawn(serve_connection(server, router.clone(), HEADER_TIMEOUT));
+        client.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        serving.await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_name_of_another_host_is_refused_where_a_browser_can_connect() {
+        let (_dir, pages) = pages();
+        let checked = pages::router(Arc::clone(&pages), HostCheck::LocalOnly);
+        let unchecked = pages::router(pages, HostCheck::Any);
+        for (host, accepted) in [
+            ("localhost", true),
+            ("LOCALHOST:9187", true),
+            ("127.0.0.1:9187", true),
+            ("[::1]:9187", true),
+            ("10.0.0.5", true),
+            ("rebound.example:9187", false),
+            ("localhost.example", false),
+            ("127.0.0.1.example", false),
+        ] {
+            let head = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let status = if accepted {
+                "HTTP/1.1 200 "
+            } else {
+                "HTTP/1.1 421 "
+            };
+            let answered = answer(&checked, &head).await;
+            assert!(answered.starts_with(status), "{host}: {answered}");
+            assert!(answer(&unchecked, &head).await.starts_with("HTTP/1.1 200 "));
+        }
+    }
+
+    #[tokio::test]
+    async fn idle_clients_do_not_keep_health_checks_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.sock");
+        let listener = Listener::bind_unix(&path).await.unwrap();
+        let (_store, pages) = pages();
+        let routers = [
+            pages::router(Arc::clone(&pages), HostCheck::Any),
+            pages::health_router(pages, HostCheck::Any),
+        ];
+        let serving = tokio::spawn(async move { accept_all(listener, &routers).await });
+        let mut idle = Vec::new();
+        for _ in 0..MAX_CONNECTIONS + 3 * RESERVED_CONNECTIONS {
+            idle.push(UnixStream::connect(&path).await.unwrap());
+        }
+        let request = async |page: &str| {
+            let mut client = UnixStream::connect(&path).await.unwrap();
+            let head = format!("GET {page} HTTP/1.0\r\n\r\n");
+            client.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let answered = tokio::time::timeout(HEADER_TIMEOUT, request("/healthz")).await;
+        assert!(answered.unwrap().starts_with("HTTP/1.0 200 "));
+        // Idle clients are disconnected, and then every page answers.
+        tokio::time::sleep(HEADER_TIMEOUT + RESERVED_TIMEOUT).await;
+        assert!(request("/metrics").await.starts_with("HTTP/1.0 200 "));
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn pages_answer_get_and_head_and_everything_else_is_refused() {
+        let (_dir, pages) = pages();
+        let router = pages::router(pages, HostCheck::LocalOnly);
         for (request, status, end) in [
             ("GET /healthz", "200 OK", "\r\n\r\nok\n"),
             ("HEAD /healthz", "200 OK", "\r\n\r\n"),
@@ -191,13 +285,7 @@ mod tests {
             ("POST /healthz", "405 ", "only GET is supported\n"),
             ("DELETE /", "405 ", "only GET is supported\n"),
         ] {
-            let (mut client, server) = tokio::io::duplex(4096);
-            let serving = tokio::spawn(serve_connection(server, router.clone()));
-            let text = format!("{request} HTTP/1.0\r\n\r\n");
-            client.write_all(text.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            client.read_to_string(&mut answer).await.unwrap();
-            serving.await.unwrap();
+            let answer = answer(&router, &format!("{request} HTTP/1.0\r\n\r\n")).await;
             assert!(
                 answer.starts_with(&format!("HTTP/1.0 {status}")),
                 "{request}: {answer}"
@@ -224,5 +312,18 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
         drop(listener);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_a_socket_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("orderfeed.db"), dir.path().join("link"));
+        fs::write(&path, "precious").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for path in [&path, &link] {
+            let refused = Listener::bind_unix(path).await.err().unwrap().to_string();
+            assert!(refused.contains("not a socket"), "{refused}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 }

@@ -1,12 +1,14 @@
 //! The pages of the admin endpoint. Nothing is read or computed between requests.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::map_response;
+use axum::middleware::{map_request, map_response};
 use axum::response::Response;
 use axum::routing::{Router, get};
 use tokio_util::sync::CancellationToken;
@@ -32,17 +34,64 @@ pub(crate) struct Pages {
 /// A body with a content type; a lone `String` is `text/plain; charset=utf-8`.
 type Typed = ([(HeaderName, &'static str); 1], String);
 
-/// Returns the routes. `get` also answers HEAD.
-pub(crate) fn router(pages: Arc<Pages>) -> Router {
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(readiness))
+/// The names under which the endpoint may be requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostCheck {
+    Any,
+    /// `localhost` and addresses. Another name may be a page's own, resolved to this host so that the page can read the
+    /// answer (DNS rebinding).
+    LocalOnly,
+}
+
+/// Returns the routes.
+pub(crate) fn router(pages: Arc<Pages>, names: HostCheck) -> Router {
+    let more = Router::new()
         .route("/status", get(status))
         .route("/metrics", get(metrics_page))
-        .fallback(refuse)
+        .fallback(refuse);
+    finished(more, pages, names)
+}
+
+/// Returns the routes of the health checks.
+pub(crate) fn health_router(pages: Arc<Pages>, names: HostCheck) -> Router {
+    let busy = async || {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many connections; try again\n",
+        )
+    };
+    finished(Router::new().fallback(busy), pages, names)
+}
+
+/// Adds the health checks and what all pages share. `get` also answers HEAD.
+fn finished(router: Router<Arc<Pages>>, pages: Arc<Pages>, names: HostCheck) -> Router {
+    router
+        .route("/healthz", get(health))
+        .route("/readyz", get(readiness))
         .method_not_allowed_fallback(refuse)
+        .layer(map_request(move |request| check_host(names, request)))
         .layer(map_response(no_store))
         .with_state(pages)
+}
+
+async fn check_host(names: HostCheck, request: Request) -> Result<Request, (StatusCode, &'static str)> {
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    // HTTP/1.0 has no host, and browsers do not use it.
+    match names == HostCheck::Any || host.is_none_or(is_local) {
+        true => Ok(request),
+        false => Err((
+            StatusCode::MISDIRECTED_REQUEST,
+            "only localhost and addresses are accepted as a host; set the header Host in a proxy\n",
+        )),
+    }
+}
+
+fn is_local(host: &[u8]) -> bool {
+    let Ok(authority) = Authority::try_from(host) else {
+        return false;
+    };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
 /// Returns 200 if the daemon works, 503 and the part that hangs if not: the check that feeds systemd's watchdog.
