@@ -14,7 +14,8 @@ pub struct ParkedExample {
     /// As `failed show` takes it.
     pub key: String,
     pub code: String,
-    pub detail: String,
+    /// The edge's title, without its detail, which may quote the event.
+    pub title: String,
 }
 
 #[derive(Clone, Debug)]
@@ -122,7 +123,7 @@ fn parked(website: &WebsiteStatus, facts: &DeliveryFacts<'_>) -> Option<Finding>
         |parked| {
             let why = format!(
                 "; the oldest is {}: {} ({})",
-                parked.key, parked.detail, parked.code
+                parked.key, parked.title, parked.code
             );
             (why, format!("orderfeed failed show {}", parked.key))
         },

@@ -124,6 +124,27 @@ async fn schedules_and_their_history_are_listed() {
 }
 
 #[tokio::test]
+async fn only_failed_show_prints_what_the_edge_quoted_of_an_event() {
+    let fixture = CliFixture::with_store().await;
+    let quoting = "UPDATE outbox_parked SET code = 'EXEG-0102-400', detail = 'Invalid event' || char(10) || 'jane@example.com'";
+    let connection = rusqlite::Connection::open(fixture.store()).unwrap();
+    assert_eq!(connection.execute(quoting, []).unwrap(), 1);
+    drop(connection);
+    for args in [
+        &["failed", "list"][..],
+        &["failed", "list", "--json"],
+        &["doctor"],
+        &["doctor", "--json"],
+    ] {
+        let shown = fixture.run(args).stdout;
+        assert!(shown.contains("Invalid event"), "{args:?}: {shown}");
+        assert!(!shown.contains("jane"), "{args:?}: {shown}");
+    }
+    let one = fixture.run(&["failed", "show", "7:placed:7"]).ok();
+    assert!(one.contains("Invalid event jane@example.com\n"), "{one}");
+}
+
+#[tokio::test]
 async fn parked_events_are_shown_without_their_escape_sequences() {
     let fixture = CliFixture::with_store().await;
     let list = fixture.run(&["failed", "list"]).ok();

@@ -101,6 +101,7 @@ struct ParkedRow {
     order: Option<String>,
     website: String,
     code: String,
+    /// In a list only the title: the rest may quote the event.
     detail: String,
     /// HTTP status of the last answer.
     status: Option<u16>,
@@ -149,7 +150,9 @@ fn show(context: &Context, args: &FailedShowArgs) -> anyhow::Result<Exit> {
         let Some(event) = reader.parked_event(key.0)? else {
             return Ok(None);
         };
-        Ok(Some((row(reader, &reader.websites()?, &event)?, event.body)))
+        let mut row = row(reader, &reader.websites()?, &event)?;
+        row.detail = event.detail.replace('\n', " ").trim().to_owned();
+        Ok(Some((row, event.body)))
     })?;
     let Some((row, body)) = found else {
         return Err(UsageError(format!("{key} is not parked; see `orderfeed failed list`")).into());
@@ -224,7 +227,7 @@ fn row(
         order: reader.feed_row(event.key.order)?.map(|(feed, _)| feed.number),
         website: website.map_or_else(|| event.website.to_string(), |(_, code)| code.clone()),
         code: event.code.clone(),
-        detail: event.detail.clone(),
+        detail: event.title().to_owned(),
         status: event.status,
         request_id: event.request_id.clone(),
         attempts: event.attempts,
@@ -233,7 +236,7 @@ fn row(
 }
 
 fn render(rows: &[ParkedRow], paint: Paint) -> String {
-    let mut table = AsciiTable::new("Event | Order | Website | Parked At | Attempts | Code | Detail");
+    let mut table = AsciiTable::new("Event | Order | Website | Parked At | Attempts | Code | Title");
     for row in rows {
         table.row([
             row.key.as_str().into(),
@@ -282,7 +285,7 @@ mod tests {
             order: Some("000001042".into()),
             website: "base".into(),
             code: "EXEG-0102-400".into(),
-            detail: "The value is not an integer\n\u{1b}[31mforged".into(),
+            detail: "The value is not an integer\u{1b}[31mforged".into(),
             status: Some(400),
             request_id: Some("b1d3".into()),
             attempts: 1,

@@ -194,8 +194,8 @@ fn parked_examples(reader: &Reader<'_>) -> Result<Vec<ParkedExample>, StoreError
         .map(|event| ParkedExample {
             website: code_of(event.website).unwrap_or_default(),
             key: Key(event.key).to_string(),
+            title: event.title().to_owned(),
             code: event.code,
-            detail: event.detail,
         })
         .collect())
 }

@@ -17,6 +17,7 @@ pub struct ParkedEvent {
     pub website: WebsiteId,
     /// A stable word or the edge's code.
     pub code: String,
+    /// The reason. Of the edge: its title, a line break, and its detail, which may quote the event.
     pub detail: String,
     /// HTTP status of the last answer, if there was one.
     pub status: Option<u16>,
@@ -27,6 +28,21 @@ pub struct ParkedEvent {
     pub parked_at: UtcMillis,
     /// Its frozen JSON; `None` if it could not be rendered.
     pub body: Option<Vec<u8>>,
+}
+
+impl ParkedEvent {
+    /// Returns the part of the reason that quotes nothing of the event: the edge's title, or a reason of our own. It is
+    /// empty for an answer that an earlier version stored without separating the two.
+    pub fn title(&self) -> &str {
+        let of_edge = ["EXEG-", "http_"]
+            .iter()
+            .any(|start| self.code.starts_with(start));
+        match self.detail.split_once('\n') {
+            Some((title, _)) => title,
+            None if of_edge => "",
+            None => &self.detail,
+        }
+    }
 }
 
 /// A selection of parked events; an empty filter selects all.
@@ -248,4 +264,36 @@ fn read_parked(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
         parked_at: UtcMillis(row.get(9)?),
         body: row.get(10)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parked(code: &str, detail: &str) -> ParkedEvent {
+        ParkedEvent {
+            key: EventKey {
+                order: 1,
+                kind: 1,
+                document: 1,
+            },
+            website: 1,
+            code: code.to_owned(),
+            detail: detail.to_owned(),
+            status: None,
+            request_id: None,
+            attempts: 1,
+            parked_at: UtcMillis(0),
+            body: None,
+        }
+    }
+
+    #[test]
+    fn the_title_contains_nothing_that_the_edge_quoted() {
+        let quoting = parked("EXEG-0102-400", "Invalid event\njane@example.com is no number");
+        assert_eq!(quoting.title(), "Invalid event");
+        let of_earlier_version = parked("http_400", "Bad jane@example.com");
+        assert_eq!(of_earlier_version.title(), "");
+        assert_eq!(parked("too_large", "70000 bytes").title(), "70000 bytes");
+    }
 }

@@ -210,10 +210,11 @@ impl Control {
         match self.isolation.record_refusal(id, 1, &refusal) {
             RefusalAction::Park | RefusalAction::Split => {
                 self.isolation.forget(id);
-                let detail = format!("{} {}", refusal.title, refusal.detail);
+                // The line break separates what a list may show; neither text contains one.
+                let detail = format!("{}\n{}", refusal.title, refusal.detail);
                 let parked = EventVerdict::Parked(Refusal {
                     code: refusal.code,
-                    detail: detail.trim().to_owned(),
+                    detail,
                 });
                 steps.push(Step::Settle(Settlement::PerEvent {
                     id,
