@@ -10,6 +10,8 @@ use orderfeed_emulator::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::support::proxy::{ConnectProxy, LOGIN, ProxyMode};
+
 const OTHER_DATASTREAM: &str = "11111111-2222-4333-8444-555555555555";
 
 /// The configuration under test.
@@ -62,15 +64,23 @@ impl Written {
 
     /// Runs the command and returns its exit code and output.
     async fn tested(&self, args: &[&str]) -> (i32, String) {
+        self.tested_with(&[], args).await
+    }
+
+    /// Runs the command with these variables of the environment.
+    async fn tested_with(&self, variables: &[(&str, &str)], args: &[&str]) -> (i32, String) {
         let dir = tempfile::tempdir().unwrap();
         self.write(dir.path());
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderfeed"));
         command
             .env_clear()
-            .env("ORDERFEED_CONFIG", dir.path().join("orderfeed.toml"));
+            .env("ORDERFEED_CONFIG", dir.path().join("orderfeed.toml"))
+            .envs(variables.iter().copied());
         let output = command.arg("test-connection").args(args).output().await.unwrap();
         let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-        assert!(!text.contains(self.secret) && !text.contains("Bearer"), "{text}");
+        for secret in [self.secret, "Bearer", "s3cr3t-of-the-proxy"] {
+            assert!(!text.contains(secret), "{text}");
+        }
         (output.status.code().unwrap(), text)
     }
 
@@ -204,6 +214,47 @@ async fn a_redirect_is_not_followed() {
         .filter(|request| request.path.ends_with("/collect"))
         .count();
     assert_eq!(asked, 1, "{requests:?}");
+}
+
+#[tokio::test]
+async fn the_proxy_of_the_environment_is_used_and_its_errors_are_named() {
+    let https = EmulatorConfig {
+        tls: true,
+        ..EmulatorConfig::default()
+    };
+    let emulator = Emulator::start(https).await.unwrap();
+    let direct = Written::for_edge(&emulator);
+    // A name without an address: only the proxy can reach it.
+    let named = |url: &str| url.replace("127.0.0.1", "edge.test");
+    let behind = Written {
+        edge: named(&direct.edge),
+        token_url: named(&direct.token_url),
+        ..direct
+    };
+    let target = emulator.server_url().rsplit('/').next().unwrap().parse().unwrap();
+    let proxy = ConnectProxy::start(target, ProxyMode::Login).await;
+    let (right, wrong) = (
+        format!("http://{LOGIN}@{}", proxy.address),
+        format!("http://feed:s3cr3t-of-the-proxy-before@{}", proxy.address),
+    );
+    let (code, text) = behind.tested_with(&[("HTTPS_PROXY", &right)], &[]).await;
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains(&format!("the proxy {} accepts connections", proxy.address)),
+        "{text}"
+    );
+    let (code, text) = behind.tested_with(&[("HTTPS_PROXY", &wrong)], &[]).await;
+    assert_eq!(code, 1, "{text}");
+    let named = format!("the proxy {} refuses the login (407)", proxy.address);
+    assert!(
+        text.contains(&named) && text.contains("check user and password in edge.proxy"),
+        "{text}"
+    );
+    let refusing = ConnectProxy::start(target, ProxyMode::Refuse).await;
+    let url = format!("http://{}", refusing.address);
+    let (code, text) = behind.tested_with(&[("https_proxy", &url)], &[]).await;
+    assert_eq!(code, 69, "{text}");
+    assert!(text.contains("refuses to connect to edge.test"), "{text}");
 }
 
 #[tokio::test]

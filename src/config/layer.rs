@@ -74,6 +74,26 @@ impl Layer {
         LayerReader::new(schema).toml(text, &|line| Origin::Line(Arc::clone(&path), line))
     }
 
+    /// Reads the variables that name the proxy of every program on the machine. They apply where no file sets the keys.
+    pub(crate) fn proxy_variables(variables: &[(String, String)]) -> Self {
+        let entry = |names: [&str; 2], key: &str| {
+            let is_set =
+                |(name, value): &&(String, String)| names.contains(&name.as_str()) && !value.is_empty();
+            let (name, value) = variables.iter().find(is_set)?;
+            Some(LayerEntry {
+                path: vec!["edge".to_owned(), key.to_owned()],
+                value: Scalar::Text(value.clone()),
+                origin: Origin::Env(name.clone()),
+            })
+        };
+        let proxy = entry(["https_proxy", "HTTPS_PROXY"], "proxy");
+        let no_proxy = entry(["no_proxy", "NO_PROXY"], "no_proxy");
+        Self {
+            entries: proxy.into_iter().chain(no_proxy).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Reads `ORDERFEED__SECTION__KEY` variables: two underscores between the segments, lower-cased. A website code that
     /// is not all lower case, or that holds two underscores, can therefore be set in a file only.
     pub(crate) fn env(schema: &Schema, variables: &[(String, String)]) -> Self {

@@ -135,7 +135,7 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
 fn read_layers(path: &Path, env: &[(String, String)]) -> Result<(Vec<PathBuf>, Vec<Layer>), ConfigErrors> {
     let mut sources = vec![path.to_owned()];
     sources.extend(drop_ins(path).map_err(|problem| ConfigErrors(vec![problem]))?);
-    let mut layers = vec![Layer::defaults(&SCHEMA, DEFAULTS)];
+    let mut layers = vec![Layer::defaults(&SCHEMA, DEFAULTS), Layer::proxy_variables(env)];
     let mut broken = Vec::new();
     for source in &sources {
         match read(source) {

@@ -53,6 +53,6 @@ pub use crate::config::sections::{
 };
 pub use crate::config::shown::EffectiveSetting;
 pub use crate::config::values::{
-    AdminListen, ByteSize, DatastreamId, History, HumanDuration, InvalidValue, MysqlUrl, OrganizationId,
-    TablePrefix,
+    AdminListen, ByteSize, DatastreamId, History, HttpProxy, HumanDuration, InvalidValue, MysqlUrl,
+    OrganizationId, TablePrefix,
 };

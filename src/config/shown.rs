@@ -66,9 +66,12 @@ fn shown(settings: &Settings, path: &str, kind: KeyKind) -> Option<EffectiveSett
 }
 
 fn without_password(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else {
+    let mut url = match Url::parse(text) {
+        Ok(url) if url.has_host() => url,
+        // A single word, such as "none", or HOST:PORT.
+        _ if !text.contains('@') => return text.to_owned(),
         // What cannot be parsed may still hold a password.
-        return MASK.to_owned();
+        _ => return MASK.to_owned(),
     };
     if url.password().is_none() {
         return text.to_owned();

@@ -4,6 +4,8 @@
 //! The round trip is a request with an empty list of events. The edge checks datastream and credentials first and then
 //! refuses the empty list with `EXEG-0103-400`. That refusal is the success: the request was let in, and nothing was
 //! ingested. Every other answer has the same meaning and remedy as in delivery.
+//!
+//! A pause that the edge or the token service asked for binds these requests too: the check reports it and sends nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +16,17 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::config::{Config, DatastreamId, EdgeAuth};
-use crate::delivery::http::client::{ClientError, client};
+use crate::config::{Config, EdgeAuth};
+use crate::delivery::http::client::ClientError;
 use crate::delivery::http::destination::{Attempt, Destination, Unsent};
+use crate::delivery::http::proxy;
 use crate::delivery::http::tokens::{TokenError, TokenSource};
-use crate::delivery::http::transport::Transport;
+use crate::delivery::http::transport::{HttpTransport, Transport};
+use crate::delivery::pauses::Pauses;
 use crate::delivery::rules::{Decision, EdgeRefusal, RequestShape, RetryLater, name_website};
 use crate::delivery::stats::DeliveryStats;
+use crate::ops::pause;
+use crate::store::outbox::Pause;
 use orderfeed_model::clock::Clock;
 
 const NO_EVENTS: &[u8] = br#"{"events":[]}"#;
@@ -62,6 +68,8 @@ pub enum CheckVerdict {
     /// Not checked, because an earlier check failed or nothing is to be sent.
     Skipped,
     Ok,
+    /// Not checked, because the peer asked to wait.
+    Paused,
     /// The peer cannot be reached, or cannot answer at present.
     Unreachable,
     /// The cause must be fixed.
@@ -74,22 +82,25 @@ pub struct ConnectionTest {
     config: Arc<Config>,
     transport: Arc<dyn Transport>,
     tokens: Option<Arc<TokenSource>>,
+    pauses: Arc<Pauses>,
     clock: Clock,
 }
 
 impl ConnectionTest {
-    /// Creates a test with the client that delivery would use.
-    pub fn new(config: Arc<Config>, clock: Clock) -> Result<Self, ClientError> {
-        let transport: Arc<dyn Transport> = Arc::new(client(&config)?);
+    /// Creates a test with the client that delivery would use. `pauses` are those in the store.
+    pub fn new(config: Arc<Config>, pauses: Vec<Pause>, clock: Clock) -> Result<Self, ClientError> {
+        let pauses = Arc::new(Pauses::restore(pauses));
+        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(&config)?);
         let tokens = (config.edge.auth == EdgeAuth::Oauth).then(|| {
-            let (transport, stats) = (Arc::clone(&transport), Arc::new(DeliveryStats::default()));
-            let oauth = config.edge.oauth.clone();
-            Arc::new(TokenSource::new(transport, oauth, clock.clone(), stats))
+            let (transport, pauses) = (Arc::clone(&transport), Arc::clone(&pauses));
+            let stats = Arc::new(DeliveryStats::default());
+            Arc::new(TokenSource::new(transport, &config, pauses, clock.clone(), stats))
         });
         Ok(Self {
             config,
             transport,
             tokens,
+            pauses,
             clock,
         })
     }
@@ -123,6 +134,9 @@ impl ConnectionTest {
             let detail = "edge.auth is none, so none is needed";
             return ConnectionCheck::new("token", CheckVerdict::Skipped, detail);
         };
+        if let Some(pause) = tokens.pause(self.clock.now()) {
+            return self.paused("token", &pause);
+        }
         let check = match tokens.get().await {
             Ok(_) => {
                 let client = &self.config.edge.oauth.client_id;
@@ -138,10 +152,18 @@ impl ConnectionTest {
         .took(begun.elapsed())
     }
 
-    /// Makes a round trip to a website's datastream.
-    pub async fn round_trip(&self, website: &str, datastream: &DatastreamId) -> ConnectionCheck {
+    /// Makes a round trip to the datastream of a website.
+    pub async fn round_trip(&self, website: &str) -> ConnectionCheck {
         let (transport, tokens) = (Arc::clone(&self.transport), self.tokens.clone());
-        let destination = Destination::new(&self.config, datastream, transport, tokens, self.clock.clone());
+        let (pauses, clock) = (Arc::clone(&self.pauses), self.clock.clone());
+        let skipped = |detail| ConnectionCheck::new("edge", CheckVerdict::Skipped, detail);
+        let Some(destination) = Destination::new(&self.config, website, transport, tokens, pauses, clock)
+        else {
+            return skipped("the website has no datastream");
+        };
+        if let Some(pause) = destination.pause(self.clock.now()) {
+            return self.paused("edge", &pause);
+        }
         // As if it held one event, so that the rules have nothing to split.
         let shape = RequestShape {
             batches: 1,
@@ -153,7 +175,19 @@ impl ConnectionTest {
         match sent.await {
             Ok(attempt) => check_answer(&attempt, website),
             Err(Unsent::NoToken(error)) => no_token("edge", &error),
-            Err(Unsent::Held) => ConnectionCheck::new("edge", CheckVerdict::Skipped, "not asked"),
+            Err(Unsent::Held) => skipped("another answer asked to wait"),
+        }
+    }
+
+    fn paused(&self, name: &'static str, pause: &Pause) -> ConnectionCheck {
+        let detail = format!(
+            "not checked: {}",
+            pause::sentence(&pause.code, pause.until, self.clock.now())
+        );
+        ConnectionCheck {
+            code: Some(pause.code.clone()).filter(|code| !code.is_empty()),
+            remedy: Some("nothing; try again after that".to_owned()),
+            ..ConnectionCheck::new(name, CheckVerdict::Paused, &detail)
         }
     }
 
@@ -161,6 +195,9 @@ impl ConnectionTest {
     async fn reach(&self, name: &'static str, key: &str, url: &Url) -> ConnectionCheck {
         let begun = Instant::now();
         let limit = self.config.delivery.connect_timeout.get();
+        let proxy = proxy::to(&self.config.edge, url);
+        // Behind a proxy, names are resolved by it.
+        let (key, url) = proxy.map_or((key, url), |proxy| ("edge.proxy (or HTTPS_PROXY)", &proxy.url));
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = url.port_or_known_default().unwrap_or(443);
         let late = |_| {
@@ -171,12 +208,15 @@ impl ConnectionTest {
         };
         let check = match timeout(limit, connect(host, port)).await.unwrap_or_else(late) {
             Ok(address) => {
-                let detail = format!("{host}:{port} accepts connections ({address})");
+                let detail = match proxy {
+                    Some(_) => format!("the proxy {host}:{port} accepts connections ({address})"),
+                    None => format!("{host}:{port} accepts connections ({address})"),
+                };
                 ConnectionCheck::new(name, CheckVerdict::Ok, &detail)
             }
             Err(cause) => ConnectionCheck {
                 remedy: Some(format!(
-                    "check {key}, the machine's DNS, and firewalls in between; proxies of the environment are not used"
+                    "check {key}, the machine's DNS, and firewalls in between"
                 )),
                 code: Some("connect".to_owned()),
                 ..ConnectionCheck::new(name, CheckVerdict::Unreachable, &cause)

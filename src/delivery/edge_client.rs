@@ -13,6 +13,7 @@ use crate::delivery::http::destination::Destination;
 use crate::delivery::http::tokens::TokenSource;
 use crate::delivery::http::transport::{Connector, Transport};
 use crate::delivery::limits::rate_limit::RateLimiter;
+use crate::delivery::pauses::Pauses;
 use crate::delivery::stats::DeliveryStats;
 use crate::store::Store;
 use crate::store::outbox::Class;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) stats: Arc<DeliveryStats>,
     pub(crate) connector: Connector,
     pub(crate) limiter: Mutex<RateLimiter>,
+    pub(crate) pauses: Arc<Pauses>,
     pub(crate) begun: Instant,
 }
 
@@ -63,7 +65,8 @@ impl EdgeClient {
         let new_tokens = || {
             Arc::new(TokenSource::new(
                 Arc::clone(&transport),
-                config.edge.oauth.clone(),
+                &config,
+                Arc::clone(&shared.pauses),
                 shared.clock.clone(),
                 Arc::clone(&shared.stats),
             ))
@@ -73,6 +76,7 @@ impl EdgeClient {
             EdgeAuth::Oauth => {
                 // A new source would fetch a new token, and Adobe throttles clients that fetch too many.
                 let kept = before.and_then(|before| before.tokens.clone());
+                let kept = kept.inspect(|tokens| tokens.set_transport(Arc::clone(&transport)));
                 Some(kept.unwrap_or_else(new_tokens))
             }
         };
@@ -84,17 +88,10 @@ impl EdgeClient {
     }
 
     /// Returns the destination of a website's events; `None` without a datastream.
-    pub(crate) fn destination(&self, website: &str, clock: &Clock) -> Option<Destination> {
-        let datastream = self.config.websites.get(website)?.datastream.as_ref()?;
+    pub(crate) fn destination(&self, website: &str, shared: &Shared) -> Option<Destination> {
         let (transport, tokens) = (Arc::clone(&self.transport), self.tokens.clone());
-        let config = &self.config;
-        Some(Destination::new(
-            config,
-            datastream,
-            transport,
-            tokens,
-            clock.clone(),
-        ))
+        let (pauses, clock) = (Arc::clone(&shared.pauses), shared.clock.clone());
+        Destination::new(&self.config, website, transport, tokens, pauses, clock)
     }
 }
 

@@ -24,8 +24,9 @@
 //! `rules/mod`, `decide`, `health`, `isolation` and `settle`.
 //!
 //! A request holds whole stored batches. The store alone decides which may be sent (`ready_batches`), so that order and
-//! dependencies survive every failure. Times are stored too: each batch has its due time, and each sender's pause has a
-//! row.
+//! dependencies survive every failure. Times are stored too: each batch has its due time, each sender's wait is in its
+//! row, and each pause that a peer asked for has a row ([`pauses`]). A pause belongs to what asked for it: the datastream,
+//! the organization whose quota is used up, or the token client.
 //!
 //! # Crash cases
 //!
@@ -43,12 +44,13 @@ pub(crate) mod context;
 mod edge_client;
 pub mod http;
 pub mod limits;
+mod pauses;
 pub mod rules;
 mod sender;
 pub(crate) mod sender_pool;
 mod stats;
 
 pub use crate::delivery::context::{DeliveryContext, DeliveryError, Drained};
-pub use crate::delivery::http::client::{ClientError, USER_AGENT, client};
+pub use crate::delivery::http::client::{ClientError, USER_AGENT};
 pub use crate::delivery::sender_pool::run;
 pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, LatencyCounts, StatsSnapshot};

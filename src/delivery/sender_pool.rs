@@ -13,6 +13,7 @@ use crate::delivery::context::{DeliveryContext, DeliveryError, Drained};
 use crate::delivery::edge_client::{EdgeClient, Shared};
 use crate::delivery::http::transport::Connector;
 use crate::delivery::limits::rate_limit::RateLimiter;
+use crate::delivery::pauses::Pauses;
 use crate::delivery::sender::{Sender, Shutdown};
 use crate::store::Durability;
 use crate::store::meta::WebsiteId;
@@ -26,12 +27,14 @@ pub async fn run(context: DeliveryContext, connector: Connector) -> Result<Drain
     let mut config = context.config;
     let first = Arc::clone(&config.borrow_and_update());
     let rate = first.delivery.request_units_per_second;
+    let pauses = context.store.read(|reader| reader.pauses()).await?;
     let shared = Shared {
         store: context.store,
         clock: context.clock,
         stats: context.stats,
         connector,
         limiter: Mutex::new(RateLimiter::new(rate)),
+        pauses: Arc::new(Pauses::restore(pauses)),
         begun: Instant::now(),
     };
     let client = EdgeClient::new(first, &shared, None)?;

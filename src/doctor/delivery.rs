@@ -77,11 +77,19 @@ fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
             check.warning_or_problem(lasts > STUCK_MS && waiting > 0, message, remedy)
         }
         SenderState::BackingOff => {
-            let message = format!(
-                "delivery has failed for {since}, {} times in a row: {reason}; {waiting} events wait",
-                sender.failures
-            );
-            let remedy = "nothing, it retries by itself; if it lasts, see edge.address, the network, and Adobe's status page";
+            let (message, remedy) = match sender.pause {
+                Some(_) => (
+                    format!("delivery waits: {reason}; {waiting} events wait"),
+                    sender.remedy.as_str(),
+                ),
+                None => (
+                    format!(
+                        "delivery has failed for {since}, {} times in a row: {reason}; {waiting} events wait",
+                        sender.failures
+                    ),
+                    "nothing, it retries by itself; if it lasts, see edge.address, the network, and Adobe's status page",
+                ),
+            };
             check.warning_or_problem(lasts > STUCK_MS, message, remedy)
         }
     }

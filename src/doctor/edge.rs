@@ -63,6 +63,7 @@ fn of_connection(check: Check, result: &ConnectionCheck) -> Finding {
     match result.verdict {
         CheckVerdict::Ok => check.ok(message),
         CheckVerdict::Skipped => check.skipped(message),
+        CheckVerdict::Paused => check.warning(message, "nothing, it ends by itself"),
         CheckVerdict::Failed | CheckVerdict::Unreachable => {
             let message = match result.answer().as_str() {
                 "" => message.clone(),

@@ -6,6 +6,7 @@
 //! | [`line`], [`journal`] | one event as a line of text, as JSON, or as an entry of the journal |
 //! | [`stderr`], [`screen`] | what stderr is; log lines above a progress bar |
 //! | [`outage_log`] | limits how often failures are logged |
+//! | [`pause`] | the pauses that peers asked for: whom they hold back, and the sentence about one |
 //! | [`sentence`] | errors, durations and sizes as text |
 //! | [`status`], [`explain`] | the snapshots behind `status` and `explain` |
 //! | [`openmetrics`] | the text format of `/metrics` |
@@ -17,6 +18,7 @@ mod line;
 pub mod logging;
 pub mod openmetrics;
 pub mod outage_log;
+pub mod pause;
 pub mod screen;
 pub mod sentence;
 pub mod status;

@@ -10,7 +10,7 @@ use super::error::StoreError;
 /// Identifies a file of this program: "ofee" in ASCII.
 const APPLICATION_ID: i64 = 0x6f66_6565;
 
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_first_sync.sql"),
     include_str!("migrations/0003_attempts.sql"),
@@ -23,6 +23,7 @@ const STEPS: [&str; 12] = [
     include_str!("migrations/0010_birth.sql"),
     include_str!("migrations/0011_starts.sql"),
     include_str!("migrations/0012_later.sql"),
+    include_str!("migrations/0013_pause.sql"),
 ];
 
 /// The schema version of this program.
@@ -63,4 +64,27 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64, StoreEr
         });
     }
     Ok(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_of_an_earlier_version_keeps_to_its_website() {
+        let connection = Connection::open_in_memory().unwrap();
+        let (earlier, later) = STEPS.split_at(12);
+        earlier
+            .iter()
+            .for_each(|step| connection.execute_batch(step).unwrap());
+        let stored = "INSERT INTO website VALUES (7, 'base'); INSERT INTO asked_pause VALUES (7, 1234)";
+        connection.execute_batch(stored).unwrap();
+        later
+            .iter()
+            .for_each(|step| connection.execute_batch(step).unwrap());
+        let row = connection.query_row("SELECT scope, owner, until FROM pause", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?))
+        });
+        assert_eq!(row.unwrap(), ("website".to_owned(), "base".to_owned(), 1234));
+    }
 }

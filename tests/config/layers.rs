@@ -1,6 +1,6 @@
 //! Precedence of the layers, unset values, and the base of relative paths.
 
-use orderfeed::config::{AdminListen, History, HumanDuration, SourceKind};
+use orderfeed::config::{AdminListen, History, HumanDuration, LoadedConfig, SourceKind};
 use secrecy::ExposeSecret;
 
 use super::{GOOD, Site, warnings};
@@ -46,6 +46,47 @@ fn later_layers_override_single_keys_and_each_value_has_its_origin() {
     assert!(origin("websites.base", "datastream_id").ends_with("orderfeed.toml:14"));
     assert_eq!(origin("delivery", "max_batch_bytes"), "defaults");
     assert!(loaded.warnings.is_empty(), "{}", warnings(&loaded));
+}
+
+#[test]
+fn the_proxy_of_the_environment_applies_unless_a_key_is_set() {
+    let variables = [
+        (
+            "HTTPS_PROXY",
+            "http://feed:hunter2-do-not-print@proxy.example:3128",
+        ),
+        ("no_proxy", "inner.example"),
+    ];
+    let proxy = |loaded: &LoadedConfig| loaded.config.edge.proxy.as_ref().map(ToString::to_string);
+    let loaded = Site::new(GOOD).load(&variables).unwrap();
+    assert_eq!(proxy(&loaded).as_deref(), Some("proxy.example:3128"));
+    assert_eq!(loaded.config.edge.no_proxy, "inner.example");
+    let shown: Vec<_> = loaded
+        .settings
+        .iter()
+        .filter(|setting| setting.name == "proxy")
+        .map(|setting| (setting.value.to_string(), setting.origin.to_string()))
+        .collect();
+    assert_eq!(
+        shown,
+        [(
+            "\"http://feed:***@proxy.example:3128/\"".to_owned(),
+            "env HTTPS_PROXY".to_owned()
+        )]
+    );
+    let own = GOOD.replace("[edge]\n", "[edge]\nproxy = \"https://own.example:8443\"\n");
+    assert_eq!(
+        proxy(&Site::new(&own).load(&variables).unwrap()).as_deref(),
+        Some("own.example:8443")
+    );
+    let none = GOOD.replace("[edge]\n", "[edge]\nproxy = \"none\"\n");
+    assert_eq!(proxy(&Site::new(&none).load(&variables).unwrap()), None);
+    let refused = Site::new(GOOD).load(&[("HTTPS_PROXY", "socks5://u:hunter2-do-not-print@h:1080")]);
+    let message = refused.unwrap_err();
+    assert!(
+        message.contains("HTTPS_PROXY") && message.contains("edge.proxy") && !message.contains("hunter2"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -240,7 +240,7 @@ async fn an_operator_resumes_a_halted_sender_at_once() {
     fixture.stop(running).await;
 }
 
-async fn set_sender(fixture: &Fixture, state: SenderState) {
+pub(super) async fn set_sender(fixture: &Fixture, state: SenderState) {
     fixture
         .write(move |writer| {
             let website = writer.website_id("base")?;

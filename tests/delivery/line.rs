@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use orderfeed::delivery::client;
-use orderfeed::delivery::http::transport::{Connector, ExchangeFuture, OutboundRequest, Transport};
+use orderfeed::delivery::http::transport::{
+    Connector, ExchangeFuture, HttpTransport, OutboundRequest, Transport,
+};
 use tokio::sync::watch;
 
 /// Longest time from receiving an answer to applying it: a few instructions, and on a busy machine another thread's
@@ -40,7 +41,7 @@ struct Memory {
 
 #[derive(Debug)]
 struct RecordingTransport {
-    http: reqwest::Client,
+    http: HttpTransport,
     line: Connection,
 }
 
@@ -49,7 +50,7 @@ impl Connection {
     pub(crate) fn connector(&self) -> Connector {
         let line = self.clone();
         Connector::new(move |config| {
-            let http = client(config)?;
+            let http = HttpTransport::new(config)?;
             let line = line.clone();
             Ok(Arc::new(RecordingTransport { http, line }))
         })

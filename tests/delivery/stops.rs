@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orderfeed::config::HumanDuration;
 use orderfeed::store::Store;
-use orderfeed::store::outbox::{EventState, SenderState};
+use orderfeed::store::outbox::{EventState, PauseScope, SenderState};
 use orderfeed_emulator::Emulator;
 use serde_json::json;
 
@@ -91,13 +91,11 @@ async fn a_pause_requested_during_a_stop_applies_after_the_next_start() {
     fixture.request_stop();
     fixture.line.open();
     assert_eq!(fixture.wait(running).await.abandoned_requests, 1);
-    let asked = fixture
-        .write(|writer| {
-            let website = writer.website_id("base")?;
-            writer.reader().edge_pause(website)
-        })
-        .await;
-    assert!(asked.is_some());
+    let asked = fixture.store.read(|reader| reader.pauses()).await.unwrap();
+    assert_eq!(
+        asked.iter().map(|pause| pause.key.scope).collect::<Vec<_>>(),
+        [PauseScope::Organization]
+    );
     assert_eq!(
         fixture.sender("base").await.map(|row| row.state),
         Some(SenderState::BackingOff)

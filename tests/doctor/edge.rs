@@ -166,6 +166,46 @@ async fn an_edge_that_is_down_is_named_by_its_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_pause_is_named_with_its_end_and_nothing_is_sent() {
+    let edge = edge::start().await;
+    let fixture = ShopFixture::new(&edge.server_url(), 5);
+    edge.script_json(json!([{"status": 429, "retry_after": "3000"}]))
+        .unwrap();
+    let daemon = fixture.installation.start();
+    let status = until_status(&fixture, "the edge asked to wait until ");
+    let wait = "min); `orderfeed delivery resume` does not shorten the pause";
+    assert!(
+        status.contains(" UTC (in 4") && status.contains("does not shorten the pause"),
+        "{status}"
+    );
+    assert!(!status.contains("0 failures"), "{status}");
+    let log = fixture.installation.log();
+    assert!(
+        log.contains("OF06-08")
+            && log.contains("Delivery waits: the edge asked to wait until")
+            && log.contains(wait),
+        "{log}"
+    );
+    let resumed = fixture.installation.run(&["delivery", "resume"]);
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    let before = edge.totals().requests;
+    let asked = &["asked to wait until"];
+    let examination = examine(&fixture.installation);
+    examination.finds("edge.datastream", "warning", asked, &["by itself"]);
+    examination.finds("edge.token", "ok", &[], &[]);
+    examination.finds("delivery.sender", "warning", asked, &["does not shorten"]);
+    let tested = fixture.installation.run(&["test-connection"]);
+    assert_eq!(tested.code, Some(69), "{tested:?}");
+    assert!(
+        tested.stdout.contains("PAUSED") && tested.stdout.contains("asked to wait until"),
+        "{tested:?}"
+    );
+    // Both fetched a token, and neither sent anything else.
+    assert_eq!(edge.totals().requests - before, 2);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_order_that_the_edge_refuses_is_named_with_its_code() {
     let edge = edge::start().await;
     let fixture = ShopFixture::new(&edge.server_url(), 20);

@@ -7,7 +7,7 @@ pub mod disk;
 pub mod embedded;
 pub mod golden;
 
-pub use orderfeed_test_support::{database, edge, leaks, oracle, product, server};
+pub use orderfeed_test_support::{database, edge, leaks, oracle, product, proxy, server};
 
 /// Defines for each function of the list one test on MariaDB and one on MySQL, `NAME::on_mariadb` and `NAME::on_mysql`.
 macro_rules! on_each_server {

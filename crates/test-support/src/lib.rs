@@ -6,6 +6,7 @@
 //! | [`database`] | a shop's database on that server: tables, accounts, grants |
 //! | [`edge`] | the emulator as the edge of the shop's websites, with assertions over its ledger |
 //! | [`oracle`] | the events a shop's tables call for, computed by SQL |
+//! | [`proxy`] | a proxy that opens connections by CONNECT |
 //! | [`leaks`] | a search for secrets and personal data in logs |
 
 pub mod database;
@@ -13,4 +14,5 @@ pub mod edge;
 pub mod leaks;
 pub mod oracle;
 pub mod product;
+pub mod proxy;
 pub mod server;

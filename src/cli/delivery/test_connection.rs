@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::context::{Context, configured_website};
+use crate::cli::context::{Context, configured_website, view};
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::output::table::visible;
@@ -46,7 +46,10 @@ pub async fn run(context: &Context, args: TestConnectionArgs) -> anyhow::Result<
         Some(code) => vec![configured_website(&config, code)?],
         None => config.websites.iter().collect(),
     };
-    let test = ConnectionTest::new(Arc::clone(&config), context.clock.clone())?;
+    // Without a store, nothing was ever sent.
+    let pauses = view(&config).and_then(|mut store| store.read(|reader| reader.pauses()));
+    let pauses = pauses.unwrap_or_default();
+    let test = ConnectionTest::new(Arc::clone(&config), pauses, context.clock.clone())?;
     let shared = test.shared().await;
     let is_reachable = shared.iter().all(|check| check.verdict <= CheckVerdict::Ok);
     let mut websites = Vec::new();
@@ -87,7 +90,7 @@ async fn website_checks(
     };
     // Without a connection or a token, every website would repeat the failure of a shared check.
     let round_trip = match is_reachable {
-        true => test.round_trip(code, datastream).await,
+        true => test.round_trip(code).await,
         false => ConnectionCheck::new("edge", CheckVerdict::Skipped, "a check above failed"),
     };
     vec![configuration(CheckVerdict::Ok, &detail), round_trip]
@@ -103,7 +106,7 @@ fn exit_of(verdict: CheckVerdict) -> Exit {
     match verdict {
         CheckVerdict::Ok | CheckVerdict::Skipped => Exit::Ok,
         CheckVerdict::Failed => Exit::Failed,
-        CheckVerdict::Unreachable => Exit::Unavailable,
+        CheckVerdict::Paused | CheckVerdict::Unreachable => Exit::Unavailable,
     }
 }
 
@@ -134,6 +137,7 @@ fn render(report: &ConnectionReport) -> String {
         CheckVerdict::Failed => {
             "Verdict: FAILED, no events can be delivered until the failed checks are fixed\n"
         }
+        CheckVerdict::Paused => "Verdict: PAUSED, a service asked to wait; nothing was sent to it\n",
         CheckVerdict::Unreachable => "Verdict: UNREACHABLE, a service did not answer; try again later\n",
     });
     text
@@ -143,6 +147,7 @@ fn put(text: &mut String, check: &ConnectionCheck) {
     let verdict = match check.verdict {
         CheckVerdict::Ok => "ok",
         CheckVerdict::Failed => "FAILED",
+        CheckVerdict::Paused => "PAUSED",
         CheckVerdict::Unreachable => "UNREACHABLE",
         CheckVerdict::Skipped => "skipped",
     };

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use crate::config::fields::{Below, Field, FilePath, OrEmpty, Parse, Secret, any_text, table};
+use crate::config::fields::{Below, Field, FilePath, OrEmpty, Parse, Secret, SecretUrl, any_text, table};
 use crate::config::problem::quoted;
 use crate::config::reader::ConfigReader;
-use crate::config::values::{InvalidValue, choices};
+use crate::config::values::{HttpProxy, InvalidValue, choices};
 
 table! {
     /// `[edge]`: the Edge Network, or another host with its API.
@@ -19,6 +19,10 @@ table! {
         pub auth: EdgeAuth = Parse(str::parse),
         /// Certificate authorities for the edge and for the token URL, instead of the built-in ones.
         pub ca_file: Option<PathBuf> = FilePath,
+        /// The proxy to both.
+        pub proxy: Option<HttpProxy> = SecretUrl(HttpProxy::parse),
+        /// Hosts that are reached without it, separated by commas.
+        pub no_proxy: String = OrEmpty(any_text),
         pub oauth: OAuth = Below,
     }
 }

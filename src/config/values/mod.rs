@@ -3,6 +3,7 @@
 
 mod choice;
 mod mysql;
+mod proxy;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub(crate) use crate::config::values::choice::choices;
 pub use crate::config::values::mysql::{MysqlUrl, TablePrefix};
+pub use crate::config::values::proxy::HttpProxy;
 
 /// The reason why a text is not a value of its type. The caller adds the text itself, if it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

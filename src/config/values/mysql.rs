@@ -91,7 +91,7 @@ fn socket(url: &Url) -> Result<Option<PathBuf>, InvalidValue> {
 }
 
 /// Undoes percent-encoding. A plus sign stays as it is, unlike in a form.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     // The crate decodes whole forms only, so the text is passed as the value of one field.
     let pair = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
     form_urlencoded::parse(pair.as_bytes())

@@ -1,7 +1,7 @@
 //! The one place that builds an HTTP client.
 //!
 //! The defaults of reqwest do not fit: it follows redirects (and turns a POST into a GET that seems delivered), never
-//! times out, reads proxies from the environment, and keeps idle connections longer than most peers do.
+//! times out, reads proxies from the environment of the process, and keeps idle connections longer than most peers do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, redirect, retry};
 
 use crate::config::Config;
+use crate::delivery::http::proxy;
 
 /// Peers close idle connections after 20 s or more. Closing ours earlier keeps requests off connections that are about
 /// to close.
@@ -54,9 +55,13 @@ pub fn client(config: &Config) -> Result<Client, ClientError> {
     if let Some(authorities) = authorities(config)? {
         builder = builder.tls_certs_only(authorities);
     }
-    builder.build().map_err(|error| ClientError::Build {
+    let failed = |error: reqwest::Error| ClientError::Build {
         cause: describe(&error.without_url()),
-    })
+    };
+    if let Some(proxy) = &config.edge.proxy {
+        builder = builder.proxy(proxy::for_client(&config.edge, proxy).map_err(failed)?);
+    }
+    builder.build().map_err(failed)
 }
 
 /// Returns the certificate authorities to trust instead of the system's.

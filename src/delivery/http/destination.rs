@@ -9,15 +9,18 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
-use crate::config::{Config, DatastreamId, EdgeAuth};
+use crate::config::{Config, EdgeAuth};
 use crate::delivery::http::problem::Problem;
 use crate::delivery::http::tokens::{Token, TokenError, TokenSource};
 use crate::delivery::http::transport::{
     OutboundRequest, RawResponse, Transport, TransportError, TransportErrorKind,
 };
-use crate::delivery::limits::retry_after;
+use crate::delivery::limits::backoff::millis;
+use crate::delivery::pauses::Pauses;
 use crate::delivery::rules::{self, Decision, Halt, RequestShape, RetryLater, RetryScope};
-use orderfeed_model::clock::Clock;
+use crate::ops::pause;
+use crate::store::outbox::{Pause, PauseKey, PauseScope};
+use orderfeed_model::clock::{Clock, UtcMillis};
 
 const COLLECT: &str = "/ee/v2/collect";
 
@@ -28,6 +31,9 @@ pub(crate) struct Destination {
     url: Url,
     headers: HeaderMap,
     tokens: Option<Arc<TokenSource>>,
+    pauses: Arc<Pauses>,
+    /// The owners whose pauses hold its requests back.
+    owners: Vec<PauseKey>,
     clock: Clock,
 }
 
@@ -35,7 +41,7 @@ pub(crate) struct Destination {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) decision: Decision,
-    /// HTTP status; `None` if there was no answer.
+    /// HTTP status, of a 2xx with an error object that of the error; `None` if there was no answer.
     pub(crate) status: Option<u16>,
     /// Our request id, with the suffix that the edge appended if it answered.
     pub(crate) request_id: String,
@@ -60,19 +66,22 @@ impl Attempt {
 /// The reason why a request was not sent.
 #[derive(Debug)]
 pub(crate) enum Unsent {
-    /// The caller held it back.
+    /// A pause or the caller held it back.
     Held,
     NoToken(TokenError),
 }
 
 impl Destination {
+    /// Creates the destination of a website's events; `None` if it has no datastream.
     pub(crate) fn new(
         config: &Config,
-        datastream: &DatastreamId,
+        website: &str,
         transport: Arc<dyn Transport>,
         tokens: Option<Arc<TokenSource>>,
+        pauses: Arc<Pauses>,
         clock: Clock,
-    ) -> Self {
+    ) -> Option<Self> {
+        let datastream = config.websites.get(website)?.datastream.as_ref()?;
         let mut url = config.edge.url.clone();
         // A path in `edge.url` is kept as a prefix.
         let path = format!("{}{COLLECT}", url.path().trim_end_matches('/'));
@@ -80,13 +89,23 @@ impl Destination {
         url.query_pairs_mut()
             .clear()
             .append_pair("datastreamId", &datastream.to_string());
-        Self {
+        let mut owners = pause::owners(config, website);
+        // A valid token is used also while no other may be fetched.
+        owners.retain(|owner| owner.scope != PauseScope::TokenClient);
+        Some(Self {
             transport,
             url,
             headers: headers(config),
             tokens,
+            pauses,
+            owners,
             clock,
-        }
+        })
+    }
+
+    /// Returns the pause that holds back its requests at `now`.
+    pub(crate) fn pause(&self, now: UtcMillis) -> Option<Pause> {
+        self.pauses.longest(&self.owners, now)
     }
 
     /// Sends `body` and classifies the answer. A refused token is replaced once.
@@ -99,6 +118,7 @@ impl Destination {
         shape: &RequestShape,
         held: impl Fn() -> bool,
     ) -> Result<Attempt, Unsent> {
+        let held = || held() || self.pause(self.clock.now()).is_some();
         let token = self.token().await.map_err(Unsent::NoToken)?;
         // Checked after the token, because waiting for one takes time.
         if held() {
@@ -164,28 +184,59 @@ impl Destination {
             let message = "the connection ended within the answer";
             return no_answer("cut_off", message, request_id, latency);
         }
-        let header = response.retry_after.as_deref();
         let decision = rules::classify(
             &rules::Response {
                 status,
-                retry_after: header.and_then(|value| retry_after::parse(value, now)),
+                retry_after: response.asked_pause(now),
                 body: &response.body,
             },
             shape,
         );
+        self.record_pause(&decision, now);
         // The detail goes into the note only: it may quote the request.
         let problem = Problem::parse(&response.body);
+        let decisive = rules::decisive_status(status, &problem);
         let code = decision.code().map(str::to_owned);
         let title = problem.title.as_str();
         Attempt {
-            note: code.as_deref().map(|code| note(code, &problem)),
+            note: code.as_deref().map(|code| match decisive == status {
+                true => note(code, &problem),
+                false => format!(
+                    "{} (an error in an answer with HTTP {status})",
+                    note(code, &problem)
+                ),
+            }),
             title: (code.is_some() && !title.is_empty()).then(|| title.to_owned()),
             code,
             decision,
-            status: Some(status),
+            status: Some(decisive),
             request_id: edge_request_id(request_id, problem.request_id),
             latency,
             skew_ms: response.date.map(|date| date.millis_since(now)),
+        }
+    }
+
+    /// Records the pause that an answer asks for, before any other request can start.
+    fn record_pause(&self, decision: &Decision, now: UtcMillis) {
+        let Decision::Retry(RetryLater {
+            after: Some(after),
+            scope,
+            code,
+        }) = decision
+        else {
+            return;
+        };
+        let scope = match scope {
+            RetryScope::Organization => PauseScope::Organization,
+            _ => PauseScope::Datastream,
+        };
+        if let Some(owner) = self.owners.iter().find(|owner| owner.scope == scope) {
+            self.pauses.ask(Pause {
+                key: owner.clone(),
+                until: now.plus_millis(millis(*after)),
+                asked_at: now,
+                code: code.clone(),
+            });
         }
     }
 }
@@ -232,6 +283,13 @@ fn unanswered(error: TransportError, request_id: String, latency: Duration) -> A
                 ..no_answer("tls", &message, request_id, latency)
             };
         }
+        TransportErrorKind::ProxyLogin => {
+            return Attempt {
+                decision: Decision::Halt(Halt::proxy_login(message.clone())),
+                ..no_answer("proxy_login", &message, request_id, latency)
+            };
+        }
+        TransportErrorKind::ProxyRefusal => "proxy",
         TransportErrorKind::Timeout => "timeout",
         TransportErrorKind::Connect => "connect",
         TransportErrorKind::Network => "network",
@@ -276,6 +334,7 @@ fn note(code: &str, problem: &Problem) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::http::transport::HttpTransport;
 
     #[test]
     fn the_datastream_is_escaped_in_the_query_and_no_silent_mode_is_asked_for() {
@@ -283,8 +342,11 @@ mod tests {
         config.edge.url = Url::parse("http://127.0.0.1:9/prefix/").unwrap();
         config.edge.oauth.token_url = config.edge.url.clone();
         let datastream = "ebebf826-a01f-4458-8cec-ef61de241c93:stage".parse().unwrap();
-        let client = crate::delivery::http::client::client(&config).unwrap();
-        let destination = Destination::new(&config, &datastream, Arc::new(client), None, Clock::System);
+        let website = crate::config::Website::sending_to(datastream);
+        config.websites.insert("base".to_owned(), website);
+        let transport = Arc::new(HttpTransport::new(&config).unwrap());
+        let destination = Destination::new(&config, "base", transport, None, Arc::default(), Clock::System);
+        let destination = destination.unwrap();
         assert_eq!(
             destination.url.as_str(),
             "http://127.0.0.1:9/prefix/ee/v2/collect?datastreamId=ebebf826-a01f-4458-8cec-ef61de241c93%3Astage"

@@ -3,5 +3,6 @@
 pub(crate) mod client;
 pub(crate) mod destination;
 pub(crate) mod problem;
+pub(crate) mod proxy;
 pub(crate) mod tokens;
 pub mod transport;

@@ -14,6 +14,8 @@ pub struct Problem {
     pub understood: bool,
     /// Code of the edge, such as `EXEG-0003-400`.
     pub code: Option<String>,
+    /// The status that the body itself names.
+    pub status: Option<u16>,
     /// Title; the same for every answer with this code.
     pub title: String,
     /// Detail. May quote the request, so it goes into the store and never into the log.
@@ -59,11 +61,26 @@ impl Problem {
         Self {
             understood: true,
             code: code(json),
+            status: json
+                .get("status")
+                .and_then(Value::as_u64)
+                .and_then(|status| u16::try_from(status).ok()),
             title: text(json, "title").unwrap_or_default(),
             detail: with_report(text(json, "detail").unwrap_or_default(), report),
             request_id: text(json, "requestId").or_else(|| text(report?, "requestId")),
             event_problems: problems.map(EventProblem::from_json).collect(),
         }
+    }
+
+    /// Returns the status of an error object, whatever the status of its answer: the end of its code, or the status that
+    /// it names. `None` if the body is no error object.
+    pub fn error_status(&self) -> Option<u16> {
+        let of_code = |code: &str| code.rsplit('-').next().and_then(|end| end.parse().ok());
+        // A code without a status is still the code of an error.
+        let of_code = self.code.as_deref().map(|code| of_code(code).unwrap_or(500));
+        of_code
+            .or(self.status)
+            .filter(|status| (300..600).contains(status))
     }
 
     /// Returns the limit in bytes that a refusal of a large body names.

@@ -2,7 +2,8 @@
 //!
 //! One token serves all websites. It is fetched before the first request and renewed at 80 % of its life; while an older
 //! one is valid, a failure of IMS delays nothing. Only one fetch runs at a time: other callers use the old token, or wait
-//! and share the outcome. Adobe throttles integrations that fetch too many.
+//! and share the outcome. Adobe throttles integrations that fetch too many: a pause that IMS asks for binds every fetch,
+//! of all websites and after a restart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,13 +16,15 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
-use crate::config::OAuth;
+use crate::config::{Config, OAuth};
 use crate::delivery::http::problem::plain;
 use crate::delivery::http::transport::{OutboundRequest, Transport, TransportError, TransportErrorKind};
-use crate::delivery::limits::retry_after;
+use crate::delivery::limits::backoff::millis;
+use crate::delivery::pauses::Pauses;
 use crate::delivery::rules::Halt;
 use crate::delivery::stats::DeliveryStats;
-use crate::store::outbox::FailureCode;
+use crate::ops::pause;
+use crate::store::outbox::{FailureCode, Pause, PauseKey};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
 /// Longest life of a token, whatever IMS reports: Adobe's live 24 hours, and the retired JWT flow reported milliseconds,
@@ -63,8 +66,11 @@ pub(crate) enum TokenError {
 /// The tokens of one OAuth client.
 #[derive(Debug)]
 pub(crate) struct TokenSource {
-    transport: Arc<dyn Transport>,
+    transport: RwLock<Arc<dyn Transport>>,
     oauth: OAuth,
+    pauses: Arc<Pauses>,
+    /// The owner of the pauses that IMS asks for.
+    owner: PauseKey,
     clock: Clock,
     stats: Arc<DeliveryStats>,
     current: RwLock<Option<Arc<Token>>>,
@@ -91,13 +97,16 @@ struct TokenDenial {
 impl TokenSource {
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
-        oauth: OAuth,
+        config: &Config,
+        pauses: Arc<Pauses>,
         clock: Clock,
         stats: Arc<DeliveryStats>,
     ) -> Self {
         Self {
-            transport,
-            oauth,
+            transport: RwLock::new(transport),
+            oauth: config.edge.oauth.clone(),
+            pauses,
+            owner: pause::token_client(config),
             clock,
             stats,
             current: RwLock::default(),
@@ -105,6 +114,11 @@ impl TokenSource {
             failures: AtomicU64::new(0),
             skew_ms: RwLock::default(),
         }
+    }
+
+    /// Replaces the connection, with the certificates and limits of a new configuration. The token stays.
+    pub(crate) fn set_transport(&self, transport: Arc<dyn Transport>) {
+        *self.transport.write().unwrap_or_else(PoisonError::into_inner) = transport;
     }
 
     /// Returns a valid token.
@@ -185,7 +199,21 @@ impl TokenSource {
         token
     }
 
+    /// Returns the pause that holds back fetches at `now`.
+    pub(crate) fn pause(&self, now: UtcMillis) -> Option<Pause> {
+        self.pauses.longest(std::slice::from_ref(&self.owner), now)
+    }
+
     async fn fetch(&self) -> Result<Token, TokenError> {
+        let now = self.clock.now();
+        if let Some(pause) = self.pause(now) {
+            let left = u64::try_from(pause.until.millis_since(now)).unwrap_or(0);
+            return Err(TokenError::Unavailable {
+                code: pause.code,
+                cause: None,
+                after: Some(Duration::from_millis(left)),
+            });
+        }
         let token = self.request_token().await;
         token.inspect_err(|_| self.stats.token_failures.add(1))
     }
@@ -200,24 +228,36 @@ impl TokenSource {
             headers,
             body: Bytes::from(form(&self.oauth)),
         };
-        let response = self.transport.exchange(request).await.map_err(unanswered)?;
+        let transport = Arc::clone(&self.transport.read().unwrap_or_else(PoisonError::into_inner));
+        let response = transport.exchange(request).await.map_err(unanswered)?;
         let now = self.clock.now();
         let skew_ms = response.date.map(|date| date.millis_since(now));
         *self.skew_ms.write().unwrap_or_else(PoisonError::into_inner) = skew_ms;
-        let (status, body) = (response.status, response.body);
+        let status = response.status;
         match status {
-            200..=299 => self.granted(&body),
+            200..=299 => self.granted(&response.body),
             408 | 429 | 500..=599 => {
-                let header = response.retry_after.as_deref();
-                let pause = header.and_then(|header| retry_after::parse(header, now));
+                let code = FailureCode::TokenService(status).to_string();
+                let after = response.asked_pause(now).filter(|pause| !pause.is_zero());
+                if let Some(after) = after {
+                    self.pauses.ask(Pause {
+                        key: self.owner.clone(),
+                        until: now.plus_millis(millis(after)),
+                        asked_at: now,
+                        code: code.clone(),
+                    });
+                }
                 Err(TokenError::Unavailable {
-                    code: FailureCode::TokenService(status).to_string(),
+                    code,
                     cause: None,
-                    after: pause.filter(|pause| !pause.is_zero()),
+                    after,
                 })
             }
             // Any other status is about the client or its configuration.
-            _ => Err(TokenError::Refused(refused(status, &body, &self.oauth.token_url))),
+            _ => {
+                let halt = refused(status, &response.body, &self.oauth.token_url);
+                Err(TokenError::Refused(halt))
+            }
         }
     }
 
@@ -255,6 +295,9 @@ fn unanswered(error: TransportError) -> TokenError {
             remedy: "check edge.oauth.token_url, edge.ca_file, the system's certificate authorities and the clock",
             inferred: false,
         });
+    }
+    if error.kind == TransportErrorKind::ProxyLogin {
+        return TokenError::Refused(Halt::proxy_login(message));
     }
     TokenError::Unavailable {
         code: "ims_network".to_owned(),

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -13,6 +14,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::delivery::http::client::{ClientError, client, describe, is_certificate};
+use crate::delivery::http::proxy::{self, ProxyFault};
 use crate::delivery::limits::retry_after;
 use orderfeed_model::clock::UtcMillis;
 
@@ -43,6 +45,14 @@ pub struct RawResponse {
     pub complete: bool,
 }
 
+impl RawResponse {
+    /// Returns the pause that the response, received at `now`, asks for. A date is measured against the peer's own
+    /// clock, if the response has its time: the clocks may differ by minutes.
+    pub(crate) fn asked_pause(&self, now: UtcMillis) -> Option<Duration> {
+        retry_after::parse(self.retry_after.as_deref()?, self.date.unwrap_or(now))
+    }
+}
+
 /// The reason why a request got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportError {
@@ -62,6 +72,10 @@ pub enum TransportErrorKind {
     Network,
     /// The peer's certificate is not trusted.
     Certificate,
+    /// The proxy wants a login, or another one.
+    ProxyLogin,
+    /// The proxy refuses to connect to the peer.
+    ProxyRefusal,
 }
 
 /// An exchange that has begun.
@@ -82,7 +96,7 @@ type Connecting = dyn Fn(&Config) -> Result<Arc<dyn Transport>, ClientError> + S
 impl Connector {
     /// Returns the connector for HTTP, with the limits of `[delivery]` and the certificates of `[edge]`.
     pub fn http() -> Self {
-        Self::new(|config| Ok(Arc::new(client(config)?)))
+        Self::new(|config| Ok(Arc::new(HttpTransport::new(config)?)))
     }
 
     /// Returns a connector for another transport.
@@ -103,32 +117,114 @@ impl fmt::Debug for Connector {
     }
 }
 
-impl Transport for Client {
-    fn exchange(&self, request: OutboundRequest) -> ExchangeFuture<'_> {
-        Box::pin(async move {
-            let post = self.post(request.url).headers(request.headers);
-            let sent = post.body(request.body).send().await;
-            // Without the URL: it names the datastream, and errors are logged.
-            let response = sent.map_err(|error| transport_error(&error.without_url()))?;
-            let header = response.headers().get(RETRY_AFTER);
-            let (status, retry_after) = (
-                response.status().as_u16(),
-                header.and_then(|value| value.to_str().ok()),
-            );
-            let (retry_after, date) = (
-                retry_after.map(str::to_owned),
-                retry_after::date(response.headers()),
-            );
-            let (body, complete) = read_capped(response).await;
-            Ok(RawResponse {
-                status,
-                retry_after,
-                date,
-                body,
-                complete,
-            })
+/// HTTP with the limits of `[delivery]` and the certificates of `[edge]`, which it reads again when a peer's certificate is
+/// not trusted: an authority may have been replaced under the same path.
+#[derive(Debug)]
+pub struct HttpTransport {
+    config: Config,
+    current: Mutex<Generation>,
+}
+
+/// A client, with the number of those before it.
+#[derive(Clone, Debug)]
+struct Generation {
+    number: u64,
+    client: Client,
+}
+
+impl HttpTransport {
+    /// Creates the transport of a configuration.
+    ///
+    /// # Errors
+    /// As [`client`].
+    pub fn new(config: &Config) -> Result<Self, ClientError> {
+        let client = client(config)?;
+        Ok(Self {
+            config: config.clone(),
+            current: Mutex::new(Generation { number: 0, client }),
         })
     }
+
+    fn current(&self) -> MutexGuard<'_, Generation> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn attempt(&self, request: OutboundRequest) -> Result<RawResponse, TransportError> {
+        let Generation { number, client } = self.current().clone();
+        let failed = match post(&client, request.clone()).await {
+            Err(error) if error.kind == TransportErrorKind::Certificate => error,
+            answer => return answer,
+        };
+        // Repeated once, which is safe: nothing was sent over the connection that was refused.
+        match self.renew(number) {
+            Ok(client) => post(&client, request).await,
+            Err(cause) => Err(TransportError {
+                message: format!("{}; {cause}", failed.message),
+                ..failed
+            }),
+        }
+    }
+
+    /// Names the proxy in an error that it may have caused.
+    fn name_proxy(&self, mut error: TransportError, url: &Url) -> TransportError {
+        let Some(proxy) = proxy::to(&self.config.edge, url) else {
+            return error;
+        };
+        error.message = match error.kind {
+            TransportErrorKind::ProxyLogin => format!("the proxy {proxy} refuses the login (407)"),
+            TransportErrorKind::ProxyRefusal => {
+                let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+                format!(
+                    "the proxy {proxy} refuses to connect to {host}:{}; allow that at the proxy, or list the host in edge.no_proxy",
+                    port.unwrap_or(443)
+                )
+            }
+            _ => format!("{} (through the proxy {proxy})", error.message),
+        };
+        error
+    }
+
+    /// Replaces the client after `number`, unless another request has done so.
+    fn renew(&self, number: u64) -> Result<Client, ClientError> {
+        let mut current = self.current();
+        if current.number == number {
+            *current = Generation {
+                number: number + 1,
+                client: client(&self.config)?,
+            };
+        }
+        Ok(current.client.clone())
+    }
+}
+
+impl Transport for HttpTransport {
+    fn exchange(&self, request: OutboundRequest) -> ExchangeFuture<'_> {
+        Box::pin(async move {
+            let url = request.url.clone();
+            let answer = self.attempt(request).await;
+            answer.map_err(|error| self.name_proxy(error, &url))
+        })
+    }
+}
+
+async fn post(client: &Client, request: OutboundRequest) -> Result<RawResponse, TransportError> {
+    let post = client.post(request.url).headers(request.headers);
+    let sent = post.body(request.body).send().await;
+    // Without the URL: it names the datastream, and errors are logged.
+    let response = sent.map_err(|error| transport_error(&error.without_url()))?;
+    let retry_after = response.headers().get(RETRY_AFTER);
+    let retry_after = retry_after
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let (status, date) = (response.status().as_u16(), retry_after::date(response.headers()));
+    let (body, complete) = read_capped(response).await;
+    Ok(RawResponse {
+        status,
+        retry_after,
+        date,
+        body,
+        complete,
+    })
 }
 
 /// Reads at most [`BODY_CAP`] bytes of a body. Returns false with them if the connection broke.
@@ -150,10 +246,12 @@ async fn read_capped(mut response: Response) -> (Vec<u8>, bool) {
 
 fn transport_error(error: &reqwest::Error) -> TransportError {
     // A certificate error is a connect error for reqwest, so it is checked first.
-    let kind = match (is_certificate(error), error.is_timeout(), error.is_connect()) {
-        (true, ..) => TransportErrorKind::Certificate,
-        (_, true, _) => TransportErrorKind::Timeout,
-        (_, _, true) => TransportErrorKind::Connect,
+    let kind = match (is_certificate(error), proxy::fault(error)) {
+        (true, _) => TransportErrorKind::Certificate,
+        (_, Some(ProxyFault::Login)) => TransportErrorKind::ProxyLogin,
+        (_, Some(ProxyFault::Refusal)) => TransportErrorKind::ProxyRefusal,
+        _ if error.is_timeout() => TransportErrorKind::Timeout,
+        _ if error.is_connect() => TransportErrorKind::Connect,
         _ => TransportErrorKind::Network,
     };
     TransportError {

@@ -12,7 +12,7 @@ pub(super) const BOUNDED_ATTEMPTS: u32 = 8;
 /// The rule for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// Too many requests: the whole datastream waits.
+    /// Too many requests: the whole organization waits, because the quota is its own.
     Throttled,
     /// The edge is temporarily unable.
     Retry,

@@ -121,6 +121,8 @@ pub struct RetryLater {
 /// The requests that wait before a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryScope {
+    /// All requests of the organization, whose quota is used up.
+    Organization,
     /// All requests to the datastream.
     Datastream,
     /// This request; all requests if others fail too.
@@ -152,6 +154,16 @@ impl Halt {
             reason: format!("the edge refuses every event{title}"),
             remedy: "check the datastream and its schema at Adobe; `orderfeed failed list` shows what was refused",
             inferred: true,
+        }
+    }
+
+    /// Returns the halt of a sender whose proxy refuses the login.
+    pub(crate) fn proxy_login(reason: String) -> Self {
+        Self {
+            code: "proxy_login".to_owned(),
+            reason,
+            remedy: "check user and password in edge.proxy, or in HTTPS_PROXY if that key is not set",
+            inferred: false,
         }
     }
 

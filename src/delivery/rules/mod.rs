@@ -23,22 +23,38 @@ use crate::store::outbox::FailureCode;
 /// Decides about an answer to a request.
 pub fn classify(response: &Response<'_>, shape: &RequestShape) -> Decision {
     let problem = Problem::parse(response.body);
-    if (200..300).contains(&response.status) {
+    let status = decisive_status(response.status, &problem);
+    if (200..300).contains(&status) {
         return Decision::Delivered(accepted(response, shape, &problem));
     }
     let rule = problem.code.as_deref().and_then(rule_for_code);
-    let rule = rule.unwrap_or_else(|| rule_for_status(response.status));
-    apply(rule, response, shape, problem)
+    let rule = rule.unwrap_or_else(|| rule_for_status(status));
+    apply(rule, status, response, shape, problem)
 }
 
-fn apply(rule: Rule, response: &Response<'_>, shape: &RequestShape, problem: Problem) -> Decision {
+/// Returns the status that decides about an answer: its own, but for a 2xx with an error object as its body that of the
+/// error. Such an answer does not accept anything.
+pub(crate) fn decisive_status(status: u16, problem: &Problem) -> u16 {
+    match status {
+        200..300 => problem.error_status().unwrap_or(status),
+        _ => status,
+    }
+}
+
+fn apply(
+    rule: Rule,
+    status: u16,
+    response: &Response<'_>,
+    shape: &RequestShape,
+    problem: Problem,
+) -> Decision {
     let code = problem.code.clone();
-    let code = code.unwrap_or_else(|| FailureCode::Http(response.status).to_string());
+    let code = code.unwrap_or_else(|| FailureCode::Http(status).to_string());
     // A `Retry-After` of 0 asks for no pause.
     let after = response.retry_after.filter(|pause| !pause.is_zero());
     let retry = |scope, code| Decision::Retry(RetryLater { after, scope, code });
     match rule {
-        Rule::Throttled => retry(RetryScope::Datastream, code),
+        Rule::Throttled => retry(RetryScope::Organization, code),
         Rule::RetryBounded if shape.attempts >= BOUNDED_ATTEMPTS => {
             refuse(Blame::Server, code, shape, problem)
         }

@@ -133,7 +133,7 @@ fn shape_of(batches: &[PendingBatch]) -> RequestShape {
 
 fn stops_others(decision: &Decision) -> bool {
     match decision {
-        Decision::Retry(retry) => retry.scope == RetryScope::Datastream,
+        Decision::Retry(retry) => matches!(retry.scope, RetryScope::Organization | RetryScope::Datastream),
         Decision::Halt(_) | Decision::Reauthenticate(_) => true,
         Decision::Delivered(_) | Decision::Split(..) | Decision::Park(_) => false,
     }

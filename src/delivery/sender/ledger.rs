@@ -12,7 +12,6 @@ use crate::delivery::sender::control::health::Health;
 use crate::delivery::sender::settle::{Effect, Settlement, settle};
 use crate::store::outbox::SenderRow;
 use crate::store::{Durability, Store, StoreError, Writer};
-use orderfeed_model::clock::UtcMillis;
 
 type CommitFuture = Pin<Box<dyn Future<Output = Result<Vec<Effect>, StoreError>> + Send>>;
 
@@ -21,18 +20,16 @@ pub(crate) struct Ledger {
     /// Outcomes that wait for the next commit.
     pub(crate) unsettled: Vec<Settlement>,
     pub(crate) commit: Option<CommitFuture>,
-    /// The sender's row and pause as last read from or written to the store.
+    /// The sender's row as last read from or written to the store.
     row: SenderRow,
-    edge_pause: Option<UtcMillis>,
 }
 
 impl Ledger {
-    pub(crate) fn new(row: SenderRow, edge_pause: Option<UtcMillis>) -> Self {
+    pub(crate) fn new(row: SenderRow) -> Self {
         Self {
             unsettled: Vec::new(),
             commit: None,
             row,
-            edge_pause,
         }
     }
 
@@ -73,13 +70,6 @@ impl Ledger {
         website: &str,
         health: &Health,
     ) -> Result<bool, StoreError> {
-        let (id, pause) = (health.row().website, health.edge_pause());
-        // Written even while an operator paused the sender: the answer was in flight at that time.
-        if let Some(until) = pause.filter(|_| pause != self.edge_pause) {
-            self.edge_pause = pause;
-            let write = move |writer: &mut Writer<'_>| writer.set_edge_pause(id, until);
-            store.write(Durability::Durable, write).await?;
-        }
         let new = health.row();
         // The other fields follow from these, or do not justify a commit of their own.
         let same = (new.state, &new.code, new.until) == (self.row.state, &self.row.code, self.row.until);

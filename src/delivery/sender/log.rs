@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::delivery::rules::{Accepted, Halt, name_website};
 use crate::ops::outage_log::{LogRateLimit, OutageLine, OutageLog, Recovery};
+use crate::ops::pause;
 use crate::ops::sentence::event_key;
 use crate::store::outbox::{EdgeAnswer, EventKey, FailureCode, SenderRow, SenderState};
 use orderfeed_events::EventKind;
@@ -13,6 +14,8 @@ const PARKED_PER_MINUTE: u32 = 10;
 const WARNINGS_PER_MINUTE: u32 = 10;
 /// Duration from which a reminder is logged as an error instead of a warning.
 const ERROR_AFTER_MS: i64 = 900_000;
+/// Duration from which a pause has a line of its own.
+const LONG_PAUSE_MS: i64 = 60_000;
 
 /// An entry that an answer causes.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) enum LogEntry {
     Failure {
         code: String,
         cause: Option<String>,
+        /// End of the pause that the answer asked for.
+        pause: Option<UtcMillis>,
     },
     Halt(Halt),
     /// Requests are accepted, which ends an outage or a halt.
@@ -39,6 +44,8 @@ pub(crate) struct SenderLog {
     halt: OutageLog,
     /// Code and remedy of the halt that was logged.
     logged_halt: (String, &'static str),
+    /// End of the pause that was logged last.
+    logged_pause: UtcMillis,
     parked: LogRateLimit,
     warnings: LogRateLimit,
     /// A reminder that is due. It is logged with the backlog, which only the store has.
@@ -60,6 +67,7 @@ impl SenderLog {
             outage: OutageLog::default(),
             halt: OutageLog::default(),
             logged_halt: (String::new(), ""),
+            logged_pause: UtcMillis::default(),
             parked: LogRateLimit::new(PARKED_PER_MINUTE),
             warnings: LogRateLimit::new(WARNINGS_PER_MINUTE),
             reminder: None,
@@ -68,7 +76,7 @@ impl SenderLog {
 
     pub(crate) fn log(&mut self, entry: LogEntry, now: UtcMillis) {
         match entry {
-            LogEntry::Failure { code, cause } => self.log_failure(&code, cause, now),
+            LogEntry::Failure { code, cause, pause } => self.log_failure(&code, cause, pause, now),
             LogEntry::Halt(halt) => self.log_halt(&halt, now),
             LogEntry::Recovery => self.log_recovery(now),
             LogEntry::Warnings(accepted, answer) => self.log_warnings(&accepted, &answer),
@@ -80,8 +88,11 @@ impl SenderLog {
         }
     }
 
-    fn log_failure(&mut self, code: &str, cause: Option<String>, now: UtcMillis) {
+    fn log_failure(&mut self, code: &str, cause: Option<String>, pause: Option<UtcMillis>, now: UtcMillis) {
         let line = self.outage.failed(now);
+        if let Some(until) = pause.filter(|until| self.is_news(*until, now)) {
+            return self.log_pause(code, until, now);
+        }
         self.note_reminder(line, code, false);
         if line == Some(OutageLine::Start) {
             // The words of the edge may quote the request; only our own go into the log.
@@ -94,6 +105,24 @@ impl SenderLog {
                 "Delivery to the edge failed, the same events are retried with backoff",
             );
         }
+    }
+
+    /// Returns true for a long pause that ends clearly later than the one logged last.
+    fn is_news(&self, until: UtcMillis, now: UtcMillis) -> bool {
+        let last = self.logged_pause.max(now);
+        until.millis_since(last) >= LONG_PAUSE_MS
+    }
+
+    fn log_pause(&mut self, code: &str, until: UtcMillis, now: UtcMillis) {
+        self.logged_pause = until;
+        let sentence = pause::sentence(code, until, now);
+        tracing::warn!(
+            log_code = "OF06-08",
+            website = &*self.website,
+            code,
+            %until,
+            "Delivery waits: {sentence}; `orderfeed delivery resume` does not shorten the pause",
+        );
     }
 
     fn log_halt(&mut self, halt: &Halt, now: UtcMillis) {

@@ -46,7 +46,7 @@ use crate::delivery::sender::settle::Effect;
 use crate::delivery::stats::LaneGauge;
 use crate::store::meta::WebsiteId;
 use crate::store::outbox::Class;
-use crate::store::{Durability, Reader, Topic, Writer};
+use crate::store::{Durability, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 
 /// Longest sleep. Bounded, so that a wall clock that is set meanwhile is noticed.
@@ -88,13 +88,12 @@ impl Sender {
         stop: CancellationToken,
     ) -> Result<Option<Self>, DeliveryError> {
         let client = Arc::clone(&clients.borrow());
-        let Some(destination) = client.destination(code, &shared.clock) else {
+        let Some(destination) = client.destination(code, &shared) else {
             return Ok(None);
         };
-        let read = move |reader: &Reader<'_>| Ok((reader.senders()?, reader.edge_pause(website)?));
-        let (rows, edge_pause) = shared.store.read(read).await?;
+        let rows = shared.store.read(|reader| reader.senders()).await?;
         let row = rows.into_iter().find(|row| row.website == website);
-        let health = Health::restore(website, row.clone(), edge_pause, shared.clock.now());
+        let health = Health::restore(website, row.clone(), shared.clock.now());
         let code: Arc<str> = code.into();
         Ok(Some(Self {
             website,
@@ -108,7 +107,7 @@ impl Sender {
                 website: Arc::clone(&code),
             },
             queue: Queue::new(shared.store.in_flight().of_sender()),
-            ledger: Ledger::new(row.unwrap_or_else(|| health.row().clone()), edge_pause),
+            ledger: Ledger::new(row.unwrap_or_else(|| health.row().clone())),
             control: Control::new(health, client.config.delivery.clone(), || fastrand::u64(..)),
             client,
             deliveries: JoinSet::new(),
@@ -151,6 +150,7 @@ impl Sender {
     async fn work(&mut self) -> Result<Option<Instant>, DeliveryError> {
         self.gauge.begin_work();
         self.clamp_to_clock().await?;
+        self.apply_pauses();
         self.report().await?;
         let wake = loop {
             self.refill().await?;
@@ -171,6 +171,7 @@ impl Sender {
         let Some(latest) = self.control.clamp_to_clock(self.shared.clock.now()) else {
             return Ok(());
         };
+        self.shared.pauses.clamp(latest);
         let (website, store) = (self.website, &self.shared.store);
         // Read first: a write costs a commit, and there is rarely anything to shorten.
         if store
@@ -182,6 +183,12 @@ impl Sender {
         }
         self.queue.is_stale = true;
         Ok(())
+    }
+
+    /// Applies the pause that a peer asked for, also where another sender received the answer.
+    fn apply_pauses(&mut self) {
+        let pause = self.lane.destination.pause(self.shared.clock.now());
+        self.control.health.apply_pause(pause.map(|pause| pause.until));
     }
 
     /// Reads ready batches, if there may be new ones and a lane could use them.
@@ -211,6 +218,13 @@ impl Sender {
     /// Writes the state of the sender into the store where it changed.
     async fn report(&mut self) -> Result<(), DeliveryError> {
         let (store, health) = (&self.shared.store, &self.control.health);
+        let pauses = self.shared.pauses.take_unstored();
+        // Written even while an operator paused the sender: the answer was in flight at that time.
+        if !pauses.is_empty() {
+            let write =
+                move |writer: &mut Writer<'_>| pauses.iter().try_for_each(|pause| writer.set_pause(pause));
+            store.write(Durability::Durable, write).await?;
+        }
         if self.ledger.report(store, &self.code, health).await? {
             self.queue.is_stale = true;
         }
@@ -225,6 +239,7 @@ impl Sender {
         let mut answer = delivery.answer?;
         answer.superseded = !Arc::ptr_eq(&delivery.destination, &self.lane.destination);
         self.sent_requests += u64::from(matches!(answer.outcome, RequestOutcome::Sent(..)));
+        self.apply_pauses();
         for step in self.control.decide(answer, now) {
             self.perform(step, now);
         }
@@ -302,7 +317,7 @@ impl Sender {
     /// Applies a changed configuration. Requests in flight finish as they began.
     fn reconfigure(&mut self) {
         let client = Arc::clone(&self.clients.borrow_and_update());
-        let Some(destination) = client.destination(&self.code, &self.shared.clock) else {
+        let Some(destination) = client.destination(&self.code, &self.shared) else {
             return;
         };
         self.lane.destination = Arc::new(destination);
@@ -311,7 +326,7 @@ impl Sender {
         if self.control.reconfigure(config, same, now) {
             tracing::info!(
                 website = &*self.code,
-                "Configuration changed, a halted sender tries again"
+                "The configuration was read again, a halted sender tries again"
             );
         }
         self.client = client;

@@ -9,13 +9,19 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck, ConnectionTest};
 use crate::doctor::edge::EdgeFacts;
+use crate::store::outbox::Pause;
 use orderfeed_model::clock::Clock;
 
 /// Time limit for addresses and token, and again for the round trips.
 const LIMIT: Duration = Duration::from_secs(7);
 
-pub(super) async fn collect(config: &Arc<Config>, clock: &Clock, only: Option<&str>) -> EdgeFacts {
-    let test = match ConnectionTest::new(Arc::clone(config), clock.clone()) {
+pub(super) async fn collect(
+    config: &Arc<Config>,
+    clock: &Clock,
+    pauses: Vec<Pause>,
+    only: Option<&str>,
+) -> EdgeFacts {
+    let test = match ConnectionTest::new(Arc::clone(config), pauses, clock.clone()) {
         Ok(test) => test,
         Err(error) => {
             return EdgeFacts {
@@ -46,9 +52,7 @@ async fn within<T>(check: impl Future<Output = T>) -> Option<T> {
 
 /// Returns the reason for which no round trip is made, if there is one.
 fn refusal(address: Option<&ConnectionCheck>, token: Option<&ConnectionCheck>) -> Option<&'static str> {
-    let failed = |check: Option<&ConnectionCheck>| {
-        check.is_none_or(|check| matches!(check.verdict, CheckVerdict::Failed | CheckVerdict::Unreachable))
-    };
+    let failed = |check: Option<&ConnectionCheck>| check.is_none_or(|check| check.verdict > CheckVerdict::Ok);
     match (failed(address), failed(token)) {
         (true, _) => Some("not checked, because the edge cannot be reached"),
         (false, true) => Some("not checked, because there is no token"),
@@ -70,8 +74,8 @@ async fn round_trips(
                 Err("its back-office events are switched off and it has no datastream, so nothing is sent")
             }
             (Some(_), Some(why)) => Err(why),
-            (Some(datastream), None) => {
-                let answer = within(test.round_trip(code, datastream)).await;
+            (Some(_), None) => {
+                let answer = within(test.round_trip(code)).await;
                 Ok(answer.unwrap_or_else(no_answer))
             }
         };

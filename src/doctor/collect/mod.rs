@@ -3,9 +3,9 @@
 //! ```text
 //! configuration ─┬─ files                        ≤ 5 s
 //!                ├─ daemon                       ≤ 5 s
-//!                ├─ edge: addresses, token ─ round trips   ≤ 7 s + 7 s
 //!                └─ store: locks, contents ─┬─ quick_check  ≤ 7 s + 6 s
-//!                                           └─ source       ≤ 7 s + 8 s
+//!                                           ├─ source       ≤ 7 s + 8 s
+//!                                           └─ edge: addresses, token ─ round trips   ≤ 7 s + 7 s + 7 s
 //! ```
 //!
 //! Blocking work (files, SQLite) runs on detached threads: a disk that hangs keeps its thread, not the report. SQLite's locks
@@ -55,11 +55,10 @@ pub async fn examine(
 }
 
 async fn check_all(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Vec<Finding> {
-    let (files, mut daemon, edge, (store, integrity, source)) = tokio::join!(
+    let (files, mut daemon, (store, integrity, source, edge)) = tokio::join!(
         files::collect(&config),
         daemon::collect(&config, clock),
-        edge::collect(&config, clock, only),
-        store_and_source(&config, clock),
+        store_and_peers(&config, clock, only),
     );
     // Only the store's facts show why no daemon can start.
     daemon.locked_by = store.locked_by();
@@ -124,19 +123,28 @@ fn of_contents(
     findings
 }
 
-/// Collects the store's facts first, because the source is compared with the stored cursors.
-async fn store_and_source(
+/// Collects the store's facts first: the source is compared with the stored cursors, and the edge is not asked within a
+/// stored pause.
+async fn store_and_peers(
     config: &Arc<Config>,
     clock: &Clock,
-) -> (StoreReading, Option<store::IntegrityResult>, SourceAnswer) {
+    only: Option<&str>,
+) -> (
+    StoreReading,
+    Option<store::IntegrityResult>,
+    SourceAnswer,
+    EdgeFacts,
+) {
     let store = store::collect(config, clock).await;
     let contents = store.contents.as_ref().ok();
     let cursors = contents.map(|contents| contents.cursors.clone());
-    let (integrity, source) = tokio::join!(
+    let pauses = contents.map(|contents| contents.pauses.clone());
+    let (integrity, source, edge) = tokio::join!(
         async { contents.map(|_| store::integrity(config))?.await },
         source::collect(config, clock, cursors.unwrap_or_default()),
+        edge::collect(config, clock, pauses.unwrap_or_default(), only),
     );
-    (store, integrity, source)
+    (store, integrity, source, edge)
 }
 
 fn without_events(contents: Option<&Contents>, why: Exported) -> u64 {

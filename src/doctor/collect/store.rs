@@ -16,7 +16,7 @@ use crate::ops::status::{DaemonStatus, Snapshot};
 use crate::store::cron::{CronRun, CronStatus};
 use crate::store::file::sqlite_locks;
 use crate::store::meta::{DATA_SPACE, SOURCE_FINGERPRINT};
-use crate::store::outbox::ParkedFilter;
+use crate::store::outbox::{ParkedFilter, Pause};
 use crate::store::views::Lease;
 use crate::store::{Fault, Integrity, Reader, StoreError, StoreLock, StoreView};
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -53,6 +53,8 @@ pub(super) struct Contents {
     pub(super) leases: Vec<Lease>,
     /// Times that were the present when they were written.
     pub(super) moments: Vec<UtcMillis>,
+    /// The pauses that peers asked for.
+    pub(super) pauses: Vec<Pause>,
     data_space: Option<String>,
 }
 
@@ -157,6 +159,7 @@ fn contents(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Cont
         fingerprint: reader.meta(SOURCE_FINGERPRINT)?,
         reused_ids: reader.reborn()?,
         data_space: reader.meta(DATA_SPACE)?,
+        pauses: reader.pauses()?,
         snapshot,
         jobs,
         leases,

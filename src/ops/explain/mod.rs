@@ -14,12 +14,14 @@ mod remedy;
 mod shop;
 mod words;
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
 use crate::store::feed::Exported;
-use crate::store::outbox::{AttemptRecord, EventState};
+use crate::store::outbox::{AttemptRecord, EventState, PauseKey};
 use orderfeed_events::Fact;
 use orderfeed_model::birth::{BirthMark, Document, Generation};
 use orderfeed_model::clock::UtcMillis;
@@ -37,6 +39,8 @@ pub struct ExplainRequest {
     pub data_space: Uuid,
     /// Codes of the websites with a datastream.
     pub sending: Vec<String>,
+    /// Owners of the pauses that hold back each website.
+    pub owners: BTreeMap<String, Vec<PauseKey>>,
     pub answer: SourceAnswer,
 }
 

@@ -8,6 +8,7 @@ use crate::ops::explain::{
     ExplainRequest, ExplainedChange, ExplainedFeed, ExplainedIndexFailure, ExplainedOrder, ExplainedSource,
     Explanation, FoundOrder, SHAPE, SourceAnswer, SourceOrder, SubmissionStatus,
 };
+use crate::ops::pause;
 use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
 use crate::store::feed::{Exported, FeedRow, KnownBirth};
 use crate::store::outbox::EventState;
@@ -67,7 +68,7 @@ fn explain_order(
         .map(|(_, code)| code.clone())
         .or_else(|| whole?.website.clone());
     let sender = match &website {
-        Some(code) => sender_of(reader, &websites, code)?,
+        Some(code) => sender_of(reader, &websites, code, request)?,
         None => None,
     };
     let known = reader.events_of(id)?;
@@ -146,13 +147,17 @@ fn sender_of(
     reader: &Reader<'_>,
     websites: &[(i64, String)],
     code: &str,
+    request: &ExplainRequest,
 ) -> Result<Option<SenderStatus>, StoreError> {
     let Some((id, _)) = websites.iter().find(|(_, known)| known == code) else {
         return Ok(None);
     };
     let senders = reader.senders()?;
     let row = senders.iter().find(|sender| sender.website == *id);
-    Ok(Some(SenderStatus::of(code, row)))
+    let owners = request.owners.get(code).map_or(&[][..], Vec::as_slice);
+    let pauses = reader.pauses()?;
+    let pause = pause::of_sender(owners, row, &pauses, request.now);
+    Ok(Some(SenderStatus::of(code, row, pause, request.now)))
 }
 
 fn changes(reader: &Reader<'_>, id: i64) -> Result<Vec<ExplainedChange>, StoreError> {

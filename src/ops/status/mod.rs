@@ -23,7 +23,7 @@ use crate::store::cron::CronStatus;
 use crate::store::feed::Exported;
 use crate::store::intake::Flow;
 use crate::store::meta::StoredWarning;
-use crate::store::outbox::SenderState;
+use crate::store::outbox::{PauseScope, SenderState};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 pub use orderfeed_model::clock::Moment;
 
@@ -145,6 +145,17 @@ pub struct SenderStatus {
     pub failures: u32,
     /// The next step for an operator; empty while the sender runs.
     pub remedy: String,
+    /// The pause that the edge or the token service asked for; `None` if none holds the sender back.
+    pub pause: Option<PauseStatus>,
+}
+
+/// A pause that a peer asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PauseStatus {
+    /// `datastream`, `organization` or `token_client`: what the pause binds.
+    pub scope: PauseScope,
+    pub asked_at: Moment,
+    pub until: Moment,
 }
 
 /// Number of pending events.
@@ -291,6 +302,7 @@ pub(crate) mod testing {
                 until: None,
                 failures: 4,
                 remedy: String::new(),
+                pause: None,
             },
             pending: Pending {
                 live: 1,

@@ -5,15 +5,16 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::first_sync::report as first_sync;
+use crate::ops::pause;
 use crate::ops::status::{
     BackfillStatus, DaemonStatus, ExportStatus, IndexSnapshot, IntakeStatus, LastRun, Moment, NotExported,
-    Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WebsiteStatus,
+    PauseStatus, Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WebsiteStatus,
 };
 use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
 use crate::store::meta::SOURCE_CHECKED_AT;
-use crate::store::outbox::{FinalState, SenderRow, SenderState, WebsiteOutbox};
+use crate::store::outbox::{FinalState, Pause, SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Reader, StoreError, StoreLock};
 use orderfeed_events::EventKind;
@@ -145,11 +146,17 @@ impl StoreStatus {
 }
 
 impl SenderStatus {
-    /// Converts a row of the table `sender`. A website without one has never had a failure.
-    pub(in crate::ops) fn of(website: &str, row: Option<&SenderRow>) -> Self {
+    /// Converts a row of the table `sender`, with the pause that holds the sender back. A website without a row has never
+    /// had a failure.
+    pub(in crate::ops) fn of(
+        website: &str,
+        row: Option<&SenderRow>,
+        pause: Option<&Pause>,
+        now: UtcMillis,
+    ) -> Self {
         let state = row.map_or(SenderState::Running, |row| row.state);
         let reason = row.map_or("", |row| row.reason.as_str());
-        Self {
+        let own = Self {
             state,
             code: row.map(|row| row.code.clone()).unwrap_or_default(),
             // The sender's reason is worded for any website.
@@ -158,6 +165,39 @@ impl SenderStatus {
             until: row.and_then(|row| row.until).map(Moment),
             failures: row.map_or(0, |row| row.failures),
             remedy: remedy(website, state),
+            pause: pause.map(PauseStatus::of),
+        };
+        match pause {
+            Some(pause) if state != SenderState::Paused => own.within(pause, now),
+            _ => own,
+        }
+    }
+
+    /// Adds the effect of a pause: another website may have had the answer that asked for it, so that the sender's own
+    /// row shows nothing of it.
+    fn within(mut self, pause: &Pause, now: UtcMillis) -> Self {
+        self.until = self.until.max(Some(Moment(pause.until)));
+        if self.state == SenderState::Running {
+            self.state = SenderState::BackingOff;
+            self.since = Some(Moment(pause.asked_at));
+        }
+        if self.state == SenderState::BackingOff {
+            self.code.clone_from(&pause.code);
+            self.reason = pause::sentence(&pause.code, pause.until, now);
+            self.remedy =
+                "nothing; it continues by itself. `orderfeed delivery resume` does not shorten the pause"
+                    .to_owned();
+        }
+        self
+    }
+}
+
+impl PauseStatus {
+    fn of(pause: &Pause) -> Self {
+        Self {
+            scope: pause.key.scope,
+            asked_at: Moment(pause.asked_at),
+            until: Moment(pause.until),
         }
     }
 }
@@ -177,13 +217,15 @@ fn remedy(website: &str, state: SenderState) -> String {
 
 fn websites(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Vec<WebsiteStatus>, StoreError> {
     let (codes, senders) = (reader.websites()?, reader.senders()?);
-    let outboxes = reader.outbox_by_website()?;
+    let (outboxes, pauses) = (reader.outbox_by_website()?, reader.pauses()?);
     outboxes
         .iter()
         .map(|outbox| {
             let code = codes.iter().find(|(id, _)| *id == outbox.website);
             let code = code.map_or_else(|| outbox.website.to_string(), |(_, code)| code.clone());
-            let sender = senders.iter().find(|sender| sender.website == outbox.website);
+            let row = senders.iter().find(|sender| sender.website == outbox.website);
+            let pause = pause::of_sender(&pause::owners(config, &code), row, &pauses, now);
+            let sender = SenderStatus::of(&code, row, pause, now);
             let mut website = website(code, config, outbox, sender);
             let ahead = reader.far_ahead(outbox.website, now)?;
             website.pending.dated_ahead = ahead.events;
@@ -193,12 +235,7 @@ fn websites(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Vec<
         .collect()
 }
 
-fn website(
-    code: String,
-    config: &Config,
-    outbox: &WebsiteOutbox,
-    sender: Option<&SenderRow>,
-) -> WebsiteStatus {
+fn website(code: String, config: &Config, outbox: &WebsiteOutbox, sender: SenderStatus) -> WebsiteStatus {
     let of = |state: FinalState| -> BTreeMap<String, u64> {
         let counts = outbox.totals.iter().filter(|(_, counted, _)| *counted == state);
         counts
@@ -218,7 +255,7 @@ fn website(
     let waiting = outbox.pending_live + outbox.pending_history;
     WebsiteStatus {
         exporting: config.sending_website(&code).is_some(),
-        sender: SenderStatus::of(&code, sender),
+        sender,
         code,
         pending: Pending {
             live: outbox.pending_live,

@@ -59,7 +59,7 @@ pub use enqueue::{BatchLimits, EnqueueMode, Enqueued, NewEvent, OrderEvents, Ref
 pub use erase::PersonEvents;
 pub use parked::{ParkedEvent, ParkedFilter};
 pub use queue::PendingBatch;
-pub use sender::{FailureCode, SenderRow, SenderState};
+pub use sender::{FailureCode, Pause, PauseKey, PauseScope, SenderRow, SenderState};
 pub use settle::{EdgeAnswer, EventVerdict, Settled};
 pub use status::{EventState, FAR_AHEAD_MS, FarAhead, KnownEvent, WebsiteOutbox};
 

@@ -49,6 +49,8 @@ pub enum Fate {
     CutOff,
     /// An accepting answer that is not JSON.
     Garbled,
+    /// An error in an answer with an accepting status. Nothing is stored.
+    FalseYes(RawResponse),
 }
 
 impl Fate {
@@ -74,7 +76,11 @@ impl Fate {
                 0..=3 => Self::lost(rng),
                 4 => Self::CutOff,
                 5 | 6 => Self::Refused(busy(rng)),
-                7..=9 => Self::Refused(broken(rng)),
+                7 | 8 => Self::Refused(broken(rng)),
+                9 => Self::FalseYes(RawResponse {
+                    status: [200, 202, 207][rng.usize(..3)],
+                    ..broken(rng)
+                }),
                 10 => Self::Refused(problem(401, "EXEG-0502-401", None)),
                 _ => Self::Refused(odd(rng)),
             },
@@ -92,6 +98,35 @@ impl Fate {
             recorded,
             cause,
             after_ms,
+        }
+    }
+
+    /// Returns the accepting answer to a request with this many events.
+    pub fn yes(&self, events: usize, rng: &mut Rng) -> RawResponse {
+        let status = [200, 202, 204][rng.usize(..3)];
+        let body = match self {
+            Self::Warned { consent: true } => {
+                r#"{"warnings":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0301-200","title":"No consent"}]}"#
+                    .to_owned()
+            }
+            Self::Warned { consent: false } => {
+                let index = rng.usize(..events + 1);
+                format!(
+                    r#"{{"errors":[{{"type":"https://ns.adobe.com/aep/errors/EXEG-0201-503","title":"Upstream","report":{{"eventIndex":{index}}}}}]}}"#
+                )
+            }
+            Self::Garbled => "<html>It works!</html>".to_owned(),
+            _ => "{}".to_owned(),
+        };
+        RawResponse {
+            status: match self {
+                Self::Warned { .. } => 207,
+                _ => status,
+            },
+            retry_after: None,
+            date: None,
+            body: body.into_bytes(),
+            complete: !matches!(self, Self::CutOff),
         }
     }
 }

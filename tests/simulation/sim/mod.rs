@@ -28,16 +28,18 @@ use shop::Shop;
 use world::World;
 
 pub const DATA_SPACE: &str = "2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90";
-/// Websites with their datastreams.
-pub const DATASTREAMS: [(&str, &str); 2] = [
+/// Websites with their datastreams. Two share one.
+pub const DATASTREAMS: [(&str, &str); 3] = [
     ("base", "ba5e0000-0000-4000-8000-000000000001"),
+    ("uk", "ba5e0000-0000-4000-8000-000000000001"),
     ("eu", "e0000000-0000-4000-8000-000000000002"),
 ];
 /// A website without configuration.
 pub const GHOST: &str = "ghost";
-pub const WEBSITES: [Option<&str>; 10] = [
-    Some("base"),
-    Some("base"),
+pub const WEBSITES: [Option<&str>; 11] = [
+    Some("uk"),
+    Some("uk"),
+    Some("uk"),
     Some("base"),
     Some("base"),
     Some("base"),

@@ -19,7 +19,8 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Generates both authorities and a server certificate of each, for `localhost`, 127.0.0.1 and ::1.
+    /// Generates both authorities and a server certificate of each, for `localhost`, 127.0.0.1, ::1 and
+    /// `edge.test`, a reserved name for requests through a proxy.
     pub(crate) fn generate() -> Result<Self, TlsError> {
         let (good, ca_pem) = identity("orderfeed emulator")?;
         let (bad, _) = identity("orderfeed emulator, untrusted")?;
@@ -58,7 +59,7 @@ fn identity(name: &str) -> Result<(TlsAcceptor, String), TlsError> {
     let ca_pem = ca.self_signed(&ca_key)?.pem();
     let issuer = Issuer::new(ca, ca_key);
 
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let names = ["localhost", "127.0.0.1", "::1", "edge.test"].map(str::to_owned);
     let mut leaf = CertificateParams::new(names.to_vec())?;
     leaf.distinguished_name.push(DnType::CommonName, "localhost");
     let leaf_key = KeyPair::generate()?;

@@ -102,7 +102,8 @@ impl Ledger {
             *self.totals.faults.entry(fault.clone()).or_default() += 1;
         }
         if let (Some(datastream), Some(retry_after)) = (outcome.datastream, &outcome.retry_after) {
-            self.pace.asked(datastream, ticket.seq, retry_after, now);
+            self.pace
+                .asked(datastream, outcome.status, ticket.seq, retry_after, now);
         }
         let index = usize::try_from(ticket.seq).unwrap_or(0).wrapping_sub(1);
         if let Some(row) = self.requests.get_mut(index) {

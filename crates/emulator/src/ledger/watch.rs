@@ -78,10 +78,11 @@ impl OrderWatch {
     }
 }
 
-/// The earliest time of the next request to each datastream.
+/// The earliest time of the next request to each datastream. A 429 pauses all of them: the quota is the organization's.
 #[derive(Debug, Default)]
 pub(crate) struct PaceWatch {
     pauses: HashMap<String, Pause>,
+    of_quota: Option<Pause>,
     pub(crate) kept: Vec<EarlyRequest>,
     pub(super) total: u64,
 }
@@ -96,13 +97,13 @@ struct Pause {
 impl PaceWatch {
     /// Checks the arrival of a request.
     pub(super) fn arrived(&mut self, datastream: &str, seq: u64, now: UtcMillis) {
-        let Some(pause) = self.pauses.get(datastream) else {
+        let pauses = self.pauses.get(datastream).into_iter().chain(&self.of_quota);
+        let Some(pause) = pauses
+            .filter(|pause| now < pause.until)
+            .max_by_key(|pause| pause.until)
+        else {
             return;
         };
-        if now >= pause.until {
-            self.pauses.remove(datastream);
-            return;
-        }
         self.total += 1;
         if self.kept.len() < KEPT {
             self.kept.push(EarlyRequest {
@@ -117,22 +118,35 @@ impl PaceWatch {
     }
 
     /// Records the `Retry-After` of an answer.
-    pub(super) fn asked(&mut self, datastream: &str, seq: u64, retry_after: &str, now: UtcMillis) {
+    pub(super) fn asked(
+        &mut self,
+        datastream: &str,
+        status: u16,
+        seq: u64,
+        retry_after: &str,
+        now: UtcMillis,
+    ) {
         let Some(pause_ms) = pause_ms(retry_after, now) else {
             return;
         };
         let until = now.plus_millis(pause_ms.min(LONGEST_PAUSE_MS));
-        let longer = self
-            .pauses
-            .get(datastream)
-            .is_none_or(|pause| until > pause.until);
-        if longer {
-            let pause = Pause {
-                until,
-                asked_at: now,
-                asked_by: seq,
-            };
-            self.pauses.insert(datastream.to_owned(), pause);
+        let earlier = match status {
+            429 => self.of_quota.as_ref(),
+            _ => self.pauses.get(datastream),
+        };
+        if earlier.is_some_and(|pause| pause.until >= until) {
+            return;
+        }
+        let pause = Pause {
+            until,
+            asked_at: now,
+            asked_by: seq,
+        };
+        match status {
+            429 => self.of_quota = Some(pause),
+            _ => {
+                self.pauses.insert(datastream.to_owned(), pause);
+            }
         }
     }
 }
@@ -186,18 +200,23 @@ mod tests {
     #[test]
     fn a_request_within_the_pause_is_early_and_one_after_it_is_not() {
         let mut pace = PaceWatch::default();
-        pace.asked("d", 1, "2", UtcMillis(0));
+        pace.asked("d", 503, 1, "2", UtcMillis(0));
         pace.arrived("other", 2, UtcMillis(1));
         pace.arrived("d", 3, UtcMillis(1999));
         pace.arrived("d", 4, UtcMillis(2000));
-        assert_eq!(pace.kept.iter().map(|early| early.seq).collect::<Vec<_>>(), [3]);
-        assert_eq!(pace.total, 1);
+        pace.asked("d", 429, 5, "2", UtcMillis(2000));
+        pace.arrived("other", 6, UtcMillis(3999));
+        assert_eq!(
+            pace.kept.iter().map(|early| early.seq).collect::<Vec<_>>(),
+            [3, 6]
+        );
+        assert_eq!(pace.total, 2);
     }
 
     #[test]
     fn an_absurd_pause_counts_for_an_hour() {
         let mut pace = PaceWatch::default();
-        pace.asked("d", 1, "99999999", UtcMillis(0));
+        pace.asked("d", 503, 1, "99999999", UtcMillis(0));
         pace.arrived("d", 2, UtcMillis(3_600_000));
         assert!(pace.kept.is_empty());
     }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::daemon::sources;
 use crate::indexer::exported;
 use crate::ops::explain::{ExplainRequest, Explanation, FoundOrder, SourceAnswer, SourceOrder};
+use crate::ops::pause;
 use orderfeed_events::facts;
 use orderfeed_model::marks::births;
 use orderfeed_model::order::{Order, OrderId};
@@ -48,6 +49,11 @@ pub async fn run(context: &Context, args: ExplainArgs) -> anyhow::Result<Exit> {
         now: context.clock.now(),
         data_space: config.data_space_id(),
         sending: sending(&config),
+        owners: config
+            .websites
+            .keys()
+            .map(|code| (code.clone(), pause::owners(&config, code)))
+            .collect(),
         number,
         answer,
     };

@@ -76,6 +76,7 @@ impl ExplainFixture {
     async fn explain(&self, answer: SourceAnswer) -> Explanation {
         let path = self.dir.path().join("orderfeed.db");
         let question = ExplainRequest {
+            owners: std::collections::BTreeMap::new(),
             number: "000000101".to_owned(),
             now: at(60),
             data_space: "2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90".parse().unwrap(),

@@ -3,14 +3,15 @@
 use crate::cli::inspect::status::*;
 use crate::first_sync::report::SyncReport;
 use crate::ops::status::{
-    DaemonStatus, IndexSnapshot, IntakeStatus, LastRun, NotExported, Pending, SHAPE, SenderStatus,
-    SourceStatus, StoreStatus,
+    DaemonStatus, IndexSnapshot, IntakeStatus, LastRun, NotExported, PauseStatus, Pending, SHAPE,
+    SenderStatus, SourceStatus, StoreStatus,
 };
 use crate::store::backfill::BackfillKind;
 use crate::store::cron::CronStatus;
 use crate::store::feed::Exported;
 use crate::store::first_sync::SyncState;
 use crate::store::meta::StoredWarning;
+use crate::store::outbox::PauseScope;
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 
 fn at(text: &str) -> Moment {
@@ -26,6 +27,7 @@ fn sender(state: SenderState) -> SenderStatus {
         until: None,
         failures: 0,
         remedy: String::new(),
+        pause: None,
     }
 }
 
@@ -80,6 +82,11 @@ fn busy() -> Snapshot {
         until: Some(at("2026-11-22T07:01:00Z")),
         failures: 14,
         remedy: "fix what the reason names".into(),
+        pause: Some(PauseStatus {
+            scope: PauseScope::Datastream,
+            asked_at: at("2026-11-22T06:59:00Z"),
+            until: at("2026-11-22T07:01:00Z"),
+        }),
         ..sender(SenderState::Halted)
     };
     let mut base = website("base", sender(SenderState::Running));

@@ -135,10 +135,10 @@ impl Control {
         let is_first = self.lanes.record_overload(sent.epoch);
         let pause = match (after, scope) {
             (Some(after), _) => {
-                self.health.wait_for_edge(after, &code, now);
+                self.health.wait(after, &code, now);
                 after
             }
-            (None, RetryScope::Datastream) => {
+            (None, RetryScope::Organization | RetryScope::Datastream) => {
                 if is_first {
                     self.record_overload(&code, now);
                 }
@@ -161,7 +161,11 @@ impl Control {
             self.lanes.collapse();
         }
         let cause = sent.answer.note.clone();
-        let failure = Step::Log(LogEntry::Failure { code, cause });
+        let failure = Step::Log(LogEntry::Failure {
+            code,
+            cause,
+            pause: end_of_pause(after, now),
+        });
         vec![Step::CountRetry, failure, sent.retry_after(pause)]
     }
 
@@ -261,11 +265,12 @@ impl Control {
             }
             TokenError::Unavailable { code, cause, after } => {
                 match after {
-                    Some(pause) => self.health.wait_for_edge(pause, &code, now),
+                    Some(pause) => self.health.wait(pause, &code, now),
                     None if self.lanes.record_overload(epoch) => self.record_overload(&code, now),
                     None => {}
                 }
-                LogEntry::Failure { code, cause }
+                let pause = end_of_pause(after, now);
+                LogEntry::Failure { code, cause, pause }
             }
         };
         self.lanes.collapse();
@@ -299,6 +304,10 @@ impl Control {
         let (retry, random) = (&self.config.retry, (self.random)());
         full_jitter(retry.initial.get(), retry.max.get(), attempts + 1, random)
     }
+}
+
+fn end_of_pause(asked: Option<Duration>, now: UtcMillis) -> Option<UtcMillis> {
+    asked.map(|pause| now.plus_millis(millis(pause)))
 }
 
 fn edge_answer(attempt: &Attempt, now: UtcMillis) -> EdgeAnswer {

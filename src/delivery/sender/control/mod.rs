@@ -47,7 +47,7 @@ impl Control {
         }
     }
 
-    /// Applies a new configuration. Returns true if that resumes a halted sender.
+    /// Applies a configuration that was read again. Returns true if a halted sender tries again because of it.
     pub(crate) fn reconfigure(
         &mut self,
         config: config::Delivery,
@@ -57,7 +57,8 @@ impl Control {
         self.lanes.set_max(config.lanes);
         self.config = config;
         if same_destination {
-            return false;
+            // Files that it names may have changed, such as the certificate authorities.
+            return self.health.probe_now(now);
         }
         // Both were learned from the old destination.
         self.learned_bytes = None;

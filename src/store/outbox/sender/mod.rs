@@ -1,11 +1,13 @@
 //! The state of each website's sender, stored so that it survives a restart and `status` can show it.
 
 mod failure_code;
+mod pause;
 
 use rusqlite::Row;
 use serde::Serialize;
 
 pub use failure_code::FailureCode;
+pub use pause::{Pause, PauseKey, PauseScope};
 
 use crate::store::meta::WebsiteId;
 use crate::store::sql::{moment, stored_words};
@@ -58,12 +60,6 @@ impl Reader<'_> {
         self.all(sql, [], read_sender)
     }
 
-    /// Returns the end of the last pause that the edge asked of a website's sender.
-    pub fn edge_pause(&self, website: WebsiteId) -> Result<Option<UtcMillis>, StoreError> {
-        let sql = "SELECT until FROM asked_pause WHERE website_id = ?1";
-        self.first(sql, [website], |row| row.get(0).map(UtcMillis))
-    }
-
     /// Returns true if a batch of this website waits for a retry until after `latest`, which means that the clock was set
     /// back.
     pub fn retries_after(&self, website: WebsiteId, latest: UtcMillis) -> Result<bool, StoreError> {
@@ -89,13 +85,6 @@ impl Writer<'_> {
         let due = self.execute(sql, [])?;
         self.touch(Topic::Outbox);
         Ok(due)
-    }
-
-    /// Stores the end of a pause that the edge asked for. It is kept apart from the sender's state, which an operator or
-    /// a halt may replace meanwhile.
-    pub fn set_edge_pause(&mut self, website: WebsiteId, until: UtcMillis) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO asked_pause VALUES (?1, ?2)";
-        self.run(sql, (website, until.0))
     }
 
     /// Stores the state of a sender.

@@ -13,10 +13,10 @@ use orderfeed::delivery::http::transport::{
 };
 
 use body::{Xdm, fnv, read};
-use pauses::Pauses;
+use pauses::{Owner, Pauses};
 
 use super::condition::{Condition, Fate, no_reply, problem};
-use super::world::{State, World};
+use super::world::World;
 
 /// State of the edge.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Edge {
     pub events: BTreeMap<String, Seen>,
     pub condition: BTreeMap<String, Condition>,
     pub pauses: Pauses,
+    /// Milliseconds by which the clocks of the edge and the token service are ahead of the daemon's.
+    pub skew_ms: i64,
     /// Expiry of each token, in virtual time.
     tokens: BTreeMap<String, i64>,
     /// Largest accepted body, in bytes.
@@ -79,6 +81,7 @@ impl Edge {
         };
         Self {
             limit,
+            skew_ms: [0, 300_000, -300_000, rng.i64(-5_000..5_000)][rng.usize(..4)],
             poison: if rng.bool() { 40 } else { u64::MAX },
             seed,
             ..Self::default()
@@ -105,14 +108,21 @@ impl Transport for EdgeConnection {
 impl EdgeConnection {
     async fn token(&self) -> Result<RawResponse, TransportError> {
         let world = &self.0;
-        let (pause, trouble, life) = world.with(|state| {
+        pauses::check(world, &Owner::TokenClient);
+        let (pause, trouble, life, wait) = world.with(|state| {
             let trouble = if state.calm { 0 } else { state.rng.u8(..12) };
-            (state.rng.u64(1..100), trouble, state.rng.i64(5..600))
+            let wait = state.rng.i64(1..60);
+            (state.rng.u64(1..100), trouble, state.rng.i64(5..600), wait)
         });
         tokio::time::sleep(Duration::from_millis(pause)).await;
         match trouble {
             1 => return Err(no_reply(TransportErrorKind::Network)),
-            2 => return Ok(problem(503, "none", Some("3".to_owned()))),
+            2 => {
+                let status = if wait % 2 == 0 { 503 } else { 429 };
+                let reply = problem(status, "none", Some(wait.to_string()));
+                pauses::ask(world, Owner::TokenClient, wait);
+                return Ok(pauses::dated(world, reply));
+            }
             3 => return Ok(problem(400, "none", None)),
             _ => {}
         }
@@ -175,12 +185,17 @@ impl EdgeConnection {
         tokio::time::sleep(Duration::from_millis(there)).await;
         way.arrived = true;
         let reply = self.serve(&call, &fate, &way.ids);
+        let seconds = reply
+            .retry_after
+            .as_deref()
+            .and_then(|text| text.parse::<i64>().ok());
+        let reply = pauses::dated(world, reply);
         if let Fate::Lost { cause, after_ms, .. } = fate {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;
             return Err(no_reply(cause));
         }
         tokio::time::sleep(Duration::from_millis(back)).await;
-        self.answered(&stream, &way.ids, &reply);
+        self.answered(&stream, &way.ids, &reply, seconds);
         Ok(reply)
     }
 
@@ -188,11 +203,8 @@ impl EdgeConnection {
     /// orders are in it.
     fn begin(&self, stream: &str, events: Vec<(Xdm, u64)>) -> Vec<(i64, String)> {
         let world = &self.0;
-        let now = world.elapsed();
-        if let Some(left) = world.with(|state| state.edge.pauses.left(stream, now)) {
-            world.fail(format!(
-                "a request {left} ms before the end of a pause that the edge asked for"
-            ));
+        for owner in [Owner::Datastream(stream.to_owned()), Owner::Organization] {
+            pauses::check(world, &owner);
         }
         let mut wrong = Vec::new();
         let suspects = world.with(|state| {
@@ -242,31 +254,32 @@ impl EdgeConnection {
         self.0.with(|state| {
             let refusal = state.edge.refusal(call, ids, now);
             match (fate, refusal) {
-                (Fate::Refused(reply), _) => reply.clone(),
+                (Fate::Refused(reply) | Fate::FalseYes(reply), _) => reply.clone(),
                 (Fate::Lost { recorded: false, .. }, _) => RawResponse::default(),
                 (_, Some(reply)) => reply,
                 _ => {
                     state.edge.record(ids);
-                    yes(fate, ids, state)
+                    fate.yes(ids.len(), &mut state.rng)
                 }
             }
         })
     }
 
     /// Records the arrival of an answer.
-    fn answered(&self, stream: &str, ids: &[String], reply: &RawResponse) {
-        let now = self.0.elapsed();
-        let asked = reply
-            .retry_after
-            .as_deref()
-            .and_then(|value| value.parse::<i64>().ok());
-        let accepted = (200..300).contains(&reply.status) && reply.complete;
+    fn answered(&self, stream: &str, ids: &[String], reply: &RawResponse, seconds: Option<i64>) {
+        let status = status(reply);
+        let accepted = (200..300).contains(&status) && reply.complete;
         let consent = String::from_utf8_lossy(&reply.body).contains("EXEG-0301");
+        if let Some(seconds) = seconds.filter(|seconds| *seconds > 0 && !accepted && can_pause(status, reply))
+        {
+            let owner = match status {
+                429 => Owner::Organization,
+                _ => Owner::Datastream(stream.to_owned()),
+            };
+            pauses::ask(&self.0, owner, seconds);
+        }
         self.0.with(|state| {
             let edge = &mut state.edge;
-            if let Some(seconds) = asked.filter(|seconds| *seconds > 0 && !accepted && pauses(reply)) {
-                edge.pauses.ask(stream, now, now + seconds * 1000);
-            }
             for id in ids {
                 let Some(seen) = edge.events.get_mut(id) else {
                     continue;
@@ -285,11 +298,19 @@ impl EdgeConnection {
     }
 }
 
+/// Returns the status of an answer, or that of the error in its body.
+fn status(reply: &RawResponse) -> u16 {
+    let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let of_body = body["status"]
+        .as_u64()
+        .and_then(|status| u16::try_from(status).ok());
+    of_body.unwrap_or(reply.status)
+}
+
 /// Returns true if delivery applies the `Retry-After` of this answer. Answers that an event may have caused cannot
 /// request a pause.
-fn pauses(reply: &RawResponse) -> bool {
-    matches!(reply.status, 408 | 429 | 502..=504)
-        && !String::from_utf8_lossy(&reply.body).contains("EXEG-0202-502")
+fn can_pause(status: u16, reply: &RawResponse) -> bool {
+    matches!(status, 408 | 429 | 502..=504) && !String::from_utf8_lossy(&reply.body).contains("EXEG-0202-502")
 }
 
 impl Edge {
@@ -366,34 +387,5 @@ impl Drop for InFlight {
                 state.edge.record(&ids);
             }
         });
-    }
-}
-
-fn yes(fate: &Fate, ids: &[String], state: &mut State) -> RawResponse {
-    let status = [200, 202, 204][state.rng.usize(..3)];
-    let body = match fate {
-        Fate::Warned { consent: true } => {
-            r#"{"warnings":[{"type":"https://ns.adobe.com/aep/errors/EXEG-0301-200","title":"No consent"}]}"#
-                .to_owned()
-        }
-        Fate::Warned { consent: false } => {
-            let index = state.rng.usize(..ids.len() + 1);
-            format!(
-                r#"{{"errors":[{{"type":"https://ns.adobe.com/aep/errors/EXEG-0201-503","title":"Upstream","report":{{"eventIndex":{index}}}}}]}}"#
-            )
-        }
-        Fate::Garbled => "<html>It works!</html>".to_owned(),
-        _ => "{}".to_owned(),
-    };
-    let status = match fate {
-        Fate::Warned { .. } => 207,
-        _ => status,
-    };
-    RawResponse {
-        status,
-        retry_after: None,
-        date: None,
-        body: body.into_bytes(),
-        complete: !matches!(fate, Fate::CutOff),
     }
 }

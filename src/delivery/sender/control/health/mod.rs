@@ -36,7 +36,7 @@ pub struct Health {
     /// True if the halt was inferred from refusals of events.
     is_inferred: bool,
     /// End of the pause that the edge asked for. It applies in every state, and nothing ends it early.
-    edge_pause: Option<UtcMillis>,
+    asked_pause: Option<UtcMillis>,
 }
 
 impl Health {
@@ -55,19 +55,13 @@ impl Health {
             row,
             probes: 0,
             is_inferred: false,
-            edge_pause: None,
+            asked_pause: None,
         }
     }
 
     /// Returns the health that the store kept, or that of a sender that never failed.
-    pub fn restore(
-        website: WebsiteId,
-        row: Option<SenderRow>,
-        edge_pause: Option<UtcMillis>,
-        now: UtcMillis,
-    ) -> Self {
+    pub fn restore(website: WebsiteId, row: Option<SenderRow>, now: UtcMillis) -> Self {
         let mut health = Self::new(website);
-        health.edge_pause = edge_pause;
         let Some(row) = row else {
             return health;
         };
@@ -85,9 +79,7 @@ impl Health {
     /// clock that was set back would make them longer.
     pub fn clamp_to_clock(&mut self, now: UtcMillis, longest: Duration) -> UtcMillis {
         let latest = now.plus_millis(millis(longest));
-        for until in [&mut self.edge_pause, &mut self.row.until] {
-            *until = until.map(|until| latest.min(until));
-        }
+        self.row.until = self.row.until.map(|until| latest.min(until));
         latest
     }
 
@@ -97,11 +89,8 @@ impl Health {
             return Permit::Paused;
         }
         // The pause of the edge applies to halted senders as well: not even a probe is sent before its end.
-        if let Some(until) = [self.edge_pause, self.row.until]
-            .into_iter()
-            .flatten()
-            .find(|until| now < *until)
-        {
+        let until = self.asked_pause.max(self.row.until);
+        if let Some(until) = until.filter(|until| now < *until) {
             return Permit::WaitUntil(until);
         }
         match state {
@@ -114,10 +103,6 @@ impl Health {
     /// The state as the store is to keep it.
     pub fn row(&self) -> &SenderRow {
         &self.row
-    }
-
-    pub fn edge_pause(&self) -> Option<UtcMillis> {
-        self.edge_pause
     }
 
     pub fn is_halted(&self) -> bool {
@@ -147,10 +132,9 @@ impl Health {
         changed
     }
 
-    /// Waits for the `pause` that the edge asked for. It survives halts, pauses by an operator, resumes and restarts.
-    pub fn wait_for_edge(&mut self, pause: Duration, code: &str, now: UtcMillis) {
-        self.edge_pause = self.edge_pause.max(Some(now.plus_millis(millis(pause))));
-        self.wait(pause, code, now);
+    /// Replaces the end of the pause that the edge asked for.
+    pub fn apply_pause(&mut self, until: Option<UtcMillis>) {
+        self.asked_pause = until;
     }
 
     /// Waits for `pause`, or longer if an earlier answer asked for longer.
@@ -213,6 +197,14 @@ impl Health {
             self.probes += 1;
             self.row.until = Some(now.plus_millis(millis(probe_pause(retry, self.probes))));
         }
+    }
+
+    /// Makes a halted sender probe at once. Returns true if it is halted.
+    pub fn probe_now(&mut self, now: UtcMillis) -> bool {
+        if self.is_halted() {
+            self.row.until = Some(now);
+        }
+        self.is_halted()
     }
 
     /// Starts to send again.

@@ -24,18 +24,19 @@ fn retry_after_holds_everything_and_is_never_cut_short() {
         !health.record_success(NOW.plus_millis(50)),
         "it was in flight already"
     );
-    let restored = Health::restore(1, Some(health.row().clone()), None, NOW.plus_millis(60_000));
+    let restored = Health::restore(1, Some(health.row().clone()), NOW.plus_millis(60_000));
     assert_eq!(restored.permit(NOW.plus_millis(60_000)), Permit::WaitUntil(until));
     assert_eq!(restored.permit(until), Permit::Send);
 }
 
 #[test]
-fn a_pause_of_the_edge_outlives_halts_operators_and_restarts() {
+fn a_pause_of_the_edge_outlives_halts_and_operators() {
     let mut health = Health::new(1);
     health.halt(&halt(), &RetryConfig::default(), NOW);
-    health.wait_for_edge(Duration::from_secs(120), "EXEG-0000-503", NOW);
     let until = NOW.plus_millis(120_000);
-    let restored = Health::restore(1, Some(health.row().clone()), health.edge_pause(), NOW);
+    health.apply_pause(Some(until));
+    let mut restored = Health::restore(1, Some(health.row().clone()), NOW);
+    restored.apply_pause(Some(until));
     assert_eq!(
         restored.permit(NOW),
         Permit::WaitUntil(until),
@@ -90,9 +91,8 @@ fn a_clock_that_was_set_back_lengthens_no_pause() {
     health.clamp_to_clock(NOW, hour);
     assert_eq!(health.permit(NOW), Permit::WaitUntil(NOW.plus_millis(120_000)));
     let yesterday = NOW.plus_millis(-86_400_000);
-    let mut restored = Health::restore(1, Some(health.row().clone()), None, yesterday);
-    let mut asked = Health::restore(1, None, Some(NOW.plus_millis(120_000)), yesterday);
-    for health in [&mut health, &mut restored, &mut asked] {
+    let mut restored = Health::restore(1, Some(health.row().clone()), yesterday);
+    for health in [&mut health, &mut restored] {
         health.clamp_to_clock(yesterday, hour);
         let until = yesterday.plus_millis(3_600_000);
         assert_eq!(health.permit(yesterday), Permit::WaitUntil(until));
