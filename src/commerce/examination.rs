@@ -23,6 +23,8 @@ pub struct Examination {
     /// The protection of the connection; `None` for a file.
     pub protection: Option<Protection>,
     pub positions: Vec<TablePosition>,
+    /// Watched tables that did not answer in time, without prefix.
+    pub slow: Vec<&'static str>,
     /// The codes of the shop's websites without the admin's own; empty if they cannot be read.
     pub websites: Vec<String>,
 }

@@ -9,6 +9,7 @@
 //! | [`grants`] | the rights that an account needs |
 //! | [`examination`] | the results of `doctor`'s checks of a source |
 //! | [`fingerprint`] | the identity of a database |
+//! | [`stoppable`] | a source whose calls end when the daemon stops |
 
 pub mod changes;
 pub mod examination;
@@ -18,3 +19,4 @@ pub mod mysql;
 pub mod read;
 pub mod source;
 pub mod sqlite;
+pub mod stoppable;

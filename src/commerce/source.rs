@@ -39,6 +39,12 @@ pub trait Source: Send + Sync {
     /// that take too much memory together are an error, `TooLarge`; the caller then reads fewer at once.
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>>;
 
+    /// Reads orders that changed a moment ago. A table that some shops lack and that is locked or slow does not hold them up:
+    /// its rows are left out then, and the order is [`ReadOrder::Partial`].
+    fn read_changed<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+        self.read_orders(ids)
+    }
+
     /// Reads orders for a backfill. A source that runs one statement at a time uses a second connection, so that a live
     /// change never waits behind a page of the backfill.
     fn read_history<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
@@ -91,6 +97,25 @@ pub struct Captured {
     pub cursors: Cursors,
     /// True if another call would return more at once.
     pub more: bool,
+    /// The tables whose changes are late. Those of the others are complete.
+    pub late: Vec<LateTable>,
+}
+
+/// A table whose changes could not be read. Its cursor stays where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateTable {
+    /// The name without prefix.
+    pub table: &'static str,
+    pub cause: LateCause,
+}
+
+/// The reason for which the changes of a table are late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LateCause {
+    /// A lock or a slow server: the table is read by itself until it answers in time again.
+    Slow,
+    /// Its rows cannot be followed: the sentence names why.
+    Unreadable(String),
 }
 
 /// One observed change of one order.
@@ -120,6 +145,11 @@ words! {
 #[derive(Clone, Debug)]
 pub enum ReadOrder {
     Whole(Box<Order>),
+    /// An order without the rows of `missing`, a table that did not answer in time.
+    Partial {
+        order: Box<Order>,
+        missing: &'static str,
+    },
     /// The row exists, but its content cannot be understood. `reason` names table and column, and no personal data.
     Unreadable {
         id: OrderId,
@@ -131,7 +161,7 @@ impl ReadOrder {
     /// Returns the order's id.
     pub fn id(&self) -> OrderId {
         match self {
-            Self::Whole(order) => order.id,
+            Self::Whole(order) | Self::Partial { order, .. } => order.id,
             Self::Unreadable { id, .. } => *id,
         }
     }
@@ -206,6 +236,12 @@ pub enum SourceError {
         /// Names what failed, without credentials.
         message: String,
     },
+    /// A statement exceeded its time limit, and the server ended it. A later call may succeed.
+    #[error("{message}")]
+    TooSlow { message: String },
+    /// The daemon shuts down, and waits for the source no longer.
+    #[error("the daemon shuts down")]
+    Stopped,
     /// The database answers, but an administrator must change something, which `remedy` names.
     #[error("{message}; {remedy}")]
     Misconfigured { message: String, remedy: String },

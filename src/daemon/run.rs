@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::commerce::source::SourceError;
+use crate::commerce::stoppable::StoppableSource;
 use crate::config::{AdminListen, Config};
 use crate::daemon::admin::pages::Pages;
 use crate::daemon::admin::snapshots::Snapshots;
@@ -99,8 +100,9 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     // Shared by the status line, the admin endpoint and SIGUSR1, so that they read the store once.
     let snapshots = Snapshots::new(config.clone(), clock.clone());
 
-    let indexer = Arc::new(Indexer::new(store.clone(), source, clock.clone(), config.clone()));
     let stop = lifecycle.stop.clone();
+    let source = Arc::new(StoppableSource::new(source, stop.clone()));
+    let indexer = Arc::new(Indexer::new(store.clone(), source, clock.clone(), config.clone()));
     let jobs = Jobs {
         indexer,
         clock: clock.clone(),

@@ -10,6 +10,7 @@
 //! | [`reading`] | reads orders in pages bounded by bytes |
 //! | [`reused_ids`] | notices a source that was restored from an older copy |
 //! | [`verify`] | compares the source with feed and outbox |
+//! | [`late_tables`] | the tables of the source whose changes are late: log lines, and what `doctor` reads |
 //! | [`live_traffic`] | whether backfills and verifications must make way for live changes |
 //! | [`source_warnings`] | logs and stores the warnings about the source |
 //! | [`export_log`], [`progress_log`] | log lines in the form of Commerce's export log |
@@ -34,6 +35,7 @@ pub(crate) mod backfill;
 pub mod capture;
 mod export_log;
 pub mod intake;
+mod late_tables;
 mod live_traffic;
 mod page_size;
 mod progress_log;
@@ -103,7 +105,7 @@ pub struct Indexer {
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     #[error("the source cannot be read: {0}")]
-    Source(#[from] SourceError),
+    Source(#[source] SourceError),
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The one website that a backfill covers is switched off.
@@ -136,6 +138,15 @@ pub enum IndexError {
     /// Deriving events failed as a whole, which is a bug.
     #[error("deriving events failed: {0}")]
     Derive(String),
+}
+
+impl From<SourceError> for IndexError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Stopped => Self::Stopped,
+            error => Self::Source(error),
+        }
+    }
 }
 
 impl Indexer {

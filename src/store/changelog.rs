@@ -255,6 +255,7 @@ mod tests {
             changes: vec![change(1)],
             cursors,
             more: false,
+            late: Vec::new(),
         };
         let copy = captured.clone();
         let undone = store.write(Durability::Durable, move |w| {

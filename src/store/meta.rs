@@ -10,6 +10,9 @@ pub type WebsiteId = i64;
 /// Key in `meta`: time at which the source last answered, in milliseconds.
 pub const SOURCE_CHECKED_AT: &str = "source_checked_at";
 
+/// Key in `meta`: the tables of the source whose changes are late, one sentence per line.
+pub const SOURCE_LATE: &str = "source_late";
+
 /// Key in `meta`: the database that the store was filled from.
 pub const SOURCE_FINGERPRINT: &str = "source_fingerprint";
 

@@ -49,7 +49,7 @@ pub fn kinds(data: &[u8]) -> Vec<&'static str> {
     };
     let orders = read(data);
     let whole = orders.iter().filter_map(|order| match order {
-        ReadOrder::Whole(order) => Some(&**order),
+        ReadOrder::Whole(order) | ReadOrder::Partial { order, .. } => Some(&**order),
         ReadOrder::Unreadable { .. } => None,
     });
     whole

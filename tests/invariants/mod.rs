@@ -1,4 +1,4 @@
-//! The invariants I1–I10 of `docs/ARCHITECTURE.md`, each with tests that can fail. Invariants that one module can
+//! The invariants I1–I11 of `docs/ARCHITECTURE.md`, each with tests that can fail. Invariants that one module can
 //! prove are tested there; these tests need the whole program.
 //!
 //! | | invariant | in its module | in the whole program |
@@ -13,8 +13,10 @@
 //! | I8 | the version never passes the head, ids never rewind | `store::changelog`: `version_ids_never_rewind_when_everything_is_cleaned`, `store::views`: `the_version_cannot_pass_the_changelog_nor_go_back` | `resources::a_changelog_cleaned_to_the_last_row_continues_where_it_was` |
 //! | I9 | bounded memory, a change costs the same | `store::outbox`: `a_change_costs_the_same_beside_a_long_history` | `resources::memory_does_not_grow_with_the_backlog` |
 //! | I10 | nothing personal, no secret | `events::properties`, `ops::line` | `privacy::neither_payloads_nor_the_log_name_a_person_or_a_secret` |
+//! | I11 | no source query holds up the daemon | `source::statements` | `outages::hanging` |
 
 mod bytes;
+mod idle;
 mod kills;
 mod privacy;
 mod resources;

@@ -2,6 +2,7 @@
 //! few lines, ends the daemon with the documented exit code or not at all, and loses nothing.
 
 mod disk;
+mod hanging;
 mod stops;
 mod stores;
 

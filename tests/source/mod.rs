@@ -2,8 +2,10 @@
 
 mod capture;
 mod daemon;
+mod large_shop;
 mod logs;
 mod read;
+mod statements;
 mod tls;
 mod trouble;
 
@@ -63,6 +65,7 @@ fn span(orders: usize) -> Span {
 async fn read(source: &impl Source, ids: &[OrderId]) -> Vec<Order> {
     let whole = |read| match read {
         ReadOrder::Whole(order) => *order,
+        ReadOrder::Partial { order, missing } => panic!("order {}: without {missing}", order.id),
         ReadOrder::Unreadable { id, reason } => panic!("order {id}: {reason}"),
     };
     source

@@ -214,7 +214,8 @@ fn of_backup(error: &BackupError) -> Exit {
 
 fn of_source(error: &SourceError) -> Exit {
     match error {
-        SourceError::Unavailable { .. } => Exit::Unavailable,
+        SourceError::Unavailable { .. } | SourceError::TooSlow { .. } => Exit::Unavailable,
+        SourceError::Stopped => Exit::TempFail,
         SourceError::Misconfigured { .. } => Exit::Config,
         // The daemon stored the cursor itself.
         SourceError::BadCursor { .. } | SourceError::TooLarge { .. } => Exit::Software,

@@ -36,6 +36,23 @@ pub(crate) enum OrderOf {
     Via(&'static str, &'static str),
 }
 
+/// The end of a range of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RangeEnd {
+    Open,
+    /// No row from the future.
+    Now,
+    At(Mark),
+}
+
+/// Rows of one table: those after a mark, in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowSelection {
+    pub(crate) after: Mark,
+    pub(crate) until: RangeEnd,
+    pub(crate) limit: usize,
+}
+
 /// Orders and documents, read by `updated_at`.
 pub(crate) const TIMED: [WatchedTable; 4] = [
     timed("sales_order", "entity_id"),
@@ -127,14 +144,22 @@ pub(crate) fn poll_notes(schema: &Schema) -> Vec<String> {
     let unindexed = TIMED
         .iter()
         .filter(|watched| !schema.is_indexed(watched.table, "updated_at"));
-    unindexed
-        .map(|watched| {
-            format!(
-                "The table {} has no index on updated_at: only its new rows are noticed.",
-                watched.table
-            )
-        })
-        .collect()
+    let notes = unindexed.map(|watched| {
+        format!(
+            "The table {} has no index on updated_at: only its new rows are noticed.",
+            watched.table
+        )
+    });
+    notes.chain(returns_note(schema)).collect()
+}
+
+/// Returns a sentence if the open returns cannot be compared: without the index, that would read the whole table.
+pub(crate) fn returns_note(schema: &Schema) -> Option<String> {
+    let uncompared = schema.has("magento_rma", "status") && !schema.is_indexed("magento_rma", "status");
+    uncompared.then(|| {
+        "The table magento_rma has no index on status: a return is noticed through its history only."
+            .to_owned()
+    })
 }
 
 fn is_present(watched: &WatchedTable, schema: &Schema) -> bool {
@@ -147,34 +172,45 @@ fn is_present(watched: &WatchedTable, schema: &Schema) -> bool {
 }
 
 impl WatchedTable {
-    /// Returns the statement for the rows after `after`, up to `until` (inclusive), in order. Both ranges of the condition
-    /// are ranges of the index, which holds the primary key after `updated_at`.
-    pub(crate) fn select(&self, prefix: &str, after: Mark, until: Option<Mark>, limit: usize) -> String {
+    /// Returns the statement for a selection: key, order and time of each row, for the log its table and kind of change, and
+    /// `slot`. Both ranges of the condition are ranges of the index, which holds the primary key after
+    /// `updated_at`.
+    pub(crate) fn select(
+        &self,
+        prefix: &str,
+        schema: &Schema,
+        selection: RowSelection,
+        slot: usize,
+    ) -> String {
+        let RowSelection { after, until, limit } = selection;
         let Self { table, key, .. } = self;
         let (order, join) = match self.order {
             OrderOf::Column(column) => (format!("t.`{column}`"), String::new()),
-            OrderOf::Via(column, parent) => (
-                "p.`order_id`".to_owned(),
+            OrderOf::Via(column, parent) => {
+                let index = schema.force_index(parent, "entity_id");
                 // LEFT: a row whose document is gone must still move the cursor.
-                format!(" LEFT JOIN `{prefix}{parent}` p ON p.`entity_id` = t.`{column}`"),
-            ),
+                let join = format!(" LEFT JOIN `{prefix}{parent}` p{index} ON p.`entity_id` = t.`{column}`");
+                ("p.`order_id`".to_owned(), join)
+            }
         };
-        let (stamp, sorting) = if self.timed {
-            ("t.`updated_at`", "t.`updated_at`, ")
+        let (stamp, sorting, by) = if self.timed {
+            ("t.`updated_at`", "t.`updated_at`, ", "updated_at")
         } else {
-            ("NULL", "")
+            ("NULL", "", *key)
         };
-        let extra = if *table == LOG {
-            ", t.`source_table`, t.`op`"
-        } else {
-            ""
+        let source = match *table == LOG {
+            true => "t.`source_table`, t.`op`",
+            false => "NULL, NULL",
         };
+        let index = schema.force_index(table, by);
         let mut sql = format!(
-            "SELECT t.`{key}`, {order}, {stamp}{extra} FROM `{prefix}{table}` t{join} WHERE ({})",
+            "SELECT t.`{key}`, {order}, {stamp}, {source}, {slot} FROM `{prefix}{table}` t{index}{join} WHERE ({})",
             self.beyond(after)
         );
-        if let Some(until) = until {
-            sql.push_str(&format!(" AND ({})", self.within(until)));
+        match until {
+            RangeEnd::Now if self.timed => sql.push_str(" AND t.`updated_at` <= UTC_TIMESTAMP(6)"),
+            RangeEnd::At(mark) => sql.push_str(&format!(" AND ({})", self.within(mark))),
+            RangeEnd::Open | RangeEnd::Now => {}
         }
         sql.push_str(&format!(" ORDER BY {sorting}t.`{key}` LIMIT {limit}"));
         sql
@@ -192,7 +228,9 @@ impl WatchedTable {
     pub(crate) fn seen_row(&self, row: &impl SourceRow) -> Option<SeenRow> {
         let id = cells::integer(row.cell(0))?;
         let at = match row.cell(2) {
-            cells::CellRef::Text(_) if self.timed => Some(cells::seconds(row.cell(2))?),
+            cells::CellRef::Text(_) if self.timed => Some(cells::micros(row.cell(2))?),
+            // Another type than a date and time.
+            _ if self.timed => return None,
             _ => None,
         };
         // The log names the table and the kind of change; the changelog names neither.
@@ -264,22 +302,35 @@ mod tests {
     #[test]
     fn a_timed_table_is_read_along_its_index() {
         let after = Mark {
-            at: Some(1_700_000_000),
+            at: Some(1_700_000_000_250_000),
             id: 7,
         };
+        let mut schema = Schema::default();
+        schema.add_index("sales_invoice", "updated_at", "UPDATED");
+        let selection = RowSelection {
+            after,
+            until: RangeEnd::Now,
+            limit: 5,
+        };
         assert_eq!(
-            TIMED[1].select("m2_", after, None, 5),
-            "SELECT t.`entity_id`, t.`order_id`, t.`updated_at` FROM `m2_sales_invoice` t \
-             WHERE (t.`updated_at` > '2023-11-14 22:13:20' OR (t.`updated_at` = '2023-11-14 22:13:20' AND t.`entity_id` > 7)) \
-             ORDER BY t.`updated_at`, t.`entity_id` LIMIT 5"
+            TIMED[1].select("m2_", &schema, selection, 3),
+            "SELECT t.`entity_id`, t.`order_id`, t.`updated_at`, NULL, NULL, 3 FROM `m2_sales_invoice` t \
+             FORCE INDEX (`UPDATED`) WHERE (t.`updated_at` > '2023-11-14 22:13:20.250000' \
+             OR (t.`updated_at` = '2023-11-14 22:13:20.250000' AND t.`entity_id` > 7)) \
+             AND t.`updated_at` <= UTC_TIMESTAMP(6) ORDER BY t.`updated_at`, t.`entity_id` LIMIT 5"
         );
     }
 
     #[test]
     fn a_row_without_an_order_id_finds_it_through_its_document() {
+        let selection = RowSelection {
+            after: Mark::of_key(3),
+            until: RangeEnd::At(Mark::of_key(9)),
+            limit: 5,
+        };
         assert_eq!(
-            GROWING[2].select("", Mark::of_key(3), Some(Mark::of_key(9)), 5),
-            "SELECT t.`entity_id`, p.`order_id`, NULL FROM `sales_creditmemo_comment` t \
+            GROWING[2].select("", &Schema::default(), selection, 0),
+            "SELECT t.`entity_id`, p.`order_id`, NULL, NULL, NULL, 0 FROM `sales_creditmemo_comment` t \
              LEFT JOIN `sales_creditmemo` p ON p.`entity_id` = t.`parent_id` \
              WHERE (t.`entity_id` > 3) AND (t.`entity_id` <= 9) ORDER BY t.`entity_id` LIMIT 5"
         );

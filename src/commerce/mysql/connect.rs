@@ -1,25 +1,19 @@
-//! Connections: the pool, session settings, time limits.
-//!
-//! Every wait has a limit: connecting, waiting for a free connection, and each statement with its rows. A statement that
-//! exceeds its limit leaves its connection in an unknown state, and packets of the others may be lost as well. The whole
-//! pool is replaced then, and the new one opens new connections.
+//! Connections: the pool, session settings. Connecting and waiting for a free connection have a limit, and [`MysqlSession`] has
+//! those of statements.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts};
+use mysql_async::{Conn, DriverError, Error, OptsBuilder, Pool, PoolConstraints, PoolOpts};
 use secrecy::ExposeSecret;
-use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use crate::commerce::examination::Protection;
 use crate::commerce::mysql::budget::ConnectionBudget;
 use crate::commerce::mysql::encryption::Encryption;
 use crate::commerce::mysql::error::{self, DatabaseInfo};
-use crate::commerce::read::cells::{CellRef, SourceRow};
+use crate::commerce::mysql::session::MysqlSession;
 use crate::commerce::source::SourceError;
 use crate::config::MysqlConfig;
 
@@ -31,9 +25,6 @@ const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES
      /*M!100313 , in_predicate_conversion_threshold = 0 */";
 /// Read-only transactions, each from one snapshot. Installing triggers sets another mode explicitly.
 const READ_ONLY: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-
-/// The longest time for one statement, reading its rows included.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The longest wait for a connection that other work uses.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -97,11 +88,7 @@ impl MysqlConnector {
             };
             let cause = match self.open().await {
                 Ok(conn) => {
-                    return Ok(MysqlSession {
-                        connector: self,
-                        conn,
-                        _permit: permit,
-                    });
+                    return Ok(MysqlSession::new(self, conn, permit));
                 }
                 Err(cause) => cause,
             };
@@ -172,7 +159,7 @@ impl MysqlConnector {
     }
 
     /// Translates an error of the driver, and prepares the next connection.
-    fn explain(&self, cause: &Error) -> SourceError {
+    pub(super) fn explain(&self, cause: &Error) -> SourceError {
         let was_plain = self.encryption.is_plain();
         // After a restart the server may offer encryption; and the CA file may have been replaced.
         let is_lost = matches!(cause, Error::Io(_));
@@ -188,7 +175,7 @@ impl MysqlConnector {
     }
 
     /// Drops the pool, so that the next session gets a new one. Sessions in use keep the old one until they end.
-    fn renew(&self) {
+    pub(crate) fn renew(&self) {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -196,6 +183,8 @@ impl MysqlConnector {
         let constraints = PoolConstraints::new(0, self.settings.max_connections.max(1)).unwrap_or_default();
         let pool = PoolOpts::new()
             .with_constraints(constraints)
+            // A reset costs three more statements per use, and the settings of a session stay as they are.
+            .with_reset_connection(false)
             .with_inactive_connection_ttl(Duration::from_secs(60));
         let url = &self.settings.url;
         let builder = OptsBuilder::default()
@@ -227,125 +216,5 @@ impl fmt::Debug for MysqlConnector {
         f.debug_struct("Connector")
             .field("database", &self.database)
             .finish_non_exhaustive()
-    }
-}
-
-/// A connection in use, with time limits and translated errors.
-pub(crate) struct MysqlSession<'a> {
-    connector: &'a MysqlConnector,
-    conn: Conn,
-    // After the connection, which must be free before another session may open one.
-    _permit: SemaphorePermit<'a>,
-}
-
-impl MysqlSession<'_> {
-    /// Executes a statement and passes every row to `take`.
-    pub(crate) async fn rows(
-        &mut self,
-        sql: &str,
-        mut take: impl FnMut(MysqlRow) + Send,
-    ) -> Result<(), SourceError> {
-        let conn = &mut self.conn;
-        let done = limited(async {
-            conn.query_iter(sql)
-                .await?
-                .for_each_and_drop(|row| take(MysqlRow(row)))
-                .await
-        });
-        let done = done.await;
-        self.translate(done)
-    }
-
-    /// Executes a statement with parameters, by the binary protocol: for text that must not be part of the statement.
-    pub(crate) async fn rows_with(
-        &mut self,
-        sql: &str,
-        params: Params,
-        mut take: impl FnMut(MysqlRow) + Send,
-    ) -> Result<(), SourceError> {
-        let conn = &mut self.conn;
-        let done = limited(async {
-            conn.exec_iter(sql, params)
-                .await?
-                .for_each_and_drop(|row| take(MysqlRow(row)))
-                .await
-        });
-        let done = done.await;
-        self.translate(done)
-    }
-
-    /// Executes a statement, drops its rows, and returns the number of rows that it changed.
-    pub(crate) async fn execute(&mut self, sql: &str) -> Result<u64, SourceError> {
-        let conn = &mut self.conn;
-        let done = limited(async { conn.query_drop(sql).await }).await;
-        self.translate(done)?;
-        Ok(self.conn.affected_rows())
-    }
-
-    /// Executes a statement and returns the server's error code if it refuses it, else `None`.
-    pub(crate) async fn refusal(&mut self, sql: &str) -> Result<Option<u16>, SourceError> {
-        let conn = &mut self.conn;
-        match limited(async { conn.query_drop(sql).await }).await {
-            Err(QueryFailure::Database(Error::Server(refusal))) => Ok(Some(refusal.code)),
-            done => self.translate(done).map(|()| None),
-        }
-    }
-
-    fn translate(&self, done: Result<(), QueryFailure>) -> Result<(), SourceError> {
-        match done {
-            Ok(()) => Ok(()),
-            Err(QueryFailure::Database(cause)) => Err(self.connector.explain(&cause)),
-            Err(QueryFailure::OutOfTime) => {
-                // The other connections of the pool may hang behind the same network.
-                self.connector.renew();
-                Err(self
-                    .connector
-                    .database
-                    .unavailable(&format!("no answer within {STATEMENT_TIMEOUT:?}")))
-            }
-        }
-    }
-}
-
-enum QueryFailure {
-    Database(Error),
-    OutOfTime,
-}
-
-async fn limited(work: impl Future<Output = Result<(), Error>>) -> Result<(), QueryFailure> {
-    match tokio::time::timeout(STATEMENT_TIMEOUT, work).await {
-        Ok(done) => done.map_err(QueryFailure::Database),
-        Err(_) => Err(QueryFailure::OutOfTime),
-    }
-}
-
-/// A row of the driver.
-pub(crate) struct MysqlRow(mysql_async::Row);
-
-impl SourceRow for MysqlRow {
-    fn cell(&self, index: usize) -> CellRef<'_> {
-        use mysql_async::Value;
-        match self.0.as_ref(index) {
-            Some(Value::Bytes(text)) => CellRef::Text(text),
-            Some(Value::Int(value)) => CellRef::Int(*value),
-            // Ids are at most `bigint unsigned`, and no table reaches the upper half.
-            Some(Value::UInt(value)) => i64::try_from(*value).map_or(CellRef::Null, CellRef::Int),
-            Some(Value::Float(value)) => CellRef::Real(f64::from(*value)),
-            Some(Value::Double(value)) => CellRef::Real(*value),
-            // The text protocol sends dates and times as text; the statements with parameters select none.
-            Some(Value::Date(..) | Value::Time(..) | Value::NULL) | None => CellRef::Null,
-        }
-    }
-
-    fn take_text(&mut self, index: usize) -> Option<String> {
-        match self.0.take::<mysql_async::Value, _>(index)? {
-            mysql_async::Value::Bytes(bytes) => Some(match String::from_utf8(bytes) {
-                Ok(text) => text,
-                Err(invalid) => String::from_utf8_lossy(invalid.as_bytes()).into_owned(),
-            }),
-            mysql_async::Value::Int(value) => Some(value.to_string()),
-            mysql_async::Value::UInt(value) => Some(value.to_string()),
-            _ => None,
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! The checks of `doctor`: every table, right, trigger and position at once. They only read; a right is checked by letting
 //! the server explain a statement that needs it.
 
+use std::time::Duration;
+
 use crate::commerce::changes::triggers::TriggerSet;
 use crate::commerce::changes::watched;
 use crate::commerce::changes::watched::{CHANGELOG, LOG, WatchedTable};
@@ -10,17 +12,19 @@ use crate::commerce::examination::{
 };
 use crate::commerce::grants::grant;
 use crate::commerce::mysql::MysqlSource;
-use crate::commerce::mysql::connect::MysqlSession;
 use crate::commerce::mysql::inspect::{self, Inspected};
 use crate::commerce::mysql::installer::TriggerRights;
+use crate::commerce::mysql::session::MysqlSession;
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::SourceRow;
+use crate::commerce::read::cells::{MICROS, SourceRow};
 use crate::commerce::read::queries::{Queries, SqlDialect};
 use crate::commerce::read::schema::Schema;
 use crate::commerce::source::{Cursors, SourceError, SourceWarning};
 use crate::config::CaptureMode;
 use orderfeed_model::clock::UtcMillis;
 
+/// The longest time for the newest row of a table.
+const POSITION_LIMIT: Duration = Duration::from_secs(1);
 /// The error "SELECT command denied to user".
 const DENIED: u16 = 1142;
 /// Seconds by which an order's change may be later than the log's last row before it counts as not logged.
@@ -56,7 +60,8 @@ impl MysqlSource {
         found.protection = Some(self.connector.protection());
         found.triggers = self.trigger_state(&mut session, &schema).await?;
         let now = found.database_time.unwrap_or_default();
-        found.positions = self.positions(&mut session, &schema, cursors, now).await?;
+        self.positions(&mut session, &schema, cursors, now, &mut found)
+            .await?;
         Ok(found)
     }
 
@@ -249,16 +254,20 @@ impl MysqlSource {
         schema: &Schema,
         cursors: &Cursors,
         now: UtcMillis,
-    ) -> Result<Vec<TablePosition>, SourceError> {
+        found: &mut Examination,
+    ) -> Result<(), SourceError> {
         let watched = watched::tables(self.settings.capture, schema);
-        let mut positions = Vec::new();
         for watched in watched.iter().filter(|watched| schema.has_table(watched.table)) {
             let stored = cursors.0.get(watched.table);
             if let Some(cursor) = stored.and_then(|text| WindowCursor::parse(text, watched.timed)) {
-                positions.extend(self.position(session, watched, cursor, now).await?);
+                match self.position(session, watched, cursor, now).await {
+                    Ok(position) => found.positions.extend(position),
+                    Err(SourceError::TooSlow { .. }) => found.slow.push(watched.table),
+                    Err(error) => return Err(error),
+                }
             }
         }
-        Ok(positions)
+        Ok(())
     }
 
     async fn position(
@@ -270,9 +279,9 @@ impl MysqlSource {
     ) -> Result<Option<TablePosition>, SourceError> {
         let prefix = self.settings.table_prefix.as_str();
         let (table, mut newest) = (watched.table, None);
-        let Some(at) = cursor.front.at else {
+        let Some(at) = cursor.front.at.map(|at| at.div_euclid(MICROS)) else {
             session
-                .rows(&watched.select_ends(prefix), |row| {
+                .rows_within(POSITION_LIMIT, &watched.select_ends(prefix), |row| {
                     newest = cells::integer(row.cell(0))
                 })
                 .await?;
@@ -284,7 +293,7 @@ impl MysqlSource {
         };
         let sql = format!("SELECT MAX(`updated_at`) FROM `{prefix}{table}`");
         session
-            .rows(&sql, |row| newest = cells::seconds(row.cell(0)))
+            .rows_within(POSITION_LIMIT, &sql, |row| newest = cells::seconds(row.cell(0)))
             .await?;
         // An empty table has no newest row to compare with.
         Ok(newest.map(|newest| TablePosition::by_time(table, at, newest, now.0.div_euclid(1000))))

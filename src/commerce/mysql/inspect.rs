@@ -1,7 +1,7 @@
 //! Inspection of a database: its tables and columns, its server, its clock.
 
 use crate::commerce::fingerprint;
-use crate::commerce::mysql::connect::MysqlSession;
+use crate::commerce::mysql::session::MysqlSession;
 use crate::commerce::read::cells;
 use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::queries::{Queries, SqlDialect};
@@ -56,12 +56,20 @@ pub(crate) async fn visible(
             with_names(&row, prefix, |table, column| schema.add_column(table, column))
         })
         .await?;
+    // The shortest index on a column last, and the primary key before others. One that the server ignores cannot be forced;
+    // each server has a name of its own for that, and reads only its own comment.
     let sql = format!(
-        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE {of_ours} AND SEQ_IN_INDEX = 1 AND ({INTERESTING})"
+        "SELECT TABLE_NAME, MAX(CASE WHEN SEQ_IN_INDEX = 1 THEN COLUMN_NAME END), INDEX_NAME \
+         FROM information_schema.STATISTICS WHERE {of_ours} AND ({INTERESTING}) AND INDEX_TYPE = 'BTREE' \
+         AND SUB_PART IS NULL /*!80000 AND IS_VISIBLE = 'YES' */ /*M!100600 AND IGNORED = 'NO' */ \
+         GROUP BY TABLE_NAME, INDEX_NAME ORDER BY COUNT(*) DESC, INDEX_NAME = 'PRIMARY', INDEX_NAME DESC"
     );
     session
         .rows(&sql, |row| {
-            with_names(&row, prefix, |table, column| schema.add_index(table, column))
+            let index = cells::text(row.cell(2)).unwrap_or_default();
+            with_names(&row, prefix, |table, column| {
+                schema.add_index(table, column, &index)
+            })
         })
         .await?;
     Ok(schema)

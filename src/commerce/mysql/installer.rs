@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::commerce::changes::triggers::TriggerSet;
 use crate::commerce::changes::watched::LOG;
 use crate::commerce::mysql::MysqlSource;
-use crate::commerce::mysql::connect::MysqlSession;
+use crate::commerce::mysql::session::MysqlSession;
 use crate::commerce::read::cells;
 use crate::commerce::read::cells::SourceRow;
 use crate::commerce::source::SourceError;

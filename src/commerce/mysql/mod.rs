@@ -2,14 +2,13 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`connect`] | pool, sessions, time limits |
+//! | [`connect`], [`session`] | pool; statements with time limits |
 //! | [`encryption`] | TLS, and when plain text is allowed |
 //! | [`budget`] | the number of connections that may be open |
 //! | [`error`] | server errors as sentences with remedies |
 //! | [`inspect`] | the tables and columns of a database |
 //! | [`capture`] | changed orders, in three capture modes |
-//! | [`round`], [`gaps`], [`memory`] | one call of capture: its passes, its cursors, the state between calls |
-//! | [`returns`] | open returns, which have no time of change |
+//! | [`orders`] | whole orders by id, and the ids of a range of the history |
 //! | [`triggers`], [`installer`] | installation, removal and comparison of orderfeed's triggers; the rights that it needs |
 //! | [`examine`] | the checks of `doctor` |
 
@@ -19,33 +18,27 @@ mod connect;
 mod encryption;
 mod error;
 mod examine;
-mod gaps;
 mod inspect;
 mod installer;
-mod memory;
-mod returns;
-mod round;
+mod orders;
+mod session;
 mod triggers;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mysql_async::Params;
-
-use crate::commerce::mysql::connect::{MysqlConnector, MysqlSession};
+use crate::commerce::mysql::capture::memory::CaptureMemory;
+use crate::commerce::mysql::connect::MysqlConnector;
 use crate::commerce::mysql::inspect::Inspected;
-use crate::commerce::mysql::memory::CaptureMemory;
-use crate::commerce::read::assemble::{Assembly, MAX_BYTES};
-use crate::commerce::read::cells;
-use crate::commerce::read::queries::Queries;
-use crate::commerce::read::tables::SourceTable;
+use crate::commerce::mysql::orders::UnreadableTables;
+use crate::commerce::mysql::session::MysqlSession;
+use crate::commerce::read::assemble::MAX_BYTES;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo, SourceWarning,
 };
 use crate::config::MysqlConfig;
+use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
-/// A page of history with more orders is read in two halves, on two connections.
-const HALVED: usize = 50;
 /// Number of connections that a page of history leaves for capture and live changes.
 const SPARE_CONNECTIONS: usize = 2;
 
@@ -53,11 +46,15 @@ const SPARE_CONNECTIONS: usize = 2;
 #[derive(Debug)]
 pub struct MysqlSource {
     settings: MysqlConfig,
-    pub(in crate::commerce::mysql) connector: MysqlConnector,
+    pub(in crate::commerce::mysql) connector: Arc<MysqlConnector>,
     /// The schema as last inspected; dropped after an error, because a table or column may be gone.
     inspected: Mutex<Option<Arc<Inspected>>>,
     /// The state of capture between calls. Locked during a whole call, so that calls do not overlap.
     memory: tokio::sync::Mutex<CaptureMemory>,
+    /// The tables that did not answer in time a moment ago.
+    unreadable: UnreadableTables,
+    /// The lowest order id that was found for a time of creation, so that each page of a backfill need not look for it.
+    lowest: Mutex<Option<(UtcMillis, OrderId)>>,
 }
 
 impl MysqlSource {
@@ -66,133 +63,16 @@ impl MysqlSource {
     /// # Errors
     /// `Misconfigured` if the CA file cannot be read.
     pub fn new(settings: MysqlConfig) -> Result<Self, SourceError> {
-        let connector = MysqlConnector::new(settings.clone())?;
+        let connector = Arc::new(MysqlConnector::new(settings.clone())?);
         let memory = tokio::sync::Mutex::new(CaptureMemory::new(settings.poll_overlap.get()));
         Ok(Self {
             settings,
             connector,
             inspected: Mutex::new(None),
             memory,
+            unreadable: UnreadableTables::default(),
+            lowest: Mutex::new(None),
         })
-    }
-
-    async fn read(&self, ids: &[OrderId], budget: usize) -> Result<Vec<ReadOrder>, SourceError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut session = self.connector.session().await?;
-        let inspected = self.inspected(&mut session).await?;
-        // One snapshot for all tables: an invoice must not appear without the order's new state.
-        session
-            .execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            .await?;
-        let mut assembly = Assembly::new(ids, budget);
-        let queries = &inspected.queries;
-        session
-            .rows(&queries.scopes(), |row| assembly.add_scope(row))
-            .await?;
-        // Parents precede their rows in ALL, so the owners of each table are known by then.
-        for &table in SourceTable::ALL {
-            if assembly.is_full() {
-                break;
-            }
-            if let Some(statement) = queries.rows_of(table, &assembly.owners(table)) {
-                session
-                    .rows(&statement.sql, |row| assembly.add(table, row))
-                    .await?;
-            }
-        }
-        if let Some(statement) = queries.return_labels(&assembly.return_items()) {
-            session
-                .rows(&statement.sql, |row| assembly.add_label(row))
-                .await?;
-        }
-        session.execute("COMMIT").await?;
-        assembly.finish()
-    }
-
-    /// Reads orders in two halves over two connections: the server works on one while the rows of the other are decoded.
-    async fn read_in_halves(&self, ids: &[OrderId]) -> Result<Vec<ReadOrder>, SourceError> {
-        // With few connections, capture and live changes would wait for the second half.
-        if ids.len() <= HALVED || self.connector.size() < SPARE_CONNECTIONS + 2 {
-            return self.read(ids, MAX_BYTES).await;
-        }
-        let (newer, older) = ids.split_at(ids.len() / 2);
-        let half = MAX_BYTES / 2;
-        let (mut orders, mut rest) = futures_util::try_join!(self.read(newer, half), self.read(older, half))?;
-        orders.append(&mut rest);
-        Ok(orders)
-    }
-
-    async fn ids(
-        &self,
-        filter: &OrderFilter,
-        below: Option<OrderId>,
-        limit: usize,
-    ) -> Result<Vec<OrderId>, SourceError> {
-        let ids = |queries: &Queries, filter: &OrderFilter, stores: Option<&[i64]>| {
-            queries.order_ids(filter, stores, below, limit)
-        };
-        self.numbers(filter, ids).await
-    }
-
-    async fn range(&self, filter: &OrderFilter) -> Result<Option<(OrderId, OrderId)>, SourceError> {
-        let ends = self.numbers(filter, Queries::id_range).await?;
-        // Without orders both rows are NULL.
-        Ok(ends.first().copied().zip(ends.last().copied()))
-    }
-
-    async fn count(&self, filter: &OrderFilter) -> Result<u64, SourceError> {
-        let counted = self.numbers(filter, Queries::count_orders).await?;
-        Ok(counted.first().copied().unwrap_or_default().unsigned_abs())
-    }
-
-    /// Executes the statement that `sql` returns for the store views of `filter`, and returns its first column.
-    async fn numbers(
-        &self,
-        filter: &OrderFilter,
-        sql: impl FnOnce(&Queries, &OrderFilter, Option<&[i64]>) -> String + Send,
-    ) -> Result<Vec<i64>, SourceError> {
-        let mut session = self.connector.session().await?;
-        let inspected = self.inspected(&mut session).await?;
-        let stores = self.store_views(&mut session, &inspected, filter).await?;
-        let sql = sql(&inspected.queries, filter, stores.as_deref());
-        let mut numbers = Vec::new();
-        session.rows(&sql, |row| numbers.extend(first(&row))).await?;
-        Ok(numbers)
-    }
-
-    async fn find(&self, number: &str) -> Result<Vec<OrderId>, SourceError> {
-        let mut session = self.connector.session().await?;
-        let inspected = self.inspected(&mut session).await?;
-        let mut ids = Vec::new();
-        // A parameter, because the number is text from an operator.
-        let params = Params::from((number,));
-        session
-            .rows_with(&inspected.queries.by_number(), params, |row| {
-                ids.extend(first(&row))
-            })
-            .await?;
-        Ok(ids)
-    }
-
-    async fn store_views(
-        &self,
-        session: &mut MysqlSession<'_>,
-        inspected: &Inspected,
-        filter: &OrderFilter,
-    ) -> Result<Option<Vec<i64>>, SourceError> {
-        let Some(website) = &filter.website else {
-            return Ok(None);
-        };
-        let mut stores = Vec::new();
-        let params = Params::from((website.as_str(),));
-        session
-            .rows_with(&inspected.queries.store_views(), params, |row| {
-                stores.extend(first(&row))
-            })
-            .await?;
-        Ok(Some(stores))
     }
 
     /// Returns the schema, which is inspected once.
@@ -263,6 +143,10 @@ impl Source for MysqlSource {
         Box::pin(async move { self.forget_schema_on(self.read(ids, MAX_BYTES).await) })
     }
 
+    fn read_changed<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
+        Box::pin(async move { self.forget_schema_on(self.read_partly(ids).await) })
+    }
+
     fn read_history<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>> {
         Box::pin(async move { self.forget_schema_on(self.read_in_halves(ids).await) })
     }
@@ -287,9 +171,4 @@ impl Source for MysqlSource {
     fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>> {
         Box::pin(async move { self.forget_schema_on(self.find(number).await) })
     }
-}
-
-/// Returns the first column as a whole number.
-fn first(row: &impl cells::SourceRow) -> Option<i64> {
-    cells::integer(row.cell(0))
 }

@@ -7,8 +7,8 @@
 use crate::commerce::changes::triggers::{ExistingTrigger, TriggerReport, TriggerSet};
 use crate::commerce::changes::watched::LOG;
 use crate::commerce::mysql::MysqlSource;
-use crate::commerce::mysql::connect::MysqlSession;
 use crate::commerce::mysql::inspect;
+use crate::commerce::mysql::session::MysqlSession;
 use crate::commerce::read::cells;
 use crate::commerce::read::cells::SourceRow;
 use crate::commerce::read::queries::SqlDialect;

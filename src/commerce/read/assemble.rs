@@ -262,6 +262,24 @@ impl Assembly {
         Ok(self.slots.into_iter().map(whole).collect())
     }
 
+    /// Returns the orders without their returns, because `missing`, a table of these, could not be read.
+    ///
+    /// # Errors
+    /// As [`Assembly::finish`].
+    pub(crate) fn finish_without_returns(
+        mut self,
+        missing: &'static str,
+    ) -> Result<Vec<ReadOrder>, SourceError> {
+        for slot in &mut self.slots {
+            slot.order.returns.clear();
+        }
+        let partial = |read| match read {
+            ReadOrder::Whole(order) => ReadOrder::Partial { order, missing },
+            other => other,
+        };
+        Ok(self.finish()?.into_iter().map(partial).collect())
+    }
+
     fn add_order<R: SourceRow>(&mut self, row: &mut RowDecoder<'_, R>) {
         let id = row.key();
         let (mut order, bad) = match tables::order(row) {

@@ -74,6 +74,34 @@ pub(crate) fn seconds(cell: CellRef<'_>) -> Option<i64> {
     }
 }
 
+/// Returns a cell that holds a date and time, as microseconds since the epoch: both servers' columns hold up to six digits
+/// after the second.
+pub(crate) fn micros(cell: CellRef<'_>) -> Option<i64> {
+    match cell {
+        CellRef::Text(text) => moment_micros(text),
+        _ => None,
+    }
+}
+
+/// Parses `YYYY-MM-DD HH:MM:SS` with up to six digits after the second.
+pub(crate) fn moment_micros(text: &[u8]) -> Option<i64> {
+    let (whole, fraction) = match text.split_at_checked(19) {
+        Some((whole, [b'.', fraction @ ..])) => (whole, fraction),
+        Some((whole, [])) => (whole, &[][..]),
+        _ => return None,
+    };
+    let digits = (0..6).map(|index| fraction.get(index).copied().unwrap_or(b'0'));
+    let micros = digits
+        .clone()
+        .fold(0, |sum, digit| sum * 10 + i64::from(digit.wrapping_sub(b'0')));
+    let seconds = moment(whole)?.0.div_euclid(1000);
+    (fraction.len() <= 6 && digits.clone().all(|digit| digit.is_ascii_digit()))
+        .then_some(seconds * MICROS + micros)
+}
+
+/// Microseconds in a second.
+pub(crate) const MICROS: i64 = 1_000_000;
+
 /// Parses `YYYY-MM-DD HH:MM:SS`. The general parser would take a tenth of the time spent on an order, so it is used for
 /// other forms only.
 pub(crate) fn moment(text: &[u8]) -> Option<UtcMillis> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod assemble;
 pub(crate) mod cells;
+pub(crate) mod conditions;
 pub(crate) mod decode;
 mod options;
 pub(crate) mod queries;

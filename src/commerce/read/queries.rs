@@ -5,10 +5,13 @@
 //! without parameters need no preparation, and the server caches nothing. SQLite parses in our own process: there the ids
 //! are one JSON parameter, and the statement stays prepared. Consecutive ids, as in a page of history, become a range,
 //! which the database neither plans nor searches id by id.
+//!
+//! No statement leaves its plan to the server's statistics, which may be empty or years old: each names the index that it
+//! reads along, and the order of a join. `docs/SOURCE.md` lists them with what they read.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
+use crate::commerce::read::conditions::{conditions, push_condition, push_ids, runs, where_clause};
 use crate::commerce::read::schema::Schema;
 use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::OrderFilter;
@@ -28,10 +31,22 @@ pub(crate) struct Queries {
     prefix: String,
     tables: Vec<Option<StatementTemplate>>,
     labels: Option<StatementTemplate>,
+    /// The indexes of the orders.
+    orders: OrderIndexes,
 }
 
-/// The number of consecutive ids from which on a range is shorter.
-const RUN: usize = 3;
+/// The parts of statements that name an index of the orders.
+#[derive(Clone, Debug)]
+struct OrderIndexes {
+    key: String,
+    created: String,
+    updated: String,
+    store: String,
+    number: String,
+}
+
+/// Maximum number of store views whose orders are read along the index on the store view, one by one.
+const MERGED_STORES: usize = 10;
 
 /// A statement with a place for the condition on ids.
 #[derive(Clone, Debug)]
@@ -106,7 +121,10 @@ impl Queries {
                 .iter()
                 .map(|table| template(*table, prefix, schema))
                 .collect(),
-            labels: schema.has_return_labels().then(|| labels(prefix)),
+            labels: schema
+                .has_return_labels()
+                .then(|| labels(dialect, prefix, schema)),
+            orders: OrderIndexes::of(schema),
         }
     }
 
@@ -137,8 +155,9 @@ impl Queries {
     /// Returns the statement for the oldest orders, which make up the fingerprint: id, number, creation, store view.
     pub(crate) fn oldest_orders(&self, count: usize) -> String {
         format!(
-            "SELECT `entity_id`, `increment_id`, `created_at`, `store_id` FROM `{}sales_order` ORDER BY `entity_id` LIMIT {count}",
-            self.prefix
+            "SELECT `entity_id`, `increment_id`, `created_at`, `store_id` FROM `{}sales_order`{} ORDER BY `entity_id` \
+             LIMIT {count}",
+            self.prefix, self.orders.key
         )
     }
 
@@ -154,8 +173,8 @@ impl Queries {
     /// Returns the statement for the orders with a number; `?` is the number.
     pub(crate) fn by_number(&self) -> String {
         format!(
-            "SELECT `entity_id` FROM `{}sales_order` WHERE `increment_id` = ? ORDER BY `entity_id`",
-            self.prefix
+            "SELECT `entity_id` FROM `{}sales_order`{} WHERE `increment_id` = ? ORDER BY `entity_id`",
+            self.prefix, self.orders.number
         )
     }
 
@@ -167,37 +186,78 @@ impl Queries {
         below: Option<OrderId>,
         limit: usize,
     ) -> String {
-        // With an index on `created_at` the server would sort the whole rest of the history for each page, so the primary
-        // key is forced. Recently updated orders are scattered over all ids: there the sum in the order keeps the server
-        // off the primary key.
-        let (by_key, order) = match (self.dialect, filter.updated_from) {
-            (_, Some(_)) => ("", "`entity_id` + 0"),
-            (SqlDialect::Mysql, None) => (" FORCE INDEX (PRIMARY)", "`entity_id`"),
-            (SqlDialect::Sqlite, None) => (" NOT INDEXED", "`entity_id`"),
+        // Recently updated orders are scattered over all ids: the sum keeps the server off the primary key.
+        let order = match filter.updated_from {
+            Some(_) => "`entity_id` + 0",
+            None => "`entity_id`",
         };
-        let mut conditions = conditions(filter, stores);
-        conditions.extend(below.map(|id| format!("`entity_id` < {id}")));
-        format!(
-            "SELECT `entity_id` FROM `{}sales_order`{by_key}{} ORDER BY {order} DESC LIMIT {limit}",
-            self.prefix,
-            where_clause(&conditions)
-        )
+        let page = |index: &str, stores: Option<&[i64]>| {
+            let mut conditions = conditions(filter, stores);
+            conditions.extend(below.map(|id| format!("`entity_id` < {id}")));
+            format!(
+                "SELECT `entity_id` FROM `{}sales_order`{index}{} ORDER BY {order} DESC LIMIT {limit}",
+                self.prefix,
+                where_clause(&conditions)
+            )
+        };
+        let by_store = &self.orders.store;
+        match (self.dialect, stores, filter.updated_from) {
+            (_, _, Some(_)) => page(&self.orders.updated, stores),
+            (SqlDialect::Sqlite, ..) => page(" NOT INDEXED", stores),
+            // A small website's orders are scattered as well. The index on the store view holds those of each in order, so
+            // that the newest of each are enough.
+            (_, Some(ids @ [_, ..]), _) if ids.len() <= MERGED_STORES && !by_store.is_empty() => {
+                let pages = ids.iter().map(|id| format!("({})", page(by_store, Some(&[*id]))));
+                let pages = pages.collect::<Vec<_>>().join(" UNION ALL ");
+                format!("SELECT `entity_id` FROM ({pages}) p ORDER BY `entity_id` DESC LIMIT {limit}")
+            }
+            // With an index on `created_at` the server would sort the whole rest of the history for each page.
+            _ => page(&self.orders.key, stores),
+        }
     }
 
     /// Returns the statement for the lowest and the highest id, one row each.
     pub(crate) fn id_range(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> String {
-        let (prefix, conditions) = (&self.prefix, where_clause(&conditions(filter, stores)));
-        let end = |which: &str| format!("SELECT {which}(`entity_id`) FROM `{prefix}sales_order`{conditions}");
+        let (prefix, index) = (&self.prefix, self.counting_index(filter, stores));
+        let conditions = where_clause(&conditions(filter, stores));
+        let end = |which: &str| {
+            format!("SELECT {which}(`entity_id`) FROM `{prefix}sales_order`{index}{conditions}")
+        };
         format!("{} UNION ALL {}", end("MIN"), end("MAX"))
     }
 
     /// Returns the statement that counts orders.
     pub(crate) fn count_orders(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> String {
         format!(
-            "SELECT COUNT(*) FROM `{}sales_order`{}",
+            "SELECT COUNT(*) FROM `{}sales_order`{}{}",
             self.prefix,
+            self.counting_index(filter, stores),
             where_clause(&conditions(filter, stores))
         )
+    }
+
+    /// Returns the index that holds all orders in `filter` and fewest others.
+    fn counting_index(&self, filter: &OrderFilter, stores: Option<&[i64]>) -> &str {
+        match (filter, stores) {
+            (filter, _) if filter.updated_from.is_some() => &self.orders.updated,
+            (filter, _) if filter.created_from.or(filter.created_before).is_some() => &self.orders.created,
+            (_, Some([_, ..])) => &self.orders.store,
+            // All orders, along any index.
+            _ => "",
+        }
+    }
+}
+
+impl OrderIndexes {
+    fn of(schema: &Schema) -> Self {
+        let index = |column| schema.force_index("sales_order", column);
+        Self {
+            key: index("entity_id"),
+            created: index("created_at"),
+            updated: index("updated_at"),
+            store: index("store_id"),
+            number: index("increment_id"),
+        }
     }
 }
 
@@ -219,7 +279,8 @@ fn template(table: SourceTable, prefix: &str, schema: &Schema) -> Option<Stateme
     } else {
         spec.owner
     };
-    head.push_str(&format!(" FROM `{prefix}{}` WHERE ", spec.table));
+    let index = schema.force_index(spec.table, by);
+    head.push_str(&format!(" FROM `{prefix}{}`{index} WHERE ", spec.table));
     let tail = match table {
         SourceTable::Orders => format!(" ORDER BY `{}`", spec.key),
         _ => format!(" ORDER BY `{by}`, `{}`", spec.key),
@@ -227,90 +288,24 @@ fn template(table: SourceTable, prefix: &str, schema: &Schema) -> Option<Stateme
     Some(StatementTemplate::new(head, format!("`{by}`"), tail))
 }
 
-fn labels(prefix: &str) -> StatementTemplate {
+fn labels(dialect: SqlDialect, prefix: &str, schema: &Schema) -> StatementTemplate {
+    let values = schema.force_index("magento_rma_item_entity_int", "entity_id");
+    let attributes = schema.force_index("eav_attribute", "attribute_id");
+    let options = schema.force_index("eav_attribute_option_value", "option_id");
+    let join = match dialect {
+        SqlDialect::Mysql => "STRAIGHT_JOIN",
+        // Does not reorder a cross join.
+        SqlDialect::Sqlite => "CROSS JOIN",
+    };
+    // In this order: the values of the items, then for each its attribute and its label, by their keys.
     let head = format!(
-        "SELECT v.`entity_id`, a.`attribute_code`, o.`value` FROM `{prefix}magento_rma_item_entity_int` v \
-         JOIN `{prefix}eav_attribute` a ON a.`attribute_id` = v.`attribute_id` \
-         JOIN `{prefix}eav_attribute_option_value` o ON o.`option_id` = v.`value` AND o.`store_id` = 0 \
+        "SELECT v.`entity_id`, a.`attribute_code`, o.`value` FROM `{prefix}magento_rma_item_entity_int` v{values} \
+         {join} `{prefix}eav_attribute` a{attributes} ON a.`attribute_id` = v.`attribute_id` \
+         {join} `{prefix}eav_attribute_option_value` o{options} ON o.`option_id` = v.`value` AND o.`store_id` = 0 \
          WHERE a.`attribute_code` IN ('reason', 'condition', 'resolution') AND "
     );
     let tail = " ORDER BY v.`entity_id`, o.`value_id`".to_owned();
     StatementTemplate::new(head, "v.`entity_id`".to_owned(), tail)
-}
-
-fn conditions(filter: &OrderFilter, stores: Option<&[i64]>) -> Vec<String> {
-    let mut conditions = Vec::new();
-    conditions.extend(
-        filter
-            .created_from
-            .map(|at| format!("`created_at` >= '{}'", at.sql())),
-    );
-    conditions.extend(
-        filter
-            .created_before
-            .map(|at| format!("`created_at` < '{}'", at.sql())),
-    );
-    conditions.extend(
-        filter
-            .updated_from
-            .map(|at| format!("`updated_at` >= '{}'", at.sql())),
-    );
-    conditions.extend(filter.lowest.map(|id| format!("`entity_id` >= {id}")));
-    conditions.extend(stores.map(|ids| match ids {
-        // A website without store views has no orders; `IN ()` would be a syntax error.
-        [] => "1 = 0".to_owned(),
-        ids => {
-            let mut sql = "`store_id` IN (".to_owned();
-            push_ids(&mut sql, ids);
-            sql.push(')');
-            sql
-        }
-    }));
-    conditions
-}
-
-fn where_clause(conditions: &[String]) -> String {
-    if conditions.is_empty() {
-        return String::new();
-    }
-    format!(" WHERE {}", conditions.join(" AND "))
-}
-
-/// Splits ids into runs of consecutive ones.
-fn runs(ids: &[i64]) -> impl Iterator<Item = &[i64]> {
-    ids.chunk_by(|one, next| one.checked_add(1) == Some(*next))
-}
-
-/// Appends the condition that `column` is one of these ids, which are in ascending order.
-fn push_condition(sql: &mut String, column: &str, ids: &[i64]) {
-    let mut alone = Vec::new();
-    let mut separator = "(";
-    for run in runs(ids) {
-        match run {
-            // A short run costs no more as single ids than as a range.
-            [first, .., last] if run.len() >= RUN => {
-                // Writing into a String cannot fail.
-                let _ = write!(sql, "{separator}{column} BETWEEN {first} AND {last}");
-                separator = " OR ";
-            }
-            _ => alone.extend_from_slice(run),
-        }
-    }
-    if !alone.is_empty() {
-        let _ = write!(sql, "{separator}{column} IN (");
-        push_ids(sql, &alone);
-        sql.push(')');
-    }
-    sql.push(')');
-}
-
-/// Appends ids, separated by commas.
-fn push_ids(sql: &mut String, ids: &[i64]) {
-    for (index, id) in ids.iter().enumerate() {
-        let separator = if index == 0 { "" } else { "," };
-        // Writing into a String cannot fail.
-        let _ = write!(sql, "{separator}{id}");
-    }
 }
 
 #[cfg(test)]
@@ -335,24 +330,6 @@ mod tests {
     }
 
     #[test]
-    fn ids_in_a_row_are_a_range() {
-        let condition = |ids: &[i64]| {
-            let mut sql = String::new();
-            push_condition(&mut sql, "`id`", ids);
-            sql
-        };
-        assert_eq!(condition(&[4, 5, 6, 7]), "(`id` BETWEEN 4 AND 7)");
-        assert_eq!(condition(&[1, 4, 5, 8, 9]), "(`id` IN (1,4,5,8,9))");
-        assert_eq!(
-            condition(&[1, 3, 4, 5, 7, 20, 21, 22, 23, i64::MAX]),
-            format!(
-                "(`id` BETWEEN 3 AND 5 OR `id` BETWEEN 20 AND 23 OR `id` IN (1,7,{}))",
-                i64::MAX
-            )
-        );
-    }
-
-    #[test]
     fn a_website_without_store_views_has_no_orders() {
         let queries = Queries::new(SqlDialect::Sqlite, "", &Schema::default());
         let filter = OrderFilter {
@@ -367,14 +344,19 @@ mod tests {
 
     #[test]
     fn recently_updated_orders_are_not_searched_along_the_primary_key() {
-        let queries = Queries::new(SqlDialect::Mysql, "", &Schema::default());
+        let mut schema = Schema::default();
+        for (column, index) in [("entity_id", "PRIMARY"), ("updated_at", "UPDATED")] {
+            schema.add_index("sales_order", column, index);
+        }
+        let queries = Queries::new(SqlDialect::Mysql, "", &schema);
         let filter = OrderFilter {
             updated_from: UtcMillis::parse_sql("2026-01-02 03:04:05"),
             ..OrderFilter::default()
         };
         assert_eq!(
             queries.order_ids(&filter, None, Some(9), 5),
-            "SELECT `entity_id` FROM `sales_order` WHERE `updated_at` >= '2026-01-02 03:04:05' AND `entity_id` < 9 \
+            "SELECT `entity_id` FROM `sales_order` FORCE INDEX (`UPDATED`) WHERE `updated_at` >= '2026-01-02 03:04:05' \
+             AND `entity_id` < 9 \
              ORDER BY `entity_id` + 0 DESC LIMIT 5"
         );
         let bounded = OrderFilter {
@@ -383,7 +365,7 @@ mod tests {
         };
         assert_eq!(
             queries.order_ids(&bounded, None, None, 5),
-            "SELECT `entity_id` FROM `sales_order` FORCE INDEX (PRIMARY) WHERE `entity_id` >= 3 \
+            "SELECT `entity_id` FROM `sales_order` FORCE INDEX (`PRIMARY`) WHERE `entity_id` >= 3 \
              ORDER BY `entity_id` DESC LIMIT 5"
         );
     }

@@ -9,7 +9,8 @@ use crate::commerce::read::tables::SourceTable;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Schema {
     tables: BTreeMap<String, BTreeSet<String>>,
-    indexed: BTreeSet<(String, String)>,
+    /// The index that starts with a column, by table and column.
+    indexes: BTreeMap<(String, String), String>,
 }
 
 impl Schema {
@@ -20,9 +21,10 @@ impl Schema {
             .insert(column.to_lowercase());
     }
 
-    /// Adds an index of `table` whose first column is `column`.
-    pub(crate) fn add_index(&mut self, table: &str, column: &str) {
-        self.indexed.insert((table.to_lowercase(), column.to_lowercase()));
+    /// Adds an index of `table` whose first column is `column`. The last one added is the one that statements use.
+    pub(crate) fn add_index(&mut self, table: &str, column: &str, index: &str) {
+        let key = (table.to_lowercase(), column.to_lowercase());
+        self.indexes.insert(key, index.to_owned());
     }
 
     pub(crate) fn has_table(&self, table: &str) -> bool {
@@ -38,7 +40,18 @@ impl Schema {
 
     /// Returns true if an index of the table starts with the column.
     pub(crate) fn is_indexed(&self, table: &str, column: &str) -> bool {
-        self.indexed.contains(&(table.to_owned(), column.to_owned()))
+        self.index(table, column).is_some()
+    }
+
+    /// Returns the part of a statement that makes the server read the table along this column's index, whatever its
+    /// statistics are; empty if there is none.
+    pub(crate) fn force_index(&self, table: &str, column: &str) -> String {
+        let index = self.index(table, column);
+        index.map_or_else(String::new, |index| format!(" FORCE INDEX (`{index}`)"))
+    }
+
+    fn index(&self, table: &str, column: &str) -> Option<&String> {
+        self.indexes.get(&(table.to_owned(), column.to_owned()))
     }
 
     /// Returns all columns of a table, in alphabetical order.

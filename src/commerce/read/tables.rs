@@ -56,6 +56,11 @@ macro_rules! source_tables {
                 }
             }
 
+            /// Returns true for returns and the rows that belong to them.
+            pub(crate) fn is_of_returns(self) -> bool {
+                self.spec().presence == NO_RETURNS
+            }
+
             /// Decodes a row and drops the result.
             #[cfg(test)]
             pub(crate) fn try_decode(self, row: &mut impl SourceRow) -> Result<(), BadCell> {

@@ -8,8 +8,9 @@ use std::sync::PoisonError;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::commerce::changes::watched::{LOG, OWN_LOG};
+use crate::commerce::changes::watched::{LOG, OWN_LOG, RangeEnd, RowSelection};
 use crate::commerce::changes::window::Mark;
+use crate::commerce::read::schema::Schema;
 use crate::commerce::source::{Captured, Change, Cursors, SourceError};
 use crate::commerce::sqlite::SqliteSource;
 use crate::commerce::sqlite::rows::for_each;
@@ -96,7 +97,12 @@ pub(super) fn newest_version(connection: &Connection) -> rusqlite::Result<i64> {
 
 fn log_rows(connection: &Connection, position: i64, limit: usize) -> rusqlite::Result<Vec<(i64, Change)>> {
     let mut rows = Vec::new();
-    let sql = OWN_LOG.select("", Mark::of_key(position), None, limit);
+    let selection = RowSelection {
+        after: Mark::of_key(position),
+        until: RangeEnd::Open,
+        limit,
+    };
+    let sql = OWN_LOG.select("", &Schema::default(), selection, 0);
     for_each(connection, &sql, None, |row| {
         if let Some(seen) = OWN_LOG.seen_row(row) {
             rows.extend(seen.change(seen.op).map(|change| (seen.mark.id, change)));

@@ -93,6 +93,7 @@ async fn check_all(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Ve
         website_off: without_events(contents, Exported::WebsiteOff),
         website_unknown: without_events(contents, Exported::WebsiteUnknown),
         captured: running_since.is_some(),
+        late_tables: contents.map_or_else(Vec::new, |contents| contents.snapshot.source.late_tables.clone()),
     };
     findings.extend(crate::doctor::source::verdict(&source));
     findings.extend(crate::doctor::store::verdict(&store.facts(integrity, &config)));

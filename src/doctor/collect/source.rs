@@ -62,9 +62,15 @@ async fn mysql(config: &Config, cursors: &Cursors) -> Result<Examination, Source
 fn message_and_remedy(error: SourceError, kind: SourceKind) -> (String, String) {
     match error {
         SourceError::Misconfigured { message, remedy } => (message, remedy),
-        error @ (SourceError::BadCursor { .. } | SourceError::TooLarge { .. }) => (
+        error @ (SourceError::BadCursor { .. } | SourceError::TooLarge { .. } | SourceError::Stopped) => (
             error.to_string(),
             "restore a backup of the store, or start with a new one".to_owned(),
+        ),
+        SourceError::TooSlow { message } => (
+            message,
+            "find what locks the table or loads the server (SHOW FULL PROCESSLIST); the daemon continues by itself once it \
+             answers"
+                .to_owned(),
         ),
         SourceError::Unavailable { message } => {
             let remedy = match kind {

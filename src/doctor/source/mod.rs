@@ -33,6 +33,8 @@ pub struct SourceFacts {
     pub website_unknown: u64,
     /// True if a daemon is running.
     pub captured: bool,
+    /// The tables that the daemon reads late, with the reason.
+    pub late_tables: Vec<String>,
 }
 
 pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
@@ -54,7 +56,7 @@ pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
             findings.push(encryption(found));
             findings.extend(schema(found));
             findings.push(capture(found));
-            findings.extend(positions(found, facts.captured));
+            findings.extend(positions(found, facts));
             findings.push(identity(found, facts.stored_fingerprint.as_deref()));
             findings.extend(reused(facts.reused_ids));
             findings.extend(websites(found, facts));
@@ -161,17 +163,31 @@ fn encryption(found: &Examination) -> Finding {
     }
 }
 
-fn positions(found: &Examination, captured: bool) -> Vec<Finding> {
+fn positions(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {
     let check = Check::Position;
-    if found.positions.is_empty() {
+    let late: Vec<_> = late_tables(found, facts).collect();
+    if found.positions.is_empty() && late.is_empty() {
         return vec![check.skipped("nothing was captured yet")];
     }
-    let findings = found
+    let positions = found
         .positions
         .iter()
-        .filter_map(|position| out_of_place(position, captured));
+        .filter_map(|position| out_of_place(position, facts.captured));
     let fine = "capture is neither ahead of the source nor far behind";
-    or_ok(findings.collect(), check, fine)
+    or_ok(late.into_iter().chain(positions).collect(), check, fine)
+}
+
+/// Returns a problem for each table that is late: as the daemon stored it, or because it does not answer now.
+fn late_tables<'a>(found: &'a Examination, facts: &'a SourceFacts) -> impl Iterator<Item = Finding> + 'a {
+    let stored = facts.late_tables.iter().filter(|_| facts.captured).cloned();
+    let known = |table: &str| facts.captured && facts.late_tables.iter().any(|late| late.starts_with(table));
+    let slow = found.slow.iter().filter(move |table| !known(table));
+    let now = slow.map(|table| format!("{table} does not answer in time"));
+    stored.chain(now).map(|late| {
+        let message = format!("changes are late: {late}");
+        let remedy = "find what locks the table or loads the server (SHOW FULL PROCESSLIST), or what the message names";
+        Check::Position.problem(message, remedy)
+    })
 }
 
 fn out_of_place(position: &TablePosition, captured: bool) -> Option<Finding> {

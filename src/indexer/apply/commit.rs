@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::indexer::apply::births::Births;
 use crate::indexer::apply::derive::Derived;
-use crate::indexer::apply::failures::record_failures;
+use crate::indexer::apply::failures::{record_failures, record_partial};
 use crate::indexer::backfill::options::Reach;
 use crate::indexer::report::Indexed;
 use crate::store::backfill::{BackfillId, BackfillStep};
@@ -63,6 +63,8 @@ pub(crate) struct Commit {
     /// Orders of the feed that a backfill found to be deleted.
     pub(crate) deleted: Vec<OrderId>,
     pub(crate) derived: Vec<Derived>,
+    /// Orders that were read without the rows of this table.
+    pub(crate) partial: Vec<(OrderId, &'static str)>,
     pub(crate) origin: Origin,
     pub(crate) limits: BatchLimits,
     pub(crate) at: UtcMillis,
@@ -167,6 +169,7 @@ impl Commit {
         }
         let is_history = self.origin.reach == Reach::History;
         record_failures(writer, &self.ids, failed, is_history, self.at)?;
+        record_partial(writer, &self.partial, self.at)?;
         if let Some(backfill) = self.origin.advance.backfill() {
             for code in passed_over {
                 writer.unassign_backfill(backfill, &code)?;

@@ -102,7 +102,7 @@ pub(crate) fn derive(
     let nothing = Prior::default();
     let one = |order: ReadOrder| match order {
         ReadOrder::Unreadable { id, reason } => Derived::Failed { id, reason },
-        ReadOrder::Whole(mut order) => {
+        ReadOrder::Whole(mut order) | ReadOrder::Partial { mut order, .. } => {
             let id = order.id;
             let prior = prior.get(&id).unwrap_or(&nothing);
             isolate(|| derive_one(&mut order, prior, config, context))

@@ -55,6 +55,30 @@ pub(super) fn record_failures(
     Ok(())
 }
 
+/// Records orders that were indexed without the rows of a table that did not answer in time: they are read again.
+pub(super) fn record_partial(
+    writer: &mut Writer<'_>,
+    partial: &[(OrderId, &'static str)],
+    at: UtcMillis,
+) -> Result<(), StoreError> {
+    for (order, missing) in partial {
+        tracing::debug!(
+            order,
+            missing,
+            "An order is indexed without its returns; it is read again"
+        );
+        let failure = IndexFailure {
+            order: *order,
+            attempts: 1,
+            due_at: at.plus_millis(FIRST_BACKOFF_MS),
+            reason: format!("{missing} does not answer in time: its returns are indexed later"),
+            limited: false,
+        };
+        writer.record_index_failure(&failure, at)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

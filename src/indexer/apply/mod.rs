@@ -90,10 +90,16 @@ impl Indexer {
             resend::add_frozen_bodies(&self.store, &mut prior).await?;
         }
         let limits = batch_limits(&config);
+        let partial = batch.orders.iter().filter_map(|order| match order {
+            ReadOrder::Partial { order, missing } => Some((order.id, *missing)),
+            ReadOrder::Whole(_) | ReadOrder::Unreadable { .. } => None,
+        });
+        let partial = partial.collect();
         let derived = derive_aside(batch.orders, prior, config, context).await?;
         self.log_far_ahead(&derived, at);
         Ok(Commit {
             limits,
+            partial,
             derived,
             ids: batch.ids,
             deleted: batch.deleted,
@@ -142,7 +148,7 @@ impl Indexer {
         let mut marks: HashMap<OrderId, _> = orders
             .iter()
             .filter_map(|order| match order {
-                ReadOrder::Whole(order) => Some((order.id, births(order))),
+                ReadOrder::Whole(order) | ReadOrder::Partial { order, .. } => Some((order.id, births(order))),
                 ReadOrder::Unreadable { .. } => None,
             })
             .collect();

@@ -41,6 +41,8 @@ impl PreparedPage {
                 derived,
                 // Deleted orders are anywhere between the ends of the page, so only the last piece is past all of them.
                 deleted: std::mem::take(&mut self.commit.deleted),
+                // A page of history is read whole.
+                partial: Vec::new(),
                 origin: origin(rest),
                 ..self.commit
             },
@@ -83,6 +85,7 @@ mod tests {
                 ids,
                 deleted,
                 derived: derived.into_iter().map(failed).collect(),
+                partial: Vec::new(),
                 origin: Origin {
                     class: Class::History,
                     changed_at: UtcMillis(1),

@@ -132,7 +132,7 @@ impl Indexer {
         let changed_at = slice.oldest.unwrap_or_else(|| self.clock.now());
         let (mut indexed, mut left) = (Indexed::default(), ids.as_slice());
         loop {
-            let (page, orders, rest) = self.read_page(left, Lane::Live).await?;
+            let (page, orders, rest) = self.read_page(left, Lane::Changed).await?;
             let mut batch = OrderBatch::live(page.to_vec(), orders, changed_at);
             // With the last page: the view is then past all of them.
             if rest.is_empty() {

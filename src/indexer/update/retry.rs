@@ -39,7 +39,7 @@ impl Indexer {
         let began = self.clock.now();
         let (mut done, mut left) = (Indexed::default(), ids.as_slice());
         while !left.is_empty() {
-            let (page, orders, rest) = self.read_page(left, Lane::Live).await?;
+            let (page, orders, rest) = self.read_page(left, Lane::Changed).await?;
             let mut batch = OrderBatch::live(page.to_vec(), orders, began);
             (batch.origin.class, batch.origin.reach) = (class, reach);
             done.add(self.apply(batch).await?);

@@ -57,6 +57,9 @@ pub(crate) fn compare(
             None if prior.feed.is_none() => None,
             None => Some(without_order(*id, prior, Finding::Deleted, String::new())),
             Some(ReadOrder::Unreadable { reason, .. }) => Some(unreadable(reason)),
+            Some(ReadOrder::Partial { missing, .. }) => {
+                Some(unreadable(format!("{missing} does not answer")))
+            }
             Some(ReadOrder::Whole(mut order)) => {
                 let compared = isolate(|| compare_one(&mut order, prior, config, floors));
                 Some(compared.unwrap_or_else(unreadable))

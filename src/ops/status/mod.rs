@@ -191,6 +191,8 @@ pub struct SourceStatus {
     pub cursors: BTreeMap<String, String>,
     /// Conditions that an administrator should change, as of the last check.
     pub warnings: Vec<StoredWarning>,
+    /// The tables whose changes are late, with the reason; one sentence each.
+    pub late_tables: Vec<String>,
 }
 
 /// The last run of a job.

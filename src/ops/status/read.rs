@@ -13,7 +13,7 @@ use crate::ops::status::{
 use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
-use crate::store::meta::SOURCE_CHECKED_AT;
+use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_LATE};
 use crate::store::outbox::{FinalState, Pause, SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Reader, StoreError, StoreLock};
@@ -284,6 +284,12 @@ fn source(reader: &Reader<'_>) -> Result<SourceStatus, StoreError> {
             .map(|millis| Moment(UtcMillis(millis))),
         cursors: reader.source_cursors()?.unwrap_or_default().0,
         warnings: reader.source_warnings()?,
+        late_tables: reader
+            .meta(SOURCE_LATE)?
+            .iter()
+            .flat_map(|late| late.lines())
+            .map(str::to_owned)
+            .collect(),
     })
 }
 

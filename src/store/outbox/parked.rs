@@ -276,6 +276,7 @@ mod tests {
                 order: 1,
                 kind: 1,
                 document: 1,
+                generation: 0,
             },
             website: 1,
             code: code.to_owned(),

@@ -94,6 +94,7 @@ impl Source for ShopSource {
                     more: newer().count() > taken.len(),
                     changes: taken.into_iter().map(change).collect(),
                     cursors: cursor(upto),
+                    late: Vec::new(),
                 }
             }))
         })

@@ -89,7 +89,9 @@ async fn read_source(
 fn found_order(order: ReadOrder, config: &Config) -> FoundOrder {
     match order {
         ReadOrder::Unreadable { id, reason } => FoundOrder::Unreadable { id, reason },
-        ReadOrder::Whole(order) => FoundOrder::Whole(source_order(&order, config)),
+        ReadOrder::Whole(order) | ReadOrder::Partial { order, .. } => {
+            FoundOrder::Whole(source_order(&order, config))
+        }
     }
 }
 

@@ -295,6 +295,9 @@ impl StatusText {
             None => format!("{} cursors stored", snapshot.source.cursors.len()),
         };
         self.put("Source", &source);
+        for late in &snapshot.source.late_tables {
+            self.put("Late table", late);
+        }
         for run in &snapshot.cron {
             let age = self.age(run.finished_at.unwrap_or(run.scheduled_at));
             let message = match run.message.as_str() {

@@ -4,19 +4,28 @@ use super::*;
 use proptest::prelude::*;
 
 const OVERLAP: Duration = Duration::from_secs(10);
+const SECOND: i64 = 1_000_000;
 
 /// A table of rows: the mark of each, and the second from which on it is visible.
 struct Table(Vec<(Mark, i64)>);
 
 impl Table {
-    fn after(&self, mark: Mark, until: i64, visible_at: i64) -> Vec<SeenRow> {
+    /// Returns the rows of a range that are visible at the second `now`.
+    fn rows(&self, range: RowRange, now: i64) -> Vec<SeenRow> {
+        let until = match range.pass {
+            Pass::Window => None,
+            Pass::Front => Some(at(now, i64::MAX)),
+            Pass::Tail(horizon) => Some(horizon),
+        };
+        let is_within = |row: &Mark| row.at.is_none() || until.is_none_or(|until| *row <= until);
         let mut rows: Vec<_> = self
             .0
             .iter()
-            .filter(|(row, shows)| *row > mark && row.at.is_none_or(|at| at <= until) && *shows <= visible_at)
+            .filter(|(row, shows)| *row > range.after && is_within(row) && *shows <= now)
             .map(|(row, _)| seen_row(*row))
             .collect();
         rows.sort_by_key(|row| row.mark);
+        rows.truncate(range.limit);
         rows
     }
 }
@@ -31,33 +40,39 @@ fn seen_row(mark: Mark) -> SeenRow {
 }
 
 fn at(second: i64, id: i64) -> Mark {
-    Mark { at: Some(second), id }
+    Mark {
+        at: Some(second * SECOND),
+        id,
+    }
 }
 
-/// Makes one call, with its three passes.
+/// Makes one call: reads until nothing more is due at once.
 fn call(window: &mut OverlapWindow, table: &Table, now: i64, limit: usize) -> Vec<Change> {
     let mut changes = Vec::new();
-    window.apply_clock(now);
-    let page = |mut rows: Vec<SeenRow>| {
-        rows.truncate(limit);
-        rows
-    };
-    let rows = page(table.after(window.cursor().front, now, now));
-    window.advance(&rows, &mut changes);
-    if rows.len() == limit {
-        return changes;
-    }
-    let rows = table.after(window.cursor().tail, i64::MAX, now);
-    if !window.is_overflowed() && window.report_late(&rows, limit, &mut changes) {
-        return changes;
-    }
-    if let Some(horizon) = window.horizon(Duration::from_secs(now.unsigned_abs()), now) {
-        let mut rows = table.after(window.cursor().tail, i64::MAX, now);
-        rows.retain(|row| row.mark <= horizon && window.rechecks());
-        let rows = page(rows);
-        window.settle(&rows, rows.len() == limit, horizon, &mut changes);
-    }
+    while step(window, table, now, limit, &mut changes) {}
     changes
+}
+
+/// Reads one range. Returns true if another is due at once.
+fn step(
+    window: &mut OverlapWindow,
+    table: &Table,
+    now: i64,
+    limit: usize,
+    changes: &mut Vec<Change>,
+) -> bool {
+    let time = CallTime {
+        elapsed: Duration::from_secs(now.unsigned_abs()),
+        now: now * SECOND,
+    };
+    window.apply_clock(time.now);
+    let range = window.next_range(time.elapsed, limit);
+    let rows = table.rows(range, now);
+    let page = RowPage {
+        rows: &rows,
+        returned: rows.len(),
+    };
+    window.apply(range, page, time, limit, changes).unwrap()
 }
 
 fn new(start: i64) -> OverlapWindow {
@@ -99,8 +114,8 @@ fn a_row_of_the_future_is_reported_and_hides_nothing() {
 fn a_clock_that_was_set_back_takes_the_position_back() {
     let mut window = new(1000);
     let table = Table(vec![(at(1000, 1), 0), (at(602, 2), 602)]);
-    assert!(!window.apply_clock(999));
-    assert!(window.apply_clock(600));
+    assert!(!window.apply_clock(999 * SECOND));
+    assert!(window.apply_clock(600 * SECOND));
     assert_eq!(
         call(&mut window, &table, 602, 9)
             .iter()
@@ -116,9 +131,12 @@ fn too_many_rows_in_one_second_are_paged_and_not_kept() {
     let table = Table((1..=rows).map(|id| (at(101, id), 101)).collect());
     let mut window = new(100);
     let mut first = 0;
-    for _ in 0..=rows / 1000 {
-        first += call(&mut window, &table, 102, 1000).len();
-        assert!(window.reported.len() <= WINDOW_ROWS);
+    let mut more = true;
+    while more {
+        let mut changes = Vec::new();
+        more = step(&mut window, &table, 102, 1000, &mut changes);
+        assert!(window.reported.len() <= WINDOW_ROWS && changes.len() <= 1000);
+        first += changes.len();
     }
     assert_eq!(first, usize::try_from(rows).unwrap());
     let mut again = 0;
@@ -129,6 +147,40 @@ fn too_many_rows_in_one_second_are_paged_and_not_kept() {
             .count();
     }
     assert_eq!(again, usize::try_from(rows).unwrap());
+}
+
+#[test]
+fn many_rows_within_a_second_are_distinguished_by_their_fraction() {
+    let marks = (0..50).map(|id| Mark {
+        at: Some(101 * SECOND + 900 - id),
+        id,
+    });
+    let table = Table(marks.map(|mark| (mark, 102)).collect());
+    let mut window = new(100);
+    let found = call(&mut window, &table, 102, 7);
+    assert_eq!(found.len(), 50);
+}
+
+#[test]
+fn a_page_that_does_not_move_the_position_is_an_error() {
+    let mut window = new(100);
+    let time = CallTime {
+        elapsed: Duration::ZERO,
+        now: 102 * SECOND,
+    };
+    let range = window.next_range(time.elapsed, 5);
+    let page = RowPage {
+        rows: &[],
+        returned: 5,
+    };
+    let stuck = window.apply(range, page, time, 5, &mut Vec::new());
+    assert_eq!(
+        stuck,
+        Err(Stuck {
+            position: at(100, 0),
+            returned: 5
+        })
+    );
 }
 
 #[test]
@@ -145,6 +197,15 @@ fn positions_survive_as_text() {
     };
     assert_eq!(keys.to_string(), "12;9");
     assert_eq!(WindowCursor::parse("12;9", false), Some(keys));
+    let precise = WindowCursor::at(Mark {
+        at: Some(1_700_000_000_000_250),
+        id: 7,
+    });
+    assert_eq!(
+        precise.to_string(),
+        "2023-11-14 22:13:20.000250/7;2023-11-14 22:13:20.000250/7"
+    );
+    assert_eq!(WindowCursor::parse(&precise.to_string(), true), Some(precise));
     for (bad, timed) in [
         ("12;9", true),
         ("12", false),

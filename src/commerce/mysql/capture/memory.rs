@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::commerce::changes::window::OverlapWindow;
-use crate::commerce::mysql::returns::OpenReturns;
+use crate::commerce::mysql::capture::returns::OpenReturns;
+use crate::commerce::mysql::capture::slow::SlowTables;
 use crate::commerce::source::Cursors;
 
 /// The windows of all tables, and the cursors that were last returned.
 #[derive(Debug)]
-pub(super) struct CaptureMemory {
+pub(in crate::commerce::mysql) struct CaptureMemory {
     pub(super) overlap: Duration,
     pub(super) started: Instant,
     pub(super) last_returned: Option<Cursors>,
@@ -19,12 +20,13 @@ pub(super) struct CaptureMemory {
     pub(super) results: u64,
     pub(super) windows: BTreeMap<&'static str, OverlapWindow>,
     pub(super) returns: OpenReturns,
+    pub(super) slow: SlowTables,
     /// The version up to which the triggers' log was cleared.
     pub(super) cleared: i64,
 }
 
 impl CaptureMemory {
-    pub(super) fn new(overlap: Duration) -> Self {
+    pub(in crate::commerce::mysql) fn new(overlap: Duration) -> Self {
         Self {
             overlap,
             started: Instant::now(),
@@ -33,6 +35,7 @@ impl CaptureMemory {
             results: fastrand::u64(..1 << 48),
             windows: BTreeMap::new(),
             returns: OpenReturns::default(),
+            slow: SlowTables::default(),
             cleared: 0,
         }
     }
@@ -44,6 +47,7 @@ impl CaptureMemory {
         if self.last_returned.take().as_ref() != Some(cursors) {
             self.windows.clear();
             self.returns = OpenReturns::default();
+            self.slow.abort_reads();
         }
     }
 }

@@ -1,5 +1,13 @@
 //! Capture of changed orders: by polling, from the instance's own changelog, or from the log of orderfeed's triggers.
 //!
+//! | module | content |
+//! |---|---|
+//! | [`round`], [`fetch`] | one call: all tables in one statement, the cursors to store |
+//! | [`slow`] | tables that do not answer in time, each read by itself |
+//! | [`gaps`] | where a table is read from at first, and again after a gap |
+//! | [`returns`] | open returns, which have no time of change |
+//! | [`memory`] | the state between calls |
+//!
 //! All three read tables in the order of marks and share the window of [`crate::commerce::changes::window`], which finds
 //! transactions that commit late. The stored cursors are one per table and `seen`: the database's time at which something
 //! was last found, and a number that changes with every result that holds changes. If the cursors passed to a call are
@@ -11,13 +19,20 @@
 //! handled the same way if it was emptied or recreated. Changes of only an item, address or payment in that time are not
 //! found that way; a full reindex finds them.
 
+mod fetch;
+mod gaps;
+pub(in crate::commerce::mysql) mod memory;
+mod returns;
+mod round;
+mod slow;
+
 use crate::commerce::changes::watched;
 use crate::commerce::changes::watched::{CHANGELOG, LOG, WatchedTable};
 use crate::commerce::changes::window::WindowCursor;
-use crate::commerce::mysql::MysqlSource;
-use crate::commerce::mysql::connect::MysqlSession;
+use crate::commerce::mysql::capture::round::CaptureRound;
 use crate::commerce::mysql::inspect::Inspected;
-use crate::commerce::mysql::round::CaptureRound;
+use crate::commerce::mysql::session::MysqlSession;
+use crate::commerce::mysql::{MysqlSource, SPARE_CONNECTIONS};
 use crate::commerce::source::{Captured, Cursors, SourceError};
 use crate::config::CaptureMode;
 
@@ -30,7 +45,8 @@ impl MysqlSource {
         let mut memory = self.memory.lock().await;
         let mut session = self.connector.session().await?;
         let inspected = self.inspected(&mut session).await?;
-        let round = CaptureRound::begin(&self.connector, session, &mut memory, Cursors::default(), 1).await?;
+        let cursors = Cursors::default();
+        let round = CaptureRound::begin(&self.connector, session, &inspected, &mut memory, cursors, 1);
         round.starting_cursors(&self.watched(&inspected)?).await
     }
 
@@ -42,22 +58,23 @@ impl MysqlSource {
         let watched = self.watched(&inspected)?;
         // Each table has its share, so that a backlog in one does not delay the others.
         let share = (limit / (watched.len() + 1)).max(1);
+        let cursors = cursors.clone();
         let mut round =
-            CaptureRound::begin(&self.connector, session, &mut memory, cursors.clone(), share).await?;
-        for watched in &watched {
-            round.scan(watched).await?;
-        }
+            CaptureRound::begin(&self.connector, session, &inspected, &mut memory, cursors, share);
+        // The others are for capture itself and the reading of orders.
+        let slow_reads = self.connector.size().saturating_sub(SPARE_CONNECTIONS).max(1);
+        round.scan(&watched, slow_reads).await?;
         // Polling reads the timed tables anyway.
         if self.settings.capture != CaptureMode::Poll {
             round.catch_up().await?;
         }
         // Triggers log changes of returns as well.
         if self.settings.capture != CaptureMode::Triggers {
-            round
-                .scan_returns(&inspected, self.settings.returns_interval.get())
-                .await?;
+            round.scan_returns(self.settings.returns_interval.get()).await?;
         }
-        Ok(round.finish())
+        let captured = round.finish();
+        self.record_slow(&captured.late);
+        Ok(captured)
     }
 
     /// Deletes the rows before the tail from the triggers' log. The last row stays, so that the versions never start again.
@@ -101,7 +118,7 @@ impl MysqlSource {
         self.watched(inspected)?;
         match self.settings.capture {
             CaptureMode::Poll => Ok(watched::poll_notes(&inspected.schema)),
-            CaptureMode::Changelog => Ok(Vec::new()),
+            CaptureMode::Changelog => Ok(watched::returns_note(&inspected.schema).into_iter().collect()),
             CaptureMode::Triggers => self.trigger_notes(session).await,
         }
     }

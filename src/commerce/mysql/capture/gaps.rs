@@ -5,10 +5,11 @@
 //! cursor are gone, or its keys start again below the cursor.
 
 use crate::commerce::changes::watched::{CHANGELOG, LOG, TIMED, WatchedTable};
-use crate::commerce::changes::window::{Mark, WindowCursor};
-use crate::commerce::mysql::round::CaptureRound;
+use crate::commerce::changes::window::{Mark, SeenRow, WindowCursor};
+use crate::commerce::mysql::capture::fetch::fetch;
+use crate::commerce::mysql::capture::round::{CaptureRound, SHARED_LIMIT};
 use crate::commerce::read::cells;
-use crate::commerce::read::cells::SourceRow;
+use crate::commerce::read::cells::{SourceRow, moment_micros};
 use crate::commerce::source::{ChangeOp, SourceError};
 use orderfeed_model::clock::UtcMillis;
 
@@ -49,6 +50,7 @@ impl CaptureRound<'_> {
         &mut self,
         watched: &WatchedTable,
     ) -> Result<WindowCursor, SourceError> {
+        self.learn_time().await?;
         if watched.timed {
             return Ok(WindowCursor::at(self.overlap_before_seen()));
         }
@@ -68,16 +70,37 @@ impl CaptureRound<'_> {
         })
     }
 
+    /// Reads the database's time, unless this call knows it.
+    async fn learn_time(&mut self) -> Result<(), SourceError> {
+        if self.now == 0 {
+            let schema = &self.inspected.schema;
+            self.now = fetch(&mut self.session, self.prefix, schema, &[], SHARED_LIMIT)
+                .await?
+                .now;
+        }
+        Ok(())
+    }
+
     /// Detects that the rows after the cursor are gone, or that a table's keys start again below it: a log that was cleaned,
-    /// emptied or recreated, or a database that was restored from an older copy.
-    pub(super) async fn detect_gap(&mut self, watched: &WatchedTable) -> Result<(), SourceError> {
+    /// emptied or recreated, or a database that was restored from an older copy. Returns true if the cursor moved, so that
+    /// `rows`, which were read after the old one, do not count.
+    pub(super) async fn detect_gap(
+        &mut self,
+        watched: &WatchedTable,
+        rows: &[SeenRow],
+    ) -> Result<bool, SourceError> {
         let front = self.stored_cursor(watched).await?.front.id;
+        // The row at the front is read again with those after it. While it is there, nothing is missing.
+        let next = rows.iter().map(|row| row.mark.id).find(|id| *id >= front);
+        if front == 0 || next.is_some_and(|id| watched.table != CHANGELOG || id <= front + 1) {
+            return Ok(false);
+        }
         let (newest, oldest) = self.key_range(watched).await?;
         let newest = newest.unwrap_or_default();
         // The log is cleared only by capture itself, up to the tail; a missing start means nothing there.
         let cleaned = watched.table == CHANGELOG && oldest.is_some_and(|oldest| oldest > front + 1);
-        if front == 0 || !(newest < front || cleaned) {
-            return Ok(());
+        if !(newest < front || cleaned) {
+            return Ok(false);
         }
         if !matches!(watched.table, CHANGELOG | LOG) {
             tracing::warn!(
@@ -89,7 +112,7 @@ impl CaptureRound<'_> {
                  replica that lags); capture continues from the newest row"
             );
             self.restart_at(watched, newest);
-            return Ok(());
+            return Ok(true);
         }
         tracing::warn!(
             log_code = "OF03-05",
@@ -106,7 +129,7 @@ impl CaptureRound<'_> {
         if newest < front {
             self.restart_at(watched, 0);
         }
-        Ok(())
+        Ok(newest < front)
     }
 
     fn restart_at(&mut self, watched: &WatchedTable, key: i64) {
@@ -119,7 +142,7 @@ impl CaptureRound<'_> {
         let mut range = (None, None);
         let sql = watched.select_ends(self.prefix);
         self.session
-            .rows(&sql, |row| {
+            .rows_within(SHARED_LIMIT, &sql, |row| {
                 range = (cells::integer(row.cell(0)), cells::integer(row.cell(1)))
             })
             .await?;
@@ -146,8 +169,7 @@ impl CaptureRound<'_> {
             let Some(cursor) = stored.and_then(|text| WindowCursor::parse(&text, true)) else {
                 continue;
             };
-            let until = Some(Mark::end_of(self.now));
-            let rows = self.fetch(watched, cursor.front, until, self.share).await?;
+            let rows = self.page(watched, cursor.front).await?;
             self.changes
                 .extend(rows.iter().filter_map(|row| row.change(ChangeOp::Recheck)));
             if let Some(last) = rows.last().filter(|_| rows.len() == self.share) {
@@ -161,18 +183,19 @@ impl CaptureRound<'_> {
     /// Stores the database's time as the time at which something was last found.
     pub(super) fn record_seen(&mut self) {
         self.memory.results += 1;
-        let seen = format!("{}/{}", UtcMillis::from_secs(self.now).sql(), self.memory.results);
+        let now = UtcMillis(self.now.div_euclid(1000)).sql();
+        let seen = format!("{now}/{}", self.memory.results);
         self.cursors.0.insert(SEEN.to_owned(), seen);
     }
 
     fn seen(&self) -> Option<i64> {
         let (at, _) = self.cursors.0.get(SEEN)?.split_once('/')?;
-        Some(UtcMillis::parse_sql(at)?.0.div_euclid(1000))
+        moment_micros(at.as_bytes())
     }
 
     /// Returns the mark an overlap before something was last found, or before now.
     fn overlap_before_seen(&self) -> Mark {
-        let overlap = i64::try_from(self.memory.overlap.as_secs()).unwrap_or(i64::MAX);
+        let overlap = i64::try_from(self.memory.overlap.as_micros()).unwrap_or(i64::MAX / 4);
         // `seen` may be in the future if the clock was set back since.
         let from = self.seen().unwrap_or(self.now).min(self.now);
         Mark {
