@@ -42,7 +42,8 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             indexer::change(&context, &indexers, Request::Reset, "orderfeed indexer:reset").await
         }
         Command::IndexerSetStatus { status, indexers } => {
-            let request = Request::SetStatus { status };
+            let by = Some(indexer::operator());
+            let request = Request::SetStatus { status, by };
             indexer::change(&context, &indexers, request, "orderfeed indexer:set-status").await
         }
         Command::Resync(args) => resync::run(&context, args).await,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::config::SourceKind;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Order, OrderId};
 use orderfeed_model::words;
@@ -87,6 +88,21 @@ pub struct OrderFilter {
 /// Named positions in the source, opaque to every other module. Values are those that [`Source::changes`] last returned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursors(pub BTreeMap<String, String>);
+
+/// The cursor that holds the last gap in what was captured.
+const GAP: &str = "gap";
+
+impl Cursors {
+    /// Returns time and table of the last gap in what was captured: rows were gone before they were read.
+    pub fn gap(&self) -> Option<(UtcMillis, &str)> {
+        let (at, table) = self.0.get(GAP)?.split_once('/')?;
+        Some((UtcMillis::parse_sql(at)?, table))
+    }
+
+    pub(crate) fn record_gap(&mut self, at: UtcMillis, table: &str) {
+        self.0.insert(GAP.to_owned(), format!("{}/{table}", at.sql()));
+    }
+}
 
 /// The result of one poll for changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -251,4 +267,33 @@ pub enum SourceError {
     /// A stored cursor is not of this source's form.
     #[error("the stored position {name}={value:?} is not a position of this source")]
     BadCursor { name: String, value: String },
+}
+
+impl SourceError {
+    /// Returns what failed, and what an operator does about it.
+    pub fn message_and_remedy(&self, kind: SourceKind) -> (String, String) {
+        match self {
+            Self::Misconfigured { message, remedy } => (message.clone(), remedy.clone()),
+            Self::BadCursor { .. } | Self::TooLarge { .. } | Self::Stopped => (
+                self.to_string(),
+                "restore a backup of the store, or start with a new one".to_owned(),
+            ),
+            Self::TooSlow { message } => (
+                message.clone(),
+                "find what locks the table or loads the server (SHOW FULL PROCESSLIST); the daemon continues by itself \
+                 once it answers"
+                    .to_owned(),
+            ),
+            Self::Unavailable { message } => {
+                let remedy = match kind {
+                    SourceKind::Mysql => {
+                        "is the database server up (`systemctl status mariadb`, or mysql)? check host and port in \
+                         source.mysql.url, and firewalls in between; the daemon continues by itself once it answers"
+                    }
+                    SourceKind::Sqlite => "check source.sqlite.path, and other processes that use the file",
+                };
+                (message.clone(), remedy.to_owned())
+            }
+        }
+    }
 }

@@ -86,6 +86,17 @@ impl<T: Table> Field<T> for Below {
     }
 }
 
+/// A value that follows from other keys and has none of its own; it is filled in after the keys are read.
+pub(crate) struct Derived;
+
+impl<T: Default> Field<T> for Derived {
+    fn declare(&self, _path: &str, _keys: &mut Vec<KeySpec>) {}
+
+    fn read(&self, _path: &str, _reader: &mut ConfigReader<'_>) -> T {
+        T::default()
+    }
+}
+
 /// A whole number between two bounds, both included.
 pub(crate) struct Int(pub i64, pub i64);
 

@@ -42,6 +42,7 @@ mod values;
 
 pub use crate::config::cron::CronExpr;
 pub use crate::config::load::{LoadedConfig, load, process_environment};
+pub(crate) use crate::config::problem::nearest;
 pub use crate::config::problem::{ConfigErrors, ConfigProblem, Origin};
 pub use crate::config::reference::reference;
 pub use crate::config::schema::FIXED;

@@ -30,7 +30,10 @@ pub(crate) fn resolve(reader: &mut ConfigReader<'_>, config: &mut Config, creden
     if config.edge.auth == EdgeAuth::Oauth {
         let key = CLIENT_SECRET;
         match secrets.find(reader, key, None) {
-            SecretLookup::Secret(secret) => config.edge.oauth.client_secret = secret,
+            SecretLookup::Secret(secret) => {
+                config.edge.oauth.client_secret = secret;
+                config.edge.oauth.client_secret_place = secrets.place(reader, key);
+            }
             SecretLookup::Nothing => reader.missing(
                 key,
                 "the secret of the OAuth client: set client_secret_file, or a systemd credential of this name",
@@ -113,6 +116,17 @@ impl Secrets<'_> {
             (None, None, Some(path)) => read_into(reader, key, &path),
             (None, None, None) => SecretLookup::Nothing,
         }
+    }
+
+    /// Returns the file that holds the secret of a key, or the origin of the key itself.
+    fn place(&self, reader: &ConfigReader<'_>, key: &str) -> String {
+        let file = reader
+            .path(&format!("{key}_file"))
+            .or_else(|| self.credential(key));
+        file.map_or_else(
+            || reader.place(key).to_string(),
+            |file| file.display().to_string(),
+        )
     }
 
     /// Returns the path of the credential for a key, named in full or by its last segment.

@@ -7,6 +7,7 @@
 //!
 //! A pause that the edge or the token service asked for binds these requests too: the check reports it and sends nothing.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::config::{Config, EdgeAuth};
+use crate::delivery::http::certificate;
 use crate::delivery::http::client::ClientError;
 use crate::delivery::http::destination::{Attempt, Destination, Unsent};
 use crate::delivery::http::proxy;
@@ -143,7 +145,10 @@ impl ConnectionTest {
                 let detail = format!("the token service issued one for client {client}");
                 ConnectionCheck::new("token", CheckVerdict::Ok, &detail)
             }
-            Err(error) => no_token("token", &error),
+            Err(error) => {
+                let url = &self.config.edge.oauth.token_url;
+                self.with_issuer(no_token("token", &error), url).await
+            }
         };
         ConnectionCheck {
             skew_ms: tokens.skew_ms(),
@@ -173,7 +178,10 @@ impl ConnectionTest {
         };
         let sent = destination.send(Bytes::from_static(NO_EVENTS), &shape, || false);
         match sent.await {
-            Ok(attempt) => check_answer(&attempt, website),
+            Ok(attempt) => {
+                let check = check_answer(&attempt, website);
+                self.with_issuer(check, &self.config.edge.url).await
+            }
             Err(Unsent::NoToken(error)) => no_token("edge", &error),
             Err(Unsent::Held) => skipped("another answer asked to wait"),
         }
@@ -189,6 +197,25 @@ impl ConnectionTest {
             remedy: Some("nothing; try again after that".to_owned()),
             ..ConnectionCheck::new(name, CheckVerdict::Paused, &detail)
         }
+    }
+
+    /// Adds the issuer of a certificate that is not trusted, and the authorities that are.
+    async fn with_issuer(&self, mut check: ConnectionCheck, url: &Url) -> ConnectionCheck {
+        if check.code.as_deref() != Some("tls") {
+            return check;
+        }
+        if let Some(issuer) = certificate::issuer(url).await {
+            let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+            let trusted = match &self.config.edge.ca_file {
+                Some(file) => format!("edge.ca_file {}", file.display()),
+                None => "this system".to_owned(),
+            };
+            check.detail.push_str(&format!(
+                "; {host}:{} presents a certificate issued by \"{issuer}\", trusted are the authorities of {trusted}",
+                port.unwrap_or(443)
+            ));
+        }
+        check
     }
 
     /// Resolves the name and opens a connection, without TLS and HTTP.
@@ -266,6 +293,9 @@ async fn connect(host: &str, port: u16) -> Result<String, String> {
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(_) => return Ok(address.ip().to_string()),
+            Err(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => {
+                last = format!("connection refused by {address}");
+            }
             Err(cause) => last = format!("no connection to {address}: {cause}"),
         }
     }

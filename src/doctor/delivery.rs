@@ -2,10 +2,9 @@
 
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::index::{STUCK_MS, of_lag};
 use crate::ops::sentence::human_duration;
+use crate::ops::status::problem::{ProblemKind, SLOW_MS, StatusProblem};
 use crate::ops::status::{Snapshot, WebsiteStatus};
-use crate::store::outbox::SenderState;
 
 /// A parked event, as far as findings show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +29,22 @@ pub struct DeliveryFacts<'a> {
 pub fn verdict(facts: &DeliveryFacts<'_>) -> Vec<Finding> {
     let chosen = |website: &&WebsiteStatus| facts.only.is_none_or(|only| website.code == only);
     let websites: Vec<_> = facts.snapshot.websites.iter().filter(chosen).collect();
+    let problems = facts.snapshot.find_problems();
     let mut findings = Vec::new();
     for website in &websites {
-        findings.push(sender(website, facts.snapshot).about(website.code.clone()));
-        findings.push(lag(website, facts.snapshot).about(website.code.clone()));
-        findings.extend(parked(website, facts).map(|finding| finding.about(website.code.clone())));
-        findings.extend(switched_off(website).map(|finding| finding.about(website.code.clone())));
+        let own = problems
+            .iter()
+            .filter(|problem| problem.subject.as_ref() == Some(&website.code));
+        let own: Vec<Finding> = own.filter_map(|problem| finding(problem, facts)).collect();
+        let without_problems = [
+            Check::Sender.ok("nothing blocks its events"),
+            lag(website, facts.snapshot),
+        ];
+        let fine = without_problems
+            .into_iter()
+            .filter(|fine| own.iter().all(|finding| finding.check != fine.check));
+        findings.extend(fine.map(|finding| finding.about(&website.code)));
+        findings.extend(own);
     }
     if websites.is_empty() {
         findings.push(Check::Sender.note("no website has had an event yet"));
@@ -52,49 +61,42 @@ pub fn verdict(facts: &DeliveryFacts<'_>) -> Vec<Finding> {
     findings
 }
 
-fn sender(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
-    let (check, sender) = (Check::Sender, &website.sender);
-    let lasts = sender
-        .since
-        .map_or(0, |since| snapshot.taken_at.0.millis_since(since.0));
-    let since = human_duration(lasts);
-    let reason = format!("{} ({})", sender.reason, sender.code);
-    let waiting = website.pending.live + website.pending.history;
-    match sender.state {
-        SenderState::Running => check.ok("nothing blocks its events"),
-        SenderState::Halted => check.problem(format!("delivery is halted for {since}: {reason}; {waiting} events wait"),
-            format!(
-                "fix what the reason names; a change in the configuration takes effect with `systemctl reload orderfeed`, a \
-                 change at Adobe with `orderfeed delivery resume --website {}`; `orderfeed test-connection --website {}` \
-                 tests it",
-                website.code, website.code
-            ),
-        ),
-        SenderState::Paused => {
-            let message = format!("delivery was paused by an operator {since} ago; {waiting} events wait");
-            let remedy = format!("orderfeed delivery resume --website {}", website.code);
-            // A pause is intended, unless it was forgotten while events wait.
-            check.warning_or_problem(lasts > STUCK_MS && waiting > 0, message, remedy)
+fn finding(problem: &StatusProblem, facts: &DeliveryFacts<'_>) -> Option<Finding> {
+    let check = match problem.kind {
+        ProblemKind::DeliveryHalted | ProblemKind::DeliveryFailing | ProblemKind::DeliveryPaused => {
+            Check::Sender
         }
-        SenderState::BackingOff => {
-            let (message, remedy) = match sender.pause {
-                Some(_) => (
-                    format!("delivery waits: {reason}; {waiting} events wait"),
-                    sender.remedy.as_str(),
-                ),
-                None => (
-                    format!(
-                        "delivery has failed for {since}, {} times in a row: {reason}; {waiting} events wait",
-                        sender.failures
-                    ),
-                    "nothing, it retries by itself; if it lasts, see edge.address, the network, and Adobe's status page",
-                ),
-            };
-            check.warning_or_problem(lasts > STUCK_MS, message, remedy)
-        }
-    }
+        ProblemKind::EventsLate => Check::DeliveryLag,
+        ProblemKind::EventsParked => return Some(parked(problem, facts)),
+        ProblemKind::WebsiteOff => Check::SwitchedOff,
+        _ => return None,
+    };
+    Some(Finding::of(check, problem))
 }
 
+/// Adds the oldest of the parked events.
+fn parked(problem: &StatusProblem, facts: &DeliveryFacts<'_>) -> Finding {
+    let mut finding = Finding::of(Check::Parked, problem);
+    let is_same = |parked: &&ParkedExample| finding.subject.as_ref() == Some(&parked.website);
+    if let Some(ParkedExample {
+        website,
+        key,
+        code,
+        title,
+    }) = facts.parked.iter().find(is_same)
+    {
+        finding
+            .message
+            .push_str(&format!("; the oldest is {key}: {title} ({code})"));
+        finding.remedy = Some(format!(
+            "`orderfeed failed show {key}` shows the reason; fix it, then `orderfeed failed retry --website {website}`, or \
+             `failed discard`"
+        ));
+    }
+    finding
+}
+
+/// Describes the pending events of a website without a problem.
 fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
     let (check, pending) = (Check::DeliveryLag, &website.pending);
     let Some(oldest) = pending.oldest_change_at else {
@@ -112,68 +114,20 @@ fn lag(website: &WebsiteStatus, snapshot: &Snapshot) -> Finding {
             "{message}; all of them are dated more than a day in the future"
         ));
     }
-    // A backfill may take its time, and a website that is off has a finding of its own.
-    if pending.live == 0 || !website.exporting {
-        return check.note(message);
+    match waits < SLOW_MS {
+        true => check.ok(message),
+        false => check.note(message),
     }
-    let remedy = "see delivery.sender, delivery.website and daemon.running";
-    of_lag(check, waits, message, remedy)
-}
-
-fn parked(website: &WebsiteStatus, facts: &DeliveryFacts<'_>) -> Option<Finding> {
-    let count: u64 = website.parked.values().sum();
-    if count == 0 {
-        return None;
-    }
-    let example = facts.parked.iter().find(|parked| parked.website == website.code);
-    let (why, show) = example.map_or_else(
-        || (String::new(), "orderfeed failed list".to_owned()),
-        |parked| {
-            let why = format!(
-                "; the oldest is {}: {} ({})",
-                parked.key, parked.title, parked.code
-            );
-            (why, format!("orderfeed failed show {}", parked.key))
-        },
-    );
-    Some(Check::Parked.problem(format!("{count} events were refused for good and need a decision{why}"),
-        format!(
-            "`{show}` shows the reason; fix it, then `orderfeed failed retry --website {}`, or `failed discard`",
-            website.code
-        ),
-    ))
-}
-
-fn switched_off(website: &WebsiteStatus) -> Option<Finding> {
-    let counted = website
-        .delivered
-        .values()
-        .chain(website.suppressed.values())
-        .chain(website.parked.values());
-    let had_events = website.pending.live + website.pending.history + counted.sum::<u64>() > 0;
-    // A website that never had an event may be off on purpose; `source.websites` reports it if it has orders.
-    if website.exporting || !had_events {
-        return None;
-    }
-    let code = &website.code;
-    let waiting = website.pending.live + website.pending.history;
-    let message = format!(
-        "its back-office events are switched off, or it is not configured; {waiting} earlier events wait, and there are \
-         no new ones"
-    );
-    let remedy = format!(
-        "if that is not intended: set websites.{code}.back_office_events = true (and its datastream_id), then `systemctl \
-         reload orderfeed`; events of the meantime follow"
-    );
-    Some(Check::SwitchedOff.warning(message, remedy))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::doctor::finding::Verdict::{self, Ok as Fine, Problem, Warning};
+    use crate::ops::status::problem::STUCK_MS;
     use crate::ops::status::testing::{snapshot, website};
     use crate::ops::status::{Moment, Pending};
+    use crate::store::outbox::SenderState;
     use orderfeed_model::clock::UtcMillis;
 
     fn with(change: impl FnOnce(&mut WebsiteStatus)) -> Snapshot {

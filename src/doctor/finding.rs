@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::doctor::check::Check;
+use crate::ops::status::problem::{ProblemKind, Severity, StatusProblem};
 
 /// The result of one check, or of one subject of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +27,8 @@ pub enum Verdict {
     Skipped,
     /// Worth knowing, with nothing to do.
     Note,
+    /// Could not be checked, so that a problem may exist.
+    Unknown,
     /// Works, but needs attention.
     Warning,
     /// Does not work, or will soon fail.
@@ -45,24 +48,16 @@ impl Check {
         self.finding(Verdict::Skipped, why.into(), None)
     }
 
+    pub fn unknown(self, message: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        self.finding(Verdict::Unknown, message.into(), Some(remedy.into()))
+    }
+
     pub fn warning(self, message: impl Into<String>, remedy: impl Into<String>) -> Finding {
         self.finding(Verdict::Warning, message.into(), Some(remedy.into()))
     }
 
     pub fn problem(self, message: impl Into<String>, remedy: impl Into<String>) -> Finding {
         self.finding(Verdict::Problem, message.into(), Some(remedy.into()))
-    }
-
-    pub fn warning_or_problem(
-        self,
-        is_serious: bool,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Finding {
-        match is_serious {
-            true => self.problem(message, remedy),
-            false => self.warning(message, remedy),
-        }
     }
 
     fn finding(self, verdict: Verdict, message: String, remedy: Option<String>) -> Finding {
@@ -77,6 +72,20 @@ impl Check {
 }
 
 impl Finding {
+    /// Converts a problem that `status` shows as well.
+    pub fn of(check: Check, problem: &StatusProblem) -> Self {
+        let verdict = match (problem.kind, problem.severity) {
+            // Changes may be missing, or not.
+            (ProblemKind::CaptureGap, _) => Verdict::Unknown,
+            (_, Severity::Warning) => Verdict::Warning,
+            (_, Severity::Problem) => Verdict::Problem,
+        };
+        Self {
+            subject: problem.subject.clone(),
+            ..check.finding(verdict, problem.message.clone(), Some(problem.remedy.clone()))
+        }
+    }
+
     /// Sets the website, job, table or key that the finding is about.
     #[must_use]
     pub fn about(mut self, subject: impl Into<String>) -> Self {

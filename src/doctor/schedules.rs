@@ -6,6 +6,7 @@ use crate::config::CronExpr;
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, or_ok};
 use crate::ops::sentence::human_duration;
+use crate::ops::status::problem::StatusProblem;
 use crate::store::cron::{CronRun, CronStatus};
 use crate::store::views::Lease;
 use orderfeed_model::clock::UtcMillis;
@@ -33,6 +34,8 @@ pub struct ScheduleFacts {
     pub zone: Tz,
     pub running_since: Option<UtcMillis>,
     pub jobs: Vec<JobFacts>,
+    /// The jobs whose work does not happen.
+    pub stopped: Vec<StatusProblem>,
     pub leases: Vec<Lease>,
 }
 
@@ -46,6 +49,10 @@ pub fn verdict(facts: &ScheduleFacts) -> Vec<Finding> {
 /// Reports expressions that rarely fire. One that never fires is an error of the configuration.
 fn expressions(facts: &ScheduleFacts) -> Vec<Finding> {
     let check = Check::Expression;
+    let is_stopped = |job: &JobFacts| {
+        let mut stopped = facts.stopped.iter();
+        stopped.any(|problem| problem.subject.as_deref() == Some(job.name))
+    };
     let rare = |job: &JobFacts| {
         let next = job.expression.next_after(facts.zone, facts.now);
         let when = match next.map(|next| next.millis_since(facts.now)) {
@@ -57,7 +64,9 @@ fn expressions(facts: &ScheduleFacts) -> Vec<Finding> {
         let remedy = format!("if that is not intended, change cron.{}", job.name);
         Some(check.warning(message, remedy).about(job.name))
     };
-    let findings = facts.jobs.iter().filter_map(rare).collect();
+    let stopped = facts.stopped.iter().map(|problem| Finding::of(check, problem));
+    let others = facts.jobs.iter().filter(|job| !is_stopped(job));
+    let findings = stopped.chain(others.filter_map(rare)).collect();
     let fine = format!("all {} schedules fire within a month", facts.jobs.len());
     or_ok(findings, check, fine)
 }
@@ -176,6 +185,7 @@ mod tests {
             zone: Tz::UTC,
             running_since: Some(NOW.plus_millis(-DAY_MS)),
             jobs: vec![job],
+            stopped: Vec::new(),
             leases: Vec::new(),
         }
     }

@@ -36,6 +36,16 @@ pub struct SyncReport {
     pub interrupted_at: Option<Moment>,
 }
 
+impl SyncReport {
+    /// Returns how far it is: orders read and events sent.
+    pub fn sizes(&self) -> String {
+        format!(
+            "{}/{} orders, {}/{} events sent",
+            self.done_orders, self.total_orders, self.sent_events, self.events
+        )
+    }
+}
+
 /// Returns all first syncs at `now`.
 pub fn reports(reader: &Reader<'_>, now: UtcMillis) -> Result<Vec<SyncReport>, StoreError> {
     let codes = reader.websites()?;

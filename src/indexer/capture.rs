@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::intake::Flow;
+use super::source_outage::SourceOutage;
 use super::source_warnings::WarningLog;
 use super::{IndexError, Indexer, late_tables::LateTables};
 use crate::commerce::fingerprint::same_database;
-use crate::commerce::source::{Captured, Cursors, Source, SourceError, SourceInfo};
-use crate::ops::outage_log::{OutageLine, OutageLog, Recovery};
+use crate::commerce::source::{Captured, Cursors, Source, SourceInfo};
 use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_FINGERPRINT};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -42,7 +42,7 @@ pub async fn run(
                 if more { Duration::ZERO } else { interval }
             }
             Err(IndexError::Source(error)) => {
-                capture.log_failure(&error, backoff);
+                capture.outage.failed(&capture.indexer, &error, backoff).await?;
                 let wait = backoff;
                 backoff = (backoff * 2).min(LONGEST_BACKOFF);
                 // It may be another database when it answers again: connect and check it again.
@@ -106,7 +106,7 @@ pub async fn catch_up(store: &Store, source: &dyn Source, clock: &Clock) -> Resu
 
 struct CaptureLoop {
     indexer: Arc<Indexer>,
-    outage: OutageLog,
+    outage: SourceOutage,
     late: LateTables,
     /// Cursors to continue from; `None` before the source was checked, at the start and after each failure.
     cursors: Option<Cursors>,
@@ -121,7 +121,7 @@ impl CaptureLoop {
     fn new(indexer: Arc<Indexer>) -> Self {
         Self {
             indexer,
-            outage: OutageLog::default(),
+            outage: SourceOutage::default(),
             late: LateTables::default(),
             cursors: None,
             saved_at: UtcMillis(0),
@@ -142,7 +142,7 @@ impl CaptureLoop {
             None => self.connect().await?,
         };
         let captured = self.indexer.source.changes(&cursors, MAX_CHANGES).await?;
-        self.log_recovery();
+        self.outage.recovered(&self.indexer).await?;
         self.cursors = Some(captured.cursors.clone());
         let (more, now) = (captured.more, self.indexer.clock.now());
         if !captured.changes.is_empty() {
@@ -153,7 +153,9 @@ impl CaptureLoop {
         late.await?;
         self.store_checked_at(now).await?;
         // The cursor moves with every poll of an idle source; saving each one would keep the disk busy.
-        let quiet = captured.changes.is_empty() && now.millis_since(self.saved_at) < QUIET_SAVE_MS;
+        let quiet = captured.changes.is_empty()
+            && now.millis_since(self.saved_at) < QUIET_SAVE_MS
+            && captured.cursors.gap() == cursors.gap();
         if !quiet && (captured.cursors != cursors || !captured.changes.is_empty()) {
             self.save(captured, now).await?;
         }
@@ -217,38 +219,6 @@ impl CaptureLoop {
         }
         self.described = Some(info);
         true
-    }
-
-    fn log_failure(&mut self, error: &SourceError, backoff: Duration) {
-        let now = self.indexer.clock.now();
-        match self.outage.failed(now) {
-            Some(OutageLine::Start) => tracing::warn!(
-                log_code = "OF03-01",
-                retry_in_s = backoff.as_secs(),
-                error = %error,
-                "The source cannot be read; it is retried until it answers, nothing is lost meanwhile",
-            ),
-            Some(OutageLine::Reminder { failures, since }) => tracing::warn!(
-                log_code = "OF03-02",
-                failures,
-                for_s = now.millis_since(since) / 1000,
-                retry_in_s = backoff.as_secs(),
-                error = %error,
-                "The source still cannot be read",
-            ),
-            None => {}
-        }
-    }
-
-    fn log_recovery(&mut self) {
-        let now = self.indexer.clock.now();
-        if let Some(Recovery { failures, lasted_ms }) = self.outage.recovered(now) {
-            tracing::info!(
-                failures,
-                after_s = lasted_ms / 1000,
-                "The source answers again; capture resumes where it stopped",
-            );
-        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`verify`] | compares the source with feed and outbox |
 //! | [`late_tables`] | the tables of the source whose changes are late: log lines, and what `doctor` reads |
 //! | [`live_traffic`] | whether backfills and verifications must make way for live changes |
+//! | [`source_outage`] | logs and stores outages of the source |
 //! | [`source_warnings`] | logs and stores the warnings about the source |
 //! | [`export_log`], [`progress_log`] | log lines in the form of Commerce's export log |
 //!
@@ -42,6 +43,7 @@ mod progress_log;
 mod reading;
 mod report;
 mod reused_ids;
+mod source_outage;
 mod source_warnings;
 mod update;
 mod verify;

@@ -79,6 +79,13 @@ impl Reader<'_> {
         self.all(&sql, [], read_backfill)
     }
 
+    /// Returns the start of the last full reindex that is complete.
+    pub fn last_full_reindex(&self) -> Result<Option<UtcMillis>, StoreError> {
+        let sql = "SELECT max(started_at) FROM walk WHERE kind = 'reindex' AND state = 'complete'";
+        let started: Option<i64> = self.one(sql, [], |row| row.get(0))?;
+        Ok(started.map(UtcMillis))
+    }
+
     pub fn backfill(&self, id: BackfillId) -> Result<Option<Backfill>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM walk WHERE id = ?1");
         self.first(&sql, [id], read_backfill)

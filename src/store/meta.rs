@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Reader, StoreError, Writer};
+use orderfeed_model::clock::UtcMillis;
 
 /// The number of a website code in the other tables. Given once, never reused.
 pub type WebsiteId = i64;
@@ -28,6 +29,36 @@ pub struct StoredWarning {
     pub remedy: String,
 }
 
+/// Key in `meta`: the user who suspended the index; empty while it is not suspended.
+pub const INDEX_SUSPENDED_BY: &str = "index_suspended_by";
+
+/// Key in `meta`: the outage of the source that lasts, as JSON; empty while the source answers.
+const SOURCE_FAILURE: &str = "source_failure";
+
+/// An outage of the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFailure {
+    /// In milliseconds since the epoch.
+    since: i64,
+    pub message: String,
+    pub remedy: String,
+}
+
+impl StoredFailure {
+    pub fn new(since: UtcMillis, message: String, remedy: String) -> Self {
+        let since = since.0;
+        Self {
+            since,
+            message,
+            remedy,
+        }
+    }
+
+    pub const fn since(&self) -> UtcMillis {
+        UtcMillis(self.since)
+    }
+}
+
 /// Key in `meta`: the data space, which is part of every event's identity.
 pub const DATA_SPACE: &str = "data_space_id";
 
@@ -44,6 +75,13 @@ impl Reader<'_> {
         Ok(stored
             .and_then(|json| serde_json::from_str(&json).ok())
             .unwrap_or_default())
+    }
+
+    /// Returns the outage of the source that lasts.
+    pub fn source_failure(&self) -> Result<Option<StoredFailure>, StoreError> {
+        let stored = self.meta(SOURCE_FAILURE)?;
+        // A later version may have stored another shape; the next failure replaces it.
+        Ok(stored.and_then(|json| serde_json::from_str(&json).ok()))
     }
 
     /// Returns the number and the code of every website that ever had one.
@@ -64,6 +102,12 @@ impl Writer<'_> {
     pub fn set_source_warnings(&mut self, warnings: &[StoredWarning]) -> Result<(), StoreError> {
         let json = serde_json::to_string(warnings).unwrap_or_default();
         self.set_meta(SOURCE_WARNINGS, &json)
+    }
+
+    /// Stores the outage of the source, or its end.
+    pub fn set_source_failure(&mut self, failure: Option<&StoredFailure>) -> Result<(), StoreError> {
+        let json = failure.map(serde_json::to_string).and_then(Result::ok);
+        self.set_meta(SOURCE_FAILURE, &json.unwrap_or_default())
     }
 
     /// Returns the number of a website code, and gives it one if it is new.

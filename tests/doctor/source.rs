@@ -12,7 +12,7 @@ use crate::support::server::Server;
 
 const EDGE: &str = "http://127.0.0.1:9";
 
-async fn shop(orders: usize) -> Database {
+pub async fn shop(orders: usize) -> Database {
     let database = Server::shared().database().await;
     let to = now().plus_millis(-3_600_000);
     let span = Span {
@@ -25,11 +25,16 @@ async fn shop(orders: usize) -> Database {
 }
 
 fn installed(database: &Database, user: &str, more: &str) -> Installation {
+    installed_for(EDGE, database, user, more)
+}
+
+/// Creates an installation for the edge at `edge`.
+pub fn installed_for(edge: &str, database: &Database, user: &str, more: &str) -> Installation {
     let url = database.url(user).replace('@', &format!(":{PASSWORD}@"));
     let source = format!(
         "[source]\nkind = \"mysql\"\n[source.mysql]\nurl = \"{url}\"\npoll_interval = \"100ms\"\n{more}"
     );
-    Installation::new(&edge::config(EDGE, &source))
+    Installation::new(&edge::config(edge, &source))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,7 +159,12 @@ async fn missing_triggers_are_detected_by_their_effect_without_the_right_to_see_
         .execute("UPDATE sales_order SET status = 'w' WHERE entity_id = 2")
         .await;
     let unseen = examine(&installation);
-    unseen.finds("source.capture", "note", &["may not see triggers"], &[]);
+    unseen.finds(
+        "source.capture",
+        "unknown",
+        &["may not see triggers"],
+        &["source triggers check"],
+    );
     unseen.finds("source.schema", "ok", &[], &[]);
     database
         .execute("DROP TRIGGER trg_orderfeed_sales_order_after_update")

@@ -75,7 +75,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "commerce",
             "store",
-            "first_sync",
             "ops",
             "delivery",
             "daemon",

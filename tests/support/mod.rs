@@ -8,7 +8,7 @@ pub mod embedded;
 pub mod golden;
 pub mod served;
 
-pub use orderfeed_test_support::{database, edge, leaks, oracle, product, network, proxy, server};
+pub use orderfeed_test_support::{database, edge, leaks, network, oracle, product, proxy, server};
 
 /// Defines for each function of the list one test on MariaDB and one on MySQL, `NAME::on_mariadb` and `NAME::on_mysql`.
 macro_rules! on_each_server {

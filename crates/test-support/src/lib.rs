@@ -13,8 +13,8 @@
 pub mod database;
 pub mod edge;
 pub mod leaks;
+pub mod network;
 pub mod oracle;
 pub mod product;
-pub mod network;
 pub mod proxy;
 pub mod server;

@@ -42,25 +42,43 @@ pub async fn run(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
     })
 }
 
-/// Formats a line for each finding, by group, and then the remedies. Problems are last, where they remain on the screen.
+/// Formats the most severe finding, a line for each finding by group, and then the remedies. Problems are last, where they
+/// remain on the screen.
 fn render(report: &Report, paint: Paint) -> String {
     let lines = lines(&report.checks);
     let names = lines.iter().map(|(name, _)| name.chars().count());
     let width = names.max().unwrap_or_default();
-    let (mut text, mut group) = (String::new(), "");
+    let (mut text, mut group) = (headline(report, paint), "");
     for (name, finding) in &lines {
         if finding.check.group() != group {
-            let gap = if group.is_empty() { "" } else { "\n" };
             group = finding.check.group();
-            let _ = writeln!(text, "{gap}{}", title(group));
+            let _ = writeln!(text, "\n{}", title(group));
         }
         let verdict = word(finding.verdict, paint);
         let _ = writeln!(text, "  {verdict} {name:<width$}  {}", visible(&finding.message));
     }
-    for (verdict, heading) in [(Verdict::Warning, "Warnings"), (Verdict::Problem, "Problems")] {
+    let chapters = [
+        (Verdict::Unknown, "Not checked"),
+        (Verdict::Warning, "Warnings"),
+        (Verdict::Problem, "Problems"),
+    ];
+    for (verdict, heading) in chapters {
         put_remedies(&mut text, report, verdict, heading);
     }
     let _ = writeln!(text, "\n{}", summary(report));
+    text
+}
+
+/// Formats the most severe finding and its remedy.
+fn headline(report: &Report, paint: Paint) -> String {
+    let Some(finding) = report.headline() else {
+        return "All is well\n".to_owned();
+    };
+    let verdict = word(finding.verdict, paint);
+    let mut text = format!("{verdict} {}: {}\n", name(finding), visible(&finding.message));
+    if let Some(remedy) = &finding.remedy {
+        let _ = writeln!(text, "  → {}", visible(remedy));
+    }
     text
 }
 
@@ -108,12 +126,16 @@ fn summary(report: &Report) -> String {
     );
     match report.verdict {
         Verdict::Ok | Verdict::Note | Verdict::Skipped => format!("No problems found ({took})"),
-        Verdict::Warning | Verdict::Problem => {
+        Verdict::Unknown | Verdict::Warning | Verdict::Problem => {
             let (problems, warnings) = (
                 count(report.problems, "problem"),
                 count(report.warnings, "warning"),
             );
-            format!("{problems}, {warnings} ({took})")
+            let unknown = match report.unknown {
+                0 => String::new(),
+                unknown => format!(", {unknown} not checked"),
+            };
+            format!("{problems}, {warnings}{unknown} ({took})")
         }
     }
 }
@@ -148,6 +170,7 @@ fn word(verdict: Verdict, paint: Paint) -> String {
         Verdict::Ok => ("ok     ", 32),
         Verdict::Skipped => ("skipped", 2),
         Verdict::Note => ("note   ", 36),
+        Verdict::Unknown => ("UNKNOWN", 35),
         Verdict::Warning => ("WARNING", 33),
         Verdict::Problem => ("PROBLEM", 31),
     };
@@ -175,15 +198,22 @@ mod tests {
                 .about("base"),
             Check::Datastream.skipped("there is no token").about("base"),
             Check::Datastream.skipped("there is no token").about("uk"),
+            Check::Capture.unknown("this account may not see triggers", "check them as another"),
         ];
         Report::new(findings, UtcMillis(0), UtcMillis(1_234))
     }
 
     #[test]
-    fn problems_are_last_with_their_remedies() {
+    fn the_worst_is_first_and_problems_are_last_with_their_remedies() {
         let expected = "\
+PROBLEM edge.token: the token service refuses the client\\u{1b}[31m
+  → check edge.oauth
+
 Files and disk
   ok      files.disk            10.0 GiB free
+
+Source
+  UNKNOWN source.capture        this account may not see triggers
 
 Edge
   PROBLEM edge.token            the token service refuses the client\\u{1b}[31m
@@ -191,6 +221,10 @@ Edge
 
 Delivery
   WARNING delivery.sender base  delivery was paused
+
+Not checked, and what to do
+  source.capture: this account may not see triggers
+    → check them as another
 
 Warnings, and what to do
   delivery.sender base: delivery was paused
@@ -200,7 +234,7 @@ Problems, and what to do
   edge.token: the token service refuses the client\\u{1b}[31m
     → check edge.oauth
 
-1 problem, 1 warning (5 findings in 1.2 s)
+1 problem, 1 warning, 1 not checked (6 findings in 1.2 s)
 ";
         assert_eq!(render(&report(), Paint::Plain), expected);
     }
@@ -214,6 +248,7 @@ Problems, and what to do
     #[test]
     fn a_report_without_problems_ends_with_that() {
         let fine = Report::new(vec![Check::Disk.ok("a")], UtcMillis(0), UtcMillis(100));
+        assert!(render(&fine, Paint::Plain).starts_with("All is well\n\nFiles and disk\n"));
         assert!(render(&fine, Paint::Plain).ends_with("\nNo problems found (1 finding in 0.1 s)\n"));
     }
 }

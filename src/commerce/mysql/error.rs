@@ -3,9 +3,12 @@
 //! An error that an administrator must fix is `Misconfigured`; any other may pass by itself. Codes: MySQL's and MariaDB's
 //! error references. Messages name account, host and database, never the password.
 
+use std::io;
+
 use mysql_async::{DriverError, Error, IoError, ServerError};
 use rustls::CertificateError;
 
+use crate::commerce::grants::grant;
 use crate::commerce::source::SourceError;
 
 /// The account and the database, for messages.
@@ -38,6 +41,9 @@ impl DatabaseInfo {
                 Some(rustls::Error::InvalidCertificate(refused)) => {
                     self.tls_failed(&cause.to_string(), Some(refused))
                 }
+                _ if cause.kind() == io::ErrorKind::ConnectionRefused => SourceError::Unavailable {
+                    message: format!("connection refused by {} (the database {})", self.address, self.database),
+                },
                 _ => self.unavailable(&cause.to_string()),
             },
             Error::Driver(DriverError::NoClientSslFlagFromServer) => SourceError::Misconfigured {
@@ -187,9 +193,10 @@ impl DatabaseInfo {
                 "the account '{}' lacks {verb} on the table {table} (error {})",
                 self.user, error.code
             ),
+            // As `doctor` prints it. The server reports the table with its prefix.
             remedy: format!(
-                "run as an administrator: GRANT {verb} ON `{}`.`{table}` TO '{}'@'<host>'",
-                self.database, self.user
+                "run as an administrator of the database: {}",
+                grant(verb, table, &self.user, &self.database, "")
             ),
         }
     }
@@ -232,10 +239,19 @@ mod tests {
             );
             assert_eq!(
                 text,
-                "the account 'feed' lacks SELECT on the table m2_sales_invoice (error 1142); run as an administrator: \
-                 GRANT SELECT ON `shop`.`m2_sales_invoice` TO 'feed'@'<host>'"
+                "the account 'feed' lacks SELECT on the table m2_sales_invoice (error 1142); run as an administrator \
+                 of the database: GRANT SELECT ON `shop`.`m2_sales_invoice` TO 'feed'@'%';"
             );
         }
+    }
+
+    #[test]
+    fn a_refused_connection_names_host_and_port() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let text = place()
+            .explain(&Error::Io(IoError::Io(refused)), false)
+            .to_string();
+        assert_eq!(text, "connection refused by db:3306 (the database shop)");
     }
 
     #[test]

@@ -191,7 +191,9 @@ impl MysqlSource {
         match self.settings.capture {
             CaptureMode::Poll => Ok(None),
             // An account without the right TRIGGER sees none, which would look like a broken changelog.
-            CaptureMode::Changelog if !TriggerRights::read(session).await?.any() => Ok(None),
+            CaptureMode::Changelog if !TriggerRights::read(session).await?.any() => {
+                Ok(Some(TriggerState::Unseen { stale: None }))
+            }
             CaptureMode::Changelog => {
                 let mut count = 0;
                 let sql = format!(

@@ -46,6 +46,20 @@ table! {
     }
 }
 
+impl Cron {
+    /// Returns the schedule of each job, by the job's name.
+    pub fn jobs(&self) -> [(&'static str, &CronExpr); 6] {
+        [
+            ("indexer_update_all_views", &self.indexer_update_all_views),
+            ("indexer_reindex_all_invalid", &self.indexer_reindex_all_invalid),
+            ("indexer_clean_all_changelogs", &self.indexer_clean_all_changelogs),
+            ("resend_failed_items", &self.resend_failed_items),
+            ("cleanup_delivered_events", &self.cleanup_delivered_events),
+            ("verify_source", &self.verify_source),
+        ]
+    }
+}
+
 fn parse_time_zone(text: &str) -> Result<Tz, InvalidValue> {
     text.parse().map_err(|_| {
         let names = || TZ_VARIANTS.iter().map(|zone| zone.name());

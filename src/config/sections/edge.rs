@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use crate::config::fields::{Below, Field, FilePath, OrEmpty, Parse, Secret, SecretUrl, any_text, table};
+use crate::config::fields::{
+    Below, Derived, Field, FilePath, OrEmpty, Parse, Secret, SecretUrl, any_text, table,
+};
 use crate::config::problem::quoted;
 use crate::config::reader::ConfigReader;
 use crate::config::values::{HttpProxy, InvalidValue, choices};
@@ -46,6 +48,8 @@ table! {
         pub client_id: String = OrEmpty(parse_client_id),
         /// Empty only where `auth` is none.
         pub client_secret: SecretString = Secret,
+        /// The file, or the line of a file, that holds the secret; for messages.
+        pub client_secret_place: String = Derived,
         /// The scopes to request, separated by commas.
         pub scopes: String = Parse(any_text),
     }

@@ -38,6 +38,9 @@ pub enum Request {
     Reset,
     SetStatus {
         status: Status,
+        /// The operator, for the log and `status`.
+        #[serde(default)]
+        by: Option<String>,
     },
     Resync(ResyncOptions),
     Verify(VerifyOptions),

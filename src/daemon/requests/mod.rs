@@ -62,7 +62,7 @@ impl Requests {
             }),
             Request::SetMode { mode } => self.store.set_mode(*mode).await,
             Request::Reset => self.store.reset().await,
-            Request::SetStatus { status } => self.store.set_status(*status).await,
+            Request::SetStatus { status, by } => self.store.set_status(*status, by.as_deref()).await,
             Request::RetryParked(selection) => self.store.retry(selection).await,
             Request::DiscardParked { selection, reason } => self.store.discard(selection, reason).await,
             Request::Suppress(options) => self.privacy.suppress(options, &reporter).await,

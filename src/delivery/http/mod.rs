@@ -1,5 +1,6 @@
 //! HTTP to the edge and to the token service: requests, answers, tokens. Without store and schedules.
 
+pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod destination;
 pub(crate) mod problem;

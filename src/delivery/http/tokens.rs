@@ -14,7 +14,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::sync::Mutex;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use crate::config::{Config, OAuth};
 use crate::delivery::http::problem::plain;
@@ -254,10 +254,7 @@ impl TokenSource {
                 })
             }
             // Any other status is about the client or its configuration.
-            _ => {
-                let halt = refused(status, &response.body, &self.oauth.token_url);
-                Err(TokenError::Refused(halt))
-            }
+            _ => Err(TokenError::Refused(refused(status, &response.body, &self.oauth))),
         }
     }
 
@@ -315,17 +312,29 @@ fn form(oauth: &OAuth) -> String {
         .finish()
 }
 
-fn refused(status: u16, body: &[u8], url: &Url) -> Halt {
+fn refused(status: u16, body: &[u8], oauth: &OAuth) -> Halt {
     let denial: TokenDenial = serde_json::from_slice(body).unwrap_or_default();
     let cause = match denial.error.is_empty() {
         true => format!("HTTP {status}"),
         false => plain(&format!("{} {}", denial.error, denial.error_description)),
     };
-    let host = url.host_str().unwrap_or_default();
+    let host = oauth.token_url.host_str().unwrap_or_default();
+    let (client, place) = (&oauth.client_id, &oauth.client_secret_place);
+    let (secret, remedy) = match denial.error.as_str() {
+        "invalid_client" | "unauthorized_client" => (
+            format!("; its secret in {place} was rotated or has expired"),
+            "put the current secret there (edge.oauth.client_secret or client_secret_file), then `systemctl reload \
+             orderfeed`; if it is current, check edge.oauth.client_id",
+        ),
+        _ => (
+            String::new(),
+            "check edge.oauth (client_id, client_secret, scopes, token_url)",
+        ),
+    };
     Halt {
         code: "auth".to_owned(),
-        reason: format!("the token service {host} refuses the client: {cause}"),
-        remedy: "check edge.oauth (client_id, client_secret, scopes, token_url)",
+        reason: format!("the token service {host} refuses the client {client}: {cause}{secret}"),
+        remedy,
         inferred: false,
     }
 }

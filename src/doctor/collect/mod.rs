@@ -94,6 +94,7 @@ async fn check_all(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Ve
         website_unknown: without_events(contents, Exported::WebsiteUnknown),
         captured: running_since.is_some(),
         late_tables: contents.map_or_else(Vec::new, |contents| contents.snapshot.source.late_tables.clone()),
+        gap: contents.and_then(|contents| contents.snapshot.gap_problem()),
     };
     findings.extend(crate::doctor::source::verdict(&source));
     findings.extend(crate::doctor::store::verdict(&store.facts(integrity, &config)));
@@ -111,6 +112,7 @@ fn of_contents(
         zone: config.cron.time_zone,
         running_since,
         jobs: contents.jobs.clone(),
+        stopped: contents.snapshot.stopped_jobs().collect(),
         leases: contents.leases.clone(),
     };
     let delivery = DeliveryFacts {

@@ -39,7 +39,7 @@ pub(super) async fn collect(config: &Config, clock: &Clock, cursors: Cursors) ->
     SourceAnswer {
         skew_ms: time.map(|theirs| skew_ms(theirs, before, clock.now())),
         examined: examined
-            .map(|examined| examined.map_err(|error| message_and_remedy(error, config.source.kind))),
+            .map(|examined| examined.map_err(|error| error.message_and_remedy(config.source.kind))),
     }
 }
 
@@ -57,32 +57,6 @@ async fn mysql(config: &Config, cursors: &Cursors) -> Result<Examination, Source
     MysqlSource::new(config.source.mysql.clone())?
         .examine(cursors)
         .await
-}
-
-fn message_and_remedy(error: SourceError, kind: SourceKind) -> (String, String) {
-    match error {
-        SourceError::Misconfigured { message, remedy } => (message, remedy),
-        error @ (SourceError::BadCursor { .. } | SourceError::TooLarge { .. } | SourceError::Stopped) => (
-            error.to_string(),
-            "restore a backup of the store, or start with a new one".to_owned(),
-        ),
-        SourceError::TooSlow { message } => (
-            message,
-            "find what locks the table or loads the server (SHOW FULL PROCESSLIST); the daemon continues by itself once it \
-             answers"
-                .to_owned(),
-        ),
-        SourceError::Unavailable { message } => {
-            let remedy = match kind {
-                SourceKind::Mysql => {
-                    "is the database server up (`systemctl status mariadb`, or mysql)? check host and port in \
-                     source.mysql.url, and firewalls in between; the daemon continues by itself once it answers"
-                }
-                SourceKind::Sqlite => "check source.sqlite.path, and other processes that use the file",
-            };
-            (message, remedy.to_owned())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use crate::commerce::examination::{
 };
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::SourceWarning;
+use crate::config::nearest;
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, all_skipped, or_ok};
-use crate::doctor::index::STUCK_MS;
 use crate::ops::sentence::human_duration;
+use crate::ops::status::problem::{STUCK_MS, StatusProblem};
 use orderfeed_model::clock::UtcMillis;
 
 /// A busy shop writes fewer rows between two polls.
@@ -35,6 +36,8 @@ pub struct SourceFacts {
     pub captured: bool,
     /// The tables that the daemon reads late, with the reason.
     pub late_tables: Vec<String>,
+    /// A gap in what was captured.
+    pub gap: Option<StatusProblem>,
 }
 
 pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
@@ -135,8 +138,10 @@ fn capture(found: &Examination) -> Finding {
         (None, TriggerState::Instance(count)) => {
             check.ok(format!("{count} triggers write the instance's changelog"))
         }
-        (None, TriggerState::Unseen { .. }) => check.note(
-            "this account may not see triggers (it lacks TRIGGER); the log includes the newest changes of orders",
+        (None, TriggerState::Unseen { .. }) => check.unknown(
+            "this account may not see triggers (it lacks TRIGGER), so those that capture depends on could not be checked",
+            "check them with an account that has TRIGGER: `orderfeed source triggers check`, with capture = \"changelog\" `SHOW \
+             TRIGGERS LIKE 'sales_order'`",
         ),
         (None, TriggerState::Ours(report)) => {
             check.ok(format!("all {} triggers are in place", report.expected))
@@ -169,12 +174,13 @@ fn positions(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {
     if found.positions.is_empty() && late.is_empty() {
         return vec![check.skipped("nothing was captured yet")];
     }
+    let gap = facts.gap.iter().map(|gap| Finding::of(check, gap));
     let positions = found
         .positions
         .iter()
         .filter_map(|position| out_of_place(position, facts.captured));
     let fine = "capture is neither ahead of the source nor far behind";
-    or_ok(late.into_iter().chain(positions).collect(), check, fine)
+    or_ok(gap.chain(late).chain(positions).collect(), check, fine)
 }
 
 /// Returns a problem for each table that is late: as the daemon stored it, or because it does not answer now.
@@ -250,34 +256,67 @@ fn websites(found: &Examination, facts: &SourceFacts) -> Vec<Finding> {
     if found.websites.is_empty() {
         return vec![check.skipped("the shop's websites cannot be read")];
     }
-    let mut findings = Vec::new();
-    for code in &found.websites {
-        let (what, orders) = match facts.websites.get(code) {
-            Some(true) => continue,
-            Some(false) => ("its back-office events are switched off", facts.website_off),
-            None => ("it is not configured", facts.website_unknown),
-        };
-        let what = format!("{what}, so its orders have no events");
-        let finding = match orders {
-            0 => check.note(what),
-            orders => check.warning(format!("{what} ({orders} orders of all websites for this reason)"),
-                format!(
-                    "if that is not intended: set websites.{code}.datastream_id and back_office_events = true, then reload"
-                ),
+    let misspelt = misspelt(found, facts);
+    let is_meant = |code: &String| misspelt.values().any(|meant| meant == &Some(code));
+    let unconfigured = found.websites.iter().filter(|code| !is_meant(code));
+    let mut findings: Vec<Finding> = unconfigured
+        .filter_map(|code| without_events(code, facts))
+        .collect();
+    findings.extend(misspelt.iter().map(|(code, meant)| {
+        let finding = match meant {
+            Some(meant) => check.problem(
+                format!("the shop has no website {code}, so no event is sent for it; did you mean {meant}?"),
+                format!("rename the table [websites.{code}] to [websites.{meant}], then `systemctl reload orderfeed`"),
+            ),
+            None => check.warning(
+                format!("the shop has no website {code}; it has {}", found.websites.join(", ")),
+                format!("correct the name of the table [websites.{code}], then `systemctl reload orderfeed`"),
             ),
         };
-        findings.push(finding.about(code.clone()));
-    }
-    let is_unknown = |code: &&String| !found.websites.contains(*code);
-    findings.extend(facts.websites.keys().filter(is_unknown).map(|code| {
-        let known = found.websites.join(", ");
-        let message = format!("the shop has no website {code}; it has {known}");
-        let remedy = format!("correct the table's name [websites.{code}]");
-        check.warning(message, remedy).about(code.clone())
+        finding.about(*code)
     }));
     let count = found.websites.len();
     let fine = format!("all {count} websites of the shop are configured and on");
     or_ok(findings, check, fine)
+}
+
+/// Returns the configured websites that the shop does not have, each with the one that is probably meant.
+fn misspelt<'a>(found: &'a Examination, facts: &'a SourceFacts) -> BTreeMap<&'a str, Option<&'a String>> {
+    let unknown = facts
+        .websites
+        .keys()
+        .filter(|code| !found.websites.contains(code));
+    let candidates = || {
+        found
+            .websites
+            .iter()
+            .filter(|code| !facts.websites.contains_key(*code))
+    };
+    unknown
+        .map(|code| {
+            let meant = nearest(code, candidates().map(String::as_str));
+            let meant = candidates().find(|candidate| Some(candidate.as_str()) == meant);
+            (code.as_str(), meant)
+        })
+        .collect()
+}
+
+/// Returns the finding for a website of the shop whose orders have no events.
+fn without_events(code: &str, facts: &SourceFacts) -> Option<Finding> {
+    let (what, orders) = match facts.websites.get(code) {
+        Some(true) => return None,
+        Some(false) => ("its back-office events are switched off", facts.website_off),
+        None => ("it is not configured", facts.website_unknown),
+    };
+    let what = format!("{what}, so its orders have no events");
+    let finding = match orders {
+        0 => Check::Websites.note(what),
+        orders => Check::Websites.warning(
+            format!("{what} ({orders} orders of all websites for this reason)"),
+            format!("if that is not intended: set websites.{code}.datastream_id and back_office_events = true, then reload"),
+        ),
+    };
+    Some(finding.about(code))
 }
 
 /// Returns the newest of `moments` minus `now`, in milliseconds.

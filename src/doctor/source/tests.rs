@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::commerce::changes::triggers::TriggerReport;
-use crate::doctor::finding::Verdict::{self, Note, Ok as Fine, Problem, Skipped, Warning};
+use crate::doctor::finding::Verdict::{self, Note, Ok as Fine, Problem, Skipped, Unknown, Warning};
 
 fn good() -> Examination {
     Examination {
@@ -98,7 +98,7 @@ fn missing_triggers_are_named_or_detected_by_their_effect() {
     };
     for (state, expected) in [
         (TriggerState::Ours(report), Problem),
-        (TriggerState::Unseen { stale: None }, Note),
+        (TriggerState::Unseen { stale: None }, Unknown),
         (
             TriggerState::Unseen {
                 stale: Some(UtcMillis(1)),
@@ -182,4 +182,17 @@ fn websites_that_are_off_unknown_or_misspelt_are_named() {
         misspelt.message.contains("no website ukk; it has base, uk"),
         "{misspelt:?}"
     );
+    assert_eq!(misspelt.verdict, Warning);
+    facts.websites.remove("uk");
+    let meant = of(&facts, Check::Websites).remove(0);
+    assert_eq!(meant.verdict, Problem);
+    assert!(meant.message.ends_with("did you mean uk?"), "{meant:?}");
+    assert!(
+        meant
+            .remedy
+            .unwrap()
+            .starts_with("rename the table [websites.ukk] to [websites.uk]"),
+        "the table that is wrong"
+    );
+    assert_eq!(of(&facts, Check::Websites).len(), 1, "one cause, one finding");
 }

@@ -10,9 +10,13 @@ use orderfeed_model::clock::UtcMillis;
 const NAMED: usize = 3;
 
 impl Snapshot {
-    /// Formats the backlog, the pending events, the first backfill, the senders that do not run, and the parked events.
+    /// Formats an outage of the source, the backlog, the pending events, the first backfill, the senders that do not run, and the parked events.
     pub fn line(&self) -> String {
-        let mut parts = vec![self.backlog(), self.outbox()];
+        let failure = self.source.failure.as_ref();
+        let failure =
+            failure.map(|failure| format!("the source cannot be read{}", since(Some(failure.since))));
+        let mut parts: Vec<String> = failure.into_iter().collect();
+        parts.extend([self.backlog(), self.outbox()]);
         parts.extend(self.history());
         for (state, word) in [
             (SenderState::Halted, "halted"),
@@ -93,11 +97,25 @@ fn since(moment: Option<Moment>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::status::SourceFailure;
     use crate::ops::status::testing::{backfill, snapshot, website};
 
     #[test]
     fn the_line_of_an_idle_daemon_is_short() {
         assert_eq!(snapshot().line(), "indexed to version 40; nothing to send");
+    }
+
+    #[test]
+    fn an_outage_of_the_source_leads() {
+        let mut silent = snapshot();
+        silent.source.failure = Some(SourceFailure {
+            since: Moment(UtcMillis(1_000)),
+            message: "connection refused by db:3306".to_owned(),
+            remedy: String::new(),
+        });
+        let expected =
+            "the source cannot be read since 1970-01-01T00:00:01Z; indexed to version 40; nothing to send";
+        assert_eq!(silent.line(), expected);
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! `awaiting_submission`, `failed_will_retry`, `failed_requires_attention` (parked: `orderfeed failed list`).
 
 mod line;
+pub mod problem;
+mod problems;
 mod read;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use crate::first_sync::report::SyncReport;
+use crate::ops::status::problem::StatusProblem;
 use crate::store::backfill::BackfillKind;
 use crate::store::changelog::VersionId;
 use crate::store::cron::CronStatus;
@@ -35,8 +38,12 @@ pub const SHAPE: u32 = 1;
 pub struct Snapshot {
     pub version: u32,
     pub taken_at: Moment,
+    /// The problems, the most severe first; empty if all is well.
+    pub problems: Vec<StatusProblem>,
     pub daemon: DaemonStatus,
     pub index: IndexSnapshot,
+    /// The user who suspended the index; `None` if it is not suspended.
+    pub index_suspended_by: Option<String>,
     /// Orders that could not be indexed and are retried alone.
     pub index_failures: u64,
     pub not_exported: Vec<NotExported>,
@@ -50,6 +57,7 @@ pub struct Snapshot {
     pub websites: Vec<WebsiteStatus>,
     pub source: SourceStatus,
     pub cron: Vec<LastRun>,
+    pub schedules: Vec<JobSchedule>,
     pub store: StoreStatus,
 }
 
@@ -193,6 +201,36 @@ pub struct SourceStatus {
     pub warnings: Vec<StoredWarning>,
     /// The tables whose changes are late, with the reason; one sentence each.
     pub late_tables: Vec<String>,
+    /// The outage that lasts; `None` if the source answered last.
+    pub failure: Option<SourceFailure>,
+    /// The last gap in what was captured, unless a full reindex has compared every order since.
+    pub gap: Option<SourceGap>,
+}
+
+/// An outage of the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceFailure {
+    pub since: Moment,
+    pub message: String,
+    pub remedy: String,
+}
+
+/// Rows that were gone before capture had read them, or that it had read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceGap {
+    /// Time at which it was found.
+    pub at: Moment,
+    pub table: String,
+}
+
+/// The schedule of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobSchedule {
+    pub job: String,
+    pub expression: String,
+    pub default_expression: String,
+    /// `None` if it never runs again.
+    pub next_run_at: Option<Moment>,
 }
 
 /// The last run of a job.
@@ -236,6 +274,7 @@ pub(crate) mod testing {
         Snapshot {
             version: SHAPE,
             taken_at: Moment(UtcMillis(10_000)),
+            problems: Vec::new(),
             daemon: DaemonStatus::default(),
             index: IndexSnapshot {
                 mode: ViewMode::Schedule,
@@ -247,6 +286,7 @@ pub(crate) mod testing {
                 backlog: 0,
                 oldest_change_at: None,
             },
+            index_suspended_by: None,
             index_failures: 0,
             not_exported: Vec::new(),
             intake: IntakeStatus::default(),
@@ -255,6 +295,7 @@ pub(crate) mod testing {
             websites: Vec::new(),
             source: SourceStatus::default(),
             cron: Vec::new(),
+            schedules: Vec::new(),
             store: StoreStatus::default(),
         }
     }

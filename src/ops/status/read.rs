@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use crate::config::Config;
 use crate::first_sync::report as first_sync;
 use crate::ops::pause;
 use crate::ops::status::{
-    BackfillStatus, DaemonStatus, ExportStatus, IndexSnapshot, IntakeStatus, LastRun, Moment, NotExported,
-    PauseStatus, Pending, SHAPE, SenderStatus, Snapshot, SourceStatus, StoreStatus, WebsiteStatus,
+    BackfillStatus, DaemonStatus, ExportStatus, IndexSnapshot, IntakeStatus, JobSchedule, LastRun, Moment,
+    NotExported, PauseStatus, Pending, SHAPE, SenderStatus, Snapshot, SourceFailure, SourceGap, SourceStatus,
+    StoreStatus, WebsiteStatus,
 };
 use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
-use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_LATE};
+use crate::store::meta::{INDEX_SUSPENDED_BY, SOURCE_CHECKED_AT, SOURCE_LATE};
 use crate::store::outbox::{FinalState, Pause, SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Reader, StoreError, StoreLock};
@@ -22,6 +24,9 @@ use orderfeed_model::clock::UtcMillis;
 
 /// Runs that are searched for the last one of each job.
 const RUNS: usize = 200;
+
+/// The defaults of all keys. Parsing them takes longer than the rest of the snapshot.
+static DEFAULTS: LazyLock<Config> = LazyLock::new(Config::default);
 
 impl Snapshot {
     /// Takes the snapshot of the configured store, on which `reader` is open.
@@ -37,11 +42,13 @@ impl Snapshot {
         not_exported: Vec<NotExported>,
     ) -> Result<Self, StoreError> {
         let path = &config.store.path;
-        Ok(Self {
+        let mut snapshot = Self {
             version: SHAPE,
             taken_at: Moment(now),
+            problems: Vec::new(),
             daemon: DaemonStatus::of(StoreLock::holder(path).as_deref()),
             index: IndexSnapshot::read(reader)?,
+            index_suspended_by: reader.meta(INDEX_SUSPENDED_BY)?.filter(|who| !who.is_empty()),
             index_failures: reader.index_failure_count()?,
             not_exported,
             intake: IntakeStatus::read(reader)?,
@@ -52,10 +59,13 @@ impl Snapshot {
                 .map(BackfillStatus::of)
                 .collect(),
             websites: websites(reader, config, now)?,
-            source: source(reader)?,
+            source: source(reader, config, now)?,
             cron: last_runs(reader.cron_history(None, RUNS)?),
+            schedules: schedules(config, now),
             store: StoreStatus::of(path),
-        })
+        };
+        snapshot.problems = snapshot.find_problems();
+        Ok(snapshot)
     }
 }
 
@@ -276,13 +286,18 @@ fn website(code: String, config: &Config, outbox: &WebsiteOutbox, sender: Sender
     }
 }
 
-fn source(reader: &Reader<'_>) -> Result<SourceStatus, StoreError> {
+fn source(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<SourceStatus, StoreError> {
     let checked_at = reader.meta(SOURCE_CHECKED_AT)?;
+    let cursors = reader.source_cursors()?.unwrap_or_default();
+    let reindexed_at = reader.last_full_reindex()?;
+    // Backfills that ended earlier are no longer stored.
+    let recent = now.plus_millis(-config.cron.history_retention.millis());
+    let is_open = |at: UtcMillis| at > recent && reindexed_at.is_none_or(|started| started < at);
+    let gap = cursors.gap().filter(|(at, _)| is_open(*at));
     Ok(SourceStatus {
         checked_at: checked_at
             .and_then(|millis| millis.parse().ok())
             .map(|millis| Moment(UtcMillis(millis))),
-        cursors: reader.source_cursors()?.unwrap_or_default().0,
         warnings: reader.source_warnings()?,
         late_tables: reader
             .meta(SOURCE_LATE)?
@@ -290,7 +305,28 @@ fn source(reader: &Reader<'_>) -> Result<SourceStatus, StoreError> {
             .flat_map(|late| late.lines())
             .map(str::to_owned)
             .collect(),
+        gap: gap.map(|(at, table)| SourceGap {
+            at: Moment(at),
+            table: table.to_owned(),
+        }),
+        failure: reader.source_failure()?.map(|failure| SourceFailure {
+            since: Moment(failure.since()),
+            message: failure.message,
+            remedy: failure.remedy,
+        }),
+        cursors: cursors.0,
     })
+}
+
+fn schedules(config: &Config, now: UtcMillis) -> Vec<JobSchedule> {
+    let jobs = config.cron.jobs().into_iter().zip(DEFAULTS.cron.jobs());
+    jobs.map(|((job, expression), (_, default))| JobSchedule {
+        job: job.to_owned(),
+        expression: expression.to_string(),
+        default_expression: default.to_string(),
+        next_run_at: expression.next_after(config.cron.time_zone, now).map(Moment),
+    })
+    .collect()
 }
 
 /// Returns the last run of each job. `runs` are newest first.

@@ -101,6 +101,7 @@ pub async fn calm(world: Arc<World>, config: Config) {
         Request::ResumeDelivery { website: None },
         Request::SetStatus {
             status: Status::Valid,
+            by: None,
         },
         Request::Reset,
     ] {

@@ -29,9 +29,11 @@ pub fn request(rng: &mut Rng, world: &World) -> Request {
         2 => Request::Reset,
         3 => Request::SetStatus {
             status: Status::Suspended,
+            by: None,
         },
         4 => Request::SetStatus {
             status: Status::Valid,
+            by: None,
         },
         5 => Request::Reindex(ReindexOptions {
             batch_size: Some(rng.u32(1..20)),

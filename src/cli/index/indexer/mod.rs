@@ -53,6 +53,15 @@ pub fn show(
     Ok(Exit::Ok)
 }
 
+/// Returns the name of the user who runs this command, for the log and `status`. Behind sudo it is the user who ran sudo.
+pub fn operator() -> String {
+    let names = ["SUDO_USER", "LOGNAME", "USER"].into_iter();
+    names
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
 /// Runs a command that changes the index. `purpose` is the command, which the lock shows to other processes.
 pub async fn change(
     context: &Context,

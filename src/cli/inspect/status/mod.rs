@@ -15,6 +15,7 @@ use crate::cli::output::watch::{Frames, watch};
 use crate::first_sync::report::SyncReport;
 use crate::ops::sentence;
 use crate::ops::sentence::{human_bytes, human_duration};
+use crate::ops::status::problem::{Severity, StatusProblem};
 use crate::ops::status::{BackfillStatus, ExportStatus, Moment, Snapshot, WebsiteStatus};
 use crate::store::intake::{Flow, Shortage};
 use crate::store::outbox::SenderState;
@@ -31,6 +32,8 @@ pub struct StatusArgs {
     pub watch: Option<Duration>,
 }
 
+/// Most problems that are shown.
+const SHOWN_PROBLEMS: usize = 5;
 /// Shorter pauses would load the store's disk without being readable.
 const SHORTEST_PAUSE: f64 = 0.1;
 const LONGEST_PAUSE: f64 = 86_400.0;
@@ -77,11 +80,8 @@ fn render(snapshot: &Snapshot) -> String {
         text: String::new(),
         now: snapshot.taken_at.0,
     };
+    block.problems(&snapshot.problems);
     block.daemon(snapshot);
-    for warning in &snapshot.source.warnings {
-        let line = format!("{}: {}; {}", warning.code, warning.message, warning.remedy);
-        block.put("Source warning", &line);
-    }
     block.index(snapshot);
     block.intake(snapshot);
     for sync in &snapshot.first_syncs {
@@ -113,6 +113,28 @@ impl StatusText {
 
     fn age(&self, at: Moment) -> String {
         human_duration(self.now.millis_since(at.0))
+    }
+
+    /// Adds the problems, the most severe first.
+    fn problems(&mut self, problems: &[StatusProblem]) {
+        if problems.is_empty() {
+            self.text.push_str("All is well\n");
+        }
+        let (shown, others) = problems.split_at(SHOWN_PROBLEMS.min(problems.len()));
+        for problem in shown {
+            let severity = match problem.severity {
+                Severity::Problem => "PROBLEM",
+                Severity::Warning => "Warning",
+            };
+            let subject = problem.subject.as_ref();
+            let subject = subject.map_or_else(String::new, |subject| format!("{subject}: "));
+            self.put(severity, &format!("{subject}{}", problem.message));
+            self.put("  remedy", &problem.remedy);
+        }
+        if !others.is_empty() {
+            let more = format!("{} more; `orderfeed doctor` shows all", others.len());
+            self.put("  and", &more);
+        }
     }
 
     fn daemon(&mut self, snapshot: &Snapshot) {
@@ -293,6 +315,10 @@ impl StatusText {
             Some(at) => format!("polled {} ago", self.age(at)),
             None if snapshot.source.cursors.is_empty() => "never polled".to_owned(),
             None => format!("{} cursors stored", snapshot.source.cursors.len()),
+        };
+        let source = match &snapshot.source.failure {
+            Some(failure) => format!("cannot be read for {}; {source}", self.age(failure.since)),
+            None => source,
         };
         self.put("Source", &source);
         for late in &snapshot.source.late_tables {

@@ -3,8 +3,8 @@
 use crate::cli::inspect::status::*;
 use crate::first_sync::report::SyncReport;
 use crate::ops::status::{
-    DaemonStatus, IndexSnapshot, IntakeStatus, LastRun, NotExported, PauseStatus, Pending, SHAPE,
-    SenderStatus, SourceStatus, StoreStatus,
+    DaemonStatus, IndexSnapshot, IntakeStatus, JobSchedule, LastRun, NotExported, PauseStatus, Pending,
+    SHAPE, SenderStatus, SourceFailure, SourceGap, SourceStatus, StoreStatus,
 };
 use crate::store::backfill::BackfillKind;
 use crate::store::cron::CronStatus;
@@ -48,6 +48,7 @@ fn quiet() -> Snapshot {
     Snapshot {
         version: SHAPE,
         taken_at: at("2026-11-22T07:00:00Z"),
+        problems: vec![],
         daemon: DaemonStatus::default(),
         index: IndexSnapshot {
             mode: ViewMode::Schedule,
@@ -59,6 +60,7 @@ fn quiet() -> Snapshot {
             backlog: 0,
             oldest_change_at: None,
         },
+        index_suspended_by: None,
         index_failures: 0,
         not_exported: vec![],
         intake: IntakeStatus::default(),
@@ -67,6 +69,7 @@ fn quiet() -> Snapshot {
         websites: vec![],
         source: SourceStatus::default(),
         cron: vec![],
+        schedules: vec![],
         store: StoreStatus {
             path: "/var/lib/orderfeed/orderfeed.db".into(),
             database_bytes: 4096,
@@ -168,12 +171,30 @@ fn busy() -> Snapshot {
         scheduled_at: at("2026-11-22T06:59:55Z"),
         finished_at: Some(at("2026-11-22T06:59:56Z")),
     }];
+    snapshot.schedules = vec![JobSchedule {
+        job: "indexer_update_all_views".into(),
+        expression: "* * * * *".into(),
+        default_expression: "*/5 * * * * *".into(),
+        next_run_at: Some(at("2026-11-22T07:01:00Z")),
+    }];
+    snapshot.source.failure = Some(SourceFailure {
+        since: at("2026-11-22T06:59:58Z"),
+        message: "connection refused by db:3306".into(),
+        remedy: "start the database server".into(),
+    });
+    snapshot.source.gap = Some(SourceGap {
+        at: at("2026-11-22T05:00:00Z"),
+        table: "sales_order".into(),
+    });
+    snapshot.problems = snapshot.find_problems();
     snapshot
 }
 
 #[test]
 fn an_unused_store_shows_the_next_step() {
-    insta::assert_snapshot!(render(&quiet()));
+    let mut unused = quiet();
+    unused.problems = unused.find_problems();
+    insta::assert_snapshot!(render(&unused));
 }
 
 #[test]

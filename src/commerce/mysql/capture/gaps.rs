@@ -102,6 +102,8 @@ impl CaptureRound<'_> {
         if !(newest < front || cleaned) {
             return Ok(false);
         }
+        self.cursors
+            .record_gap(UtcMillis::from_secs(self.now), watched.table);
         if !matches!(watched.table, CHANGELOG | LOG) {
             tracing::warn!(
                 log_code = "OF03-04",
@@ -109,7 +111,8 @@ impl CaptureRound<'_> {
                 position = front,
                 newest,
                 "the newest row is older than the stored position (rows were deleted, or the database was restored or is a \
-                 replica that lags); capture continues from the newest row"
+                 replica that lags); capture continues from the newest row; run `orderfeed indexer:reindex` once the \
+                 database is complete"
             );
             self.restart_at(watched, newest);
             return Ok(true);

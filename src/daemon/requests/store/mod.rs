@@ -9,7 +9,7 @@ use crate::daemon::control::selection::{Selection, SelectionFilter};
 use crate::daemon::control::{Outcome, Status};
 use crate::daemon::requests::error::RequestError;
 use crate::indexer::{batch_limits, cancel_reindexes};
-use crate::store::meta::WebsiteId;
+use crate::store::meta::{INDEX_SUSPENDED_BY, WebsiteId};
 use crate::store::outbox::{BatchLimits, EventKey, ParkedFilter, SenderRow, SenderState};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Durability, Store, StoreError, Writer};
@@ -60,17 +60,27 @@ impl StoreRequests {
     }
 
     pub(crate) async fn reset(&self) -> anyhow::Result<Outcome> {
-        self.set_indexer(IndexerStatus::Invalid).await?;
+        self.set_indexer(IndexerStatus::Invalid, None).await?;
         Ok(Outcome::Invalidated)
     }
 
-    pub(crate) async fn set_status(&self, status: Status) -> anyhow::Result<Outcome> {
+    /// Sets the status of the index on behalf of the operator `by`.
+    pub(crate) async fn set_status(&self, status: Status, by: Option<&str>) -> anyhow::Result<Outcome> {
         let to = match status {
             Status::Invalid => IndexerStatus::Invalid,
             Status::Suspended => IndexerStatus::Suspended,
             Status::Valid => IndexerStatus::Valid,
         };
-        let from = self.set_indexer(to).await?;
+        let by = by.unwrap_or("an unknown user");
+        let from = self.set_indexer(to, Some(by)).await?;
+        if from != to {
+            tracing::info!(
+                by,
+                from = from.as_str(),
+                to = to.as_str(),
+                "An operator set the status of the index"
+            );
+        }
         Ok(Outcome::Status {
             from: from.as_str().to_owned(),
             to: to.as_str().to_owned(),
@@ -79,13 +89,16 @@ impl StoreRequests {
 
     /// Sets the indexer's status and returns the previous one. The view is suspended and resumed with it, because a
     /// suspended index skips both the automatic reindex and the updates by schedule.
-    async fn set_indexer(&self, to: IndexerStatus) -> anyhow::Result<IndexerStatus> {
+    async fn set_indexer(&self, to: IndexerStatus, by: Option<&str>) -> anyhow::Result<IndexerStatus> {
         let now = self.clock.now();
+        let suspended_by = by.filter(|_| to == IndexerStatus::Suspended);
+        let suspended_by = suspended_by.unwrap_or_default().to_owned();
         let from = self
             .store
             .write(Durability::Durable, move |w| {
                 let (indexer, view) = (w.reader().indexer_state()?, w.reader().view_state()?);
                 w.set_indexer_status(to, now)?;
+                w.set_meta(INDEX_SUSPENDED_BY, &suspended_by)?;
                 // A reindex that resumed an interrupted one would leave out the orders that it had passed.
                 if to == IndexerStatus::Invalid {
                     cancel_reindexes(w, now)?;

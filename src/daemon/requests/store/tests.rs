@@ -99,7 +99,10 @@ async fn suspending_the_index_suspends_the_view_until_another_status_is_set() {
         let (indexer, view) = store.read(read).await.unwrap();
         (indexer.unwrap().status, view.unwrap().status)
     };
-    let outcome = requests.set_status(Status::Suspended).await.unwrap();
+    let outcome = requests
+        .set_status(Status::Suspended, Some("alice"))
+        .await
+        .unwrap();
     assert_eq!(
         outcome,
         Outcome::Status {
@@ -108,8 +111,11 @@ async fn suspending_the_index_suspends_the_view_until_another_status_is_set() {
         }
     );
     assert_eq!(states().await, (IndexerStatus::Suspended, ViewStatus::Suspended));
-    requests.set_status(Status::Valid).await.unwrap();
+    let author = || store.read(|r: &crate::store::Reader<'_>| r.meta(INDEX_SUSPENDED_BY));
+    assert_eq!(author().await.unwrap().as_deref(), Some("alice"));
+    requests.set_status(Status::Valid, None).await.unwrap();
     assert_eq!(states().await, (IndexerStatus::Valid, ViewStatus::Idle));
+    assert_eq!(author().await.unwrap().as_deref(), Some(""));
     assert_eq!(requests.reset().await.unwrap(), Outcome::Invalidated);
     assert_eq!(states().await, (IndexerStatus::Invalid, ViewStatus::Idle));
 }
