@@ -1,7 +1,7 @@
 //! The environment of a command: the configuration, loaded when a command needs it, the clock, and files.
 //!
-//! A configuration that a command receives names files that the store's owner controls. So root becomes that user on the way
-//! from the file to the command ([`StoreOwner`]): no command can touch the store before. The configuration and its secrets
+//! A configuration that a command receives names files that the store's owner controls. So root becomes that user between
+//! reading the file and running the command ([`StoreOwner`]): no command can touch the store before. The configuration and its secrets
 //! are read with root's rights, because root may run `orderfeed` before the daemon's user can read them.
 
 use std::fs::Permissions;

@@ -75,7 +75,7 @@ fn log_late(late: &LateTable, outage: &mut OutageLog, now: UtcMillis) {
             "A table of the source does not answer in time (it is locked, or the server is overloaded): its changes are late, \
              those of the other tables are not; find what locks it (SHOW FULL PROCESSLIST)",
         ),
-        LateCause::Unreadable(cause) => tracing::error!(
+        LateCause::Unreadable(cause) => tracing::warn!(
             log_code = "OF03-11",
             table = late.table,
             for_s,

@@ -238,8 +238,8 @@ fn a_daemon_that_root_starts_has_the_owners_identity_and_cannot_be_dumped() {
             format!("\nUid:\t{OWNER}\t{OWNER}\t{OWNER}\t{OWNER}\nGid:\t{OWNER}\t{OWNER}\t{OWNER}\t{OWNER}\n");
         assert!(status.contains(&ids), "{status}");
     }
-    // The kernel gives the directory of a process that cannot be dumped to root.
-    assert_eq!(fs::metadata(&process).unwrap().uid(), 0);
+    // The kernel gives the files in `/proc` of a process that cannot be dumped to root.
+    assert_eq!(fs::metadata(format!("{process}/environ")).unwrap().uid(), 0);
     eventually("the daemon answers root", || {
         ground.run(&["delivery", "pause"]).code == Some(0)
     });

@@ -5,7 +5,7 @@
 //! | [`server`], [`product`] | private MariaDB and MySQL servers for a run of the tests |
 //! | [`database`] | a shop's database on that server: tables, accounts, grants |
 //! | [`edge`] | the emulator as the edge of the shop's websites, with assertions over its ledger |
-//! | [`proxy`] | a TCP proxy that stops forwarding, and an address at which connections hang |
+//! | [`network`] | a TCP proxy that stops forwarding, and an address at which connections hang |
 //! | [`oracle`] | the events a shop's tables call for, computed by SQL |
 //! | [`proxy`] | a proxy that opens connections by CONNECT |
 //! | [`leaks`] | a search for secrets and personal data in logs |

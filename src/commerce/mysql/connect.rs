@@ -1,5 +1,5 @@
-//! Connections: the pool, session settings. Connecting and waiting for a free connection have a limit, and [`MysqlSession`] has
-//! those of statements.
+//! Connections: the pool, session settings. Connecting and waiting for a free connection have a limit, and
+//! sessions have those of statements.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use mysql_async::{Conn, DriverError, Error, OptsBuilder, Pool, PoolConstraints, PoolOpts};
 use secrecy::ExposeSecret;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use crate::commerce::examination::Protection;
 use crate::commerce::mysql::budget::ConnectionBudget;
 use crate::commerce::mysql::encryption::Encryption;
 use crate::commerce::mysql::error::{self, DatabaseInfo};
-use crate::commerce::mysql::session::MysqlSession;
 use crate::commerce::source::SourceError;
 use crate::config::MysqlConfig;
 
@@ -77,8 +77,8 @@ impl MysqlConnector {
         self.encryption.protection()
     }
 
-    /// Opens a read-only session.
-    pub(crate) async fn session(&self) -> Result<MysqlSession<'_>, SourceError> {
+    /// Opens a connection for a read-only session. The permit must outlive it.
+    pub(super) async fn connection(&self) -> Result<(Conn, SemaphorePermit<'_>), SourceError> {
         let mut deadline = None;
         loop {
             let permit = tokio::time::timeout(LONGEST_WAIT, self.budget.permit()).await;
@@ -88,7 +88,7 @@ impl MysqlConnector {
             };
             let cause = match self.open().await {
                 Ok(conn) => {
-                    return Ok(MysqlSession::new(self, conn, permit));
+                    return Ok((conn, permit));
                 }
                 Err(cause) => cause,
             };
@@ -159,7 +159,7 @@ impl MysqlConnector {
     }
 
     /// Translates an error of the driver, and prepares the next connection.
-    pub(super) fn explain(&self, cause: &Error) -> SourceError {
+    pub(crate) fn explain(&self, cause: &Error) -> SourceError {
         let was_plain = self.encryption.is_plain();
         // After a restart the server may offer encryption; and the CA file may have been replaced.
         let is_lost = matches!(cause, Error::Io(_));

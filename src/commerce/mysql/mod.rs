@@ -8,7 +8,7 @@
 //! | [`error`] | server errors as sentences with remedies |
 //! | [`inspect`] | the tables and columns of a database |
 //! | [`capture`] | changed orders, in three capture modes |
-//! | [`orders`] | whole orders by id, and the ids of a range of the history |
+//! | [`orders`], [`unreadable`] | whole orders by id, and the ids of a range of the history |
 //! | [`triggers`], [`installer`] | installation, removal and comparison of orderfeed's triggers; the rights that it needs |
 //! | [`examine`] | the checks of `doctor` |
 
@@ -23,14 +23,15 @@ mod installer;
 mod orders;
 mod session;
 mod triggers;
+mod unreadable;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::commerce::mysql::capture::memory::CaptureMemory;
 use crate::commerce::mysql::connect::MysqlConnector;
 use crate::commerce::mysql::inspect::Inspected;
-use crate::commerce::mysql::orders::UnreadableTables;
 use crate::commerce::mysql::session::MysqlSession;
+use crate::commerce::mysql::unreadable::UnreadableTables;
 use crate::commerce::read::assemble::MAX_BYTES;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo, SourceWarning,

@@ -1,11 +1,9 @@
 //! Whole orders by id, and the ids of a range of the history.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use mysql_async::Params;
-use tokio::time::Instant;
 
 use crate::commerce::mysql::inspect::Inspected;
 use crate::commerce::mysql::session::MysqlSession;
@@ -23,26 +21,8 @@ const HALVED: usize = 50;
 const TABLE_LIMIT: Duration = Duration::from_secs(60);
 /// The longest time for a statement that an order can do without at first.
 const RETURNS_LIMIT: Duration = Duration::from_secs(1);
-/// Time for which a table that did not answer is not read again.
-const REST: Duration = Duration::from_secs(10);
 /// The name under which the tables of labels are skipped.
 const LABELS: &str = "eav_attribute";
-
-/// The tables that did not answer in time, each with the time at which it is read again.
-#[derive(Debug, Default)]
-pub(super) struct UnreadableTables(Mutex<HashMap<&'static str, Instant>>);
-
-impl UnreadableTables {
-    fn add(&self, table: &'static str) {
-        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.insert(table, Instant::now() + REST);
-    }
-
-    fn contains(&self, table: &str) -> bool {
-        let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.get(table).is_some_and(|until| *until > Instant::now())
-    }
-}
 
 impl MysqlSource {
     /// Records the tables that capture found to be slow.

@@ -32,15 +32,19 @@ pub(crate) struct MysqlSession<'a> {
     _permit: SemaphorePermit<'a>,
 }
 
-impl<'a> MysqlSession<'a> {
-    pub(crate) fn new(connector: &'a MysqlConnector, conn: Conn, permit: SemaphorePermit<'a>) -> Self {
-        Self {
-            connector,
+impl MysqlConnector {
+    /// Opens a read-only session.
+    pub(crate) async fn session(&self) -> Result<MysqlSession<'_>, SourceError> {
+        let (conn, permit) = self.connection().await?;
+        Ok(MysqlSession {
+            connector: self,
             conn,
             _permit: permit,
-        }
+        })
     }
+}
 
+impl MysqlSession<'_> {
     /// Executes a statement and passes every row to `take`.
     pub(crate) async fn rows(
         &mut self,

@@ -39,22 +39,13 @@ impl FileFacts {
     #[must_use]
     pub(super) fn of_daemon(mut self, holder: Option<&Holder>) -> Self {
         let pid = holder.and_then(|holder| holder.pid);
-        if pid
-            .and_then(user_of)
-            .is_some_and(|user| user != rustix::process::geteuid().as_raw())
-        {
+        let owner = pid.and_then(|pid| fs::metadata(format!("/proc/{pid}")).ok());
+        if owner.is_some_and(|owner| owner.uid() != rustix::process::geteuid().as_raw()) {
             // The daemon runs, so it can write, whatever this user may do.
             self.refused = None;
         }
         self
     }
-}
-
-/// Returns the user of a process. Its directory in `/proc` belongs to root, because it forbids core dumps.
-fn user_of(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn facts(store: &Path, directory: PathBuf, reserve: u64) -> FileFacts {

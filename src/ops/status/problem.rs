@@ -56,11 +56,7 @@ pub enum Severity {
 }
 
 impl StatusProblem {
-    pub(in crate::ops::status) fn new(
-        kind: ProblemKind,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub(super) fn new(kind: ProblemKind, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             kind,
             severity: Severity::Problem,
@@ -72,20 +68,20 @@ impl StatusProblem {
     }
 
     #[must_use]
-    pub(in crate::ops::status) fn since(mut self, since: Option<Moment>) -> Self {
+    pub(super) fn since(mut self, since: Option<Moment>) -> Self {
         self.since = since;
         self
     }
 
     #[must_use]
-    pub(in crate::ops::status) fn about(mut self, subject: &str) -> Self {
+    pub(super) fn about(mut self, subject: &str) -> Self {
         self.subject = Some(subject.to_owned());
         self
     }
 
     /// Lowers the severity to a warning, unless `is_serious`.
     #[must_use]
-    pub(in crate::ops::status) fn serious_if(mut self, is_serious: bool) -> Self {
+    pub(super) fn serious_if(mut self, is_serious: bool) -> Self {
         if !is_serious {
             self.severity = Severity::Warning;
         }

@@ -20,7 +20,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use crate::store::error::StoreError;
 use crate::store::file::space::directory_of;
 
-/// Most symbolic links on the way to a file, as in Linux.
+/// Most symbolic links in the path of a file, as in Linux.
 const MAX_LINKS: usize = 40;
 
 /// The user who controls a store, and whom root becomes.

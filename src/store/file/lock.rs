@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::store::error::StoreError;
-use crate::store::file::owner::{open_lock, open_to_read};
+use crate::store::file::owner::{create_private_dir, open_lock, open_to_read};
 use crate::store::file::{behind_link, beside};
 use orderfeed_model::clock::UtcMillis;
 
@@ -28,7 +28,7 @@ impl StoreLock {
     /// `Locked` with the holder; `Path` if the file cannot be created.
     pub fn acquire(store: &Path, purpose: &str) -> Result<Self, StoreError> {
         let path = lock_file(store);
-        crate::store::file::open::create_private_dir(store)?;
+        create_private_dir(store)?;
         let failed = |cause: io::Error| StoreError::path(&path, &cause);
         let mut file = open_lock(&path).map_err(failed)?;
         match try_lock(&file) {

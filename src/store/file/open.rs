@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use crate::store::Reader;
 use crate::store::error::StoreError;
 use crate::store::file::damage;
 use crate::store::file::lock::claim;
-use crate::store::file::owner::open_private;
-use crate::store::file::space::directory_of;
+use crate::store::file::owner::{create_private_dir, open_private};
 use crate::store::migrations;
 use crate::store::views::VIEW_ID;
 
@@ -134,16 +133,6 @@ fn prepare_files(path: &Path) -> Result<File, StoreError> {
         );
     }
     Ok(file)
-}
-
-/// Creates the directory of `path`, if it is missing.
-pub(crate) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
-    let parent = directory_of(path);
-    if parent.exists() {
-        return Ok(());
-    }
-    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-    created.map_err(|cause| StoreError::path(parent, &cause))
 }
 
 /// Checks for damage, and that the view is not ahead of the changelog (I8): both would make the daemon skip changes

@@ -1,12 +1,15 @@
 //! Opening of files beside the store. None is opened through a link that another process put there, and each is a
 //! regular file: opening a pipe would wait for its other end.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+
+use crate::store::error::StoreError;
+use crate::store::file::space::directory_of;
 
 /// Opens the database for reading and writing, with mode 0600 if it is created. An existing one may be a link, which is
 /// the operator's choice; a link without a target is an error, because it would create a file elsewhere.
@@ -22,6 +25,16 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
 /// Opens an existing file for reading, without following a link.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     regular(options(OFlags::NOFOLLOW).read(true).open(path)?)
+}
+
+/// Creates the directory of `path`, if it is missing.
+pub(crate) fn create_private_dir(path: &Path) -> Result<(), StoreError> {
+    let parent = directory_of(path);
+    if parent.exists() {
+        return Ok(());
+    }
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(parent);
+    created.map_err(|cause| StoreError::path(parent, &cause))
 }
 
 fn open_or_create(path: &Path, flags: OFlags) -> io::Result<File> {

@@ -177,6 +177,7 @@ fn busy() -> Snapshot {
         default_expression: "*/5 * * * * *".into(),
         next_run_at: Some(at("2026-11-22T07:01:00Z")),
     }];
+    snapshot.source.late_tables = vec!["magento_rma: it does not answer in time".into()];
     snapshot.source.failure = Some(SourceFailure {
         since: at("2026-11-22T06:59:58Z"),
         message: "connection refused by db:3306".into(),

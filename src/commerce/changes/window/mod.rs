@@ -183,7 +183,7 @@ impl OverlapWindow {
             None if self.behind || self.overflowed_until.is_some() || !is_due => {
                 (Pass::Front, self.cursor.front.inclusive(), share)
             }
-            // Two more: the row at the tail, and one that shows that there are too many.
+            // Two more: the row at the tail, and one by which too many are noticed.
             None => (Pass::Window, self.cursor.tail.inclusive(), WINDOW_ROWS + 2),
         };
         // A key's own row is read again, and a page must have another one.

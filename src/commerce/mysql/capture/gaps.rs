@@ -70,7 +70,7 @@ impl CaptureRound<'_> {
         })
     }
 
-    /// Reads the database's time, unless this call knows it.
+    /// Reads the database's time, unless this call did so before.
     async fn learn_time(&mut self) -> Result<(), SourceError> {
         if self.now == 0 {
             let schema = &self.inspected.schema;

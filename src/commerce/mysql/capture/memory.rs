@@ -12,7 +12,7 @@ use crate::commerce::source::Cursors;
 
 /// The windows of all tables, and the cursors that were last returned.
 #[derive(Debug)]
-pub(in crate::commerce::mysql) struct CaptureMemory {
+pub(crate) struct CaptureMemory {
     pub(super) overlap: Duration,
     pub(super) started: Instant,
     pub(super) last_returned: Option<Cursors>,
@@ -26,7 +26,7 @@ pub(in crate::commerce::mysql) struct CaptureMemory {
 }
 
 impl CaptureMemory {
-    pub(in crate::commerce::mysql) fn new(overlap: Duration) -> Self {
+    pub(crate) fn new(overlap: Duration) -> Self {
         Self {
             overlap,
             started: Instant::now(),

@@ -21,7 +21,7 @@
 
 mod fetch;
 mod gaps;
-pub(in crate::commerce::mysql) mod memory;
+pub(crate) mod memory;
 mod returns;
 mod round;
 mod slow;
