@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use orderfeed::config::HumanDuration;
-use orderfeed::store::Store;
 use orderfeed::store::outbox::{EventState, PauseScope, SenderState};
 use orderfeed_emulator::Emulator;
 use serde_json::json;
@@ -106,7 +105,6 @@ async fn a_pause_requested_during_a_stop_applies_after_the_next_start() {
 fn a_kill_between_recording_and_ack_repeats_the_same_bytes() {
     let outer = tokio::runtime::Runtime::new().unwrap();
     let fixture = outer.block_on(Fixture::new());
-    let path = fixture.store_path();
     outer.block_on(async {
         fixture.script(json!([{"status": 202, "record": true, "hang_ms": 60_000}]));
         fixture.enqueue("base", &[1, 2, 3], &[1]).await;
@@ -121,7 +119,6 @@ fn a_kill_between_recording_and_ack_repeats_the_same_bytes() {
     });
     doomed.shutdown_timeout(Duration::from_secs(5));
     outer.block_on(async {
-        drop(Store::open(&path).unwrap());
         let running = fixture.run();
         fixture.until_nothing_is_pending().await;
         fixture.stop(running).await;

@@ -33,12 +33,11 @@ const STEP: std::time::Duration = std::time::Duration::from_secs(40);
 struct Fixture {
     world: Arc<World>,
     config: Arc<Config>,
-    store: Store,
-    indexer: Indexer,
+    /// `None` between a crash and the next start.
+    opened: Option<Opened>,
     model: Model,
     on_the_way: Vec<PendingBatch>,
     requests: u64,
-    _config: watch::Sender<Arc<Config>>,
 }
 
 type Outcome = Result<(), TestCaseError>;
@@ -49,16 +48,14 @@ fn wrong(error: impl std::fmt::Display) -> TestCaseError {
 
 impl Fixture {
     async fn new(world: Arc<World>, config: Config) -> Result<Self, TestCaseError> {
-        let (store, indexer, sender) = open(&world, &config).await?;
+        let opened = Some(open(&world, &config).await?);
         Ok(Self {
             world,
             config: Arc::new(config),
-            store,
-            indexer,
+            opened,
             model: Model::default(),
             on_the_way: Vec::new(),
             requests: 0,
-            _config: sender,
         })
     }
 
@@ -117,15 +114,16 @@ impl Fixture {
             }
             Step::Crash => {
                 self.on_the_way.clear();
-                let (store, indexer, sender) = open(&self.world, &self.config).await?;
-                (self.store, self.indexer, self._config) = (store, indexer, sender);
+                // One process has one store: the old one must be closed.
+                self.opened = None;
+                self.opened = Some(open(&self.world, &self.config).await?);
             }
         }
         self.check().await
     }
 
     async fn capture(&mut self, limit: usize) -> Outcome {
-        let source = self.indexer.source().clone();
+        let source = self.indexer().source().clone();
         let cursors = self.read(|r| r.source_cursors()).await?.unwrap_or_default();
         let captured = source.changes(&cursors, limit).await.map_err(wrong)?;
         let (upto, now) = (captured.cursors.clone(), self.world.now());
@@ -139,7 +137,7 @@ impl Fixture {
         let window = self
             .read(move |r| r.changelog_slice(version, 10_000, 10_000))
             .await?;
-        self.indexer.update_view(|| false).await.map_err(wrong)?;
+        self.indexer().update_view(|| false).await.map_err(wrong)?;
         for order in window.orders {
             self.looked_at(order, false);
         }
@@ -152,8 +150,8 @@ impl Fixture {
             ..BackfillOptions::default()
         };
         let backfilled = match force {
-            true => self.indexer.resync(options, || false, |_| {}).await,
-            false => self.indexer.reindex(options, || false, |_| {}).await,
+            true => self.indexer().resync(options, || false, |_| {}).await,
+            false => self.indexer().reindex(options, || false, |_| {}).await,
         };
         backfilled.map_err(wrong)?;
         let orders: Vec<i64> = self
@@ -297,18 +295,26 @@ impl Fixture {
         }
     }
 
+    fn store(&self) -> &Store {
+        &self.opened.as_ref().unwrap().0
+    }
+
+    fn indexer(&self) -> &Indexer {
+        &self.opened.as_ref().unwrap().1
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, TestCaseError> {
-        self.store.read(job).await.map_err(wrong)
+        self.store().read(job).await.map_err(wrong)
     }
 
     async fn write(
         &self,
         job: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> Outcome {
-        self.store.write(Durability::Durable, job).await.map_err(wrong)
+        self.store().write(Durability::Durable, job).await.map_err(wrong)
     }
 }
 

@@ -103,7 +103,7 @@ impl CaptureRound<'_> {
             return Ok(false);
         }
         self.cursors
-            .record_gap(UtcMillis::from_secs(self.now), watched.table);
+            .record_gap(UtcMillis(self.now.div_euclid(1000)), watched.table);
         if !matches!(watched.table, CHANGELOG | LOG) {
             tracing::warn!(
                 log_code = "OF03-04",
