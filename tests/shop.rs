@@ -151,7 +151,7 @@ async fn a_private_server_survives_a_kill_with_what_it_had_committed_before_a_st
 /// Writes a shop of 200 orders as SQL to the file named by `ORDERFEED_SHOP_SQL`. `tests/package/boot` loads it into
 /// the database of its machine.
 #[test]
-#[ignore = "makes a file for tests/package/boot"]
+#[ignore = "no check: tests/package/boot runs it to write the shop that it loads"]
 fn writes_a_shop_as_sql_for_a_server() {
     let path = std::env::var_os("ORDERFEED_SHOP_SQL").expect("ORDERFEED_SHOP_SQL names the file");
     let mut shop = Shop::new(ShopOptions::default());

@@ -48,7 +48,7 @@ const NOT_COMPARED: [&str; 20] = [
 
 struct OldStore {
     installation: Installation,
-    /// What the earlier build printed.
+    /// Output of each command of the earlier build.
     outputs: Value,
 }
 

@@ -70,7 +70,7 @@ fn without_password(text: &str) -> String {
         Ok(url) if url.has_host() => url,
         // A single word, such as "none", or HOST:PORT.
         _ if !text.contains('@') => return text.to_owned(),
-        // What cannot be parsed may still hold a password.
+        // A text that cannot be parsed may still hold a password.
         _ => return MASK.to_owned(),
     };
     if url.password().is_none() {

@@ -6,23 +6,13 @@ use super::parse::tokens;
 use super::tree::{CODE, CODE_AND_TESTS, root, rust_files, text_files};
 
 const MOST_LINES: usize = 400;
-/// Longer files, the most lines they may have, and why they are not split.
-const LONGER: [(&str, usize, &str); 1] = [(
-    "src/indexer/tests/mod.rs",
-    420,
-    "one source in memory for all promises of the indexer",
-)];
 
 #[test]
 fn files_are_short() {
     let files = rust_files(&CODE_AND_TESTS);
-    let gone = LONGER.iter().find(|(name, ..)| !files.contains_key(*name));
-    assert_eq!(gone, None, "remove it from LONGER");
     let too_long = |(name, text): (&String, &String)| {
-        let exception = LONGER.iter().find(|(longer, ..)| longer == name);
-        let most = exception.map_or(MOST_LINES, |(_, most, _)| *most);
         let lines = text.lines().count();
-        (lines > most).then(|| format!("{name}: {lines} lines, at most {most}"))
+        (lines > MOST_LINES).then(|| format!("{name}: {lines} lines, at most {MOST_LINES}"))
     };
     let wrong: Vec<String> = files.iter().filter_map(too_long).collect();
     assert!(wrong.is_empty(), "split these by concept:\n{}", wrong.join("\n"));

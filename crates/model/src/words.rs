@@ -14,7 +14,7 @@ macro_rules! words {
 
         impl $name {
             /// All variants, in their order.
-            #[allow(dead_code, reason = "not every enum is listed")]
+            #[allow(dead_code, reason = "a private enum may have no caller that lists it")]
             pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
 
             /// Returns the word of the variant.

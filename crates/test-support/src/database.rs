@@ -1,4 +1,6 @@
 //! A shop's database on a server: tables, accounts with exactly the documented grants, and the shop's transactions.
+//!
+//! The server belongs to the test. A statement that it refuses panics, as the crate's documentation states.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Params, Pool, Value as MySqlValue};

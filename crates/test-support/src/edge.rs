@@ -1,4 +1,5 @@
-//! The emulator as the edge of the shop's four websites, and assertions over its ledger.
+//! The emulator as the edge of the shop's four websites, and assertions over its ledger. An emulator that cannot start
+//! panics, as the crate's documentation states.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;

@@ -1,5 +1,8 @@
 //! Support for whole-program tests and benchmarks, without the daemon: database servers, the edge, and an oracle.
 //!
+//! Functions panic when a fixture cannot be set up or used: the test that called them has then failed, and the panic names
+//! the cause. They return no errors.
+//!
 //! | module | content |
 //! |---|---|
 //! | [`server`], [`product`] | private MariaDB and MySQL servers for a run of the tests |

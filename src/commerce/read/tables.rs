@@ -72,7 +72,7 @@ macro_rules! source_tables {
         }
 
         $(
-            #[allow(unused_mut, unused_variables, reason = "a table may be read for its keys alone")]
+            #[allow(unused_mut, unused_variables, reason = "a table without columns, such as one read for its key, assigns nothing")]
             pub(crate) fn $decode<R: SourceRow>(row: &mut RowDecoder<'_, R>) -> Result<$type, BadCell> {
                 // Assignments instead of a struct literal, so that a line may fill a field of a field (`totals.tax`).
                 let mut value = <$type>::default();

@@ -151,7 +151,7 @@ impl Indexer {
                 continue;
             }
             if let Some(row) = row {
-                // What counts as history was decided when the website was enabled.
+                // Enabling the website fixed the start of its history.
                 sync.floor = row.floor;
             }
             let filter = OrderFilter {

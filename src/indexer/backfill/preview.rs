@@ -67,7 +67,7 @@ impl Indexer {
         let context = DeriveContext {
             events: event_context(&config),
             floors: self.floors(options.reach, &config, now).await?,
-            // What the range holds, however full the outbox is right now.
+            // A preview counts the whole range, even while the outbox is full.
             full_websites: Arc::default(),
             resend: options.resend,
             now,

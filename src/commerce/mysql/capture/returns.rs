@@ -143,7 +143,7 @@ impl OpenReturns {
 
     fn end_sweep(&mut self, interval: Duration) {
         let sweep = self.sweeps;
-        // What the sweep did not meet was closed or deleted.
+        // Returns that the sweep did not find were closed or deleted.
         let gone = self.known.extract_if(|_, known| known.sweep != sweep);
         self.closed.extend(gone.map(|(_, known)| known.order));
         self.sweeps += 1;
