@@ -163,9 +163,9 @@ async fn a_refused_event_is_the_first_line() {
     let daemon = fixture.installation.start();
     let fault = Fault {
         check: "delivery.parked",
-        cause: &["1 events were refused", "7:placed:7", "EXEG-0305-400"],
+        cause: &["1 event was refused", "7:placed:7", "EXEG-0305-400"],
         remedy: &["failed show 7:placed:7", "failed retry"],
-        status: &["PROBLEM", "1 events were refused"],
+        status: &["PROBLEM", "1 event was refused"],
     };
     fault.is_named_by(&fixture.installation);
     assert_eq!(daemon.stop(), Some(0));

@@ -88,7 +88,10 @@ impl Snapshot {
 
 fn parked(website: &WebsiteStatus) -> Option<StatusProblem> {
     let count: u64 = website.parked.values().sum();
-    let message = format!("{count} events were refused for good and need a decision");
+    let message = match count {
+        1 => "1 event was refused for good and needs a decision".to_owned(),
+        _ => format!("{count} events were refused for good and need a decision"),
+    };
     let remedy = format!(
         "`orderfeed failed list --website {code}` shows the reasons; fix them, then `orderfeed failed retry --website {code}`, \
          or `failed discard`",
