@@ -23,7 +23,8 @@ impl Indexer {
         let is_reused = |births: &[KnownBirth]| births.iter().any(KnownBirth::is_reborn);
         let (mut reused, mut left) = (0, ids.as_slice());
         while !left.is_empty() {
-            let (page, orders, rest) = self.read_page(left, Lane::Live).await?;
+            // A locked table of returns must not keep capture from its start.
+            let (page, orders, rest) = self.read_page(left, Lane::Changed).await?;
             let prior = self.prior(page.to_vec(), &orders).await?;
             reused += prior.values().filter(|prior| is_reused(&prior.births)).count();
             left = rest;

@@ -47,23 +47,28 @@ fn ends_soon(daemon: &mut Daemon) {
     say(&format!("stopped after {:?}", started.elapsed()));
 }
 
+/// Adds an invoice and waits for its event, which needs no locked table.
+async fn an_invoice_arrives(served: &Served, order: i64) {
+    let before = served.edge.unique_ids();
+    let started = Instant::now();
+    let invoice = format!(
+        "INSERT INTO sales_invoice (order_id, store_id, increment_id, state, base_grand_total, created_at, updated_at) \
+         SELECT entity_id, store_id, 'locked-{order}', 2, 10, UTC_TIMESTAMP(), UTC_TIMESTAMP() FROM sales_order \
+         WHERE entity_id = {order}"
+    );
+    served.database.execute(&invoice).await;
+    eventually_within(ARRIVAL, "the change arrives", || {
+        served.edge.unique_ids() > before
+    });
+    say(&format!("arrived after {:?}", started.elapsed()));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_table_delays_only_its_own_changes() {
     let mut served = Served::start(200, Server::port).await;
     let locked = lock(&served, "magento_rma").await;
     for order in [11, 12, 13] {
-        let before = served.edge.unique_ids();
-        let started = Instant::now();
-        let invoice = format!(
-            "INSERT INTO sales_invoice (order_id, store_id, increment_id, state, base_grand_total, created_at, updated_at) \
-             SELECT entity_id, store_id, 'locked-{order}', 2, 10, UTC_TIMESTAMP(), UTC_TIMESTAMP() FROM sales_order \
-             WHERE entity_id = {order}"
-        );
-        served.database.execute(&invoice).await;
-        eventually_within(ARRIVAL, "the change arrives", || {
-            served.edge.unique_ids() > before
-        });
-        say(&format!("arrived after {:?}", started.elapsed()));
+        an_invoice_arrives(&served, order).await;
     }
     let log = served.installation.log();
     assert_eq!(
@@ -88,6 +93,16 @@ async fn a_locked_table_delays_only_its_own_changes() {
     eventually("both tables are read in time again", || {
         lines(&served.installation.log(), "read in time again").len() == 2
     });
+    ends_soon(&mut served.daemon);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_while_a_table_of_returns_is_locked_delays_no_other_change() {
+    let mut served = Served::start(200, Server::port).await;
+    ends_soon(&mut served.daemon);
+    let _locked = lock(&served, "magento_rma").await;
+    served.daemon = served.installation.start();
+    an_invoice_arrives(&served, 11).await;
     ends_soon(&mut served.daemon);
 }
 
