@@ -10,6 +10,7 @@
 //! | [`cli`] | the commands, their help, output and exit codes |
 //! | [`doctor`] | the checks of `orderfeed doctor` |
 //! | [`daemon`] | start and shutdown, schedules, requests of commands, the admin endpoint |
+//! | [`web`] | the web pages: templates, view models, style sheet, script; pure |
 //! | [`indexer`] | captures changes into the changelog, and derives feed rows and events from it |
 //! | [`delivery`] | sends the outbox to the edge: requests, response rules, backoff, tokens |
 //! | [`ops`] | logging, the snapshots behind `status` and `explain`, systemd notifications |
@@ -39,3 +40,4 @@ pub mod first_sync;
 pub mod indexer;
 pub mod ops;
 pub mod store;
+pub mod web;

@@ -54,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "delivery",
         &["orderfeed_model", "orderfeed_events", "config", "store", "ops"],
     ),
+    ("web", &["orderfeed_model", "ops"]),
     (
         "daemon",
         &[
@@ -66,6 +67,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ops",
             "indexer",
             "delivery",
+            "web",
         ],
     ),
     (

@@ -7,6 +7,7 @@
 pub(crate) mod metrics;
 pub(crate) mod pages;
 pub(crate) mod snapshots;
+mod views;
 
 use std::fs;
 use std::io;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::daemon::admin::metrics;
 use crate::daemon::admin::metrics::{MetricsInput, ProcessStats};
 use crate::daemon::admin::snapshots::Snapshots;
+use crate::daemon::admin::views;
 use crate::daemon::lifecycle::liveness::Liveness;
 use crate::ops::openmetrics::Format;
 use crate::store::StoreError;
@@ -48,6 +49,7 @@ pub(crate) fn router(pages: Arc<Pages>, names: HostCheck) -> Router {
     let more = Router::new()
         .route("/status", get(status))
         .route("/metrics", get(metrics_page))
+        .merge(views::routes())
         .fallback(refuse);
     finished(more, pages, names)
 }

@@ -1,0 +1,37 @@
+//! The frame of a request, which the check of the session adds to the request. Without one, the viewer is anonymous.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use crate::daemon::admin::pages::Pages;
+use crate::web::{Frame, Login, Viewer};
+
+/// Extracts the frame.
+pub(in crate::daemon::admin) struct Framed(pub(in crate::daemon::admin) Frame);
+
+impl FromRequestParts<Arc<Pages>> for Framed {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, pages: &Arc<Pages>) -> Result<Self, Infallible> {
+        let known = parts.extensions.get::<Frame>().cloned();
+        Ok(Self(known.unwrap_or_else(|| anonymous(parts, pages))))
+    }
+}
+
+fn anonymous(parts: &Parts, pages: &Pages) -> Frame {
+    Frame {
+        viewer: Viewer::Anonymous,
+        now: pages.clock.now(),
+        path: parts
+            .uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned(),
+        notice: None,
+        login: Login::NotSetUp,
+        may_edit: false,
+    }
+}

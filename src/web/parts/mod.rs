@@ -1,0 +1,9 @@
+//! Parts of pages that are not plain text: times, links with filters, charts.
+
+mod chart;
+mod link;
+mod stamp;
+
+pub use chart::{Bars, Lines, Spark};
+pub use link::{link, order_link};
+pub use stamp::Stamp;

@@ -1,0 +1,122 @@
+//! The pages around the actions: login, confirmation, result, error.
+
+use askama::Template;
+
+use crate::web::frame::{Frame, Login};
+use crate::web::rendered;
+
+/// An action that waits for its confirmation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Confirmation {
+    pub title: String,
+    /// The effect, with its count.
+    pub sentence: String,
+    /// The first items that are concerned; empty if there is nothing to list.
+    pub preview: Vec<String>,
+    /// The equivalent command line.
+    pub command: String,
+    /// Names and values that the form repeats, `confirm` and `next` included.
+    pub hidden: Vec<(String, String)>,
+    /// Path of the action.
+    pub action: String,
+    pub button: String,
+    /// Path of the link that leaves everything as it is.
+    pub back: String,
+    /// True if the action cannot be undone.
+    pub is_final: bool,
+}
+
+/// The outcome of an action whose lines do not fit a notice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActionResult {
+    pub title: String,
+    pub lines: Vec<String>,
+    /// The equivalent command line; empty if there is none.
+    pub command: String,
+    pub back: String,
+    pub failed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginTemplate<'a> {
+    frame: &'a Frame,
+    error: Option<&'a str>,
+    next: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct ConfirmTemplate<'a> {
+    frame: &'a Frame,
+    asked: &'a Confirmation,
+}
+
+#[derive(Template)]
+#[template(path = "result.html")]
+struct ResultTemplate<'a> {
+    frame: &'a Frame,
+    result: &'a ActionResult,
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorTemplate<'a> {
+    frame: &'a Frame,
+    status: u16,
+    title: &'a str,
+    text: &'a str,
+}
+
+/// Renders the login form. `next` is the path of the page after the login.
+pub fn login_page(frame: &Frame, error: Option<&str>, next: &str) -> String {
+    rendered(LoginTemplate { frame, error, next })
+}
+
+/// Renders the question before an action that is bulk or cannot be undone.
+pub fn confirm_page(frame: &Frame, asked: &Confirmation) -> String {
+    rendered(ConfirmTemplate { frame, asked })
+}
+
+/// Renders the lines of an action's outcome.
+pub fn result_page(frame: &Frame, result: &ActionResult) -> String {
+    rendered(ResultTemplate { frame, result })
+}
+
+/// Renders a refusal or a failure. A 403 for an anonymous viewer also explains the login.
+pub fn error_page(frame: &Frame, status: u16, text: &str) -> String {
+    let title = match status {
+        400 => "The request is not complete",
+        403 if !frame.is_operator() => "A login is needed",
+        403 => "This is not allowed",
+        404 => "There is no such page",
+        405 => "This method is not supported",
+        413 => "The request is too large",
+        429 => "Too many attempts",
+        503 => "The page cannot be read now",
+        _ => "The page failed",
+    };
+    rendered(ErrorTemplate {
+        frame,
+        status,
+        title,
+        text,
+    })
+}
+
+impl ErrorTemplate<'_> {
+    /// Returns true if a login would show the page.
+    fn needs_login(&self) -> bool {
+        self.status == 403 && !self.frame.is_operator()
+    }
+
+    fn has_password(&self) -> bool {
+        self.frame.login != Login::NotSetUp
+    }
+}
+
+impl LoginTemplate<'_> {
+    fn has_password(&self) -> bool {
+        self.frame.login != Login::NotSetUp
+    }
+}
