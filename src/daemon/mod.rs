@@ -5,6 +5,7 @@
 //! | [`run`] | the daemon from start to stop |
 //! | [`tasks`] | the long-running tasks |
 //! | [`sources`] | opens the source that the configuration names |
+//! | [`page_sources`] | the file and the log lines that web pages show |
 //! | [`lifecycle`] | start, signals, reload, drain and abort, the watchdog |
 //! | [`schedule`] | cron jobs, capture in real time, nightly verification |
 //! | `first_sync` | the first syncs that are running; websites whose events are enabled again |
@@ -16,6 +17,7 @@ mod admin;
 pub mod control;
 mod first_sync;
 pub mod lifecycle;
+pub mod page_sources;
 pub mod requests;
 pub mod run;
 pub mod schedule;

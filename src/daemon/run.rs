@@ -20,6 +20,7 @@ use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
 use crate::daemon::lifecycle::supervision::{Supervision, extend_while};
 use crate::daemon::lifecycle::vitals::Vitals;
 use crate::daemon::lifecycle::{Lifecycle, signals, start};
+use crate::daemon::page_sources::PageSources;
 use crate::daemon::requests::Requests;
 use crate::daemon::schedule::jobs::{Job, Jobs};
 use crate::daemon::tasks::{TaskContext, TaskEnd};
@@ -46,6 +47,7 @@ pub struct RunOptions {
     /// Exit codes for commands whose requests fail.
     pub exit_code: ExitCodeOf,
     pub notifier: Notifier,
+    pub pages: PageSources,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +151,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         ("the control socket", Ok(()))
     });
 
-    let mut observers = observe(&supervision, admin_listen, &clock);
+    let mut observers = observe(&supervision, admin_listen, &clock, options.pages);
     let listening = signals::listen(listener, lifecycle.clone(), config_sender, supervision, clock);
     observers.spawn(listening);
     let ended = supervise(&store, &mut tasks, &lifecycle, &notifier, stop_budget).await;
@@ -201,12 +203,18 @@ async fn log_start(config: &Config, store: &Store) -> Result<(), StoreError> {
 }
 
 /// Starts the tasks that report on the daemon until its very end: to the service manager and on the admin endpoint.
-fn observe(supervision: &Supervision, listen: AdminListen, clock: &Clock) -> JoinSet<()> {
+fn observe(
+    supervision: &Supervision,
+    listen: AdminListen,
+    clock: &Clock,
+    sources: PageSources,
+) -> JoinSet<()> {
     let pages = Pages {
         clock: clock.clone(),
         liveness: supervision.liveness.clone(),
         snapshots: supervision.snapshots.clone(),
         stop: supervision.stop.clone(),
+        sources,
     };
     let mut observers = JoinSet::new();
     observers.spawn(supervision.clone().run());

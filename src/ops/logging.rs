@@ -20,6 +20,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 use crate::config::{Log, LogFormat};
 use crate::ops::journal::{self, Journal};
 use crate::ops::line::{self, Style};
+use crate::ops::recent::RecentLog;
 use crate::ops::screen::Screen;
 use crate::ops::stderr::Stderr;
 use orderfeed_model::clock::Clock;
@@ -30,9 +31,10 @@ const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwes
 
 type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
 
-/// Changes the level at run time.
+/// Changes the level at run time, and holds the latest lines.
 #[derive(Clone, Debug)]
 pub struct LogHandle {
+    recent: RecentLog,
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
@@ -53,6 +55,11 @@ pub enum LoggingError {
 }
 
 impl LogHandle {
+    /// Returns the latest lines; the copy follows the log.
+    pub fn recent(&self) -> RecentLog {
+        self.recent.clone()
+    }
+
     /// Sets the level, in the form of `log.level`. If it is not valid, the old level stays.
     pub fn set_level(&self, level: &str) -> Result<(), LoggingError> {
         let filter = filter(level)?;
@@ -63,10 +70,17 @@ impl LogHandle {
 /// Sets up the log of this process. May be called once.
 pub fn init(log: &Log, clock: Clock) -> Result<LogHandle, LoggingError> {
     let (filter, handle) = reload::Layer::new(filter(&log.level)?);
-    let output = output(choose(log.format, &Stderr::detect()), log.format, clock)?;
-    let registry = tracing_subscriber::registry().with(filter).with(output);
+    let output = output(choose(log.format, &Stderr::detect()), log.format, clock.clone())?;
+    let recent = RecentLog::default();
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with(output)
+        .with(line::kept_layer(clock, recent.clone()));
     registry.try_init().map_err(|_| LoggingError::Twice)?;
-    Ok(LogHandle { filter: handle })
+    Ok(LogHandle {
+        recent,
+        filter: handle,
+    })
 }
 
 /// The form of the log, and thereby its destination.

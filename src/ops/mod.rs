@@ -5,6 +5,7 @@
 //! | [`logging`] | sets the log up: its form, its destination, its level |
 //! | [`line`], [`journal`] | one event as a line of text, as JSON, or as an entry of the journal |
 //! | [`stderr`], [`screen`] | what stderr is; log lines above a progress bar |
+//! | [`recent`] | the latest log lines, for the web page of the log |
 //! | [`outage_log`] | limits how often failures are logged |
 //! | [`pause`] | the pauses that peers asked for: whom they hold back, and the sentence about one |
 //! | [`sentence`] | errors, durations and sizes as text |
@@ -19,6 +20,7 @@ pub mod logging;
 pub mod openmetrics;
 pub mod outage_log;
 pub mod pause;
+pub mod recent;
 pub mod screen;
 pub mod sentence;
 pub mod status;

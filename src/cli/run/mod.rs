@@ -12,6 +12,7 @@ use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::signals::Signals;
 use crate::daemon::lifecycle::start;
 use crate::daemon::lifecycle::start::DataSpace;
+use crate::daemon::page_sources::PageSources;
 use crate::daemon::run::{self, RunOptions};
 use crate::daemon::sources;
 use crate::delivery::DeliveryStats;
@@ -46,6 +47,11 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         return dry_run(loaded.config).await;
     }
     let path = context.config_path().to_owned();
+    let recent = log.recent();
+    let pages = PageSources {
+        config_path: Some(path.clone()),
+        recent,
+    };
     // Called at each reload. The daemon applies the other settings; only the log belongs to this process.
     let read = move || {
         let config = load(&path, process_environment())?.config;
@@ -66,6 +72,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         observer: Arc::new(DeliveryStats::default()),
         exit_code: exit::code_of,
         notifier: notifier.clone(),
+        pages,
     };
     let store = loaded.config.store.path.clone();
     let drawing =

@@ -18,6 +18,7 @@ use crate::config::{Config, HumanDuration};
 use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::signals::{SignalStreams, Signals};
 use crate::daemon::lifecycle::start::DataSpace;
+use crate::daemon::page_sources::PageSources;
 use crate::daemon::run::{self, RunOptions};
 use crate::delivery::DeliveryStats;
 use crate::ops::logging;
@@ -71,14 +72,19 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         .await
         .context("the edge of the demo cannot be started")?;
     let config = write_config(directory, &edge)?;
-    let _log = logging::init(&config.log, Clock::System)?;
+    let log = logging::init(&config.log, Clock::System)?;
     let mut shop = Simulation::open(directory, &args)?;
     output::notice(&welcome(&args, directory, &edge));
 
     let lifecycle = Lifecycle::default();
     let stop_shopping = CancellationToken::new();
     let observer = Arc::new(DeliveryStats::default());
-    let daemon = tokio::spawn(run::run(config.clone(), run_options(&lifecycle, &observer)));
+    let pages = PageSources {
+        config_path: Some(directory.join("orderfeed.toml")),
+        recent: log.recent(),
+    };
+    let options = run_options(&lifecycle, &observer, pages);
+    let daemon = tokio::spawn(run::run(config.clone(), options));
     // Ctrl-C stops the shoppers only, so that the daemon can still deliver what they did. It is stopped afterwards.
     let ctrl_c = Lifecycle {
         stop: stop_shopping.clone(),
@@ -108,7 +114,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>) -> RunOptions {
+fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>, pages: PageSources) -> RunOptions {
     RunOptions {
         clock: Clock::System,
         data_space: DataSpace::MustMatch,
@@ -118,6 +124,7 @@ fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>) -> RunOptio
         exit_code: exit::code_of,
         // The demo is not a systemd service.
         notifier: Notifier::default(),
+        pages,
     }
 }
 

@@ -181,6 +181,7 @@ mod tests {
     use crate::daemon::admin::snapshots::Snapshots;
     use crate::daemon::lifecycle::liveness::Liveness;
     use crate::daemon::lifecycle::vitals::Vitals;
+    use crate::daemon::page_sources::PageSources;
     use orderfeed_model::clock::UtcMillis;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::watch;
@@ -201,6 +202,7 @@ mod tests {
                 config,
             },
             stop: CancellationToken::new(),
+            sources: PageSources::default(),
         };
         (dir, Arc::new(pages))
     }

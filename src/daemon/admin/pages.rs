@@ -18,6 +18,7 @@ use crate::daemon::admin::metrics::{MetricsInput, ProcessStats};
 use crate::daemon::admin::snapshots::Snapshots;
 use crate::daemon::admin::views;
 use crate::daemon::lifecycle::liveness::Liveness;
+use crate::daemon::page_sources::PageSources;
 use crate::ops::openmetrics::Format;
 use crate::store::StoreError;
 use orderfeed_model::clock::Clock;
@@ -30,6 +31,7 @@ pub(crate) struct Pages {
     pub(crate) liveness: Liveness,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) stop: CancellationToken,
+    pub(crate) sources: PageSources,
 }
 
 /// A body with a content type; a lone `String` is `text/plain; charset=utf-8`.

@@ -10,11 +10,13 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::ops::journal::{self, EntryHeader};
+use crate::ops::recent::RecentLog;
 use crate::ops::sentence::with_causes;
 use orderfeed_model::clock::Clock;
 
@@ -39,11 +41,26 @@ where
 {
     tracing_subscriber::fmt::layer()
         .event_format(LineFormat { style, clock })
-        .fmt_fields(Fields(style))
+        .fmt_fields(Fields::<false>(style))
         .with_ansi(false)
         // It would use eprintln!, which panics if stderr is closed.
         .log_internal_errors(false)
         .with_writer(writer)
+}
+
+/// Creates the layer that keeps events in memory, as JSON, beside those of [`layer`].
+pub(super) fn kept_layer<S>(clock: Clock, kept: RecentLog) -> impl Layer<S> + Send + Sync
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let style = Style::Json;
+    tracing_subscriber::fmt::layer()
+        .event_format(LineFormat { style, clock })
+        .fmt_fields(Fields::<true>(style))
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(kept)
+        .with_filter(LevelFilter::INFO)
 }
 
 struct LineFormat {
@@ -150,10 +167,11 @@ fn journal_entry(event: &Event<'_>, fields: &Collected, spans: &str) -> String {
     journal::entry(&about, &line, named)
 }
 
-/// Formats the fields of spans in the style of the lines that they become part of.
-struct Fields(Style);
+/// Formats the fields of spans in the style of the lines that they become part of. A span keeps one text for each type of
+/// this, so two layers with different styles need two types.
+struct Fields<const KEPT: bool>(Style);
 
-impl<'w> FormatFields<'w> for Fields {
+impl<'w, const KEPT: bool> FormatFields<'w> for Fields<KEPT> {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
         let mut collected = Collected::default();
         fields.record(&mut collected);
