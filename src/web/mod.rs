@@ -11,13 +11,18 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | [`about`], [`log`] | version and licences; the latest log lines and their runbooks |
 //! | [`frame`] | what all pages share: viewer, time, path, notice |
 //! | [`parts`] | times, links with filters, charts as SVG |
 //! | [`shell`] | pages around the actions: login, confirmation, result, error |
 
+pub mod about;
 pub mod frame;
+pub mod log;
 pub mod parts;
 pub mod shell;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use crate::web::frame::{Frame, Login, Notice, Viewer};
 pub use crate::web::shell::{ActionResult, Confirmation, confirm_page, error_page, login_page, result_page};

@@ -120,3 +120,69 @@ impl LoginTemplate<'_> {
         self.frame.login != Login::NotSetUp
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::Notice;
+    use crate::web::testing::{HOSTILE, frame, operator};
+
+    #[test]
+    fn the_login_page_has_a_form_only_if_a_password_is_set() {
+        insta::assert_snapshot!(login_page(
+            &frame("/login"),
+            Some("The password is wrong."),
+            "/failed"
+        ));
+        let without = Frame {
+            login: Login::NotSetUp,
+            ..frame("/login")
+        };
+        let page = login_page(&without, None, "/");
+        assert!(page.contains("orderfeed admin set-password") && !page.contains("type=\"password\""));
+    }
+
+    #[test]
+    fn a_confirmation_repeats_every_field() {
+        let asked = Confirmation {
+            title: "Discard 2 events".to_owned(),
+            sentence: "They are never sent.".to_owned(),
+            preview: vec![HOSTILE.to_owned()],
+            command: "orderfeed failed discard --all".to_owned(),
+            hidden: vec![("code".to_owned(), HOSTILE.to_owned())],
+            action: "/actions/failed-discard".to_owned(),
+            button: "Discard".to_owned(),
+            back: "/failed".to_owned(),
+            is_final: true,
+        };
+        let page = confirm_page(&operator("/actions/failed-discard"), &asked);
+        assert!(!page.contains(HOSTILE));
+        insta::assert_snapshot!(page);
+    }
+
+    #[test]
+    fn a_result_and_a_notice_are_announced() {
+        let mut frame = operator("/connector");
+        frame.notice = Some(Notice {
+            text: "1 event sent again".to_owned(),
+            failed: false,
+        });
+        let result = ActionResult {
+            title: "Test connection".to_owned(),
+            lines: vec!["The edge accepted a test event.".to_owned()],
+            back: "/connector".to_owned(),
+            ..ActionResult::default()
+        };
+        insta::assert_snapshot!(result_page(&frame, &result));
+    }
+
+    #[test]
+    fn a_refusal_leads_to_the_login() {
+        let page = error_page(&frame("/orders/1?x=y"), 403, "Order pages need a login.");
+        assert!(
+            page.contains("href=\"/login?next=%2Forders%2F1%3Fx%3Dy\""),
+            "{page}"
+        );
+        assert!(!error_page(&operator("/orders/1"), 403, "No.").contains("/login?"));
+    }
+}
