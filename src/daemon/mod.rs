@@ -11,6 +11,7 @@
 //! | `first_sync` | the first syncs that are running; websites whose events are enabled again |
 //! | [`control`] | the control protocol and the Unix socket beside the store |
 //! | [`requests`] | the work that commands request |
+//! | `traffic` | records totals once a minute, for charts |
 //! | `admin` | the admin endpoint |
 
 mod admin;
@@ -23,3 +24,4 @@ pub mod run;
 pub mod schedule;
 pub mod sources;
 pub mod tasks;
+mod traffic;

@@ -11,6 +11,8 @@ use crate::commerce::stoppable::StoppableSource;
 use crate::config::{AdminListen, Config};
 use crate::daemon::admin::pages::Pages;
 use crate::daemon::admin::snapshots::Snapshots;
+use crate::daemon::admin::views::data::ViewData;
+use crate::daemon::admin::views::rates::Rates;
 use crate::daemon::control::serve::ExitCodeOf;
 use crate::daemon::control::socket::ControlSocket;
 use crate::daemon::control::{ControlError, Request, serve};
@@ -24,7 +26,7 @@ use crate::daemon::page_sources::PageSources;
 use crate::daemon::requests::Requests;
 use crate::daemon::schedule::jobs::{Job, Jobs};
 use crate::daemon::tasks::{TaskContext, TaskEnd};
-use crate::daemon::{admin, sources, tasks};
+use crate::daemon::{admin, sources, tasks, traffic};
 use crate::delivery::http::transport::Connector;
 use crate::delivery::{DeliveryContext, DeliveryStats};
 use crate::indexer::Indexer;
@@ -209,15 +211,29 @@ fn observe(
     clock: &Clock,
     sources: PageSources,
 ) -> JoinSet<()> {
+    let liveness = &supervision.liveness;
+    let views = ViewData {
+        clock: clock.clone(),
+        config: liveness.config.clone(),
+        store: liveness.store.clone(),
+        snapshots: supervision.snapshots.clone(),
+        vitals: liveness.vitals.clone(),
+        rates: Rates::default(),
+        sources,
+    };
     let pages = Pages {
         clock: clock.clone(),
         liveness: supervision.liveness.clone(),
         snapshots: supervision.snapshots.clone(),
         stop: supervision.stop.clone(),
-        sources,
+        views: Arc::new(views),
     };
     let mut observers = JoinSet::new();
     observers.spawn(supervision.clone().run());
+    // Recorded only where the pages can be read.
+    if listen != AdminListen::Off {
+        observers.spawn(traffic::record(liveness.store.clone(), clock.clone()));
+    }
     observers.spawn(admin::serve(listen, Arc::new(pages), clock.clone()));
     observers
 }

@@ -10,7 +10,7 @@ use super::error::StoreError;
 /// Identifies a file of this program: "ofee" in ASCII.
 const APPLICATION_ID: i64 = 0x6f66_6565;
 
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_first_sync.sql"),
     include_str!("migrations/0003_attempts.sql"),
@@ -24,6 +24,7 @@ const STEPS: [&str; 13] = [
     include_str!("migrations/0011_starts.sql"),
     include_str!("migrations/0012_later.sql"),
     include_str!("migrations/0013_pause.sql"),
+    include_str!("migrations/0014_traffic.sql"),
 ];
 
 /// The schema version of this program.

@@ -19,6 +19,7 @@
 //! | [`cron`] | `cron_job`, `cron_schedule` |
 //! | [`meta`] | `meta`, `website` |
 //! | [`intake`] | a row of `meta` |
+//! | [`traffic`] | `traffic_minute`, `traffic_day` |
 //!
 //! [`mod@file`] opens, locks and checks the database file, and [`mod@backup`] copies and restores it.
 //!
@@ -50,6 +51,7 @@ mod migrations;
 pub mod outbox;
 mod sql;
 pub mod suppression;
+pub mod traffic;
 mod transaction;
 pub mod views;
 

@@ -12,17 +12,25 @@
 //! | module | content |
 //! |---|---|
 //! | [`about`], [`log`] | version and licences; the latest log lines and their runbooks |
+//! | [`overview`], [`indexers`], [`schedules`], [`history`], [`reports`] | the present state |
+//! | [`traffic`] | rates over the last day |
 //! | [`frame`] | what all pages share: viewer, time, path, notice |
 //! | [`parts`] | times, links with filters, charts as SVG |
 //! | [`shell`] | pages around the actions: login, confirmation, result, error |
 
 pub mod about;
 pub mod frame;
+pub mod history;
+pub mod indexers;
 pub mod log;
+pub mod overview;
 pub mod parts;
+pub mod reports;
+pub mod schedules;
 pub mod shell;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod traffic;
 
 pub use crate::web::frame::{Frame, Login, Notice, Viewer};
 pub use crate::web::shell::{ActionResult, Confirmation, confirm_page, error_page, login_page, result_page};

@@ -54,7 +54,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "delivery",
         &["orderfeed_model", "orderfeed_events", "config", "store", "ops"],
     ),
-    ("web", &["orderfeed_model", "ops"]),
+    (
+        "web",
+        &[
+            "orderfeed_model",
+            "orderfeed_events",
+            "config",
+            "store",
+            "first_sync",
+            "ops",
+        ],
+    ),
     (
         "daemon",
         &[

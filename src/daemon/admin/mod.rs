@@ -7,7 +7,7 @@
 pub(crate) mod metrics;
 pub(crate) mod pages;
 pub(crate) mod snapshots;
-mod views;
+pub(crate) mod views;
 
 use std::fs;
 use std::io;
@@ -179,6 +179,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::daemon::admin::snapshots::Snapshots;
+    use crate::daemon::admin::views::data::ViewData;
+    use crate::daemon::admin::views::rates::Rates;
     use crate::daemon::lifecycle::liveness::Liveness;
     use crate::daemon::lifecycle::vitals::Vitals;
     use crate::daemon::page_sources::PageSources;
@@ -192,17 +194,28 @@ mod tests {
         let (dir, store) = crate::store::testing::fresh();
         let clock = Clock::manual(UtcMillis(1));
         let (_, config) = watch::channel(Arc::new(Config::default()));
-        let pages = Pages {
+        let snapshots = Snapshots::new(config.clone(), clock.clone());
+        let vitals = Vitals::new(UtcMillis(1));
+        let views = ViewData {
             clock: clock.clone(),
-            snapshots: Snapshots::new(config.clone(), clock),
+            config: config.clone(),
+            store: store.clone(),
+            snapshots: snapshots.clone(),
+            vitals: vitals.clone(),
+            rates: Rates::default(),
+            sources: PageSources::default(),
+        };
+        let pages = Pages {
+            clock,
+            snapshots,
             liveness: Liveness {
                 store,
-                vitals: Vitals::new(UtcMillis(1)),
+                vitals,
                 stats: Arc::default(),
                 config,
             },
             stop: CancellationToken::new(),
-            sources: PageSources::default(),
+            views: Arc::new(views),
         };
         (dir, Arc::new(pages))
     }
@@ -284,7 +297,7 @@ mod tests {
             ("GET /healthz", "200 OK", "\r\n\r\nok\n"),
             ("HEAD /healthz", "200 OK", "\r\n\r\n"),
             ("GET /readyz", "503 ", "not ready: the schedules are not up yet\n"),
-            ("GET /", "404 ", "/metrics\n"),
+            ("GET /nothing", "404 ", "/metrics\n"),
             ("POST /healthz", "405 ", "only GET is supported\n"),
             ("DELETE /", "405 ", "only GET is supported\n"),
         ] {

@@ -17,8 +17,8 @@ use crate::daemon::admin::metrics;
 use crate::daemon::admin::metrics::{MetricsInput, ProcessStats};
 use crate::daemon::admin::snapshots::Snapshots;
 use crate::daemon::admin::views;
+use crate::daemon::admin::views::data::ViewData;
 use crate::daemon::lifecycle::liveness::Liveness;
-use crate::daemon::page_sources::PageSources;
 use crate::ops::openmetrics::Format;
 use crate::store::StoreError;
 use orderfeed_model::clock::Clock;
@@ -31,7 +31,7 @@ pub(crate) struct Pages {
     pub(crate) liveness: Liveness,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) stop: CancellationToken,
-    pub(crate) sources: PageSources,
+    pub(crate) views: Arc<ViewData>,
 }
 
 /// A body with a content type; a lone `String` is `text/plain; charset=utf-8`.
@@ -51,7 +51,7 @@ pub(crate) fn router(pages: Arc<Pages>, names: HostCheck) -> Router {
     let more = Router::new()
         .route("/status", get(status))
         .route("/metrics", get(metrics_page))
-        .merge(views::routes())
+        .merge(views::routes().with_state(Arc::clone(&pages.views)))
         .fallback(refuse);
     finished(more, pages, names)
 }

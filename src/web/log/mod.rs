@@ -22,7 +22,7 @@ pub struct LogFilter {
 }
 
 #[derive(Template)]
-#[template(path = "log.html")]
+#[template(path = "lines.html")]
 struct LogTemplate<'a> {
     frame: &'a Frame,
     filter: &'a LogFilter,

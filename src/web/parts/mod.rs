@@ -1,9 +1,11 @@
 //! Parts of pages that are not plain text: times, links with filters, charts.
 
+mod bar;
 mod chart;
 mod link;
 mod stamp;
 
+pub use bar::Bar;
 pub use chart::{Bars, Lines, Spark};
 pub use link::{link, order_link};
 pub use stamp::Stamp;

@@ -6,25 +6,25 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::daemon::admin::pages::Pages;
+use crate::daemon::admin::views::data::ViewData;
 use crate::web::{Frame, Login, Viewer};
 
 /// Extracts the frame.
-pub(in crate::daemon::admin) struct Framed(pub(in crate::daemon::admin) Frame);
+pub(crate) struct Framed(pub(crate) Frame);
 
-impl FromRequestParts<Arc<Pages>> for Framed {
+impl FromRequestParts<Arc<ViewData>> for Framed {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, pages: &Arc<Pages>) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, data: &Arc<ViewData>) -> Result<Self, Infallible> {
         let known = parts.extensions.get::<Frame>().cloned();
-        Ok(Self(known.unwrap_or_else(|| anonymous(parts, pages))))
+        Ok(Self(known.unwrap_or_else(|| anonymous(parts, data))))
     }
 }
 
-fn anonymous(parts: &Parts, pages: &Pages) -> Frame {
+fn anonymous(parts: &Parts, data: &ViewData) -> Frame {
     Frame {
         viewer: Viewer::Anonymous,
-        now: pages.clock.now(),
+        now: data.clock.now(),
         path: parts
             .uri
             .path_and_query()

@@ -2,34 +2,42 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`framed`], [`query`] | the frame of a request, the parameters of its address |
+//! | [`data`] | the sources that all of them read |
+//! | [`state`] | overview, index, schedules, order history, reports |
+//! | [`rates`] | rates of the last day, cached |
+//! | [`framed`], [`query`], [`page`] | the frame of a request, its parameters, the answer |
 
-pub(super) mod framed;
+pub(crate) mod data;
+pub(crate) mod framed;
+mod page;
 mod query;
+pub(crate) mod rates;
+mod state;
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
-use axum::response::Html;
 use axum::routing::{Router, get};
 
-use crate::daemon::admin::pages::Pages;
+use crate::daemon::admin::views::data::ViewData;
 use crate::daemon::admin::views::framed::Framed;
+use crate::daemon::admin::views::page::{Page, found, refused};
 use crate::daemon::admin::views::query::Query;
 use crate::store;
 use crate::web;
 use crate::web::about::{About, about_page};
 use crate::web::log::{LogFilter, log_page, runbook, runbook_page};
-use crate::web::{Frame, error_page};
-
-/// A page with its status.
-type Page = (StatusCode, Html<String>);
 
 /// Returns the routes of the pages that show something. Those of the actions are beside the session's.
-pub(super) fn routes() -> Router<Arc<Pages>> {
+pub(super) fn routes() -> Router<Arc<ViewData>> {
     Router::new()
+        .route("/", get(state::overview))
+        .route("/indexers", get(state::indexers))
+        .route("/schedules", get(state::schedules))
+        .route("/history", get(state::history))
+        .route("/reports", get(state::reports))
         .route("/log", get(log))
         .route("/log/{code}", get(one_code))
         .route("/about", get(about))
@@ -48,22 +56,12 @@ fn asset(kind: &'static str, text: &'static str) -> ([(HeaderName, &'static str)
     ([(CONTENT_TYPE, kind)], text)
 }
 
-/// Returns a page that was found.
-fn found(html: String) -> Page {
-    (StatusCode::OK, Html(html))
-}
-
-/// Returns a refusal as a page.
-fn refused(frame: &Frame, status: StatusCode, text: &str) -> Page {
-    (status, Html(error_page(frame, status.as_u16(), text)))
-}
-
-async fn log(State(pages): State<Arc<Pages>>, Framed(frame): Framed, query: Query) -> Page {
+async fn log(State(data): State<Arc<ViewData>>, Framed(frame): Framed, query: Query) -> Page {
     let filter = LogFilter {
         level: query.text("level"),
         code: query.get("code").to_uppercase(),
     };
-    found(log_page(&frame, &pages.sources.recent.lines(), &filter))
+    found(log_page(&frame, &data.sources.recent.lines(), &filter))
 }
 
 async fn one_code(Path(code): Path<String>, Framed(frame): Framed) -> Page {
@@ -73,14 +71,14 @@ async fn one_code(Path(code): Path<String>, Framed(frame): Framed) -> Page {
     }
 }
 
-async fn about(State(pages): State<Arc<Pages>>, Framed(frame): Framed) -> Page {
-    let config_path = pages.sources.config_path.as_ref();
-    let store = pages.liveness.config.borrow().store.path.display().to_string();
+async fn about(State(data): State<Arc<ViewData>>, Framed(frame): Framed) -> Page {
+    let config_path = data.sources.config_path.as_ref();
+    let store = data.config.borrow().store.path.display().to_string();
     found(about_page(
         &frame,
         &About {
             sqlite: store::sqlite_version(),
-            started_at: pages.liveness.vitals.started_at(),
+            started_at: data.vitals.started_at(),
             store,
             config: config_path.map_or_else(String::new, |path| path.display().to_string()),
         },
