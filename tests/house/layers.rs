@@ -59,7 +59,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "orderfeed_model",
             "orderfeed_events",
-            "config",
             "store",
             "first_sync",
             "ops",
