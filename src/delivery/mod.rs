@@ -37,8 +37,9 @@
 //! State that is only in memory (suspect batches, the size that the edge accepts, the number of lanes) is learned again,
 //! which costs a few more requests.
 //!
-//! [`connection_test`] uses the same HTTP code for `orderfeed test-connection`.
+//! [`connection_test`] uses the same HTTP code for `orderfeed test-connection`; [`connection_report`] is its result.
 
+pub mod connection_report;
 pub mod connection_test;
 pub(crate) mod context;
 mod edge_client;

@@ -60,13 +60,13 @@ pub struct FailedShowArgs {
 #[derive(Clone, Debug, Args)]
 // At least one argument is required, so that a forgotten filter does not select every event.
 #[command(group = ArgGroup::new("which").required(true).multiple(true)
-    .args(["keys", "all", "order", "website", "code", "since", "until"]))]
+    .args(["keys", "all", "order", "website", "code", "kind", "since", "until"]))]
 pub struct ParkedEventsArgs {
     /// Keys of events, as `failed list` prints them
-    #[arg(value_name = "ORDER:KIND:DOCUMENT", conflicts_with_all = ["all", "order", "website", "code", "since", "until"])]
+    #[arg(value_name = "ORDER:KIND:DOCUMENT", conflicts_with_all = ["all", "order", "website", "code", "kind", "since", "until"])]
     pub keys: Vec<Key>,
     /// All parked events
-    #[arg(long, conflicts_with_all = ["order", "website", "code", "since", "until"])]
+    #[arg(long, conflicts_with_all = ["order", "website", "code", "kind", "since", "until"])]
     pub all: bool,
     #[command(flatten)]
     pub filter: SelectionFilter,
@@ -192,6 +192,7 @@ fn rows(reader: &Reader<'_>, args: &FailedListArgs) -> anyhow::Result<Vec<Parked
         order: None,
         website: None,
         code: args.filter.code.clone(),
+        kind: args.filter.kind.map(|kind| kind.0.code()),
         since: args.filter.since,
         until: args.filter.until,
     };

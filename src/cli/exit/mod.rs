@@ -134,6 +134,7 @@ fn of_request(error: &RequestError) -> Exit {
     match error {
         RequestError::Locked { .. } | RequestError::ReindexLocked { .. } => Exit::TempFail,
         RequestError::NeverStarted => Exit::Unavailable,
+        RequestError::ResyncStopped => Exit::Failed,
         RequestError::UnknownWebsite { .. }
         | RequestError::UnknownOrder { .. }
         | RequestError::UnknownJob { .. } => Exit::Usage,

@@ -18,6 +18,13 @@ pub struct ResyncArgs {
     pub feed: String,
     #[command(flatten)]
     pub options: ResyncOptions,
+    /// Stop the resync that runs; the events that it queued are still sent
+    #[arg(
+        long,
+        conflicts_with_all = ["no_reindex", "dry_run", "by_ids", "from", "to", "website", "continue_resync", "force",
+                              "cleanup_feed", "batch_size", "thread_count", "wait"]
+    )]
+    pub stop: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +34,9 @@ struct UnknownFeed(String);
 pub async fn run(context: &Context, args: ResyncArgs) -> anyhow::Result<Exit> {
     if !FEEDS.contains(&args.feed.as_str()) {
         return Err(UnknownFeed(args.feed).into());
+    }
+    if args.stop {
+        return stop(context).await;
     }
     let options = args.options;
     // Before the daemon or the lock is needed, so that a contradiction is reported in any case.
@@ -49,6 +59,25 @@ pub async fn run(context: &Context, args: ResyncArgs) -> anyhow::Result<Exit> {
         true => Ok(Exit::Ok),
         false => Ok(Exit::Unavailable),
     }
+}
+
+async fn stop(context: &Context) -> anyhow::Result<Exit> {
+    let outcome = execute(context, Request::StopResync, "orderfeed saas:resync --stop").await?;
+    let Outcome::ResyncStopped {
+        was_running,
+        orders,
+        events,
+    } = outcome
+    else {
+        return Err(another_answer(&outcome));
+    };
+    output::line(&match was_running {
+        true => format!(
+            "The resync is stopped after {orders} orders; the {events} events that it queued are still sent"
+        ),
+        false => "No resync is running".to_owned(),
+    })?;
+    Ok(Exit::Ok)
 }
 
 fn render(resynced: &Resynced, dry_run: bool) -> String {

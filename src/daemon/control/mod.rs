@@ -43,6 +43,8 @@ pub enum Request {
         by: Option<String>,
     },
     Resync(ResyncOptions),
+    /// `saas:resync --stop`.
+    StopResync,
     Verify(VerifyOptions),
     CronRun {
         /// Name of the job, such as `indexer_update_all_views`.
@@ -137,6 +139,14 @@ pub enum Outcome {
         to: String,
     },
     Resynced(Resynced),
+    ResyncStopped {
+        /// False if no resync ran or was interrupted.
+        was_running: bool,
+        /// Orders that it had read.
+        orders: u64,
+        /// Events that it had queued; they are still sent.
+        events: u64,
+    },
     Verified(Box<VerifyReport>),
     JobRan(JobRun),
     /// The outcome of [`Request::RetryParked`] and [`Request::DiscardParked`].

@@ -28,6 +28,9 @@ pub struct ResyncOptions {
     /// Only orders created before this
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub to: Option<UtcMillis>,
+    /// Only orders of this website
+    #[arg(long, value_name = "CODE")]
+    pub website: Option<String>,
     /// Continue an interrupted resync
     #[arg(long)]
     pub continue_resync: bool,
@@ -72,17 +75,22 @@ impl ResyncOptions {
         found.map_or(Ok(()), |message| Err(Contradiction(message)))
     }
 
+    /// Returns true if a range or a website limits the orders.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.from.is_some() || self.to.is_some() || self.website.is_some()
+    }
+
     fn contradiction(&self) -> Option<&'static str> {
-        let ranged = self.from.is_some() || self.to.is_some();
+        let ranged = self.is_limited();
         let by_ids = !self.by_ids.is_empty();
         let rules = [
             (
                 by_ids && ranged,
-                "--by-ids names orders one by one; drop it, or drop --from and --to",
+                "--by-ids names orders one by one; drop it, or drop --from, --to and --website",
             ),
             (
                 self.continue_resync && (by_ids || ranged),
-                "--continue-resync continues with the orders of the earlier run; drop --by-ids, --from and --to",
+                "--continue-resync continues with the orders of the earlier run; drop --by-ids, --from, --to and --website",
             ),
             (
                 self.continue_resync && self.cleanup_feed,
@@ -174,7 +182,7 @@ mod tests {
         let table: [(Change, &str); 12] = [
             (
                 |o| (o.by_ids, o.from) = (vec!["1".into()], Some(UtcMillis(1))),
-                "drop --from and --to",
+                "drop --from, --to and --website",
             ),
             (
                 |o| (o.continue_resync, o.by_ids) = (true, vec!["1".into()]),

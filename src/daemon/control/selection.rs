@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::daemon::control::resync::parse_time;
 use crate::ops::sentence::event_key;
 use crate::store::outbox::EventKey;
-use orderfeed_events::EventKind;
+use orderfeed_events::{EventKind, UnknownKind};
 use orderfeed_model::clock::UtcMillis;
 
 /// A selection of parked events: exactly those of `keys`, or if there are none, those that match `filter`. The
@@ -34,12 +34,42 @@ pub struct SelectionFilter {
     /// Only events with this code, such as EXEG-0102-400
     #[arg(long, value_name = "CODE")]
     pub code: Option<String>,
+    /// Only events of this kind, such as placed or invoiced
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<Kind>,
     /// Only events parked at or after this time
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub since: Option<UtcMillis>,
     /// Only events parked before this time
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub until: Option<UtcMillis>,
+}
+
+/// A kind of events on the command line and in the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Kind(pub EventKind);
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        text.trim().parse().map(Self)
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = UnknownKind;
+
+    fn try_from(text: String) -> Result<Self, UnknownKind> {
+        text.parse()
+    }
+}
+
+impl From<Kind> for String {
+    fn from(kind: Kind) -> Self {
+        kind.0.as_str().to_owned()
+    }
 }
 
 /// An event on the command line and in the protocol: `order:kind:document`, such as `1042:invoiced:77`, with entity ids

@@ -15,6 +15,9 @@ pub enum RequestError {
     /// [`RequestError::Locked`] as Commerce's `indexer:reindex` prints it.
     #[error("{TITLE} index is locked by another reindex process. Skipping.\nIt is held by {holder}.")]
     ReindexLocked { holder: String },
+    /// [`crate::daemon::control::Request::StopResync`] ended the resync.
+    #[error("an operator stopped the resync; the events that it queued are still sent")]
+    ResyncStopped,
     /// The store has no index yet.
     #[error(
         "the index has no state yet; start the daemon once (`systemctl start orderfeed`), or run `orderfeed indexer:reindex`"

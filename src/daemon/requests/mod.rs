@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
+use crate::daemon::control::selection::Selection;
 use crate::daemon::control::{JobRun, Outcome, Rebuilt, ReindexOptions, Reply, Request};
 use crate::daemon::requests::error::{RequestError, refused};
 use crate::daemon::requests::privacy::PrivacyRequests;
@@ -21,6 +22,7 @@ use crate::daemon::requests::store::{StoreRequests, Switch};
 use crate::daemon::schedule::jobs::{Job, Jobs};
 use crate::indexer::{BackfillOptions, IndexError, Reach};
 use crate::store::Store;
+use crate::store::outbox::ParkedEvent;
 use orderfeed_model::clock::Clock;
 
 pub struct Requests {
@@ -79,6 +81,7 @@ impl Requests {
                 let resynced = resync::resync(self.jobs()?, &self.store, options, reporter).await?;
                 Ok(Outcome::Resynced(resynced))
             }
+            Request::StopResync => self.store.stop_resync().await,
             Request::Verify(options) => {
                 options.validate()?;
                 let report = verify::verify(self.jobs()?, options, reporter).await?;
@@ -86,6 +89,15 @@ impl Requests {
             }
             Request::CronRun { job } => run_job(self.jobs()?, job).await,
         }
+    }
+
+    /// Counts the parked events of a selection, and returns at most `sample` of them.
+    pub(crate) async fn parked(
+        &self,
+        selection: &Selection,
+        sample: usize,
+    ) -> anyhow::Result<(u64, Vec<ParkedEvent>)> {
+        self.store.parked(selection, sample).await
     }
 
     fn jobs(&self) -> Result<&Jobs, RequestError> {

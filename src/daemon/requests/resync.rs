@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::daemon::control::resync::ResyncOptions;
 use crate::daemon::control::selection::Selection;
 use crate::daemon::control::{BlockedWebsite, Outcome, Progress, Reply, Resynced};
-use crate::daemon::requests::error::refused;
+use crate::daemon::requests::error::{RequestError, refused};
 use crate::daemon::requests::progress::Reporter;
 use crate::daemon::requests::store::StoreRequests;
 use crate::daemon::schedule::jobs::Jobs;
 use crate::indexer::intake::blocked_websites;
 use crate::indexer::intake::blocked_websites::{Deliverability, WebsitePending};
-use crate::indexer::{BackfillKind, BackfillOptions, Indexed, OrdersById, Reach};
+use crate::indexer::{BackfillKind, BackfillOptions, IndexError, Indexed, OrdersById, Reach};
 use crate::store::{Durability, Topic};
 use orderfeed_model::order::OrderId;
 
@@ -26,13 +26,23 @@ pub(crate) async fn resync(
     reporter: Reporter,
 ) -> anyhow::Result<Resynced> {
     let started = jobs.clock.now();
+    if let Some(code) = &options.website {
+        let config = jobs.config.borrow();
+        // A misspelt code must not look like a website without orders.
+        if !config.websites.contains_key(code) {
+            return Err(RequestError::unknown_website(code, config.websites.keys()).into());
+        }
+    }
+    let stops = requests.resync_stops();
+    let is_stopped = || requests.resync_stops() != stops;
     if options.cleanup_feed {
-        let stop = || jobs.stop.is_cancelled();
-        jobs.indexer.forget_feed(stop).await.map_err(refused)?;
+        let stop = || jobs.stop.is_cancelled() || is_stopped();
+        let forgotten = jobs.indexer.forget_feed(stop).await;
+        forgotten.map_err(|error| ended(error, is_stopped()))?;
     }
     let mut result = Resynced::default();
     if !options.no_reindex || options.force {
-        let indexed = index(jobs, options, reporter.clone()).await?;
+        let indexed = index(jobs, options, &is_stopped, reporter.clone()).await?;
         result.orders = indexed.orders;
         result.events = indexed.events;
         result.failures = indexed.failed;
@@ -40,8 +50,7 @@ pub(crate) async fn resync(
     }
     if !options.dry_run {
         // An operator who names orders, a range or delivered events does not mean every parked event of the shop.
-        let everything =
-            options.by_ids.is_empty() && options.from.is_none() && options.to.is_none() && !options.force;
+        let everything = options.by_ids.is_empty() && !options.is_limited() && !options.force;
         if everything && let Outcome::Parked { events, .. } = requests.retry(&Selection::default()).await? {
             result.events += events;
         }
@@ -59,24 +68,29 @@ pub(crate) async fn resync(
 }
 
 /// Returns the counts of a backfill, a preview or single orders.
-async fn index(jobs: &Jobs, options: &ResyncOptions, reporter: Reporter) -> anyhow::Result<Indexed> {
+async fn index(
+    jobs: &Jobs,
+    options: &ResyncOptions,
+    is_stopped: &(impl Fn() -> bool + Sync),
+    reporter: Reporter,
+) -> anyhow::Result<Indexed> {
     let indexer = &jobs.indexer;
-    let ranged = options.from.is_some() || options.to.is_some();
+    let is_ranged = options.from.is_some() || options.to.is_some();
     // `first_sync.history` does not apply to orders that an operator names.
-    let reach = match ranged || !options.by_ids.is_empty() {
+    let reach = match is_ranged || !options.by_ids.is_empty() {
         true => Reach::Everything,
         false => Reach::History,
     };
     let backfill = BackfillOptions {
         created_from: options.from,
         created_before: options.to,
-        website: None,
+        website: options.website.clone(),
         reach,
         resend: options.force,
         batch_size: options.batch_size,
         read_ahead: options.thread_count,
     };
-    let stop = || jobs.stop.is_cancelled();
+    let stop = || jobs.stop.is_cancelled() || is_stopped();
     let orders = match options.by_ids.is_empty() {
         true => None,
         false => Some(find(jobs, &options.by_ids).await?),
@@ -105,8 +119,16 @@ async fn index(jobs: &Jobs, options: &ResyncOptions, reporter: Reporter) -> anyh
     let report = indexer
         .resync(backfill, stop, reporter.of_backfill())
         .await
-        .map_err(refused)?;
+        .map_err(|error| ended(error, is_stopped()))?;
     Ok(report.indexed)
+}
+
+/// Returns the error of a resync that an operator may have stopped.
+fn ended(error: IndexError, is_stopped: bool) -> anyhow::Error {
+    match error {
+        IndexError::Stopped if is_stopped => RequestError::ResyncStopped.into(),
+        other => refused(other),
+    }
 }
 
 /// Returns the entity ids of the named orders, and the number of names without an order. A name is an order number, or

@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::enqueue::{BatchLimits, EnqueueMode, NewEvent, OrderEvents, Refusal};
 use super::{BatchId, Class, EdgeAnswer, EventEntry, EventKey, FinalState, RowState, persons};
 use crate::store::meta::WebsiteId;
-use crate::store::sql::signed;
+use crate::store::sql::{count, signed};
 use crate::store::{Reader, StoreError, Topic, Writer};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
@@ -51,6 +51,8 @@ pub struct ParkedFilter {
     pub order: Option<OrderId>,
     pub website: Option<WebsiteId>,
     pub code: Option<String>,
+    /// Number of the events' kind.
+    pub kind: Option<u8>,
     /// Parked at or after this time.
     pub since: Option<UtcMillis>,
     /// Parked before this time.
@@ -60,6 +62,11 @@ pub struct ParkedFilter {
 const COLUMNS: &str =
     "order_id, kind, document_id, website_id, code, detail, status, request_id, attempts, parked_at";
 
+/// True for the events of a [`ParkedFilter`]. The stored number of a kind also holds the generation.
+const MATCHES: &str = "(?1 IS NULL OR order_id = ?1) AND (?2 IS NULL OR website_id = ?2)
+     AND (?3 IS NULL OR code = ?3) AND (?4 IS NULL OR parked_at >= ?4) AND (?5 IS NULL OR parked_at < ?5)
+     AND (?6 IS NULL OR kind & 255 = ?6)";
+
 /// True for events that could not be rendered: without a body, and never sent. An erased body was sent.
 const UNRENDERED: &str = "body IS NULL AND attempts = 0";
 
@@ -67,9 +74,7 @@ impl Reader<'_> {
     /// Returns parked events, oldest first, without their bodies.
     pub fn parked(&self, filter: &ParkedFilter, limit: usize) -> Result<Vec<ParkedEvent>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS}, NULL FROM outbox_parked WHERE (?1 IS NULL OR order_id = ?1)
-             AND (?2 IS NULL OR website_id = ?2) AND (?3 IS NULL OR code = ?3) AND (?4 IS NULL OR parked_at >= ?4)
-             AND (?5 IS NULL OR parked_at < ?5) ORDER BY parked_at, order_id, kind LIMIT ?6"
+            "SELECT {COLUMNS}, NULL FROM outbox_parked WHERE {MATCHES} ORDER BY parked_at, order_id, kind LIMIT ?7"
         );
         let (since, until) = (filter.since.map(|at| at.0), filter.until.map(|at| at.0));
         let params = (
@@ -78,9 +83,25 @@ impl Reader<'_> {
             &filter.code,
             since,
             until,
+            filter.kind,
             signed(limit),
         );
         self.all(&sql, params, read_parked)
+    }
+
+    /// Counts parked events.
+    pub fn parked_count(&self, filter: &ParkedFilter) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM outbox_parked WHERE {MATCHES}");
+        let (since, until) = (filter.since.map(|at| at.0), filter.until.map(|at| at.0));
+        let params = (
+            filter.order,
+            filter.website,
+            &filter.code,
+            since,
+            until,
+            filter.kind,
+        );
+        self.one(&sql, params, |row| count(row, 0))
     }
 
     /// Returns the parked events of an order that could not be rendered, and were therefore never sent.

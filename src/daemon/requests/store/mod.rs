@@ -1,6 +1,7 @@
 //! The requests that need only the store: the index's mode and status, parked events, paused deliveries.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
@@ -8,9 +9,9 @@ use crate::config::Config;
 use crate::daemon::control::selection::{Selection, SelectionFilter};
 use crate::daemon::control::{Outcome, Status};
 use crate::daemon::requests::error::RequestError;
-use crate::indexer::{batch_limits, cancel_reindexes};
+use crate::indexer::{BackfillKind, batch_limits, cancel_reindexes};
 use crate::store::meta::{INDEX_SUSPENDED_BY, WebsiteId};
-use crate::store::outbox::{BatchLimits, EventKey, ParkedFilter, SenderRow, SenderState};
+use crate::store::outbox::{BatchLimits, EventKey, ParkedEvent, ParkedFilter, SenderRow, SenderState};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Durability, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
@@ -22,6 +23,8 @@ pub(crate) struct StoreRequests {
     store: Store,
     clock: Clock,
     config: watch::Receiver<Arc<Config>>,
+    /// Number of requests to stop the resync that runs.
+    resync_stops: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -32,7 +35,12 @@ enum Decision {
 
 impl StoreRequests {
     pub(crate) fn new(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>>) -> Self {
-        Self { store, clock, config }
+        Self {
+            store,
+            clock,
+            config,
+            resync_stops: AtomicU64::new(0),
+        }
     }
 
     pub(crate) async fn retry(&self, selection: &Selection) -> anyhow::Result<Outcome> {
@@ -42,6 +50,36 @@ impl StoreRequests {
 
     pub(crate) async fn discard(&self, selection: &Selection, reason: &str) -> anyhow::Result<Outcome> {
         self.decide(selection, Decision::Discard(reason.to_owned())).await
+    }
+
+    /// Stops the resync that runs, and cancels one that was interrupted. Events in the outbox are still sent.
+    pub(crate) async fn stop_resync(&self) -> anyhow::Result<Outcome> {
+        // First: a resync that begins after this is a new one.
+        self.resync_stops.fetch_add(1, Ordering::Relaxed);
+        let now = self.clock.now();
+        let cancel = move |w: &mut Writer<'_>| {
+            let running = w.reader().running_backfills()?;
+            w.cancel_backfills(BackfillKind::Resync, now)?;
+            Ok(running.into_iter().find(|one| one.kind == BackfillKind::Resync))
+        };
+        let stopped = self.store.write(Durability::Durable, cancel).await?;
+        if let Some(backfill) = &stopped {
+            tracing::info!(
+                orders = backfill.done,
+                events = backfill.events,
+                "An operator stopped the resync"
+            );
+        }
+        Ok(Outcome::ResyncStopped {
+            was_running: stopped.is_some(),
+            orders: stopped.as_ref().map_or(0, |backfill| backfill.done),
+            events: stopped.as_ref().map_or(0, |backfill| backfill.events),
+        })
+    }
+
+    /// Returns the number of requests to stop a resync. If it changed since its start, a resync must end.
+    pub(crate) fn resync_stops(&self) -> u64 {
+        self.resync_stops.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn set_mode(&self, to: ViewMode) -> anyhow::Result<Outcome> {
@@ -172,6 +210,34 @@ impl StoreRequests {
         Ok(events)
     }
 
+    /// Counts the parked events of a selection, and returns the first of them. Of named keys only those that are parked count.
+    pub(crate) async fn parked(
+        &self,
+        selection: &Selection,
+        sample: usize,
+    ) -> anyhow::Result<(u64, Vec<ParkedEvent>)> {
+        let keys: Vec<EventKey> = selection.keys.iter().map(|key| key.0).collect();
+        let filters = self.filters(&selection.filter).await?;
+        let found = self.store.read(move |reader| {
+            let (mut count, mut first) = (0, Vec::new());
+            for key in &keys {
+                let Some(event) = reader.parked_event(*key)? else {
+                    continue;
+                };
+                count += 1;
+                if first.len() < sample {
+                    first.push(event);
+                }
+            }
+            for filter in filters.iter().filter(|_| keys.is_empty()) {
+                count += reader.parked_count(filter)?;
+                first.extend(reader.parked(filter, sample - first.len())?);
+            }
+            Ok((count, first))
+        });
+        Ok(found.await?)
+    }
+
     /// Returns one filter per order with the selected number, or a single filter if no number is selected.
     async fn filters(&self, selection: &SelectionFilter) -> anyhow::Result<Vec<ParkedFilter>> {
         let website = match &selection.website {
@@ -182,6 +248,7 @@ impl StoreRequests {
             order: None,
             website,
             code: selection.code.clone(),
+            kind: selection.kind.map(|kind| kind.0.code()),
             since: selection.since,
             until: selection.until,
         };
