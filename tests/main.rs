@@ -35,3 +35,4 @@ mod support;
 mod terminal;
 mod upgrade;
 mod verify;
+mod web;

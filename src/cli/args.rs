@@ -18,6 +18,7 @@ use crate::cli::inspect::status::StatusArgs;
 use crate::cli::privacy::PrivacyCommand;
 use crate::cli::privacy::suppress::SuppressCommand;
 use crate::cli::run::RunArgs;
+use crate::cli::setup::admin::AdminCommand;
 use crate::cli::setup::backup::{BackupArgs, RestoreArgs};
 use crate::cli::setup::config::ConfigCommand;
 use crate::cli::setup::manual::ManualArgs;
@@ -104,6 +105,9 @@ pub enum Command {
     Config(ConfigCommand),
     /// Manage the capture triggers in the shop's database
     Source(SourceArgs),
+    /// Set up access to the web pages
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Show what the daemon does, what is pending, and what failed
     #[command(
         after_help = "Works with and without a running daemon. Exit code 0 if the status could be read, even if it shows \

@@ -47,7 +47,7 @@ impl Context {
 
     /// Loads the configuration. From here on this process has no more rights than the owner of the store.
     pub fn load(&self) -> Result<LoadedConfig, ContextError> {
-        self.load_and(None, |_| ()).map(|(loaded, ())| loaded)
+        self.load_and(|_| None, |_, _, _| ()).map(|(loaded, ())| loaded)
     }
 
     /// Loads the configuration as [`Self::load`] does. Its warnings are dropped here: only `run` and `config check` show them.
@@ -62,27 +62,40 @@ impl Context {
         file: &Path,
         work: impl FnOnce(&Config) -> T,
     ) -> Result<(Config, T), ContextError> {
-        let (loaded, result) = self.load_and(Some(file), work)?;
+        let named = |_: &Config| Some(file.to_owned());
+        let (loaded, result) = self.load_and(named, |config, _, _| work(config))?;
         Ok((loaded.config, result))
+    }
+
+    /// Runs `work` on the file that `file` chooses, with rights as in [`Self::config_and`]. While `work` has those of root, it
+    /// gets the owner of the store, who must be able to read what it writes.
+    pub fn with_file<T>(
+        &self,
+        file: impl FnOnce(&Config) -> PathBuf,
+        work: impl FnOnce(&Config, &Path, Option<StoreOwner>) -> T,
+    ) -> Result<T, ContextError> {
+        let work =
+            |config: &Config, path: Option<&Path>, owner| work(config, path.unwrap_or("".as_ref()), owner);
+        self.load_and(|config| Some(file(config)), work)
+            .map(|(_, result)| result)
     }
 
     fn load_and<T>(
         &self,
-        file: Option<&Path>,
-        work: impl FnOnce(&Config) -> T,
+        file: impl FnOnce(&Config) -> Option<PathBuf>,
+        work: impl FnOnce(&Config, Option<&Path>, Option<StoreOwner>) -> T,
     ) -> Result<(LoadedConfig, T), ContextError> {
         let loaded = load(&self.config_path, process_environment())?;
         let store = &loaded.config.store.path;
         let owner = StoreOwner::to_become(store)?;
         let become_owner = || owner.map_or(Ok(()), |owner| owner.become_for_good(store));
-        let roots = owner
-            .and(file)
-            .filter(|file| owner.is_some_and(|owner| !owner.controls(file)));
-        if roots.is_none() {
+        let file = file(&loaded.config);
+        let as_root = owner.filter(|owner| file.as_deref().is_some_and(|file| !owner.controls(file)));
+        if as_root.is_none() {
             become_owner()?;
         }
-        let result = work(&loaded.config);
-        if roots.is_some() {
+        let result = work(&loaded.config, file.as_deref(), as_root);
+        if as_root.is_some() {
             become_owner()?;
         }
         Ok((loaded, result))

@@ -54,6 +54,33 @@ pub(crate) fn resolve(reader: &mut ConfigReader<'_>, config: &mut Config, creden
         }
     }
     resolve_environment_keys(reader, config, &secrets);
+    find_admin_password(reader, config, credentials);
+}
+
+/// Finds the hash of the password for the web pages, which the daemon reads when it is needed: a command may write it at any
+/// time, so a missing file is no problem.
+fn find_admin_password(reader: &mut ConfigReader<'_>, config: &mut Config, credentials: Option<&Path>) {
+    let key = "admin.password_file";
+    // A name of its own: `password` is that of the database's.
+    let credential = credentials.map(|directory| directory.join("admin_password"));
+    let credential = credential.filter(|path| path.exists());
+    let file = match (config.admin.password_file.clone(), credential) {
+        (Some(_), Some(credential)) => {
+            let message = format!(
+                "is set, and there is the systemd credential {}; keep one of them",
+                credential.display()
+            );
+            return reader.problem(key, message);
+        }
+        (None, Some(credential)) => {
+            config.admin.password_file = Some(credential);
+            return;
+        }
+        (Some(file), None) => file,
+        (None, None) => config.admin_password_file(),
+    };
+    warn_of_readers(reader, key, &file);
+    warn_of_writers(reader, key, &file);
 }
 
 fn resolve_environment_keys(reader: &mut ConfigReader<'_>, config: &mut Config, secrets: &Secrets<'_>) {

@@ -14,7 +14,7 @@
 //! | `traffic` | records totals once a minute, for charts |
 //! | `admin` | the admin endpoint |
 
-mod admin;
+pub(crate) mod admin;
 pub mod control;
 mod first_sync;
 pub mod lifecycle;

@@ -9,6 +9,8 @@ use tokio::task::{JoinError, JoinSet};
 use crate::commerce::source::SourceError;
 use crate::commerce::stoppable::StoppableSource;
 use crate::config::{AdminListen, Config};
+use crate::daemon::admin::access::Access;
+use crate::daemon::admin::actions::Actions;
 use crate::daemon::admin::pages::Pages;
 use crate::daemon::admin::snapshots::Snapshots;
 use crate::daemon::admin::views::data::ViewData;
@@ -114,8 +116,9 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         stop: stop.clone(),
     };
     let requests = Arc::new(Requests::new(jobs.clone()));
+    let of_commands = Arc::clone(&requests);
     let handle = move |request: Request, replies| {
-        let requests = Arc::clone(&requests);
+        let requests = Arc::clone(&of_commands);
         async move { requests.handle(&request, replies).await }
     };
 
@@ -153,7 +156,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         ("the control socket", Ok(()))
     });
 
-    let mut observers = observe(&supervision, admin_listen, &clock, options.pages);
+    let mut observers = observe(&supervision, admin_listen, &clock, options.pages, requests);
     let listening = signals::listen(listener, lifecycle.clone(), config_sender, supervision, clock);
     observers.spawn(listening);
     let ended = supervise(&store, &mut tasks, &lifecycle, &notifier, stop_budget).await;
@@ -210,8 +213,9 @@ fn observe(
     listen: AdminListen,
     clock: &Clock,
     sources: PageSources,
+    requests: Arc<Requests>,
 ) -> JoinSet<()> {
-    let liveness = &supervision.liveness;
+    let (liveness, stop) = (&supervision.liveness, &supervision.stop);
     let views = ViewData {
         clock: clock.clone(),
         config: liveness.config.clone(),
@@ -221,12 +225,22 @@ fn observe(
         rates: Rates::default(),
         sources,
     };
+    let access = Access::new(liveness.config.clone(), clock.clone());
+    let actions = Actions::new(
+        Arc::clone(&access),
+        requests,
+        liveness.store.clone(),
+        clock.clone(),
+        stop.clone(),
+    );
     let pages = Pages {
         clock: clock.clone(),
-        liveness: supervision.liveness.clone(),
+        liveness: liveness.clone(),
         snapshots: supervision.snapshots.clone(),
-        stop: supervision.stop.clone(),
+        stop: stop.clone(),
         views: Arc::new(views),
+        access,
+        actions,
     };
     let mut observers = JoinSet::new();
     observers.spawn(supervision.clone().run());

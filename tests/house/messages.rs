@@ -1,11 +1,11 @@
 //! Every warning and error has a stable log code and a row in the catalogue of `docs/OPERATIONS.md`, and every row of the
-//! catalogue is logged by the program.
+//! catalogue is logged by the program. An information may have a code, and then it has a row as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::{CODE, rust_files, text_files};
 
-/// A call of `warn!` or `error!` in the program.
+/// A call of `warn!` or `error!` in the program, or of `info!` with a code.
 #[derive(Debug, PartialEq)]
 struct LogCall {
     level: &'static str,
@@ -155,7 +155,7 @@ fn log_calls() -> Vec<(String, LogCall)> {
 }
 
 fn log_calls_in(text: &str) -> Vec<LogCall> {
-    let calls = [("warn!(", "WARN"), ("error!(", "ERROR")].into_iter();
+    let calls = [("warn!(", "WARN"), ("error!(", "ERROR"), ("info!(", "INFO")].into_iter();
     let is_call = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
     let mut found: Vec<(usize, &'static str)> = calls
         .flat_map(|(call, level)| text.match_indices(call).map(move |(at, _)| (at, level)))
@@ -164,9 +164,10 @@ fn log_calls_in(text: &str) -> Vec<LogCall> {
     found.sort_unstable();
     let calls = found.into_iter().filter_map(|(at, level)| {
         let call = text[at..].split_once('(')?.1;
-        Some(LogCall {
+        let code = code_of(call);
+        (level != "INFO" || code.is_some()).then_some(LogCall {
             level,
-            code: code_of(call),
+            code,
             message: last_text(call)?,
         })
     });
@@ -194,6 +195,7 @@ pub(super) fn rows_of(catalogue: &str) -> Vec<Row> {
         level = match line {
             _ if line.starts_with("### WARN") => "WARN",
             _ if line.starts_with("### ERROR") => "ERROR",
+            _ if line.starts_with("### INFO") => "INFO",
             _ => level,
         };
         if !line.starts_with("| `OF") {

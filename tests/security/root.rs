@@ -12,7 +12,7 @@ use super::fixture::{Ground, OWNER, PERSON, is_root};
 use crate::support::daemon::eventually;
 
 /// A command line of each kind. FILE stands for a file of root.
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 31] = [
     &["status"],
     &["doctor"],
     &["explain", "000000101"],
@@ -38,6 +38,7 @@ const COMMANDS: [&[&str]; 30] = [
     &["failed", "discard", "--all"],
     &["delivery", "pause"],
     &["delivery", "resume"],
+    &["admin", "set-password"],
     &["suppress", "add", "--sha256", PERSON],
     &["suppress", "remove", "--sha256", PERSON],
     &["suppress", "import", "/dev/null"],

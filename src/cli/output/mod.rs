@@ -82,6 +82,12 @@ pub fn notice(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Writes the text before an input to stderr, without a line break.
+pub fn prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
 /// Returns true if a user can see a progress bar.
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()

@@ -1,5 +1,6 @@
 //! Commands of set-up and maintenance.
 
+pub mod admin;
 pub mod backup;
 pub mod config;
 pub mod manual;

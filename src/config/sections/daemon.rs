@@ -1,7 +1,6 @@
-//! The daemon itself: `[index]`, `[cron]`, `[first_sync]`, `[verify]`, `[store]`, `[log]` and `[admin]`.
+//! The daemon itself: `[index]`, `[cron]`, `[first_sync]`, `[verify]`, `[store]` and `[log]`.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
@@ -9,7 +8,7 @@ use crate::config::cron::CronExpr;
 use crate::config::fields::{DurationIn, FilePath, Int, Parse, table};
 use crate::config::problem::nearest;
 use crate::config::reader::ConfigReader;
-use crate::config::values::{AdminListen, ByteSize, History, HumanDuration, InvalidValue, choices};
+use crate::config::values::{ByteSize, History, HumanDuration, InvalidValue, choices};
 
 table! {
     /// `[index]`: the Sales Orders Feed index.
@@ -164,49 +163,4 @@ fn parse_level(text: &str) -> Result<String, InvalidValue> {
              \"info,orderfeed::delivery=debug\"",
         )),
     }
-}
-
-table! {
-    /// `[admin]`: the endpoint for metrics, health and status.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct Admin {
-        pub listen: AdminListen = Parse(str::parse),
-    }
-}
-
-impl Admin {
-    /// Refuses a socket in the place of the store, or of a file that the daemon keeps beside it.
-    pub(super) fn check(&self, store: &Path, reader: &mut ConfigReader<'_>) {
-        let AdminListen::Unix(socket) = &self.listen else {
-            return;
-        };
-        let (socket, store) = (normal(socket), normal(store));
-        let suffix = socket
-            .as_os_str()
-            .as_bytes()
-            .strip_prefix(store.as_os_str().as_bytes());
-        if suffix.is_some_and(|suffix| OF_STORE.iter().any(|own| own.as_bytes() == suffix)) {
-            let message = format!(
-                "\"{}\" is a file of the store; expected a path of its own",
-                self.listen
-            );
-            reader.problem("admin.listen", message);
-        }
-    }
-}
-
-/// Suffixes of the store's files.
-const OF_STORE: [&str; 7] = ["", "-wal", "-shm", "-journal", ".lock", ".sock", ".partial"];
-
-/// Returns the path without `.`, `..` and repeated slashes, as far as text shows them.
-fn normal(path: &Path) -> PathBuf {
-    let mut result = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => drop(result.pop()),
-            Component::CurDir => {}
-            other => result.push(other),
-        }
-    }
-    result
 }

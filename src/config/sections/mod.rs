@@ -6,6 +6,7 @@
 //!
 //! A section's `check` holds the rules between its keys.
 
+mod admin;
 mod connector;
 mod daemon;
 mod delivery;
@@ -14,13 +15,15 @@ mod events;
 mod source;
 mod websites;
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use uuid::Uuid;
 
+pub use crate::config::sections::admin::Admin;
 pub use crate::config::sections::connector::{Environment, EnvironmentKeys, ServicesConnector};
 pub use crate::config::sections::daemon::{
-    Admin, Cron, FirstSync, Index, IndexMode, Log, LogFormat, StoreConfig, Verify,
+    Cron, FirstSync, Index, IndexMode, Log, LogFormat, StoreConfig, Verify,
 };
 pub use crate::config::sections::delivery::{Delivery, Privacy, PrivacyProfile, RetryConfig};
 pub use crate::config::sections::edge::{Edge, EdgeAuth, OAuth};
@@ -83,6 +86,16 @@ impl Config {
     /// Returns the data space of the chosen environment, which is part of every event's identity.
     pub fn data_space_id(&self) -> Uuid {
         self.services_connector.keys().data_space_id
+    }
+
+    /// Returns the file with the hash of the password for the web pages. It need not exist.
+    pub fn admin_password_file(&self) -> PathBuf {
+        let beside = || {
+            let mut path = self.store.path.clone().into_os_string();
+            path.push(".password");
+            path.into()
+        };
+        self.admin.password_file.clone().unwrap_or_else(beside)
     }
 
     /// Returns the website with this code if it is configured and its back-office events are enabled.

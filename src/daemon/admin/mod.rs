@@ -1,9 +1,12 @@
-//! The admin endpoint: `/healthz`, `/readyz`, `/status` and `/metrics` over HTTP. The configuration allows only a loopback
-//! address or a Unix socket, and every page is read-only.
+//! The admin endpoint: `/healthz`, `/readyz`, `/status` and `/metrics`, and the web pages. The configuration allows only a
+//! loopback address or a Unix socket. [`access`] decides what a reader may see and do.
 //!
 //! The daemon does not depend on it: an address in use is logged, and tried again each minute. The endpoint answers until
 //! the very end, so that `/readyz` can report the drain.
 
+pub(crate) mod access;
+pub(crate) mod actions;
+pub(crate) mod form;
 pub(crate) mod metrics;
 pub(crate) mod pages;
 pub(crate) mod snapshots;
@@ -16,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -26,6 +29,7 @@ use tokio::sync::Semaphore;
 use tokio_util::either::Either;
 
 use crate::config::AdminListen;
+use crate::daemon::admin::access::Peer;
 use crate::daemon::admin::pages::{HostCheck, Pages};
 use crate::daemon::control::socket::remove_socket;
 use crate::ops::outage_log::{OutageLine, OutageLog};
@@ -50,10 +54,10 @@ pub(super) async fn serve(listen: AdminListen, pages: Arc<Pages>, clock: Clock) 
     if listen == AdminListen::Off {
         return;
     }
-    // Names are checked where a browser can connect: it cannot open a Unix socket.
+    // A browser cannot open a Unix socket itself. One that is forwarded to a port it can, so the web pages always check.
     let names = match listen {
         AdminListen::Unix(_) => HostCheck::Any,
-        _ => HostCheck::LocalOnly,
+        _ => HostCheck::OwnOnly,
     };
     let routers = [
         pages::router(Arc::clone(&pages), names),
@@ -126,10 +130,15 @@ impl Listener {
         Ok(Self::Unix { listener, _file })
     }
 
-    async fn accept(&self) -> io::Result<Either<TcpStream, UnixStream>> {
+    async fn accept(&self) -> io::Result<(Either<TcpStream, UnixStream>, Peer)> {
         match self {
-            Self::Tcp(listener) => Ok(Either::Left(listener.accept().await?.0)),
-            Self::Unix { listener, .. } => Ok(Either::Right(listener.accept().await?.0)),
+            Self::Tcp(listener) => Ok((Either::Left(listener.accept().await?.0), Peer::Network)),
+            Self::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                // The kernel's record of the process that connected.
+                let peer = Peer::Local(stream.peer_cred()?.uid());
+                Ok((Either::Right(stream), peer))
+            }
         }
     }
 }
@@ -140,7 +149,7 @@ async fn accept_all(listener: Listener, [all, health]: &[Router; 2]) {
     let reserve = Arc::new(Semaphore::new(RESERVED_CONNECTIONS));
     loop {
         match listener.accept().await {
-            Ok(stream) => {
+            Ok((stream, peer)) => {
                 let (slot, router, timeout) = match Arc::clone(&slots).try_acquire_owned() {
                     Ok(slot) => (slot, all, HEADER_TIMEOUT),
                     // Further clients wait in the queue of the socket.
@@ -149,7 +158,7 @@ async fn accept_all(listener: Listener, [all, health]: &[Router; 2]) {
                         Err(_) => return,
                     },
                 };
-                let router = router.clone();
+                let router = router.clone().layer(Extension(peer));
                 tokio::spawn(async move {
                     serve_connection(stream, router, timeout).await;
                     drop(slot);
@@ -178,12 +187,15 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: R
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::daemon::admin::access::Access;
+    use crate::daemon::admin::actions::Actions;
     use crate::daemon::admin::snapshots::Snapshots;
     use crate::daemon::admin::views::data::ViewData;
     use crate::daemon::admin::views::rates::Rates;
     use crate::daemon::lifecycle::liveness::Liveness;
     use crate::daemon::lifecycle::vitals::Vitals;
     use crate::daemon::page_sources::PageSources;
+    use crate::daemon::requests::Requests;
     use orderfeed_model::clock::UtcMillis;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::watch;
@@ -205,8 +217,20 @@ mod tests {
             rates: Rates::default(),
             sources: PageSources::default(),
         };
+        let access = Access::new(config.clone(), clock.clone());
+        let requests = Requests::without_source(store.clone(), clock.clone(), config.clone());
+        let stop = CancellationToken::new();
+        let actions = Actions::new(
+            Arc::clone(&access),
+            Arc::new(requests),
+            store.clone(),
+            clock.clone(),
+            stop.clone(),
+        );
         let pages = Pages {
-            clock,
+            clock: clock.clone(),
+            access,
+            actions,
             snapshots,
             liveness: Liveness {
                 store,
@@ -214,7 +238,7 @@ mod tests {
                 stats: Arc::default(),
                 config,
             },
-            stop: CancellationToken::new(),
+            stop,
             views: Arc::new(views),
         };
         (dir, Arc::new(pages))
@@ -234,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_of_another_host_is_refused_where_a_browser_can_connect() {
         let (_dir, pages) = pages();
-        let checked = pages::router(Arc::clone(&pages), HostCheck::LocalOnly);
+        let checked = pages::router(Arc::clone(&pages), HostCheck::OwnOnly);
         let unchecked = pages::router(pages, HostCheck::Any);
         for (host, accepted) in [
             ("localhost", true),
@@ -292,7 +316,7 @@ mod tests {
     #[tokio::test]
     async fn pages_answer_get_and_head_and_everything_else_is_refused() {
         let (_dir, pages) = pages();
-        let router = pages::router(pages, HostCheck::LocalOnly);
+        let router = pages::router(pages, HostCheck::OwnOnly);
         for (request, status, end) in [
             ("GET /healthz", "200 OK", "\r\n\r\nok\n"),
             ("HEAD /healthz", "200 OK", "\r\n\r\n"),

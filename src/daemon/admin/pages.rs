@@ -1,18 +1,19 @@
 //! The pages of the admin endpoint. Nothing is read or computed between requests.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
-use axum::http::uri::Authority;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::{map_request, map_response};
+use axum::middleware::{from_fn_with_state, map_request, map_response};
 use axum::response::Response;
 use axum::routing::{Router, get};
 use tokio_util::sync::CancellationToken;
 
+use crate::daemon::admin::access::{Access, guard, hosts, login};
+use crate::daemon::admin::actions;
+use crate::daemon::admin::actions::Actions;
 use crate::daemon::admin::metrics;
 use crate::daemon::admin::metrics::{MetricsInput, ProcessStats};
 use crate::daemon::admin::snapshots::Snapshots;
@@ -32,6 +33,8 @@ pub(crate) struct Pages {
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) stop: CancellationToken,
     pub(crate) views: Arc<ViewData>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) actions: Arc<Actions>,
 }
 
 /// A body with a content type; a lone `String` is `text/plain; charset=utf-8`.
@@ -41,17 +44,22 @@ type Typed = ([(HeaderName, &'static str); 1], String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostCheck {
     Any,
-    /// `localhost` and addresses. Another name may be a page's own, resolved to this host so that the page can read the
-    /// answer (DNS rebinding).
-    LocalOnly,
+    /// `localhost`, addresses and `admin.hosts`.
+    OwnOnly,
 }
 
 /// Returns the routes.
 pub(crate) fn router(pages: Arc<Pages>, names: HostCheck) -> Router {
+    let access = &pages.access;
+    let web = views::routes()
+        .with_state(Arc::clone(&pages.views))
+        .merge(login::routes().with_state(Arc::clone(access)))
+        .merge(actions::routes().with_state(Arc::clone(&pages.actions)))
+        .layer(from_fn_with_state(Arc::clone(access), guard::guard));
     let more = Router::new()
         .route("/status", get(status))
         .route("/metrics", get(metrics_page))
-        .merge(views::routes().with_state(Arc::clone(&pages.views)))
+        .merge(web)
         .fallback(refuse);
     finished(more, pages, names)
 }
@@ -69,33 +77,27 @@ pub(crate) fn health_router(pages: Arc<Pages>, names: HostCheck) -> Router {
 
 /// Adds the health checks and what all pages share. `get` also answers HEAD.
 fn finished(router: Router<Arc<Pages>>, pages: Arc<Pages>, names: HostCheck) -> Router {
+    let access = Arc::clone(&pages.access);
+    let check = move |request| check_host(names, Arc::clone(&access), request);
     router
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
         .method_not_allowed_fallback(refuse)
-        .layer(map_request(move |request| check_host(names, request)))
+        .layer(map_request(check))
         .layer(map_response(no_store))
         .with_state(pages)
 }
 
-async fn check_host(names: HostCheck, request: Request) -> Result<Request, (StatusCode, &'static str)> {
-    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-    // HTTP/1.0 has no host, and browsers do not use it.
-    match names == HostCheck::Any || host.is_none_or(is_local) {
+async fn check_host(
+    names: HostCheck,
+    access: Arc<Access>,
+    request: Request,
+) -> Result<Request, (StatusCode, &'static str)> {
+    let own = &access.config().admin.hosts;
+    match names == HostCheck::Any || hosts::is_accepted(request.headers(), request.uri(), own) {
         true => Ok(request),
-        false => Err((
-            StatusCode::MISDIRECTED_REQUEST,
-            "only localhost and addresses are accepted as a host; set the header Host in a proxy\n",
-        )),
+        false => Err((StatusCode::MISDIRECTED_REQUEST, hosts::REFUSAL)),
     }
-}
-
-fn is_local(host: &[u8]) -> bool {
-    let Ok(authority) = Authority::try_from(host) else {
-        return false;
-    };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
 /// Returns 200 if the daemon works, 503 and the part that hangs if not: the check that feeds systemd's watchdog.

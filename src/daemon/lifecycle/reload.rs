@@ -55,8 +55,8 @@ fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
         new.source = old.source.clone();
         kept.push("source");
     }
-    if new.admin != old.admin {
-        new.admin = old.admin.clone();
+    if new.admin.listen != old.admin.listen {
+        new.admin.listen = old.admin.listen.clone();
         kept.push("admin.listen");
     }
     if new.log.format != old.log.format {

@@ -67,6 +67,14 @@ impl StoreOwner {
         first_on_path(path, is_replaceable).map_or(true, |found| found.is_some())
     }
 
+    /// Makes this user the owner of an open file.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn own(self, file: &fs::File) -> io::Result<()> {
+        std::os::unix::fs::fchown(file, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
+    }
+
     /// Takes this identity for the rest of the process, in all its threads.
     ///
     /// # Errors

@@ -1,0 +1,212 @@
+//! Access to the pages: hosts, origins, headers, slow clients, and what a reader without a login cannot do.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::support::daemon::eventually;
+use crate::web::client::{Client, Endpoint};
+use crate::web::fixture::{Listen, PASSWORD, Site};
+
+/// Every action, with fields that would be accepted.
+const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
+    ("index-mode", &[("mode", "realtime")]),
+    ("index-invalidate", &[("confirm", "yes")]),
+    ("index-reindex", &[("confirm", "yes")]),
+    ("index-suspend", &[]),
+    ("index-resume", &[]),
+    ("job-run", &[("job", "verify_source")]),
+    ("delivery-pause", &[]),
+    ("delivery-resume", &[]),
+    ("failed-retry", &[("confirm", "yes")]),
+    ("failed-discard", &[("confirm", "yes"), ("reason", "a test")]),
+    ("order-resend", &[("confirm", "yes"), ("number", "000000001")]),
+    ("history-start", &[("confirm", "yes"), ("from", "2020-01-01")]),
+    ("history-stop", &[]),
+    ("test-connection", &[]),
+    (
+        "settings-save",
+        &[("scope", "base"), ("storefront_events", "false")],
+    ),
+];
+
+/// Headers of every page.
+const HEADERS: [(&str, &str); 4] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_login_nothing_can_be_done_over_tcp() {
+    let site = Site::start(Listen::Tcp, 3).await;
+    site.settle();
+    let before = site.shop.installation.run(&["indexer:status"]).ok();
+    for client in [site.browser(), site.program()] {
+        for (name, fields) in ACTIONS {
+            let answer = client.post(&format!("/actions/{name}"), fields);
+            assert_eq!(answer.status, 403, "{name}: {answer:?}");
+            assert!(answer.body.contains("A login is needed"), "{name}: {answer:?}");
+        }
+        let number = "000000001";
+        let order = client.get(&format!("/orders/{number}"));
+        assert!([403, 404].contains(&order.status), "{order:?}");
+    }
+    assert_eq!(site.shop.installation.run(&["indexer:status"]).ok(), before);
+    assert!(site.sender_states().iter().all(|state| state == "running"));
+    assert!(!site.shop.installation.log().contains("OF09-01"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_name_cannot_read_or_change_anything() {
+    for listen in [Listen::Tcp, Listen::Unix] {
+        let site = Site::start_with(listen, 0, "hosts = \"orderfeed.example.com\"\n").await;
+        for host in ["rebound.example:9187", "localhost.rebound.example", ""] {
+            let client = site.browser().at_host(host);
+            for answer in [client.get("/login"), client.post("/actions/delivery-pause", &[])] {
+                assert_eq!(answer.status, 421, "{host}: {answer:?}");
+                assert!(answer.body.contains("admin.hosts"), "{answer:?}");
+            }
+        }
+        for host in [
+            "localhost",
+            "127.0.0.1:1234",
+            "[::1]:9187",
+            "Orderfeed.example.com",
+        ] {
+            let status = site.browser().at_host(host).get("/style.css").status;
+            assert_eq!(status, 200, "{host}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_another_site_changes_nothing_even_for_an_operator() {
+    let site = Site::start(Listen::Unix, 3).await;
+    site.settle();
+    let foreign = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Origin", "http://localhost:8080"),
+    ];
+    for (name, value) in foreign {
+        let answer = site
+            .program()
+            .with(name, value)
+            .post("/actions/delivery-pause", &[]);
+        assert_eq!(answer.status, 403, "{name}: {value}: {answer:?}");
+        assert!(answer.body.contains("another site"), "{answer:?}");
+    }
+    assert!(site.sender_states().iter().all(|state| state == "running"));
+    let own = [
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Sec-Fetch-Site", "none"),
+        ("Origin", "http://localhost:9187"),
+        ("X-Program", "neither header"),
+    ];
+    for (name, value) in own {
+        let answer = site
+            .program()
+            .with(name, value)
+            .post("/actions/delivery-pause", &[("next", "/about")]);
+        assert_eq!(answer.target(), "/about", "{name}: {value}");
+    }
+    assert!(site.sender_states().iter().all(|state| state == "paused"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_at_the_unix_socket_makes_no_operators() {
+    let site = Site::start(Listen::Unix, 0).await;
+    for header in ["X-Forwarded-For", "Forwarded", "Via"] {
+        let client = site.browser().with(header, "10.0.0.1");
+        assert_eq!(
+            client.post("/actions/delivery-pause", &[]).status,
+            403,
+            "{header}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_has_the_headers_that_protect_its_reader() {
+    let site = Site::start(Listen::Tcp, 0).await;
+    site.set_password(PASSWORD).ok();
+    let reader = site.browser();
+    let operator = site.browser().logged_in(PASSWORD);
+    let answers = [
+        reader.get("/login"),
+        reader.post("/login", &[("password", "wrong")]),
+        reader.post("/actions/index-reindex", &[]),
+        operator.post("/actions/index-reindex", &[]),
+        operator.post("/actions/unknown", &[]),
+        operator.post("/actions/test-connection", &[]),
+        operator.get("/style.css"),
+    ];
+    for answer in answers {
+        for (name, value) in HEADERS {
+            assert_eq!(answer.header(name), Some(value), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_clients_hold_up_neither_the_daemon_nor_each_other() {
+    let site = Site::start(Listen::Tcp, 0).await;
+    let Endpoint::Tcp(address) = site.endpoint.clone() else {
+        panic!("another endpoint");
+    };
+    let begun = Instant::now();
+    // More than the endpoint serves at once: half of a header each, or a body that never ends.
+    let heads = [
+        "GET / HTTP/1.1\r\nHost: local".to_owned(),
+        "POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none\r\nContent-Length: 100\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\npass"
+            .to_owned(),
+    ];
+    let slow: Vec<TcpStream> = (0..600)
+        .map(|index| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let _ = stream.write_all(heads[index % 2].as_bytes());
+            stream
+        })
+        .collect();
+    eventually("a health check answers", || {
+        let answer = site.program().send("GET", "/healthz", None);
+        answer.is_some_and(|answer| answer.status == 200)
+    });
+    eventually("a page answers", || {
+        let answer = site.program().send("GET", "/style.css", None);
+        answer.is_some_and(|answer| answer.status == 200)
+    });
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    // Each of them was answered or disconnected, although it never sent the rest.
+    for mut stream in slow {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut end = Vec::new();
+        if let Err(error) = stream.read_to_end(&mut end) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
+        }
+    }
+    let memory = site.daemon.memory_kib("VmHWM");
+    assert!(memory < 128 << 10, "{memory} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_is_bounded_in_size() {
+    let site = Site::start(Listen::Unix, 0).await;
+    let body = format!("key={}", "1".repeat(300 << 10));
+    let answer = site.browser().send("POST", "/actions/failed-retry", Some(&body));
+    // The connection may end before everything is sent.
+    assert!(answer.is_none_or(|answer| answer.status == 413));
+    let text = "POST /actions/failed-retry HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none\r\nConnection: close\r\n\
+                Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    let answer = Client::program(&site.endpoint).exchange(text).unwrap();
+    assert_eq!(answer.status, 415);
+}

@@ -1,0 +1,112 @@
+//! A shop with a daemon that serves its web pages.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use orderfeed_emulator::EmulatorHandle;
+
+use crate::support::daemon::{Daemon, Ran, eventually};
+use crate::support::edge;
+use crate::support::embedded::ShopFixture;
+use crate::web::client::{Client, Endpoint};
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A daemon with its shop and its edge.
+pub struct Site {
+    pub edge: EmulatorHandle,
+    pub shop: ShopFixture,
+    pub endpoint: Endpoint,
+    pub daemon: Daemon,
+}
+
+/// The kind of `admin.listen`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    Tcp,
+    Unix,
+}
+
+impl Site {
+    /// Starts a daemon with `orders` in the shop's history, and waits until it serves pages.
+    pub async fn start(listen: Listen, orders: usize) -> Self {
+        Self::start_with(listen, orders, "").await
+    }
+
+    /// Starts with further keys of `[admin]`.
+    pub async fn start_with(listen: Listen, orders: usize, keys: &str) -> Self {
+        let edge = edge::start().await;
+        let shop = ShopFixture::new(&edge.server_url(), orders);
+        let endpoint = match listen {
+            Listen::Tcp => Endpoint::Tcp(edge::free_address()),
+            Listen::Unix => Endpoint::Unix(shop.installation.path("admin.sock")),
+        };
+        let address = match &endpoint {
+            Endpoint::Tcp(address) => address.to_string(),
+            Endpoint::Unix(path) => format!("unix:{}", path.display()),
+        };
+        let layer = format!("[admin]\nlisten = \"{address}\"\n{keys}");
+        shop.installation.layer("admin", &layer);
+        let daemon = shop.installation.start();
+        let site = Self {
+            edge,
+            shop,
+            endpoint,
+            daemon,
+        };
+        let program = Client::program(&site.endpoint);
+        eventually("the pages answer", || {
+            program
+                .send("GET", "/readyz", None)
+                .is_some_and(|answer| answer.status == 200)
+        });
+        site
+    }
+
+    /// Waits until the history is at the edge.
+    pub fn settle(&self) {
+        eventually("the history", || {
+            self.edge.unique_ids() > 0 && self.shop.installation.is_settled()
+        });
+    }
+
+    pub fn browser(&self) -> Client {
+        Client::browser(&self.endpoint)
+    }
+
+    pub fn program(&self) -> Client {
+        Client::program(&self.endpoint)
+    }
+
+    /// Runs `orderfeed admin set-password` with a password on stdin.
+    pub fn set_password(&self, password: &str) -> Ran {
+        self.with_stdin(&["admin", "set-password"], &format!("{password}\n"))
+    }
+
+    /// Runs a command with a text on stdin.
+    pub fn with_stdin(&self, args: &[&str], text: &str) -> Ran {
+        let mut command = self.shop.installation.command(args);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Returns the states of the senders, as `status --json` prints them.
+    pub fn sender_states(&self) -> Vec<String> {
+        let status = self.shop.installation.run(&["status", "--json"]).ok();
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        let websites = status["websites"].as_array().unwrap().iter();
+        websites
+            .map(|website| website["sender"]["state"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
