@@ -6,6 +6,7 @@
 //! | [`tasks`] | the long-running tasks |
 //! | [`sources`] | opens the source that the configuration names |
 //! | [`page_sources`] | the file and the log lines that web pages show |
+//! | [`explain`] | reads an order from the source, for `explain` |
 //! | [`lifecycle`] | start, signals, reload, drain and abort, the watchdog |
 //! | [`schedule`] | cron jobs, capture in real time, nightly verification |
 //! | `first_sync` | the first syncs that are running; websites whose events are enabled again |
@@ -16,6 +17,7 @@
 
 pub(crate) mod admin;
 pub mod control;
+pub mod explain;
 mod first_sync;
 pub mod lifecycle;
 pub mod page_sources;

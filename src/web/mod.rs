@@ -12,6 +12,8 @@
 //! | module | content |
 //! |---|---|
 //! | [`about`], [`log`] | version and licences; the latest log lines and their runbooks |
+//! | [`connector`] | the two connector pages |
+//! | [`failed`], [`order`] | parked events; the timeline of an order |
 //! | [`overview`], [`indexers`], [`schedules`], [`history`], [`reports`] | the present state |
 //! | [`traffic`] | rates over the last day |
 //! | [`frame`] | what all pages share: viewer, time, path, notice |
@@ -19,10 +21,13 @@
 //! | [`shell`] | pages around the actions: login, confirmation, result, error |
 
 pub mod about;
+pub mod connector;
+pub mod failed;
 pub mod frame;
 pub mod history;
 pub mod indexers;
 pub mod log;
+pub mod order;
 pub mod overview;
 pub mod parts;
 pub mod reports;

@@ -59,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "orderfeed_model",
             "orderfeed_events",
+            "config",
             "store",
             "first_sync",
             "ops",

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+pub use crate::ops::explain::remedy::parked_remedy;
 use crate::ops::status::{DaemonStatus, Moment, SenderStatus};
 use crate::store::feed::Exported;
 use crate::store::outbox::{AttemptRecord, EventState, PauseKey};

@@ -5,7 +5,7 @@ use crate::store::outbox::ParkedEvent;
 use orderfeed_events::EventKind;
 
 /// Returns the reason and the next step. Our own reasons are quoted in full; the edge's text may quote the event.
-pub(super) fn parked_remedy(parked: &ParkedEvent, kind: EventKind) -> String {
+pub fn parked_remedy(parked: &ParkedEvent, kind: EventKind) -> String {
     // Without a body the event could not be rendered.
     if parked.body.is_none() {
         return format!("{}; a retry reads the order again", parked.detail);

@@ -4,11 +4,15 @@
 //! |---|---|
 //! | [`data`] | the sources that all of them read |
 //! | [`state`] | overview, index, schedules, order history, reports |
+//! | [`failed`], [`order`], [`connector`] | parked events, one order, the connector pages |
 //! | [`rates`] | rates of the last day, cached |
 //! | [`framed`], [`query`], [`page`] | the frame of a request, its parameters, the answer |
 
+mod connector;
 pub(crate) mod data;
+mod failed;
 pub(crate) mod framed;
+mod order;
 mod page;
 mod query;
 pub(crate) mod rates;
@@ -38,6 +42,11 @@ pub(super) fn routes() -> Router<Arc<ViewData>> {
         .route("/schedules", get(state::schedules))
         .route("/history", get(state::history))
         .route("/reports", get(state::reports))
+        .route("/failed", get(failed::list))
+        .route("/failed/{key}", get(failed::event))
+        .route("/orders", get(order::find))
+        .route("/orders/{number}", get(order::order))
+        .route("/connector", get(connector::connector))
         .route("/log", get(log))
         .route("/log/{code}", get(one_code))
         .route("/about", get(about))
