@@ -20,6 +20,9 @@ const LINES: usize = 80;
 /// Peak of the daemon, in KiB.
 const PEAK_KIB: u64 = 128 * 1024;
 
+/// Memory of the idle daemon after a first sync, in KiB.
+const IDLE_KIB: u64 = 24 * 1024;
+
 /// Returns the statement that adds the lines to one order, for either database. They are virtual, so none is shipped.
 fn add_lines(order: i64) -> String {
     let text = "x".repeat(30_000);
@@ -87,6 +90,11 @@ fn delivers_within_the_limit(installation: &Installation, edge: &EmulatorHandle,
     let peak = daemon.memory_kib("VmHWM");
     say(&format!("peak {} MiB", peak / 1024));
     assert!(peak < PEAK_KIB, "peak {peak} KiB");
+    // Without the pages of the program's file, which the system takes back when it needs them.
+    eventually("the memory of the first sync is returned", || {
+        daemon.memory_kib("RssAnon") < IDLE_KIB
+    });
+    say(&format!("then {} MiB", daemon.memory_kib("RssAnon") / 1024));
     assert_eq!(daemon.stop(), Some(0));
     drop(limit);
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench pipeline -- first-sync --orders 200000
 //! cargo bench --bench pipeline -- first-sync-mariadb --orders 100000
+//! cargo bench --bench pipeline -- dump       --orders 100000
 //! cargo bench --bench pipeline -- delivery   --orders 100000 --latency-ms 20
 //! cargo bench --bench pipeline -- live       --orders 200000 --per-second 50
 //! cargo bench --bench pipeline -- standing   --orders 1000000
@@ -32,6 +33,8 @@ enum Scenario {
     FirstSync,
     /// The same from a MariaDB on this machine, with read-only rights.
     FirstSyncMariadb,
+    /// The same beside a dump of the same tables, in turns, with fresh and with stale statistics.
+    Dump,
     /// Only from the durable outbox to the edge.
     Delivery,
     /// A live change, alone and beside a first sync.
@@ -80,10 +83,14 @@ fn main() -> anyhow::Result<()> {
             Scenario::FirstSyncMariadb => {
                 let shop = mariadb::MariaShop::new(args.orders)?;
                 let fixture = Fixture::beside(&shop.source, args.batch_events)?;
-                let (_edge, daemon) = first_sync(&args, &fixture, "MariaDB beside it", "10,000 orders/s")?;
-                let share = standing::idle_share(&daemon)?;
-                say(&format!("  idle then: {share:.2} % of a core (budget 0.2)"))?;
+                let sync = first_sync(&args, &fixture, "MariaDB beside it", "10,000 orders/s")?;
+                let share = standing::idle_share(&sync.daemon)?;
+                let idle = sync.daemon.usage()?.now_kib >> 10;
+                say(&format!(
+                    "  idle then: {share:.2} % of a core (budget 0.2), {idle} MiB (budget 32)"
+                ))?;
             }
+            Scenario::Dump => dump(&args)?,
             Scenario::Delivery => delivery(&args)?,
             Scenario::Live => live::live(&args)?,
             Scenario::Standing => standing::standing(&args)?,
@@ -93,12 +100,14 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn first_sync(
-    args: &Args,
-    fixture: &Fixture,
-    source: &str,
-    budget: &str,
-) -> anyhow::Result<(fixture::Edge, Process)> {
+/// A daemon whose first sync has ended.
+struct FirstSync {
+    took: Duration,
+    daemon: Process,
+    _edge: fixture::Edge,
+}
+
+fn first_sync(args: &Args, fixture: &Fixture, source: &str, budget: &str) -> anyhow::Result<FirstSync> {
     let edge = fixture.start_edge(args.latency_ms)?;
     let began = Instant::now();
     let daemon = fixture.start_daemon(&edge)?;
@@ -120,7 +129,39 @@ fn first_sync(
         edge.process.usage()?.cpu_s * 100_000.0 / events as f64,
         fixture.store_bytes() / events.max(1),
     ))?;
-    Ok((edge, daemon))
+    Ok(FirstSync {
+        took,
+        daemon,
+        _edge: edge,
+    })
+}
+
+/// Rounds of a dump and two first syncs.
+const ROUNDS: usize = 3;
+
+fn dump(args: &Args) -> anyhow::Result<()> {
+    let shop = mariadb::MariaShop::realistic(args.orders)?;
+    // The first dump fills the server's cache.
+    shop.dump()?;
+    let sync = |statistics: &str| -> anyhow::Result<Duration> {
+        let fixture = Fixture::beside(&shop.source, args.batch_events)?;
+        Ok(first_sync(args, &fixture, statistics, "the dump's time")?.took)
+    };
+    for round in 1..=ROUNDS {
+        let dumped = shop.dump()?;
+        shop.refresh_statistics();
+        let fresh = sync("fresh statistics")?;
+        shop.empty_statistics();
+        let stale = sync("stale statistics")?;
+        say(&format!(
+            "round {round}: mariadb-dump {:.2} s; first sync {:.2} x that (budget 1.0); with stale statistics {:.2} x fresh \
+             (budget 1.1)",
+            dumped.as_secs_f64(),
+            fresh.as_secs_f64() / dumped.as_secs_f64(),
+            stale.as_secs_f64() / fresh.as_secs_f64(),
+        ))?;
+    }
+    Ok(())
 }
 
 fn delivery(args: &Args) -> anyhow::Result<()> {

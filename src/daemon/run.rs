@@ -37,6 +37,8 @@ use crate::store::views::ViewMode;
 use crate::store::{Store, StoreError};
 use orderfeed_model::clock::Clock;
 
+/// Interval at which unused memory returns to the system, such as that of a first sync. A call takes about a millisecond.
+const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// Time that other tasks have beyond `delivery.stop_budget` to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
@@ -249,7 +251,17 @@ fn observe(
         observers.spawn(traffic::record(liveness.store.clone(), clock.clone()));
     }
     observers.spawn(admin::serve(listen, Arc::new(pages), clock.clone()));
+    observers.spawn(release_memory(supervision.liveness.store.clone()));
     observers
+}
+
+async fn release_memory(store: Store) {
+    loop {
+        tokio::time::sleep(TRIM_INTERVAL).await;
+        // An error of the store stops the daemon elsewhere.
+        let _ = store.release_cache().await;
+        orderfeed_memory::release_unused();
+    }
 }
 
 /// Waits for the stop, then drains. A task that ends early or a store that fails stops the daemon, too.

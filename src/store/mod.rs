@@ -174,6 +174,13 @@ impl Store {
         work.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Frees the writer's page cache. Nothing is written.
+    pub async fn release_cache(&self) -> Result<(), StoreError> {
+        let release =
+            |writer: &mut Writer<'_>| Ok(writer.connection.execute_batch("PRAGMA shrink_memory")?);
+        self.write_low_priority(Durability::Relaxed, release).await
+    }
+
     /// Returns the batches that senders have taken.
     pub fn in_flight(&self) -> &InFlightBatches {
         &self.in_flight

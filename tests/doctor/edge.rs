@@ -2,7 +2,6 @@
 
 use orderfeed_demo_shop::shop::Shop;
 use orderfeed_emulator::{ClientConfig, Emulator, EmulatorConfig};
-use orderfeed_events::{EventKind, event_id};
 use serde_json::json;
 
 use super::fixture::{examine, examine_with};
@@ -209,9 +208,7 @@ async fn a_long_pause_is_named_with_its_end_and_nothing_is_sent() {
 async fn one_order_that_the_edge_refuses_is_named_with_its_code() {
     let edge = edge::start().await;
     let fixture = ShopFixture::new(&edge.server_url(), 20);
-    let poisoned = event_id(&edge::DATA_SPACE, EventKind::Placed, 7, 0).to_string();
-    edge.script_json(json!([{"code": "0305-400", "times": 0, "match": {"contains_id": poisoned}}]))
-        .unwrap();
+    edge::refuse_placed(&edge, 7);
     let daemon = fixture.installation.start();
     let status = until_status(&fixture, "parked");
     assert!(status.contains("failed list"), "{status}");

@@ -12,6 +12,7 @@ use super::tree::modules;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("orderfeed_model", &[]),
     ("orderfeed_events", &["orderfeed_model"]),
+    ("orderfeed_memory", &[]),
     ("orderfeed_emulator", &["orderfeed_model"]),
     ("orderfeed_demo_shop", &["orderfeed_model"]),
     (
@@ -70,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "orderfeed_model",
             "orderfeed_events",
+            "orderfeed_memory",
             "config",
             "commerce",
             "store",

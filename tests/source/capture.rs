@@ -18,6 +18,7 @@ on_each_server! {
     every_watched_table_leads_to_its_order,
     changes_that_were_not_committed_are_returned_again,
     thousands_of_orders_changed_in_one_second_are_paged,
+    microseconds_are_followed_where_a_full_page_lies_within_one_second,
     a_row_with_a_future_timestamp_hides_no_current_change,
     a_return_that_changes_its_status_without_a_trace_is_noticed,
     a_database_restored_from_an_older_copy_is_followed_from_there,
@@ -150,6 +151,46 @@ async fn thousands_of_orders_changed_in_one_second_are_paged(server: &Server) {
     }
     assert_eq!(found.len(), 600);
     assert!(calls > 5);
+}
+
+async fn microseconds_are_followed_where_a_full_page_lies_within_one_second(server: &Server) {
+    let database = server.database().await;
+    database.load(ShopOptions::default(), span(600)).await;
+    database
+        .execute(
+            "ALTER TABLE sales_order MODIFY updated_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)",
+        )
+        .await;
+    let source = source(&database, CaptureMode::Poll);
+    let mut reader = Reader::start(&source).await;
+    reader.take().await;
+    // Two rows share each microsecond, so that some pages end between them.
+    database
+        .execute(
+            "UPDATE sales_order SET status = 'mass',
+             updated_at = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:%i:%s') - INTERVAL 1 SECOND
+                          + INTERVAL FLOOR(entity_id / 2) MICROSECOND",
+        )
+        .await;
+    let mut found = BTreeSet::new();
+    loop {
+        let before = reader.cursors.clone();
+        let captured = source.changes(&before, 100).await.unwrap();
+        found.extend(captured.changes.iter().map(|change| change.order));
+        reader.cursors = captured.cursors;
+        if !captured.more {
+            break;
+        }
+        assert_ne!(
+            reader.cursors, before,
+            "a page that does not advance is read for ever"
+        );
+    }
+    assert_eq!(found.len(), 600);
+    database
+        .execute("UPDATE sales_order SET status = 'next', updated_at = UTC_TIMESTAMP(6) WHERE entity_id = 9")
+        .await;
+    reader.wait_for(|change| change.order == 9).await;
 }
 
 async fn a_row_with_a_future_timestamp_hides_no_current_change(server: &Server) {

@@ -10,6 +10,7 @@ use orderfeed_emulator::{
 };
 use orderfeed_events::{EventKind, event_id};
 use orderfeed_model::clock::UtcMillis;
+use serde_json::json;
 use uuid::{Uuid, uuid};
 
 use crate::oracle::Expected;
@@ -54,6 +55,13 @@ pub fn settings() -> EmulatorConfig {
 /// Starts an edge with the default [`settings`].
 pub async fn start() -> EmulatorHandle {
     Emulator::start(settings()).await.unwrap()
+}
+
+/// Makes the edge refuse the placed event of an order, whatever else the request holds.
+pub fn refuse_placed(edge: &EmulatorHandle, order: i64) {
+    let poisoned = event_id(&DATA_SPACE, EventKind::Placed, order, 0).to_string();
+    let refused = json!({"code": "0305-400", "times": 0, "match": {"contains_id": poisoned}});
+    edge.script_json(json!([refused])).unwrap();
 }
 
 /// Returns a free address, for an edge that is started later.

@@ -1,8 +1,6 @@
 //! Faults that are there from the start: of the configuration, the edge and the clock.
 
 use orderfeed_emulator::{Emulator, EmulatorConfig, EmulatorHandle};
-use orderfeed_events::{EventKind, event_id};
-use serde_json::json;
 
 use super::Fault;
 use crate::support::daemon::now;
@@ -157,9 +155,7 @@ async fn a_certificate_of_an_unknown_authority_is_the_first_line_with_its_issuer
 async fn a_refused_event_is_the_first_line() {
     let edge = edge::start().await;
     let fixture = ShopFixture::new(&edge.server_url(), 20);
-    let poisoned = event_id(&edge::DATA_SPACE, EventKind::Placed, 7, 0).to_string();
-    edge.script_json(json!([{"code": "0305-400", "times": 0, "match": {"contains_id": poisoned}}]))
-        .unwrap();
+    edge::refuse_placed(&edge, 7);
     let daemon = fixture.installation.start();
     let fault = Fault {
         check: "delivery.parked",

@@ -32,9 +32,9 @@ pub(crate) struct Oddities {
 }
 
 /// Places an order. The flag is true if the payment was charged at once, so that an invoice is due.
-pub(crate) fn place(recorder: &mut Recorder<'_>, oddities: Oddities) -> (Order, bool) {
+pub(crate) fn place(recorder: &mut Recorder<'_>, products: &[usize], oddities: Oddities) -> (Order, bool) {
     let store = &STORES[recorder.one_of(&[0, 0, 0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 7, 8, 9, 9])];
-    let items = basket(recorder, store);
+    let items = basket(recorder, products, store);
     let mut order = draft(recorder, store, items, oddities);
     price(recorder, &mut order);
     let checkout = choose_payment(recorder, &mut order);
@@ -124,10 +124,10 @@ fn draft(recorder: &mut Recorder<'_>, store: &'static Store, items: Vec<Item>, o
     }
 }
 
-/// Picks one to four different products with their parts.
-fn basket(recorder: &mut Recorder<'_>, store: &Store) -> Vec<Item> {
+/// Picks products with their parts.
+fn basket(recorder: &mut Recorder<'_>, products: &[usize], store: &Store) -> Vec<Item> {
     let mut items = vec![];
-    for _ in 0..recorder.one_of(&[1, 1, 1, 2, 2, 3, 4]) {
+    for _ in 0..recorder.one_of(products) {
         let product = &PRODUCTS[recorder.rng.usize(..PRODUCTS.len())];
         let qty = match product.kind {
             ProductKind::ByWeight => Amount(recorder.rng.i64(500..60_000)),

@@ -33,6 +33,8 @@ pub struct ShopOptions {
     pub first_id: i64,
     /// Share of new orders in the transactions of a live shop, in per cent.
     pub new_orders_percent: u32,
+    /// Products of an order; each order takes one of these numbers.
+    pub products_per_order: &'static [usize],
     /// Guests in a thousand without an e-mail address.
     pub guests_without_email_per_mille: u32,
     /// Orders in a thousand whose store view was deleted (their `store_id` is NULL).
@@ -49,6 +51,7 @@ impl Default for ShopOptions {
             edition: Edition::Full,
             first_id: 1,
             new_orders_percent: 25,
+            products_per_order: &[1, 1, 1, 2, 2, 3, 4],
             guests_without_email_per_mille: 30,
             deleted_store_views_per_mille: 4,
             actions: USUAL.to_vec(),
@@ -126,8 +129,9 @@ impl Shop {
             guests_without_email: self.options.guests_without_email_per_mille,
             deleted_store_views: self.options.deleted_store_views_per_mille,
         };
+        let products = self.options.products_per_order;
         let mut recorder = self.recorder(now);
-        let (mut order, charged) = placing::place(&mut recorder, oddities);
+        let (mut order, charged) = placing::place(&mut recorder, products, oddities);
         if charged {
             let status = order.status;
             documents::invoice(&mut recorder, &mut order, true);
