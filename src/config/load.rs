@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::layer::Layer;
 use crate::config::merge::Settings;
+use crate::config::overlay::{self, Saved};
 use crate::config::problem::{ConfigErrors, ConfigProblem, Origin};
 use crate::config::reader::ConfigReader;
 use crate::config::secret;
@@ -43,8 +44,8 @@ impl LoadedConfig {
     }
 }
 
-/// Reads the file at `path`, `conf.d/*.toml` beside it in lexical order, and the variables of `env`, which may name
-/// systemd's `CREDENTIALS_DIRECTORY`. Relative paths in the configuration start at the directory of `path`.
+/// Reads the file at `path`, `conf.d/*.toml` beside it in lexical order, the settings saved on the web pages, and the
+/// variables of `env`, which may name systemd's `CREDENTIALS_DIRECTORY`. Relative paths in the configuration start at the directory of `path`.
 ///
 /// # Errors
 /// Everything that is wrong, at once; the process exits with 78. No message holds a secret.
@@ -52,10 +53,18 @@ pub fn load(
     path: &Path,
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<LoadedConfig, ConfigErrors> {
-    let env: Vec<(String, String)> = env.into_iter().collect();
+    load_with(path, env.into_iter().collect(), Saved::File)
+}
+
+/// Reads the configuration as [`load`] does, with the given text as the settings saved on the web pages.
+pub(crate) fn load_with(
+    path: &Path,
+    env: Vec<(String, String)>,
+    saved: Saved<'_>,
+) -> Result<LoadedConfig, ConfigErrors> {
     // Relative paths in the file start at its directory, wherever the process runs.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let (sources, layers) = read_layers(&path, &env)?;
+    let (sources, layers) = read_layers(&path, &env, saved)?;
     let settings = Settings::merge(&path, &layers);
     let mentioned = layers
         .iter()
@@ -132,7 +141,11 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
     own.chain(found)
 }
 
-fn read_layers(path: &Path, env: &[(String, String)]) -> Result<(Vec<PathBuf>, Vec<Layer>), ConfigErrors> {
+fn read_layers(
+    path: &Path,
+    env: &[(String, String)],
+    saved: Saved<'_>,
+) -> Result<(Vec<PathBuf>, Vec<Layer>), ConfigErrors> {
     let mut sources = vec![path.to_owned()];
     sources.extend(drop_ins(path).map_err(|problem| ConfigErrors(vec![problem]))?);
     let mut layers = vec![Layer::defaults(&SCHEMA, DEFAULTS), Layer::proxy_variables(env)];
@@ -145,6 +158,15 @@ fn read_layers(path: &Path, env: &[(String, String)]) -> Result<(Vec<PathBuf>, V
     }
     // Last: the environment wins over every file.
     layers.push(Layer::env(&SCHEMA, env));
+    // Below it: the environment belongs to the administrator, the saved settings to the daemon's user.
+    match overlay::read(path, &layers, saved) {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            layers.insert(layers.len() - 1, found.layer);
+            sources.extend(found.source);
+        }
+        Err(problem) => broken.push(problem),
+    }
     // A syntax error leaves a file without any keys; reporting them all as missing would hide the one cause.
     let syntax = layers
         .iter()

@@ -4,12 +4,13 @@
 //! defaults ─┐
 //! file ─────┤ layer: keys, types, lines   merge      sections: forms, ranges, rules   secret: files
 //! conf.d ───┤────────────────────────────▶───────▶─────────────────────────────────▶───────────────▶ LoadedConfig
-//! env ──────┘                                                                                        or ConfigErrors
+//! saved ────┤                                                                                        or ConfigErrors
+//! env ──────┘
 //! ```
 //!
 //! Each layer is read on its own first, because only there an unknown key or a wrong type has a line; then the layers are
 //! merged key by key, and every value keeps its [`Origin`]. Building the typed [`Config`] is pure and continues after a
-//! problem, so that an operator gets all of them at once. Only `load` and `secret` read files.
+//! problem, so that an operator gets all of them at once. Only `load`, `overlay` and `secret` read files.
 //!
 //! A new key is one line in `sections` and its commented line in `config/orderfeed.toml`.
 //!
@@ -21,16 +22,19 @@
 //! | `layer`, `merge` | one layer; all layers merged |
 //! | `reader` | access to the merged settings, and the list of problems |
 //! | `secret` | secrets, certificates and file permissions |
+//! | `overlay`, `edit` | the settings saved on the web pages, and changes of them |
 //! | `load` | all of the above in order |
 //! | `values`, [`cron`] | the types of values |
 //! | `reference`, `shown` | the documentation page; the settings in force, for display |
 //! | `problem` | messages and origins |
 
 pub mod cron;
+mod edit;
 mod fields;
 mod layer;
 mod load;
 mod merge;
+mod overlay;
 mod problem;
 mod reader;
 mod reference;
@@ -41,6 +45,7 @@ mod shown;
 mod values;
 
 pub use crate::config::cron::CronExpr;
+pub use crate::config::edit::{EditedSettings, SettingChange, edit_settings};
 pub use crate::config::load::{LoadedConfig, load, process_environment};
 pub(crate) use crate::config::problem::nearest;
 pub use crate::config::problem::{ConfigErrors, ConfigProblem, Origin};

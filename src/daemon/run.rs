@@ -1,6 +1,6 @@
 //! The daemon from start to stop, in the order in which it happens.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use crate::commerce::stoppable::StoppableSource;
 use crate::config::{AdminListen, Config};
 use crate::daemon::admin::access::Access;
 use crate::daemon::admin::actions::Actions;
+use crate::daemon::admin::actions::editor::Editor;
 use crate::daemon::admin::pages::Pages;
 use crate::daemon::admin::snapshots::Snapshots;
 use crate::daemon::admin::views::data::ViewData;
@@ -19,6 +20,7 @@ use crate::daemon::control::serve::ExitCodeOf;
 use crate::daemon::control::socket::ControlSocket;
 use crate::daemon::control::{ControlError, Request, serve};
 use crate::daemon::lifecycle::liveness::Liveness;
+use crate::daemon::lifecycle::reload::Reloader;
 use crate::daemon::lifecycle::signals::Signals;
 use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
 use crate::daemon::lifecycle::supervision::{Supervision, extend_while};
@@ -95,7 +97,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let first = Arc::new(config);
     let (config_sender, config) = watch::channel(Arc::clone(&first));
     // Before anything else, so that a SIGTERM during the start is a regular stop.
-    let listener = signals::open(options.signals);
+    let (streams, read) = signals::open(options.signals);
     // Before the store is opened, so that the opening counts as part of the run.
     let vitals = Vitals::new(clock.now());
     let opening = start::open(&first, &clock, "orderfeed run", options.data_space);
@@ -158,9 +160,17 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         ("the control socket", Ok(()))
     });
 
-    let mut observers = observe(&supervision, admin_listen, &clock, options.pages, requests);
-    let listening = signals::listen(listener, lifecycle.clone(), config_sender, supervision, clock);
-    observers.spawn(listening);
+    let reloader = Arc::new(Reloader {
+        read,
+        config: config_sender,
+        vitals: supervision.liveness.vitals.clone(),
+        notifier: notifier.clone(),
+        clock: clock.clone(),
+        turn: Mutex::default(),
+    });
+    let pages = pages(&supervision, &clock, options.pages, requests, &reloader);
+    let mut observers = observe(&supervision, admin_listen, &clock, pages);
+    observers.spawn(signals::listen(streams, lifecycle.clone(), reloader, supervision));
     let ended = supervise(&store, &mut tasks, &lifecycle, &notifier, stop_budget).await;
     // Last, so that readiness and the watchdog cover the drain.
     observers.shutdown().await;
@@ -209,15 +219,26 @@ async fn log_start(config: &Config, store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Starts the tasks that report on the daemon until its very end: to the service manager and on the admin endpoint.
-fn observe(
+/// Creates what the admin endpoint serves.
+fn pages(
     supervision: &Supervision,
-    listen: AdminListen,
     clock: &Clock,
     sources: PageSources,
     requests: Arc<Requests>,
-) -> JoinSet<()> {
+    reloader: &Arc<Reloader>,
+) -> Pages {
     let (liveness, stop) = (&supervision.liveness, &supervision.stop);
+    let access = Access::new(liveness.config.clone(), clock.clone());
+    let editor = sources.config_path.clone().filter(|_| reloader.is_possible());
+    let editor = editor.map(|path| Editor::new(path, Arc::clone(reloader)));
+    let actions = Actions::new(
+        Arc::clone(&access),
+        requests,
+        liveness.store.clone(),
+        clock.clone(),
+        stop.clone(),
+        editor,
+    );
     let views = ViewData {
         clock: clock.clone(),
         config: liveness.config.clone(),
@@ -227,15 +248,7 @@ fn observe(
         rates: Rates::default(),
         sources,
     };
-    let access = Access::new(liveness.config.clone(), clock.clone());
-    let actions = Actions::new(
-        Arc::clone(&access),
-        requests,
-        liveness.store.clone(),
-        clock.clone(),
-        stop.clone(),
-    );
-    let pages = Pages {
+    Pages {
         clock: clock.clone(),
         liveness: liveness.clone(),
         snapshots: supervision.snapshots.clone(),
@@ -243,12 +256,17 @@ fn observe(
         views: Arc::new(views),
         access,
         actions,
-    };
+    }
+}
+
+/// Starts the tasks that report on the daemon until its very end: to the service manager and on the admin endpoint.
+fn observe(supervision: &Supervision, listen: AdminListen, clock: &Clock, pages: Pages) -> JoinSet<()> {
     let mut observers = JoinSet::new();
     observers.spawn(supervision.clone().run());
     // Recorded only where the pages can be read.
     if listen != AdminListen::Off {
-        observers.spawn(traffic::record(liveness.store.clone(), clock.clone()));
+        let store = supervision.liveness.store.clone();
+        observers.spawn(traffic::record(store, clock.clone()));
     }
     observers.spawn(admin::serve(listen, Arc::new(pages), clock.clone()));
     observers.spawn(release_memory(supervision.liveness.store.clone()));

@@ -10,6 +10,7 @@
 //! | [`pause`] | the pauses that peers asked for: whom they hold back, and the sentence about one |
 //! | [`sentence`] | errors, durations and sizes as text |
 //! | [`status`], [`explain`] | the snapshots behind `status` and `explain` |
+//! | [`replace_file`] | replaces a file as a whole |
 //! | [`openmetrics`] | the text format of `/metrics` |
 //! | [`systemd`] | notifications to the service manager |
 
@@ -21,6 +22,7 @@ pub mod openmetrics;
 pub mod outage_log;
 pub mod pause;
 pub mod recent;
+pub mod replace_file;
 pub mod screen;
 pub mod sentence;
 pub mod status;

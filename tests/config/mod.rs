@@ -3,6 +3,7 @@
 
 mod broken;
 mod layers;
+mod saved;
 mod secrets;
 mod websites;
 

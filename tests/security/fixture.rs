@@ -94,11 +94,14 @@ impl Ground {
     /// Runs a command as root, to its end.
     #[track_caller]
     pub fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, Stdio::null())
+    }
+
+    /// Runs a command as root, to its end, with this stdin.
+    #[track_caller]
+    pub fn run_with(&self, args: &[&str], stdin: Stdio) -> Ran {
         let mut command = self.installation.command(args);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let deadline = Instant::now() + LIMIT;
         while child.try_wait().unwrap().is_none() {

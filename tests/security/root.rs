@@ -226,6 +226,31 @@ fn a_backup_into_the_owners_directory_is_the_owners() {
 }
 
 #[test]
+fn a_password_that_root_sets_is_the_owners() {
+    if !is_root() {
+        return;
+    }
+    let ground = Ground::with_store();
+    let typed = ground.roots().join("typed");
+    fs::write(&typed, "correct horse\n").unwrap();
+    let set = |ground: &Ground| {
+        let stdin = fs::File::open(&typed).unwrap();
+        ground.run_with(&["admin", "set-password"], stdin.into()).ok()
+    };
+    set(&ground);
+    let beside = ground.state().join("orderfeed.db.password");
+    // In a directory of root, where the owner could not write.
+    let of_root = ground.roots().join("password");
+    let layer = format!("[admin]\npassword_file = \"{}\"\n", of_root.display());
+    ground.installation.layer("password", &layer);
+    set(&ground);
+    for file in [&beside, &of_root] {
+        let made = fs::metadata(file).unwrap();
+        assert_eq!((made.uid(), made.permissions().mode() & 0o777), (OWNER, 0o600));
+    }
+}
+
+#[test]
 fn a_daemon_that_root_starts_has_the_owners_identity_and_cannot_be_dumped() {
     if !is_root() {
         return;

@@ -18,8 +18,11 @@ const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
     ("job-run", &[("job", "verify_source")]),
     ("delivery-pause", &[]),
     ("delivery-resume", &[]),
-    ("failed-retry", &[("confirm", "yes")]),
-    ("failed-discard", &[("confirm", "yes"), ("reason", "a test")]),
+    ("failed-retry", &[("confirm", "yes"), ("website", "")]),
+    (
+        "failed-discard",
+        &[("confirm", "yes"), ("code", ""), ("reason", "a test")],
+    ),
     ("order-resend", &[("confirm", "yes"), ("number", "000000001")]),
     ("history-start", &[("confirm", "yes"), ("from", "2020-01-01")]),
     ("history-stop", &[]),

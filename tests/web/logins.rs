@@ -1,7 +1,15 @@
 //! Passwords, logins and sessions.
 
 use std::fs;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::support::daemon::eventually;
 
 use crate::web::fixture::{Listen, PASSWORD, Site};
 
@@ -103,4 +111,66 @@ async fn a_password_is_stored_as_a_hash_that_only_the_daemon_can_read() {
         .ok();
     assert!(printed.starts_with("$argon2id$"), "{printed}");
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_typed_is_not_shown() {
+    let site = Site::start(Listen::Unix, 0).await;
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let terminal = File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    let type_twice = |first: &str, second: &str| {
+        let mut command = site.shop.installation.command(&["admin", "set-password"]);
+        command
+            .stdin(terminal.try_clone().unwrap())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut asked = child.stderr.take().unwrap();
+        let shown = Arc::new(Mutex::new(String::new()));
+        let reading = std::thread::spawn({
+            let shown = Arc::clone(&shown);
+            move || {
+                let mut chunk = [0; 256];
+                while let Ok(read @ 1..) = asked.read(&mut chunk) {
+                    shown
+                        .lock()
+                        .unwrap()
+                        .push_str(&String::from_utf8_lossy(&chunk[..read]));
+                }
+            }
+        });
+        let mut keyboard = File::from(master.try_clone().unwrap());
+        for (question, answer) in [("New password", first), ("Once more", second)] {
+            eventually("the question", || shown.lock().unwrap().contains(question));
+            // The question precedes the change of the terminal.
+            eventually("the echo is off", || {
+                let modes = rustix::termios::tcgetattr(&terminal).unwrap().local_modes;
+                !modes.contains(rustix::termios::LocalModes::ECHO)
+            });
+            keyboard.write_all(format!("{answer}\n").as_bytes()).unwrap();
+        }
+        let code = child.wait().unwrap().code();
+        reading.join().unwrap();
+        (code, shown.lock().unwrap().clone())
+    };
+    let (code, shown) = type_twice(PASSWORD, "another horse");
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(shown.contains("the two passwords differ"), "{shown}");
+    let (code, shown) = type_twice(PASSWORD, PASSWORD);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(site.shop.installation.path("orderfeed.db.password").exists());
+    let modes = rustix::termios::tcgetattr(&terminal).unwrap().local_modes;
+    assert!(modes.contains(rustix::termios::LocalModes::ECHO));
+    // What the terminal would have shown is the echo; there is none.
+    drop(terminal);
+    let mut echoed = Vec::new();
+    let _ = File::from(master).read_to_end(&mut echoed);
+    assert!(!String::from_utf8_lossy(&echoed).contains(PASSWORD));
 }

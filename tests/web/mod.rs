@@ -5,3 +5,4 @@ mod actions;
 mod client;
 mod fixture;
 mod logins;
+mod settings;

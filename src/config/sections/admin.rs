@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::config::fields::{FilePath, OrEmpty, Parse, table};
+use crate::config::fields::{FilePath, Flag, OrEmpty, Parse, table};
 use crate::config::reader::ConfigReader;
 use crate::config::values::{AdminListen, InvalidValue};
 
@@ -16,6 +16,7 @@ table! {
         pub password_file: Option<PathBuf> = FilePath,
         /// Further names of this host, in lower case.
         pub hosts: Vec<String> = OrEmpty(parse_hosts),
+        pub edit_settings: bool = Flag,
     }
 }
 
@@ -72,7 +73,16 @@ fn refuse_file_of_store(reader: &mut ConfigReader<'_>, key: &str, path: &Path, s
 }
 
 /// Suffixes of the store's files.
-const OF_STORE: [&str; 7] = ["", "-wal", "-shm", "-journal", ".lock", ".sock", ".partial"];
+const OF_STORE: [&str; 8] = [
+    "",
+    "-wal",
+    "-shm",
+    "-journal",
+    ".lock",
+    ".sock",
+    ".partial",
+    ".settings.toml",
+];
 
 /// Returns the path without `.`, `..` and repeated slashes, as far as text shows them.
 fn normal(path: &Path) -> PathBuf {

@@ -226,6 +226,7 @@ mod tests {
             store.clone(),
             clock.clone(),
             stop.clone(),
+            None,
         );
         let pages = Pages {
             clock: clock.clone(),

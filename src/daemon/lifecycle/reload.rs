@@ -1,14 +1,55 @@
-//! The reload on SIGHUP. An invalid configuration changes nothing; keys that only a start can change are logged and keep
-//! their values.
+//! The reload: on SIGHUP, and after settings were saved on the web pages. An invalid configuration changes nothing; keys that
+//! only a start can change are logged and keep their values.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::config::{Config, ConfigErrors};
+use crate::daemon::lifecycle::vitals::Vitals;
+use crate::ops::systemd::Notifier;
+use orderfeed_model::clock::Clock;
+
+pub type ReadConfig = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
+
+/// Reads the configuration again and publishes it.
+pub(crate) struct Reloader {
+    /// `None` if this process cannot read its configuration again.
+    pub(crate) read: Option<ReadConfig>,
+    // Kept also without `read`: once it is dropped, tasks that wait for a reload end.
+    pub(crate) config: watch::Sender<Arc<Config>>,
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) notifier: Notifier,
+    pub(crate) clock: Clock,
+    /// One reload at a time, so that the file that was read last is in force.
+    pub(crate) turn: Mutex<()>,
+}
+
+impl Reloader {
+    /// Returns true if this process can read its configuration again.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.read.is_some()
+    }
+
+    /// Reads the configuration and publishes it if it is valid. Returns true if it was. Blocks while it reads.
+    pub(crate) fn reload(&self) -> bool {
+        let Some(read) = &self.read else {
+            return false;
+        };
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.notifier.reloading();
+        let valid = reload(read.as_ref(), &self.config);
+        self.vitals.reloaded(valid, self.clock.now());
+        // READY=1 ends the reload for systemd, but during the start it would end the start as well.
+        if self.vitals.is_scheduled() {
+            self.notifier.ready();
+        }
+        valid
+    }
+}
 
 /// Reads the configuration again and publishes it if it is valid. Returns true if it was.
-pub(crate) fn reload(
+fn reload(
     read: &(dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync),
     config: &watch::Sender<Arc<Config>>,
 ) -> bool {

@@ -3,17 +3,11 @@
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
-
-use crate::config::{Config, ConfigErrors};
 use crate::daemon::lifecycle::Lifecycle;
-use crate::daemon::lifecycle::reload;
+use crate::daemon::lifecycle::reload::{ReadConfig, Reloader};
 use crate::daemon::lifecycle::supervision::Supervision;
 use crate::ops::status::{Snapshot, WebsiteStatus};
-use orderfeed_model::clock::Clock;
-
-pub type ReadConfig = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub enum Signals {
     /// The daemon receives them. SIGHUP calls the function.
@@ -83,53 +77,36 @@ impl SignalStreams {
     }
 }
 
-/// The open signal handlers, and the function that reads the configuration.
-pub(crate) struct SignalListener {
-    streams: SignalStreams,
-    read: ReadConfig,
-}
-
-/// Registers the handlers if the daemon receives the signals. Before this, a signal kills the process.
-pub(crate) fn open(signals: Signals) -> Option<SignalListener> {
+/// Registers the handlers if the daemon receives the signals, and returns them with the function that reads the configuration.
+/// Before this, a signal kills the process.
+pub(crate) fn open(signals: Signals) -> (Option<SignalStreams>, Option<ReadConfig>) {
     let Signals::Daemon(read) = signals else {
-        return None;
+        return (None, None);
     };
     match SignalStreams::open() {
-        Ok(streams) => Some(SignalListener { streams, read }),
+        Ok(streams) => (Some(streams), Some(read)),
         Err(error) => {
             tracing::error!(
                 log_code = "OF02-02",
                 %error,
                 "Signals cannot be received; the daemon can only be killed",
             );
-            None
+            (None, Some(read))
         }
     }
 }
 
 pub(crate) async fn listen(
-    listener: Option<SignalListener>,
+    streams: Option<SignalStreams>,
     lifecycle: Lifecycle,
-    // Held here also without a listener: once it is dropped, tasks that wait for a reload end.
-    config: watch::Sender<Arc<Config>>,
+    reloader: Arc<Reloader>,
     supervision: Supervision,
-    clock: Clock,
 ) {
-    let Some(SignalListener { streams, read }) = listener else {
+    let Some(streams) = streams else {
         return lifecycle.abort.cancelled().await;
     };
-    let reload = || {
-        supervision.notifier.reloading();
-        let valid = reload::reload(read.as_ref(), &config);
-        let vitals = &supervision.liveness.vitals;
-        vitals.reloaded(valid, clock.now());
-        // READY=1 ends the reload for systemd, but during the start it would end the start as well.
-        if vitals.is_scheduled() {
-            supervision.notifier.ready();
-        }
-    };
     let command = |command| match command {
-        Command::Reload => reload(),
+        Command::Reload => drop(reloader.reload()),
         // A task of its own, because the next signal must not wait for the store.
         Command::LogStatus => drop(tokio::spawn(log_status(supervision.clone()))),
     };

@@ -153,7 +153,7 @@ impl Access {
             path: path.to_owned(),
             notice,
             login,
-            may_edit: false,
+            may_edit: reader.operator.is_some() && self.config.borrow().admin.edit_settings,
         }
     }
 

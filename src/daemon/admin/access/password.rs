@@ -2,13 +2,15 @@
 //! it changed, so that a new password is in force at once.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use rustix::fs::OFlags;
+
+use crate::ops::replace_file::replace_file;
 
 /// Memory of one hash in KiB, of which the daemon computes one at a time. OWASP's first recommendation for argon2id.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -76,16 +78,7 @@ pub fn hash(password: &str) -> Result<String, PasswordError> {
 /// # Errors
 /// Those of the system; then an older file is unchanged.
 pub fn write(path: &Path, hash: &str, own: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-    let directory = path.parent().unwrap_or("".as_ref());
-    let mut file = tempfile::Builder::new()
-        .prefix(".orderfeed-")
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile_in(directory)?;
-    writeln!(file, "{hash}")?;
-    own(file.as_file())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
+    replace_file(path, &format!("{hash}\n"), 0o600, own)
 }
 
 /// A hash from the file, with the identity of the file that it was read from.
@@ -146,6 +139,8 @@ pub(crate) fn verify(password: &str, hash: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -183,9 +178,6 @@ mod tests {
         let before = Stamp::of(&path);
         assert_eq!(read(&path).unwrap(), hashed);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let refused = write(&path, "x", |_| Err(io::Error::other("not owned")));
-        assert!(refused.is_err() && Stamp::of(&path) == before);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         write(&path, &hashed, |_| Ok(())).unwrap();
         assert_ne!(Stamp::of(&path), before);
     }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::daemon::admin::access::guard::error;
 use crate::daemon::admin::access::login::see_other;
 use crate::daemon::admin::access::{Access, Reader};
+use crate::daemon::admin::actions::editor::Editor;
 use crate::daemon::admin::form::Form;
 use crate::daemon::requests::Requests;
 use crate::store::Store;
@@ -30,6 +31,8 @@ pub(crate) struct Actions {
     pub(super) stop: CancellationToken,
     pub(super) running: Arc<Semaphore>,
     pub(super) checks: Semaphore,
+    /// `None` if this process cannot read its configuration again.
+    pub(super) editor: Option<Editor>,
 }
 
 impl fmt::Debug for Actions {
@@ -53,6 +56,7 @@ impl Actions {
         store: Store,
         clock: Clock,
         stop: CancellationToken,
+        editor: Option<Editor>,
     ) -> Arc<Self> {
         Arc::new(Self {
             access,
@@ -62,6 +66,7 @@ impl Actions {
             stop,
             running: Arc::new(Semaphore::new(MAX_ACTIONS)),
             checks: Semaphore::new(MAX_CHECKS),
+            editor,
         })
     }
 

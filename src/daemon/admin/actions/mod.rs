@@ -12,16 +12,19 @@
 //! | [`run`] | runs a request, logs its outcome |
 //! | [`outcome`] | outcomes as sentences; pure |
 //! | [`connection`] | the connection test |
+//! | [`settings`], [`editor`] | saves settings |
 //! | [`context`] | what all actions use, and the answers that they share |
 
 mod command;
 mod connection;
 mod context;
+pub(crate) mod editor;
 mod outcome;
 mod plan;
 mod question;
 mod run;
 mod selected;
+mod settings;
 
 use std::sync::Arc;
 
@@ -67,6 +70,7 @@ async fn act(
     };
     match name.as_str() {
         "test-connection" => actions.test_connection(&sent).await,
+        "settings-save" => actions.save_settings(&sent).await,
         _ => actions.handle(&sent).await,
     }
 }

@@ -296,6 +296,7 @@ mod tests {
             ("index-mode", "mode=never", "neither schedule nor realtime"),
             ("job-run", "", "job is missing"),
             ("failed-retry", "key=1:placed", "names no event"),
+            ("failed-retry", "next=%2Ffailed", "No event is selected"),
             ("failed-retry", "kind=billed", "no event kind"),
             ("failed-retry", "older=soon", "not a duration"),
             ("failed-discard", "key=1:placed:1", "reason is missing"),

@@ -9,6 +9,8 @@ use orderfeed_model::clock::UtcMillis;
 
 /// Most events that a form may name; more are selected by a filter.
 const MAX_KEYS: usize = 5_000;
+/// Fields of which one must be there to select all events that match.
+const FILTERS: [&str; 6] = ["website", "kind", "code", "older", "until", "order"];
 /// Longest list of keys in a command line on a page.
 const MAX_SHOWN_KEYS: usize = 20;
 
@@ -28,6 +30,11 @@ impl Selected {
         let keys = keys.map_err(|error| error.to_string())?;
         if keys.len() > MAX_KEYS {
             return Err(format!("More than {MAX_KEYS} events are selected; use a filter."));
+        }
+        // A filter may be blank, but a form without one selects single events, and here it selects none.
+        let has_filter = FILTERS.iter().any(|name| form.raw(name).is_some());
+        if keys.is_empty() && !has_filter {
+            return Err("No event is selected.".to_owned());
         }
         let kind = form.value("kind").map(str::parse).transpose();
         let filter = SelectionFilter {
