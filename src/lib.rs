@@ -17,6 +17,7 @@
 //! | [`first_sync`] | decides the next step, pace and warnings of a first sync; pure |
 //! | [`store`] | the one SQLite database: changelog, feed, outbox, schedules |
 //! | [`commerce`] | the sources that orders are read from: MySQL, MariaDB, embedded SQLite |
+//! | `tls` | the certificate that a server presents |
 //! | [`config`] | loads, merges and validates the configuration; errors name the fix |
 //!
 //! The crates below depend on nothing above:
@@ -40,4 +41,5 @@ pub mod first_sync;
 pub mod indexer;
 pub mod ops;
 pub mod store;
+mod tls;
 pub mod web;

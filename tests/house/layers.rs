@@ -26,7 +26,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("orderfeed", &[]),
     ("config", &["orderfeed_model"]),
-    ("commerce", &["orderfeed_model", "config"]),
+    ("tls", &[]),
+    ("commerce", &["orderfeed_model", "config", "tls"]),
     ("store", &["orderfeed_model", "commerce"]),
     ("first_sync", &["orderfeed_model", "config", "store"]),
     (
@@ -53,7 +54,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "delivery",
-        &["orderfeed_model", "orderfeed_events", "config", "store", "ops"],
+        &[
+            "orderfeed_model",
+            "orderfeed_events",
+            "config",
+            "store",
+            "ops",
+            "tls",
+        ],
     ),
     (
         "web",

@@ -116,7 +116,9 @@ async fn certificates_are_verified_as_configured(shared: &Server) {
         let text = refusal(with(&database, mode, ca)).await;
         let remedy = "set source.mysql.tls.ca_file to the certificate of the authority";
         assert!(
-            text.contains("encrypted connection") && text.contains(remedy),
+            text.contains("encrypted connection")
+                && text.contains(remedy)
+                && text.contains("issued by \"CN="),
             "{mode:?} {ca:?}: {text}"
         );
     }

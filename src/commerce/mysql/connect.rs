@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::commerce::examination::Protection;
 use crate::commerce::mysql::budget::ConnectionBudget;
+use crate::commerce::mysql::certificate;
 use crate::commerce::mysql::encryption::Encryption;
 use crate::commerce::mysql::error::{self, DatabaseInfo};
 use crate::commerce::source::SourceError;
@@ -95,7 +96,7 @@ impl MysqlConnector {
             let now = Instant::now();
             let deadline = *deadline.get_or_insert(now + self.settings.connect_timeout.get());
             if !is_beyond_limit(&cause) || now >= deadline {
-                return Err(self.explain(&cause));
+                return Err(self.with_issuer(self.explain(&cause), &cause).await);
             }
             if self.budget.lower(permit) {
                 self.log_lowered(&cause);
@@ -167,6 +168,23 @@ impl MysqlConnector {
             self.renew();
         }
         self.database.explain(cause, was_plain)
+    }
+
+    /// Adds the issuer of a certificate that is not trusted, and the authorities that are.
+    async fn with_issuer(&self, mut error: SourceError, cause: &Error) -> SourceError {
+        if let SourceError::Misconfigured { message, .. } = &mut error
+            && error::refused_certificate(cause).is_some_and(error::is_about_the_issuer)
+            && let Some(issuer) = certificate::issuer(&self.settings.url.host, self.settings.url.port).await
+        {
+            let trusted = match &self.settings.tls.ca_file {
+                Some(file) => format!("source.mysql.tls.ca_file {}", file.display()),
+                None => "the web".to_owned(),
+            };
+            message.push_str(&format!(
+                "; the certificate was issued by \"{issuer}\", trusted are the authorities of {trusted}"
+            ));
+        }
+        error
     }
 
     fn pool(&self) -> Pool {

@@ -30,17 +30,37 @@ pub(crate) fn is_beyond_limit(error: &ServerError) -> bool {
     error.code == 1203 || (error.code == 1226 && error.message.contains("max_user_connections"))
 }
 
+/// Returns the reason for which the server's certificate was refused.
+pub(crate) fn refused_certificate(error: &Error) -> Option<&CertificateError> {
+    // The driver wraps the error of the TLS library in one of I/O.
+    let Error::Io(IoError::Io(cause)) = error else {
+        return None;
+    };
+    match cause.get_ref()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(refused) => Some(refused),
+        _ => None,
+    }
+}
+
+/// Returns false if the certificate was refused for its names or its age.
+pub(crate) fn is_about_the_issuer(refused: &CertificateError) -> bool {
+    !matches!(
+        refused,
+        CertificateError::NotValidForName
+            | CertificateError::NotValidForNameContext { .. }
+            | CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+    )
+}
+
 impl DatabaseInfo {
     /// Translates an error of the driver. `was_plain` is true if the connection was not encrypted.
     pub(crate) fn explain(&self, error: &Error, was_plain: bool) -> SourceError {
         match error {
             Error::Server(server) => self.explain_server(server, was_plain),
             Error::Io(IoError::Tls(cause)) => self.tls_failed(&cause.to_string(), None),
-            Error::Io(IoError::Io(cause)) => match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
-                // The driver wraps the error of the TLS library in one of I/O.
-                Some(rustls::Error::InvalidCertificate(refused)) => {
-                    self.tls_failed(&cause.to_string(), Some(refused))
-                }
+            Error::Io(IoError::Io(cause)) => match refused_certificate(error) {
+                Some(refused) => self.tls_failed(&cause.to_string(), Some(refused)),
                 _ if cause.kind() == io::ErrorKind::ConnectionRefused => SourceError::Unavailable {
                     message: format!("connection refused by {} (the database {})", self.address, self.database),
                 },

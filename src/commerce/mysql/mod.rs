@@ -3,7 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`connect`], [`session`] | pool; statements with time limits |
-//! | [`encryption`] | TLS, and when plain text is allowed |
+//! | [`encryption`], [`certificate`] | TLS, and when plain text is allowed; the issuer of a refused certificate |
 //! | [`budget`] | the number of connections that may be open |
 //! | [`error`] | server errors as sentences with remedies |
 //! | [`inspect`] | the tables and columns of a database |
@@ -14,6 +14,7 @@
 
 mod budget;
 mod capture;
+mod certificate;
 mod connect;
 mod encryption;
 mod error;

@@ -43,6 +43,18 @@ impl Snapshot {
         })
     }
 
+    /// Returns the tables of the source whose changes are not captured in time.
+    pub(super) fn late_tables(&self) -> impl Iterator<Item = StatusProblem> {
+        // Without a daemon they may be of any age.
+        let late = self.source.late_tables.iter().filter(|_| self.daemon.running);
+        late.map(|late| {
+            let message = format!("changes of a table are late: {late}; those of the other tables are not");
+            let remedy = "find what locks the table (SHOW FULL PROCESSLIST), or correct what the message names; `orderfeed \
+                          doctor` has details";
+            StatusProblem::new(ProblemKind::ChangesLate, message, remedy).serious_if(false)
+        })
+    }
+
     /// Returns the gap in what was captured, unless every order was compared since.
     pub fn gap_problem(&self) -> Option<StatusProblem> {
         let gap = self.source.gap.as_ref()?;

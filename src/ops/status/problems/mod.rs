@@ -26,6 +26,7 @@ impl Snapshot {
         .collect();
         problems.extend(self.stopped_jobs());
         problems.extend(self.source_warnings());
+        problems.extend(self.late_tables());
         problems.extend(self.websites.iter().flat_map(|website| self.of_website(website)));
         problems.extend(self.first_syncs.iter().filter_map(missed_window));
         // Stable: websites of the same kind stay in their order.

@@ -30,6 +30,20 @@ fn an_idle_daemon_has_no_problem() {
 }
 
 #[test]
+fn a_table_that_is_late_is_a_warning_while_the_daemon_runs() {
+    let mut late = running();
+    late.source.late_tables = vec!["magento_rma does not answer in time".into()];
+    let found = late.find_problems();
+    assert_eq!(
+        (found.len(), found[0].kind, found[0].severity),
+        (1, ProblemKind::ChangesLate, Severity::Warning)
+    );
+    assert!(found[0].message.contains("magento_rma"), "{}", found[0].message);
+    late.daemon.running = false;
+    assert_eq!(kinds(&late), [ProblemKind::DaemonNotRunning]);
+}
+
+#[test]
 fn the_cause_is_before_its_effects_and_warnings_are_last() {
     let mut all = running();
     all.taken_at = Moment(UtcMillis(100_000_000));
