@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::ops::sentence::event_key;
+use crate::ops::sentence::{count, event_key};
 use crate::store::outbox::{ParkedEvent, ParkedGroup};
 use crate::web::parts::{Stamp, link, order_link};
 use crate::web::{Frame, rendered};
@@ -175,6 +175,11 @@ impl FailedTemplate<'_> {
             ("code", &group.code),
         ];
         self.filter.link(&parts)
+    }
+
+    fn counted(&self) -> String {
+        let (events, groups) = (self.list.matching, self.list.groups.len() as u64);
+        format!("{} in {}", count(events, "failed event"), count(groups, "group"))
     }
 
     fn next_link(&self) -> String {

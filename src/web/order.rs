@@ -35,7 +35,9 @@ struct OrderView<'a> {
 struct Entry {
     at: Moment,
     tone: &'static str,
-    title: String,
+    title: &'static str,
+    /// The events that it concerns; several if one request or batch held them.
+    events: Vec<String>,
     detail: String,
 }
 
@@ -83,56 +85,63 @@ fn timeline(order: &ExplainedOrder) -> Vec<Entry> {
         add_event(&mut entries, event);
     }
     // Stable: what happened at the same time stays in this order.
-    entries.sort_by_key(|entry| entry.at);
-    entries
+    entries.sort_by_key(|entry| (entry.at, entry.title));
+    entries.into_iter().fold(Vec::new(), merge)
 }
 
-fn entry(at: Moment, tone: &'static str, title: &str, detail: String) -> Entry {
+/// Adds an entry, to the last one if that differs in its events only.
+fn merge(mut merged: Vec<Entry>, mut entry: Entry) -> Vec<Entry> {
+    match merged.last_mut() {
+        Some(last) if (last.at, last.title, &last.detail) == (entry.at, entry.title, &entry.detail) => {
+            last.events.append(&mut entry.events);
+        }
+        _ => merged.push(entry),
+    }
+    merged
+}
+
+fn entry(at: Moment, tone: &'static str, title: &'static str, detail: String) -> Entry {
     Entry {
         at,
         tone,
-        title: title.to_owned(),
+        title,
+        events: Vec::new(),
         detail,
     }
 }
 
 fn add_event(entries: &mut Vec<Entry>, event: &ExplainedEvent) {
-    let name = format!("{} of {}", event.kind, event.document);
+    let name = format!("{} ({})", event.kind, event.document);
+    let mut add = |at, tone, title, detail| {
+        entries.push(Entry {
+            events: vec![name.clone()],
+            ..entry(at, tone, title, detail)
+        });
+    };
     if let Some(batch) = &event.batch {
-        let detail = format!("batch {}, {}", batch.id, batch.class);
-        entries.push(entry(batch.entered_at, "", &format!("Queued: {name}"), detail));
+        add(
+            batch.entered_at,
+            "",
+            "Queued",
+            format!("batch {}, {}", batch.id, batch.class),
+        );
     }
     let latest = event.attempts.len().saturating_sub(LATEST_ATTEMPTS);
     for (index, attempt) in event.attempts.iter().enumerate() {
         if index == 0 || index >= latest {
-            let (tone, word) = if attempt.accepted {
+            let (tone, title) = if attempt.accepted {
                 ("good", "Accepted")
             } else {
                 ("warn", "Not accepted")
             };
-            entries.push(entry(
-                attempt.at,
-                tone,
-                &format!("{word}: {name}"),
-                answer(attempt),
-            ));
+            add(attempt.at, tone, title, answer(attempt));
         }
     }
     if let Some(parked) = &event.parked {
-        entries.push(entry(
-            parked.parked_at,
-            "bad",
-            &format!("Failed: {name}"),
-            parked.remedy.clone(),
-        ));
+        add(parked.parked_at, "bad", "Failed", parked.remedy.clone());
     }
     if let Some(suppressed) = &event.suppressed {
-        entries.push(entry(
-            suppressed.at,
-            "warn",
-            &format!("Suppressed: {name}"),
-            suppressed.reason.clone(),
-        ));
+        add(suppressed.at, "warn", "Suppressed", suppressed.reason.clone());
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ops::status::problem::{ProblemKind, Severity, StatusProblem};
 use crate::ops::status::{Moment, Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
 use crate::store::traffic::Accepted;
-use crate::web::parts::{Bar, Spark, Stamp, link};
+use crate::web::parts::{Bar, Piece, Spark, Stamp, link, pieces};
 use crate::web::traffic::Traffic;
 use crate::web::{Frame, rendered};
 
@@ -48,7 +48,10 @@ struct State<'a> {
 struct Trouble<'a> {
     problem: &'a StatusProblem,
     since: Option<Stamp>,
+    remedy: Vec<Piece>,
     link: String,
+    /// The name of the page behind the link.
+    target: &'static str,
 }
 
 /// One website.
@@ -94,7 +97,9 @@ fn state(snapshot: &Snapshot) -> State<'_> {
     let mut troubles = snapshot.problems.iter().map(|problem| Trouble {
         problem,
         since: problem.since.map(|at| age(at, now)),
+        remedy: pieces(&problem.remedy),
         link: link_of(problem),
+        target: target(problem.kind),
     });
     let first = troubles.next();
     let (tone, sentence) = match &first {
@@ -141,6 +146,21 @@ fn link_of(problem: &StatusProblem) -> String {
         | ProblemKind::CaptureGap
         | ProblemKind::ConnectionExposed => log("OF03"),
         ProblemKind::DaemonNotRunning => "/log".to_owned(),
+    }
+}
+
+/// Returns the name of the page that [`link_of`] leads to.
+const fn target(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::EventsParked => "Show the failed events",
+        ProblemKind::IndexSuspended | ProblemKind::ChangesLate | ProblemKind::OrdersUnreadable => {
+            "Show the index"
+        }
+        ProblemKind::JobStopped => "Show the schedules",
+        ProblemKind::FirstSyncMissed => "Show the order history",
+        ProblemKind::WebsiteOff => "Show the connector",
+        ProblemKind::DeliveryPaused => "Show the websites",
+        _ => "Show the log",
     }
 }
 

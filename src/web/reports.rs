@@ -84,7 +84,10 @@ fn charts(traffic: &Traffic) -> Vec<Chart> {
         lines: Lines { label, values },
     };
     let events: fn(f64) -> String = |value| format!("{value:.0}");
-    let lag: fn(f64) -> String = |seconds| human_duration((seconds * 1000.0) as i64);
+    let lag: fn(f64) -> String = |seconds| match seconds > 0.0 {
+        true => human_duration((seconds * 1000.0) as i64),
+        false => "none".to_owned(),
+    };
     vec![
         chart(
             "Delivered events per minute",

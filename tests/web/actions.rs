@@ -254,7 +254,7 @@ async fn an_action_that_does_not_exist_and_one_without_its_fields_are_refused() 
 }
 
 /// Makes the edge refuse the placed event of an order.
-fn refuse_placed(site: &Site, order: i64) {
+pub fn refuse_placed(site: &Site, order: i64) {
     let refused = event_id(&edge::DATA_SPACE, EventKind::Placed, order, 0).to_string();
     let step = json!({"code": "0305-400", "times": 0, "match": {"contains_id": refused}});
     site.edge.script_json(json!([step])).unwrap();

@@ -1,8 +1,11 @@
 //! The web pages of a running daemon, over HTTP: who may see and do what, and the actions.
 
 mod access;
-mod actions;
+pub mod actions;
+mod browser;
 mod client;
+mod demo;
 mod fixture;
 mod logins;
+mod pages;
 mod settings;

@@ -1,6 +1,7 @@
 //! `demo`: runs an embedded shop with simulated shoppers, a local edge, and the real daemon between them.
 
 use std::fs::DirBuilder;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::output;
 use crate::cli::trial::demo_report::{self, DemoState};
 use crate::config::{Config, HumanDuration};
+use crate::daemon::admin::access::password;
 use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::signals::{SignalStreams, Signals};
 use crate::daemon::lifecycle::start::DataSpace;
@@ -37,6 +39,10 @@ const SECRET: &str = "demo-secret";
 const HISTORY_MS: i64 = 30 * 86_400_000;
 /// Time limit for delivering the last events.
 const SETTLE: Duration = Duration::from_secs(20);
+/// The port of the web pages, unless it is in use.
+const USUAL_PORT: u16 = 9187;
+/// Digits of the password for the web pages.
+const PASSWORD_LENGTH: usize = 12;
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug, clap::Args)]
@@ -71,10 +77,15 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let edge = Emulator::start(edge_config(&args))
         .await
         .context("the edge of the demo cannot be started")?;
-    let config = write_config(directory, &edge)?;
+    let address = page_address().context("the demo needs a port on 127.0.0.1")?;
+    let config = write_config(directory, &edge, address)?;
+    let password = set_password(&config)?;
     let log = logging::init(&config.log, Clock::System)?;
     let mut shop = Simulation::open(directory, &args)?;
     output::notice(&welcome(&args, directory, &edge));
+    output::notice(&format!(
+        "Web pages: http://{address}/\nLog in with the password {password} to act on them.\n"
+    ));
 
     let lifecycle = Lifecycle::default();
     let stop_shopping = CancellationToken::new();
@@ -165,6 +176,23 @@ async fn settle<T>(
     }
 }
 
+/// Returns the address of the web pages: the default one, or another port if that is in use.
+fn page_address() -> std::io::Result<SocketAddr> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr();
+    bind(USUAL_PORT).or_else(|_| bind(0))
+}
+
+/// Sets a random password for the web pages, and returns it.
+fn set_password(config: &Config) -> anyhow::Result<String> {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let password: String = random.chars().take(PASSWORD_LENGTH).collect();
+    let hash = password::hash(&password)?;
+    let file = config.admin_password_file();
+    password::write(&file, &hash, |_| Ok(()))
+        .with_context(|| format!("the password cannot be stored in {}", file.display()))?;
+    Ok(password)
+}
+
 fn welcome(args: &DemoArgs, directory: &Path, edge: &EmulatorHandle) -> String {
     format!(
         "A shop with {} orders and {} actions per second, a local edge at {}{}, and the real daemon between them.\n\
@@ -205,14 +233,14 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
 }
 
 /// Writes the configuration to a file, so that other commands can be tried on the running demo.
-fn write_config(dir: &Path, edge: &EmulatorHandle) -> anyhow::Result<Config> {
+fn write_config(dir: &Path, edge: &EmulatorHandle, pages: SocketAddr) -> anyhow::Result<Config> {
     // A short poll interval, so that an action of a shopper is visible in the status at once.
     let mut text = format!(
         "[services_connector]\norganization_id = \"{ORGANIZATION}\"\nenvironment = \"sandbox\"\n\
          [services_connector.sandbox]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
          [edge]\nurl = \"{}\"\n[edge.oauth]\ntoken_url = \"{}\"\nclient_id = \"{CLIENT}\"\nclient_secret = \"{SECRET}\"\n\
          [source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\npoll_interval = \"50ms\"\n\
-         [index]\nmode = \"schedule\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"off\"\n",
+         [index]\nmode = \"schedule\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"{pages}\"\n",
         edge.server_url(),
         edge.ims_url(),
     );

@@ -40,6 +40,13 @@ impl Snapshots {
         })
     }
 
+    /// Forgets the snapshot, so that the next one shows what an operator just changed.
+    pub(crate) async fn expire(&self) {
+        if let Some(cached) = self.cached.lock().await.as_mut() {
+            cached.good_until = Instant::now();
+        }
+    }
+
     /// Returns a snapshot that is about a second old at most.
     pub(crate) async fn latest(&self) -> Result<Arc<Snapshot>, StoreError> {
         // Held during the read, so that simultaneous requests wait for one read.

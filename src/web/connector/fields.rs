@@ -34,7 +34,7 @@ const fn spec(key: &'static str, label: &'static str, kind: Kind, help: &'static
 const SWITCH: Kind = Kind::Choice(&["true", "false"]);
 
 /// The page *Commerce Services Connector*: all fields are global.
-pub(super) const SERVICES: [Spec; 10] = [
+pub(super) const GENERAL: [Spec; 2] = [
     spec(
         "services_connector.organization_id",
         "Organization ID (Global)",
@@ -48,6 +48,9 @@ pub(super) const SERVICES: [Spec; 10] = [
         Kind::Choice(&["production", "sandbox"]),
         "The API keys and the SaaS data space that are in force.",
     ),
+];
+
+pub(super) const PRODUCTION: [Spec; 4] = [
     spec(
         "services_connector.production.api_key",
         "Production API key",
@@ -72,6 +75,9 @@ pub(super) const SERVICES: [Spec; 10] = [
         Kind::Text,
         "The SaaS data space. It is part of every event's identity: do not change it later.",
     ),
+];
+
+pub(super) const SANDBOX: [Spec; 4] = [
     spec(
         "services_connector.sandbox.api_key",
         "Sandbox API key",
@@ -146,7 +152,8 @@ mod tests {
     #[test]
     fn every_field_is_a_key_of_the_reference() {
         let reference = crate::config::reference();
-        for spec in SERVICES.iter().chain([&SDK_NAME]).chain(&COLLECTION) {
+        let services = GENERAL.iter().chain(&PRODUCTION).chain(&SANDBOX);
+        for spec in services.chain([&SDK_NAME]).chain(&COLLECTION) {
             let (_, name) = spec.key.rsplit_once('.').unwrap();
             assert!(reference.contains(&format!("`{name}`")), "{}", spec.key);
         }

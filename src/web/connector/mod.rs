@@ -5,9 +5,11 @@ mod fields;
 
 use askama::Template;
 
-use crate::config::{Config, ConfigErrors, ConfigProblem, EffectiveSetting, LoadedConfig, Origin};
+use crate::config::{
+    Config, ConfigErrors, ConfigProblem, EffectiveSetting, Environment, LoadedConfig, Origin,
+};
 use crate::first_sync::report::SyncReport;
-use crate::web::connector::fields::{COLLECTION, Kind, SDK_NAME, SERVICES, Spec};
+use crate::web::connector::fields::{COLLECTION, GENERAL, Kind, PRODUCTION, SANDBOX, SDK_NAME, Spec};
 use crate::web::parts::{Bar, link};
 use crate::web::{Frame, rendered};
 
@@ -31,7 +33,10 @@ struct ConnectorTemplate<'a> {
     websites: Vec<&'a String>,
     errors: &'a [ConfigProblem],
     has_file: bool,
-    services: Vec<FieldView>,
+    general: Vec<FieldView>,
+    /// The fields of the environment in force.
+    chosen: Vec<FieldView>,
+    other: Vec<FieldView>,
     has_sdk: bool,
     sdk_name: FieldView,
     collection: Vec<FieldView>,
@@ -72,10 +77,16 @@ pub fn connector_page(frame: &Frame, data: &Connector<'_>) -> String {
     };
     let view = |spec: &Spec| field(spec, &scope, settings, errors);
     let website = data.config.websites.get(&scope);
+    let (chosen, other) = match data.config.services_connector.environment {
+        Environment::Production => (&PRODUCTION, &SANDBOX),
+        Environment::Sandbox => (&SANDBOX, &PRODUCTION),
+    };
     rendered(ConnectorTemplate {
         frame,
         has_file: data.loaded.is_some(),
-        services: SERVICES.iter().map(view).collect(),
+        general: GENERAL.iter().map(view).collect(),
+        chosen: chosen.iter().map(view).collect(),
+        other: other.iter().map(view).collect(),
         has_sdk: data.config.web_sdk.name.is_some(),
         sdk_name: view(&SDK_NAME),
         collection: COLLECTION.iter().map(view).collect(),

@@ -7,7 +7,7 @@ use askama::Template;
 use crate::ops::recent::RecentLine;
 use crate::web::parts::Stamp;
 use crate::web::{Frame, rendered};
-pub use runbook::{Piece, Runbook, runbook};
+pub use runbook::{Runbook, runbook};
 
 /// Most lines on a page; the rest is a matter of filters.
 const MOST_LINES: usize = 200;
@@ -86,7 +86,7 @@ impl LogTemplate<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::testing::{HOSTILE, frame};
+    use crate::web::testing::{HOSTILE, frame, operator};
     use orderfeed_model::clock::UtcMillis;
 
     fn lines() -> Vec<RecentLine> {
@@ -123,7 +123,18 @@ mod tests {
 
     #[test]
     fn the_log_links_each_code_to_its_runbook() {
-        insta::assert_snapshot!(log_page(&frame("/log"), &lines(), &LogFilter::default()));
+        let page = log_page(&operator("/log"), &lines(), &LogFilter::default());
+        assert!(!page.contains(HOSTILE));
+        insta::assert_snapshot!(page);
+    }
+
+    #[test]
+    fn an_anonymous_viewer_sees_no_field() {
+        let page = log_page(&frame("/log"), &lines(), &LogFilter::default());
+        assert!(
+            page.contains("Delivery halted") && !page.contains("website="),
+            "{page}"
+        );
     }
 
     #[test]

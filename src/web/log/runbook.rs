@@ -1,5 +1,7 @@
 //! The runbook text of each log code: the catalogue of `docs/OPERATIONS.md`, compiled in.
 
+use crate::web::parts::{Piece, pieces};
+
 const OPERATIONS: &str = include_str!("../../../docs/OPERATIONS.md");
 
 /// One row of the catalogue.
@@ -13,13 +15,6 @@ pub struct Runbook {
     pub remedy: Vec<Piece>,
 }
 
-/// A part of a text: prose, or a word in backticks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    pub text: String,
-    pub is_code: bool,
-}
-
 /// Returns the row of a code; `None` for a code that the catalogue does not have.
 pub fn runbook(code: &str) -> Option<Runbook> {
     let head = format!("| `{code}` |");
@@ -30,9 +25,9 @@ pub fn runbook(code: &str) -> Option<Runbook> {
     };
     Some(Runbook {
         code: code.to_owned(),
-        line: pieces(line),
-        meaning: pieces(meaning),
-        remedy: pieces(remedy),
+        line: pieces(&without_links(line)),
+        meaning: pieces(&without_links(meaning)),
+        remedy: pieces(&without_links(remedy)),
     })
 }
 
@@ -42,16 +37,6 @@ fn cells(row: &str) -> Vec<String> {
     hidden
         .split('|')
         .map(|cell| cell.trim().replace('\u{0}', "|"))
-        .collect()
-}
-
-fn pieces(text: &str) -> Vec<Piece> {
-    let parts = text.split('`').enumerate().filter(|(_, part)| !part.is_empty());
-    parts
-        .map(|(index, part)| Piece {
-            text: without_links(part),
-            is_code: index % 2 == 1,
-        })
         .collect()
 }
 
@@ -99,16 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn code_and_links_are_taken_apart() {
-        let words: Vec<(String, bool)> = pieces("See `error`; [DELIVERY.md](DELIVERY.md) lists [it")
-            .into_iter()
-            .map(|piece| (piece.text, piece.is_code))
-            .collect();
-        let expected = [
-            ("See ", false),
-            ("error", true),
-            ("; DELIVERY.md lists [it", false),
-        ];
-        assert_eq!(words, expected.map(|(text, is_code)| (text.to_owned(), is_code)));
+    fn links_are_replaced_by_their_text() {
+        assert_eq!(
+            without_links("see [DELIVERY.md](DELIVERY.md), [it"),
+            "see DELIVERY.md, [it"
+        );
     }
 }

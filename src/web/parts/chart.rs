@@ -36,6 +36,10 @@ pub struct Bars {
 impl fmt::Display for Spark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (width, height) = (SPARK_WIDTH as f64, SPARK_HEIGHT);
+        // A flat line would look like a rule of the page.
+        if self.0.iter().all(|value| *value == 0.0) {
+            return Ok(());
+        }
         // The number beside it is the text; the line only repeats it.
         write!(
             f,

@@ -3,9 +3,11 @@
 mod bar;
 mod chart;
 mod link;
+mod piece;
 mod stamp;
 
 pub use bar::Bar;
 pub use chart::{Bars, Lines, Spark};
 pub use link::{link, order_link};
+pub use piece::{Piece, pieces};
 pub use stamp::Stamp;

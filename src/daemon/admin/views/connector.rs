@@ -16,7 +16,7 @@ pub(super) async fn connector(
     Framed(frame): Framed,
     query: Query,
 ) -> Page {
-    let snapshot = match data.snapshots.latest().await {
+    let snapshot = match data.snapshot(&frame).await {
         Ok(snapshot) => snapshot,
         Err(error) => return unreadable(&frame, &error),
     };

@@ -9,7 +9,9 @@ use crate::daemon::admin::snapshots::Snapshots;
 use crate::daemon::admin::views::rates::Rates;
 use crate::daemon::lifecycle::vitals::Vitals;
 use crate::daemon::page_sources::PageSources;
-use crate::store::Store;
+use crate::ops::status::Snapshot;
+use crate::store::{Store, StoreError};
+use crate::web::Frame;
 use orderfeed_model::clock::Clock;
 
 #[derive(Debug)]
@@ -21,4 +23,14 @@ pub(crate) struct ViewData {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) rates: Rates,
     pub(crate) sources: PageSources,
+}
+
+impl ViewData {
+    /// Returns the snapshot of a page. After an action, which left a notice, it is a new one.
+    pub(crate) async fn snapshot(&self, frame: &Frame) -> Result<Arc<Snapshot>, StoreError> {
+        if frame.notice.is_some() {
+            self.snapshots.expire().await;
+        }
+        self.snapshots.latest().await
+    }
 }

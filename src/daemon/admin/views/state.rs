@@ -31,7 +31,7 @@ fn page(frame: &Frame, html: Read) -> Page {
 
 pub(super) async fn overview(State(data): State<Arc<ViewData>>, Framed(frame): Framed) -> Page {
     let html = async {
-        let snapshot = data.snapshots.latest().await?;
+        let snapshot = data.snapshot(&frame).await?;
         let rates = data.rates.latest(&data.store, frame.now).await?;
         let config = data.config.borrow().clone();
         let overview = Overview {
@@ -46,18 +46,18 @@ pub(super) async fn overview(State(data): State<Arc<ViewData>>, Framed(frame): F
 }
 
 pub(super) async fn indexers(State(data): State<Arc<ViewData>>, Framed(frame): Framed) -> Page {
-    let snapshot = data.snapshots.latest().await;
+    let snapshot = data.snapshot(&frame).await;
     page(&frame, snapshot.map(|snapshot| indexers_page(&frame, &snapshot)))
 }
 
 pub(super) async fn history(State(data): State<Arc<ViewData>>, Framed(frame): Framed) -> Page {
-    let snapshot = data.snapshots.latest().await;
+    let snapshot = data.snapshot(&frame).await;
     page(&frame, snapshot.map(|snapshot| history_page(&frame, &snapshot)))
 }
 
 pub(super) async fn reports(State(data): State<Arc<ViewData>>, Framed(frame): Framed) -> Page {
     let html = async {
-        let snapshot = data.snapshots.latest().await?;
+        let snapshot = data.snapshot(&frame).await?;
         let rates = data.rates.latest(&data.store, frame.now).await?;
         Ok(reports_page(&frame, &snapshot, &rates.traffic))
     };
