@@ -4,7 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use orderfeed::store::outbox::ParkedFilter;
+use orderfeed_events::{EventKind, event_id};
+use serde_json::json;
+
 use crate::support::daemon::eventually;
+use crate::support::{edge, leaks};
 use crate::web::client::{Client, Endpoint};
 use crate::web::fixture::{Listen, PASSWORD, Site};
 
@@ -63,6 +68,71 @@ async fn without_a_login_nothing_can_be_done_over_tcp() {
     assert_eq!(site.shop.installation.run(&["indexer:status"]).ok(), before);
     assert!(site.sender_states().iter().all(|state| state == "running"));
     assert!(!site.shop.installation.log().contains("OF09-01"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_without_a_login_name_no_order_and_no_person() {
+    let mut site = Site::start(Listen::Tcp, 30).await;
+    site.settle();
+    let order = site.shop.place();
+    let refused = event_id(&edge::DATA_SPACE, EventKind::Placed, order, 0).to_string();
+    let step = json!({"code": "0305-400", "times": 0, "match": {"contains_id": refused}});
+    site.edge.script_json(json!([step])).unwrap();
+    eventually("an event is parked", || {
+        let parked = site
+            .shop
+            .installation
+            .read_store(|reader| reader.parked(&ParkedFilter::default(), 1));
+        parked.is_some_and(|parked| !parked.is_empty())
+    });
+    let sql = site.shop.sql();
+    let mut rows = sql
+        .prepare("SELECT increment_id, customer_email FROM sales_order")
+        .unwrap();
+    let personal: Vec<String> = rows
+        .query_map([], |row| {
+            Ok([row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?])
+        })
+        .unwrap()
+        .flat_map(|row| row.unwrap().into_iter().flatten())
+        .collect();
+    assert!(personal.len() > 30, "{personal:?}");
+    let number = &personal[0];
+    let pages = [
+        "/",
+        "/failed",
+        "/indexers",
+        "/schedules",
+        "/history",
+        "/connector",
+        "/reports",
+        "/log",
+        "/about",
+        "/orders",
+        "/login",
+        &format!("/failed/{order}:placed:{order}"),
+        &format!("/orders/{number}"),
+        &format!("/orders?number={number}"),
+    ];
+    for page in pages {
+        let answer = site.browser().get(page);
+        assert!(
+            [200, 303, 403, 404].contains(&answer.status),
+            "{page}: {answer:?}"
+        );
+        leaks::assert_none(page, &answer.body);
+        for text in &personal {
+            // An answer may quote the address that was requested.
+            let quoted = answer
+                .body
+                .replace(page, "")
+                .replace(&page.replace('?', "%3F"), "");
+            assert!(
+                !quoted.contains(text) || page.contains(text.as_str()) && answer.status != 200,
+                "{page}: {text}: {answer:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

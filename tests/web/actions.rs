@@ -226,6 +226,40 @@ async fn order_history_is_counted_started_and_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_running_resync_is_stopped_between_two_pages() {
+    // Single orders, so that it takes a while.
+    let site = Site::start_with(Listen::Unix, 1500, "[index]\nbatch_size = 1\n").await;
+    site.settle();
+    let browser = site.browser();
+    let name = path("history-start");
+    let question = browser.post(&name, &[("from", "2001-01-01"), ("next", PAGE)]);
+    assert!(question.body.contains("orders will be read"), "{question:?}");
+    let running = || {
+        let backfills = site
+            .shop
+            .installation
+            .read_store(|reader| reader.running_backfills());
+        backfills.is_some_and(|backfills| !backfills.is_empty())
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| browser.confirm(&name, &question));
+        eventually("the resync runs", running);
+        let stopped = site.act("history-stop", &[("next", PAGE)]);
+        assert!(stopped.contains("The resync was stopped after"), "{stopped}");
+    });
+    assert!(!running());
+    // The action that started it ends as well, before the end of the history.
+    eventually("the start is logged as stopped", || {
+        let log = site.shop.installation.log();
+        let ended = |line: &str| line.contains("OF09-02") && line.contains("action=history-start");
+        log.lines()
+            .any(|line| ended(line) && line.contains("an operator stopped the resync"))
+    });
+    let again = site.act("history-stop", &[("next", PAGE)]);
+    assert!(again.contains("No resync is running"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_connection_is_tested_and_shown_with_its_verdict() {
     let site = Site::start(Listen::Unix, 0).await;
     let fields = [("website", "base"), ("next", PAGE)];

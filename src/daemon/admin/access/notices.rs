@@ -1,4 +1,4 @@
-//! The outcomes of actions until the page that follows shows them: one per operator, for a short time.
+//! The outcomes of actions until the page that follows shows them, for a short time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use crate::web::Notice;
 /// Longest time until the following page.
 const LIFETIME: Duration = Duration::from_secs(60);
 const MAX_NOTICES: usize = 64;
+/// Longest text of several outcomes, in bytes.
+const MAX_TEXT: usize = 2000;
 
 /// An operator whose requests belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,9 +27,16 @@ pub(crate) struct Notices {
 }
 
 impl Notices {
-    pub(crate) fn put(&mut self, key: OperatorKey, notice: Notice, now: Instant) {
+    /// Adds a notice. Two actions may end before a page is read, in two tabs for example; then the page shows both outcomes.
+    pub(crate) fn put(&mut self, key: OperatorKey, mut notice: Notice, now: Instant) {
         self.waiting
             .retain(|_, (_, since)| now.duration_since(*since) < LIFETIME);
+        if let Some((before, _)) = self.waiting.remove(&key)
+            && before.text.len() + notice.text.len() < MAX_TEXT
+        {
+            notice.text = format!("{} {}", before.text, notice.text);
+            notice.failed |= before.failed;
+        }
         if self.waiting.len() < MAX_NOTICES {
             self.waiting.insert(key, (notice, now));
         }
@@ -56,7 +65,18 @@ mod tests {
         assert_eq!(notices.take(&other, now), None);
         assert_eq!(notices.take(&one, now), Some(notice.clone()));
         assert_eq!(notices.take(&one, now), None);
-        notices.put(one, notice, now);
+        notices.put(one, notice.clone(), now);
         assert_eq!(notices.take(&one, now + LIFETIME), None);
+        let failed = Notice {
+            text: "The other failed.".to_owned(),
+            failed: true,
+        };
+        notices.put(one, notice, now);
+        notices.put(one, failed, now);
+        let both = notices.take(&one, now).unwrap();
+        assert_eq!(
+            (both.text.as_str(), both.failed),
+            ("3 events The other failed.", true)
+        );
     }
 }

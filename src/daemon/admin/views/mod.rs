@@ -70,7 +70,12 @@ async fn log(State(data): State<Arc<ViewData>>, Framed(frame): Framed, query: Qu
         level: query.text("level"),
         code: query.get("code").to_uppercase(),
     };
-    found(log_page(&frame, &data.sources.recent.lines(), &filter))
+    let mut lines = data.sources.recent.lines();
+    if !frame.is_operator() {
+        // Fields name orders and their events; messages name neither.
+        lines.iter_mut().for_each(|line| line.fields.clear());
+    }
+    found(log_page(&frame, &lines, &filter))
 }
 
 async fn one_code(Path(code): Path<String>, Framed(frame): Framed) -> Page {
