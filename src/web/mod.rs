@@ -22,6 +22,8 @@
 
 pub mod about;
 pub mod connector;
+#[cfg(test)]
+mod escaping;
 pub mod failed;
 pub mod frame;
 pub mod history;

@@ -240,7 +240,7 @@ fn write_config(dir: &Path, edge: &EmulatorHandle, pages: SocketAddr) -> anyhow:
          [services_connector.sandbox]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
          [edge]\nurl = \"{}\"\n[edge.oauth]\ntoken_url = \"{}\"\nclient_id = \"{CLIENT}\"\nclient_secret = \"{SECRET}\"\n\
          [source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\npoll_interval = \"50ms\"\n\
-         [index]\nmode = \"schedule\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"{pages}\"\n",
+         [index]\nmode = \"schedule\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"{pages}\"\nedit_settings = true\n",
         edge.server_url(),
         edge.ims_url(),
     );

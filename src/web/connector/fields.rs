@@ -145,6 +145,22 @@ pub(super) const COLLECTION: [Spec; 4] = [
     ),
 ];
 
+/// The first sync, which the specification describes by its five minutes only.
+pub(super) const FIRST_SYNC: [Spec; 2] = [
+    spec(
+        "first_sync.window",
+        "First-sync window (Global)",
+        Kind::Text,
+        "Time from enabling a website until its history should be at the edge, such as 5m.",
+    ),
+    spec(
+        "first_sync.history",
+        "History (Global)",
+        Kind::Text,
+        "Reach of the first sync into the past: a duration such as 5y, all, or none.",
+    ),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +169,7 @@ mod tests {
     fn every_field_is_a_key_of_the_reference() {
         let reference = crate::config::reference();
         let services = GENERAL.iter().chain(&PRODUCTION).chain(&SANDBOX);
-        for spec in services.chain([&SDK_NAME]).chain(&COLLECTION) {
+        for spec in services.chain([&SDK_NAME]).chain(&COLLECTION).chain(&FIRST_SYNC) {
             let (_, name) = spec.key.rsplit_once('.').unwrap();
             assert!(reference.contains(&format!("`{name}`")), "{}", spec.key);
         }

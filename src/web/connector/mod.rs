@@ -9,7 +9,9 @@ use crate::config::{
     Config, ConfigErrors, ConfigProblem, EffectiveSetting, Environment, LoadedConfig, Origin,
 };
 use crate::first_sync::report::SyncReport;
-use crate::web::connector::fields::{COLLECTION, GENERAL, Kind, PRODUCTION, SANDBOX, SDK_NAME, Spec};
+use crate::web::connector::fields::{
+    COLLECTION, FIRST_SYNC, GENERAL, Kind, PRODUCTION, SANDBOX, SDK_NAME, Spec,
+};
 use crate::web::parts::{Bar, link};
 use crate::web::{Frame, rendered};
 
@@ -40,6 +42,7 @@ struct ConnectorTemplate<'a> {
     has_sdk: bool,
     sdk_name: FieldView,
     collection: Vec<FieldView>,
+    window: Vec<FieldView>,
     in_force: InForce,
     sync: Option<&'a SyncReport>,
 }
@@ -90,6 +93,7 @@ pub fn connector_page(frame: &Frame, data: &Connector<'_>) -> String {
         has_sdk: data.config.web_sdk.name.is_some(),
         sdk_name: view(&SDK_NAME),
         collection: COLLECTION.iter().map(view).collect(),
+        window: FIRST_SYNC.iter().map(view).collect(),
         in_force: InForce {
             datastream: website
                 .and_then(|website| website.datastream.as_ref())

@@ -7,6 +7,7 @@ use orderfeed::store::views::{IndexerStatus, ViewMode};
 
 use super::driver::{Browser, Look};
 use crate::support::daemon::eventually;
+use crate::support::edge;
 use crate::web::actions::refuse_placed;
 use crate::web::fixture::{PASSWORD, Site};
 
@@ -25,7 +26,8 @@ async fn an_operator_works_on_the_pages_without_javascript() {
 
 async fn work(look: Look) {
     // Small batches, so that the bar moves.
-    let (mut site, base) = Site::with_password(ORDERS, "[index]\nbatch_size = 1\n").await;
+    let (mut site, base) =
+        Site::with_password(ORDERS, "edit_settings = true\n[index]\nbatch_size = 1\n").await;
     let Some(browser) = Browser::start(&base, look).await else {
         return;
     };
@@ -35,6 +37,7 @@ async fn work(look: Look) {
     watch_a_reindex(&site, &browser, look).await;
     retry_a_failed_event(&mut site, &browser, look).await;
     stop_a_resync(&site, &browser, look).await;
+    save_a_datastream(&browser, look).await;
     log_out(&browser, look).await;
     browser.close().await;
 }
@@ -132,6 +135,26 @@ async fn stop_a_resync(site: &Site, browser: &Browser, look: Look) {
             .read_store(running)
             .is_some_and(|running| running.is_empty())
     });
+}
+
+async fn save_a_datastream(browser: &Browser, look: Look) {
+    let other = edge::datastream(1);
+    browser.open("/connector?website=base").await;
+    browser.fill("websites-base-datastream-id", &other).await;
+    browser.press("Save").await;
+    browser
+        .wait_for(
+            "will be sent to a datastream that did not receive them before",
+            look,
+        )
+        .await;
+    browser.press("Save").await;
+    browser.wait_for("Done.", look).await;
+    browser
+        .wait_for(&format!("In force: datastream {other}"), look)
+        .await;
+    // Its origin is the file of the saved settings.
+    browser.wait_for("orderfeed.db.settings.toml", look).await;
 }
 
 async fn log_out(browser: &Browser, look: Look) {

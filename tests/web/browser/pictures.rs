@@ -28,7 +28,7 @@ const PAGES: [(&str, &str); 11] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_accessible_and_has_a_picture() {
-    let (mut site, base) = Site::with_password(300, "").await;
+    let (mut site, base) = Site::with_password(300, "edit_settings = true\n").await;
     site.settle();
     let order = site.shop.place();
     refuse_placed(&site, order);
