@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::{Client, ClientBuilder, Locator};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::daemon::{PATIENCE, say};
@@ -39,14 +40,32 @@ pub struct Browser {
 /// The process of chromedriver; it ends with this value.
 struct Driver {
     child: Child,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // After a failed test the session is still open, and Chromium outlives its driver.
+        for process in processes_with(self.profile.path()) {
+            let _ = kill_process(process, Signal::KILL);
+        }
     }
+}
+
+/// Returns the processes whose command line names this profile.
+fn processes_with(profile: &Path) -> Vec<Pid> {
+    let profile = format!("--user-data-dir={}", profile.display());
+    let named = |entry: std::fs::DirEntry| {
+        let command = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let is_ours = command
+            .split(|byte| *byte == 0)
+            .any(|word| word == profile.as_bytes());
+        Pid::from_raw(entry.file_name().to_str()?.parse().ok()?).filter(|_| is_ours)
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(named).collect()
 }
 
 impl Browser {
@@ -66,10 +85,7 @@ impl Browser {
             .spawn()
             .unwrap();
         let capabilities = capabilities(&chromium, profile.path(), look);
-        let driver = Driver {
-            child,
-            _profile: profile,
-        };
+        let driver = Driver { child, profile };
         let Value::Object(capabilities) = capabilities else {
             unreachable!()
         };
