@@ -176,7 +176,14 @@ impl Browser {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join(format!("{name}.png"));
-        std::fs::write(&path, self.client.screenshot().await.unwrap()).unwrap();
+        let mut picture = self.client.screenshot().await;
+        for _ in 0..2 {
+            // On a busy machine the page may not be painted in time.
+            if picture.is_err() {
+                picture = self.client.screenshot().await;
+            }
+        }
+        std::fs::write(&path, picture.unwrap()).unwrap();
         path
     }
 }
