@@ -168,7 +168,7 @@ async fn a_password_that_is_typed_is_not_shown() {
     assert!(site.shop.installation.path("orderfeed.db.password").exists());
     let modes = rustix::termios::tcgetattr(&terminal).unwrap().local_modes;
     assert!(modes.contains(rustix::termios::LocalModes::ECHO));
-    // What the terminal would have shown is the echo; there is none.
+    // The echo would be readable at the other end of the terminal.
     drop(terminal);
     let mut echoed = Vec::new();
     let _ = File::from(master).read_to_end(&mut echoed);

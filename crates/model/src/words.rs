@@ -14,7 +14,6 @@ macro_rules! words {
 
         impl $name {
             /// All variants, in their order.
-            #[allow(dead_code, reason = "a private enum may have no caller that lists it")]
             pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
 
             /// Returns the word of the variant.
@@ -22,6 +21,9 @@ macro_rules! words {
                 match self { $(Self::$variant => $word,)+ }
             }
         }
+
+        // Also uses the list of a private enum that no caller lists.
+        const _: () = assert!(!$name::ALL.is_empty());
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -127,7 +127,7 @@ impl WithoutEcho {
         let before = tcgetattr(stdin.as_fd())?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
-        // What was typed before the prompt is discarded.
+        // Flushing discards input that was typed before the prompt.
         tcsetattr(stdin.as_fd(), OptionalActions::Flush, &silent)?;
         Ok(Self { before })
     }

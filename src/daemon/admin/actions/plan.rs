@@ -1,4 +1,4 @@
-//! What an action will do: its request, its command line, and the question before it. Pure functions of the form.
+//! The plan of an action: its request, its command line, and the question before it. Pure functions of the form.
 
 use crate::daemon::admin::actions::command::CommandLine;
 use crate::daemon::admin::actions::selected::Selected;
@@ -17,7 +17,7 @@ pub(crate) struct Plan {
     pub(crate) request: Request,
     /// The equivalent command line.
     pub(crate) command: String,
-    /// What it applies to, for the log: names and filters, no free text.
+    /// The names and filters that select its targets, for the log; no free text.
     pub(crate) selection: String,
     pub(crate) question: Question,
     /// The fields of the form that confirms it.
