@@ -1,7 +1,7 @@
 //! A shop with a daemon that serves its web pages.
 
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use orderfeed_emulator::EmulatorHandle;
 
@@ -54,13 +54,28 @@ impl Site {
             endpoint,
             daemon,
         };
-        let program = Client::program(&site.endpoint);
+        site.answers();
+        site
+    }
+
+    /// Stops the daemon and starts it again, with a changed command.
+    pub fn restart_with(self, change: impl FnOnce(&mut Command)) -> Self {
+        assert_eq!(self.daemon.stop(), Some(0));
+        let site = Self {
+            daemon: self.shop.installation.start_with(change),
+            ..self
+        };
+        site.answers();
+        site
+    }
+
+    fn answers(&self) {
+        let program = Client::program(&self.endpoint);
         eventually("the pages answer", || {
             program
                 .send("GET", "/readyz", None)
                 .is_some_and(|answer| answer.status == 200)
         });
-        site
     }
 
     /// Waits until the history is at the edge.

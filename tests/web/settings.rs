@@ -71,24 +71,7 @@ async fn saved_settings_are_in_force_and_outlive_a_restart() {
         "{log}"
     );
 
-    let Site {
-        shop,
-        edge,
-        daemon,
-        endpoint,
-        ..
-    } = site;
-    assert_eq!(daemon.stop(), Some(0));
-    let daemon = shop.installation.start_and_wait();
-    let site = Site {
-        shop,
-        edge,
-        daemon,
-        endpoint,
-    };
-    eventually("the pages answer", || {
-        site.program().send("GET", "/readyz", None).is_some()
-    });
+    let site = site.restart_with(|_| {});
     assert!(site.shown("window").contains("10m"));
 
     // A value as the files have it is not saved any more.
@@ -199,24 +182,8 @@ async fn settings_are_not_saved_unless_the_file_allows_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_of_the_environment_cannot_be_overridden() {
     let site = Site::start_with(Listen::Unix, 0, EDIT).await;
-    let Site {
-        shop,
-        edge,
-        daemon,
-        endpoint,
-    } = site;
-    assert_eq!(daemon.stop(), Some(0));
-    let daemon = shop.installation.start_with(|command| {
+    let site = site.restart_with(|command| {
         command.env("ORDERFEED__FIRST_SYNC__WINDOW", "9m");
-    });
-    let site = Site {
-        shop,
-        edge,
-        daemon,
-        endpoint,
-    };
-    eventually("the pages answer", || {
-        site.program().send("GET", "/readyz", None).is_some()
     });
     let answer = site.save(&[("first_sync.window", "7m")]);
     assert_eq!(answer.status, 400, "{answer:?}");

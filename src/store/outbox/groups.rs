@@ -1,7 +1,6 @@
 //! The parked events in groups and pages, for lists that must stay short however many there are.
 
-use rusqlite::Row;
-
+use super::parked::{COLUMNS, without_body};
 use super::{EventKey, KindCode, ParkedEvent};
 use crate::store::meta::WebsiteId;
 use crate::store::sql::{count, signed};
@@ -38,8 +37,6 @@ pub type ParkedPlace = (UtcMillis, EventKey);
 /// The conditions of a [`ParkedQuery`]; the lower byte of a stored kind is the kind itself.
 const MATCHES: &str = "(?1 IS NULL OR website_id = ?1) AND (?2 IS NULL OR kind & 255 = ?2)
     AND (?3 IS NULL OR code = ?3) AND (?4 IS NULL OR parked_at < ?4)";
-const COLUMNS: &str =
-    "order_id, kind, document_id, website_id, code, detail, status, request_id, attempts, parked_at";
 
 impl Reader<'_> {
     /// Returns the groups of the selected events, the largest first.
@@ -101,20 +98,6 @@ impl Reader<'_> {
         );
         self.all(&sql, params, without_body)
     }
-}
-
-fn without_body(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
-    Ok(ParkedEvent {
-        key: EventKey::read(row)?,
-        website: row.get(3)?,
-        code: row.get(4)?,
-        detail: row.get(5)?,
-        status: row.get(6)?,
-        request_id: row.get(7)?,
-        attempts: row.get(8)?,
-        parked_at: UtcMillis(row.get(9)?),
-        body: None,
-    })
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ pub struct ParkedFilter {
     pub until: Option<UtcMillis>,
 }
 
-const COLUMNS: &str =
+/// The columns that [`without_body`] reads.
+pub(super) const COLUMNS: &str =
     "order_id, kind, document_id, website_id, code, detail, status, request_id, attempts, parked_at";
 
 /// True for the events of a [`ParkedFilter`]. The stored number of a kind also holds the generation.
@@ -74,7 +75,7 @@ impl Reader<'_> {
     /// Returns parked events, oldest first, without their bodies.
     pub fn parked(&self, filter: &ParkedFilter, limit: usize) -> Result<Vec<ParkedEvent>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS}, NULL FROM outbox_parked WHERE {MATCHES} ORDER BY parked_at, order_id, kind LIMIT ?7"
+            "SELECT {COLUMNS} FROM outbox_parked WHERE {MATCHES} ORDER BY parked_at, order_id, kind LIMIT ?7"
         );
         let (since, until) = (filter.since.map(|at| at.0), filter.until.map(|at| at.0));
         let params = (
@@ -86,7 +87,7 @@ impl Reader<'_> {
             filter.kind,
             signed(limit),
         );
-        self.all(&sql, params, read_parked)
+        self.all(&sql, params, without_body)
     }
 
     /// Counts parked events.
@@ -117,7 +118,7 @@ impl Reader<'_> {
         let sql = format!(
             "SELECT {COLUMNS}, body FROM outbox_parked WHERE order_id = ?1 AND kind = ?2 AND document_id = ?3"
         );
-        self.first(&sql, (key.order, key.code(), key.document), read_parked)
+        self.first(&sql, (key.order, key.code(), key.document), with_body)
     }
 }
 
@@ -273,7 +274,8 @@ impl Writer<'_> {
     }
 }
 
-fn read_parked(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
+/// Reads [`COLUMNS`].
+pub(super) fn without_body(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
     Ok(ParkedEvent {
         key: EventKey::read(row)?,
         website: row.get(3)?,
@@ -283,7 +285,15 @@ fn read_parked(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
         request_id: row.get(7)?,
         attempts: row.get(8)?,
         parked_at: UtcMillis(row.get(9)?),
+        body: None,
+    })
+}
+
+/// Reads [`COLUMNS`] and the body after them.
+fn with_body(row: &Row<'_>) -> rusqlite::Result<ParkedEvent> {
+    Ok(ParkedEvent {
         body: row.get(10)?,
+        ..without_body(row)?
     })
 }
 
