@@ -1,4 +1,4 @@
-//! What an operator sees of the daemon: log, status, metrics, and the service manager's view.
+//! The operator's view of the daemon: log, status, metrics, and the service manager's view.
 //!
 //! | module | purpose |
 //! |---|---|

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::ops::sentence::human_duration;
+use crate::ops::sentence::{count, human_duration};
 use crate::ops::status::{BackfillStatus, Snapshot};
 use crate::store::backfill::BackfillKind;
 use crate::store::views::{IndexerStatus, TITLE, VIEW_ID, ViewMode, ViewStatus};
@@ -90,6 +90,10 @@ fn actions(snapshot: &Snapshot) -> Vec<Action> {
 }
 
 impl IndexersTemplate<'_> {
+    fn orders(&self, number: &u64) -> String {
+        count(*number, "order")
+    }
+
     fn mode(&self) -> &'static str {
         match self.snapshot.index.mode {
             ViewMode::Realtime => "Update on Save",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 
 use crate::first_sync::report::SyncReport;
-use crate::ops::sentence::human_duration;
+use crate::ops::sentence::{count, human_duration};
 use crate::ops::status::problem::{ProblemKind, Severity, StatusProblem};
 use crate::ops::status::{Moment, Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
@@ -34,7 +34,12 @@ struct OverviewTemplate<'a> {
     snapshot: &'a Snapshot,
     state: State<'a>,
     cards: Vec<Card<'a>>,
-    backlog_link: &'static str,
+}
+
+impl OverviewTemplate<'_> {
+    fn orders(&self, number: &u64) -> String {
+        count(*number, "order")
+    }
 }
 
 /// The first sentence, with the problems behind it.
@@ -88,7 +93,6 @@ pub fn overview_page(frame: &Frame, data: &Overview<'_>) -> String {
         snapshot,
         state: state(snapshot),
         cards: codes.into_iter().map(|code| card(code, data)).collect(),
-        backlog_link: "/indexers",
     })
 }
 

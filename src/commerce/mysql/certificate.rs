@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 const SSL_REQUEST: [u8; 36] = {
     let mut packet = [0; 36];
     (packet[0], packet[3]) = (32, 1);
-    (packet[5], packet[6]) = (0x8A, 0);
+    packet[5] = 0x8A;
     (packet[11], packet[12]) = (1, 45);
     packet
 };

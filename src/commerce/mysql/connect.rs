@@ -177,11 +177,11 @@ impl MysqlConnector {
             && let Some(issuer) = certificate::issuer(&self.settings.url.host, self.settings.url.port).await
         {
             let trusted = match &self.settings.tls.ca_file {
-                Some(file) => format!("source.mysql.tls.ca_file {}", file.display()),
-                None => "the web".to_owned(),
+                Some(file) => format!("authorities in source.mysql.tls.ca_file {}", file.display()),
+                None => "public authorities".to_owned(),
             };
             message.push_str(&format!(
-                "; the certificate was issued by \"{issuer}\", trusted are the authorities of {trusted}"
+                "; the certificate was issued by \"{issuer}\", trusted are the {trusted}"
             ));
         }
         error

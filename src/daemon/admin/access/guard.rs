@@ -1,4 +1,5 @@
-//! What every request for a web page passes: the host check, the viewer, the origin of changes, and the headers of the answer.
+//! The steps that every request for a web page passes: the host check, the viewer, the origin of changes, the headers of the
+//! answer.
 //! The request's [`Reader`] and [`Frame`] are in its extensions afterwards.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What all actions use, and the answers that they share.
+//! The state and the answers that all actions share.
 
 use std::fmt;
 use std::sync::Arc;
