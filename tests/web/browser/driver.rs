@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -116,28 +118,53 @@ impl Browser {
         self.client.goto(&format!("{}{path}", self.base)).await.unwrap();
     }
 
-    /// Clicks the button with this text, the first of several.
+    /// Clicks the button with this text, the first of several, once it is there, and waits for the page that it leads to.
     pub async fn press(&self, label: &str) {
         let button = format!("//button[normalize-space()='{label}']");
-        let found = self.client.find(Locator::XPath(&button)).await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => panic!("no button {label}: {error}\n{}", self.text().await),
+        // A part of the page may be replaced between the search and the click.
+        let deadline = Instant::now() + PATIENCE;
+        let page = loop {
+            match self.click(&button).await {
+                Ok(page) => break page,
+                Err(error) if Instant::now() >= deadline => {
+                    panic!("no button {label}: {error}\n{}", self.text().await)
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
         };
-        found.click().await.unwrap();
+        // To open the page again before the form has arrived would take back the form.
+        while page.tag_name().await.is_ok() {
+            assert!(Instant::now() < deadline, "{label} leads to no page");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
-    /// Types into the field with this id, in place of its value.
+    /// Clicks an element. Returns the root of the page that holds it.
+    async fn click(&self, path: &str) -> Result<Element, CmdError> {
+        let page = self.client.find(Locator::Css("html")).await?;
+        self.client.find(Locator::XPath(path)).await?.click().await?;
+        Ok(page)
+    }
+
+    /// Types into the field with this id, in place of its value, once it is there.
     pub async fn fill(&self, id: &str, value: &str) {
-        let field = self.client.find(Locator::Id(id)).await.unwrap();
+        let field = self
+            .client
+            .wait()
+            .at_most(PATIENCE)
+            .for_element(Locator::Id(id))
+            .await
+            .unwrap();
         field.clear().await.unwrap();
         field.send_keys(value).await.unwrap();
     }
 
-    /// Returns the visible text of the page.
+    /// Returns the visible text of the page, empty while it is loading.
     pub async fn text(&self) -> String {
-        let body = self.client.find(Locator::Css("body")).await.unwrap();
-        body.text().await.unwrap_or_default()
+        match self.client.find(Locator::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
     }
 
     /// Waits until the page holds a text. Without a script the page is opened again until it does.
