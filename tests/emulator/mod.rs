@@ -7,4 +7,5 @@ mod faults;
 mod fixture;
 mod ledger;
 mod others;
+mod pages;
 mod rules;

@@ -22,7 +22,7 @@ const TARGETS: [&str; 10] = [
     "/collection/inlet?syncValidation=true",
     "/collection/batch/inlet",
     "/ee/v2/collect",
-    "/nowhere",
+    "/ee/v1/identity/acquire?configId=DATASTREAM",
 ];
 const CONTROLS: [&str; 6] = [
     "/__mock/script",
@@ -112,8 +112,15 @@ impl Fixture {
         let method = feed.pick(&["POST", "POST", "POST", "GET"]);
         let kind = feed.pick(&TYPES);
         let body = feed.remainder();
+        // Pages send plain text, and the Web SDK's cookies to a first-party edge.
+        let page = match kind {
+            "text/plain" => {
+                "origin: https://x\r\ncookie: kndctr_53A16ACB5CC1D3760A495C99_AdobeOrg_identity=CiY%3D\r\n"
+            }
+            _ => "",
+        };
         let head = format!(
-            "{method} {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nx-api-key: {DEFAULT_CLIENT}\r\n\
+            "{method} {} HTTP/1.1\r\nhost: x\r\n{page}authorization: Bearer {}\r\nx-api-key: {DEFAULT_CLIENT}\r\n\
              x-gw-ims-org-id: {}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
             target.replace("DATASTREAM", DEFAULT_DATASTREAM),
             self.token,

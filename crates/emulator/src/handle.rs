@@ -113,6 +113,11 @@ impl EmulatorHandle {
         self.data_url(self.server)
     }
 
+    /// Returns the address of the other host, on which the Web SDK's requests arrive.
+    pub fn edge_address(&self) -> SocketAddr {
+        self.edge
+    }
+
     /// Returns the URL of the other host.
     pub fn edge_url(&self) -> String {
         self.data_url(self.edge)
@@ -130,6 +135,12 @@ impl EmulatorHandle {
     /// Returns the certificate authority as PEM, or `None` without TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.tls.as_deref().map(Tls::ca_pem)
+    }
+
+    /// Returns the SHA-256 of the server certificate's public key in Base64, as Chromium's option
+    /// `--ignore-certificate-errors-spki-list` takes it. `None` without TLS.
+    pub fn certificate_pin(&self) -> Option<&str> {
+        self.tls.as_deref().map(Tls::pin)
     }
 
     /// Appends to the fault script.
@@ -216,6 +227,17 @@ impl EmulatorHandle {
     /// Returns the event rows in order of arrival. Empty unless the ledger is full.
     pub fn events(&self) -> Vec<EventRow> {
         self.shared.ledger().events.clone()
+    }
+
+    /// Returns the event rows that `is_wanted` selects, in order of arrival. Does not copy the others.
+    pub fn events_where(&self, is_wanted: impl Fn(&EventRow) -> bool) -> Vec<EventRow> {
+        let ledger = self.shared.ledger();
+        ledger
+            .events
+            .iter()
+            .filter(|row| is_wanted(row))
+            .cloned()
+            .collect()
     }
 
     /// Returns the request rows in order of arrival, including token requests. Empty unless the ledger is full.

@@ -35,5 +35,5 @@ pub use crate::faults::script::{CloseAt, FaultStep, Match, ScriptedEntry, TlsFau
 pub use crate::handle::{Emulator, EmulatorError, EmulatorHandle};
 pub use crate::http::tls::TlsError;
 pub use crate::ledger::{
-    EarlyRequest, EventRow, EventStatus, OrderViolation, PiiFinding, RequestRow, Totals,
+    Consent, EarlyRequest, EventRow, EventStatus, OrderViolation, PiiFinding, RequestRow, Totals,
 };

@@ -184,9 +184,11 @@ fn greeting(handle: &EmulatorHandle, config: &EmulatorConfig) -> String {
         handle.ims_url(),
         handle.control_url(),
     );
+    let pin = handle.certificate_pin().map(|pin| format!("pin      {pin}\n"));
+    let pin = pin.unwrap_or_default();
     format!(
         "server   {server}  (always authenticated)\nedge     {edge}\nims      {ims}\n\
-         control  {control}/__mock/ledger?summary=1\n\n\
+         control  {control}/__mock/ledger?summary=1\n{pin}\n\
          # settings in orderfeed.toml that send events here:\n\
          [services_connector]\norganization_id = \"{org}\"\n\n\
          [edge]\nurl = \"{server}\"\nauth = \"oauth\"\n\n\

@@ -1,6 +1,7 @@
 //! The simulated shop. Seeded, without clock or I/O: the same seed, options and times give the same SQL.
 
 pub(crate) mod catalog;
+pub mod checkout;
 pub(crate) mod people;
 pub(crate) mod stores;
 
@@ -131,12 +132,8 @@ impl Shop {
         };
         let products = self.options.products_per_order;
         let mut recorder = self.recorder(now);
-        let (mut order, charged) = placing::place(&mut recorder, products, oddities);
-        if charged {
-            let status = order.status;
-            documents::invoice(&mut recorder, &mut order, true);
-            actions::finish(&mut recorder, &mut order, status);
-        }
+        let placed = placing::place(&mut recorder, products, oddities);
+        let order = with_invoice(&mut recorder, placed);
         let changes = recorder.changes;
         (order, changes)
     }
@@ -205,4 +202,14 @@ impl Shop {
                 .collect(),
         }
     }
+}
+
+/// Adds the invoice of an order that was charged at the checkout.
+fn with_invoice(recorder: &mut Recorder<'_>, (mut order, charged): (Order, bool)) -> Order {
+    if charged {
+        let status = order.status;
+        documents::invoice(recorder, &mut order, true);
+        actions::finish(recorder, &mut order, status);
+    }
+    order
 }

@@ -164,6 +164,7 @@ fn record(shared: &Shared, inbound: &Inbound<'_>, id: &str, entry: &Value) {
     let carrier = Carrier {
         datastream: id,
         request_id: &inbound.request_id,
+        visitor: None,
         at: inbound.received_at,
     };
     shared.ledger().record(carrier, std::iter::once(event));

@@ -97,12 +97,27 @@ pub(crate) fn events<'a>(envelope: Envelope<'a>, route: Route<'_>) -> Result<Vec
     }
 }
 
-/// Applies rule 11 to the event at `index`. `shared` is the identity map beside the events (v1).
+/// The rules for the identities of a request's events.
+pub(crate) struct IdentityRules<'c> {
+    /// Namespaces that exist for the datastream.
+    pub(crate) namespaces: &'c [String],
+    /// True for events of pages: they may name no primary identity, because the visitor's ECID is one.
+    pub(crate) is_from_page: bool,
+}
+
+impl IdentityRules<'_> {
+    fn knows(&self, namespace: &str) -> bool {
+        // Adobe's collector writes this namespace in lower case.
+        self.namespaces.iter().any(|known| known == namespace) || (self.is_from_page && namespace == "email")
+    }
+}
+
+/// Applies rule 11 to the event at `index`. `shared` holds the identities beside the events (v1).
 pub(crate) fn event(
     index: usize,
     event: &RawEvent<'_>,
     shared: &Identities<'_>,
-    namespaces: &[String],
+    rules: &IdentityRules<'_>,
 ) -> Result<(), Refusal> {
     let Some(xdm) = xdm(event) else {
         return Err(invalid_field(index, "xdm", "an object"));
@@ -118,9 +133,10 @@ pub(crate) fn event(
     }
     let identities = || xdm.identity_map.list.iter().chain(&shared.list);
     for identity in identities() {
-        check_identity(index, identity, namespaces)?;
+        check_identity(index, identity, rules)?;
     }
     match identities().filter(|identity| identity.primary).count() {
+        0 if rules.is_from_page => Ok(()),
         0 => Err(Refusal::new(
             "0306-400",
             format!("event #{index} has no primary identity"),
@@ -149,12 +165,12 @@ fn is_timestamp(text: &Text<'_>) -> bool {
     }
 }
 
-fn check_identity(index: usize, identity: &Identity<'_>, namespaces: &[String]) -> Result<(), Refusal> {
+fn check_identity(index: usize, identity: &Identity<'_>, rules: &IdentityRules<'_>) -> Result<(), Refusal> {
     let namespace = identity.namespace.as_ref();
     let Some(id) = identity.id.get().filter(|id| !id.is_empty()) else {
         return Err(invalid_identity(index, namespace));
     };
-    if !namespaces.iter().any(|known| known == namespace) {
+    if !rules.knows(namespace) {
         return Err(Refusal::new(
             "0013-422",
             format!("the identity namespace '{namespace}' does not exist"),
@@ -194,13 +210,19 @@ mod tests {
     use crate::edge::envelope;
 
     fn code(identity_map: &str) -> Option<&'static str> {
-        let body = format!(r#"{{"events":[{{"xdm":{{"_id":"a","identityMap":{identity_map}}}}}]}}"#);
-        refusal(&body)
+        refusal(&with_map(identity_map), false)
     }
 
-    fn refusal(body: &str) -> Option<&'static str> {
+    fn with_map(identity_map: &str) -> String {
+        format!(r#"{{"events":[{{"xdm":{{"_id":"a","identityMap":{identity_map}}}}}]}}"#)
+    }
+
+    fn refusal(body: &str, is_from_page: bool) -> Option<&'static str> {
         let envelope = envelope::read(body.as_bytes()).unwrap();
-        let namespaces = DatastreamConfig::default().namespaces;
+        let rules = IdentityRules {
+            namespaces: &DatastreamConfig::default().namespaces,
+            is_from_page,
+        };
         let found = match events(envelope, Route::CollectV2) {
             Ok(found) => found,
             Err(refusal) => return Some(refusal.code),
@@ -208,7 +230,7 @@ mod tests {
         found
             .iter()
             .enumerate()
-            .find_map(|(index, raw)| event(index, raw, &Identities::default(), &namespaces).err())
+            .find_map(|(index, raw)| event(index, raw, &Identities::default(), &rules).err())
             .map(|refusal| refusal.code)
     }
 
@@ -254,6 +276,23 @@ mod tests {
     }
 
     #[test]
+    fn a_page_needs_no_primary_identity_and_may_name_an_email() {
+        let table = [
+            (r#"{"email":[{"id":"jo@example.com","primary":false}]}"#, None),
+            ("{}", None),
+            (r#"{"Nobody":[{"id":"x"}]}"#, Some("0013-422")),
+            // Adobe's collector sends this in place of an ECID that it does not know.
+            (
+                r#"{"ECID":[{"id":"000000000000000000000000000000000000","primary":true}]}"#,
+                Some("0305-400"),
+            ),
+        ];
+        for (map, expected) in table {
+            assert_eq!(refusal(&with_map(map), true), expected, "{map}");
+        }
+    }
+
+    #[test]
     fn fields_of_the_wrong_type_are_refused_by_name() {
         for body in [
             r#"{"events":[1]}"#,
@@ -263,10 +302,10 @@ mod tests {
             r#"{"events":[{"xdm":{"timestamp":7}}]}"#,
             r#"{"events":[{"xdm":{"_id":7}}]}"#,
         ] {
-            assert_eq!(refusal(body), Some("0102-400"), "{body}");
+            assert_eq!(refusal(body, false), Some("0102-400"), "{body}");
         }
         for body in ["{}", r#"{"events":[]}"#, r#"{"events":{}}"#, r#"{"event":{}}"#] {
-            assert_eq!(refusal(body), Some("0103-400"), "{body}");
+            assert_eq!(refusal(body, false), Some("0103-400"), "{body}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The HTTP side of the data listeners: connections, TLS, requests, replies, routing.
 
 pub(crate) mod conn;
+pub(crate) mod cors;
 pub(crate) mod listener;
 pub(crate) mod reply;
 pub(crate) mod request;

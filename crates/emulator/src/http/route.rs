@@ -17,9 +17,14 @@ pub(crate) enum Route<'a> {
     InteractV2,
     /// `POST /ee[/hint]/v1/interact`: a batch with an answer.
     InteractV1,
+    /// `POST /ee[/hint]/v1/identity/acquire`: an identity for a visitor without one.
+    Acquire,
+    /// `POST /ee[/hint]/v1/privacy/set-consent`.
     SetConsent,
     Inlet(&'a str),
     InletBatch(&'a str),
+    /// `OPTIONS` to a path of the edge.
+    Preflight,
     WrongMethod,
     Unknown,
 }
@@ -28,15 +33,24 @@ impl<'a> Route<'a> {
     pub(crate) fn of(method: &Method, path: &'a str) -> Self {
         match Self::of_path(path) {
             Self::Unknown => Self::Unknown,
+            _ if method == Method::OPTIONS && is_edge_path(path) => Self::Preflight,
             _ if method != Method::POST => Self::WrongMethod,
             route => route,
         }
     }
 
+    /// Returns true for the endpoints that the Web SDK uses.
+    pub(crate) fn is_for_pages(self) -> bool {
+        matches!(
+            self,
+            Self::CollectV1 | Self::InteractV1 | Self::Acquire | Self::SetConsent
+        )
+    }
+
     /// Returns the name of the query parameter for the datastream.
     pub(crate) fn datastream_param(self) -> &'static str {
         match self {
-            Self::CollectV1 | Self::InteractV1 | Self::SetConsent => "configId",
+            _ if self.is_for_pages() => "configId",
             _ => "datastreamId",
         }
     }
@@ -59,10 +73,16 @@ impl<'a> Route<'a> {
             ["v1", "collect"] => Self::CollectV1,
             ["v2", "interact"] => Self::InteractV2,
             ["v1", "interact"] => Self::InteractV1,
+            ["v1", "identity", "acquire"] => Self::Acquire,
             ["v1", "privacy", "set-consent"] => Self::SetConsent,
             _ => Self::Unknown,
         }
     }
+}
+
+/// Returns true for a path of the edge, known or not.
+pub(crate) fn is_edge_path(path: &str) -> bool {
+    path.starts_with("/ee/")
 }
 
 #[cfg(test)]
@@ -76,6 +96,8 @@ mod tests {
         assert_eq!(route("/ee/irl1/v2/collect"), Route::CollectV2);
         assert_eq!(route("/ee/or2/v1/interact"), Route::InteractV1);
         assert_eq!(route("/ee/v1/privacy/set-consent"), Route::SetConsent);
+        assert_eq!(route("/ee/or2/v1/privacy/set-consent"), Route::SetConsent);
+        assert_eq!(route("/ee/va6/v1/identity/acquire"), Route::Acquire);
         assert_eq!(route("/ims/token/v2"), Route::Token);
         assert_eq!(route("/collection/abc"), Route::Inlet("abc"));
         assert_eq!(route("/collection/batch/abc"), Route::InletBatch("abc"));
@@ -95,5 +117,7 @@ mod tests {
     fn another_method_is_wrong_only_where_the_path_is_known() {
         assert_eq!(Route::of(&Method::GET, "/ee/v2/collect"), Route::WrongMethod);
         assert_eq!(Route::of(&Method::GET, "/"), Route::Unknown);
+        assert_eq!(Route::of(&Method::OPTIONS, "/ee/v1/interact"), Route::Preflight);
+        assert_eq!(Route::of(&Method::OPTIONS, "/ims/token/v3"), Route::WrongMethod);
     }
 }

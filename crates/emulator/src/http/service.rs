@@ -23,9 +23,10 @@ use crate::edge::problem;
 use crate::edge::problem::Report;
 use crate::faults::script::{CloseAt, FaultStep, Pick, ScriptedEntry, Sighting};
 use crate::http::conn::ConnControl;
+use crate::http::cors;
 use crate::http::reply::{Answer, ReplyBody, Travel, respond};
 use crate::http::request::{Door, Inbound, Query, answered_id, header};
-use crate::http::route::Route;
+use crate::http::route::{Route, is_edge_path};
 use crate::ims;
 use crate::ledger::fingerprint::{fingerprint, hash};
 use crate::ledger::{Outcome, RequestRow};
@@ -46,9 +47,8 @@ pub(crate) async fn serve(
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let route = Route::of(&head.method, path);
-    if matches!(route, Route::Unknown | Route::WrongMethod) {
-        let status = if route == Route::Unknown { 404 } else { 405 };
-        return Ok(respond(Answer::phrase(status), Travel::default()));
+    if let Some(response) = answer_without_body(&head, door, route) {
+        return Ok(response);
     }
     let config = shared.config();
     let early = shared.fault_for(Sighting { path, body: None });
@@ -87,6 +87,21 @@ pub(crate) async fn serve(
         config: &config,
     };
     attend(shared, control, &inbound, step.as_deref()).await
+}
+
+/// Returns the answer to a request that no service handles: a preflight, an unknown path, a wrong method.
+fn answer_without_body(head: &Parts, door: Door, route: Route<'_>) -> Option<Response<ReplyBody>> {
+    let status = match route {
+        Route::Preflight if door == Door::Edge => return Some(cors::preflight(&head.headers)),
+        Route::Unknown => 404,
+        Route::WrongMethod | Route::Preflight => 405,
+        _ => return None,
+    };
+    let mut response = respond(Answer::phrase(status), Travel::default());
+    if door == Door::Edge && is_edge_path(head.uri.path()) {
+        cors::allow(&head.headers, &mut response);
+    }
+    Some(response)
 }
 
 /// Answers a request that has been read.
@@ -133,6 +148,9 @@ async fn attend(
     }
     served.answer.close = shared.script().awaits_handshake();
     let mut response = respond(served.answer, travel(effects));
+    if inbound.door == Door::Edge && is_edge_path(inbound.path) && !effects.no_cors {
+        cors::allow(inbound.headers, &mut response);
+    }
     // The `Date` header shows the virtual clock as well.
     if let Ok(date) = HeaderValue::from_str(&shared.now().http_date()) {
         response.headers_mut().insert(DATE, date);
@@ -167,12 +185,13 @@ fn dispatch(shared: &Shared, inbound: &Inbound<'_>) -> Served {
     match inbound.route {
         Route::Token => ims::serve(shared, inbound),
         Route::SetConsent => consent::serve(shared, inbound),
+        Route::Acquire => edge::acquire(shared, inbound),
         Route::Inlet(id) => hub::serve(shared, inbound, id, Shape::Single),
         Route::InletBatch(id) => hub::serve(shared, inbound, id, Shape::Batch),
         Route::CollectV1 | Route::CollectV2 | Route::InteractV1 | Route::InteractV2 => {
             edge::serve(shared, inbound)
         }
-        Route::Unknown | Route::WrongMethod => Served {
+        Route::Unknown | Route::WrongMethod | Route::Preflight => Served {
             answer: Answer::phrase(404),
             ..Served::default()
         },
@@ -252,6 +271,8 @@ fn request_row(inbound: &Inbound<'_>, step: Option<&FaultStep>) -> RequestRow {
         received_at: inbound.received_at,
         bytes: inbound.length,
         request_id: inbound.query.request_id.clone(),
+        host: inbound.header("host").map(str::to_owned),
+        origin: inbound.header("origin").map(str::to_owned),
         silent: inbound.query.silent,
         authorized: inbound.header("authorization").is_some(),
         token_hash: inbound.header("authorization").map(hash),
@@ -278,6 +299,8 @@ fn outcome<'a>(
         retry_after: served.answer.retry_after.clone(),
         fault: step.map(FaultStep::label),
         datastream: inbound.query.datastream.as_deref(),
+        visitor: served.visitor.as_ref().map(|visitor| visitor.ecid.clone()),
+        consent: served.visitor.as_ref().and_then(|visitor| visitor.consent),
     }
 }
 
@@ -289,6 +312,8 @@ fn note_unread(shared: &Shared, head: &Parts, route: Route<'_>, step: &FaultStep
         datastream: query.datastream,
         received_at: shared.now(),
         request_id: query.request_id,
+        host: header(&head.headers, "host").map(str::to_owned),
+        origin: header(&head.headers, "origin").map(str::to_owned),
         silent: query.silent,
         authorized: header(&head.headers, "authorization").is_some(),
         token_hash: header(&head.headers, "authorization").map(hash),

@@ -3,28 +3,49 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 use crate::faults::script::TlsFault;
+
+/// Names in the server certificates: this machine, the hosts that the Web SDK calls (for a client that resolves them to
+/// this machine), and `edge.test`, a reserved name for requests through a proxy.
+const NAMES: [&str; 6] = [
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "edge.adobedc.net",
+    "adobedc.demdex.net",
+    "edge.test",
+];
 
 /// Both identities of the listeners.
 pub(crate) struct Tls {
     good: TlsAcceptor,
     bad: TlsAcceptor,
     ca_pem: String,
+    pin: String,
 }
 
 impl Tls {
-    /// Generates both authorities and a server certificate of each, for `localhost`, 127.0.0.1, ::1 and
-    /// `edge.test`, a reserved name for requests through a proxy.
+    /// Generates both authorities and a server certificate of each, for [`NAMES`].
     pub(crate) fn generate() -> Result<Self, TlsError> {
-        let (good, ca_pem) = identity("orderfeed emulator")?;
-        let (bad, _) = identity("orderfeed emulator, untrusted")?;
-        Ok(Self { good, bad, ca_pem })
+        let good = identity("orderfeed emulator")?;
+        let bad = identity("orderfeed emulator, untrusted")?;
+        Ok(Self {
+            good: good.acceptor,
+            bad: bad.acceptor,
+            ca_pem: good.ca_pem,
+            pin: good.pin,
+        })
     }
 
     /// Returns the acceptor for a handshake.
@@ -39,6 +60,11 @@ impl Tls {
     pub(crate) fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
+
+    /// Returns the SHA-256 of the server certificate's public key, in Base64.
+    pub(crate) fn pin(&self) -> &str {
+        &self.pin
+    }
 }
 
 /// An error of setting up TLS.
@@ -50,7 +76,14 @@ pub enum TlsError {
     Config(#[from] rustls::Error),
 }
 
-fn identity(name: &str) -> Result<(TlsAcceptor, String), TlsError> {
+/// A server certificate with the authority that signed it.
+struct ServerIdentity {
+    acceptor: TlsAcceptor,
+    ca_pem: String,
+    pin: String,
+}
+
+fn identity(name: &str) -> Result<ServerIdentity, TlsError> {
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.distinguished_name.push(DnType::CommonName, name);
@@ -59,8 +92,7 @@ fn identity(name: &str) -> Result<(TlsAcceptor, String), TlsError> {
     let ca_pem = ca.self_signed(&ca_key)?.pem();
     let issuer = Issuer::new(ca, ca_key);
 
-    let names = ["localhost", "127.0.0.1", "::1", "edge.test"].map(str::to_owned);
-    let mut leaf = CertificateParams::new(names.to_vec())?;
+    let mut leaf = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
     leaf.distinguished_name.push(DnType::CommonName, "localhost");
     let leaf_key = KeyPair::generate()?;
     let certificate = leaf.signed_by(&leaf_key, &issuer)?;
@@ -71,5 +103,9 @@ fn identity(name: &str) -> Result<(TlsAcceptor, String), TlsError> {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((TlsAcceptor::from(Arc::new(config)), ca_pem))
+    Ok(ServerIdentity {
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        ca_pem,
+        pin: BASE64_STANDARD.encode(Sha256::digest(leaf_key.subject_public_key_info())),
+    })
 }

@@ -113,6 +113,8 @@ impl Ledger {
             row.ru = outcome.ru;
             row.retry_after = outcome.retry_after;
             row.fault = outcome.fault;
+            row.visitor = outcome.visitor;
+            row.consent = outcome.consent;
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Carrier<'a> {
     /// The datastream or inlet.
     pub(crate) datastream: &'a str,
     pub(crate) request_id: &'a str,
+    /// ECID of the browser that sent it.
+    pub(crate) visitor: Option<&'a str>,
     pub(crate) at: UtcMillis,
 }
 
@@ -56,6 +58,19 @@ pub(crate) struct Outcome<'a> {
     pub(crate) retry_after: Option<String>,
     pub(crate) fault: Option<String>,
     pub(crate) datastream: Option<&'a str>,
+    /// ECID of the browser that sent the request.
+    pub(crate) visitor: Option<String>,
+    pub(crate) consent: Option<Consent>,
+}
+
+/// A visitor's choice whether data about them may be collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    In,
+    Out,
+    /// Not decided.
+    Pending,
 }
 
 /// The result of processing an event.

@@ -14,8 +14,8 @@ mod view;
 mod watch;
 
 pub(crate) use crate::ledger::book::Ledger;
-pub use crate::ledger::event::EventStatus;
 pub(crate) use crate::ledger::event::{Carrier, NewEvent, Outcome, Verdict};
+pub use crate::ledger::event::{Consent, EventStatus};
 pub use crate::ledger::pii::PiiFinding;
 pub(crate) use crate::ledger::pii::findings;
 pub use crate::ledger::rows::{EventRow, RequestRow, Totals};

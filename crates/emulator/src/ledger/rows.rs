@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::ledger::event::{Carrier, EventStatus, NewEvent, Verdict};
+use crate::ledger::event::{Carrier, Consent, EventStatus, NewEvent, Verdict};
 use orderfeed_model::clock::UtcMillis;
 
 /// A received event. Only the full ledger keeps it.
@@ -24,6 +24,8 @@ pub struct EventRow {
     pub datastream: String,
     #[serde(rename = "requestId")]
     pub request_id: String,
+    /// ECID of the browser that sent the event. Absent: a server did.
+    pub visitor: Option<String>,
     /// Time of arrival on the virtual clock.
     pub received_at: UtcMillis,
     pub status: EventStatus,
@@ -58,6 +60,14 @@ pub struct RequestRow {
     pub retry_after: Option<String>,
     /// Request id sent by the client.
     pub request_id: Option<String>,
+    /// Value of `Host`: the name under which the client reached the listener.
+    pub host: Option<String>,
+    /// Value of `Origin`: the site of the page that sent the request.
+    pub origin: Option<String>,
+    /// ECID of the browser that sent the request, read from its cookies or assigned by the answer.
+    pub visitor: Option<String>,
+    /// Consent of that browser: the choice that `set-consent` transmitted, otherwise the one in its cookies.
+    pub consent: Option<Consent>,
     /// True in `silent` mode, which hides ignored events.
     pub silent: bool,
     /// True if the request had an `Authorization` header.
@@ -125,6 +135,7 @@ pub(super) fn event_row(
         timestamp: event.timestamp,
         datastream: carrier.datastream.to_owned(),
         request_id: carrier.request_id.to_owned(),
+        visitor: carrier.visitor.map(str::to_owned),
         received_at: carrier.at,
         status,
         attempt,

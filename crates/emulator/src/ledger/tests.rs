@@ -26,6 +26,7 @@ fn recorded(detail: LedgerDetail, events: Vec<NewEvent<'_>>) -> Ledger {
         Carrier {
             datastream: "d",
             request_id: "r",
+            visitor: None,
             at: UtcMillis(9),
         },
         events.into_iter(),

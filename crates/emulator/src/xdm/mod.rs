@@ -3,11 +3,14 @@
 //! Adobe accepts an invalid event (202) and drops it in a failed batch of the dataset. This check reports the invalid
 //! path instead.
 
+mod rule;
 mod schema;
+mod storefront;
 
 use serde_json::Value;
 
-use crate::xdm::schema::{EVENT, Rule, Shape};
+use crate::xdm::rule::{Rule, Shape};
+use crate::xdm::schema::EVENT;
 use orderfeed_model::clock::UtcMillis;
 
 /// Validates an element of `events[]` (an object with the key `xdm`). Returns one `path: message` per violation.

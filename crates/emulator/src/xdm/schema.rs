@@ -1,56 +1,24 @@
-//! The subset of the XDM ExperienceEvent schema that Commerce's back-office events use, as data.
+//! The subset of the XDM ExperienceEvent schema that Commerce's events use, as data. `storefront` adds what only browsers
+//! send.
 //!
 //! Facts from the public XDM repository (adobe/xdm, class ExperienceEvent and the field groups Commerce Details,
 //! Personal Contact Details and Reference Keys). Where Commerce's own field tables differ, the schema wins.
 
-use Rule::*;
-
-/// The type of a value.
-pub(super) enum Rule {
-    Text,
-    /// A string that satisfies a predicate, with a description of valid values.
-    Fits(fn(&str) -> bool, &'static str),
-    OneOf(&'static [&'static str]),
-    Number,
-    Integer,
-    Bool,
-    /// An RFC 3339 date-time.
-    DateTime,
-    /// An object with exactly these keys.
-    Object(&'static Shape),
-    /// An object with free keys and values of this type.
-    MapOf(&'static Rule),
-    /// An array of this type.
-    ListOf(&'static Rule),
-    /// Any value: used for field groups that back-office events do not use.
-    Any,
-}
-
-pub(super) struct Shape {
-    /// Known keys. Any other is a violation.
-    pub(super) fields: &'static [(&'static str, Rule)],
-    /// Required keys.
-    pub(super) required: &'static [&'static str],
-}
-
-/// Declares shapes: the keys of each with their rules, and the required ones.
-macro_rules! shapes {
-    ($($(#[$doc:meta])* $visible:vis $name:ident [$($required:literal),*] {
-        $($key:literal: $rule:expr,)*
-    })*) => {
-        $($(#[$doc])* $visible const $name: Shape = Shape {
-            fields: &[$(($key, $rule)),*],
-            required: &[$($required),*],
-        };)*
-    };
-}
+use crate::xdm::rule::Rule::*;
+use crate::xdm::rule::{
+    Rule, Shape, is_country, is_currency, is_post_office_box, is_state_province, is_uri_reference, shapes,
+};
+use crate::xdm::storefront::{
+    CART, DEVICE, ENVIRONMENT, IMPLEMENTATION, MEASURE, PLACE, REQUISITION_LIST, SITE_SEARCH, USER_ACCOUNT,
+    WEB,
+};
 
 const CURRENCY: Rule = Fits(is_currency, "three capital letters");
 const URI: Rule = Fits(is_uri_reference, "a URI reference");
 
 shapes! {
     /// An entry of `events[]`.
-    pub(super) EVENT ["xdm"] {
+    pub(crate) EVENT ["xdm"] {
         "xdm": Object(&XDM),
         "data": MapOf(&Any),
         "query": Any,
@@ -71,9 +39,17 @@ shapes! {
         "homeAddress": Object(&ADDRESS),
         "person": Object(&PERSON),
         "channel": Any,
-        "web": Any,
-        "siteSearch": Any,
-        "userAccount": Any,
+        "web": Object(&WEB),
+        "siteSearch": Object(&SITE_SEARCH),
+        "searchRequest": Object(&MEASURE),
+        "searchResponse": Object(&MEASURE),
+        "userAccount": Object(&USER_ACCOUNT),
+        // Deprecated, but Adobe's collector still sends it.
+        "personID": Text,
+        "device": Object(&DEVICE),
+        "environment": Object(&ENVIRONMENT),
+        "placeContext": Object(&PLACE),
+        "implementationDetails": Object(&IMPLEMENTATION),
     }
 
     IDENTITY [] {
@@ -102,7 +78,8 @@ shapes! {
         "billing": Object(&BILLING),
         "commerceScope": Object(&SCOPE),
         "promotionID": Text,
-        "cart": Any,
+        "cart": Object(&CART),
+        "channel": Text,
         "checkouts": Object(&MEASURE),
         "productListAdds": Object(&MEASURE),
         "productListOpens": Object(&MEASURE),
@@ -112,11 +89,11 @@ shapes! {
         "productViews": Object(&MEASURE),
         "purchases": Object(&MEASURE),
         "saveForLaters": Object(&MEASURE),
-    }
-
-    MEASURE ["value"] {
-        "id": Text,
-        "value": Number,
+        "requisitionList": Object(&REQUISITION_LIST),
+        "requisitionListAdds": Object(&MEASURE),
+        "requisitionListDeletes": Object(&MEASURE),
+        "requisitionListOpens": Object(&MEASURE),
+        "requisitionListRemovals": Object(&MEASURE),
     }
 
     ORDER [] {
@@ -234,31 +211,4 @@ shapes! {
         "returnQuantityReceived": Integer,
         "returnQuantityApproved": Integer,
     }
-}
-
-fn is_currency(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
-}
-
-fn is_country(text: &str) -> bool {
-    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
-}
-
-fn is_state_province(text: &str) -> bool {
-    let Some((country, state)) = text.split_once('-') else {
-        return text.is_empty();
-    };
-    let is_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    is_country(country) && (1..=3).contains(&state.len()) && state.bytes().all(is_code)
-}
-
-fn is_post_office_box(text: &str) -> bool {
-    text.chars().count() <= 20
-}
-
-fn is_uri_reference(text: &str) -> bool {
-    !text.is_empty()
-        && !text
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || "<>\"{}|\\^`".contains(c))
 }

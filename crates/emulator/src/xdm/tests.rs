@@ -45,6 +45,75 @@ fn events_of_every_shape_are_valid() {
     assert_eq!(violations(returned, items), [] as [String; 0]);
 }
 
+/// Returns an event as a page sends it, with the fields of `more`.
+fn page_event(more: Value) -> Value {
+    let mut xdm = json!({
+        "_id": "1", "timestamp": "2026-11-22T07:00:00.000Z", "eventType": "web.webpagedetails.pageViews",
+        "personID": "12345678901234567890123456789012345678",
+        "identityMap": { "ECID": [{ "id": "12345678901234567890123456789012345678", "primary": true }] },
+        "implementationDetails": { "name": "https://ns.adobe.com/experience/alloy", "version": "2.33.1",
+            "environment": "browser" } });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        xdm[key] = value.clone();
+    }
+    json!({ "xdm": xdm })
+}
+
+#[test]
+fn events_of_pages_are_valid() {
+    for more in [
+        json!({ "web": {
+            "webPageDetails": { "pageViews": { "value": 1 }, "siteSection": "CMS", "name": "Home", "URL": "https://x/" },
+            "webReferrer": { "URL": "" } } }),
+        json!({ "device": { "screenHeight": 600, "screenWidth": 800, "screenOrientation": "landscape" },
+            "environment": { "type": "browser", "browserDetails": { "viewportWidth": 800, "viewportHeight": 600 } },
+            "placeContext": { "localTime": "2026-11-22T08:00:00.000+01:00", "localTimezoneOffset": -60 } }),
+        json!({ "commerce": { "cart": { "cartID": "7" }, "productListAdds": { "value": 1 },
+            "commerceScope": { "environmentID": "e", "websiteCode": "w", "storeCode": "s", "storeViewCode": "v" } },
+            "productListItems": [{ "SKU": "a", "name": "A", "quantity": 1, "priceTotal": 9.5, "currencyCode": "EUR",
+                "productImageUrl": "https://x/a.jpg", "discountAmount": 0, "selectedOptions": [] }] }),
+        json!({ "siteSearch": { "query": "bag", "refinements": [{ "attribute": "color", "value": ["red"],
+            "isRange": false }], "sort": [{ "attribute": "price", "order": "ASC" }] },
+            "searchRequest": { "id": "r", "value": 1 } }),
+        json!({ "siteSearch": { "suggestions": ["bag"], "numberOfResults": 3 }, "searchResponse": { "value": 1 } }),
+        json!({ "userAccount": { "login": 1 }, "person": { "accountID": "5", "accountType": "b2c" } }),
+        json!({ "commerce": { "requisitionList": { "ID": "3", "name": "Office" },
+            "requisitionListAdds": { "value": 1 } } }),
+    ] {
+        assert_eq!(validate(&page_event(more)), [] as [String; 0]);
+    }
+}
+
+#[test]
+fn mistakes_in_events_of_pages_are_named_with_their_path() {
+    for (more, path) in [
+        (
+            json!({ "web": { "webPageDetails": { "pageViews": 1 } } }),
+            "xdm.web.webPageDetails.pageViews: expected an object",
+        ),
+        (
+            json!({ "siteSearch": { "phrase": "bag" } }),
+            "xdm.siteSearch: extraneous key [phrase]",
+        ),
+        (
+            json!({ "commerce": { "cart": { "id": "7" } } }),
+            "xdm.commerce.cart: extraneous key [id]",
+        ),
+        (
+            json!({ "userAccount": { "login": true } }),
+            "xdm.userAccount.login: expected a number",
+        ),
+        (
+            json!({ "device": { "screenWidth": 1.5 } }),
+            "xdm.device.screenWidth: expected an integer",
+        ),
+    ] {
+        let found = validate(&page_event(more));
+        assert_eq!(found.len(), 1, "{path} {found:?}");
+        assert!(found[0].starts_with(path), "{path} {found:?}");
+    }
+}
+
 #[test]
 fn names_from_the_field_tables_that_the_schema_does_not_know_are_extraneous() {
     for (commerce, items, path) in [

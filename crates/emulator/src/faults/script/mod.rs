@@ -67,6 +67,9 @@ pub struct FaultStep {
     /// Encodes the answer with gzip.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub gzip: bool,
+    /// Leaves out the headers that let a page on another origin read the answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_cors: bool,
     /// Answers with a body of this many filler bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_bytes: Option<u64>,
@@ -178,6 +181,7 @@ impl FaultStep {
         parts.extend(self.scripted_status().map(|status| status.to_string()));
         parts.extend(self.token_expire_now.then(|| "token_expire_now".to_owned()));
         parts.extend(self.gzip.then(|| "gzip".to_owned()));
+        parts.extend(self.no_cors.then(|| "no_cors".to_owned()));
         parts.join(",")
     }
 
@@ -188,7 +192,8 @@ impl FaultStep {
             && self.slow_bps.is_none()
             && self.tls.is_none()
             && !self.token_expire_now
-            && !self.gzip;
+            && !self.gzip
+            && !self.no_cors;
         if let Some(code) = &self.code
             && problem::lookup(code).is_none()
         {
