@@ -97,7 +97,7 @@ pub enum Command {
     /// Run a local Edge Network for trials and tests
     #[command(
         after_help = "Examples:\n  orderfeed emulator --listen-server 127.0.0.1:9180 --strict-xdm\n  \
-        orderfeed emulator --fault-rate 0.05 --seed 7 --latency-ms 80"
+        orderfeed emulator --fault-rate 0.05 --seed 7 --latency-ms 80\n  orderfeed emulator --commerce ./trial/shop.db"
     )]
     Emulator(EmulatorArgs),
     /// Check or show the configuration

@@ -16,6 +16,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("orderfeed_emulator", &["orderfeed_model"]),
     ("orderfeed_demo_shop", &["orderfeed_model"]),
     (
+        "orderfeed_mock_commerce",
+        &["orderfeed_model", "orderfeed_demo_shop"],
+    ),
+    (
         "orderfeed_test_support",
         &[
             "orderfeed_model",
@@ -109,6 +113,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "orderfeed_events",
             "orderfeed_emulator",
             "orderfeed_demo_shop",
+            "orderfeed_mock_commerce",
             "config",
             "commerce",
             "store",

@@ -11,6 +11,8 @@ use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::output;
+use crate::cli::trial::commerce;
+use crate::cli::trial::commerce::CommerceArgs;
 use orderfeed_emulator::{
     DEFAULT_CLIENT, DEFAULT_DATASTREAM, DEFAULT_ORG, DatastreamConfig, Emulator, EmulatorConfig,
     EmulatorHandle, LedgerDetail, RandomFaults,
@@ -61,6 +63,8 @@ pub struct EmulatorArgs {
     /// Request units per second allowed to an organization; 0 = no limit
     #[arg(long, value_name = "UNITS")]
     pub ru_per_s: Option<u64>,
+    #[command(flatten)]
+    pub commerce: CommerceArgs,
     /// Detail of the ledger: full, compact (a hash for each event), counts
     #[arg(long, value_name = "DETAIL", value_parser = parse_detail)]
     pub ledger: Option<LedgerDetail>,
@@ -70,6 +74,7 @@ pub struct EmulatorArgs {
 pub async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     let config = configuration(&args)?;
     let handle = Emulator::start(config.clone()).await?;
+    let commerce = args.commerce.start().await?;
     // Written after the start, which creates the authority.
     if let (Some(file), Some(pem)) = (&args.ca_file, handle.ca_pem()) {
         std::fs::write(file, pem)
@@ -77,8 +82,15 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<()> {
     }
     // A closed stdout is ignored: the emulator is still useful.
     let _ = output::data(&greeting(&handle, &config));
+    if let Some(commerce) = &commerce {
+        let _ = output::data(&commerce::greeting(commerce));
+    }
     wait_for_signal().await?;
     let _ = output::data(&summary(&handle.summary()));
+    if let Some(commerce) = &commerce {
+        let _ = output::data(&commerce::summary(&commerce.ledger()));
+        commerce.shutdown().await;
+    }
     handle.shutdown().await;
     Ok(())
 }

@@ -42,14 +42,16 @@ impl Change {
 #[derive(Clone, Debug)]
 pub(crate) struct Ids {
     first: i64,
+    step: i64,
     rows: BTreeMap<&'static str, i64>,
     numbers: BTreeMap<(&'static str, i64), i64>,
 }
 
 impl Ids {
-    pub(crate) fn from(first: i64) -> Self {
+    pub(crate) fn from(first: i64, step: i64) -> Self {
         Self {
             first,
+            step,
             rows: BTreeMap::new(),
             numbers: BTreeMap::new(),
         }
@@ -57,8 +59,8 @@ impl Ids {
 
     fn row(&mut self, table: &'static str) -> i64 {
         let next = self.rows.entry(table).or_insert(self.first);
-        *next += 1;
-        *next - 1
+        *next += self.step;
+        *next - self.step
     }
 
     fn number(&mut self, table: &'static str, store: i64) -> i64 {

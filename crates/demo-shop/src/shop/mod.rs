@@ -32,6 +32,8 @@ pub struct ShopOptions {
     pub edition: Edition,
     /// First id and document number of every table: 1, or a number beyond those already in a database.
     pub first_id: i64,
+    /// Distance between ids: 1, or 3 as in a cluster of databases (Commerce Cloud Pro).
+    pub id_step: i64,
     /// Share of new orders in the transactions of a live shop, in per cent.
     pub new_orders_percent: u32,
     /// Products of an order; each order takes one of these numbers.
@@ -51,6 +53,7 @@ impl Default for ShopOptions {
             table_prefix: String::new(),
             edition: Edition::Full,
             first_id: 1,
+            id_step: 1,
             new_orders_percent: 25,
             products_per_order: &[1, 1, 1, 2, 2, 3, 4],
             guests_without_email_per_mille: 30,
@@ -73,7 +76,7 @@ impl Shop {
     pub fn new(options: ShopOptions) -> Self {
         Self {
             rng: Rng::with_seed(options.seed),
-            ids: Ids::from(options.first_id),
+            ids: Ids::from(options.first_id, options.id_step),
             open: vec![],
             options,
         }

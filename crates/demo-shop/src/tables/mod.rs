@@ -24,8 +24,8 @@ impl Table {
         self.definitions().map(|(name, _)| name)
     }
 
-    /// Returns the columns with their types.
-    fn definitions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    /// Returns the columns with their types in MySQL's dialect.
+    pub fn definitions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.lines
             .iter()
             .filter_map(|line| line.strip_prefix('`')?.split_once("` "))
