@@ -9,6 +9,7 @@
 //! | [`grants`] | the rights that an account needs |
 //! | [`examination`] | the results of `doctor`'s checks of a source |
 //! | [`fingerprint`] | the identity of a database |
+//! | [`stores`] | the store views of a shop |
 //! | [`stoppable`] | a source whose calls end when the daemon stops |
 
 pub mod changes;
@@ -20,3 +21,4 @@ pub mod read;
 pub mod source;
 pub mod sqlite;
 pub mod stoppable;
+pub mod stores;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::commerce::stores::ShopStoreView;
 use crate::config::SourceKind;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Order, OrderId};
@@ -68,6 +69,11 @@ pub trait Source: Send + Sync {
 
     /// Returns the entity ids of the orders with this increment id, which several store views may share.
     fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>>;
+
+    /// Returns the active store views, with what the storefront needs of them; none if the source cannot list them.
+    fn store_views(&self) -> SourceFuture<'_, Vec<ShopStoreView>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 }
 
 /// The orders that a backfill covers. An empty filter covers all.

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo, SourceWarning,
 };
+use crate::commerce::stores::ShopStoreView;
 use orderfeed_model::order::OrderId;
 
 /// A source that waits for nothing after `stop`.
@@ -85,5 +86,9 @@ impl Source for StoppableSource {
 
     fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>> {
         self.until_stop(self.inner.find_by_number(number))
+    }
+
+    fn store_views(&self) -> SourceFuture<'_, Vec<ShopStoreView>> {
+        self.until_stop(self.inner.store_views())
     }
 }

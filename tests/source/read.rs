@@ -175,6 +175,17 @@ async fn both_databases_give_the_same_orders_and_pages(server: &Server) {
         left.iter().any(|order| !order.returns.is_empty())
             && left.iter().any(|order| !order.credit_memos.is_empty())
     );
+    let views = mysql.store_views().await.unwrap();
+    assert_eq!(views, sqlite.store_views().await.unwrap());
+    let swiss = views.iter().find(|view| view.code == "ch_de").unwrap();
+    assert_eq!(
+        (
+            swiss.website_code.as_str(),
+            swiss.store_code.as_str(),
+            swiss.currency.as_deref()
+        ),
+        ("eu", "eu_store", Some("CHF"))
+    );
     let fingerprints = (
         mysql.describe().await.unwrap().fingerprint,
         sqlite.describe().await.unwrap().fingerprint,

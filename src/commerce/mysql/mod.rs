@@ -9,6 +9,7 @@
 //! | [`inspect`] | the tables and columns of a database |
 //! | [`capture`] | changed orders, in three capture modes |
 //! | [`orders`], [`unreadable`] | whole orders by id, and the ids of a range of the history |
+//! | [`store_views`] | the shop's store views |
 //! | [`triggers`], [`installer`] | installation, removal and comparison of orderfeed's triggers; the rights that it needs |
 //! | [`examine`] | the checks of `doctor` |
 
@@ -23,6 +24,7 @@ mod inspect;
 mod installer;
 mod orders;
 mod session;
+mod store_views;
 mod triggers;
 mod unreadable;
 
@@ -37,6 +39,7 @@ use crate::commerce::read::assemble::MAX_BYTES;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo, SourceWarning,
 };
+use crate::commerce::stores::ShopStoreView;
 use crate::config::MysqlConfig;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
@@ -172,5 +175,9 @@ impl Source for MysqlSource {
 
     fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>> {
         Box::pin(async move { self.forget_schema_on(self.find(number).await) })
+    }
+
+    fn store_views(&self) -> SourceFuture<'_, Vec<ShopStoreView>> {
+        Box::pin(async move { self.forget_schema_on(self.list_store_views().await) })
     }
 }

@@ -15,6 +15,7 @@ use crate::commerce::read::conditions::{conditions, push_condition, push_ids, ru
 use crate::commerce::read::schema::Schema;
 use crate::commerce::read::tables::SourceTable;
 use crate::commerce::source::OrderFilter;
+use crate::commerce::stores::PATHS;
 use orderfeed_model::order::OrderId;
 
 /// The database that the SQL is for, where the two differ.
@@ -143,6 +144,26 @@ impl Queries {
             "SELECT s.`store_id`, w.`code`, g.`code`, s.`code` FROM `{prefix}store` s \
              JOIN `{prefix}store_group` g ON g.`group_id` = s.`group_id` \
              JOIN `{prefix}store_website` w ON w.`website_id` = s.`website_id`"
+        )
+    }
+
+    /// Returns the statement for the active store views, each with its store and website.
+    pub(crate) fn described_store_views(&self) -> String {
+        let prefix = &self.prefix;
+        format!(
+            "SELECT s.`store_id`, s.`code`, s.`name`, g.`group_id`, g.`code`, g.`name`, w.`website_id`, w.`code`, w.`name` \
+             FROM `{prefix}store` s JOIN `{prefix}store_group` g ON g.`group_id` = s.`group_id` \
+             JOIN `{prefix}store_website` w ON w.`website_id` = s.`website_id` \
+             WHERE s.`store_id` <> 0 AND s.`is_active` = 1 ORDER BY s.`store_id`"
+        )
+    }
+
+    /// Returns the statement for the shop's settings that a storefront needs.
+    pub(crate) fn store_settings(&self) -> String {
+        let paths = PATHS.map(|path| format!("'{path}'")).join(", ");
+        format!(
+            "SELECT `scope`, `scope_id`, `path`, `value` FROM `{}core_config_data` WHERE `path` IN ({paths})",
+            self.prefix
         )
     }
 

@@ -25,6 +25,7 @@ use crate::commerce::source::{
 use crate::commerce::sqlite::inspect::{existing_triggers, install, oldest, schema};
 use crate::commerce::sqlite::rows::{for_each, numbers};
 use crate::commerce::sqlite::thread::{SqliteThread, explain};
+use crate::commerce::stores::{self, ShopSettings, ShopStoreView};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 
@@ -150,6 +151,26 @@ impl SqliteSource {
             .await
     }
 
+    async fn list_store_views(&self) -> Result<Vec<ShopStoreView>, SourceError> {
+        let shop = Arc::clone(&self.shop);
+        self.thread
+            .run(move |connection| {
+                let (mut views, mut settings) = (Vec::new(), ShopSettings::default());
+                for_each(connection, &shop.queries.described_store_views(), None, |row| {
+                    views.extend(stores::view_of(row))
+                })?;
+                // A file of an earlier version has no such table.
+                if connection.table_exists(None, "core_config_data")? {
+                    for_each(connection, &shop.queries.store_settings(), None, |row| {
+                        settings.add_row(row)
+                    })?;
+                }
+                views.iter_mut().for_each(|view| settings.complete(view));
+                Ok(views)
+            })
+            .await
+    }
+
     async fn describe_now(&self) -> Result<SourceInfo, SourceError> {
         let shop = Arc::clone(&self.shop);
         self.thread
@@ -210,6 +231,10 @@ impl Source for SqliteSource {
 
     fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>> {
         Box::pin(self.find(number))
+    }
+
+    fn store_views(&self) -> SourceFuture<'_, Vec<ShopStoreView>> {
+        Box::pin(self.list_store_views())
     }
 }
 

@@ -103,7 +103,7 @@ pub(crate) static STORES: [Store; 10] = stores! {
     10, "en_gb", "English (UK)"; UK, 3; "GBP", CENT, 10_000; "10",
 };
 
-/// Returns the rows of websites, groups and store views, including the admin store with id 0.
+/// Returns the rows of websites, groups and store views, including the admin store with id 0, and of their currencies.
 pub(crate) fn store_rows() -> Vec<Row> {
     let mut rows = vec![
         website_row(0, "admin", "Admin", 0),
@@ -130,7 +130,28 @@ pub(crate) fn store_rows() -> Vec<Row> {
         }
         rows.push(store_row(store.id, store.code, store.name, (site, store.group.0)));
     }
+    rows.extend(currency_rows());
     rows
+}
+
+fn currency_rows() -> impl Iterator<Item = Row> {
+    let base = WEBSITES
+        .iter()
+        .map(|site| setting_row("websites", site.id, "currency/options/base", site.currency));
+    let shown = STORES
+        .iter()
+        .map(|store| setting_row("stores", store.id, "currency/options/default", store.currency));
+    base.chain(shown)
+}
+
+fn setting_row(scope: &'static str, id: i64, path: &'static str, value: &'static str) -> Row {
+    let cells = cells! {
+        "scope": scope,
+        "scope_id": id,
+        "path": path,
+        "value": value,
+    };
+    Row::new("core_config_data", cells)
 }
 
 fn website_row(id: i64, code: &'static str, name: &'static str, order: i64) -> Row {

@@ -1,6 +1,6 @@
--- The sales tables of Commerce that an order status can be read from, parents before children, in MySQL's dialect.
--- Column names, types and indexes are those of the real tables. Sources: Sales/etc/db_schema.xml, Store/etc/db_schema.xml
--- and Tax/etc/db_schema.xml of magento/magento2. The return tables (magento_rma*) belong to the commercial edition and
+-- The sales tables of Commerce that an order status can be read from, parents before children, in MySQL's dialect, and the
+-- shop's settings. Column names, types and indexes are those of the real tables. Sources: Sales/etc/db_schema.xml,
+-- Store/etc/db_schema.xml, Config/etc/db_schema.xml and Tax/etc/db_schema.xml of magento/magento2. The return tables (magento_rma*) belong to the commercial edition and
 -- follow what its installations show.
 --
 -- schema.rs adds the table prefix, and derives the SQLite dialect. It reads this file line by line: one column, key or
@@ -48,6 +48,17 @@ CREATE TABLE `store` (
   KEY (`group_id`),
   FOREIGN KEY (`group_id`) REFERENCES `store_group` (`group_id`) ON DELETE CASCADE,
   FOREIGN KEY (`website_id`) REFERENCES `store_website` (`website_id`) ON DELETE CASCADE
+);
+
+CREATE TABLE `core_config_data` (
+  `config_id` int unsigned NOT NULL AUTO_INCREMENT,
+  `scope` varchar(8) NOT NULL DEFAULT 'default',
+  `scope_id` int NOT NULL DEFAULT 0,
+  `path` varchar(255) NOT NULL DEFAULT 'general',
+  `value` text DEFAULT NULL,
+  `updated_at` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  PRIMARY KEY (`config_id`),
+  UNIQUE KEY (`scope`, `scope_id`, `path`)
 );
 
 CREATE TABLE `sales_order` (
