@@ -17,6 +17,7 @@
 //! | [`first_sync`] | decides the next step, pace and warnings of a first sync; pure |
 //! | [`store`] | the one SQLite database: changelog, feed, outbox, schedules |
 //! | [`commerce`] | the sources that orders are read from: MySQL, MariaDB, embedded SQLite |
+//! | [`storefront`] | the Web SDK deployed for a shop's pages: loader, bundle, policy, snippet; pure |
 //! | `tls` | the certificate that a server presents |
 //! | [`config`] | loads, merges and validates the configuration; errors name the fix |
 //!
@@ -41,5 +42,6 @@ pub mod first_sync;
 pub mod indexer;
 pub mod ops;
 pub mod store;
+pub mod storefront;
 mod tls;
 pub mod web;

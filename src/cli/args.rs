@@ -23,6 +23,7 @@ use crate::cli::setup::backup::{BackupArgs, RestoreArgs};
 use crate::cli::setup::config::ConfigCommand;
 use crate::cli::setup::manual::ManualArgs;
 use crate::cli::setup::source::SourceArgs;
+use crate::cli::setup::storefront::StorefrontCommand;
 use crate::cli::trial::demo::DemoArgs;
 use crate::cli::trial::emulator::EmulatorArgs;
 use crate::daemon::control::Status;
@@ -108,6 +109,9 @@ pub enum Command {
     /// Set up access to the web pages
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Deploy Adobe's Web SDK and event collector for the shop's pages
+    #[command(subcommand)]
+    Storefront(StorefrontCommand),
     /// Show what the daemon does, what is pending, and what failed
     #[command(
         after_help = "Works with and without a running daemon. Exit code 0 if the status could be read, even if it shows \

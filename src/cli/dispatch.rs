@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::index::{cron, indexer, resync, verify};
 use crate::cli::inspect::{doctor, explain, status};
 use crate::cli::privacy::suppress;
-use crate::cli::setup::{admin, backup, config, manual, source};
+use crate::cli::setup::{admin, backup, config, manual, source, storefront};
 use crate::cli::trial::{demo, emulator};
 use crate::cli::{delivery, output, privacy, run};
 use crate::daemon::control::{ReindexOptions, Request};
@@ -23,6 +23,7 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Config(command) => config::run(context.config_path(), &command).map(|()| Exit::Ok),
         Command::Source(args) => source::run(&args, &context).await,
         Command::Admin(command) => admin::run(&context, &command),
+        Command::Storefront(command) => storefront::run(&context, &command).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Explain(args) => explain::run(&context, args).await,

@@ -13,7 +13,7 @@
 //! | `index` | `indexer:*`, `saas:resync`, `verify`, `cron` |
 //! | `delivery` | `delivery`, `failed`, `test-connection` |
 //! | `privacy` | `suppress`, `privacy` |
-//! | `setup` | `config`, `source`, `backup`, `restore`, `manual` |
+//! | `setup` | `config`, `source`, `storefront`, `backup`, `restore`, `manual` |
 //! | `trial` | `demo`, `emulator` |
 
 pub mod args;

@@ -272,7 +272,9 @@ mod tests {
         for line in DEFAULTS.lines() {
             let line = line.strip_prefix("# ").unwrap_or(line);
             if let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-                table = name.replace("websites.base", "websites.*");
+                table = name
+                    .replace("websites.base", "websites.*")
+                    .replace("store_views.default", "store_views.*");
             } else if let Some((name, _)) = line.split_once(" = ")
                 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
             {

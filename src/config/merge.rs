@@ -69,20 +69,17 @@ impl Settings {
         }
     }
 
-    /// Returns the codes of the websites that any layer mentions.
-    pub(crate) fn website_codes(&self) -> Vec<String> {
-        let keys = self.values.keys().chain(self.unset.keys());
-        let of_keys = keys
-            .filter_map(|key| key.strip_prefix("websites.")?.rsplit_once('.'))
-            .map(|(code, _)| code);
-        let of_tables = self
-            .tables
-            .keys()
-            .filter_map(|table| table.strip_prefix("websites."));
-        let mut codes: Vec<String> = of_keys.chain(of_tables).map(str::to_owned).collect();
-        codes.sort();
-        codes.dedup();
-        codes
+    /// Returns the names of the tables below this one that any layer mentions, such as the codes of the websites.
+    pub(crate) fn names_below(&self, table: &str) -> Vec<String> {
+        let paths = (self.values.keys())
+            .chain(self.unset.keys())
+            .chain(self.tables.keys());
+        let below =
+            |path: &String| Some(first_segment(path.strip_prefix(table)?.strip_prefix('.')?).to_owned());
+        let mut names: Vec<String> = paths.filter_map(below).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Returns the place to report for a key that has no value: where it was set to `""`, else its table, else the file.
@@ -99,5 +96,31 @@ impl Settings {
             table = parent;
         }
         Origin::File(Arc::clone(&self.file))
+    }
+}
+
+/// Returns the part of a path before its first dot. A quoted segment may hold dots.
+fn first_segment(path: &str) -> &str {
+    let quoted = path
+        .strip_prefix('"')
+        .and_then(|rest| rest.find("\".").map(|at| at + 2).or(Some(path.len())));
+    let end = quoted.or_else(|| path.find('.')).unwrap_or(path.len());
+    &path[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_segment_may_hold_dots() {
+        for (path, first) in [
+            ("a.b.c", "a"),
+            ("a", "a"),
+            ("\"a.b\".c", "\"a.b\""),
+            ("\"a.b\"", "\"a.b\""),
+        ] {
+            assert_eq!(first_segment(path), first);
+        }
     }
 }

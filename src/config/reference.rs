@@ -19,7 +19,7 @@ const HEAD: &str = "\
 const READING: &str = "
 Below, **reload** means that `systemctl reload orderfeed` (SIGHUP) applies a changed value without losing a request in flight;
 **restart** means that the daemon keeps the old value until it is restarted, and logs a warning (`OF01-04`). A configuration
-that is not valid changes nothing. `*` stands for a website code of yours.
+that is not valid changes nothing. `*` stands for a code of yours, of a website or a store view.
 ";
 
 /// The documentation that the shipped file holds.
@@ -152,7 +152,7 @@ fn read(text: &str) -> KeyDocs {
     docs
 }
 
-/// Parses `[a.b]   # note`, with a website's code as `*`.
+/// Parses `[a.b]   # note`, with the code of a website or store view as `*`.
 fn header(line: &str) -> Option<(String, String)> {
     let (name, rest) = line.strip_prefix('[')?.split_once(']')?;
     let path: Vec<String> = name.split('.').map(str::to_owned).collect();
@@ -161,6 +161,7 @@ fn header(line: &str) -> Option<(String, String)> {
     }
     let name = match path.as_slice() {
         [first, _] if first == "websites" => "websites.*".to_owned(),
+        [first, _, inner, _] if first == "websites" => format!("websites.*.{inner}.*"),
         _ => name.to_owned(),
     };
     Some((name, rest.trim().trim_start_matches('#').trim().to_owned()))

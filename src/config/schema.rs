@@ -1,7 +1,7 @@
 //! The keys that exist: path, type and range of each. Unknown keys, wrong types, ranges, `config show` and the
 //! reference page are all decided by this list, which [`crate::config::sections`] declares.
 
-/// A key: its dotted path, with `*` for a website's code, and the values it accepts.
+/// A key: its dotted path, with `*` for the code of a website or store view, and the values it accepts.
 #[derive(Debug)]
 pub(crate) struct KeySpec {
     pub(crate) path: String,
@@ -60,7 +60,7 @@ impl Schema {
         !self.children(path).is_empty()
     }
 
-    /// Returns the names that a table may hold, in order, each once; `*` for a website's code.
+    /// Returns the names that a table may hold, in order, each once; `*` for the code of a website or store view.
     pub(crate) fn children(&self, path: &[String]) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for key in &self.keys {

@@ -5,7 +5,7 @@ use url::Url;
 use crate::config::layer::Scalar;
 use crate::config::merge::{Setting, Settings};
 use crate::config::problem::Origin;
-use crate::config::schema::KeyKind;
+use crate::config::schema::{KeyKind, KeySpec};
 use crate::config::sections::SCHEMA;
 
 /// The text shown instead of a secret.
@@ -37,14 +37,22 @@ pub(crate) fn list(settings: &Settings) -> Vec<EffectiveSetting> {
     listed
 }
 
-/// Returns the settings website by website, so that each table is in one piece.
+/// Returns the settings website by website, and in each its store views one by one, so that each table is in one piece.
 fn websites(settings: &Settings) -> Vec<EffectiveSetting> {
-    let keys = || SCHEMA.keys.iter().filter(|key| key.path.contains('*'));
-    let codes = settings.website_codes();
-    codes
-        .iter()
-        .flat_map(|code| keys().filter_map(|key| shown(settings, &key.path.replace('*', code), key.kind)))
-        .collect()
+    let keys = |stars: usize| {
+        let counted = move |key: &&KeySpec| key.path.matches('*').count() == stars;
+        SCHEMA.keys.iter().filter(counted)
+    };
+    let mut listed = Vec::new();
+    for code in settings.names_below("websites") {
+        let named = |key: &KeySpec| key.path.replacen('*', &code, 1);
+        listed.extend(keys(1).filter_map(|key| shown(settings, &named(key), key.kind)));
+        for view in settings.names_below(&format!("websites.{code}.store_views")) {
+            let of_view = |key: &KeySpec| named(key).replacen('*', &view, 1);
+            listed.extend(keys(2).filter_map(|key| shown(settings, &of_view(key), key.kind)));
+        }
+    }
+    listed
 }
 
 fn shown(settings: &Settings, path: &str, kind: KeyKind) -> Option<EffectiveSetting> {

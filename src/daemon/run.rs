@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::commerce::source::SourceError;
+use crate::commerce::source::{Source, SourceError};
 use crate::commerce::stoppable::StoppableSource;
 use crate::config::{AdminListen, Config};
 use crate::daemon::admin::access::Access;
@@ -14,6 +14,7 @@ use crate::daemon::admin::actions::Actions;
 use crate::daemon::admin::actions::editor::Editor;
 use crate::daemon::admin::pages::Pages;
 use crate::daemon::admin::snapshots::Snapshots;
+use crate::daemon::admin::storefront::StorefrontFiles;
 use crate::daemon::admin::views::data::ViewData;
 use crate::daemon::admin::views::rates::Rates;
 use crate::daemon::control::serve::ExitCodeOf;
@@ -112,6 +113,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
 
     let stop = lifecycle.stop.clone();
     let source = Arc::new(StoppableSource::new(source, stop.clone()));
+    let for_storefront: Arc<dyn Source> = source.clone();
     let indexer = Arc::new(Indexer::new(store.clone(), source, clock.clone(), config.clone()));
     let jobs = Jobs {
         indexer,
@@ -168,7 +170,15 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
         clock: clock.clone(),
         turn: Mutex::default(),
     });
-    let pages = pages(&supervision, &clock, options.pages, requests, &reloader);
+    let storefront = StorefrontFiles::new(supervision.liveness.config.clone(), Some(for_storefront));
+    let pages = pages(
+        &supervision,
+        &clock,
+        options.pages,
+        requests,
+        &reloader,
+        storefront,
+    );
     let mut observers = observe(&supervision, admin_listen, &clock, pages);
     observers.spawn(signals::listen(streams, lifecycle.clone(), reloader, supervision));
     let ended = supervise(&store, &mut tasks, &lifecycle, &notifier, stop_budget).await;
@@ -226,6 +236,7 @@ fn pages(
     sources: PageSources,
     requests: Arc<Requests>,
     reloader: &Arc<Reloader>,
+    storefront: Arc<StorefrontFiles>,
 ) -> Pages {
     let (liveness, stop) = (&supervision.liveness, &supervision.stop);
     let access = Access::new(liveness.config.clone(), clock.clone());
@@ -256,6 +267,7 @@ fn pages(
         views: Arc::new(views),
         access,
         actions,
+        storefront,
     }
 }
 

@@ -8,6 +8,7 @@ words! {
     pub enum Check {
         Configuration = "configuration.valid",
         Credentials = "configuration.credentials",
+        Storefront = "configuration.storefront",
         Directory = "files.directory",
         StoreFiles = "files.store",
         Disk = "files.disk",

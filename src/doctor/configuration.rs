@@ -1,8 +1,10 @@
 //! Checks of the configuration and its secrets.
 
-use crate::config::{Config, ConfigErrors, EdgeAuth, LoadedConfig, SourceKind};
+use crate::config::{Config, ConfigErrors, EdgeAuth, LoadedConfig, SourceKind, Website};
 use crate::doctor::check::Check;
 use crate::doctor::finding::Finding;
+use crate::storefront::packages::{PackageError, Packages};
+use crate::storefront::websites_on;
 
 /// Returns the findings of `configuration.*` for the result of loading it, with the validation of a start.
 pub fn verdict(loaded: &Result<LoadedConfig, ConfigErrors>) -> Vec<Finding> {
@@ -19,7 +21,32 @@ pub fn verdict(loaded: &Result<LoadedConfig, ConfigErrors>) -> Vec<Finding> {
         )
     }));
     findings.push(credentials(&loaded.config));
+    findings.extend(storefront(&loaded.config));
     findings
+}
+
+/// Reports for each website the storefront events, and whether their files can be built.
+fn storefront(config: &Config) -> Vec<Finding> {
+    let check = Check::Storefront;
+    let of = |(code, website): (&String, &Website)| {
+        let state = format!("storefront events are {}", website.storefront());
+        check.ok(state).about(code.clone())
+    };
+    let mut findings: Vec<Finding> = config.websites.iter().map(of).collect();
+    if websites_on(config).next().is_some() {
+        findings.extend(packages(config));
+    }
+    findings
+}
+
+/// Reports packages that cannot be used. Without packages, the shop's pages get the Web SDK from elsewhere.
+fn packages(config: &Config) -> Option<Finding> {
+    let error = Packages::needed(config).err()?;
+    let message = format!("orderfeed does not provide the storefront's files: {error}");
+    Some(match error {
+        PackageError::Missing { .. } => Check::Storefront.ok(message),
+        _ => Check::Storefront.warning(message, "run the command, then reload the daemon"),
+    })
 }
 
 fn broken(problem: &crate::config::ConfigProblem) -> Finding {

@@ -47,6 +47,57 @@ fn storefront_events_are_on_by_default_only_with_a_datastream() {
 }
 
 #[test]
+fn beside_a_web_sdk_of_the_site_any_datastream_starts_the_collector() {
+    let own = "ebebf826-a01f-4458-8cec-ef61de241c93";
+    let text = GOOD.replace("back_office_events = true", "back_office_events = false");
+    let loaded = Site::new(&format!("{text}[web_sdk]\nname = \"alloy\"\n")).good();
+    let website = &loaded.config.websites["base"];
+    assert_eq!(website.datastream, None, "back-office events need the SDK's own");
+    assert_eq!(website.storefront_datastream.as_ref().unwrap().to_string(), own);
+    assert_eq!(
+        website.storefront().to_string(),
+        "on: organization id and datastream are valid"
+    );
+    let text = warnings(&loaded);
+    assert!(
+        text.contains("websites.base.datastream_id: is given to the storefront's collector"),
+        "{text}"
+    );
+}
+
+#[test]
+fn store_views_are_given_in_tables_and_by_the_environment() {
+    let text = format!("{GOOD}[websites.base.store_views.de]\nstore_code = \"main\"\ncurrency = \"EUR\"\n");
+    let site = Site::new(&text);
+    let variable = ("ORDERFEED__WEBSITES__BASE__STORE_VIEWS__DE__CURRENCY", "CHF");
+    let loaded = site.load(&[variable]).unwrap();
+    let view = &loaded.config.websites["base"].store_views["de"];
+    assert_eq!(
+        (view.store_code.as_deref(), view.currency.as_deref()),
+        (Some("main"), Some("CHF"))
+    );
+    let shown = loaded
+        .settings
+        .iter()
+        .find(|setting| setting.name == "currency")
+        .unwrap();
+    assert_eq!(shown.table, "websites.base.store_views.de");
+    assert_eq!(loaded.config.websites.len(), 1);
+}
+
+#[test]
+fn what_adobes_own_instance_does_not_obey_is_warned_of() {
+    let text = format!("{GOOD}[storefront]\nmode = \"collector\"\npersonal_data = true\n");
+    let text = warnings(&Site::new(&text).good());
+    for key in ["third_party_cookies", "link_clicks"] {
+        assert!(
+            text.contains(&format!("storefront.{key}: is ignored with storefront.mode")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn probable_mistakes_are_warned_of() {
     let twice = format!(
         "{GOOD}[websites.b2b]\nback_office_events = true\ndatastream_id = \"ebebf826-a01f-4458-8cec-ef61de241c93\"\n"

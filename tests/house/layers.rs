@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("commerce", &["orderfeed_model", "config", "tls"]),
     ("store", &["orderfeed_model", "commerce"]),
+    ("storefront", &["config", "commerce"]),
     ("first_sync", &["orderfeed_model", "config", "store"]),
     (
         "ops",
@@ -87,6 +88,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "commerce",
             "store",
+            "storefront",
             "first_sync",
             "ops",
             "indexer",
@@ -101,6 +103,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "commerce",
             "store",
+            "storefront",
             "ops",
             "delivery",
             "daemon",
@@ -117,6 +120,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "commerce",
             "store",
+            "storefront",
             "first_sync",
             "ops",
             "indexer",
@@ -128,7 +132,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that use neither a database nor a network, directly or indirectly.
-const PURE: [&str; 2] = ["orderfeed_events", "orderfeed_model"];
+const PURE: [&str; 3] = ["orderfeed_events", "orderfeed_model", "storefront"];
 const IMPURE: [&str; 6] = [
     "rusqlite",
     "reqwest",

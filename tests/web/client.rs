@@ -16,6 +16,16 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
+impl Endpoint {
+    /// Returns the address of a page.
+    pub fn url(&self, path: &str) -> String {
+        match self {
+            Self::Tcp(address) => format!("http://{address}{path}"),
+            Self::Unix(path) => panic!("{} has no address", path.display()),
+        }
+    }
+}
+
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 

@@ -9,3 +9,4 @@ mod fixture;
 mod logins;
 mod pages;
 mod settings;
+mod storefront;

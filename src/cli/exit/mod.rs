@@ -25,10 +25,13 @@ use crate::daemon::control::selection::BadKey;
 use crate::daemon::lifecycle::start::StartError;
 use crate::daemon::requests::error::RequestError;
 use crate::daemon::run::DaemonError;
+use crate::delivery::http::page::PageError;
 use crate::indexer::IndexError;
 use crate::ops::logging::LoggingError;
 use crate::store::backup::BackupError;
 use crate::store::{Fault, StoreError};
+use crate::storefront::StorefrontError;
+use crate::storefront::packages::PackageError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -104,6 +107,8 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         .or_else(|| cause.downcast_ref().map(of_store))
         .or_else(|| cause.downcast_ref().map(of_source))
         .or_else(|| cause.downcast_ref().map(of_backup))
+        .or_else(|| cause.downcast_ref().map(of_storefront))
+        .or_else(|| cause.is::<PageError>().then_some(Exit::Unavailable))
         .or_else(|| cause.downcast_ref().map(of_io))
         .or_else(|| (cause.is::<ConfigErrors>() || cause.is::<LoggingError>()).then_some(Exit::Config))
         .or_else(|| cause.is::<UsageError>().then_some(Exit::Usage))
@@ -210,6 +215,19 @@ fn of_backup(error: &BackupError) -> Exit {
         | BackupError::Sidecar { .. }
         | BackupError::NotOurs { .. }
         | BackupError::Unsound { .. } => Exit::Failed,
+    }
+}
+
+fn of_storefront(error: &StorefrontError) -> Exit {
+    match error {
+        StorefrontError::Package(PackageError::Unreadable { cause, .. }) => of_io(cause),
+        StorefrontError::Package(PackageError::Missing { .. }) => Exit::Unavailable,
+        StorefrontError::Package(PackageError::Altered { .. }) => Exit::Failed,
+        StorefrontError::Off { .. }
+        | StorefrontError::NoneOn
+        | StorefrontError::NoStoreView { .. }
+        | StorefrontError::Incomplete { .. } => Exit::Config,
+        StorefrontError::Json(_) => Exit::Software,
     }
 }
 

@@ -70,6 +70,9 @@ fn checked(loaded: &LoadedConfig, args: ConfigCheckArgs) -> String {
         let _ = writeln!(text, "warning: {warning}");
     }
     if !args.quiet {
+        for (code, website) in &loaded.config.websites {
+            let _ = writeln!(text, "Website {code}: storefront events {}", website.storefront());
+        }
         let websites = loaded.config.websites.values();
         let sending = websites.filter(|website| website.back_office_events).count();
         let files = loaded.files();

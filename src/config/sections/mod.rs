@@ -13,6 +13,8 @@ mod delivery;
 mod edge;
 mod events;
 mod source;
+mod store_views;
+mod storefront;
 mod websites;
 
 use std::path::PathBuf;
@@ -31,7 +33,9 @@ pub use crate::config::sections::events::{EventNames, Events};
 pub use crate::config::sections::source::{
     CaptureMode, MysqlConfig, MysqlTls, SourceConfig, SourceKind, SqliteConfig, TlsMode,
 };
-pub use crate::config::sections::websites::{WebSdk, Website, Websites};
+pub use crate::config::sections::store_views::GivenStoreView;
+pub use crate::config::sections::storefront::{Storefront, StorefrontConsent, StorefrontMode};
+pub use crate::config::sections::websites::{StorefrontState, WebSdk, Website, Websites};
 
 use crate::config::fields::{Below, Table, table};
 use crate::config::reader::ConfigReader;
@@ -47,6 +51,7 @@ table! {
         pub source: SourceConfig = Below,
         pub web_sdk: WebSdk = Below,
         pub websites: Websites = ByCode,
+        pub storefront: Storefront = Below,
         pub index: Index = Below,
         pub cron: Cron = Below,
         pub first_sync: FirstSync = Below,
@@ -75,6 +80,7 @@ pub(crate) fn build(reader: &mut ConfigReader<'_>) -> Config {
     config.edge.check(reader);
     config.source.check(reader);
     websites::check(&config.websites, reader);
+    config.storefront.check(reader);
     config.first_sync.check(reader);
     config.delivery.check(reader);
     config.events.check(reader);

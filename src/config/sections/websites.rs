@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::fields::{Field, Flag, Optional, Table, join, table};
+use crate::config::fields::{Field, Flag, Int, Optional, Table, join, table};
 use crate::config::reader::ConfigReader;
 use crate::config::schema::KeySpec;
+use crate::config::sections::store_views::{ByViewCode, GivenStoreView};
 use crate::config::values::{DatastreamId, InvalidValue};
 
 table! {
@@ -38,6 +39,8 @@ table! {
         web_sdk_datastream_id: Option<DatastreamId> = Optional(str::parse),
         back_office_events: bool = Flag,
         storefront_events: Option<bool> = Flag,
+        website_id: u16 = Int(1, 65_535),
+        store_views: BTreeMap<String, GivenStoreView> = ByViewCode,
     }
 }
 
@@ -52,23 +55,76 @@ pub struct Website {
     pub datastream: Option<DatastreamId>,
     /// True if order status events are derived and sent.
     pub back_office_events: bool,
+    /// The datastream that the storefront's collector is given. The site's own Web SDK, if there is one, uses its own.
+    pub storefront_datastream: Option<DatastreamId>,
+    /// Commerce's id of the website; 0 if it is not given.
+    pub website_id: u16,
+    /// What is given about store views, by their codes.
+    pub store_views: BTreeMap<String, GivenStoreView>,
     storefront_events: Option<bool>,
+}
+
+/// Whether the storefront of a website sends events, with the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorefrontState {
+    /// `storefront_events = true`.
+    SwitchedOn,
+    /// Organization id and datastream are valid.
+    OnByDefault,
+    /// `storefront_events = false`.
+    SwitchedOff,
+    /// No datastream is set.
+    WithoutDatastream,
+}
+
+impl StorefrontState {
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::SwitchedOn | Self::OnByDefault)
+    }
+
+    /// Returns the reason, to follow "on" or "off".
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::SwitchedOn => "storefront_events = true",
+            Self::OnByDefault => "organization id and datastream are valid",
+            Self::SwitchedOff => "storefront_events = false",
+            Self::WithoutDatastream => "no datastream is set",
+        }
+    }
+}
+
+impl std::fmt::Display for StorefrontState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = if self.is_on() { "on" } else { "off" };
+        write!(f, "{state}: {}", self.reason())
+    }
 }
 
 impl Website {
     /// Returns a website that sends its back-office events to `datastream`.
     pub fn sending_to(datastream: DatastreamId) -> Self {
         Self {
-            datastream: Some(datastream),
+            datastream: Some(datastream.clone()),
             back_office_events: true,
-            storefront_events: None,
+            storefront_datastream: Some(datastream),
+            ..Self::default()
         }
     }
 
-    /// Returns true if storefront events are enabled: as configured, else as soon as there is a valid datastream. The
-    /// storefront's own collector sends them; orderfeed only reports the setting.
+    /// Returns true if storefront events are enabled.
     pub fn storefront_events(&self) -> bool {
-        self.storefront_events.unwrap_or(self.datastream.is_some())
+        self.storefront().is_on()
+    }
+
+    /// Returns the state of storefront events: as configured, else on as soon as there is a valid datastream. The
+    /// organization id is always valid, because no configuration is loaded without one.
+    pub fn storefront(&self) -> StorefrontState {
+        match (self.storefront_events, &self.storefront_datastream) {
+            (Some(false), _) => StorefrontState::SwitchedOff,
+            (_, None) => StorefrontState::WithoutDatastream,
+            (Some(true), Some(_)) => StorefrontState::SwitchedOn,
+            (None, Some(_)) => StorefrontState::OnByDefault,
+        }
     }
 }
 
@@ -82,7 +138,7 @@ impl Field<Websites> for ByCode {
 
     fn read(&self, path: &str, reader: &mut ConfigReader<'_>) -> Websites {
         // Codes are names of tables, which only the merged layers hold.
-        let codes = reader.settings.website_codes();
+        let codes = reader.settings.names_below(path);
         if codes.is_empty() {
             let expected =
                 "a table for each website whose orders are sent, such as [websites.base] with datastream_id";
@@ -122,9 +178,14 @@ fn read_website(reader: &mut ConfigReader<'_>, path: &str, code: &str) -> Websit
     let keys = WebsiteKeys::read(path, reader);
     let has_sdk = reader.text("web_sdk.name").is_some();
     require_datastream(reader, path, &keys, has_sdk);
+    let of_sdk = keys.web_sdk_datastream_id.clone().filter(|_| has_sdk);
     Website {
         back_office_events: keys.back_office_events,
         storefront_events: keys.storefront_events,
+        // Only something to start the collector with: the site's own Web SDK sends to its own datastream.
+        storefront_datastream: of_sdk.or_else(|| keys.datastream_id.clone()),
+        website_id: keys.website_id,
+        store_views: keys.store_views.clone(),
         datastream: datastream(reader, path, keys, has_sdk),
     }
 }
@@ -144,9 +205,17 @@ fn datastream(
 ) -> Option<DatastreamId> {
     match (has_sdk, keys.datastream_id, keys.web_sdk_datastream_id) {
         (true, own, of_sdk) => {
-            if own.is_some() && of_sdk.is_some() {
-                let message =
-                    "is ignored, because web_sdk.name is set: web_sdk_datastream_id wins; remove this key";
+            let message = match (own.is_some(), of_sdk.is_some()) {
+                (true, true) => {
+                    "is ignored, because web_sdk.name is set: web_sdk_datastream_id wins; remove this key"
+                }
+                (true, false) => {
+                    "is given to the storefront's collector, which starts only with a datastream; the Web SDK that web_sdk.name \
+                     names sends to its own; write it as web_sdk_datastream_id"
+                }
+                _ => "",
+            };
+            if !message.is_empty() {
                 reader.warn(&join(path, "datastream_id"), message);
             }
             of_sdk
@@ -166,15 +235,22 @@ fn datastream(
 fn require_datastream(reader: &mut ConfigReader<'_>, path: &str, keys: &WebsiteKeys, has_sdk: bool) {
     let wanted_by = match (keys.back_office_events, keys.storefront_events) {
         (true, _) => "back_office_events",
+        // For the storefront's collector, any datastream will do beside the site's own Web SDK.
+        (false, Some(true)) if has_sdk && keys.datastream_id.is_some() => return,
         (false, Some(true)) => "storefront_events",
         (false, _) => return,
     };
-    let (name, because) = match has_sdk {
-        true => (
+    let (name, because) = match (has_sdk, wanted_by) {
+        (true, "storefront_events") => (
+            "web_sdk_datastream_id",
+            "the datastream of the Web SDK that web_sdk.name names (Adobe's collector does not start without one, although \
+             the SDK's own wins)",
+        ),
+        (true, _) => (
             "web_sdk_datastream_id",
             "the datastream of the Web SDK that web_sdk.name names",
         ),
-        false => ("datastream_id", "the website's datastream"),
+        (false, _) => ("datastream_id", "the website's datastream"),
     };
     let key = join(path, name);
     // The other key was set by mistake, which is a warning already.

@@ -1,4 +1,4 @@
-//! The admin endpoint: `/healthz`, `/readyz`, `/status` and `/metrics`, and the web pages. The configuration allows only a
+//! The admin endpoint: `/healthz`, `/readyz`, `/status` and `/metrics`, the web pages, and the storefront's files. The configuration allows only a
 //! loopback address or a Unix socket. [`access`] decides what a reader may see and do.
 //!
 //! The daemon does not depend on it: an address in use is logged, and tried again each minute. The endpoint answers until
@@ -10,6 +10,7 @@ pub(crate) mod form;
 pub(crate) mod metrics;
 pub(crate) mod pages;
 pub(crate) mod snapshots;
+pub(crate) mod storefront;
 pub(crate) mod views;
 
 use std::fs;
@@ -190,6 +191,7 @@ mod tests {
     use crate::daemon::admin::access::Access;
     use crate::daemon::admin::actions::Actions;
     use crate::daemon::admin::snapshots::Snapshots;
+    use crate::daemon::admin::storefront::StorefrontFiles;
     use crate::daemon::admin::views::data::ViewData;
     use crate::daemon::admin::views::rates::Rates;
     use crate::daemon::lifecycle::liveness::Liveness;
@@ -233,6 +235,7 @@ mod tests {
             access,
             actions,
             snapshots,
+            storefront: StorefrontFiles::new(config.clone(), None),
             liveness: Liveness {
                 store,
                 vitals,

@@ -17,6 +17,7 @@ use crate::daemon::admin::actions::Actions;
 use crate::daemon::admin::metrics;
 use crate::daemon::admin::metrics::{MetricsInput, ProcessStats};
 use crate::daemon::admin::snapshots::Snapshots;
+use crate::daemon::admin::storefront::{self, StorefrontFiles};
 use crate::daemon::admin::views;
 use crate::daemon::admin::views::data::ViewData;
 use crate::daemon::lifecycle::liveness::Liveness;
@@ -35,6 +36,7 @@ pub(crate) struct Pages {
     pub(crate) views: Arc<ViewData>,
     pub(crate) access: Arc<Access>,
     pub(crate) actions: Arc<Actions>,
+    pub(crate) storefront: Arc<StorefrontFiles>,
 }
 
 /// A body with a content type; a lone `String` is `text/plain; charset=utf-8`.
@@ -60,6 +62,7 @@ pub(crate) fn router(pages: Arc<Pages>, names: HostCheck) -> Router {
         .route("/status", get(status))
         .route("/metrics", get(metrics_page))
         .merge(web)
+        .merge(storefront::routes().with_state(Arc::clone(&pages.storefront)))
         .fallback(refuse);
     finished(more, pages, names)
 }
@@ -146,10 +149,12 @@ async fn refuse(method: Method) -> (StatusCode, &'static str) {
     }
 }
 
+/// Forbids caching of what does not allow it.
 async fn no_store(mut response: Response) -> Response {
     response
         .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

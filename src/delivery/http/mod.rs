@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod destination;
+pub mod page;
 pub(crate) mod problem;
 pub(crate) mod proxy;
 pub(crate) mod tokens;

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use crate::config::Website;
 use crate::first_sync::report::SyncReport;
 use crate::ops::status::problem::StatusProblem;
 use crate::store::backfill::BackfillKind;
@@ -55,6 +56,8 @@ pub struct Snapshot {
     pub backfills: Vec<BackfillStatus>,
     /// The websites that ever had an event.
     pub websites: Vec<WebsiteStatus>,
+    /// The storefront events of each configured website.
+    pub storefront: Vec<StorefrontStatus>,
     pub source: SourceStatus,
     pub cron: Vec<LastRun>,
     pub schedules: Vec<JobSchedule>,
@@ -190,6 +193,25 @@ pub struct ExportStatus {
     pub failed_requires_attention: u64,
 }
 
+/// Storefront events of a website, as configured. The shop's pages send them, not the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StorefrontStatus {
+    pub website: String,
+    pub on: bool,
+    pub reason: &'static str,
+}
+
+impl StorefrontStatus {
+    fn new(code: &str, website: &Website) -> Self {
+        let state = website.storefront();
+        Self {
+            website: code.to_owned(),
+            on: state.is_on(),
+            reason: state.reason(),
+        }
+    }
+}
+
 /// The position of capture in the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SourceStatus {
@@ -293,6 +315,7 @@ pub(crate) mod testing {
             first_syncs: Vec::new(),
             backfills: Vec::new(),
             websites: Vec::new(),
+            storefront: Vec::new(),
             source: SourceStatus::default(),
             cron: Vec::new(),
             schedules: Vec::new(),

@@ -10,7 +10,7 @@ use crate::ops::pause;
 use crate::ops::status::{
     BackfillStatus, DaemonStatus, ExportStatus, IndexSnapshot, IntakeStatus, JobSchedule, LastRun, Moment,
     NotExported, PauseStatus, Pending, SHAPE, SenderStatus, Snapshot, SourceFailure, SourceGap, SourceStatus,
-    StoreStatus, WebsiteStatus,
+    StoreStatus, StorefrontStatus, WebsiteStatus,
 };
 use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
@@ -59,6 +59,7 @@ impl Snapshot {
                 .map(BackfillStatus::of)
                 .collect(),
             websites: websites(reader, config, now)?,
+            storefront: storefront(config),
             source: source(reader, config, now)?,
             cron: last_runs(reader.cron_history(None, RUNS)?),
             schedules: schedules(config, now),
@@ -223,6 +224,13 @@ fn remedy(website: &str, state: SenderState) -> String {
         }
         SenderState::Paused => format!("orderfeed delivery resume --website {website}"),
     }
+}
+
+fn storefront(config: &Config) -> Vec<StorefrontStatus> {
+    let websites = config.websites.iter();
+    websites
+        .map(|(code, website)| StorefrontStatus::new(code, website))
+        .collect()
 }
 
 fn websites(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Vec<WebsiteStatus>, StoreError> {

@@ -64,7 +64,8 @@ struct FieldView {
 struct InForce {
     datastream: String,
     back_office: bool,
-    storefront: bool,
+    /// On or off, and the reason.
+    storefront: String,
 }
 
 /// Renders the page.
@@ -99,7 +100,7 @@ pub fn connector_page(frame: &Frame, data: &Connector<'_>) -> String {
                 .and_then(|website| website.datastream.as_ref())
                 .map_or_else(String::new, ToString::to_string),
             back_office: website.is_some_and(|website| website.back_office_events),
-            storefront: website.is_some_and(|website| website.storefront_events()),
+            storefront: website.map_or_else(String::new, |website| website.storefront().to_string()),
         },
         sync: data.first_syncs.iter().find(|sync| sync.website == scope),
         errors: match data.loaded {

@@ -96,6 +96,13 @@ fn render(snapshot: &Snapshot) -> String {
     if snapshot.websites.is_empty() {
         block.put("Websites", "no events yet");
     }
+    for website in &snapshot.storefront {
+        let state = if website.on { "on" } else { "off" };
+        block.put(
+            &format!("Storefront {}", website.website),
+            &format!("{state}: {}", website.reason),
+        );
+    }
     block.export(snapshot);
     block.rest(snapshot);
     block.text

@@ -4,7 +4,7 @@ use crate::cli::inspect::status::*;
 use crate::first_sync::report::SyncReport;
 use crate::ops::status::{
     DaemonStatus, IndexSnapshot, IntakeStatus, JobSchedule, LastRun, NotExported, PauseStatus, Pending,
-    SHAPE, SenderStatus, SourceFailure, SourceGap, SourceStatus, StoreStatus,
+    SHAPE, SenderStatus, SourceFailure, SourceGap, SourceStatus, StoreStatus, StorefrontStatus,
 };
 use crate::store::backfill::BackfillKind;
 use crate::store::cron::CronStatus;
@@ -67,6 +67,11 @@ fn quiet() -> Snapshot {
         first_syncs: vec![],
         backfills: vec![],
         websites: vec![],
+        storefront: vec![StorefrontStatus {
+            website: "base".to_owned(),
+            on: true,
+            reason: "organization id and datastream are valid",
+        }],
         source: SourceStatus::default(),
         cron: vec![],
         schedules: vec![],
