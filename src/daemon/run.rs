@@ -42,6 +42,8 @@ use orderfeed_model::clock::Clock;
 
 /// Interval at which unused memory returns to the system, such as that of a first sync. A call takes about a millisecond.
 const TRIM_INTERVAL: Duration = Duration::from_secs(10);
+/// Growth since the last call that is worth another one.
+const TRIM_GROWTH: u64 = 1 << 20;
 /// Time that other tasks have beyond `delivery.stop_budget` to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
@@ -286,11 +288,18 @@ fn observe(supervision: &Supervision, listen: AdminListen, clock: &Clock, pages:
 }
 
 async fn release_memory(store: Store) {
+    let mut kept = 0;
     loop {
         tokio::time::sleep(TRIM_INTERVAL).await;
+        let resident = orderfeed_memory::resident_bytes();
+        // An idle daemon keeps its pages: it would only ask for them again.
+        if resident.is_some_and(|resident| resident < kept + TRIM_GROWTH) {
+            continue;
+        }
         // An error of the store stops the daemon elsewhere.
         let _ = store.release_cache().await;
         orderfeed_memory::release_unused();
+        kept = orderfeed_memory::resident_bytes().unwrap_or_default();
     }
 }
 

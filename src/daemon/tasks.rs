@@ -26,7 +26,7 @@ pub struct TaskContext {
     pub vitals: Arc<Vitals>,
     pub delivery: DeliveryContext,
     pub connector: Connector,
-    /// Ticks the schedules about once a second; `None` lets `tokio-cron-scheduler` do it.
+    /// Ticks the schedules about once a second; `None` follows the clock.
     pub tick: Option<Arc<Notify>>,
 }
 

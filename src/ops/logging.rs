@@ -26,7 +26,7 @@ use crate::ops::stderr::Stderr;
 use orderfeed_model::clock::Clock;
 
 /// Filters for libraries that log too much at `info` and below, or that may log addresses and contents.
-const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,mysql_async=warn,\
+const QUIET: &str = "hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,mysql_async=warn,\
                      config=warn,log=warn";
 
 type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;

@@ -1,6 +1,5 @@
-//! The schedules. `tokio-cron-scheduler` only ticks, once a second, in UTC; a pure function over the stored last slot
-//! ([`crate::config::cron::due`]) decides what is due, because the crate fixes the time zone when a job is created, lets
-//! jobs overlap, and forgets everything at a restart.
+//! The schedules. They are checked once a second; a pure function over the stored last slot
+//! ([`crate::config::cron::due`]) decides what is due.
 //!
 //! A job never overlaps itself. Slots that pass while it runs, or while the daemon is down, are caught up once. A job that
 //! never ran has nothing to catch up: jobs that a new store needs run at once ([`Job::begins_at_once`]), the others at their
@@ -16,7 +15,6 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio_cron_scheduler::{JobBuilder, JobScheduler};
 
 use crate::config::Config;
 use crate::config::cron::{Due, Slot, due};
@@ -26,28 +24,17 @@ use crate::indexer::IndexError;
 use crate::ops::outage_log::{OutageLine, OutageLog, Recovery};
 use crate::store::cron::{CronRun, CronStatus};
 use crate::store::{Durability, StoreError, Writer};
-use orderfeed_model::clock::UtcMillis;
+use orderfeed_model::clock::{Clock, UtcMillis};
 
 /// A run that takes longer has a row in `cron_schedule` while it runs.
 const RECORD_RUNNING_AFTER: Duration = Duration::from_secs(1);
+const SECOND_MS: i64 = 1_000;
 /// Interval at which the last slot of a job is stored while it finds nothing to do.
 const SAVE_SLOT_EVERY_MS: i64 = 60_000;
 
 /// Runs the jobs on their schedules until `jobs.stop`, then waits for those that run. Records ticks and results in `vitals`.
-/// Starts a ticker if `tick` is `None`.
+/// Without a `tick` it looks for due jobs at every full second, finer than any schedule.
 pub async fn run(jobs: Jobs, vitals: Arc<Vitals>, tick: Option<Arc<Notify>>) -> Result<(), ScheduleError> {
-    let Some(tick) = tick else {
-        let tick = Arc::new(Notify::new());
-        let mut ticker = start_ticker(&tick).await?;
-        let ended = run_ticked(jobs, vitals, &tick).await;
-        // It waits for nothing, and none of the jobs runs inside the ticker.
-        let _ = ticker.shutdown().await;
-        return ended;
-    };
-    run_ticked(jobs, vitals, &tick).await
-}
-
-async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<(), ScheduleError> {
     let mut schedule = Schedule::load(jobs.clone(), vitals).await?;
     // From here on the daemon is ready.
     schedule.vitals.scheduled();
@@ -58,7 +45,7 @@ async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<()
             // The stop first, so that no job starts after it.
             () = jobs.stop.cancelled() => break,
             Some(ended) = running.join_next() => schedule.ended(ended)?,
-            () = tick.notified() => schedule.start_due(&mut running),
+            () = next_tick(tick.as_deref(), &jobs.clock) => schedule.start_due(&mut running),
         }
     }
     while let Some(ended) = running.join_next().await {
@@ -70,30 +57,21 @@ async fn run_ticked(jobs: Jobs, vitals: Arc<Vitals>, tick: &Notify) -> Result<()
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    #[error("the scheduler could not start: {0}")]
-    Ticker(#[from] tokio_cron_scheduler::JobSchedulerError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("a scheduled job crashed: {0}")]
     Crashed(String),
 }
 
-async fn start_ticker(tick: &Arc<Notify>) -> Result<JobScheduler, ScheduleError> {
-    let ticker = JobScheduler::new().await?;
-    let tick = tick.clone();
-    let job = JobBuilder::new()
-        .with_timezone(chrono::Utc)
-        .with_cron_job_type()
-        // Every second: finer than any schedule, whose fields start at minutes.
-        .with_schedule("* * * * * *")?
-        .with_run_async(Box::new(move |_, _| {
-            tick.notify_one();
-            Box::pin(async {})
-        }))
-        .build()?;
-    ticker.add(job).await?;
-    ticker.start().await?;
-    Ok(ticker)
+/// Waits for the tick, or for the next full second of the clock.
+async fn next_tick(tick: Option<&Notify>, clock: &Clock) {
+    match tick {
+        Some(tick) => tick.notified().await,
+        None => {
+            let passed = clock.now().0.rem_euclid(SECOND_MS);
+            tokio::time::sleep(Duration::from_millis((SECOND_MS - passed).unsigned_abs())).await;
+        }
+    }
 }
 
 #[derive(Debug, Default)]

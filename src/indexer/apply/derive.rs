@@ -12,6 +12,7 @@ use crate::store::feed::{Exported, FeedRow, KnownBirth};
 use crate::store::outbox::{EventKey, EventState, KnownEvent, NewEvent, Refusal};
 use crate::store::suppression::Person;
 use orderfeed_events::{EventContext, Fact, Renderer, Unsendable, facts, person};
+use orderfeed_model::birth::{BirthMark, DocumentKind};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::{Order, OrderId};
 
@@ -74,6 +75,12 @@ impl Derived {
             Self::Changed { births, .. } | Self::Unchanged { births, .. } => births,
             Self::Failed { .. } => &[],
         }
+    }
+
+    /// Returns true if the new feed row carries this mark.
+    pub(crate) fn row_holds(&self, birth: &KnownBirth) -> bool {
+        let is_first = birth.document.kind == DocumentKind::Order && birth.generation == 0;
+        is_first && matches!(self, Self::Changed { .. })
     }
 
     /// Returns the order's number, if it was read.
@@ -176,6 +183,7 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, context: &Deriv
             hash: Some(hash),
             exported: route.exported(),
             modified_at: context.now,
+            birth: first_mark(&births),
         },
         births,
         website,
@@ -183,6 +191,13 @@ fn derive_one(order: &mut Order, prior: &Prior, config: &Config, context: &Deriv
         events,
         rerendered,
     }
+}
+
+/// Returns the mark for an order's feed row, empty if the row holds it already or belongs to an earlier order of this id.
+fn first_mark(births: &[KnownBirth]) -> BirthMark {
+    let of_order = |birth: &&KnownBirth| birth.document.kind == DocumentKind::Order && birth.generation == 0;
+    let found = births.iter().find(of_order);
+    found.map_or_else(BirthMark::default, |birth| birth.mark)
 }
 
 /// Returns the events to add to the outbox, and how many of them were delivered before and had to be rendered again.

@@ -24,7 +24,7 @@ use crate::indexer::apply::derive::{DeriveContext, Derived, Prior, derive};
 use crate::indexer::backfill::options::Reach;
 use crate::store::outbox::{BatchLimits, Class, EventState};
 use crate::store::{Durability, Reader, StoreError, Writer};
-use orderfeed_model::birth::{BirthMark, Document};
+use orderfeed_model::birth::{BirthMark, Document, DocumentKind};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::marks::births;
 use orderfeed_model::order::OrderId;
@@ -169,7 +169,11 @@ fn read_prior(
     id: OrderId,
     marks: Vec<(Document, BirthMark)>,
 ) -> Result<Prior, StoreError> {
-    let feed = reader.feed_row(id)?.filter(|(_, deleted)| !deleted);
+    let feed = reader.feed_row(id)?;
+    let first = feed
+        .as_ref()
+        .map_or_else(BirthMark::default, |(row, _)| row.birth);
+    let feed = feed.filter(|(_, deleted)| !deleted);
     let events = reader.events_of(id)?;
     let unrendered = match events.iter().any(|event| event.state == EventState::Parked) {
         true => reader.unrendered_of(id)?,
@@ -179,7 +183,10 @@ fn read_prior(
         feed: feed.map(|(row, _)| row),
         births: marks
             .into_iter()
-            .map(|(document, mark)| reader.birth(document, mark))
+            .map(|(document, mark)| match document.kind {
+                DocumentKind::Order => reader.birth_after(first, document, mark),
+                _ => reader.birth(document, mark),
+            })
             .collect::<Result<_, _>>()?,
         events,
         unrendered,

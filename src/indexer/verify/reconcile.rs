@@ -154,6 +154,7 @@ mod tests {
     use crate::config::Website;
     use crate::store::feed::FeedRow;
     use crate::store::outbox::KnownEvent;
+    use orderfeed_model::birth::BirthMark;
     use orderfeed_model::order::Scope;
 
     fn config() -> Config {
@@ -201,6 +202,7 @@ mod tests {
                 hash: Some(feed_hash(&mut order(), &route)),
                 exported,
                 modified_at: UtcMillis(0),
+                birth: BirthMark::default(),
             }),
             events: vec![known; events],
             ..Prior::default()

@@ -34,6 +34,16 @@ fn stored(document: Document) -> i64 {
 impl Reader<'_> {
     /// Returns the generation of a document with the mark `seen`.
     pub fn birth(&self, document: Document, seen: BirthMark) -> Result<KnownBirth, StoreError> {
+        self.birth_after(self.first_mark(document)?, document, seen)
+    }
+
+    /// Returns the same if the first mark under the document's id is known already.
+    pub fn birth_after(
+        &self,
+        first: BirthMark,
+        document: Document,
+        seen: BirthMark,
+    ) -> Result<KnownBirth, StoreError> {
         let known = |generation, mark: BirthMark| {
             let completed = mark.completed_by(seen);
             KnownBirth {
@@ -43,7 +53,6 @@ impl Reader<'_> {
                 is_new: completed != mark,
             }
         };
-        let first = self.first_mark(document)?;
         if first.matches(seen, document.kind) {
             return Ok(known(0, first));
         }
@@ -96,6 +105,17 @@ impl Writer<'_> {
             self.run(sql, [])?;
         }
         Ok(())
+    }
+
+    /// Stores the mark of a document whose id had none. Returns false, and stores nothing, if the id has one by now.
+    ///
+    /// The mark of an order is in its feed row ([`Writer::upsert_feed`]).
+    pub fn claim_birth(&mut self, birth: &KnownBirth) -> Result<bool, StoreError> {
+        if birth.generation > 0 || birth.document.kind == DocumentKind::Order {
+            return Ok(false);
+        }
+        let sql = "INSERT INTO document_birth VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        Ok(self.execute(sql, (stored(birth.document), birth.mark.0))? == 1)
     }
 
     /// Returns true if the store, as it is in this transaction, gives the document the same generation.

@@ -11,6 +11,7 @@ use crate::commerce::source::{Change, ChangeOp};
 use crate::store::meta::WebsiteId;
 use crate::store::sql::{count, signed, stored};
 use crate::store::{Reader, StoreError, Writer};
+use orderfeed_model::birth::BirthMark;
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::order::OrderId;
 use orderfeed_model::words;
@@ -74,6 +75,8 @@ pub struct FeedRow {
     pub exported: Exported,
     /// Time at which this row last changed.
     pub modified_at: UtcMillis,
+    /// The first mark seen under this id; empty if none was. Writing an empty one keeps the stored one.
+    pub birth: BirthMark,
 }
 
 /// An order that could not be indexed.
@@ -93,7 +96,7 @@ pub struct IndexFailure {
 impl Reader<'_> {
     /// Returns the feed row of an order, and true if the order was deleted.
     pub fn feed_row(&self, order: OrderId) -> Result<Option<(FeedRow, bool)>, StoreError> {
-        let sql = "SELECT number, website_id, feed_hash, exported, modified_at, is_deleted
+        let sql = "SELECT number, website_id, feed_hash, exported, modified_at, is_deleted, birth_mark
                    FROM sales_data_exporter_orders_v2 WHERE id = ?1";
         self.first(sql, [order], |row| {
             let feed = FeedRow {
@@ -105,6 +108,7 @@ impl Reader<'_> {
                 // A reason that a later version added.
                 exported: row.get(3).unwrap_or(Exported::Yes),
                 modified_at: UtcMillis(row.get(4)?),
+                birth: BirthMark(row.get::<_, Option<i64>>(6)?.unwrap_or_default()),
             };
             Ok((feed, row.get(5)?))
         })
@@ -185,11 +189,11 @@ impl Writer<'_> {
     /// Inserts or replaces feed rows. The feed is never truncated: a crash in between leaves the old rows.
     pub fn upsert_feed(&mut self, rows: &[FeedRow]) -> Result<(), StoreError> {
         let sql = "INSERT INTO sales_data_exporter_orders_v2
-                   (id, number, website_id, feed_hash, exported, is_deleted, modified_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
+                   (id, number, website_id, feed_hash, exported, is_deleted, modified_at, birth_mark)
+                   VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, nullif(?7, 0))
                    ON CONFLICT DO UPDATE SET number = excluded.number, website_id = excluded.website_id,
                    feed_hash = excluded.feed_hash, exported = excluded.exported, is_deleted = 0,
-                   modified_at = excluded.modified_at";
+                   modified_at = excluded.modified_at, birth_mark = coalesce(excluded.birth_mark, birth_mark)";
         for row in rows {
             // An order that was marked as deleted exists again.
             let FeedRow {
@@ -199,8 +203,10 @@ impl Writer<'_> {
                 hash,
                 exported,
                 modified_at,
+                birth,
             } = row;
-            self.execute(sql, (order, number, website, hash, exported, modified_at.0))?;
+            let values = (order, number, website, hash, exported, modified_at.0, birth.0);
+            self.execute(sql, values)?;
         }
         Ok(())
     }

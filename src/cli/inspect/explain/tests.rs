@@ -93,11 +93,8 @@ impl ExplainFixture {
 }
 
 fn change(order: OrderId, table: &'static str) -> Change {
-    Change {
-        order,
-        table,
-        op: ChangeOp::Insert,
-    }
+    let op = ChangeOp::Insert;
+    Change { order, table, op }
 }
 
 fn feed_row(order: OrderId, exported: Exported) -> FeedRow {
@@ -108,6 +105,7 @@ fn feed_row(order: OrderId, exported: Exported) -> FeedRow {
         hash: Some([0x1a; 16]),
         exported,
         modified_at: at(1),
+        birth: orderfeed_model::birth::BirthMark::default(),
     }
 }
 

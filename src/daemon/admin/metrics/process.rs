@@ -15,15 +15,8 @@ pub(crate) struct ProcessStats {
 impl ProcessStats {
     pub(crate) fn measure(store: &Path) -> Self {
         Self {
-            resident_bytes: resident_bytes(),
+            resident_bytes: orderfeed_memory::resident_bytes(),
             free_bytes: free_bytes(store),
         }
     }
-}
-
-/// Reads the second field of `/proc/self/statm`, in pages (proc_pid_statm(5)).
-fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages.saturating_mul(rustix::param::page_size() as u64))
 }
