@@ -20,6 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["orderfeed_model", "orderfeed_demo_shop"],
     ),
     (
+        "orderfeed_demo_storefront",
+        &["orderfeed_emulator", "orderfeed_demo_shop"],
+    ),
+    (
         "orderfeed_test_support",
         &[
             "orderfeed_model",
@@ -116,6 +120,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "orderfeed_events",
             "orderfeed_emulator",
             "orderfeed_demo_shop",
+            "orderfeed_demo_storefront",
             "orderfeed_mock_commerce",
             "config",
             "commerce",

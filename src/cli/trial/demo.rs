@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,6 +15,9 @@ use crate::cli::context::temporary_directory;
 use crate::cli::exit::{self, Exit};
 use crate::cli::output;
 use crate::cli::trial::demo_report::{self, DemoState};
+use crate::cli::trial::demo_shoppers::Simulation;
+use crate::cli::trial::demo_storefront;
+use crate::cli::trial::demo_storefront::ShopPages;
 use crate::config::{Config, HumanDuration};
 use crate::daemon::admin::access::password;
 use crate::daemon::lifecycle::Lifecycle;
@@ -25,18 +28,14 @@ use crate::daemon::run::{self, RunOptions};
 use crate::delivery::DeliveryStats;
 use crate::ops::logging;
 use crate::ops::systemd::Notifier;
-use orderfeed_demo_shop::embedded::EmbeddedShop;
-use orderfeed_demo_shop::history;
-use orderfeed_demo_shop::history::Span;
-use orderfeed_demo_shop::shop::{Shop, ShopOptions};
+use orderfeed_demo_shop::shop::Shop;
+use orderfeed_demo_shop::shop::checkout::store_view;
 use orderfeed_emulator::{DatastreamConfig, Emulator, EmulatorConfig, EmulatorHandle, RandomFaults};
 use orderfeed_model::clock::Clock;
 
 const ORGANIZATION: &str = "53A16ACB5CC1D3760A495C99@AdobeOrg";
 const CLIENT: &str = "demo-client";
 const SECRET: &str = "demo-secret";
-/// Age of the oldest order in the shop's history.
-const HISTORY_MS: i64 = 30 * 86_400_000;
 /// Time limit for delivering the last events.
 const SETTLE: Duration = Duration::from_secs(20);
 /// The port of the web pages, unless it is in use.
@@ -65,6 +64,9 @@ pub struct DemoArgs {
     /// Directory for shop, store and configuration; a temporary one if not given
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Directory with Adobe's packages, with which the shop's pages send events [default: that of `storefront.packages`]
+    #[arg(long, value_name = "DIR")]
+    pub packages: Option<PathBuf>,
 }
 
 /// Runs the demo until its duration has passed or Ctrl-C, and prints a summary.
@@ -77,18 +79,21 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let edge = Emulator::start(edge_config(&args))
         .await
         .context("the edge of the demo cannot be started")?;
+    let edge = Arc::new(edge);
     let address = page_address().context("the demo needs a port on 127.0.0.1")?;
-    let config = write_config(directory, &edge, address)?;
+    let config = write_config(directory, &edge, address, args.packages.as_deref())?;
     let password = set_password(&config)?;
     let log = logging::init(&config.log, Clock::System)?;
-    let mut shop = Simulation::open(directory, &args)?;
+    let mut shop = Simulation::open(directory, args.orders, args.seed)?;
     output::notice(&welcome(&args, directory, &edge));
     output::notice(&format!(
         "Web pages: http://{address}/\nLog in with the password {password} to act on them.\n"
     ));
+    let stop_shopping = CancellationToken::new();
+    let pages_of_shop = demo_storefront::start(&config, &edge, address, stop_shopping.clone()).await?;
+    output::notice(&shop_notice(&pages_of_shop));
 
     let lifecycle = Lifecycle::default();
-    let stop_shopping = CancellationToken::new();
     let observer = Arc::new(DeliveryStats::default());
     let pages = PageSources {
         config_path: Some(directory.join("orderfeed.toml")),
@@ -109,7 +114,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let end = tokio::time::Instant::now() + args.duration.map_or(Duration::MAX / 4, HumanDuration::get);
     let shoppers = tokio::task::spawn_blocking({
         let stop = stop_shopping.clone();
-        move || shop.run(args.rate, &stop)
+        move || shop.run(args.rate, pages_of_shop.orders, &stop)
     });
     print_state(&state, end, &stop_shopping, &daemon).await;
     stop_shopping.cancel();
@@ -206,6 +211,15 @@ fn welcome(args: &DemoArgs, directory: &Path, edge: &EmulatorHandle) -> String {
     )
 }
 
+fn shop_notice(pages: &ShopPages) -> String {
+    let address = pages.address;
+    let events = match &pages.silent {
+        None => "Allow measurement there, and its events arrive at the edge".to_owned(),
+        Some(why) => format!("Its pages send no events: {why}; --packages names another directory"),
+    };
+    format!("Shop: http://{address}/\n{events}. What arrived: http://{address}/edge\n")
+}
+
 /// Returns the datastream of a website. The ids are made up, and the same in every demo.
 fn datastream(index: usize) -> String {
     format!("de300000-0000-4000-8000-{index:012}")
@@ -233,7 +247,12 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
 }
 
 /// Writes the configuration to a file, so that other commands can be tried on the running demo.
-fn write_config(dir: &Path, edge: &EmulatorHandle, pages: SocketAddr) -> anyhow::Result<Config> {
+fn write_config(
+    dir: &Path,
+    edge: &EmulatorHandle,
+    pages: SocketAddr,
+    packages: Option<&Path>,
+) -> anyhow::Result<Config> {
     // A short poll interval, so that an action of a shopper is visible in the status at once.
     let mut text = format!(
         "[services_connector]\norganization_id = \"{ORGANIZATION}\"\nenvironment = \"sandbox\"\n\
@@ -250,64 +269,22 @@ fn write_config(dir: &Path, edge: &EmulatorHandle, pages: SocketAddr) -> anyhow:
             "[websites.{code}]\ndatastream_id = \"{id}\"\nback_office_events = true\n"
         ));
     }
+    let view = store_view();
+    text.push_str(&format!(
+        "[websites.{}.store_views.{}]\nstore_code = \"{}\"\ncurrency = \"{}\"\n",
+        view.website, view.code, view.store, view.currency
+    ));
+    if let Some(packages) = packages {
+        // A path relative to a configuration file is looked up beside it.
+        let packages = std::path::absolute(packages)?;
+        text.push_str(&format!(
+            "[storefront]\npackages = {:?}\n",
+            packages.display().to_string()
+        ));
+    }
     let path = dir.join("orderfeed.toml");
     std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(crate::config::load(&path, std::iter::empty())?.config)
-}
-
-struct Simulation {
-    shop: Shop,
-    file: EmbeddedShop,
-    actions: Arc<AtomicU64>,
-}
-
-impl Simulation {
-    fn open(dir: &Path, args: &DemoArgs) -> anyhow::Result<Self> {
-        let mut file = EmbeddedShop::open(&dir.join("shop.db"))?;
-        let fresh = file.is_empty()?;
-        let options = ShopOptions {
-            seed: args.seed,
-            first_id: file.next_free_id()?,
-            ..ShopOptions::default()
-        };
-        let mut shop = Shop::new(options);
-        // A kept shop continues with the orders it has.
-        if fresh {
-            file.commit(&shop.open_statements())?;
-            let now = Clock::System.now();
-            let span = Span {
-                orders: args.orders as usize,
-                from: now.plus_millis(-HISTORY_MS),
-                to: now,
-            };
-            for batch in history::batches(&mut shop, span) {
-                file.commit(&batch)?;
-            }
-        }
-        Ok(Self {
-            shop,
-            file,
-            actions: Arc::default(),
-        })
-    }
-
-    fn run(&mut self, rate: f64, stop: &CancellationToken) -> anyhow::Result<()> {
-        let pause = Duration::from_secs_f64(1.0 / rate);
-        let mut due = tokio::time::Instant::now();
-        while !stop.is_cancelled() {
-            let wait = due.saturating_duration_since(tokio::time::Instant::now());
-            if !wait.is_zero() {
-                // Short sleeps, so that Ctrl-C takes effect at a low rate, too.
-                std::thread::sleep(wait.min(Duration::from_millis(500)));
-                continue;
-            }
-            let action = self.shop.next_action(Clock::System.now());
-            self.file.commit(&action.statements)?;
-            self.actions.fetch_add(1, Ordering::Relaxed);
-            due += pause;
-        }
-        Ok(())
-    }
 }
 
 fn positive_rate(text: &str) -> Result<f64, String> {
