@@ -30,6 +30,7 @@ mod service;
 mod shop;
 mod simulation;
 mod source;
+mod storefront;
 mod storm;
 mod support;
 mod terminal;

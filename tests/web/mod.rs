@@ -2,8 +2,8 @@
 
 mod access;
 pub mod actions;
-mod browser;
-mod client;
+pub mod browser;
+pub mod client;
 mod demo;
 mod fixture;
 mod logins;

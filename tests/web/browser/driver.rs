@@ -57,7 +57,7 @@ impl Drop for Driver {
 }
 
 /// Returns the processes whose command line names this profile.
-fn processes_with(profile: &Path) -> Vec<Pid> {
+pub fn processes_with(profile: &Path) -> Vec<Pid> {
     let profile = format!("--user-data-dir={}", profile.display());
     let named = |entry: std::fs::DirEntry| {
         let command = std::fs::read(entry.path().join("cmdline")).ok()?;
@@ -215,7 +215,7 @@ impl Browser {
     }
 }
 
-fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|directory| directory.join(name))

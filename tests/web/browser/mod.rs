@@ -1,6 +1,6 @@
 //! The web pages in a real browser.
 
-mod driver;
+pub mod driver;
 mod flows;
 mod pictures;
 
