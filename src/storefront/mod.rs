@@ -65,30 +65,41 @@ pub fn websites_on(config: &Config) -> impl Iterator<Item = (&String, &Website)>
 }
 
 /// Builds the files of all websites whose storefront events are on, or of one website. `shop` holds the shop's store views,
-/// if it was read.
+/// if it was read. Among several websites, an incomplete one is left out with a warning, because storefront events are on by
+/// default, also for websites whose pages do not load these files.
 ///
 /// # Errors
-/// A website that is off or incomplete, or none that is on.
+/// The one website is off or incomplete, or none can be built.
 pub fn build(
     config: &Config,
     shop: Option<&[ShopStoreView]>,
     packages: &Packages,
     only: Option<&str>,
 ) -> Result<Bundle, StorefrontError> {
+    // A source that cannot list store views has none.
+    let shop = shop.filter(|views| !views.is_empty());
     let chosen: Vec<(&String, &Website)> = match only {
         Some(code) => config.websites.get_key_value(code).into_iter().collect(),
         None => websites_on(config).collect(),
     };
-    if chosen.is_empty() {
-        return Err(StorefrontError::NoneOn);
-    }
     let mut bundle = Bundle::default();
-    let mut published = BTreeMap::new();
+    let (mut published, mut refused) = (BTreeMap::new(), Vec::new());
     for (code, website) in chosen {
-        let plan = Plan::new(config, code, website, shop)?;
-        bundle.warnings.extend(plan.warnings.iter().cloned());
-        published.insert(code.as_str(), add_website(&mut bundle, config, packages, &plan)?);
+        match Plan::new(config, code, website, shop) {
+            Ok(plan) => {
+                bundle.warnings.extend(plan.warnings.iter().cloned());
+                published.insert(code.as_str(), add_website(&mut bundle, config, packages, &plan)?);
+            }
+            Err(error) => refused.push(error),
+        }
     }
+    if published.is_empty() {
+        return Err(refused.into_iter().next().unwrap_or(StorefrontError::NoneOn));
+    }
+    let left_out = refused
+        .iter()
+        .map(|error| format!("{error}; its files are left out"));
+    bundle.warnings.extend(left_out);
     if published.values().any(|website| website.bundle.is_some()) {
         for (pin, text) in [
             (&ALLOY, &packages.alloy),

@@ -252,3 +252,25 @@ fn given_fields_win_over_the_shops() {
     );
     assert!(warnings.contains("data-store-view=\"gone\""), "{warnings}");
 }
+
+#[test]
+fn one_incomplete_website_does_not_keep_the_others_from_their_files() {
+    let mut config = config();
+    let datastream = "d0b6f1a2-5c3e-4a7b-9e8d-1f2a3b4c5d6e".parse().unwrap();
+    let other = Website::sending_to(datastream);
+    config.websites.insert("b2b".to_owned(), other);
+    let bundle = built(&config).unwrap();
+    assert!(bundle.files.contains_key("base/snippet.html") && !bundle.files.contains_key("b2b/snippet.html"));
+    let warnings = bundle.warnings.join("\n");
+    assert!(
+        warnings.contains("no store view of website b2b") && warnings.ends_with("its files are left out"),
+        "{warnings}"
+    );
+    let alone = build(
+        &config,
+        Some(&[view("default")]),
+        &Packages::made_up(),
+        Some("b2b"),
+    );
+    assert!(matches!(alone, Err(StorefrontError::NoStoreView { .. })));
+}

@@ -77,6 +77,9 @@ impl StorefrontFiles {
             .map_or((None, None), |last| (last.shop, last.files.err()));
         let shop = self.read_shop().await.or(known);
         let files = build_files(Arc::clone(&config), shop.clone()).await;
+        if let Ok(bundle) = &files {
+            tracing::debug!(warnings = ?bundle.warnings, "The storefront's files were built");
+        }
         if let Err(error) = files.as_ref()
             && failure.as_ref() != Some(error)
         {

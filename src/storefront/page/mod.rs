@@ -86,6 +86,17 @@ fn website_of<'a>(config: &'a Config, base: &Url, element: &Element) -> Option<&
     known.map(|(code, _)| code.as_str())
 }
 
+/// Returns true for a script of Adobe's collector, or of the SDK that it needs.
+fn is_collector(source: &str) -> bool {
+    [
+        "storefront-events-sdk",
+        "storefront-event-collector",
+        "acds-events.adobe.io",
+    ]
+    .iter()
+    .any(|name| source.contains(name))
+}
+
 /// The script's number and place.
 fn presence(config: &Config, scripts: &[&Element], loaders: &[&Element]) -> Vec<PageFinding> {
     let Some(loader) = loaders.first() else {
@@ -112,11 +123,19 @@ fn presence(config: &Config, scripts: &[&Element], loaders: &[&Element]) -> Vec<
     if !loader.in_head {
         found.push(problem("the script is not in the head of the page"));
     }
-    let before = scripts.iter().take_while(|one| one.position < loader.position);
-    let before = before.filter(|one| one.attribute("src").is_some()).count();
-    if before > 0 {
+    let before: Vec<&str> = scripts
+        .iter()
+        .take_while(|one| one.position < loader.position)
+        .filter_map(|one| one.attribute("src"))
+        .collect();
+    if let Some(collector) = before.iter().find(|source| is_collector(source)) {
         found.push(problem(format!(
-            "{before} scripts come before it; it should be the first, so that Adobe's collector finds its settings"
+            "{collector} comes before it: Adobe's collector finds no settings then, so the script has to be the first"
+        )));
+    } else if !before.is_empty() {
+        found.push(fine(format!(
+            "{} scripts come before it; window.orderfeedStorefront does not exist while they run",
+            before.len()
         )));
     }
     found
@@ -211,14 +230,9 @@ fn permissions(
 
 /// Other collectors and Web SDKs.
 fn duplicates(config: &Config, scripts: &[&Element], html: &str) -> Vec<PageFinding> {
-    const COLLECTORS: [&str; 3] = [
-        "storefront-events-sdk",
-        "storefront-event-collector",
-        "acds-events.adobe.io",
-    ];
     let mut found = Vec::new();
     let sources = || scripts.iter().filter_map(|one| one.attribute("src"));
-    let other = sources().find(|source| COLLECTORS.iter().any(|name| source.contains(name)));
+    let other = sources().find(|source| is_collector(source));
     let is_known = other.is_some() || html.contains("magentoStorefrontEvents");
     let is_contexts = config.storefront.mode == StorefrontMode::Contexts;
     match (is_known, is_contexts) {
@@ -309,7 +323,11 @@ mod tests {
             ),
             (other, "", "async"),
             (other, "", "not in the head"),
-            (other, "", "1 scripts come before it"),
+            (
+                "<head><script src=/storefront-events-sdk.js></script><script src=/storefront/base/storefront.js></script></head>",
+                "",
+                "/storefront-events-sdk.js comes before it",
+            ),
             (
                 GOOD,
                 "script-src https://cdn.example.com",
