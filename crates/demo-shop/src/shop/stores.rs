@@ -150,6 +150,8 @@ fn setting_row(scope: &'static str, id: i64, path: &'static str, value: &'static
         "scope_id": id,
         "path": path,
         "value": value,
+        // Otherwise the time of the insertion, so that no two shops would be equal.
+        "updated_at": "2025-01-01 00:00:00",
     };
     Row::new("core_config_data", cells)
 }
