@@ -1,4 +1,4 @@
-//! The issuer of the certificate that a server presents, for the message about one that is not trusted.
+//! Certificates that are not trusted: the errors that they cause, and their issuers, for messages.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,6 +29,30 @@ pub(crate) async fn presented_issuer(
     let certificate = recorder.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
     let (_, certificate) = parse_x509_certificate(&certificate).ok()?;
     Some(certificate.issuer().to_string())
+}
+
+/// Returns true if the peer's certificate is at fault rather than the connection.
+pub(crate) fn is_certificate_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return matches!(
+                tls,
+                rustls::Error::InvalidCertificate(_)
+                    | rustls::Error::NoCertificatesPresented
+                    | rustls::Error::PeerIncompatible(_)
+            );
+        }
+        // The error of rustls is inside the I/O error of the connection, which does not report it as its source.
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// Keeps the certificate and refuses it.

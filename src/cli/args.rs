@@ -9,6 +9,7 @@ use crate::cli::delivery::DeliveryCommand;
 use crate::cli::delivery::failed::FailedCommand;
 use crate::cli::delivery::test_connection::TestConnectionArgs;
 use crate::cli::index::cron::CronCommand;
+use crate::cli::index::hint::HintArgs;
 use crate::cli::index::indexer::IndexerArgs;
 use crate::cli::index::resync::ResyncArgs;
 use crate::cli::index::verify::VerifyArgs;
@@ -225,6 +226,12 @@ pub enum Command {
         orderfeed verify --website base --json | jq .differing"
     )]
     Verify(VerifyArgs),
+    /// Read orders that changed, without waiting until capture notices
+    #[command(
+        after_help = "For a webhook or another program that learns of a change. The polls of the source find it anyway. Exit \
+        code 1 if the source has no such order.\n\nExample:\n  orderfeed hint 000000101 000000102"
+    )]
+    Hint(HintArgs),
     /// Copy the store into one checked file while the daemon runs
     #[command(
         after_help = "The copy is a snapshot of the whole store: changelog, feed, outbox, schedules. It appears complete \

@@ -6,7 +6,7 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::delivery::{failed, test_connection};
 use crate::cli::exit::Exit;
-use crate::cli::index::{cron, indexer, resync, verify};
+use crate::cli::index::{cron, hint, indexer, resync, verify};
 use crate::cli::inspect::{doctor, explain, status};
 use crate::cli::privacy::suppress;
 use crate::cli::setup::{admin, backup, config, manual, source, storefront};
@@ -52,6 +52,7 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backup(args) => backup::backup(&context, &args),
         Command::Restore(args) => backup::restore(&context, &args).await,
         Command::Verify(args) => verify::run(&context, args).await,
+        Command::Hint(args) => hint::run(&context, args).await,
         Command::Cron(command) => cron::run(&context, command).await,
         Command::Failed(command) => failed::run(&context, command).await,
         Command::Delivery(command) => delivery::run(&context, command).await,

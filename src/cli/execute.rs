@@ -14,6 +14,7 @@ use crate::cli::output::progress::Meter;
 use crate::config::{Config, Log};
 use crate::daemon::control::socket;
 use crate::daemon::control::{ControlError, Outcome, Reply, Request};
+use crate::daemon::lifecycle::source_kind::{self, SourceChange};
 use crate::daemon::lifecycle::start;
 use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
 use crate::daemon::requests::{Requests, needs_source};
@@ -158,6 +159,7 @@ async fn run_here(
             "No daemon is running: this command does the work itself. Queued events are sent once the daemon runs: \
              `systemctl start orderfeed`",
         );
+        source_kind::bind(store, config, &clock, SourceChange::Refuse).await?;
         let (source, _) = sources::source(config)?;
         if compares(request) {
             // Changes since the daemon's end were not captured, and must not count as differences.

@@ -3,7 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`source`] | the trait, its results and errors |
-//! | [`mysql`], [`sqlite`] | the two sources |
+//! | [`mysql`], [`sqlite`], [`rest`] | the sources: databases, and the REST API |
 //! | [`read`] | reading whole orders, one definition for both databases |
 //! | [`changes`] | finding changes: watched tables, the overlap window, triggers |
 //! | [`grants`] | the rights that an account needs |
@@ -18,6 +18,7 @@ pub mod fingerprint;
 pub mod grants;
 pub mod mysql;
 pub mod read;
+pub mod rest;
 pub mod source;
 pub mod sqlite;
 pub mod stoppable;

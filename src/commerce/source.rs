@@ -37,6 +37,11 @@ pub trait Source: Send + Sync {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    /// Returns the number of requests to the shop in the last full minute; `None` if the source counts none.
+    fn requests_per_minute(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads these orders whole, all from one snapshot. An id that does not exist is absent from the result. Several orders
     /// that take too much memory together are an error, `TooLarge`; the caller then reads fewer at once.
     fn read_orders<'a>(&'a self, ids: &'a [OrderId]) -> SourceFuture<'a, Vec<ReadOrder>>;
@@ -66,6 +71,12 @@ pub trait Source: Send + Sync {
 
     /// Returns the number of orders in `filter`, for progress and ETA. May be an estimate for huge tables.
     fn count_orders<'a>(&'a self, filter: &'a OrderFilter) -> SourceFuture<'a, u64>;
+
+    /// Returns those of these orders, which no page of ids holds, that do not exist any more. A source that cannot be certain
+    /// leaves an order out, and is asked again by a later backfill or verification.
+    fn deleted<'a>(&'a self, missing: &'a [OrderId]) -> SourceFuture<'a, Vec<OrderId>> {
+        Box::pin(std::future::ready(Ok(missing.to_vec())))
+    }
 
     /// Returns the entity ids of the orders with this increment id, which several store views may share.
     fn find_by_number<'a>(&'a self, number: &'a str) -> SourceFuture<'a, Vec<OrderId>>;
@@ -284,6 +295,11 @@ impl SourceError {
                 self.to_string(),
                 "restore a backup of the store, or start with a new one".to_owned(),
             ),
+            Self::TooSlow { message } if kind == SourceKind::Rest => (
+                message.clone(),
+                "find what loads the shop; fewer orders are read at once from now on, and the daemon continues by itself"
+                    .to_owned(),
+            ),
             Self::TooSlow { message } => (
                 message.clone(),
                 "find what locks the table or loads the server (SHOW FULL PROCESSLIST); the daemon continues by itself \
@@ -297,6 +313,10 @@ impl SourceError {
                          source.mysql.url, and firewalls in between; the daemon continues by itself once it answers"
                     }
                     SourceKind::Sqlite => "check source.sqlite.path, and other processes that use the file",
+                    SourceKind::Rest => {
+                        "is the shop up, and not in maintenance? check source.rest.url, and firewalls in between; the daemon \
+                         continues by itself once it answers"
+                    }
                 };
                 (message.clone(), remedy.to_owned())
             }

@@ -43,6 +43,10 @@ impl Source for StoppableSource {
         self.until_stop(self.inner.warnings())
     }
 
+    fn requests_per_minute(&self) -> Option<u64> {
+        self.inner.requests_per_minute()
+    }
+
     fn initial_cursors(&self) -> SourceFuture<'_, Cursors> {
         self.until_stop(self.inner.initial_cursors())
     }
@@ -90,5 +94,9 @@ impl Source for StoppableSource {
 
     fn store_views(&self) -> SourceFuture<'_, Vec<ShopStoreView>> {
         self.until_stop(self.inner.store_views())
+    }
+
+    fn deleted<'a>(&'a self, missing: &'a [OrderId]) -> SourceFuture<'a, Vec<OrderId>> {
+        self.until_stop(self.inner.deleted(missing))
     }
 }

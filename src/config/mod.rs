@@ -54,9 +54,9 @@ pub use crate::config::schema::FIXED;
 pub use crate::config::sections::{
     Admin, CaptureMode, Config, Cron, Delivery, Edge, EdgeAuth, Environment, EnvironmentKeys, EventNames,
     Events, FirstSync, GivenStoreView, Index, IndexMode, Log, LogFormat, MysqlConfig, MysqlTls, OAuth,
-    Privacy, PrivacyProfile, RetryConfig, ServicesConnector, SourceConfig, SourceKind, SqliteConfig,
-    StoreConfig, Storefront, StorefrontConsent, StorefrontMode, StorefrontState, TlsMode, Verify, WebSdk,
-    Website, Websites,
+    Privacy, PrivacyProfile, RestAuth, RestConfig, RestIms, RestJournal, RetryConfig, ServicesConnector,
+    SourceConfig, SourceKind, SqliteConfig, StoreConfig, Storefront, StorefrontConsent, StorefrontMode,
+    StorefrontState, TlsMode, Verify, WebSdk, Website, Websites,
 };
 pub use crate::config::shown::EffectiveSetting;
 pub use crate::config::values::{

@@ -53,6 +53,10 @@ pub(crate) fn resolve(reader: &mut ConfigReader<'_>, config: &mut Config, creden
             check_pem(reader, "source.mysql.tls.ca_file", "CERTIFICATE");
         }
     }
+    if config.source.kind == SourceKind::Rest {
+        resolve_rest_secrets(reader, config, &secrets);
+        check_pem(reader, "source.rest.ca_file", "CERTIFICATE");
+    }
     resolve_environment_keys(reader, config, &secrets);
     find_admin_password(reader, config, credentials);
 }
@@ -81,6 +85,24 @@ fn find_admin_password(reader: &mut ConfigReader<'_>, config: &mut Config, crede
     };
     warn_of_readers(reader, key, &file);
     warn_of_writers(reader, key, &file);
+}
+
+fn resolve_rest_secrets(reader: &mut ConfigReader<'_>, config: &mut Config, secrets: &Secrets<'_>) {
+    for key in config.source.rest.secrets_in_force() {
+        match secrets.find(reader, key, None) {
+            SecretLookup::Secret(secret) => {
+                if let Some(place) = config.source.rest.secret_mut(key) {
+                    *place = secret;
+                }
+            }
+            SecretLookup::Nothing => reader.missing(
+                key,
+                "a secret that source.rest.auth or the journal needs: set the key that ends in _file, or a systemd credential \
+                 of this name",
+            ),
+            SecretLookup::Unusable => {}
+        }
+    }
 }
 
 fn resolve_environment_keys(reader: &mut ConfigReader<'_>, config: &mut Config, secrets: &Secrets<'_>) {
@@ -159,7 +181,13 @@ impl Secrets<'_> {
     /// Returns the path of the credential for a key, named in full or by its last segment.
     fn credential(&self, key: &str) -> Option<PathBuf> {
         let directory = self.credentials?;
-        let last = key.rsplit('.').next().unwrap_or(key);
+        // The last segment of several keys is `client_secret`, which alone is that of the edge's.
+        let is_shared = key.ends_with(".client_secret") && key != CLIENT_SECRET;
+        let last = if is_shared {
+            key
+        } else {
+            key.rsplit('.').next().unwrap_or(key)
+        };
         [key, last]
             .iter()
             .map(|name| directory.join(name))

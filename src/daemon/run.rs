@@ -23,6 +23,7 @@ use crate::daemon::control::{ControlError, Request, serve};
 use crate::daemon::lifecycle::liveness::Liveness;
 use crate::daemon::lifecycle::reload::Reloader;
 use crate::daemon::lifecycle::signals::Signals;
+use crate::daemon::lifecycle::source_kind::{self, SourceChange};
 use crate::daemon::lifecycle::start::{DataSpace, Opened, StartError};
 use crate::daemon::lifecycle::supervision::{Supervision, extend_while};
 use crate::daemon::lifecycle::vitals::Vitals;
@@ -50,6 +51,7 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 pub struct RunOptions {
     pub clock: Clock,
     pub data_space: DataSpace,
+    pub source_change: SourceChange,
     /// Ends the daemon from inside the process, as signals do from outside.
     pub lifecycle: Lifecycle,
     pub signals: Signals,
@@ -105,6 +107,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Stopped, DaemonE
     let vitals = Vitals::new(clock.now());
     let opening = start::open(&first, &clock, "orderfeed run", options.data_space);
     let Opened { lock, store } = extend_while(&notifier, opening).await?;
+    source_kind::bind(&store, &first, &clock, options.source_change).await?;
     let (source, interval) = sources::source(&first)?;
     // Only with the lock held: the socket of a killed daemon is replaced.
     let control = ControlSocket::listen(&first.store.path, &lock)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::commerce::mysql::MysqlSource;
+use crate::commerce::rest::RestSource;
 use crate::commerce::source::{Source, SourceError};
 use crate::commerce::sqlite::SqliteSource;
 use crate::config::{Config, SourceKind};
@@ -19,6 +20,10 @@ pub fn source(config: &Config) -> Result<(Arc<dyn Source>, Duration), SourceErro
             let sqlite = &config.source.sqlite;
             let source = SqliteSource::open(&sqlite.path)?;
             Ok((Arc::new(source), sqlite.poll_interval.get()))
+        }
+        SourceKind::Rest => {
+            let source = RestSource::new(config)?;
+            Ok((Arc::new(source), RestSource::interval(&config.source.rest)))
         }
     }
 }

@@ -71,6 +71,7 @@ fn credentials(config: &Config) -> Finding {
         (SourceKind::Sqlite, _) => "the embedded source needs none",
         (SourceKind::Mysql, Some(_)) => "the source's account has its password",
         (SourceKind::Mysql, None) => "the source's account has no password",
+        (SourceKind::Rest, _) => "the source's credentials have their secrets",
     };
     Check::Credentials.ok(format!("{edge}; {source}"))
 }

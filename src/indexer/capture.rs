@@ -11,7 +11,7 @@ use super::source_warnings::WarningLog;
 use super::{IndexError, Indexer, late_tables::LateTables};
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::{Captured, Cursors, Source, SourceInfo};
-use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_FINGERPRINT};
+use crate::store::meta::{SOURCE_CHECKED_AT, SOURCE_FINGERPRINT, SOURCE_REQUESTS};
 use crate::store::{Durability, Reader, Store, StoreError, Writer};
 use orderfeed_model::clock::{Clock, UtcMillis};
 
@@ -168,7 +168,10 @@ impl CaptureLoop {
         }
         self.checked_at = now;
         let warnings = self.warnings.update(self.indexer.source.warnings().await?);
+        let requests = self.indexer.source.requests_per_minute();
+        let requests = requests.map_or_else(String::new, |requests| requests.to_string());
         let write = move |writer: &mut Writer<'_>| {
+            writer.set_meta(SOURCE_REQUESTS, &requests)?;
             if let Some(warnings) = warnings {
                 writer.set_source_warnings(&warnings)?;
             }

@@ -177,6 +177,12 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Deletes the cursors of the source: capture starts again at the source's current ones.
+    pub fn forget_source_cursors(&mut self) -> Result<(), StoreError> {
+        self.execute("DELETE FROM source_cursor", [])?;
+        Ok(())
+    }
+
     /// Deletes up to `limit` of the oldest rows below `version`. Returns their number; 0 means that none is left.
     pub fn clean_changelog(&mut self, version: VersionId, limit: usize) -> Result<usize, StoreError> {
         // In steps, because one statement over a long changelog would hold up every other write.

@@ -17,6 +17,12 @@ pub const SOURCE_LATE: &str = "source_late";
 /// Key in `meta`: the database that the store was filled from.
 pub const SOURCE_FINGERPRINT: &str = "source_fingerprint";
 
+/// Key in `meta`: the kind of the source that the cursors belong to.
+pub const SOURCE_KIND: &str = "source_kind";
+
+/// Key in `meta`: the requests that the source sent to the shop in the last minute; empty if it counts none.
+pub const SOURCE_REQUESTS: &str = "source_requests";
+
 /// Key in `meta`: the warnings about the source that apply, as JSON.
 const SOURCE_WARNINGS: &str = "source_warnings";
 

@@ -171,7 +171,7 @@ fn of_daemon(error: &DaemonError) -> Exit {
 fn of_start(error: &StartError) -> Exit {
     match error {
         StartError::Store(error) => of_store(error),
-        StartError::OtherDataSpace { .. } => Exit::Config,
+        StartError::OtherDataSpace { .. } | StartError::OtherSource { .. } => Exit::Config,
     }
 }
 

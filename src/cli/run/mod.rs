@@ -10,6 +10,7 @@ use crate::cli::output;
 use crate::config::{Config, load, process_environment};
 use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::signals::Signals;
+use crate::daemon::lifecycle::source_kind::SourceChange;
 use crate::daemon::lifecycle::start;
 use crate::daemon::lifecycle::start::DataSpace;
 use crate::daemon::page_sources::PageSources;
@@ -31,6 +32,9 @@ pub struct RunArgs {
     /// Accept a data space other than the store's: every event gets a new _id
     #[arg(long)]
     pub accept_new_data_space: bool,
+    /// Accept another kind of source for the same shop: every order is compared again
+    #[arg(long)]
+    pub accept_new_source: bool,
 }
 
 /// Runs the daemon until a signal stops it.
@@ -66,6 +70,10 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
         data_space: match args.accept_new_data_space {
             true => DataSpace::AcceptNew,
             false => DataSpace::MustMatch,
+        },
+        source_change: match args.accept_new_source {
+            true => SourceChange::Accept,
+            false => SourceChange::Refuse,
         },
         lifecycle: Lifecycle::default(),
         signals: Signals::Daemon(Box::new(read)),

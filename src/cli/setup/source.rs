@@ -44,8 +44,12 @@ enum TriggersCommand {
 pub async fn run(args: &SourceArgs, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     if config.source.kind != SourceKind::Mysql {
-        let message =
-            "source.kind is \"sqlite\": the embedded store includes its triggers, so there is nothing to do";
+        let message = match config.source.kind {
+            SourceKind::Rest => "source.kind is \"rest\": only a database has triggers",
+            _ => {
+                "source.kind is \"sqlite\": the embedded store includes its triggers, so there is nothing to do"
+            }
+        };
         return Err(UsageError(message.to_owned()).into());
     }
     let source = MysqlSource::new(config.source.mysql)?;

@@ -22,6 +22,7 @@ use crate::config::{Config, HumanDuration};
 use crate::daemon::admin::access::password;
 use crate::daemon::lifecycle::Lifecycle;
 use crate::daemon::lifecycle::signals::{SignalStreams, Signals};
+use crate::daemon::lifecycle::source_kind::SourceChange;
 use crate::daemon::lifecycle::start::DataSpace;
 use crate::daemon::page_sources::PageSources;
 use crate::daemon::run::{self, RunOptions};
@@ -134,6 +135,7 @@ fn run_options(lifecycle: &Lifecycle, observer: &Arc<DeliveryStats>, pages: Page
     RunOptions {
         clock: Clock::System,
         data_space: DataSpace::MustMatch,
+        source_change: SourceChange::Refuse,
         lifecycle: lifecycle.clone(),
         signals: Signals::Caller,
         observer: observer.clone(),

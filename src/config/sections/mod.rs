@@ -12,6 +12,7 @@ mod daemon;
 mod delivery;
 mod edge;
 mod events;
+mod rest;
 mod source;
 mod store_views;
 mod storefront;
@@ -30,6 +31,7 @@ pub use crate::config::sections::daemon::{
 pub use crate::config::sections::delivery::{Delivery, Privacy, PrivacyProfile, RetryConfig};
 pub use crate::config::sections::edge::{Edge, EdgeAuth, OAuth};
 pub use crate::config::sections::events::{EventNames, Events};
+pub use crate::config::sections::rest::{RestAuth, RestConfig, RestIms, RestJournal};
 pub use crate::config::sections::source::{
     CaptureMode, MysqlConfig, MysqlTls, SourceConfig, SourceKind, SqliteConfig, TlsMode,
 };

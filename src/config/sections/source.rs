@@ -6,15 +6,17 @@ use secrecy::SecretString;
 
 use crate::config::fields::{Below, DurationIn, FilePath, Int, OrEmpty, Parse, Secret, SecretUrl, table};
 use crate::config::reader::ConfigReader;
-use crate::config::values::{HumanDuration, InvalidValue, MysqlUrl, TablePrefix, choices};
+use crate::config::sections::rest::RestConfig;
+use crate::config::values::{HumanDuration, MysqlUrl, TablePrefix, choices};
 
 table! {
     /// `[source]`. Only the table that `kind` names is in force.
     #[derive(Clone, Debug)]
     pub struct SourceConfig {
-        pub kind: SourceKind = Parse(parse_kind),
+        pub kind: SourceKind = Parse(str::parse),
         pub mysql: MysqlConfig = Below,
         pub sqlite: SqliteConfig = Below,
+        pub rest: RestConfig = Below,
     }
 }
 
@@ -25,16 +27,9 @@ choices! {
         Mysql = "mysql",
         /// A SQLite file with the Commerce tables.
         Sqlite = "sqlite",
+        /// The REST API of a shop.
+        Rest = "rest",
     }
-}
-
-fn parse_kind(text: &str) -> Result<SourceKind, InvalidValue> {
-    text.parse().map_err(|mut invalid: InvalidValue| {
-        if text == "rest" {
-            invalid.what = "is reserved and not yet supported".into();
-        }
-        invalid
-    })
 }
 
 table! {
@@ -119,6 +114,9 @@ impl SourceConfig {
         if self.kind == SourceKind::Mysql && !reader.is_refused("source.kind") && reader.text(url).is_none() {
             let expected = format!("the address of the Commerce database, {}", MysqlUrl::FORM);
             reader.missing(url, &expected);
+        }
+        if self.kind == SourceKind::Rest {
+            self.rest.check(reader);
         }
         let tls = &self.mysql.tls;
         if tls.mode == TlsMode::Disabled && tls.ca_file.is_some() {

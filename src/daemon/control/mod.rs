@@ -46,6 +46,10 @@ pub enum Request {
     /// `saas:resync --stop`.
     StopResync,
     Verify(VerifyOptions),
+    Hint {
+        /// Order numbers or entity ids.
+        names: Vec<String>,
+    },
     CronRun {
         /// Name of the job, such as `indexer_update_all_views`.
         job: String,
@@ -148,6 +152,7 @@ pub enum Outcome {
         events: u64,
     },
     Verified(Box<VerifyReport>),
+    Hinted(Hinted),
     JobRan(JobRun),
     /// The outcome of [`Request::RetryParked`] and [`Request::DiscardParked`].
     Parked {
@@ -195,6 +200,14 @@ pub struct Resynced {
     #[serde(default, rename = "standing_still")]
     pub blocked: Vec<BlockedWebsite>,
     pub duration_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hinted {
+    /// Orders that were put into the changelog.
+    pub orders: u64,
+    /// Names without an order.
+    pub unknown: u64,
 }
 
 /// A website whose events cannot be delivered until an operator acts.

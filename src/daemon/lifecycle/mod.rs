@@ -3,6 +3,7 @@
 pub(crate) mod liveness;
 pub(crate) mod reload;
 pub mod signals;
+pub mod source_kind;
 pub mod start;
 pub(crate) mod supervision;
 pub mod vitals;

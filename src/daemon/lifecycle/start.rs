@@ -35,6 +35,14 @@ pub enum StartError {
         configured: String,
         stored: String,
     },
+    #[error(
+        "source.kind is \"{configured}\", but this store was filled by \"{stored}\"; set it back, or start once with `orderfeed run \
+         --accept-new-source` if it is the same shop: every order is compared again, and nothing is sent twice"
+    )]
+    OtherSource {
+        configured: &'static str,
+        stored: String,
+    },
 }
 
 /// Takes the lock, opens the store, binds it to the data space, and releases the work of a process that died.

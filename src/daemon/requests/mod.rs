@@ -2,6 +2,7 @@
 //! own process, with the store's lock held.
 
 pub mod error;
+mod hint;
 pub(crate) mod privacy;
 pub(crate) mod progress;
 pub(crate) mod resync;
@@ -87,6 +88,7 @@ impl Requests {
                 let report = verify::verify(self.jobs()?, options, reporter).await?;
                 Ok(Outcome::Verified(Box::new(report)))
             }
+            Request::Hint { names } => Ok(Outcome::Hinted(hint::hint(self.jobs()?, names).await?)),
             Request::CronRun { job } => run_job(self.jobs()?, job).await,
         }
     }
@@ -108,7 +110,11 @@ impl Requests {
 pub fn needs_source(request: &Request) -> bool {
     matches!(
         request,
-        Request::Reindex(_) | Request::Resync(_) | Request::Verify(_) | Request::CronRun { .. }
+        Request::Reindex(_)
+            | Request::Resync(_)
+            | Request::Verify(_)
+            | Request::Hint { .. }
+            | Request::CronRun { .. }
     )
 }
 

@@ -88,30 +88,6 @@ pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     crate::delivery::http::problem::plain(&crate::ops::sentence::with_causes(error))
 }
 
-/// Returns true if the peer's certificate is at fault rather than the connection.
-pub(crate) fn is_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return matches!(
-                tls,
-                rustls::Error::InvalidCertificate(_)
-                    | rustls::Error::NoCertificatesPresented
-                    | rustls::Error::PeerIncompatible(_)
-            );
-        }
-        // The error of rustls is inside the I/O error of the connection, which does not report it as its source.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        cause = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

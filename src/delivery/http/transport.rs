@@ -13,9 +13,10 @@ use reqwest::{Client, Response};
 use url::Url;
 
 use crate::config::Config;
-use crate::delivery::http::client::{ClientError, client, describe, is_certificate};
+use crate::delivery::http::client::{ClientError, client, describe};
 use crate::delivery::http::proxy::{self, ProxyFault};
 use crate::delivery::limits::retry_after;
+use crate::tls;
 use orderfeed_model::clock::UtcMillis;
 
 /// Most bytes of a body that are read. The rest is left to the closed connection.
@@ -246,7 +247,7 @@ async fn read_capped(mut response: Response) -> (Vec<u8>, bool) {
 
 fn transport_error(error: &reqwest::Error) -> TransportError {
     // A certificate error is a connect error for reqwest, so it is checked first.
-    let kind = match (is_certificate(error), proxy::fault(error)) {
+    let kind = match (tls::is_certificate_error(error), proxy::fault(error)) {
         (true, _) => TransportErrorKind::Certificate,
         (_, Some(ProxyFault::Login)) => TransportErrorKind::ProxyLogin,
         (_, Some(ProxyFault::Refusal)) => TransportErrorKind::ProxyRefusal,

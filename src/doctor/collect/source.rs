@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use crate::commerce::examination::Examination;
 use crate::commerce::mysql::MysqlSource;
+use crate::commerce::rest::RestSource;
 use crate::commerce::source::{Cursors, SourceError};
 use crate::commerce::sqlite::examine;
 use crate::config::{Config, SourceKind};
@@ -31,6 +32,7 @@ pub(super) async fn collect(config: &Config, clock: &Clock, cursors: Cursors) ->
             // SQLite blocks its thread.
             detached(LIMIT, move || examine::examine(&path, &cursors)).await
         }
+        SourceKind::Rest => timeout(LIMIT, Box::pin(rest(config, &cursors))).await.ok(),
     };
     let time = match &examined {
         Some(Ok(found)) => found.database_time,
@@ -57,6 +59,10 @@ async fn mysql(config: &Config, cursors: &Cursors) -> Result<Examination, Source
     MysqlSource::new(config.source.mysql.clone())?
         .examine(cursors)
         .await
+}
+
+async fn rest(config: &Config, cursors: &Cursors) -> Result<Examination, SourceError> {
+    RestSource::new(config)?.examine(cursors).await
 }
 
 #[cfg(test)]

@@ -25,8 +25,15 @@ impl Indexer {
             return Ok(None);
         };
         let existing = self.existing(low, last, page).await?;
-        let deleted = known.into_iter().filter(|order| !existing.contains(order));
-        Ok(Some((deleted.collect(), last.saturating_add(1))))
+        let missing: Vec<OrderId> = known
+            .into_iter()
+            .filter(|order| !existing.contains(order))
+            .collect();
+        let deleted = match missing.is_empty() {
+            true => missing,
+            false => self.source.deleted(&missing).await?,
+        };
+        Ok(Some((deleted, last.saturating_add(1))))
     }
 
     /// Returns the ids from `low` to `high` that the source has.

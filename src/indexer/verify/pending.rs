@@ -56,6 +56,14 @@ impl CaptureDelay {
                 };
                 (mysql.poll_interval.get(), overlap, returns)
             }
+            (SourceKind::Rest, _) => {
+                let rest = &config.source.rest;
+                (
+                    rest.poll_interval.get(),
+                    rest.poll_overlap.get(),
+                    rest.returns_interval.get(),
+                )
+            }
         };
         let usual = (interval * 2 + MARGIN).min(LONGEST_DELAY);
         Self {

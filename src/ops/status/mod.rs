@@ -217,6 +217,8 @@ impl StorefrontStatus {
 pub struct SourceStatus {
     /// Time of the source's last answer; `None` if it never answered.
     pub checked_at: Option<Moment>,
+    /// Requests to the shop in the last full minute; `None` if the source is no REST API.
+    pub requests_per_minute: Option<u64>,
     /// The cursors by name. Their values are opaque.
     pub cursors: BTreeMap<String, String>,
     /// Conditions that an administrator should change, as of the last check.

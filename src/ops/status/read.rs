@@ -15,7 +15,7 @@ use crate::ops::status::{
 use crate::store::backfill::Backfill;
 use crate::store::cron::CronRun;
 use crate::store::feed::Exported;
-use crate::store::meta::{INDEX_SUSPENDED_BY, SOURCE_CHECKED_AT, SOURCE_LATE};
+use crate::store::meta::{INDEX_SUSPENDED_BY, SOURCE_CHECKED_AT, SOURCE_LATE, SOURCE_REQUESTS};
 use crate::store::outbox::{FinalState, Pause, SenderRow, SenderState, WebsiteOutbox};
 use crate::store::views::{IndexerStatus, ViewMode, ViewStatus};
 use crate::store::{Reader, StoreError, StoreLock};
@@ -306,6 +306,9 @@ fn source(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Source
         checked_at: checked_at
             .and_then(|millis| millis.parse().ok())
             .map(|millis| Moment(UtcMillis(millis))),
+        requests_per_minute: reader
+            .meta(SOURCE_REQUESTS)?
+            .and_then(|requests| requests.parse().ok()),
         warnings: reader.source_warnings()?,
         late_tables: reader
             .meta(SOURCE_LATE)?

@@ -323,6 +323,10 @@ impl StatusText {
             None if snapshot.source.cursors.is_empty() => "never polled".to_owned(),
             None => format!("{} cursors stored", snapshot.source.cursors.len()),
         };
+        let source = match snapshot.source.requests_per_minute {
+            Some(requests) => format!("{source}; {requests} requests to the shop in a minute"),
+            None => source,
+        };
         let source = match &snapshot.source.failure {
             Some(failure) => format!("cannot be read for {}; {source}", self.age(failure.since)),
             None => source,

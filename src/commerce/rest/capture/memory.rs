@@ -1,0 +1,60 @@
+//! The state of capture between calls, in memory only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::commerce::changes::window::OverlapWindow;
+use crate::commerce::rest::capture::open_returns::OpenReturns;
+use crate::commerce::rest::capture::seen_tracks::SeenTracks;
+use crate::commerce::rest::list::List;
+use crate::commerce::source::Cursors;
+
+/// The windows of all lists, and what was last returned.
+#[derive(Debug)]
+pub(crate) struct CaptureMemory {
+    pub(super) overlap: Duration,
+    pub(super) started: Instant,
+    pub(super) last_returned: Option<Cursors>,
+    /// Number of results that held changes, from a random start.
+    pub(super) results: u64,
+    pub(super) windows: BTreeMap<List, OverlapWindow>,
+    /// Rows of a list that make every page fail, and are left out.
+    pub(super) unreadable: BTreeMap<List, BTreeSet<i64>>,
+    pub(super) returns: OpenReturns,
+    pub(super) tracks: SeenTracks,
+    /// The time before which the lists are not read again.
+    pub(super) lists_due: Option<Instant>,
+    pub(crate) journal_due: Option<Instant>,
+}
+
+impl CaptureMemory {
+    pub(crate) fn new(overlap: Duration) -> Self {
+        Self {
+            overlap,
+            started: Instant::now(),
+            last_returned: None,
+            // Random, so that the cursors of an earlier process are not mistaken for those last returned.
+            results: fastrand::u64(..1 << 48),
+            windows: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            returns: OpenReturns::default(),
+            tracks: SeenTracks::default(),
+            lists_due: None,
+            journal_due: None,
+        }
+    }
+
+    /// Starts a call with these cursors. If they are not those last returned, the caller did not store the last result, and
+    /// everything is forgotten, so that it is reported again.
+    pub(super) fn resume(&mut self, cursors: &Cursors) {
+        // Taken: a call that fails or is dropped half-way counts as not returned.
+        if self.last_returned.take().as_ref() != Some(cursors) {
+            self.windows.clear();
+            self.returns = OpenReturns::default();
+            self.tracks = SeenTracks::default();
+            (self.lists_due, self.journal_due) = (None, None);
+        }
+    }
+}
