@@ -19,6 +19,8 @@ struct Demo {
     child: Child,
     /// Address of the shop's pages.
     shop: String,
+    /// The line about their events.
+    notice: String,
 }
 
 impl Drop for Demo {
@@ -32,16 +34,8 @@ impl Demo {
     fn start(directory: &std::path::Path, packages: &str) -> Self {
         let mut command = binary();
         command
-            .args([
-                "demo",
-                "--orders",
-                "20",
-                "--rate",
-                "0.5",
-                "--packages",
-                packages,
-                "--keep",
-            ])
+            .args(["demo", "--orders", "20", "--rate", "0.5"])
+            .args(["--packages", packages, "--keep"])
             .arg(directory.join("demo"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -57,15 +51,21 @@ impl Demo {
             )
         });
         let shop = address.expect("the demo prints the address of its shop");
+        let notice = lines
+            .next()
+            .expect("the demo prints whether the pages send events");
         // Read on, so that the demo never waits for a full pipe.
         std::thread::spawn(move || lines.count());
-        Self { child, shop }
+        Self { child, shop, notice }
+    }
+
+    fn client(&self) -> Client {
+        Client::browser(&Endpoint::Tcp(self.shop.parse().unwrap()))
     }
 
     /// Returns the rows of the page that shows what arrived at the edge.
     fn rows(&self) -> Vec<String> {
-        let client = Client::browser(&Endpoint::Tcp(self.shop.parse().unwrap()));
-        let answer = client.send("GET", "/edge/rows", None).unwrap();
+        let answer = self.client().get("/edge/rows");
         answer.body.lines().map(str::to_owned).collect()
     }
 
@@ -76,6 +76,34 @@ impl Demo {
         eventually(&format!("{event} arrives"), || find().is_some());
         find().unwrap()
     }
+}
+
+#[test]
+fn without_adobe_s_packages_the_demo_names_the_command_and_the_shop_still_sells() {
+    let directory = tempfile::tempdir().unwrap();
+    let demo = Demo::start(directory.path(), directory.path().to_str().unwrap());
+    assert!(
+        demo.notice.starts_with("Its pages send no events: ") && demo.notice.contains("npm pack"),
+        "{}",
+        demo.notice
+    );
+    let page = demo.client().get("/product/24-MB01");
+    assert!(page.body.contains("The pages send no events"), "{}", page.body);
+    assert!(!page.body.contains("/storefront/"), "{}", page.body);
+
+    let bag = r#"{"lines":[{"sku":"24-MB01","quantity":1}]}"#;
+    let own = demo.client().with("Origin", "http://localhost:9187");
+    let placed = own.send("POST", "/order", Some(bag)).unwrap();
+    let order: serde_json::Value = serde_json::from_str(&placed.body).unwrap();
+    assert_eq!(order["number"].as_str().unwrap().len(), 9, "{order}");
+    let unknown = own
+        .send("POST", "/order", Some(&bag.replace("24-MB01", "PENNY")))
+        .unwrap();
+    assert_eq!(unknown.status, 400);
+    // Another site's page must not order.
+    let foreign = demo.client().with("Origin", "https://elsewhere.test");
+    assert_eq!(foreign.send("POST", "/order", Some(bag)).unwrap().status, 403);
+    assert_eq!(demo.client().at_host("elsewhere.test").get("/").status, 421);
 }
 
 async fn click(browser: &Browser, id: &str) {

@@ -59,6 +59,9 @@ async fn a_standalone_site_sends_a_purchase_to_the_datastream_of_its_website() {
     for row in &events {
         let xdm = stage.xdm(row);
         assert_eq!(row.visitor.as_ref(), Some(&visitor), "one visitor");
+        for context in ["device", "environment", "placeContext"] {
+            assert!(xdm.get(context).is_none(), "{context} is not collected: {xdm}");
+        }
         assert_eq!(
             xdm["identityMap"]["ECID"][0],
             json!({ "id": visitor, "primary": true })
@@ -177,8 +180,8 @@ window.siteSdk("configure", {{
 }
 
 /// Starts a stage for a site with its own Web SDK, whose datastream the edge knows.
-async fn own_sdk_stage() -> Option<Stage> {
-    let mut keys = "[web_sdk]\nname = \"siteSdk\"\n".to_owned();
+async fn own_sdk_stage(keys: &str) -> Option<Stage> {
+    let mut keys = format!("{keys}[web_sdk]\nname = \"siteSdk\"\n");
     for (index, code) in Shop::website_codes().iter().enumerate() {
         let id = edge::datastream(index);
         keys.push_str(&format!("[websites.{code}]\nweb_sdk_datastream_id = \"{id}\"\n"));
@@ -210,7 +213,7 @@ async fn visit_with_own_sdk(stage: &Stage, consent: &str, script: &str) -> Seen 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_s_own_web_sdk_keeps_its_datastream_and_its_consent() {
-    let Some(stage) = own_sdk_stage().await else {
+    let Some(stage) = own_sdk_stage("").await else {
         return;
     };
     let agreed = format!(
@@ -228,7 +231,7 @@ async fn a_site_s_own_web_sdk_keeps_its_datastream_and_its_consent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_s_own_web_sdk_that_waits_for_consent_is_not_overridden() {
-    let Some(stage) = own_sdk_stage().await else {
+    let Some(stage) = own_sdk_stage("").await else {
         return;
     };
     let seen = visit_with_own_sdk(&stage, "pending", SHOPPING).await;
@@ -237,8 +240,17 @@ async fn a_site_s_own_web_sdk_that_waits_for_consent_is_not_overridden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_consent_of_a_site_s_own_web_sdk_may_be_left_to_adobe_s_collector() {
+    let Some(stage) = own_sdk_stage("keep_sdk_consent = false\nconsent = \"assumed\"\n").await else {
+        return;
+    };
+    let seen = visit_with_own_sdk(&stage, "pending", SHOPPING).await;
+    assert_eq!(sorted(stage.event_types()), EVENTS, "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_named_web_sdk_that_is_missing_is_reported_and_nothing_is_sent() {
-    let Some(stage) = own_sdk_stage().await else {
+    let Some(stage) = own_sdk_stage("").await else {
         return;
     };
     let seen = stage.visit(SHOPPING).await;

@@ -20,6 +20,35 @@ async fn a_script_that_is_loaded_twice_sends_each_event_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clicks_on_links_are_recorded_only_if_they_are_wanted() {
+    // The click leads nowhere: the page's own listener comes after that of the Web SDK.
+    let script = r#"
+orderfeedStorefront.consent(true);
+window.addEventListener("click", function (event) { event.preventDefault(); });
+var link = document.createElement("a");
+link.href = "https://elsewhere.test/";
+link.textContent = "Elsewhere";
+document.body.appendChild(link);
+setTimeout(function () { link.click(); }, 3000);
+"#;
+    let view = "web.webpagedetails.pageViews";
+    for (keys, expected) in [
+        ("", vec![view]),
+        (
+            "link_clicks = true\n",
+            vec![view, "web.webinteraction.linkClicks"],
+        ),
+    ] {
+        let Some(stage) = Stage::start(keys).await else {
+            return;
+        };
+        let seen = stage.visit(script).await;
+        assert_eq!(stage.event_types(), expected, "{seen:?}");
+        stage.assert_events_are_valid();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn beside_a_collector_of_the_theme_only_the_settings_are_given() {
     let Some(stage) = Stage::start("consent = \"assumed\"\n").await else {
         return;

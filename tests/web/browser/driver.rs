@@ -229,6 +229,8 @@ fn capabilities(chromium: &Path, profile: &Path, look: Look) -> Value {
         "--disable-gpu".to_owned(),
         "--no-first-run".to_owned(),
         "--lang=en-GB".to_owned(),
+        // The pages need no other host, and a test must not reach one.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost".to_owned(),
         format!("--user-data-dir={}", profile.display()),
         format!("--window-size={},1400", look.width),
         format!(
