@@ -344,3 +344,34 @@ fn dump(conn: &Connection, table: &str) -> Vec<String> {
         .map(Result::unwrap)
         .collect()
 }
+
+#[test]
+fn the_rows_of_orders_move_with_the_actions_that_move_them_in_commerce() {
+    let mut shop = Shop::new(ShopOptions::default());
+    let mut moves: std::collections::BTreeMap<&str, (usize, usize)> = std::collections::BTreeMap::new();
+    for second in 0..4_000 {
+        let done = shop.next_action(UtcMillis::from_secs(1_790_000_000 + second));
+        let is_move = |sql: &str| sql.starts_with("UPDATE sales_order SET") && sql.contains("updated_at");
+        let counts = moves.entry(done.action).or_default();
+        match done.statements.iter().any(|statement| is_move(&statement.sql)) {
+            true => counts.0 += 1,
+            false => counts.1 += 1,
+        }
+    }
+    for action in ["invoice", "cancel", "hold", "unhold", "refund", "status"] {
+        assert!(
+            moves[action].0 > 0 && moves[action].1 == 0,
+            "{action}: {:?}",
+            moves[action]
+        );
+    }
+    for action in ["track", "comment", "address", "void", "return", "return_step"] {
+        assert!(
+            moves[action].0 == 0 && moves[action].1 > 0,
+            "{action}: {:?}",
+            moves[action]
+        );
+    }
+    // Only with a new state, not for a further partial shipment.
+    assert!(moves["ship"].0 > 0 && moves["ship"].1 > 0, "{:?}", moves["ship"]);
+}

@@ -59,6 +59,8 @@ pub struct MockConfig {
     pub endless_transactions: BTreeSet<i64>,
     /// Orders whose transaction is not committed: neither they nor their documents are visible.
     pub hidden: BTreeSet<i64>,
+    /// Value of `retry-after` at the end of the journal, in seconds.
+    pub journal_pause_s: u64,
     pub random_faults: Option<RandomFaults>,
     /// Number of requests that the ledger keeps; it counts the others.
     pub keep_requests: usize,
@@ -91,6 +93,7 @@ impl Default for MockConfig {
             deleted_products: BTreeSet::new(),
             endless_transactions: BTreeSet::new(),
             hidden: BTreeSet::new(),
+            journal_pause_s: 10,
             random_faults: None,
             keep_requests: 100_000,
         }

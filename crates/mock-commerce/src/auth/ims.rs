@@ -5,11 +5,15 @@ use std::collections::HashMap;
 use hyper::HeaderMap;
 
 use crate::auth::encoding::decode_form;
+use crate::auth::tokens::Token;
 use crate::json::{Json, map};
 use crate::problem::Problem;
 use crate::state::Shared;
 
-const SCOPE: &str = "commerce.accs";
+/// Scope of a token for the API.
+const COMMERCE: &str = "commerce.accs";
+/// Scope of a token for the journal.
+const EVENTS: &str = "event_receiver_api";
 
 /// Serves the token endpoint.
 pub(crate) fn token(shared: &Shared, form: &str) -> Result<Json, Problem> {
@@ -29,39 +33,52 @@ pub(crate) fn token(shared: &Shared, form: &str) -> Result<Json, Problem> {
     if !is_client {
         return refused("invalid_client");
     }
-    if !field("scope").split(',').any(|scope| scope.trim() == SCOPE) {
+    let scopes: Vec<String> = field("scope").split([',', ' ']).map(str::to_owned).collect();
+    if !scopes.iter().any(|scope| scope == "openid") {
         return refused("invalid_scope");
     }
     let name = format!("mock-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
     let expires = shared.now().plus_millis(config.cloud.token_ttl_s * 1000);
-    shared.tokens().insert(name.clone(), expires);
+    shared.tokens().insert(name.clone(), Token { expires, scopes });
     Ok(map! { "access_token": name, "token_type": "bearer", "expires_in": config.cloud.token_ttl_s })
 }
 
 /// Checks the headers of a request to the cloud service.
 pub(crate) fn check(shared: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
-    check_token(shared, headers)?;
+    check_headers(shared, headers, COMMERCE, "x-gw-ims-org-id")
+}
+
+/// Checks the headers of a request to the journal.
+pub(crate) fn check_journal(shared: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
+    check_headers(shared, headers, EVENTS, "x-ims-org-id")
+}
+
+fn check_headers(
+    shared: &Shared,
+    headers: &HeaderMap,
+    scope: &str,
+    organization: &str,
+) -> Result<(), Problem> {
+    let text_of = |name: &str| text(headers, name).unwrap_or_default();
+    let token = text_of("authorization").strip_prefix("Bearer ");
+    let now = shared.now();
+    let token = token
+        .and_then(|token| shared.tokens().get(token).cloned())
+        .filter(|token| token.expires > now);
     let config = shared.config();
-    if text(headers, "x-api-key") != Some(&config.cloud.client_id) {
+    let Some(token) = token.filter(|_| !config.is_revoked) else {
+        return Err(Problem::plain(401, "Oauth token is not valid"));
+    };
+    if !token.scopes.iter().any(|granted| granted == scope) {
+        return Err(Problem::plain(403, "The token lacks a scope"));
+    }
+    if text_of("x-api-key") != config.cloud.client_id {
         return Err(Problem::plain(403, "Api Key is invalid"));
     }
-    if text(headers, "x-gw-ims-org-id") != Some(&config.cloud.organization) {
+    if text_of(organization) != config.cloud.organization {
         return Err(Problem::plain(403, "Organization is not allowed"));
     }
     Ok(())
-}
-
-/// Checks the bearer token alone.
-pub(crate) fn check_token(shared: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
-    let token = text(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let now = shared.now();
-    let is_valid =
-        token.is_some_and(|token| shared.tokens().get(token).is_some_and(|expires| *expires > now));
-    if is_valid && !shared.config().is_revoked {
-        Ok(())
-    } else {
-        Err(Problem::plain(401, "Oauth token is not valid"))
-    }
 }
 
 /// Returns a header as text.

@@ -122,13 +122,8 @@ async fn token(shared: &Shared, head: &Parts, body: Incoming) -> Result<Result<A
 
 /// Serves the journal.
 fn events(shared: &Shared, head: &Parts) -> Result<Answer, Problem> {
-    ims::check_token(shared, &head.headers)?;
+    ims::check_journal(shared, &head.headers)?;
     let config = shared.config();
-    let is_named = ims::text(&head.headers, "x-api-key") == Some(&config.cloud.client_id)
-        && ims::text(&head.headers, "x-ims-org-id") == Some(&config.cloud.organization);
-    if !is_named {
-        return Err(Problem::plain(403, "Api Key or organization is invalid"));
-    }
     let query = Parameter::parse(head.uri.query().unwrap_or_default());
     let ask = Ask {
         since: query.text(&["since"]),
@@ -145,7 +140,7 @@ fn events(shared: &Shared, head: &Parts) -> Result<Answer, Problem> {
         },
         Page::End { next } => Answer {
             link: Some(next),
-            retry_after: Some("10".to_owned()),
+            retry_after: Some(config.journal_pause_s.to_string()),
             ..Answer::json(204, String::new())
         },
         Page::Gone => Answer::json(410, journal::gone().to_text()),

@@ -91,7 +91,7 @@ async fn the_journal_is_read_with_a_token_until_its_end() {
     let fixture = Fixture::start(1, MockConfig::default()).await;
     let cloud = fixture.mock.config().cloud.clone();
     let form = format!(
-        "grant_type=client_credentials&client_id={}&client_secret={}&scope=commerce.accs",
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=openid%2Cevent_receiver_api",
         cloud.client_id, cloud.client_secret
     );
     let token = fixture
