@@ -78,6 +78,7 @@ pub fn run(seed: u64, verbose: bool) -> Report {
     let world = World::new(rng.fork(), shop, edge, path, verbose);
     let history = rng.usize(..40);
     world.with(|state| {
+        state.has_api = seed % 3 == 2;
         for step in 0..history {
             let at = world::BEGIN - 3_600_000 + i64::try_from(step).unwrap() * 20_000;
             state.shop.act(&mut state.rng, at);

@@ -36,6 +36,8 @@ pub struct State {
     pub shop: Shop,
     pub edge: Edge,
     pub source_down: bool,
+    /// True if the source is an API, which has no snapshots.
+    pub has_api: bool,
     /// True if the last life ended with a crash.
     pub crashed: bool,
     pub calm: bool,
@@ -56,6 +58,7 @@ impl World {
                 shop,
                 edge,
                 source_down: false,
+                has_api: false,
                 crashed: false,
                 calm: false,
                 given_up: BTreeSet::new(),

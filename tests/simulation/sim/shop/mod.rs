@@ -22,6 +22,9 @@ pub const KINDS: [(u8, &str, u8); 8] = [
     (8, "return_completed", 8),
 ];
 
+/// Code of the event that an order is shipped completely.
+pub const SHIPMENT_COMPLETED: u8 = 4;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact {
     pub order: i64,

@@ -9,6 +9,18 @@ use orderfeed_model::order::{
 use super::{Document, ShopOrder};
 
 impl ShopOrder {
+    /// Returns the order with the documents that `newer`, a later state of it, has.
+    pub fn read_with_documents_of(&self, newer: &Self) -> Order {
+        let documents = newer.read();
+        Order {
+            invoices: documents.invoices,
+            shipments: documents.shipments,
+            credit_memos: documents.credit_memos,
+            returns: documents.returns,
+            ..self.read()
+        }
+    }
+
     /// Returns the order as a source would.
     pub fn read(&self) -> Order {
         let (shipped, refunded) = (
