@@ -93,7 +93,8 @@ pub enum Command {
     Run(RunArgs),
     /// Run a made-up shop, the emulator and the real daemon together
     #[command(
-        after_help = "Examples:\n  orderfeed demo\n  orderfeed demo --orders 20000 --rate 50 --duration 30s --faults"
+        after_help = "Examples:\n  orderfeed demo\n  orderfeed demo --orders 20000 --rate 50 --duration 30s --faults\n  \
+        orderfeed demo --source rest"
     )]
     Demo(DemoArgs),
     /// Run a local Edge Network for trials and tests

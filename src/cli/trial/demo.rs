@@ -16,6 +16,7 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::output;
 use crate::cli::trial::demo_report::{self, DemoState};
 use crate::cli::trial::demo_shoppers::Simulation;
+use crate::cli::trial::demo_source::{DemoSource, DemoSourceKind};
 use crate::cli::trial::demo_storefront;
 use crate::cli::trial::demo_storefront::ShopPages;
 use crate::config::{Config, HumanDuration};
@@ -56,7 +57,11 @@ pub struct DemoArgs {
     /// Duration, such as 30s or 10m; until Ctrl-C if not given
     #[arg(long)]
     pub duration: Option<HumanDuration>,
-    /// Inject faults at the edge: 503, 429 with Retry-After, resets before and after recording, hangs
+    /// Read the shop from its file, or over Commerce's REST API
+    #[arg(long, value_enum, default_value_t)]
+    pub source: DemoSourceKind,
+    /// Inject faults at the edge: 503, 429 with Retry-After, resets before and after recording, hangs; and, with the
+    /// source rest, in the answers of the API
     #[arg(long)]
     pub faults: bool,
     /// Seed of the simulation; the same seed gives the same actions
@@ -82,11 +87,12 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         .context("the edge of the demo cannot be started")?;
     let edge = Arc::new(edge);
     let address = page_address().context("the demo needs a port on 127.0.0.1")?;
-    let config = write_config(directory, &edge, address, args.packages.as_deref())?;
+    let mut shop = Simulation::open(directory, args.orders, args.seed)?;
+    let source = DemoSource::start(args.source, directory, args.faults.then_some(args.seed)).await?;
+    let config = write_config(directory, &edge, &source, address, args.packages.as_deref())?;
     let password = set_password(&config)?;
     let log = logging::init(&config.log, Clock::System)?;
-    let mut shop = Simulation::open(directory, args.orders, args.seed)?;
-    output::notice(&welcome(&args, directory, &edge));
+    output::notice(&welcome(&args, directory, &edge, &source));
     output::notice(&format!(
         "Web pages: http://{address}/\nLog in with the password {password} to act on them.\n"
     ));
@@ -120,12 +126,18 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     print_state(&state, end, &stop_shopping, &daemon).await;
     stop_shopping.cancel();
     shoppers.await.context("the simulated shoppers crashed")??;
-    settle(&state, &lifecycle, &daemon).await;
+    settle(&state, source.settled_after(), &lifecycle, &daemon).await;
     lifecycle.stop.cancel();
     let ended = daemon.await.context("the daemon crashed")?;
     signals.abort();
     // Printed before an error of the daemon is returned: it shows what was delivered until then.
-    output::data(&demo_report::summary(&state(), &edge, &observer))?;
+    output::data(&demo_report::summary(
+        &state(),
+        &edge,
+        &observer,
+        source.requests(),
+    ))?;
+    source.shutdown().await;
     edge.shutdown().await;
     ended?;
     Ok(Exit::Ok)
@@ -168,13 +180,13 @@ async fn print_state<T>(
 /// Waits until all events are delivered, until a second Ctrl-C, or until the time limit.
 async fn settle<T>(
     state: &impl Fn() -> DemoState,
+    settled_after: u32,
     lifecycle: &Lifecycle,
     daemon: &tokio::task::JoinHandle<T>,
 ) {
     let deadline = tokio::time::Instant::now() + SETTLE;
-    // Settled three times in a row: a change that was just committed may not be captured yet.
     let mut settled = 0;
-    while tokio::time::Instant::now() < deadline && !daemon.is_finished() && settled < 3 {
+    while tokio::time::Instant::now() < deadline && !daemon.is_finished() && settled < settled_after {
         settled = if state().is_settled() { settled + 1 } else { 0 };
         tokio::select! {
             () = lifecycle.abort.cancelled() => return,
@@ -200,15 +212,16 @@ fn set_password(config: &Config) -> anyhow::Result<String> {
     Ok(password)
 }
 
-fn welcome(args: &DemoArgs, directory: &Path, edge: &EmulatorHandle) -> String {
+fn welcome(args: &DemoArgs, directory: &Path, edge: &EmulatorHandle, source: &DemoSource) -> String {
     format!(
         "A shop with {} orders and {} actions per second, a local edge at {}{}, and the real daemon between them.\n\
-         Its log follows. In another terminal:\n  orderfeed --config {}/orderfeed.toml status\n\
+         {}Its log follows. In another terminal:\n  orderfeed --config {}/orderfeed.toml status\n\
          Ctrl-C stops the shoppers, delivers everything, and prints a summary.\n",
         args.orders,
         args.rate,
         edge.server_url(),
         if args.faults { " with injected faults" } else { "" },
+        source.welcome(),
         directory.display(),
     )
 }
@@ -252,18 +265,19 @@ fn edge_config(args: &DemoArgs) -> EmulatorConfig {
 fn write_config(
     dir: &Path,
     edge: &EmulatorHandle,
+    source: &DemoSource,
     pages: SocketAddr,
     packages: Option<&Path>,
 ) -> anyhow::Result<Config> {
-    // A short poll interval, so that an action of a shopper is visible in the status at once.
     let mut text = format!(
         "[services_connector]\norganization_id = \"{ORGANIZATION}\"\nenvironment = \"sandbox\"\n\
          [services_connector.sandbox]\ndata_space_id = \"2a7d1c34-8f10-4be3-9d2f-0c5b7f6a1e90\"\n\
          [edge]\nurl = \"{}\"\n[edge.oauth]\ntoken_url = \"{}\"\nclient_id = \"{CLIENT}\"\nclient_secret = \"{SECRET}\"\n\
-         [source]\nkind = \"sqlite\"\n[source.sqlite]\npath = \"shop.db\"\npoll_interval = \"50ms\"\n\
+         {}\
          [index]\nmode = \"schedule\"\n[store]\npath = \"orderfeed.db\"\n[admin]\nlisten = \"{pages}\"\nedit_settings = true\n",
         edge.server_url(),
         edge.ims_url(),
+        source.sections(),
     );
     for (index, code) in Shop::website_codes().iter().enumerate() {
         let id = datastream(index);

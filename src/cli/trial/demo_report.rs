@@ -89,7 +89,12 @@ pub(crate) fn line(state: &DemoState) -> String {
     )
 }
 
-pub(crate) fn summary(state: &DemoState, edge: &EmulatorHandle, stats: &DeliveryStats) -> String {
+pub(crate) fn summary(
+    state: &DemoState,
+    edge: &EmulatorHandle,
+    stats: &DeliveryStats,
+    requests_to_shop: Option<u64>,
+) -> String {
     let mut text = String::from("\nSummary\n");
     let mut row = |name: &str, value: &dyn Display| {
         let _ = writeln!(text, "  {name:<30}{value}");
@@ -109,6 +114,9 @@ pub(crate) fn summary(state: &DemoState, edge: &EmulatorHandle, stats: &Delivery
     row("received with different bytes", &edge.bytes_changed().len());
     row("events with personal data", &edge.pii_findings().len());
     row("from captured to accepted", &latency(stats));
+    if let Some(requests) = requests_to_shop {
+        row("requests to the REST API", &requests);
+    }
     text
 }
 
