@@ -84,6 +84,16 @@ impl Fixture {
         })
     }
 
+    /// Returns the file of the shop.
+    pub fn shop(&self) -> PathBuf {
+        self.dir.path().join("shop.db")
+    }
+
+    /// Replaces the `[source]` section.
+    pub fn set_source(&mut self, source: String) {
+        self.source = source;
+    }
+
     /// Starts the emulator in a process of its own.
     pub fn start_edge(&self, latency_ms: u64) -> anyhow::Result<Edge> {
         let latency = latency_ms.to_string();

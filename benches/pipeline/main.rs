@@ -8,6 +8,7 @@
 //! cargo bench --bench pipeline -- delivery   --orders 100000 --latency-ms 20
 //! cargo bench --bench pipeline -- live       --orders 200000 --per-second 50
 //! cargo bench --bench pipeline -- standing   --orders 1000000
+//! cargo bench --bench pipeline -- rest       --orders 20000
 //! cargo bench --bench pipeline -- baseline
 //! ```
 
@@ -16,6 +17,7 @@ mod fixture;
 mod live;
 mod mariadb;
 mod process;
+mod rest;
 mod standing;
 
 use std::io::Write as _;
@@ -41,6 +43,8 @@ enum Scenario {
     Live,
     /// Beside a delivered history: start, idle, memory, a change, `status`.
     Standing,
+    /// History over Commerce's REST API, at 0, 20 and 100 ms a request.
+    Rest,
     /// SQLite and HTTP on this machine without the daemon.
     Baseline,
 }
@@ -94,6 +98,7 @@ fn main() -> anyhow::Result<()> {
             Scenario::Delivery => delivery(&args)?,
             Scenario::Live => live::live(&args)?,
             Scenario::Standing => standing::standing(&args)?,
+            Scenario::Rest => rest::rest(&args)?,
             Scenario::Baseline => baseline::baseline()?,
         }
     }
