@@ -24,6 +24,7 @@ mod observed;
 mod outages;
 mod powerloss;
 mod privacy;
+mod rest;
 mod reused_ids;
 mod security;
 mod service;

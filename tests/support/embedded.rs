@@ -8,6 +8,7 @@ use orderfeed_demo_shop::history;
 use orderfeed_demo_shop::history::Span;
 use orderfeed_demo_shop::shop::{Shop, ShopOptions};
 use orderfeed_emulator::EmulatorHandle;
+use orderfeed_model::clock::UtcMillis;
 
 use crate::support::daemon::{Installation, now};
 use crate::support::edge;
@@ -91,7 +92,12 @@ impl ShopFixture {
 
     /// Performs the next change of the shop.
     pub fn act(&mut self) {
-        let transaction = self.shop.next_action(now());
+        self.act_at(now());
+    }
+
+    /// Performs the next change at this time of the shop's clock.
+    pub fn act_at(&mut self, at: UtcMillis) {
+        let transaction = self.shop.next_action(at);
         self.file.commit(&transaction.statements).unwrap();
     }
 
