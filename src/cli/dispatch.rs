@@ -54,7 +54,7 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Verify(args) => verify::run(&context, args).await,
         Command::Hint(args) => hint::run(&context, args).await,
         Command::Cron(command) => cron::run(&context, command).await,
-        Command::Failed(command) => failed::run(&context, command).await,
+        Command::Failed(command) => Box::pin(failed::run(&context, command)).await,
         Command::Delivery(command) => delivery::run(&context, command).await,
         Command::Suppress(command) => suppress::run(&context, command).await,
         Command::Privacy(command) => privacy::run(&context, command).await,
