@@ -153,3 +153,6 @@ impl Source for RestSource {
         Box::pin(self.proven_deleted(missing))
     }
 }
+
+#[cfg(test)]
+mod tests;

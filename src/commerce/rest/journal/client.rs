@@ -92,6 +92,7 @@ impl JournalClient {
 
     /// Returns the address of a position. A link of another host is not followed: the token belongs to this one.
     fn address(&self, position: Option<&str>) -> Url {
+        let position = position.filter(|position| !position.is_empty());
         let linked = position.and_then(|link| self.url.join(link).ok());
         let same_host = |url: &Url| url.origin() == self.url.origin();
         linked.filter(same_host).unwrap_or_else(|| {

@@ -64,7 +64,8 @@ impl RestSource {
                         "The journal of I/O Events no longer holds the stored position; it continues at its end, and the lists \
                          are read at once",
                     );
-                    round.cursors.0.remove(CURSOR);
+                    // The store keeps a cursor that is not named, so the end is one as well.
+                    round.cursors.0.insert(CURSOR.to_owned(), String::new());
                     round.read_everything_next();
                     break;
                 }

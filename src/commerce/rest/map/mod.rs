@@ -29,6 +29,16 @@ pub(crate) type ReturnLabels = HashMap<(&'static str, String), String>;
 /// The attributes of return items that hold the id of an option.
 pub(crate) const LABELLED: [&str; 3] = ["reason", "condition", "resolution"];
 
+/// Returns true if an item of a return has an option, whose label must be known.
+pub(crate) fn has_options(returned: &Value) -> bool {
+    let items = objects(returned.get("items"));
+    let is_given = |item: &Value, attribute| text(item, attribute).is_some_and(|option| !option.is_empty());
+    let mut given = items
+        .into_iter()
+        .flat_map(|item| LABELLED.map(|attribute| is_given(item, attribute)));
+    given.any(|is_given| is_given)
+}
+
 /// Adds an order with everything that it holds itself.
 pub(crate) fn add_order(assembly: &mut Assembly, order: &Value) {
     let Some(id) = number(order, "entity_id") else {

@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::commerce::rest::map::row::amount;
 use orderfeed_model::amount::Amount;
 
+/// Difference between a row total and price times quantity, in a currency without cents.
+const ROUNDING: Amount = Amount::from_ten_thousandths(5_000);
+
 /// Returns the row total without and with tax, before discount.
 pub(super) fn row_totals(item: &Value) -> (Option<Amount>, Option<Amount>) {
     let Some(with_tax) = amount(item, "base_row_total_incl_tax") else {
@@ -22,8 +25,9 @@ pub(super) fn row_totals(item: &Value) -> (Option<Amount>, Option<Amount>) {
         of("base_discount_amount"),
         times(of("base_price"), of("qty_ordered")),
     );
-    let row_total = match with_tax == Amount::ZERO {
-        // Negative before it was set to 0, so nothing leads back.
+    // Free by its discount, unless that exceeds the price: then the total was negative before Commerce set it to 0.
+    let is_cut_off = discount - tax > priced + ROUNDING;
+    let row_total = match with_tax == Amount::ZERO && is_cut_off {
         true => priced,
         false => {
             let untouched = with_tax - tax;
@@ -75,7 +79,16 @@ mod tests {
             "60.0",
             "2.4.8, the price of one piece"
         );
-        assert_eq!(restored(item(0.0, 0.0)), "60.0", "set to 0");
+    }
+
+    #[test]
+    fn a_total_of_zero_leads_back_unless_it_was_negative() {
+        let free = |discount: f64| {
+            json!({"base_price": 20.1, "qty_ordered": 3, "base_discount_amount": discount, "base_row_total": 0,
+                "base_row_total_incl_tax": 0})
+        };
+        assert_eq!(restored(free(60.0)), "60.0", "of a currency without cents");
+        assert_eq!(restored(free(75.0)), "60.3", "the discount exceeds the price");
     }
 
     #[test]

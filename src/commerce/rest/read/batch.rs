@@ -10,7 +10,7 @@ use crate::commerce::rest::failure::source_error;
 use crate::commerce::rest::fields;
 use crate::commerce::rest::list::List;
 use crate::commerce::rest::map::row::number;
-use crate::commerce::rest::map::{ItemNames, add_document, add_order};
+use crate::commerce::rest::map::{ItemNames, add_document, add_order, has_options};
 use crate::commerce::rest::read::consistency::may_have_moved;
 use crate::commerce::rest::read::missing::{Single, check_number};
 use crate::commerce::rest::request::answer::Failure;
@@ -302,12 +302,9 @@ impl Batch<'_> {
             .await
             .map_err(refused)?;
         tree.add_to(&mut self.assembly);
-        let has_returns = bodies
-            .documents
-            .values()
-            .flatten()
-            .any(|(list, _)| *list == List::Returns);
-        let labels = match has_returns {
+        let mut documents = bodies.documents.values().flatten();
+        let has_options = documents.any(|(list, document)| *list == List::Returns && has_options(document));
+        let labels = match has_options {
             true => source
                 .lookups
                 .labels(&source.client, lane)
