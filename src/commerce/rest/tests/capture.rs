@@ -64,7 +64,6 @@ async fn the_journal_reports_orders_and_its_loss_costs_nothing() {
         interval: crate::config::HumanDuration::from_millis(0),
         // The mock's identity service has one client, with one scope.
         scopes: config.source.rest.ims.scopes.clone(),
-        ..config.source.rest.journal
     };
     let source = RestSource::new(&config).unwrap();
     let fixture = Fixture { source, ..fixture };
