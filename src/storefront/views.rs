@@ -117,16 +117,27 @@ fn combined(
     })
 }
 
-/// Adds the fields that only Adobe Commerce's own services need.
+/// Adds the fields that only Adobe Commerce's own services need, as far as the shop's source lists them.
 fn add_commerce_fields(context: &mut Value, read: &ShopStoreView) {
-    context["websiteId"] = read.website_id.into();
-    context["websiteName"] = read.website_name.as_str().into();
-    context["storeId"] = read.store_id.into();
-    context["storeName"] = read.store_name.as_str().into();
-    context["storeViewId"] = read.id.into();
-    context["storeViewName"] = read.name.as_str().into();
-    if let Some(currency) = &read.base_currency {
-        context["baseCurrencyCode"] = currency.as_str().into();
+    for (name, id) in [
+        ("websiteId", read.website_id),
+        ("storeId", read.store_id),
+        ("storeViewId", read.id),
+    ] {
+        if id != 0 {
+            context[name] = id.into();
+        }
+    }
+    let base_currency = read.base_currency.as_deref().unwrap_or_default();
+    for (name, text) in [
+        ("websiteName", read.website_name.as_str()),
+        ("storeName", &read.store_name),
+        ("storeViewName", &read.name),
+        ("baseCurrencyCode", base_currency),
+    ] {
+        if !text.is_empty() {
+            context[name] = text.into();
+        }
     }
 }
 

@@ -41,6 +41,7 @@ use crate::commerce::rest::request::pace::Lane;
 use crate::commerce::source::{
     Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
 };
+use crate::commerce::stores::ShopStoreView;
 use crate::config::{Config, RestConfig};
 use orderfeed_model::order::OrderId;
 
@@ -151,6 +152,13 @@ impl Source for RestSource {
 
     fn deleted<'a>(&'a self, missing: &'a [OrderId]) -> SourceFuture<'a, Vec<OrderId>> {
         Box::pin(self.proven_deleted(missing))
+    }
+
+    fn store_views(&self) -> SourceFuture<'_, Vec<ShopStoreView>> {
+        Box::pin(async move {
+            let tree = self.lookups.read_tree(&self.client, Lane::Live).await?;
+            Ok(tree.described())
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! Websites, stores and store views, from three plain lists.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
 use crate::commerce::read::assemble::Assembly;
 use crate::commerce::rest::map::row::{Cells, number, objects, text};
+use crate::commerce::stores::ShopStoreView;
 
 /// The store views of a shop with the codes of their websites and stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,7 @@ pub(crate) struct StoreTree {
     /// Store id, and the codes of website, store and store view.
     views: Vec<(i64, [String; 3])>,
     websites: Vec<String>,
+    website_ids: BTreeMap<String, i64>,
 }
 
 impl StoreTree {
@@ -32,11 +34,16 @@ impl StoreTree {
             Some((number(view, "id")?, codes))
         };
         let views = objects(Some(views)).into_iter().filter_map(view).collect();
+        let website_ids = websites.iter().map(|(id, code)| (code.clone(), *id)).collect();
         // Website 0 is the Admin.
         let shown = websites.into_iter().filter(|(id, _)| *id != 0);
         let mut websites: Vec<String> = shown.map(|(_, code)| code).collect();
         websites.sort_unstable();
-        Self { views, websites }
+        Self {
+            views,
+            websites,
+            website_ids,
+        }
     }
 
     /// Adds every store view.
@@ -56,6 +63,23 @@ impl StoreTree {
 
     pub(crate) fn has_view(&self, id: i64) -> bool {
         self.views.iter().any(|(view, _)| *view == id)
+    }
+
+    /// Returns the store views without the Admin's. Their currency and the address of their pages are unknown here.
+    pub(crate) fn described(&self) -> Vec<ShopStoreView> {
+        let shown = self.views.iter().filter(|(id, _)| *id != 0);
+        let view = |(id, [website, store, code]): &(i64, [String; 3])| {
+            let website_id = self.website_ids.get(website)?;
+            Some(ShopStoreView {
+                id: u16::try_from(*id).ok()?,
+                code: code.clone(),
+                store_code: store.clone(),
+                website_id: u16::try_from(*website_id).ok()?,
+                website_code: website.clone(),
+                ..ShopStoreView::default()
+            })
+        };
+        shown.filter_map(view).collect()
     }
 
     /// Returns the codes of the websites without the Admin's.
@@ -79,5 +103,11 @@ mod tests {
         assert_eq!(tree.views_of("base"), [1]);
         assert_eq!(tree.websites(), ["base"]);
         assert!(tree.has_view(1) && !tree.has_view(3));
+        let views = tree.described();
+        assert_eq!((views.len(), views[0].website_id), (1, 1));
+        assert_eq!(
+            (views[0].code.as_str(), views[0].store_code.as_str()),
+            ("default", "main_store")
+        );
     }
 }
