@@ -222,6 +222,8 @@ pub enum SourceWarning {
     Plain,
     /// Connections are encrypted, but to a server whose certificate is not verified.
     Unverified,
+    /// The journal of I/O Events cannot be read, so that changes are noticed by the polls alone.
+    Journal { why: String },
 }
 
 impl SourceWarning {
@@ -231,6 +233,7 @@ impl SourceWarning {
             Self::Triggers { .. } => "OF03-07",
             Self::Plain => "OF03-08",
             Self::Unverified => "OF03-09",
+            Self::Journal { .. } => "OF03-15",
         }
     }
 
@@ -242,11 +245,15 @@ impl SourceWarning {
             Self::Unverified => {
                 "connections to the database are encrypted, but its certificate is not verified".to_owned()
             }
+            Self::Journal { why } => format!("the journal of I/O Events cannot be read: {why}"),
         }
     }
 
     pub const fn remedy(&self) -> &'static str {
         match self {
+            Self::Journal { .. } => {
+                "check source.rest.journal and its registration; changes are found by the polls meanwhile, tracking numbers later"
+            }
             Self::Triggers { remedy, .. } => remedy,
             Self::Plain => {
                 "set source.mysql.tls.mode = \"required\", and source.mysql.tls.ca_file if the certificate is signed by an \

@@ -50,6 +50,12 @@ fn log_warning(warning: &SourceWarning) {
             remedy,
             "The certificate of the database is not verified"
         ),
+        SourceWarning::Journal { why } => tracing::warn!(
+            log_code = "OF03-15",
+            why,
+            remedy,
+            "The journal of I/O Events cannot be read; changes are found by the polls"
+        ),
     }
 }
 

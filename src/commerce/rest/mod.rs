@@ -39,7 +39,7 @@ use crate::commerce::rest::read::window::{ReadAhead, WindowSize};
 use crate::commerce::rest::request::client::RestClient;
 use crate::commerce::rest::request::pace::Lane;
 use crate::commerce::source::{
-    Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo,
+    Captured, Cursors, OrderFilter, ReadOrder, Source, SourceError, SourceFuture, SourceInfo, SourceWarning,
 };
 use crate::commerce::stores::ShopStoreView;
 use crate::config::{Config, RestConfig};
@@ -59,6 +59,8 @@ pub struct RestSource {
     suspicions: Suspicions,
     /// Orders that make every page fail that holds them.
     poisoned: Mutex<BTreeSet<OrderId>>,
+    /// The failure of the last reading of the journal.
+    journal_failure: Mutex<Option<String>>,
     /// False if the edition has no returns; `None` before they were requested.
     has_returns: Mutex<Option<bool>>,
 }
@@ -79,6 +81,7 @@ impl RestSource {
             ahead: ReadAhead::default(),
             suspicions: Suspicions::default(),
             poisoned: Mutex::default(),
+            journal_failure: Mutex::default(),
             has_returns: Mutex::default(),
             settings,
         })
@@ -110,6 +113,12 @@ impl Source for RestSource {
 
     fn changes<'a>(&'a self, cursors: &'a Cursors, limit: usize) -> SourceFuture<'a, Captured> {
         Box::pin(self.capture(cursors, limit))
+    }
+
+    fn warnings(&self) -> SourceFuture<'_, Vec<SourceWarning>> {
+        let failure = locked(&self.journal_failure).clone();
+        let warnings = failure.map(|why| SourceWarning::Journal { why });
+        Box::pin(std::future::ready(Ok(warnings.into_iter().collect())))
     }
 
     fn requests_per_minute(&self) -> Option<u64> {

@@ -16,12 +16,11 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use crate::commerce::rest::RestSource;
 use crate::commerce::rest::capture::round::CaptureRound;
 use crate::commerce::rest::failure::source_error;
 use crate::commerce::rest::journal::client::JournalPage;
 use crate::commerce::rest::journal::events::{Hint, hint};
-use crate::commerce::rest::request::answer::Failure;
+use crate::commerce::rest::{RestSource, locked};
 use crate::commerce::source::{Change, ChangeOp, SourceError};
 use orderfeed_model::order::OrderId;
 
@@ -46,7 +45,11 @@ impl RestSource {
         let mut hints = BTreeSet::new();
         for _ in 0..PAGES {
             let position = round.cursors.0.get(CURSOR).cloned();
-            match journal.page(position.as_deref()).await {
+            let page = journal.page(position.as_deref()).await;
+            if page.is_ok() {
+                *locked(&self.journal_failure) = None;
+            }
+            match page {
                 Ok(JournalPage::Events { events, next }) => {
                     hints.extend(events.iter().filter_map(hint));
                     round.cursors.0.insert(CURSOR.to_owned(), next);
@@ -70,7 +73,8 @@ impl RestSource {
                     break;
                 }
                 Err(failure) => {
-                    log_failure(&failure);
+                    // Reported as a warning about the source; the lists are read in any case.
+                    *locked(&self.journal_failure) = Some(source_error(failure).to_string());
                     break;
                 }
             }
@@ -101,9 +105,4 @@ impl RestSource {
         }));
         Ok(())
     }
-}
-
-/// Logs a failure at the level of a hint: the lists are read in any case.
-fn log_failure(failure: &Failure) {
-    tracing::debug!(error = %source_error(failure.clone()), "The journal of I/O Events cannot be read");
 }

@@ -62,8 +62,7 @@ async fn the_journal_reports_orders_and_its_loss_costs_nothing() {
         client_id: cloud.client_id,
         client_secret: cloud.client_secret.into(),
         interval: crate::config::HumanDuration::from_millis(0),
-        // The mock's identity service has one client, with one scope.
-        scopes: config.source.rest.ims.scopes.clone(),
+        scopes: config.source.rest.journal.scopes.clone(),
     };
     let source = RestSource::new(&config).unwrap();
     let fixture = Fixture { source, ..fixture };
@@ -81,6 +80,22 @@ async fn the_journal_reports_orders_and_its_loss_costs_nothing() {
     hinted(&fixture, &mut cursors).await;
     fixture.mock.push_order_event(9, "000000009");
     assert_eq!(hinted(&fixture, &mut cursors).await, [9].into());
+}
+
+#[tokio::test]
+async fn a_journal_that_fails_is_a_warning_and_delays_nothing() {
+    let fixture = Fixture::start(5, MockConfig::default()).await;
+    let mut config = configuration(&fixture.mock);
+    config.source.rest.journal.url = Url::parse(&fixture.mock.journal_url()).ok();
+    config.source.rest.journal.token_url = Url::parse(&fixture.mock.ims_url()).unwrap();
+    let source = RestSource::new(&config).unwrap();
+    let fixture = Fixture { source, ..fixture };
+    fixture.settled().await;
+    let warnings = fixture.source.warnings().await.unwrap();
+    assert!(
+        matches!(&warnings[..], [SourceWarning::Journal { why }] if why.contains("refuses the client")),
+        "{warnings:?}"
+    );
 }
 
 /// Captures without the pause that the journal asks for at its end.
