@@ -138,6 +138,18 @@ impl Fixture {
         self.start("http://127.0.0.1:9")
     }
 
+    /// Starts the same daemon with its pages at a Unix socket. Returns it and the socket's path.
+    pub fn start_with_pages(&self) -> anyhow::Result<(Process, PathBuf)> {
+        let socket = self.dir.path().join("admin.sock");
+        let path = self.config_file("http://127.0.0.1:9")?;
+        let listen = format!("listen = \"unix:{}\"", socket.display());
+        let text = fs::read_to_string(&path)?.replace("listen = \"off\"", &listen);
+        fs::write(&path, text)?;
+        let log = fs::File::create(self.dir.path().join("log"))?;
+        let daemon = Process::start(&["run", "--config", path.to_str().context("path")?], log)?;
+        Ok((daemon, socket))
+    }
+
     /// Starts the daemon and waits until it reports that it is ready. Returns it and the time it took.
     pub fn start_until_ready(&self, edge: &Edge) -> anyhow::Result<(Process, Duration)> {
         let (socket, path) = (self.dir.path().join("notify"), self.config_file(&edge.url)?);

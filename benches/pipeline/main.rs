@@ -9,6 +9,7 @@
 //! cargo bench --bench pipeline -- live       --orders 200000 --per-second 50
 //! cargo bench --bench pipeline -- standing   --orders 1000000
 //! cargo bench --bench pipeline -- rest       --orders 20000
+//! cargo bench --bench pipeline -- page       --orders 230000
 //! cargo bench --bench pipeline -- baseline
 //! ```
 
@@ -16,6 +17,7 @@ mod baseline;
 mod fixture;
 mod live;
 mod mariadb;
+mod page;
 mod process;
 mod rest;
 mod standing;
@@ -45,6 +47,8 @@ enum Scenario {
     Standing,
     /// History over Commerce's REST API, at 0, 20 and 100 ms a request.
     Rest,
+    /// The overview of the web pages while the edge is down and everything is pending.
+    Page,
     /// SQLite and HTTP on this machine without the daemon.
     Baseline,
 }
@@ -99,6 +103,7 @@ fn main() -> anyhow::Result<()> {
             Scenario::Live => live::live(&args)?,
             Scenario::Standing => standing::standing(&args)?,
             Scenario::Rest => rest::rest(&args)?,
+            Scenario::Page => page::page(&args)?,
             Scenario::Baseline => baseline::baseline()?,
         }
     }

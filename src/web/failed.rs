@@ -301,6 +301,7 @@ mod tests {
             !page.contains("000001042") && !page.contains("/actions/"),
             "{page}"
         );
+        insta::assert_snapshot!(page);
     }
 
     #[test]

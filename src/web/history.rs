@@ -134,7 +134,9 @@ mod tests {
     fn only_a_resync_can_be_stopped_here() {
         let mut busy = snapshot();
         busy.backfills = vec![backfill()];
-        assert!(!history_page(&operator("/history"), &busy).contains("/actions/history-stop"));
+        let page = history_page(&operator("/history"), &busy);
+        assert!(!page.contains("/actions/history-stop"));
+        insta::assert_snapshot!(page);
     }
 
     #[test]

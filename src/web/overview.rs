@@ -65,6 +65,8 @@ struct Card<'a> {
     tone: &'static str,
     word: &'static str,
     status: Option<&'a WebsiteStatus>,
+    /// Steps that end a blockage.
+    remedy: Vec<Piece>,
     accepted: Option<(Stamp, &'a Accepted)>,
     since: Option<Stamp>,
     oldest: Option<Stamp>,
@@ -141,8 +143,9 @@ fn link_of(problem: &StatusProblem) -> String {
         }
         ProblemKind::JobStopped => "/schedules".to_owned(),
         ProblemKind::FirstSyncMissed => "/history".to_owned(),
-        ProblemKind::WebsiteOff => link("/connector", &[("website", website)]),
-        ProblemKind::DeliveryHalted | ProblemKind::DeliveryFailing | ProblemKind::EventsLate => log("OF06"),
+        // Its settings, with the button that tests the connection.
+        ProblemKind::WebsiteOff | ProblemKind::DeliveryHalted => link("/connector", &[("website", website)]),
+        ProblemKind::DeliveryFailing | ProblemKind::EventsLate => log("OF06"),
         ProblemKind::DeliveryPaused => "#websites".to_owned(),
         ProblemKind::OutboxFull | ProblemKind::DiskNearlyFull => log("OF05"),
         ProblemKind::SourceUnreadable
@@ -162,7 +165,7 @@ const fn target(kind: ProblemKind) -> &'static str {
         }
         ProblemKind::JobStopped => "Show the schedules",
         ProblemKind::FirstSyncMissed => "Show the order history",
-        ProblemKind::WebsiteOff => "Show the connector",
+        ProblemKind::WebsiteOff | ProblemKind::DeliveryHalted => "Show the connector",
         ProblemKind::DeliveryPaused => "Show the websites",
         _ => "Show the log",
     }
@@ -181,6 +184,7 @@ fn card<'a>(code: &'a str, data: &'a Overview<'_>) -> Card<'a> {
         tone,
         word,
         status,
+        remedy: status.map_or_else(Vec::new, |status| pieces(&status.sender.remedy)),
         accepted: accepted.map(|accepted| (Stamp::age(accepted.at, now.0), accepted)),
         since: status
             .and_then(|status| status.sender.since)
@@ -280,6 +284,12 @@ impl Card<'_> {
         link("/failed", &[("website", self.code)])
     }
 
+    /// Returns true if no event of the website's orders is made.
+    fn is_off(&self) -> bool {
+        let off = |status: &WebsiteStatus| !status.exporting && status.sender.state == SenderState::Running;
+        self.status.is_some_and(off)
+    }
+
     fn connector_link(&self) -> String {
         link("/connector", &[("website", self.code)])
     }
@@ -355,10 +365,25 @@ mod tests {
     }
 
     #[test]
+    fn a_website_that_is_off_can_be_connected() {
+        let mut off = snapshot();
+        off.websites = vec![WebsiteStatus {
+            exporting: false,
+            ..website("base")
+        }];
+        off.websites[0].sender.state = SenderState::Running;
+        let page = page(&operator("/"), &off);
+        assert!(page.contains("Connect this website") && !page.contains("/actions/delivery"));
+        insta::assert_snapshot!(page);
+    }
+
+    #[test]
     fn an_anonymous_viewer_gets_no_button() {
         let mut sending = snapshot();
         sending.websites = vec![website("base")];
-        assert!(!page(&frame("/"), &sending).contains("/actions/"));
+        let anonymous = page(&frame("/"), &sending);
+        assert!(!anonymous.contains("/actions/"));
+        insta::assert_snapshot!(anonymous);
         assert!(page(&operator("/"), &sending).contains("/actions/delivery-resume"));
     }
 

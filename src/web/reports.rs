@@ -212,5 +212,6 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("<strong>70</strong>"), "{page}");
+        insta::assert_snapshot!(page);
     }
 }

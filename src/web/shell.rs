@@ -140,6 +140,7 @@ mod tests {
         };
         let page = login_page(&without, None, "/");
         assert!(page.contains("orderfeed admin set-password") && !page.contains("type=\"password\""));
+        insta::assert_snapshot!(page);
     }
 
     #[test]
@@ -177,6 +178,18 @@ mod tests {
     }
 
     #[test]
+    fn an_action_that_failed_is_marked() {
+        let result = ActionResult {
+            title: "The settings were not saved".to_owned(),
+            lines: vec!["websites.base.datastream_id: is no UUID".to_owned()],
+            command: "orderfeed config check".to_owned(),
+            back: "/connector".to_owned(),
+            failed: true,
+        };
+        insta::assert_snapshot!(result_page(&operator("/connector"), &result));
+    }
+
+    #[test]
     fn a_refusal_leads_to_the_login() {
         let page = error_page(&frame("/orders/1?x=y"), 403, "Order pages need a login.");
         assert!(
@@ -184,5 +197,6 @@ mod tests {
             "{page}"
         );
         assert!(!error_page(&operator("/orders/1"), 403, "No.").contains("/login?"));
+        insta::assert_snapshot!(page);
     }
 }

@@ -2,17 +2,23 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use orderfeed::store::outbox::ParkedFilter;
 use orderfeed_events::{EventKind, event_id};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 
-use crate::support::daemon::eventually;
+use crate::support::daemon::{eventually, say};
 use crate::support::{edge, leaks};
 use crate::web::client::{Client, Endpoint};
 use crate::web::fixture::{Listen, PASSWORD, Site};
 
+/// Files that the tests of this process open beside the slow clients.
+const OWN_FILES: u64 = 500;
+/// Threads that open connections.
+const CONNECTORS: u64 = 16;
 /// Every action, with fields that would be accepted.
 const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
     ("index-mode", &[("mode", "realtime")]),
@@ -230,35 +236,56 @@ async fn every_page_has_the_headers_that_protect_its_reader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_clients_hold_up_neither_the_daemon_nor_each_other() {
+async fn ten_thousand_slow_clients_hold_up_neither_the_daemon_nor_a_reader() {
+    let clients = allow_files(10_000 + OWN_FILES) - OWN_FILES;
     let site = Site::start(Listen::Tcp, 0).await;
     let Endpoint::Tcp(address) = site.endpoint.clone() else {
         panic!("another endpoint");
     };
+    // Half of a header each, a body that never ends, and now and then an answer that is not read.
+    let header = "GET / HTTP/1.1\r\nHost: local".to_owned();
+    let body = "POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none\r\nContent-Length: 100\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\npass"
+        .to_owned();
+    let unread = "GET /style.css HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    let sent = |index: u64| match index % 100 {
+        0 => &unread,
+        odd if odd % 2 == 1 => &header,
+        _ => &body,
+    };
     let begun = Instant::now();
-    // More than the endpoint serves at once: half of a header each, or a body that never ends.
-    let heads = [
-        "GET / HTTP/1.1\r\nHost: local".to_owned(),
-        "POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none\r\nContent-Length: 100\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n\r\npass"
-            .to_owned(),
-    ];
-    let slow: Vec<TcpStream> = (0..600)
-        .map(|index| {
-            let mut stream = TcpStream::connect(address).unwrap();
-            let _ = stream.write_all(heads[index % 2].as_bytes());
-            stream
-        })
-        .collect();
-    eventually("a health check answers", || {
-        let answer = site.program().send("GET", "/healthz", None);
-        answer.is_some_and(|answer| answer.status == 200)
+    let connect = |index: u64| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let _ = stream.write_all(sent(index).as_bytes());
+        stream
+    };
+    // Several at once: a full queue makes a client wait for a second.
+    let connect = &connect;
+    let slow: Vec<TcpStream> = thread::scope(|scope| {
+        let connecting: Vec<_> = (0..CONNECTORS)
+            .map(|first| {
+                scope.spawn(move || {
+                    (first..clients)
+                        .step_by(CONNECTORS as usize)
+                        .map(connect)
+                        .collect()
+                })
+            })
+            .collect();
+        let connected = connecting.into_iter().map(|one| one.join().unwrap());
+        connected.flat_map(|streams: Vec<TcpStream>| streams).collect()
     });
-    eventually("a page answers", || {
-        let answer = site.program().send("GET", "/style.css", None);
-        answer.is_some_and(|answer| answer.status == 200)
-    });
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    let connected = begun.elapsed();
+    for path in ["/healthz", "/style.css", "/"] {
+        eventually(&format!("{path} answers"), || {
+            let answer = site.program().send("GET", path, None);
+            answer.is_some_and(|answer| answer.status == 200)
+        });
+    }
+    say(&format!(
+        "{clients} slow clients: connected after {connected:.1?}, a reader answered {:.1?} later",
+        begun.elapsed() - connected
+    ));
     // Each of them was answered or disconnected, although it never sent the rest.
     for mut stream in slow {
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -269,6 +296,17 @@ async fn slow_clients_hold_up_neither_the_daemon_nor_each_other() {
     }
     let memory = site.daemon.memory_kib("VmHWM");
     assert!(memory < 128 << 10, "{memory} KiB");
+}
+
+/// Allows this process to open so many files, or as many as its hard limit allows. Returns their number.
+fn allow_files(files: u64) -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.map_or(files, |maximum| maximum.min(files));
+    if limit.current.is_some_and(|current| current < allowed) {
+        limit.current = Some(allowed);
+        setrlimit(Resource::Nofile, limit).unwrap();
+    }
+    allowed
 }
 
 #[tokio::test(flavor = "multi_thread")]

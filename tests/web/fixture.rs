@@ -37,6 +37,11 @@ impl Site {
     pub async fn start_with(listen: Listen, orders: usize, keys: &str) -> Self {
         let edge = edge::start().await;
         let shop = ShopFixture::new(&edge.server_url(), orders);
+        Self::start_shop(edge, shop, listen, keys)
+    }
+
+    /// Starts the daemon of a shop.
+    pub fn start_shop(edge: EmulatorHandle, shop: ShopFixture, listen: Listen, keys: &str) -> Self {
         let endpoint = match listen {
             Listen::Tcp => Endpoint::Tcp(edge::free_address()),
             Listen::Unix => Endpoint::Unix(shop.installation.path("admin.sock")),

@@ -6,6 +6,7 @@
 
 pub(crate) mod access;
 pub(crate) mod actions;
+mod connections;
 pub(crate) mod form;
 pub(crate) mod metrics;
 pub(crate) mod pages;
@@ -20,31 +21,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use axum::Router;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio_util::either::Either;
 
 use crate::config::AdminListen;
 use crate::daemon::admin::access::Peer;
+use crate::daemon::admin::connections::Connections;
 use crate::daemon::admin::pages::{HostCheck, Pages};
 use crate::daemon::control::socket::remove_socket;
 use crate::ops::outage_log::{OutageLine, OutageLog};
 use orderfeed_model::clock::Clock;
 
-/// Most connections at the same time.
+/// Most connections at the same time. Beyond them, a new one replaces one that waits for its client.
 const MAX_CONNECTIONS: usize = 128;
-/// Further connections, for health checks alone; more wait.
+/// Further connections, for health checks alone.
 const RESERVED_CONNECTIONS: usize = 16;
-/// Longest wait for the header of a request, also between two requests of a connection. A client that scrapes more seldom
-/// connects again.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for reserved connections, so that idle clients do not keep health checks waiting.
-const RESERVED_TIMEOUT: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(60);
 /// Pause after a failed accept (such as too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -144,26 +136,19 @@ impl Listener {
     }
 }
 
-/// Serves connections with the first router, and those beyond [`MAX_CONNECTIONS`] with the second.
+/// Serves connections with the first router, and with the second while [`MAX_CONNECTIONS`] work on a request.
 async fn accept_all(listener: Listener, [all, health]: &[Router; 2]) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let reserve = Arc::new(Semaphore::new(RESERVED_CONNECTIONS));
+    let (mut pages, mut reserve) = (Connections::default(), Connections::default());
     loop {
         match listener.accept().await {
+            Ok((stream, peer)) if pages.make_room(MAX_CONNECTIONS).await => {
+                pages.serve(stream, peer, all.clone());
+            }
             Ok((stream, peer)) => {
-                let (slot, router, timeout) = match Arc::clone(&slots).try_acquire_owned() {
-                    Ok(slot) => (slot, all, HEADER_TIMEOUT),
-                    // Further clients wait in the queue of the socket.
-                    Err(_) => match Arc::clone(&reserve).acquire_owned().await {
-                        Ok(slot) => (slot, health, RESERVED_TIMEOUT),
-                        Err(_) => return,
-                    },
-                };
-                let router = router.clone().layer(Extension(peer));
-                tokio::spawn(async move {
-                    serve_connection(stream, router, timeout).await;
-                    drop(slot);
-                });
+                // A health check works on nothing for long.
+                if reserve.make_room(RESERVED_CONNECTIONS).await {
+                    reserve.serve(stream, peer, health.clone());
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "The admin endpoint could not accept a connection");
@@ -173,23 +158,13 @@ async fn accept_all(listener: Listener, [all, health]: &[Router; 2]) {
     }
 }
 
-async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, timeout: Duration) {
-    // Not `axum::serve`, which has no limits on connections and no timeout for headers.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeout)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "A connection to the admin endpoint ended early");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
     use crate::daemon::admin::access::Access;
     use crate::daemon::admin::actions::Actions;
+    use crate::daemon::admin::connections::{Working, serve_connection};
     use crate::daemon::admin::snapshots::Snapshots;
     use crate::daemon::admin::storefront::StorefrontFiles;
     use crate::daemon::admin::views::data::ViewData;
@@ -251,7 +226,12 @@ mod tests {
     /// Sends a request head over a connection of its own, and returns the whole answer.
     async fn answer(router: &Router, head: &str) -> String {
         let (mut client, server) = tokio::io::duplex(4096);
-        let serving = tokio::spawn(serve_connection(server, router.clone(), HEADER_TIMEOUT));
+        let serving = tokio::spawn(serve_connection(
+            server,
+            Peer::Network,
+            router.clone(),
+            Working::default(),
+        ));
         client.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
@@ -284,37 +264,6 @@ mod tests {
             assert!(answered.starts_with(status), "{host}: {answered}");
             assert!(answer(&unchecked, &head).await.starts_with("HTTP/1.1 200 "));
         }
-    }
-
-    #[tokio::test]
-    async fn idle_clients_do_not_keep_health_checks_waiting() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("admin.sock");
-        let listener = Listener::bind_unix(&path).await.unwrap();
-        let (_store, pages) = pages();
-        let routers = [
-            pages::router(Arc::clone(&pages), HostCheck::Any),
-            pages::health_router(pages, HostCheck::Any),
-        ];
-        let serving = tokio::spawn(async move { accept_all(listener, &routers).await });
-        let mut idle = Vec::new();
-        for _ in 0..MAX_CONNECTIONS + 3 * RESERVED_CONNECTIONS {
-            idle.push(UnixStream::connect(&path).await.unwrap());
-        }
-        let request = async |page: &str| {
-            let mut client = UnixStream::connect(&path).await.unwrap();
-            let head = format!("GET {page} HTTP/1.0\r\n\r\n");
-            client.write_all(head.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            client.read_to_string(&mut answer).await.unwrap();
-            answer
-        };
-        let answered = tokio::time::timeout(HEADER_TIMEOUT, request("/healthz")).await;
-        assert!(answered.unwrap().starts_with("HTTP/1.0 200 "));
-        // Idle clients are disconnected, and then every page answers.
-        tokio::time::sleep(HEADER_TIMEOUT + RESERVED_TIMEOUT).await;
-        assert!(request("/metrics").await.starts_with("HTTP/1.0 200 "));
-        serving.abort();
     }
 
     #[tokio::test]

@@ -21,6 +21,8 @@ pub struct Connector<'a> {
     pub config: &'a Config,
     /// The configuration as its files are now; `None` if there is no file.
     pub loaded: Option<&'a Result<LoadedConfig, ConfigErrors>>,
+    /// Codes of the websites whose orders were read, configured or not.
+    pub of_shop: &'a [String],
     /// Code of the website in scope; the first one if empty.
     pub website: &'a str,
     /// The first syncs of all websites.
@@ -32,7 +34,7 @@ pub struct Connector<'a> {
 struct ConnectorTemplate<'a> {
     frame: &'a Frame,
     scope: String,
-    websites: Vec<&'a String>,
+    websites: Vec<ScopeChoice<'a>>,
     errors: &'a [ConfigProblem],
     has_file: bool,
     general: Vec<FieldView>,
@@ -45,6 +47,12 @@ struct ConnectorTemplate<'a> {
     window: Vec<FieldView>,
     in_force: InForce,
     sync: Option<&'a SyncReport>,
+}
+
+/// A website of the scope switcher.
+struct ScopeChoice<'a> {
+    code: &'a str,
+    is_configured: bool,
 }
 
 /// One field with its value.
@@ -70,9 +78,9 @@ struct InForce {
 
 /// Renders the page.
 pub fn connector_page(frame: &Frame, data: &Connector<'_>) -> String {
-    let websites: Vec<&String> = data.config.websites.keys().collect();
-    let first = websites.first().map(|code| code.as_str()).unwrap_or_default();
-    let known = websites.iter().any(|code| *code == data.website);
+    let websites = scope_choices(data);
+    let first = websites.first().map(|choice| choice.code).unwrap_or_default();
+    let known = websites.iter().any(|choice| choice.code == data.website);
     let scope = if known { data.website } else { first }.to_owned();
     let (settings, errors): (&[EffectiveSetting], &[ConfigProblem]) = match data.loaded {
         Some(Ok(loaded)) => (&loaded.settings, &loaded.warnings),
@@ -110,6 +118,18 @@ pub fn connector_page(frame: &Frame, data: &Connector<'_>) -> String {
         scope,
         websites,
     })
+}
+
+/// Returns the configured websites, then those of the shop that are not.
+fn scope_choices<'a>(data: &Connector<'a>) -> Vec<ScopeChoice<'a>> {
+    let configured = data.config.websites.keys().map(String::as_str);
+    let others = data.of_shop.iter().map(String::as_str);
+    let others = others.filter(|code| !data.config.websites.contains_key(*code));
+    let choice = |is_configured| move |code| ScopeChoice { code, is_configured };
+    configured
+        .map(choice(true))
+        .chain(others.map(choice(false)))
+        .collect()
 }
 
 fn field(spec: &Spec, scope: &str, settings: &[EffectiveSetting], problems: &[ConfigProblem]) -> FieldView {
@@ -194,6 +214,11 @@ impl ConnectorTemplate<'_> {
         "/history"
     }
 
+    fn is_configured(&self) -> bool {
+        let found = self.websites.iter().find(|choice| choice.code == self.scope);
+        found.is_some_and(|choice| choice.is_configured)
+    }
+
     fn own_link(&self) -> String {
         link("/connector", &[("website", &self.scope)])
     }
@@ -237,6 +262,10 @@ mod tests {
         [websites.base]\ndatastream_id = \"ebebf826-a01f-4458-8cec-ef61de241c93\"\nback_office_events = true\n";
 
     fn page(frame: &Frame, loaded: &Result<LoadedConfig, ConfigErrors>) -> String {
+        page_of("base", frame, loaded)
+    }
+
+    fn page_of(website: &str, frame: &Frame, loaded: &Result<LoadedConfig, ConfigErrors>) -> String {
         let config = loaded
             .as_ref()
             .map(|loaded| loaded.config.clone())
@@ -246,7 +275,8 @@ mod tests {
             &Connector {
                 config: &config,
                 loaded: Some(loaded),
-                website: "base",
+                of_shop: &["base".to_owned(), "outlet".to_owned()],
+                website,
                 first_syncs: &[first_sync("base")],
             },
         )
@@ -283,6 +313,15 @@ mod tests {
             page.contains("/actions/settings-save") && page.contains("name=\"websites.base.datastream_id\""),
             "{page}"
         );
+        insta::assert_snapshot!(page);
+    }
+
+    #[test]
+    fn a_website_of_the_shop_that_is_not_connected_can_be() {
+        let page = page_of("outlet", &operator("/connector"), &loaded(VALID));
+        assert!(page.contains("outlet is not connected"), "{page}");
+        assert!(page.contains("name=\"websites.outlet.datastream_id\""), "{page}");
+        insta::assert_snapshot!(page);
     }
 
     #[test]
@@ -294,5 +333,6 @@ mod tests {
         let page = page(&frame("/connector"), &wrong);
         assert!(wrong.is_err() && !page.contains("<script>alert"), "{page}");
         assert!(page.contains("websites.base.datastream_id"), "{page}");
+        insta::assert_snapshot!(page);
     }
 }

@@ -135,6 +135,7 @@ mod tests {
             page.contains("Delivery halted") && !page.contains("website="),
             "{page}"
         );
+        insta::assert_snapshot!(page);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod driver;
 mod flows;
+mod newcomer;
 mod pictures;
 
 use crate::web::client::Endpoint;
@@ -11,11 +12,16 @@ impl Site {
     /// Starts a daemon over TCP with a password, and returns the address of its pages.
     async fn with_password(orders: usize, keys: &str) -> (Self, String) {
         let site = Self::start_with(Listen::Tcp, orders, keys).await;
-        site.set_password(PASSWORD).ok();
-        let Endpoint::Tcp(address) = &site.endpoint else {
+        site.protect()
+    }
+
+    /// Sets the password.
+    fn protect(self) -> (Self, String) {
+        self.set_password(PASSWORD).ok();
+        let Endpoint::Tcp(address) = &self.endpoint else {
             unreachable!()
         };
         let base = format!("http://{address}");
-        (site, base)
+        (self, base)
     }
 }

@@ -20,6 +20,10 @@ pub(super) async fn connector(
         Ok(snapshot) => snapshot,
         Err(error) => return unreadable(&frame, &error),
     };
+    let of_shop = match data.store.read(|reader| reader.websites()).await {
+        Ok(websites) => websites.into_iter().map(|(_, code)| code).collect::<Vec<_>>(),
+        Err(error) => return unreadable(&frame, &error),
+    };
     let config = data.config.borrow().clone();
     let loaded = files_now(&data).await;
     found(connector_page(
@@ -27,6 +31,7 @@ pub(super) async fn connector(
         &Connector {
             config: &config,
             loaded: loaded.as_ref(),
+            of_shop: &of_shop,
             website: query.get("website"),
             first_syncs: &snapshot.first_syncs,
         },
