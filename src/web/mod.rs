@@ -16,6 +16,7 @@
 //! | [`failed`], [`order`] | parked events; the timeline of an order |
 //! | [`overview`], [`indexers`], [`schedules`], [`history`], [`reports`] | the present state |
 //! | [`traffic`] | rates over the last day |
+//! | `troubles` | the page that shows more about a problem |
 //! | [`frame`] | what all pages share: viewer, time, path, notice |
 //! | [`parts`] | times, links with filters, charts as SVG |
 //! | [`shell`] | pages around the actions: login, confirmation, result, error |
@@ -38,6 +39,7 @@ pub mod shell;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod traffic;
+mod troubles;
 
 pub use crate::web::frame::{Frame, Login, Notice, Viewer};
 pub use crate::web::shell::{ActionResult, Confirmation, confirm_page, error_page, login_page, result_page};

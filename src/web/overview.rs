@@ -6,12 +6,13 @@ use askama::Template;
 
 use crate::first_sync::report::SyncReport;
 use crate::ops::sentence::{count, human_duration};
-use crate::ops::status::problem::{ProblemKind, Severity, StatusProblem};
+use crate::ops::status::problem::{Severity, StatusProblem};
 use crate::ops::status::{Moment, Snapshot, WebsiteStatus};
 use crate::store::outbox::SenderState;
 use crate::store::traffic::Accepted;
 use crate::web::parts::{Bar, Piece, Spark, Stamp, link, pieces};
 use crate::web::traffic::Traffic;
+use crate::web::troubles::{link_of, target};
 use crate::web::{Frame, rendered};
 
 /// Time for which a complete first sync stays on the page, in milliseconds.
@@ -130,45 +131,6 @@ fn state(snapshot: &Snapshot) -> State<'_> {
 
 fn age(at: Moment, now: Moment) -> Stamp {
     Stamp::age(at.0, now.0)
-}
-
-/// Returns the page that shows more about a problem.
-fn link_of(problem: &StatusProblem) -> String {
-    let website = problem.subject.as_deref().unwrap_or_default();
-    let log = |code| link("/log", &[("code", code)]);
-    match problem.kind {
-        ProblemKind::EventsParked => link("/failed", &[("website", website)]),
-        ProblemKind::IndexSuspended | ProblemKind::ChangesLate | ProblemKind::OrdersUnreadable => {
-            "/indexers".to_owned()
-        }
-        ProblemKind::JobStopped => "/schedules".to_owned(),
-        ProblemKind::FirstSyncMissed => "/history".to_owned(),
-        // Its settings, with the button that tests the connection.
-        ProblemKind::WebsiteOff | ProblemKind::DeliveryHalted => link("/connector", &[("website", website)]),
-        ProblemKind::DeliveryFailing | ProblemKind::EventsLate => log("OF06"),
-        ProblemKind::DeliveryPaused => "#websites".to_owned(),
-        ProblemKind::OutboxFull | ProblemKind::DiskNearlyFull => log("OF05"),
-        ProblemKind::SourceUnreadable
-        | ProblemKind::ChangesMissed
-        | ProblemKind::CaptureGap
-        | ProblemKind::ConnectionExposed => log("OF03"),
-        ProblemKind::DaemonNotRunning => "/log".to_owned(),
-    }
-}
-
-/// Returns the name of the page that [`link_of`] leads to.
-const fn target(kind: ProblemKind) -> &'static str {
-    match kind {
-        ProblemKind::EventsParked => "Show the failed events",
-        ProblemKind::IndexSuspended | ProblemKind::ChangesLate | ProblemKind::OrdersUnreadable => {
-            "Show the index"
-        }
-        ProblemKind::JobStopped => "Show the schedules",
-        ProblemKind::FirstSyncMissed => "Show the order history",
-        ProblemKind::WebsiteOff | ProblemKind::DeliveryHalted => "Show the connector",
-        ProblemKind::DeliveryPaused => "Show the websites",
-        _ => "Show the log",
-    }
 }
 
 fn card<'a>(code: &'a str, data: &'a Overview<'_>) -> Card<'a> {
@@ -317,6 +279,7 @@ impl Card<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::status::problem::ProblemKind;
     use crate::ops::status::testing::{first_sync, snapshot, website};
     use crate::web::testing::{HOSTILE, frame, operator};
     use orderfeed_model::clock::UtcMillis;

@@ -168,7 +168,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Notify;
 
-    /// Returns pages of which one answers at once, one when the test says so, and one after its body.
+    /// Returns pages of which one answers at once, one when the test lets it, and one after its body.
     fn router(answer: &Arc<Notify>) -> Router {
         let answer = Arc::clone(answer);
         let held = get(async move || answer.notified().await);
