@@ -121,6 +121,8 @@ async fn have_an_order_sent_again(site: &mut Site, browser: &Browser) {
     browser.open(&format!("/orders/{number}")).await;
     browser.wait_for("1 submitted", LOOK).await;
     browser.press("Resend this order").await;
+    browser.wait_for("Cancel", LOOK).await;
+    browser.press("Resend").await;
     browser.wait_for("Done.", LOOK).await;
     browser.save("newcomer-8-order").await;
 }
