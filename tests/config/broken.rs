@@ -67,8 +67,6 @@ pub(super) const TABLE: &[Broken] = &[
         &[":12: source.mysql.url: holds the parameter \"ssl-mode\"", "source.mysql.tls"]),
     broken("url = \"mysql://orderfeed@127.0.0.1:3306/magento\"", "",
         &[":11: source.mysql.url: is not set", "mysql://USER@HOST:PORT/DATABASE"]),
-    broken("[source.mysql]", "[source]\nkind = \"rest\"\n[source.mysql]",
-        &[":11: source.rest.url: is not set; expected the address of the REST API", "https://shop.example.com/rest/all/V1"]),
     broken("[source.mysql]", "[source.mysql]\ntable_prefix = \"m2`; drop\"",
         &[":12: source.mysql.table_prefix: \"m2`; drop\"", "letters, digits and underscores"]),
     broken("[source.mysql]", "[source.mysql]\npoll_interval = \"2\"",
