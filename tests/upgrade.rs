@@ -23,7 +23,7 @@ const OTHER_PENDING: &str = "lucja.3047@example.org";
 /// The order of `base` with parked events, of which one was retried.
 const PARKED: &str = "zoe.10442@example.com";
 /// Sentences and moments of the report, which may differ, and fields that were added since.
-const NOT_COMPARED: [&str; 21] = [
+const NOT_COMPARED: [&str; 22] = [
     "storefront",
     "failure",
     "gap",
@@ -45,6 +45,7 @@ const NOT_COMPARED: [&str; 21] = [
     "notes",
     "summary",
     "detail",
+    "requests_per_minute",
 ];
 
 struct OldStore {

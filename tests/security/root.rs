@@ -43,16 +43,18 @@ const COMMANDS: [&[&str]; 31] = [
     &["suppress", "remove", "--sha256", PERSON],
     &["suppress", "import", "/dev/null"],
     &["privacy", "erase", "--sha256", PERSON],
+    &["hint", "000000101"],
     &["run"],
 ];
 /// Commands that open no configured store.
-const WITHOUT_STORE: [&str; 6] = [
+const WITHOUT_STORE: [&str; 7] = [
     "config",
     "indexer:info",
     "demo",
     "emulator",
     "completions",
     "manual",
+    "storefront",
 ];
 
 #[test]
