@@ -12,7 +12,7 @@ use super::fixture::{Ground, OWNER, PERSON, is_root};
 use crate::support::daemon::eventually;
 
 /// A command line of each kind. FILE stands for a file of root.
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 32] = [
     &["status"],
     &["doctor"],
     &["explain", "000000101"],
