@@ -8,9 +8,7 @@ use orderfeed_demo_shop::embedded::EmbeddedShop;
 use orderfeed_demo_shop::history;
 use orderfeed_demo_shop::history::Span;
 use orderfeed_demo_shop::shop::{Shop, ShopOptions};
-use orderfeed_demo_shop::sql::{Statement, Value};
-use orderfeed_demo_shop::tables::schema;
-use orderfeed_demo_shop::tables::schema::{Dialect, Edition};
+use orderfeed_demo_shop::tables::schema::Edition;
 use orderfeed_demo_shop::tables::{TABLES, Table};
 use orderfeed_model::clock::UtcMillis;
 
@@ -146,45 +144,6 @@ async fn a_private_server_survives_a_kill_with_what_it_had_committed_before_a_st
         .await
         .unwrap();
     assert_eq!(orders, Some(30));
-}
-
-/// Writes a shop of 200 orders as SQL to the file named by `ORDERFEED_SHOP_SQL`. `tests/package/boot` loads it into
-/// the database of its machine.
-#[test]
-#[ignore = "no check: tests/package/boot runs it to write the shop that it loads"]
-fn writes_a_shop_as_sql_for_a_server() {
-    let path = std::env::var_os("ORDERFEED_SHOP_SQL").expect("ORDERFEED_SHOP_SQL names the file");
-    let mut shop = Shop::new(ShopOptions::default());
-    let mut sql = String::from("SET NAMES utf8mb4;\nSET foreign_key_checks = 0;\n");
-    for statement in schema::session_statements(Dialect::MySql) {
-        sql += &format!("{statement};\n");
-    }
-    for statement in schema::create_statements(Dialect::MySql, "", Edition::Full) {
-        sql += &format!("{statement};\n");
-    }
-    let opening = shop.open_statements();
-    for statement in opening
-        .into_iter()
-        .chain(history::batches(&mut shop, span(200)).flatten())
-    {
-        sql += &format!("{};\n", literal(&statement));
-    }
-    std::fs::write(path, sql).unwrap();
-}
-
-/// Returns the statement with its parameters inlined. Its text contains no question marks but the placeholders.
-fn literal(statement: &Statement) -> String {
-    let mut parts = statement.sql.split('?');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for (part, value) in parts.zip(&statement.params) {
-        text += &match value {
-            Value::Null => "NULL".to_owned(),
-            Value::Int(number) => number.to_string(),
-            Value::Text(said) => format!("'{}'", said.replace('\\', "\\\\").replace('\'', "''")),
-        };
-        text += part;
-    }
-    text
 }
 
 fn embedded(options: ShopOptions, orders: usize) -> (tempfile::TempDir, EmbeddedShop, Shop) {
