@@ -182,10 +182,22 @@ impl Daemon {
         kill_process(Pid::from_raw(self.child.id().cast_signed()).unwrap(), signal).unwrap();
     }
 
-    /// Sends SIGTERM and returns the exit code.
+    /// Sends SIGTERM as soon as the daemon handles it, and returns the exit code.
     pub fn stop(mut self) -> Option<i32> {
+        // Before that, the signal ends the process as it ends any other.
+        eventually("the daemon handles SIGTERM", || {
+            !self.is_running() || self.handles_terminate()
+        });
         self.terminate();
         self.exit_within(Duration::from_secs(60)).code()
+    }
+
+    /// Returns true if the process has a handler for SIGTERM (proc_pid_status(5), `SigCgt`).
+    fn handles_terminate(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        caught.is_some_and(|mask| mask & (1 << (Signal::TERM.as_raw() - 1)) != 0)
     }
 
     /// Waits for the end of the process.
