@@ -20,6 +20,25 @@ const NO_RETURNS: Presence = Optional("returns are not sent");
 macro_rules! source_tables {
     (@parent) => { None };
     (@parent $parent:literal) => { Some($parent) };
+    // A table that is read for its key alone.
+    (@decode $decode:ident -> $type:ty {}) => {
+        pub(crate) fn $decode<R: SourceRow>(_: &mut RowDecoder<'_, R>) -> Result<$type, BadCell> {
+            Ok(<$type>::default())
+        }
+    };
+    (@decode $decode:ident -> $type:ty {
+        $($own:ident: $reader_of_own:ident,)*
+        $($column:literal => $($field:ident).+: $reader:ident,)*
+    }) => {
+        pub(crate) fn $decode<R: SourceRow>(row: &mut RowDecoder<'_, R>) -> Result<$type, BadCell> {
+            // Assignments instead of a struct literal, so that a line may fill a field of a field (`totals.tax`).
+            let mut value = <$type>::default();
+            $(value.$($field).+ = row.$reader()?;)*
+            // Last: some depend on the columns.
+            $(value.$own = row.$reader_of_own();)*
+            Ok(value)
+        }
+    };
     ($(
         $(#[$about:meta])*
         $name:ident = $table:literal ($key:ident, $owner:ident $(in $parent:literal)?) $presence:expr;
@@ -71,17 +90,10 @@ macro_rules! source_tables {
             }
         }
 
-        $(
-            #[allow(unused_mut, unused_variables, reason = "a table without columns, such as one read for its key, assigns nothing")]
-            pub(crate) fn $decode<R: SourceRow>(row: &mut RowDecoder<'_, R>) -> Result<$type, BadCell> {
-                // Assignments instead of a struct literal, so that a line may fill a field of a field (`totals.tax`).
-                let mut value = <$type>::default();
-                $(value.$($field).+ = row.$reader()?;)*
-                // Last: some depend on the columns.
-                $(value.$own = row.$reader_of_own();)*
-                Ok(value)
-            }
-        )+
+        $(source_tables!(@decode $decode -> $type {
+            $($own: $reader_of_own,)*
+            $($column => $($field).+: $reader,)*
+        });)+
     };
 }
 
