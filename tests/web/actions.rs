@@ -2,8 +2,6 @@
 
 use orderfeed::store::outbox::ParkedFilter;
 use orderfeed::store::views::{IndexerStatus, ViewMode};
-use orderfeed_events::{EventKind, event_id};
-use serde_json::json;
 
 use crate::support::daemon::eventually;
 use crate::support::edge;
@@ -143,7 +141,7 @@ async fn parked_events_are_retried_and_discarded() {
         .map(|_| {
             // Each is refused until the edge is reset below.
             let order = site.shop.place();
-            refuse_placed(&site, order);
+            edge::refuse_placed(&site.edge, order);
             order
         })
         .collect();
@@ -285,13 +283,6 @@ async fn an_action_that_does_not_exist_and_one_without_its_fields_are_refused() 
     assert!(missing.body.contains("The field job is missing"), "{missing:?}");
     let method = site.browser().send("GET", &path("job-run"), None).unwrap();
     assert!([404, 405].contains(&method.status), "{method:?}");
-}
-
-/// Makes the edge refuse the placed event of an order.
-pub fn refuse_placed(site: &Site, order: i64) {
-    let refused = event_id(&edge::DATA_SPACE, EventKind::Placed, order, 0).to_string();
-    let step = json!({"code": "0305-400", "times": 0, "match": {"contains_id": refused}});
-    site.edge.script_json(json!([step])).unwrap();
 }
 
 /// Returns the number of an order that the feed holds.

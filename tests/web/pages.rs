@@ -7,7 +7,7 @@ use html5ever::{ParseOpts, parse_document};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 
 use crate::support::daemon::eventually;
-use crate::web::actions::refuse_placed;
+use crate::support::edge;
 use crate::web::client::Client;
 use crate::web::fixture::{Listen, Site};
 
@@ -132,7 +132,7 @@ async fn an_order_is_found_by_its_number() {
 /// Parks the placed event of a new order, and returns the order.
 fn park_one(site: &mut Site) -> i64 {
     let order = site.shop.place();
-    refuse_placed(site, order);
+    edge::refuse_placed(&site.edge, order);
     let parked = |reader: &orderfeed::store::Reader<'_>| {
         reader.parked(&orderfeed::store::outbox::ParkedFilter::default(), 1)
     };

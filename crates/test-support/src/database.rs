@@ -29,11 +29,13 @@ impl Database {
     /// Creates a database with a name of its own on the server at `port`, and the tables in it.
     pub async fn create(port: u16, edition: Edition, table_prefix: &str) -> Self {
         let name = format!("t_{}", &uuid::Uuid::new_v4().simple().to_string()[..16]);
-        let mut conn = Conn::new(admin(port, None)).await.unwrap();
+        let mut conn = Conn::new(admin(port, None))
+            .await
+            .expect("a running server admits its administrator");
         conn.query_drop(format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))
             .await
-            .unwrap();
-        conn.disconnect().await.unwrap();
+            .expect("the name of the database is new");
+        conn.disconnect().await.expect("the server still runs");
         let pool = Pool::new(admin(port, Some(&name)));
         let database = Self {
             port,
@@ -63,7 +65,10 @@ impl Database {
 
     /// Opens a connection as administrator, in UTC.
     pub async fn conn(&self) -> Conn {
-        self.pool.get_conn().await.unwrap()
+        self.pool
+            .get_conn()
+            .await
+            .expect("a running server admits its administrator")
     }
 
     /// Executes one statement as administrator.
@@ -122,7 +127,7 @@ impl Database {
         let mut conn = self.conn().await;
         conn.query_drop("SET SESSION foreign_key_checks = 0, SESSION unique_checks = 0")
             .await
-            .unwrap();
+            .expect("the administrator may set its session");
         commit(&mut conn, &shop.open_statements()).await;
         // The shop generates the next orders while the server inserts the last ones.
         let (batches, mut made) = tokio::sync::mpsc::channel(4);
@@ -135,8 +140,10 @@ impl Database {
         }
         conn.query_drop("SET SESSION foreign_key_checks = 1, SESSION unique_checks = 1")
             .await
-            .unwrap();
-        maker.join().unwrap()
+            .expect("the administrator may set its session");
+        maker
+            .join()
+            .expect("the shop generates its history without a panic")
     }
 
     async fn account(&self, user: &str, grants: &[String]) {
@@ -145,7 +152,9 @@ impl Database {
             format!("DROP USER IF EXISTS '{user}'@'%'"),
             format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'"),
         ] {
-            conn.query_drop(statement).await.unwrap();
+            conn.query_drop(statement)
+                .await
+                .expect("the administrator may create accounts");
         }
         for grant in grants {
             conn.query_drop(grant)
@@ -192,14 +201,18 @@ pub fn trigger_grants(
 
 /// Executes statements as one transaction.
 pub async fn commit(conn: &mut Conn, statements: &[Statement]) {
-    conn.query_drop("BEGIN").await.unwrap();
+    conn.query_drop("BEGIN")
+        .await
+        .expect("a server that runs begins a transaction");
     for statement in statements {
         let params = Params::Positional(statement.params.iter().map(to_mysql).collect());
         conn.exec_drop(&statement.sql, params)
             .await
             .unwrap_or_else(|cause| panic!("{cause}: {}", statement.sql));
     }
-    conn.query_drop("COMMIT").await.unwrap();
+    conn.query_drop("COMMIT")
+        .await
+        .expect("the transaction conflicts with no other one");
 }
 
 fn to_mysql(value: &Value) -> MySqlValue {

@@ -54,22 +54,25 @@ pub fn settings() -> EmulatorConfig {
 
 /// Starts an edge with the default [`settings`].
 pub async fn start() -> EmulatorHandle {
-    Emulator::start(settings()).await.unwrap()
+    Emulator::start(settings())
+        .await
+        .expect("the settings are valid and the port is free")
 }
 
 /// Makes the edge refuse the placed event of an order, whatever else the request holds.
 pub fn refuse_placed(edge: &EmulatorHandle, order: i64) {
     let poisoned = event_id(&DATA_SPACE, EventKind::Placed, order, 0).to_string();
     let refused = json!({"code": "0305-400", "times": 0, "match": {"contains_id": poisoned}});
-    edge.script_json(json!([refused])).unwrap();
+    edge.script_json(json!([refused]))
+        .expect("the script has the documented form");
 }
 
 /// Returns a free address, for an edge that is started later.
 pub fn free_address() -> SocketAddr {
     std::net::TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
+        .expect("loopback has a free port")
         .local_addr()
-        .unwrap()
+        .expect("a bound socket has an address")
 }
 
 /// Returns a configuration for the edge at `url` and the orders of `source` (a `[source…]` section), with frequent
@@ -116,11 +119,12 @@ listen = "off"
 
 /// Returns the event ids of the expected events.
 pub fn ids(expected: &BTreeSet<Expected>) -> HashSet<String> {
-    let id = |one: &Expected| {
-        let kind: EventKind = one.kind.parse().unwrap();
-        event_id(&DATA_SPACE, kind, one.document_id, 0).to_string()
-    };
     expected.iter().map(id).collect()
+}
+
+fn id(expected: &Expected) -> String {
+    let kind: EventKind = expected.kind.parse().expect("the oracle names kinds of events");
+    event_id(&DATA_SPACE, kind, expected.document_id, 0).to_string()
 }
 
 /// Returns the number of requests without an answer, because they are in flight or their client disconnected.
@@ -139,9 +143,7 @@ pub fn assert_holds(edge: &EmulatorHandle, expected: &BTreeSet<Expected>) {
         missing == 0 && beyond == 0,
         "{missing} of {} events are missing at the edge, {beyond} are there without a reason; e.g. missing {:?}",
         wanted.len(),
-        expected
-            .iter()
-            .find(|one| !held.contains(&ids(&BTreeSet::from([(*one).clone()])).into_iter().next().unwrap())),
+        expected.iter().find(|one| !held.contains(&id(one))),
     );
 }
 

@@ -18,8 +18,11 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy in front of a port.
     pub fn start(target: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+        let port = listener
+            .local_addr()
+            .expect("a bound socket has an address")
+            .port();
         let stalled = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stalled);
         std::thread::spawn(move || {
@@ -28,7 +31,10 @@ impl Proxy {
                     continue;
                 };
                 for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let (from, to) = (
+                        from.try_clone().expect("this process may open files"),
+                        to.try_clone().expect("this process may open files"),
+                    );
                     let flag = Arc::clone(&flag);
                     std::thread::spawn(move || forward(from, to, &flag));
                 }
@@ -48,7 +54,7 @@ impl Proxy {
 }
 
 fn forward(mut from: TcpStream, mut to: TcpStream, stalled: &AtomicBool) {
-    from.set_read_timeout(Some(STEP)).unwrap();
+    from.set_read_timeout(Some(STEP)).expect("STEP is not zero");
     let mut buffer = [0; 16 * 1024];
     loop {
         if stalled.load(Ordering::Relaxed) {
@@ -77,8 +83,8 @@ pub struct BlackHole {
 
 impl BlackHole {
     pub fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
         let mut waiting = Vec::new();
         // Until the kernel drops the first packet of the next one.
         while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
@@ -91,6 +97,9 @@ impl BlackHole {
     }
 
     pub fn port(&self) -> u16 {
-        self.listener.local_addr().unwrap().port()
+        self.listener
+            .local_addr()
+            .expect("a bound socket has an address")
+            .port()
     }
 }

@@ -22,17 +22,23 @@ pub struct Expected {
 
 /// Returns the expected events of a MariaDB source for these websites. Needs the full edition.
 pub async fn expected_in_mariadb(conn: &mut Conn, prefix: &str, websites: &[&str]) -> BTreeSet<Expected> {
-    let rows: Vec<(String, i64, i64, String)> = conn.query(query(prefix)).await.unwrap();
+    let rows: Vec<(String, i64, i64, String)> = conn
+        .query(query(prefix))
+        .await
+        .expect("the shop has Commerce's tables");
     select(rows, websites)
 }
 
 /// Returns the expected events of an embedded shop.
 pub fn expected_in_sqlite(conn: &rusqlite::Connection, websites: &[&str]) -> BTreeSet<Expected> {
-    let mut statement = conn.prepare(&query("")).unwrap();
+    let mut statement = conn.prepare(&query("")).expect("the shop has Commerce's tables");
     let rows = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .unwrap();
-    select(rows.map(Result::unwrap).collect(), websites)
+        .expect("the query has no parameters");
+    let rows = rows
+        .collect::<Result<_, _>>()
+        .expect("the columns have the types of the query");
+    select(rows, websites)
 }
 
 /// Returns the number of events of each kind.

@@ -31,9 +31,11 @@ pub struct ConnectProxy {
 impl ConnectProxy {
     /// Starts a proxy to `target` on a free port.
     pub async fn start(target: SocketAddr, mode: ProxyMode) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("loopback has a free port");
         let proxy = Self {
-            address: listener.local_addr().unwrap(),
+            address: listener.local_addr().expect("a bound socket has an address"),
             asked: Arc::default(),
         };
         let asked = Arc::clone(&proxy.asked);
@@ -47,7 +49,7 @@ impl ConnectProxy {
 
     /// Returns the hosts and ports that it was asked to connect to.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().expect("no holder of this lock panics").clone()
     }
 }
 
@@ -63,7 +65,10 @@ async fn serve(
     }
     let head = String::from_utf8_lossy(&head);
     let host = head.strip_prefix("CONNECT ")?.split(' ').next()?;
-    asked.lock().unwrap().push(host.to_owned());
+    asked
+        .lock()
+        .expect("no holder of this lock panics")
+        .push(host.to_owned());
     let refusal = match mode {
         ProxyMode::Refuse => Some("403 Forbidden"),
         ProxyMode::Login if !head.contains(&format!("Basic {BASIC}\r\n")) => {

@@ -6,7 +6,7 @@
 //! process ends, however it ends (a static is never dropped, and a kill -9 runs no destructor).
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use orderfeed_demo_shop::tables::schema::Edition;
 
 use crate::database::Database;
+use crate::edge::free_address;
 use crate::product::Product;
 
 /// Longest wait for a server's first answer, on a machine busy with other tests.
@@ -69,16 +70,16 @@ impl Server {
         let dir = tempfile::Builder::new()
             .prefix("orderfeed-db-")
             .tempdir()
-            .unwrap()
+            .expect("the directory for temporary files can be written")
             .keep();
-        std::fs::create_dir(dir.join("tmp")).unwrap();
+        std::fs::create_dir(dir.join("tmp")).expect("the directory is new");
         product.initialize(&dir);
         let init =
             "CREATE USER IF NOT EXISTS 'admin'@'%';\nGRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n";
-        std::fs::write(dir.join("init.sql"), init).unwrap();
+        std::fs::write(dir.join("init.sql"), init).expect("the directory can be written");
         let server = Self {
             product,
-            port: free_port(),
+            port: free_address().port(),
             dir,
             options: Mutex::new(options.to_vec()),
             guard: Mutex::new(None),
@@ -89,7 +90,7 @@ impl Server {
 
     /// Starts a stopped or killed server again, on the same port with the same data.
     pub fn start_again(&self) {
-        let mut guard = self.guard.lock().unwrap();
+        let mut guard = self.guard.lock().expect("no holder of this lock panics");
         assert!(guard.is_none(), "the server runs already");
         *guard = Some(self.spawn());
         await_greeting(self.port, &self.dir);
@@ -107,7 +108,7 @@ impl Server {
 
     /// Replaces the additional options, with which the server starts the next time.
     pub fn set_options(&self, options: &[String]) {
-        *self.options.lock().unwrap() = options.to_vec();
+        *self.options.lock().expect("no holder of this lock panics") = options.to_vec();
     }
 
     /// Returns the product.
@@ -140,25 +141,26 @@ impl Server {
             .args(["-c", GUARD, "database-guard"])
             .arg(&self.dir)
             .args(self.product.command_line(&self.dir, self.port))
-            .args(&*self.options.lock().unwrap())
+            .args(&*self.options.lock().expect("no holder of this lock panics"))
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
             // A process group of its own: Ctrl-C at the terminal must reach the tests, and not kill the server while
             // they use it.
             .process_group(0)
             .spawn()
-            .unwrap()
+            .expect("every system has sh")
     }
 
     fn end(&self, word: &[u8]) {
         let mut child = self
             .guard
             .lock()
-            .unwrap()
+            .expect("no holder of this lock panics")
             .take()
             .expect("the server does not run");
-        child.stdin.take().unwrap().write_all(word).unwrap();
-        child.wait().unwrap();
+        let mut stdin = child.stdin.take().expect("its stdin is a pipe");
+        stdin.write_all(word).expect("the guard reads its stdin");
+        child.wait().expect("nothing else waits for the guard");
     }
 }
 
@@ -172,14 +174,6 @@ impl Drop for Server {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Waits for the first bytes of the protocol's greeting (version 10), which the server sends once it is ready.

@@ -8,7 +8,6 @@ use orderfeed::store::views::{IndexerStatus, ViewMode};
 use super::driver::{Browser, Look};
 use crate::support::daemon::eventually;
 use crate::support::edge;
-use crate::web::actions::refuse_placed;
 use crate::web::fixture::{PASSWORD, Site};
 
 /// Orders in the shop: enough for a reindex that a person can watch.
@@ -93,7 +92,7 @@ async fn watch_a_reindex(site: &Site, browser: &Browser, look: Look) {
 
 async fn retry_a_failed_event(site: &mut Site, browser: &Browser, look: Look) {
     let order = site.shop.place();
-    refuse_placed(site, order);
+    edge::refuse_placed(&site.edge, order);
     let key = format!("{order}:placed:{order}");
     browser.open("/failed").await;
     browser.wait_for(&key, look).await;

@@ -9,7 +9,6 @@ use super::driver::{Browser, Look};
 use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::support::embedded::ShopFixture;
-use crate::web::actions::refuse_placed;
 use crate::web::fixture::{Listen, PASSWORD, Site};
 
 /// Enough for a first sync that a person can watch.
@@ -98,7 +97,7 @@ async fn watch_the_first_sync(site: &Site, browser: &Browser) {
 
 async fn have_an_order_sent_again(site: &mut Site, browser: &Browser) {
     let order = place_in(site, "eu");
-    refuse_placed(site, order);
+    edge::refuse_placed(&site.edge, order);
     let key = format!("{order}:placed:{order}");
     browser.open("/failed").await;
     browser.wait_for(&key, LOOK).await;

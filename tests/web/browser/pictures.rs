@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::driver::{Browser, Look};
 use crate::support::daemon::{eventually, say};
-use crate::web::actions::refuse_placed;
+use crate::support::edge;
 use crate::web::fixture::{PASSWORD, Site};
 
 /// The bytes that the picture of the README may have.
@@ -31,7 +31,7 @@ async fn every_page_is_accessible_and_has_a_picture() {
     let (mut site, base) = Site::with_password(300, "edit_settings = true\n").await;
     site.settle();
     let order = site.shop.place();
-    refuse_placed(&site, order);
+    edge::refuse_placed(&site.edge, order);
     for _ in 0..40 {
         site.shop.act();
     }
