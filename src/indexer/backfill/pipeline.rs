@@ -186,10 +186,7 @@ impl Indexer {
         let newest = page.ids.iter().max().copied().unwrap_or(lowest);
         let is_deleted = |id: &OrderId| !read.contains(id) && (above.is_some() || *id < newest);
         let missing: Vec<OrderId> = known.into_iter().filter(is_deleted).collect();
-        match missing.is_empty() {
-            true => Ok(missing),
-            false => Ok(self.source.deleted(&missing).await?),
-        }
+        Ok(self.source.deleted(&missing).await?)
     }
 
     /// Waits while the outbox is full, or that of the backfill's website. Live changes do not wait.

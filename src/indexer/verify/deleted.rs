@@ -25,14 +25,8 @@ impl Indexer {
             return Ok(None);
         };
         let existing = self.existing(low, last, page).await?;
-        let missing: Vec<OrderId> = known
-            .into_iter()
-            .filter(|order| !existing.contains(order))
-            .collect();
-        let deleted = match missing.is_empty() {
-            true => missing,
-            false => self.source.deleted(&missing).await?,
-        };
+        let missing = known.into_iter().filter(|order| !existing.contains(order));
+        let deleted = self.source.deleted(&missing.collect::<Vec<_>>()).await?;
         Ok(Some((deleted, last.saturating_add(1))))
     }
 
