@@ -294,9 +294,11 @@ async fn release_memory(store: Store) {
     let mut kept = 0;
     loop {
         tokio::time::sleep(TRIM_INTERVAL).await;
-        let resident = orderfeed_memory::resident_bytes();
         // An idle daemon keeps its pages: it would only ask for them again.
-        if resident.is_some_and(|resident| resident < kept + TRIM_GROWTH) {
+        if let Some(resident) = orderfeed_memory::resident_bytes()
+            && resident < kept + TRIM_GROWTH
+        {
+            kept = kept.min(resident);
             continue;
         }
         // An error of the store stops the daemon elsewhere.
