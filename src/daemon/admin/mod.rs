@@ -1,5 +1,5 @@
-//! The admin endpoint: `/healthz`, `/readyz`, `/status` and `/metrics`, the web pages, and the storefront's files. The configuration allows only a
-//! loopback address or a Unix socket. [`access`] decides what a reader may see and do.
+//! The admin endpoint: `/healthz`, `/readyz`, `/status` and `/metrics`, the web pages, and the storefront's files. The
+//! configuration allows only a loopback address or a Unix socket. [`access`] decides what a reader may see and do.
 //!
 //! The daemon does not depend on it: an address in use is logged, and tried again each minute. The endpoint answers until
 //! the very end, so that `/readyz` can report the drain.
@@ -173,9 +173,10 @@ mod tests {
     use crate::daemon::lifecycle::vitals::Vitals;
     use crate::daemon::page_sources::PageSources;
     use crate::daemon::requests::Requests;
+    use axum::routing::get;
     use orderfeed_model::clock::UtcMillis;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::watch;
+    use tokio::sync::{Semaphore, watch};
     use tokio_util::sync::CancellationToken;
 
     /// Returns the pages of a daemon that has not started its schedules.
@@ -263,6 +264,76 @@ mod tests {
             let answered = answer(&checked, &head).await;
             assert!(answered.starts_with(status), "{host}: {answered}");
             assert!(answer(&unchecked, &head).await.starts_with("HTTP/1.1 200 "));
+        }
+    }
+
+    /// Serves at a socket. Returns its path.
+    async fn serving(dir: &tempfile::TempDir, routers: [Router; 2]) -> PathBuf {
+        let path = dir.path().join("admin.sock");
+        let listener = Listener::bind_unix(&path).await.unwrap();
+        tokio::spawn(async move { accept_all(listener, &routers).await });
+        path
+    }
+
+    async fn request(path: &Path, page: &str) -> UnixStream {
+        let mut client = UnixStream::connect(path).await.unwrap();
+        let head = format!("GET {page} HTTP/1.0\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        client
+    }
+
+    async fn read(mut client: UnixStream) -> String {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn idle_clients_keep_no_page_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_store, pages) = pages();
+        let routers = [
+            pages::router(Arc::clone(&pages), HostCheck::Any),
+            pages::health_router(pages, HostCheck::Any),
+        ];
+        let path = serving(&dir, routers).await;
+        let mut idle = Vec::new();
+        for _ in 0..MAX_CONNECTIONS + 3 * RESERVED_CONNECTIONS {
+            idle.push(UnixStream::connect(&path).await.unwrap());
+        }
+        for page in ["/healthz", "/metrics"] {
+            let answer = read(request(&path, page).await).await;
+            assert!(answer.starts_with("HTTP/1.0 200 "), "{page}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn health_checks_answer_while_all_connections_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_store, pages) = pages();
+        let (begun, answered) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (begin, answer) = (Arc::clone(&begun), Arc::clone(&answered));
+        let held = get(async move || {
+            begin.add_permits(1);
+            let _ = answer.acquire().await;
+        });
+        let routers = [
+            Router::new().route("/held", held),
+            pages::health_router(pages, HostCheck::Any),
+        ];
+        let path = serving(&dir, routers).await;
+        let mut working = Vec::new();
+        for _ in 0..MAX_CONNECTIONS {
+            working.push(request(&path, "/held").await);
+        }
+        let all = u32::try_from(MAX_CONNECTIONS).unwrap();
+        begun.acquire_many(all).await.unwrap().forget();
+        let health = read(request(&path, "/healthz").await).await;
+        assert!(health.starts_with("HTTP/1.0 200 "), "{health}");
+        answered.add_permits(MAX_CONNECTIONS);
+        for client in working {
+            let answer = read(client).await;
+            assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
         }
     }
 
