@@ -1,4 +1,4 @@
-//! What a page's content security policy must allow: the line of the header, and Commerce's `csp_whitelist.xml`.
+//! The entries that a page's content security policy needs: the line of the header, and Commerce's `csp_whitelist.xml`.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,9 @@ use crate::config::{Config, StorefrontMode};
 /// The hosts that a page needs, beside its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyHosts {
-    /// Where scripts are loaded from: `'self'` or an origin.
+    /// The source of scripts: `'self'` or an origin.
     pub script: String,
-    /// Where requests go.
+    /// The hosts of requests.
     pub connect: Vec<String>,
 }
 

@@ -30,7 +30,7 @@ async fn one_bad_order_holds_up_no_other_and_is_sent_once_it_is_repaired() {
         config.poisoned.clear();
         config.deleted_products.clear();
     });
-    // What an operator does after repairing the shop.
+    // An operator does this after repairing the shop.
     let ids = format!("{fatal},{deleted_product}");
     rest.installation()
         .run(&["saas:resync", "--feed", "orders", "--by-ids", &ids, "--wait"])

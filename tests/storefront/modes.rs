@@ -1,4 +1,4 @@
-//! What each mode sends, and to which datastream.
+//! The events of each mode, and the datastream that receives them.
 
 use orderfeed_demo_shop::shop::Shop;
 use orderfeed_emulator::DatastreamConfig;

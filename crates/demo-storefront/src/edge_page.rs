@@ -1,4 +1,4 @@
-//! What arrived at the edge: the visitors' events, and the daemon's events of the same orders.
+//! A page with all that arrived at the edge: the visitors' events, and the daemon's events of the same orders.
 
 use std::collections::BTreeSet;
 

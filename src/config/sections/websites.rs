@@ -59,12 +59,12 @@ pub struct Website {
     pub storefront_datastream: Option<DatastreamId>,
     /// Commerce's id of the website; 0 if it is not given.
     pub website_id: u16,
-    /// What is given about store views, by their codes.
+    /// The given fields of store views, by their codes.
     pub store_views: BTreeMap<String, GivenStoreView>,
     storefront_events: Option<bool>,
 }
 
-/// Whether the storefront of a website sends events, with the reason.
+/// The state of a website's storefront events: on or off, with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorefrontState {
     /// `storefront_events = true`.

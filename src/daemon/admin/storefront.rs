@@ -31,7 +31,7 @@ const FOR_GOOD: &str = "public, max-age=31536000, immutable";
 /// Settings reach the pages within five minutes.
 const SHORT: &str = "public, max-age=300";
 
-/// What the route serves.
+/// The files of the route, built from the configuration in force.
 pub(crate) struct StorefrontFiles {
     config: watch::Receiver<Arc<Config>>,
     source: Option<Arc<dyn Source>>,

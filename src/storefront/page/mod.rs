@@ -1,4 +1,4 @@
-//! What a page of the shop would do with the storefront's files: is the script there, once, first, allowed by the content
+//! The checks of a page of the shop, without running it: is the script there, once, first, allowed by the content
 //! security policy, and is there another collector or Web SDK? Judged from the page's answer alone; no script runs.
 
 mod html;
@@ -168,7 +168,7 @@ fn version(config: &Config, bundle: Option<&Bundle>, base: &Url, loader: &Elemen
     })
 }
 
-/// What the content security policies of the page allow.
+/// Compares the script and its requests with the content security policies of the page.
 fn permissions(
     config: &Config,
     page: &PageAnswer,

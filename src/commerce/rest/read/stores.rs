@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// Age at which the labels are read again.
 const LABELS_OLD: Duration = Duration::from_secs(3_600);
 
-/// What was read, and when.
+/// The store tree and the labels of returns, each with the time of its reading.
 #[derive(Debug, Default)]
 pub(crate) struct Lookups {
     tree: Mutex<Option<(Instant, Arc<StoreTree>)>>,
