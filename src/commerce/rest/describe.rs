@@ -1,4 +1,5 @@
-//! The description of the shop, read at a start and after an outage: the store tree, a row of each list, the identity of the shop, its clock.
+//! The description of the shop, read at a start and after an outage: the store tree, a row of each list, the identity of the
+//! shop, its clock.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! The checks of a page of the shop, without running it: is the script there, once, first, allowed by the content
-//! security policy, and is there another collector or Web SDK? Judged from the page's answer alone; no script runs.
+//! The checks of a page of the shop: is the script there, once, first, allowed by the content security policy, and is there
+//! another collector or Web SDK? They read the answer to one request; no script runs.
 
 mod html;
 mod policy;
