@@ -10,8 +10,9 @@ use crate::support::daemon::eventually;
 use crate::support::edge;
 use crate::web::fixture::{PASSWORD, Site};
 
-/// Orders in the shop: enough for a reindex that a person can watch.
-const ORDERS: usize = 2_500;
+const ORDERS: usize = 500;
+/// `delivery.max_pending_events`, the least that may be.
+const FULL: u64 = 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_works_on_the_pages_with_javascript() {
@@ -24,18 +25,17 @@ async fn an_operator_works_on_the_pages_without_javascript() {
 }
 
 async fn work(look: Look) {
-    // Small batches, so that the bar moves.
-    let (mut site, base) =
-        Site::with_password(ORDERS, "edit_settings = true\n[index]\nbatch_size = 1\n").await;
+    let keys = format!("edit_settings = true\n[delivery]\nmax_pending_events = {FULL}\n");
+    let (mut site, base) = Site::with_password(ORDERS, &keys).await;
     let Some(browser) = Browser::start(&base, look).await else {
         return;
     };
     site.settle();
     log_in(&browser, look).await;
     change_the_mode(&site, &browser, look).await;
-    watch_a_reindex(&site, &browser, look).await;
+    watch_a_reindex(&mut site, &browser, look).await;
     retry_a_failed_event(&mut site, &browser, look).await;
-    stop_a_resync(&site, &browser, look).await;
+    stop_a_resync(&mut site, &browser, look).await;
     save_a_datastream(&browser, look).await;
     log_out(&browser, look).await;
     browser.close().await;
@@ -73,10 +73,29 @@ async fn change_the_mode(site: &Site, browser: &Browser, look: Look) {
     assert_eq!(mode(), ViewMode::Schedule);
 }
 
-async fn watch_a_reindex(site: &Site, browser: &Browser, look: Look) {
+/// Makes backfills wait: delivery is paused, and as many events are pending as may be.
+fn hold_backfills(site: &mut Site) {
+    site.shop.installation.run(&["delivery", "pause"]).ok();
+    while site.shop.installation.pending() < FULL {
+        site.shop.live_through(100);
+        eventually("the new orders are indexed", || {
+            site.shop
+                .installation
+                .index()
+                .is_some_and(|index| index.backlog == 0)
+        });
+    }
+}
+
+fn release_backfills(site: &Site) {
+    site.shop.installation.run(&["delivery", "resume"]).ok();
+}
+
+async fn watch_a_reindex(site: &mut Site, browser: &Browser, look: Look) {
     browser.open("/indexers").await;
     browser.press("Reindex").await;
     browser.wait_for(&format!("{ORDERS} orders"), look).await;
+    hold_backfills(site);
     browser.press("Reindex").await;
     assert!(
         browser
@@ -84,6 +103,7 @@ async fn watch_a_reindex(site: &Site, browser: &Browser, look: Look) {
             .await,
         "no bar"
     );
+    release_backfills(site);
     browser.wait_for("Ready", look).await;
     eventually("the index is valid", || {
         site.shop.installation.index().unwrap().status == IndexerStatus::Valid
@@ -112,12 +132,13 @@ async fn retry_a_failed_event(site: &mut Site, browser: &Browser, look: Look) {
     browser.wait_for("No event has failed.", look).await;
 }
 
-async fn stop_a_resync(site: &Site, browser: &Browser, look: Look) {
+async fn stop_a_resync(site: &mut Site, browser: &Browser, look: Look) {
     browser.open("/history").await;
     // A date field takes the digits of its parts, in the order of the browser's language.
     browser.fill("from", "01012001").await;
     browser.press("Count orders").await;
     browser.wait_for("orders will be read", look).await;
+    hold_backfills(site);
     browser.press("Start").await;
     assert!(
         browser
@@ -134,6 +155,7 @@ async fn stop_a_resync(site: &Site, browser: &Browser, look: Look) {
             .read_store(running)
             .is_some_and(|running| running.is_empty())
     });
+    release_backfills(site);
 }
 
 async fn save_a_datastream(browser: &Browser, look: Look) {
