@@ -90,6 +90,19 @@ impl Site {
         });
     }
 
+    /// Places orders until one is of this website: some are of a store view that was deleted. Returns its entity id.
+    pub fn place_in(&mut self, website: &str) -> i64 {
+        let of = "SELECT w.code FROM sales_order o JOIN store s ON s.store_id = o.store_id
+                  JOIN store_website w ON w.website_id = s.website_id WHERE o.entity_id = ?1";
+        loop {
+            let order = self.shop.place();
+            let code: Result<String, _> = self.shop.sql().query_row(of, [order], |row| row.get(0));
+            if code.is_ok_and(|code| code == website) {
+                return order;
+            }
+        }
+    }
+
     pub fn browser(&self) -> Client {
         Client::browser(&self.endpoint)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fantoccini::Locator;
+use orderfeed::store::intake::Flow;
 use orderfeed::store::views::{IndexerStatus, ViewMode};
 
 use super::driver::{Browser, Look};
@@ -76,15 +77,17 @@ async fn change_the_mode(site: &Site, browser: &Browser, look: Look) {
 /// Makes backfills wait: delivery is paused, and as many events are pending as may be.
 fn hold_backfills(site: &mut Site) {
     site.shop.installation.run(&["delivery", "pause"]).ok();
-    while site.shop.installation.pending() < FULL {
-        site.shop.live_through(100);
-        eventually("the new orders are indexed", || {
-            site.shop
-                .installation
-                .index()
-                .is_some_and(|index| index.backlog == 0)
-        });
-    }
+    eventually("every sender pauses", || {
+        site.sender_states().iter().all(|state| state == "paused")
+    });
+    // An order has more than four events.
+    site.shop.live_through(300);
+    // The daemon measures the outbox now and then, while it indexes.
+    eventually("backfills wait", || {
+        site.shop.place();
+        let intake = site.shop.installation.read_store(|reader| reader.intake());
+        matches!(intake, Some(Some((Flow::HistoryWaits, _))))
+    });
 }
 
 fn release_backfills(site: &Site) {
@@ -111,7 +114,7 @@ async fn watch_a_reindex(site: &mut Site, browser: &Browser, look: Look) {
 }
 
 async fn retry_a_failed_event(site: &mut Site, browser: &Browser, look: Look) {
-    let order = site.shop.place();
+    let order = site.place_in("base");
     edge::refuse_placed(&site.edge, order);
     let key = format!("{order}:placed:{order}");
     browser.open("/failed").await;

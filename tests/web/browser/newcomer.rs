@@ -96,7 +96,7 @@ async fn watch_the_first_sync(site: &Site, browser: &Browser) {
 }
 
 async fn have_an_order_sent_again(site: &mut Site, browser: &Browser) {
-    let order = place_in(site, "eu");
+    let order = site.place_in("eu");
     edge::refuse_placed(&site.edge, order);
     let key = format!("{order}:placed:{order}");
     browser.open("/failed").await;
@@ -124,17 +124,4 @@ async fn have_an_order_sent_again(site: &mut Site, browser: &Browser) {
     browser.press("Resend").await;
     browser.wait_for("Done.", LOOK).await;
     browser.save("newcomer-8-order").await;
-}
-
-/// Places orders until one is of this website. Returns its entity id.
-fn place_in(site: &mut Site, website: &str) -> i64 {
-    let of = "SELECT w.code FROM sales_order o JOIN store s ON s.store_id = o.store_id
-              JOIN store_website w ON w.website_id = s.website_id WHERE o.entity_id = ?1";
-    loop {
-        let order = site.shop.place();
-        let code: Result<String, _> = site.shop.sql().query_row(of, [order], |row| row.get(0));
-        if code.is_ok_and(|code| code == website) {
-            return order;
-        }
-    }
 }
