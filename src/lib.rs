@@ -18,7 +18,7 @@
 //! | [`store`] | the one SQLite database: changelog, feed, outbox, schedules |
 //! | [`commerce`] | the sources that orders are read from: MySQL, MariaDB, embedded SQLite |
 //! | [`storefront`] | the Web SDK deployed for a shop's pages: loader, bundle, policy, snippet; pure |
-//! | `tls` | the certificate that a server presents |
+//! | `http`, `tls` | the HTTP client; the certificate that a server presents |
 //! | [`config`] | loads, merges and validates the configuration; errors name the fix |
 //!
 //! The crates below depend on nothing above:
@@ -39,6 +39,7 @@ pub mod daemon;
 pub mod delivery;
 pub mod doctor;
 pub mod first_sync;
+mod http;
 pub mod indexer;
 pub mod ops;
 pub mod store;

@@ -52,6 +52,6 @@ pub(crate) mod sender_pool;
 mod stats;
 
 pub use crate::delivery::context::{DeliveryContext, DeliveryError, Drained};
-pub use crate::delivery::http::client::{ClientError, USER_AGENT};
+pub use crate::delivery::http::client::ClientError;
 pub use crate::delivery::sender_pool::run;
 pub use stats::{DeliveryStats, LATENCY_BOUNDS_MS, LatencyCounts, StatsSnapshot};

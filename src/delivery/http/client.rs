@@ -1,21 +1,12 @@
-//! The one place that builds an HTTP client.
-//!
-//! The defaults of reqwest do not fit: it follows redirects (and turns a POST into a GET that seems delivered), never
-//! times out, reads proxies from the environment of the process, and keeps idle connections longer than most peers do.
+//! The client for the edge and the token service: its certificate authorities and its proxies.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use reqwest::{Certificate, Client, redirect, retry};
+use reqwest::{Certificate, Client};
 
 use crate::config::Config;
 use crate::delivery::http::proxy;
-
-/// Peers close idle connections after 20 s or more. Closing ours earlier keeps requests off connections that are about
-/// to close.
-const POOL_IDLE: Duration = Duration::from_secs(15);
-/// The `User-Agent` of all requests.
-pub const USER_AGENT: &str = concat!("orderfeed/", env!("CARGO_PKG_VERSION"));
+use crate::http::client_builder;
 
 /// The reason why no client can be built.
 #[derive(Debug, thiserror::Error)]
@@ -34,24 +25,9 @@ pub enum ClientError {
 ///
 /// # Errors
 /// If `edge.ca_file` is no readable PEM file, or https is needed and the system has no certificate authorities.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that builds a client, with everything that the default lacks"
-)]
 pub fn client(config: &Config) -> Result<Client, ClientError> {
-    // Fails if another provider is installed already, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let delivery = &config.delivery;
-    let mut builder = Client::builder()
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .no_proxy()
-        .http1_only()
-        .tcp_nodelay(true)
-        .connect_timeout(delivery.connect_timeout.get())
-        .timeout(delivery.timeout.get())
-        .pool_idle_timeout(POOL_IDLE)
-        .user_agent(USER_AGENT);
+    let mut builder = client_builder(delivery.connect_timeout.get(), delivery.timeout.get());
     if let Some(authorities) = authorities(config)? {
         builder = builder.tls_certs_only(authorities);
     }

@@ -185,9 +185,7 @@ impl CaptureRound<'_> {
 
     /// Stores the database's time as the time at which something was last found.
     pub(super) fn record_seen(&mut self) {
-        self.memory.results += 1;
-        let now = UtcMillis(self.now.div_euclid(1000)).sql();
-        let seen = format!("{now}/{}", self.memory.results);
+        let seen = self.memory.results.stamp(UtcMillis(self.now.div_euclid(1000)));
         self.cursors.0.insert(SEEN.to_owned(), seen);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::commerce::changes::results::Results;
 use crate::commerce::changes::window::OverlapWindow;
 use crate::commerce::mysql::capture::returns::OpenReturns;
 use crate::commerce::mysql::capture::slow::SlowTables;
@@ -15,9 +16,7 @@ use crate::commerce::source::Cursors;
 pub(crate) struct CaptureMemory {
     pub(super) overlap: Duration,
     pub(super) started: Instant,
-    pub(super) last_returned: Option<Cursors>,
-    /// Number of results that held changes, from a random start.
-    pub(super) results: u64,
+    pub(super) results: Results,
     pub(super) windows: BTreeMap<&'static str, OverlapWindow>,
     pub(super) returns: OpenReturns,
     pub(super) slow: SlowTables,
@@ -30,9 +29,7 @@ impl CaptureMemory {
         Self {
             overlap,
             started: Instant::now(),
-            last_returned: None,
-            // Random, so that the cursors of an earlier process are not mistaken for those last returned.
-            results: fastrand::u64(..1 << 48),
+            results: Results::new(),
             windows: BTreeMap::new(),
             returns: OpenReturns::default(),
             slow: SlowTables::default(),
@@ -40,11 +37,10 @@ impl CaptureMemory {
         }
     }
 
-    /// Starts a call with these cursors. If they are not those last returned, the caller did not store the last result,
-    /// and everything is forgotten, so that it is reported again.
+    /// Starts a call with these cursors. If the caller did not store the last result, everything is forgotten, so that it is
+    /// reported again.
     pub(super) fn resume(&mut self, cursors: &Cursors) {
-        // Taken: a call that fails or is dropped half-way counts as not returned.
-        if self.last_returned.take().as_ref() != Some(cursors) {
+        if !self.results.continues(cursors) {
             self.windows.clear();
             self.returns = OpenReturns::default();
             self.slow.abort_reads();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::commerce::changes::log_clock_went_back;
 use crate::commerce::changes::watched::{RangeEnd, RowSelection, WatchedTable};
 use crate::commerce::changes::window::{
     CallTime, Mark, OverlapWindow, RowPage, SeenRow, Stuck, WindowCursor,
@@ -80,7 +81,7 @@ impl<'a> CaptureRound<'a> {
         if !self.changes.is_empty() {
             self.record_seen();
         }
-        self.memory.last_returned = Some(self.cursors.clone());
+        self.memory.results.returned(&self.cursors);
         Captured {
             changes: self.changes,
             cursors: self.cursors,
@@ -197,13 +198,7 @@ impl<'a> CaptureRound<'a> {
             return Ok(());
         };
         if window.apply_clock(time.now) {
-            tracing::warn!(
-                log_code = "OF03-03",
-                table = watched.table,
-                database_time = UtcMillis(self.now.div_euclid(1000)).sql(),
-                "the database's clock went back to before the newest rows read (a failover, or the clock was set); capture \
-                 reads the last minutes again"
-            );
+            log_clock_went_back(watched.table, &UtcMillis(self.now.div_euclid(1000)).sql());
             self.more = true;
         } else {
             let page = RowPage {

@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use crate::commerce::changes::log_clock_went_back;
 use crate::commerce::changes::window::{CallTime, Mark, OverlapWindow, RowPage, RowRange, WindowCursor};
 use crate::commerce::read::cells::moment_micros;
 use crate::commerce::rest::capture::lists::{ListRows, is_timed};
@@ -94,7 +95,7 @@ impl<'a> CaptureRound<'a> {
         if self.more {
             self.memory.lists_due = None;
         }
-        self.memory.last_returned = Some(self.cursors.clone());
+        self.memory.results.returned(&self.cursors);
         Captured {
             changes: self.changes,
             cursors: self.cursors,
@@ -173,13 +174,7 @@ impl<'a> CaptureRound<'a> {
             return Ok(());
         };
         if window.apply_clock(time.now) {
-            tracing::warn!(
-                log_code = "OF03-03",
-                table,
-                database_time = now.sql(),
-                "the database's clock went back to before the newest rows read (a failover, or the clock was set); capture \
-                 reads the last minutes again"
-            );
+            log_clock_went_back(table, &now.sql());
             self.more = true;
         } else {
             let page = RowPage {
@@ -295,8 +290,7 @@ impl<'a> CaptureRound<'a> {
 
     /// Stores the shop's time as the time at which something was last found.
     fn record_seen(&mut self) {
-        self.memory.results += 1;
-        let seen = format!("{}/{}", self.source.client.now().sql(), self.memory.results);
+        let seen = self.memory.results.stamp(self.source.client.now());
         self.cursors.0.insert(SEEN.to_owned(), seen);
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::ACCEPT;
-use reqwest::{Certificate, Client, redirect, retry};
+use reqwest::{Certificate, Client};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -22,10 +22,9 @@ use crate::commerce::rest::request::query::Query;
 use crate::commerce::rest::request::sign::OauthKeys;
 use crate::commerce::source::SourceError;
 use crate::config::{Config, RestAuth, RestConfig};
+use crate::http::client_builder;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-/// Keeps requests off connections that the server is about to close.
-const POOL_IDLE: Duration = Duration::from_secs(15);
 /// Attempts of a request with a refused nonce.
 const NONCES: u32 = 4;
 
@@ -281,28 +280,13 @@ fn credentials(config: &Config) -> Credentials {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the source's client, with everything that the default lacks"
-)]
 pub(crate) fn http_client(
     rest: &RestConfig,
     ca_file: Option<&PathBuf>,
     addresses: &[&Url],
 ) -> Result<Client, SourceError> {
-    // Fails if another provider is installed already, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        // A signature is valid for one address only.
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .no_proxy()
-        .http1_only()
-        .tcp_nodelay(true)
-        .connect_timeout(rest.connect_timeout.get())
-        .timeout(rest.timeout.get())
-        .pool_idle_timeout(POOL_IDLE)
-        .user_agent(concat!("orderfeed/", env!("CARGO_PKG_VERSION")));
+    // A signature is valid for one address only, and for one attempt.
+    let mut builder = client_builder(rest.connect_timeout.get(), rest.timeout.get());
     if let Some(path) = ca_file {
         builder = builder.tls_certs_only(authorities(path)?);
     } else if addresses.iter().all(|url| url.scheme() == "http") {
