@@ -3,9 +3,9 @@
 //! # Design
 //!
 //! A page is one snapshot of the source and, after it, one of the store; nothing is locked and nothing waits for it. So a
-//! change in between looks like a difference. An order that differs is therefore only a suspect. It is compared again once a
-//! capture has had the time to notice a change, and then it is no difference if the changelog holds it or a backfill will
-//! still index it ([`pending`]).
+//! change in between looks like a difference. An order that differs is therefore only a suspect ([`suspects`]). It is compared
+//! again once capture has had the time to notice a change. It is no difference if it changed in the meantime, if the changelog
+//! holds it, or if a backfill will still index it ([`pending`]).
 //!
 //! A repair goes through the changelog: the ordinary indexer derives what is missing, so a repair cannot do what a change
 //! could not. Memory holds a page and the suspects, both bounded; the cost follows the range.
@@ -14,6 +14,7 @@ mod deleted;
 mod pending;
 mod reconcile;
 pub(crate) mod report;
+mod suspects;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::first_sync::history;
 use crate::indexer::verify::pending::{CaptureDelay, PendingChanges};
 use crate::indexer::verify::reconcile::{ComparedOrder, compare};
 use crate::indexer::verify::report::{Difference, Finding, VerifyReport, Withheld};
+use crate::indexer::verify::suspects::{Suspects, Suspicion};
 use crate::ops::sentence::event_key;
 use crate::store::feed::Exported;
 use crate::store::outbox::{EventKey, EventState};
@@ -41,6 +43,8 @@ use orderfeed_model::order::OrderId;
 const PAGE: usize = 500;
 /// Suspects kept in memory before they are compared again.
 const MAX_SUSPECTS: usize = 1_000;
+/// Comparisons after the first. An order that changes between any two of them is left to capture.
+const MAX_RECHECKS: u32 = 3;
 /// Longest rest between two pages beside live changes.
 const LONGEST_REST: Duration = Duration::from_millis(200);
 /// Backlog at which a repair waits, so that live changes do not queue behind it.
@@ -95,8 +99,7 @@ impl Indexer {
                 complete: true,
                 ..VerifyReport::default()
             },
-            suspects: Vec::new(),
-            recheck_at: Instant::now(),
+            suspects: Suspects::default(),
             is_stuck: false,
             task,
         };
@@ -114,10 +117,7 @@ struct Verification<'a> {
     floors: BTreeMap<String, UtcMillis>,
     delay: CaptureDelay,
     report: VerifyReport,
-    /// Orders that differed when they were compared first.
-    suspects: Vec<OrderId>,
-    /// Time at which capture has had the time to notice changes of all of them.
-    recheck_at: Instant,
+    suspects: Suspects,
     /// True if nothing drains the changelog.
     is_stuck: bool,
 }
@@ -204,20 +204,15 @@ impl Verification<'_> {
     async fn compare_first(&mut self, ids: &[OrderId]) -> Result<(), IndexError> {
         let mut unmarked = Vec::new();
         for order in self.compared(ids).await? {
-            match order.finding {
+            match Suspicion::of(&order) {
                 None => {
                     self.count(&order, AbsentEvent::Missing);
                     unmarked.extend(order.births.into_iter().filter(|_| order.in_feed));
                 }
-                Some(_) => self.suspect(order.id, self.delay.for_order(&order)),
+                Some(found) => self.suspects.add(order.id, found, self.delay.for_order(&order)),
             }
         }
         self.indexer.adopt_births(unmarked).await
-    }
-
-    fn suspect(&mut self, order: OrderId, delay: Duration) {
-        self.suspects.push(order);
-        self.recheck_at = self.recheck_at.max(Instant::now() + delay);
     }
 
     /// Suspects feed rows from `low` up to `above` whose order does not exist.
@@ -230,7 +225,7 @@ impl Verification<'_> {
         let mut low = low.max(filter.lowest.unwrap_or(0));
         while let Some((deleted, next)) = self.indexer.deleted_from(low, above, PAGE).await? {
             for order in deleted {
-                self.suspect(order, self.delay.usual);
+                self.suspects.add(order, Suspicion::DELETED, self.delay.usual);
             }
             if self.suspects.len() >= MAX_SUSPECTS {
                 self.recheck().await?;
@@ -255,45 +250,54 @@ impl Verification<'_> {
         Ok(compared)
     }
 
-    /// Compares the suspects again, once a capture has had the time to notice their changes.
+    /// Compares the suspects again, and once more those that changed in the meantime.
     async fn recheck(&mut self) -> Result<(), IndexError> {
-        let suspects = std::mem::take(&mut self.suspects);
-        if suspects.is_empty() {
-            return Ok(());
-        }
-        tokio::time::sleep_until(self.recheck_at).await;
-        for ids in suspects.chunks(PAGE) {
-            self.recheck_page(ids).await?;
+        for round in 1..=MAX_RECHECKS {
+            let suspects = std::mem::take(&mut self.suspects);
+            for ids in suspects.wait().await.chunks(PAGE) {
+                self.recheck_page(ids, &suspects, round == MAX_RECHECKS).await?;
+            }
         }
         Ok(())
     }
 
-    async fn recheck_page(&mut self, ids: &[OrderId]) -> Result<(), IndexError> {
+    async fn recheck_page(
+        &mut self,
+        ids: &[OrderId],
+        suspects: &Suspects,
+        is_last: bool,
+    ) -> Result<(), IndexError> {
         let store = &self.indexer.store;
         // Read before the source is: then an order that is indexed in between counts as changed.
         let version = store.read(|reader: &Reader<'_>| reader.view_version()).await?;
         let compared = self.compared(ids).await?;
-        let suspects: HashSet<OrderId> = ids.iter().copied().collect();
+        let orders: HashSet<OrderId> = ids.iter().copied().collect();
         let pending = store
-            .read(move |reader: &Reader<'_>| PendingChanges::read(reader, version, &suspects))
+            .read(move |reader: &Reader<'_>| PendingChanges::read(reader, version, &orders))
             .await?;
         let now = self.indexer.clock.now();
         let mut repairable = Vec::new();
         for order in compared {
-            let Some(finding) = order.finding else {
+            let Some(found) = Suspicion::of(&order) else {
                 self.count(&order, AbsentEvent::Missing);
                 continue;
             };
-            if pending.covers(&order, self.delay, now) {
+            let is_pending = pending.covers(&order, self.delay, now);
+            let is_confirmed = suspects.confirm(order.id, found);
+            if !is_pending && !is_confirmed && !is_last {
+                self.suspects.add(order.id, found, self.delay.for_order(&order));
+                continue;
+            }
+            if is_pending || !is_confirmed {
                 self.report.waiting += 1;
                 self.count(&order, AbsentEvent::Waiting);
                 continue;
             }
             self.count(&order, AbsentEvent::Missing);
-            if finding != Finding::Unreadable {
+            if found.finding != Finding::Unreadable {
                 repairable.push(order.id);
             }
-            self.record(order, finding);
+            self.record(order, found.finding);
         }
         if self.task.repair {
             self.repair(repairable).await?;

@@ -181,6 +181,7 @@ mod tests {
             events: Vec::new(),
             reused: 0,
             births: Vec::new(),
+            hash: None,
             finding: Some(Finding::Stale),
             detail: String::new(),
         }

@@ -8,7 +8,7 @@ use crate::indexer::apply::derive::{Prior, isolate, key_of};
 use crate::indexer::apply::feed_hash::feed_hash;
 use crate::indexer::apply::routing::{Route, route};
 use crate::indexer::verify::report::Finding;
-use crate::store::feed::{Exported, KnownBirth};
+use crate::store::feed::{Exported, FeedHash, KnownBirth};
 use crate::store::outbox::{EventKey, EventState};
 use orderfeed_events::{Fact, facts};
 use orderfeed_model::clock::UtcMillis;
@@ -33,6 +33,8 @@ pub(crate) struct ComparedOrder {
     pub(crate) reused: u64,
     /// Birth marks that the store does not hold yet.
     pub(crate) births: Vec<KnownBirth>,
+    /// Hash of the order in the source, if it returned one.
+    pub(crate) hash: Option<FeedHash>,
     pub(crate) finding: Option<Finding>,
     pub(crate) detail: String,
 }
@@ -84,6 +86,7 @@ fn without_order(id: OrderId, prior: &Prior, finding: Finding, detail: String) -
         events: Vec::new(),
         reused: 0,
         births: Vec::new(),
+        hash: None,
         finding: Some(finding),
         detail,
     }
@@ -105,7 +108,8 @@ fn compare_one(
         Some(_) => None,
     };
     let route = route(order, config, floor);
-    let is_current = feed.is_some_and(|row| row.hash == Some(feed_hash(order, &route)));
+    let hash = feed_hash(order, &route);
+    let is_current = feed.is_some_and(|row| row.hash == Some(hash));
     let exported = route.exported();
     let births = prior.set_generations(order);
     let events = match &route {
@@ -134,6 +138,7 @@ fn compare_one(
         events,
         reused: prior.births.iter().filter(|birth| birth.generation > 0).count() as u64,
         births,
+        hash: Some(hash),
         finding,
         detail: String::new(),
     }
