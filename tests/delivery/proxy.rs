@@ -83,28 +83,26 @@ async fn a_login_that_the_proxy_refuses_halts_and_the_right_one_resumes() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_the_host_is_named_and_tried_again() {
-    let (fixture, proxy) = behind_a_proxy(ProxyMode::Refuse, "").await;
-    fixture.change_config(|config| config.edge.auth = EdgeAuth::None);
-    fixture.enqueue("base", &[1], &[1]).await;
-    let running = fixture.run();
-    let row = fixture.until_sender("base", SenderState::BackingOff).await;
-    assert_eq!(row.code, "proxy");
-    let record = fixture
-        .store
-        .read(|reader| {
-            let batch = reader.events_of(1)?[0].batch;
-            reader.attempts_of(batch)
-        })
-        .await
-        .unwrap();
-    let note = format!("{record:?}");
-    assert!(
-        note.contains(&format!(
-            "the proxy {} refuses to connect to edge.test",
-            proxy.address
-        )),
-        "{note}"
-    );
-    fixture.stop(running).await;
+async fn a_proxy_that_refuses_a_host_is_named_and_tried_again() {
+    for (auth, code) in [(EdgeAuth::None, "proxy"), (EdgeAuth::Oauth, "ims_proxy")] {
+        let (fixture, proxy) = behind_a_proxy(ProxyMode::Refuse, "").await;
+        fixture.change_config(|config| config.edge.auth = auth);
+        fixture.enqueue("base", &[1], &[1]).await;
+        let running = fixture.run();
+        let row = fixture.until_sender("base", SenderState::BackingOff).await;
+        assert_eq!(row.code, code);
+        let refusal = format!("the proxy {} refuses to connect to edge.test", proxy.address);
+        if auth == EdgeAuth::None {
+            let attempts = fixture
+                .store
+                .read(|reader| {
+                    let batch = reader.events_of(1)?[0].batch;
+                    reader.attempts_of(batch)
+                })
+                .await
+                .unwrap();
+            assert!(format!("{attempts:?}").contains(&refusal), "{attempts:?}");
+        }
+        fixture.stop(running).await;
+    }
 }

@@ -296,8 +296,12 @@ fn unanswered(error: TransportError) -> TokenError {
     if error.kind == TransportErrorKind::ProxyLogin {
         return TokenError::Refused(Halt::proxy_login(message));
     }
+    let word = match error.kind {
+        TransportErrorKind::ProxyRefusal => "proxy",
+        _ => "network",
+    };
     TokenError::Unavailable {
-        code: "ims_network".to_owned(),
+        code: FailureCode::TokenServiceOther(word).to_string(),
         cause: Some(message),
         after: None,
     }

@@ -76,6 +76,7 @@ mod tests {
             ("http_429", edge | throttling),
             ("ims_429", token_service | throttling),
             ("ims_network", token_service),
+            ("ims_proxy", token_service),
             ("timeout", 0),
             ("", 0),
         ];
