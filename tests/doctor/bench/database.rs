@@ -1,5 +1,7 @@
 //! Faults of a MariaDB.
 
+use mysql_async::prelude::Queryable;
+
 use super::{Fault, is_well};
 use crate::doctor::source;
 use crate::support::daemon::{Daemon, Installation, eventually};
@@ -104,6 +106,28 @@ async fn a_database_that_is_down_is_the_first_line() {
         status: &["PROBLEM", "the source cannot be read", &refused],
     };
     down.is_named_by(&installation);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_locked_is_the_first_line() {
+    let edge = edge::start().await;
+    let database = source::shop(5).await;
+    let user = database.read_only_account().await;
+    let installation = source::installed_for(&edge.server_url(), &database, &user, "");
+    let daemon = installation.start();
+    eventually("the history is delivered", || installation.is_settled());
+    let mut other = database.conn().await;
+    other.query_drop("LOCK TABLES magento_rma WRITE").await.unwrap();
+    let locked = Fault {
+        check: "source.position",
+        cause: &["magento_rma does not answer in time"],
+        remedy: &["SHOW FULL PROCESSLIST"],
+        status: &["magento_rma does not answer in time"],
+    };
+    locked.is_named_by(&installation);
+    drop(other);
+    is_well(&installation);
     assert_eq!(daemon.stop(), Some(0));
 }
 
