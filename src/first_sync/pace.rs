@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::store::first_sync::{FirstSyncRow, SyncState};
-use crate::store::outbox::{SenderRow, SenderState};
+use crate::store::outbox::{Pause, SenderRow, SenderState};
 use orderfeed_model::clock::UtcMillis;
 use orderfeed_model::words;
 
@@ -107,8 +107,14 @@ impl Pace {
     }
 
     /// Estimates the end; `None` until the samples cover enough time. `sender` is the sender of the website, if it has
-    /// one.
-    pub fn estimate(&self, row: &FirstSyncRow, pending: u64, sender: Option<&SenderRow>) -> Option<Estimate> {
+    /// one; `asked_pause` is the pause that holds it back, whichever sender received it.
+    pub fn estimate(
+        &self,
+        row: &FirstSyncRow,
+        pending: u64,
+        sender: Option<&SenderRow>,
+        asked_pause: Option<&Pause>,
+    ) -> Option<Estimate> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let span_ms = last.at.millis_since(first.at);
         if span_ms < MIN_SPAN_MS {
@@ -132,6 +138,8 @@ impl Pace {
         let reads_too_slowly = !is_read && (keeps_up || reading > sending);
         let bottleneck = match sender.map(|row| row.state) {
             Some(SenderState::Paused) => Bottleneck::Paused,
+            _ if asked_pause.is_some_and(Pause::is_throttling) => Bottleneck::RateLimit,
+            _ if asked_pause.is_some() => Bottleneck::Edge,
             _ if sender.is_some_and(SenderRow::is_throttled) => Bottleneck::RateLimit,
             Some(SenderState::BackingOff | SenderState::Halted) => Bottleneck::Edge,
             _ if reads_too_slowly => bottleneck_of_reading(first, last),

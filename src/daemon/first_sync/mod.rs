@@ -22,10 +22,11 @@ use crate::first_sync::{
 };
 use crate::indexer::intake::Flow;
 use crate::indexer::{BackfillKind, BackfillOptions, IndexError};
+use crate::ops::pause;
 use crate::store::backfill::{Backfill, BackfillState};
 use crate::store::first_sync::{FirstSyncRow, SyncState};
 use crate::store::meta::WebsiteId;
-use crate::store::outbox::SenderRow;
+use crate::store::outbox::{Pause, SenderRow};
 use crate::store::views::IndexerStatus;
 use crate::store::{Durability, Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -88,6 +89,7 @@ struct Stored {
     codes: BTreeMap<WebsiteId, String>,
     syncs: Vec<Sync>,
     senders: Vec<SenderRow>,
+    pauses: Vec<Pause>,
     index: IndexCondition,
 }
 
@@ -231,9 +233,14 @@ impl Driver {
         };
         let flow = self.jobs.indexer.intake().last();
         let sender = stored.senders.iter().find(|sender| sender.website == row.website);
+        let owners = stored
+            .codes
+            .get(&row.website)
+            .map(|code| pause::owners(config, code));
+        let asked_pause = owners.and_then(|owners| pause::of_sender(&owners, sender, &stored.pauses, now));
         let volatile = self.volatile(row.website);
         volatile.pace.add(sample);
-        let mut estimate = volatile.pace.estimate(row, sync.pending, sender);
+        let mut estimate = volatile.pace.estimate(row, sync.pending, sender, asked_pause);
         if let Some(estimate) = estimate.as_mut() {
             // The pace measures neither a closed intake nor a suspended index.
             if stored.index == IndexCondition::Suspended {
@@ -328,6 +335,7 @@ fn read(reader: &Reader<'_>, now: UtcMillis) -> Result<Stored, StoreError> {
         codes: reader.websites()?.into_iter().collect(),
         syncs,
         senders: reader.senders()?,
+        pauses: reader.pauses()?,
         index,
     })
 }

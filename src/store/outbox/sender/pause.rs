@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::store::outbox::FailureCode;
 use crate::store::sql::stored_words;
 use crate::store::{Reader, StoreError, Writer};
 use orderfeed_model::clock::UtcMillis;
@@ -40,6 +41,13 @@ pub struct Pause {
     pub asked_at: UtcMillis,
     /// Code of that answer.
     pub code: String,
+}
+
+impl Pause {
+    /// Returns true if the peer asked for it because a quota or a rate limit was exceeded.
+    pub fn is_throttling(&self) -> bool {
+        FailureCode::parse(&self.code).is_throttling()
+    }
 }
 
 impl Reader<'_> {
