@@ -63,7 +63,7 @@ pub(crate) fn read(answer: Answer<'_>) -> Result<Value, Failure> {
             true => "it answered with a web page instead of JSON",
             false => "its answer is not complete JSON",
         })),
-        (300..400, _) => Err(Failure::Refused {
+        (300..=399, _) => Err(Failure::Refused {
             message: format!("the shop redirects requests to another address (status {status})"),
             remedy: "set source.rest.url to the address that it redirects to: a signature is valid for one address only"
                 .to_owned(),
@@ -81,6 +81,10 @@ pub(crate) fn read(answer: Answer<'_>) -> Result<Value, Failure> {
             after: answer.retry_after,
         }),
         (_, Some(error)) => Err(of_error(status, &error)),
+        // Of the gateway before the cloud service, whose tokens expire.
+        (401, None) => Err(Failure::Token {
+            message: "status 401 without a message".to_owned(),
+        }),
         (403, None) => Err(Failure::Refused {
             message: "a firewall before the shop refuses the requests (status 403, a web page)".to_owned(),
             remedy: "let the shop's provider allow this host's address to use the REST API".to_owned(),
@@ -300,8 +304,12 @@ mod tests {
         }
         let signature = r#"{"message":"The signature is invalid. Verify and try again."}"#;
         assert!(matches!(failure(401, signature), Failure::Refused { .. }));
-        let revoked = r#"{"message":"Consumer key has expired"}"#;
-        assert!(matches!(failure(401, revoked), Failure::Token { .. }));
+        for revoked in [r#"{"message":"Consumer key has expired"}"#, "", "<html>"] {
+            assert!(
+                matches!(failure(401, revoked), Failure::Token { .. }),
+                "{revoked}"
+            );
+        }
     }
 
     #[test]

@@ -123,8 +123,10 @@ impl RestClient {
                 Err(failed) => failed,
             };
             drop(place);
-            if let Failure::Busy { after, .. } = &failed.failure {
-                self.pace.refused(*after);
+            match &failed.failure {
+                Failure::Busy { after, .. } => drop(self.pace.refused(*after)),
+                Failure::TooSlow { .. } => self.pace.timed_out(),
+                _ => {}
             }
             if !self.may_repeat(&mut tries, lane, &failed).await {
                 return Err(failed.failure);

@@ -89,6 +89,7 @@ impl PaceState {
         pause
     }
 
+    /// Records a sign of load.
     fn slow_down(&mut self) {
         self.calm = 0;
         self.factor = (self.factor * 2).min(SLOWEST);
@@ -172,6 +173,11 @@ impl Pace {
         self.with(|state, now| state.refused(after, now))
     }
 
+    /// Records a request that the shop did not answer in time.
+    pub(crate) fn timed_out(&self) {
+        self.with(|state, _| state.slow_down());
+    }
+
     async fn wait_for_live(&self) {
         loop {
             // Registered before the check, so that no end of a live request is missed.
@@ -250,6 +256,17 @@ mod tests {
             .await
             .ok()
             .unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_is_a_sign_of_load() {
+        let pace = Pace::new(1, 2);
+        pace.timed_out();
+        let gap = pace.with(|state, now| {
+            state.admit(Lane::History, now);
+            state.next - now
+        });
+        assert_eq!(gap, SECOND * 2);
     }
 
     #[tokio::test(start_paused = true)]
