@@ -7,13 +7,14 @@ use crate::commerce::fingerprint;
 use crate::commerce::rest::failure::source_error;
 use crate::commerce::rest::list::List;
 use crate::commerce::rest::map::row::text;
+use crate::commerce::rest::read::ids::ABOVE;
 use crate::commerce::rest::request::answer::Failure;
 use crate::commerce::rest::request::pace::Lane;
 use crate::commerce::rest::request::query::{Direction, Search};
 use crate::commerce::rest::{RestSource, fields, locked};
-use crate::commerce::source::{SourceError, SourceInfo};
+use crate::commerce::source::{OrderFilter, SourceError, SourceInfo};
 
-/// The product's name in the log. Its version is not part of the API.
+/// The product's name in the log. Its version is not part of the API; `doctor` requests it from the shop's pages.
 pub(super) const PRODUCT: &str = "Adobe Commerce REST API";
 
 impl RestSource {
@@ -80,20 +81,26 @@ impl RestSource {
                 .map(|column| text(row, column).unwrap_or_default())
                 .join("|")
         };
-        let mut size = fingerprint::ANCHORS;
+        let (mut size, mut after) = (fingerprint::ANCHORS, -1);
         loop {
-            let search = Search::new(size, fields.clone()).sort("entity_id", Direction::Ascending);
-            match self
-                .client
-                .page(Lane::Live, List::Orders, &self.without_poisoned(search))
-                .await
-            {
+            let (from, span) = (Direction::Ascending, after + 1..ABOVE);
+            let search = Search::new(size, fields.clone())
+                .filter("entity_id", "gt", after.to_string())
+                .sort("entity_id", from);
+            let search = self.without_poisoned(search, span.clone(), from);
+            match self.client.page(Lane::Live, List::Orders, &search).await {
                 Ok(page) => {
                     let oldest: Vec<String> = page.rows.iter().map(anchor).collect();
                     return Ok(fingerprint::fingerprint(&oldest));
                 }
                 // Fewer orders identify the shop as well.
                 Err(failure) if failure.of_a_part().is_some() && size > 1 => size /= 2,
+                // The oldest one is bad: those after it identify the shop.
+                Err(failure) if failure.of_a_part().is_some() => {
+                    let all = OrderFilter::default();
+                    after = self.find_poisoned(&all, span, from, failure).await?;
+                    size = fingerprint::ANCHORS;
+                }
                 Err(failure) => return Err(source_error(failure)),
             }
         }

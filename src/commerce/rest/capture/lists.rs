@@ -157,9 +157,11 @@ impl RestSource {
         Ok((rows, unreadable))
     }
 
-    /// Returns the newest key of a list.
-    pub(super) async fn newest_key(&self, list: List) -> Result<i64, Failure> {
-        let search = Search::new(1, fields::marks(list)).sort(list.key(), Direction::Descending);
+    /// Returns the newest key of a list without these rows.
+    pub(super) async fn newest_key(&self, list: List, left_out: &[i64]) -> Result<i64, Failure> {
+        let search = Search::new(1, fields::marks(list))
+            .none_of(list.key(), left_out)
+            .sort(list.key(), Direction::Descending);
         let page = self.client.page(Lane::Live, list, &search).await?;
         Ok(page
             .rows
@@ -194,10 +196,7 @@ fn selection(list: List, after: Mark, pass: Pass, now: UtcMillis, size: usize, l
     if let Some(until) = until {
         search = search.filter("updated_at", "lteq", until);
     }
-    match left_out {
-        [] => search,
-        ids => search.none_of(list.key(), ids),
-    }
+    search.none_of(list.key(), left_out)
 }
 
 fn is_within(mark: Mark, pass: Pass) -> bool {

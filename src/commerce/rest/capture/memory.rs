@@ -20,7 +20,7 @@ pub(crate) struct CaptureMemory {
     pub(super) results: Results,
     pub(super) windows: BTreeMap<List, OverlapWindow>,
     /// Rows of a list that make every page fail, and are left out.
-    pub(super) unreadable: BTreeMap<List, BTreeSet<i64>>,
+    pub(crate) unreadable: BTreeMap<List, BTreeSet<i64>>,
     pub(super) returns: OpenReturns,
     pub(super) tracks: SeenTracks,
     /// The time before which the lists are not read again.

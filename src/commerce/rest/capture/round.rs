@@ -1,5 +1,7 @@
 //! One call of capture: the lists that are due, and the cursors to store.
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 
 use crate::commerce::changes::log_clock_went_back;
@@ -9,6 +11,7 @@ use crate::commerce::rest::capture::lists::{ListRows, is_timed};
 use crate::commerce::rest::capture::memory::CaptureMemory;
 use crate::commerce::rest::failure::source_error;
 use crate::commerce::rest::list::List;
+use crate::commerce::rest::read::ids::LEFT_OUT;
 use crate::commerce::rest::request::answer::Failure;
 use crate::commerce::rest::{RestSource, locked};
 use crate::commerce::source::{Captured, Change, ChangeOp, Cursors, LateCause, LateTable, SourceError};
@@ -138,17 +141,12 @@ impl<'a> CaptureRound<'a> {
             })
     }
 
+    /// Returns the rows that requests leave out: the newest ones, which are the most likely to change.
     fn left_out(&self, list: List) -> Vec<i64> {
+        let newest = |ids: &BTreeSet<i64>| ids.iter().rev().take(LEFT_OUT).copied().collect();
         match list {
-            List::Orders => locked(&self.source.poisoned).iter().copied().collect(),
-            _ => self
-                .memory
-                .unreadable
-                .get(&list)
-                .into_iter()
-                .flatten()
-                .copied()
-                .collect(),
+            List::Orders => newest(&locked(&self.source.poisoned)),
+            _ => self.memory.unreadable.get(&list).map(newest).unwrap_or_default(),
         }
     }
 
@@ -224,8 +222,14 @@ impl<'a> CaptureRound<'a> {
         if front == 0 || found.rows.iter().any(|row| row.mark.id >= front) {
             return Ok(false);
         }
-        let newest = self.source.newest_key(list).await.map_err(source_error)?;
-        if newest >= front {
+        let newest = match self.source.newest_key(list, &self.left_out(list)).await {
+            Ok(newest) => newest,
+            // Unknown: the newest row may be one that makes every page fail.
+            Err(failure) if failure.of_a_part().is_some() => return Ok(false),
+            Err(failure) => return Err(source_error(failure)),
+        };
+        // A row that is left out may be the one at the front.
+        if newest >= front || self.left_out(list).contains(&front) {
             return Ok(false);
         }
         let table = list.table().spec().table;
@@ -266,7 +270,7 @@ impl<'a> CaptureRound<'a> {
         if is_timed(list) {
             return Ok(WindowCursor::at(self.overlap_before_seen()));
         }
-        let newest = self.source.newest_key(list).await.map_err(source_error)?;
+        let newest = self.source.newest_key(list, &[]).await.map_err(source_error)?;
         Ok(WindowCursor {
             front: Mark::of_key(newest),
             // Ids are assigned before the commit, so rows below the newest may still appear.

@@ -224,6 +224,8 @@ impl Batch<'_> {
     }
 
     async fn try_part(&mut self, ids: &[OrderId]) -> Result<(), Failure> {
+        // A part that failed is read again in halves.
+        self.unreadable.retain(|(id, _)| !ids.contains(id));
         let mut bodies = Bodies::default();
         if self.lane == Lane::History
             && let Some((started, orders)) = self.source.ahead.take(ids)

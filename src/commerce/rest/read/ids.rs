@@ -1,6 +1,7 @@
 //! The ids of a range of the history, newest first. A page begins below the last id, never at an offset.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -18,9 +19,11 @@ use crate::commerce::source::{OrderFilter, SourceError};
 use orderfeed_model::order::OrderId;
 
 /// Above every id of an order.
-const ABOVE: OrderId = 1 << 40;
+pub(in crate::commerce::rest) const ABOVE: OrderId = 1 << 40;
 /// Requests for a page whose answer is not complete.
 const REQUESTS: usize = 3;
+/// Bad orders that one request leaves out. More would make its address too long.
+pub(in crate::commerce::rest) const LEFT_OUT: usize = 50;
 
 impl RestSource {
     /// Returns a page of ids, and holds the orders themselves for the reading that follows.
@@ -40,7 +43,7 @@ impl RestSource {
                 return Ok(Vec::new());
             };
             let search = self
-                .without_poisoned(search)
+                .without_poisoned(search, 0..below, Direction::Descending)
                 .filter("entity_id", "lt", below.to_string())
                 .sort("entity_id", Direction::Descending);
             let (started, begun) = (self.client.now(), Instant::now());
@@ -60,15 +63,19 @@ impl RestSource {
                         false => ids.iter().min().copied().unwrap_or(OrderId::MIN),
                     };
                     self.ahead.hold(orders, started);
-                    let poisoned = locked(&self.poisoned).clone();
-                    ids.extend(poisoned.range(lowest..below));
+                    ids.extend(locked(&self.poisoned).range(lowest.min(below)..below));
                     ids.sort_unstable_by(|one, other| other.cmp(one));
                     return Ok(ids);
                 }
                 Err(failure) if failure.of_a_part().is_some() => {
                     locked(&self.window).failed(size);
                     if size == 1 {
-                        self.find_poisoned(below, failure).await?;
+                        // It begins the page, so all above it are bad orders that are known.
+                        let bad = self
+                            .find_poisoned(filter, 0..below, Direction::Descending, failure)
+                            .await?;
+                        let poisoned = locked(&self.poisoned);
+                        return Ok(poisoned.range(bad..below).rev().copied().collect());
                     }
                 }
                 Err(failure) => return Err(source_error(failure)),
@@ -93,48 +100,63 @@ impl RestSource {
         })
     }
 
-    /// Finds the newest order below `below`, which makes every page fail that begins there, and records it.
-    async fn find_poisoned(&self, below: OrderId, failure: Failure) -> Result<(), SourceError> {
-        // An outage fails for other orders as well.
-        self.has_empty_page(below).await?;
-        let (mut full, mut empty, mut step) = (None, below, 1);
-        while full.is_none() {
-            let low = (below - step).max(0);
-            match self.is_empty(low, below).await? {
-                true if low == 0 => return Err(source_error(failure)),
-                true => empty = low,
-                false => full = Some(low),
-            }
-            step *= 2;
+    /// Finds the order that makes a page fail which begins with it, the first of a filter in a span of ids, and records it.
+    /// `failure` is that of the page.
+    pub(in crate::commerce::rest) async fn find_poisoned(
+        &self,
+        filter: &OrderFilter,
+        span: Range<OrderId>,
+        from: Direction,
+        failure: Failure,
+    ) -> Result<OrderId, SourceError> {
+        // An outage fails for requests without orders as well.
+        if !self.is_empty(filter, ABOVE..ABOVE, from).await? {
+            return Err(SourceError::Unavailable {
+                message: "the shop fails for every request of orders".to_owned(),
+            });
         }
-        let mut full = full.unwrap_or_default();
-        while empty - full > 1 {
-            let middle = full + (empty - full) / 2;
-            match self.is_empty(middle, below).await? {
+        let part = |length: OrderId| match from {
+            Direction::Ascending => span.start..span.end.min(span.start + length),
+            Direction::Descending => span.start.max(span.end - length)..span.end,
+        };
+        let (mut empty, mut full) = (0, 1);
+        while self.is_empty(filter, part(full), from).await? {
+            if full >= span.end - span.start {
+                return Err(source_error(failure));
+            }
+            (empty, full) = (full, full * 2);
+        }
+        while full - empty > 1 {
+            let middle = empty + (full - empty) / 2;
+            match self.is_empty(filter, part(middle), from).await? {
                 true => empty = middle,
                 false => full = middle,
             }
         }
-        locked(&self.poisoned).insert(full);
-        Ok(())
+        let bad = match from {
+            Direction::Ascending => span.start + full - 1,
+            Direction::Descending => span.end - full,
+        };
+        locked(&self.poisoned).insert(bad);
+        Ok(bad)
     }
 
-    /// Checks that the shop answers when no order is concerned.
-    async fn has_empty_page(&self, below: OrderId) -> Result<(), SourceError> {
-        match self.is_empty(below.max(ABOVE), below.max(ABOVE)).await? {
-            true => Ok(()),
-            false => Err(SourceError::Unavailable {
-                message: "the shop fails for every request of orders".to_owned(),
-            }),
-        }
-    }
-
-    /// Returns true if there is no order from `low` to `below` (exclusive). A failure is one of an order that is there.
-    async fn is_empty(&self, low: OrderId, below: OrderId) -> Result<bool, SourceError> {
+    /// Returns true if a span of ids holds no order of a filter but those that are known to be bad. A failure is one of an order
+    /// that is there.
+    async fn is_empty(
+        &self,
+        filter: &OrderFilter,
+        span: Range<OrderId>,
+        from: Direction,
+    ) -> Result<bool, SourceError> {
+        let search = Search::new(1, fields::marks(List::Orders));
+        let Some(search) = self.filtered(filter, search).await? else {
+            return Ok(true);
+        };
         let search = self
-            .without_poisoned(Search::new(1, fields::marks(List::Orders)))
-            .filter("entity_id", "gteq", low.to_string())
-            .filter("entity_id", "lt", below.to_string());
+            .without_poisoned(search, span.clone(), from)
+            .filter("entity_id", "gteq", span.start.to_string())
+            .filter("entity_id", "lt", span.end.to_string());
         match self.client.page(Lane::History, List::Orders, &search).await {
             Ok(page) => Ok(page.rows.is_empty()),
             Err(failure) if failure.of_a_part().is_some() => Ok(false),
@@ -147,20 +169,20 @@ impl RestSource {
         filter: &OrderFilter,
     ) -> Result<Option<(OrderId, OrderId)>, SourceError> {
         let mut ends = Vec::new();
-        for direction in [Direction::Ascending, Direction::Descending] {
-            let Some(search) = self
-                .filtered(filter, Search::new(1, fields::marks(List::Orders)))
-                .await?
-            else {
+        for from in [Direction::Ascending, Direction::Descending] {
+            let search = Search::new(1, fields::marks(List::Orders)).sort("entity_id", from);
+            let Some(search) = self.filtered(filter, search).await? else {
                 return Ok(None);
             };
-            let search = self.without_poisoned(search).sort("entity_id", direction);
-            let page = self
-                .client
-                .page(Lane::Live, List::Orders, &search)
-                .await
-                .map_err(source_error)?;
-            ends.extend(page.rows.first().and_then(|row| number(row, "entity_id")));
+            let search = self.without_poisoned(search, 0..ABOVE, from);
+            match self.client.page(Lane::Live, List::Orders, &search).await {
+                Ok(page) => ends.extend(page.rows.first().and_then(|row| number(row, "entity_id"))),
+                // A bad order is an end of the range as well.
+                Err(failure) if failure.of_a_part().is_some() => {
+                    ends.push(self.find_poisoned(filter, 0..ABOVE, from, failure).await?);
+                }
+                Err(failure) => return Err(source_error(failure)),
+            }
         }
         Ok(ends.first().copied().zip(ends.last().copied()))
     }
@@ -174,7 +196,7 @@ impl RestSource {
         };
         // The oldest one: the newest are the ones that change and fail.
         let search = self
-            .without_poisoned(search)
+            .without_poisoned(search, 0..ABOVE, Direction::Ascending)
             .sort("entity_id", Direction::Ascending);
         match self.client.page(Lane::History, List::Orders, &search).await {
             Ok(page) => Ok(page.total.unwrap_or(page.rows.len()) as u64),
@@ -233,12 +255,19 @@ impl RestSource {
         Ok(Some(search))
     }
 
-    /// Leaves out the orders that make every page fail.
-    pub(in crate::commerce::rest) fn without_poisoned(&self, search: Search) -> Search {
-        let poisoned: Vec<OrderId> = locked(&self.poisoned).iter().copied().collect();
-        match poisoned.is_empty() {
-            true => search,
-            false => search.none_of("entity_id", &poisoned),
-        }
+    /// Leaves out orders of a span that make every page fail: the first ones in this direction.
+    pub(in crate::commerce::rest) fn without_poisoned(
+        &self,
+        search: Search,
+        span: Range<OrderId>,
+        from: Direction,
+    ) -> Search {
+        let poisoned = locked(&self.poisoned);
+        let in_span = poisoned.range(span).copied();
+        let ids: Vec<OrderId> = match from {
+            Direction::Ascending => in_span.take(LEFT_OUT).collect(),
+            Direction::Descending => in_span.rev().take(LEFT_OUT).collect(),
+        };
+        search.none_of("entity_id", &ids)
     }
 }

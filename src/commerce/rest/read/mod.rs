@@ -11,7 +11,7 @@
 
 mod batch;
 mod consistency;
-mod ids;
+pub(in crate::commerce::rest) mod ids;
 mod missing;
 pub(crate) mod stores;
 pub(crate) mod suspicions;

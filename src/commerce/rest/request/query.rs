@@ -93,9 +93,12 @@ impl Search {
         self.filter(field, "in", ids.join(","))
     }
 
-    /// Adds the condition that a field is none of these ids.
+    /// Adds the condition that a field is none of these ids, if there are any.
     #[must_use]
     pub(crate) fn none_of(self, field: &'static str, ids: &[i64]) -> Self {
+        if ids.is_empty() {
+            return self;
+        }
         let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
         self.filter(field, "nin", ids.join(","))
     }

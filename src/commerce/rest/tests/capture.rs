@@ -1,6 +1,7 @@
 //! Capture from a shop that serves its tables over REST, and from the journal of its events.
 
 use super::*;
+use crate::commerce::rest::list::List;
 use crate::config::RestJournal;
 
 #[tokio::test]
@@ -48,6 +49,35 @@ async fn a_bad_order_hides_no_change_of_others() {
     }
     let captured = fixture.captured(&mut cursors).await;
     assert_eq!(captured, [ids[4], ids[5], ids[6]].into());
+}
+
+#[tokio::test]
+async fn a_newest_row_that_is_left_out_is_no_gap() {
+    let fixture = Fixture::start(60, MockConfig::default()).await;
+    let mut config = configuration(&fixture.mock);
+    config.source.rest.timeout = crate::config::HumanDuration::from_millis(2_000);
+    let source = RestSource::new(&config).unwrap();
+    let fixture = Fixture { source, ..fixture };
+    let mut cursors = fixture.settled().await;
+    let database = SqliteSource::open(&fixture.path).unwrap();
+    let orders = whole(database.read_orders(&fixture.all_ids().await).await.unwrap());
+    let transactions = orders
+        .iter()
+        .flat_map(|order| order.transactions.iter().map(|one| (one.id, order.id)));
+    let (newest, order) = transactions.max().unwrap();
+    fixture
+        .mock
+        .configure(|config| config.endless_transactions = [order].into());
+    let of_order = orders.iter().find(|one| one.id == order).unwrap();
+    let left_out = of_order.transactions.iter().map(|one| one.id).collect();
+    let mut memory = fixture.source.memory.lock().await;
+    memory.unreadable.insert(List::Transactions, left_out);
+    drop(memory);
+    let before = cursors.0["sales_payment_transaction"].clone();
+    assert!(before.starts_with(&format!("{newest};")), "{before}");
+    fixture.captured(&mut cursors).await;
+    assert_eq!(cursors.0["sales_payment_transaction"], before);
+    assert_eq!(cursors.gap(), None);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Tests of the source against a shop that serves its tables over REST, with the database of the same shop as the measure.
 
+mod bad_orders;
 mod capture;
 
 use std::collections::BTreeSet;
@@ -216,29 +217,6 @@ async fn a_limit_of_the_page_is_adopted() {
     let fixture = Fixture::start(60, config).await;
     let ids = fixture.all_ids().await;
     assert_eq!(whole(fixture.source.read_orders(&ids).await.unwrap()).len(), 60);
-}
-
-#[tokio::test]
-async fn one_bad_order_is_isolated_and_read_again_once_it_is_good() {
-    let fixture = Fixture::start(60, MockConfig::default()).await;
-    let all = fixture.all_ids().await;
-    let bad = all[7];
-    fixture.mock.configure(|config| config.poisoned = [bad].into());
-    let source = RestSource::new(&configuration(&fixture.mock)).unwrap();
-    let walked = Fixture { source, ..fixture };
-    assert_eq!(walked.all_ids().await, all);
-    let read = walked.source.read_orders(&all).await.unwrap();
-    let unreadable: Vec<_> = read
-        .iter()
-        .filter_map(|read| match read {
-            ReadOrder::Unreadable { id, reason } => Some((*id, reason.as_str())),
-            _ => None,
-        })
-        .collect();
-    assert_eq!((read.len(), unreadable.len(), unreadable[0].0), (60, 1, bad));
-    walked.mock.configure(|config| config.poisoned.clear());
-    assert_eq!(whole(walked.source.read_orders(&[bad]).await.unwrap()).len(), 1);
-    assert!(locked(&walked.source.poisoned).is_empty());
 }
 
 #[tokio::test]
