@@ -45,13 +45,13 @@ pub enum Protection {
 /// A table, column or right that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingObject {
-    /// The table, with prefix.
+    /// The table, with prefix; or the list of the REST API.
     pub table: String,
     pub what: MissingKind,
     /// True if nothing works without it. Otherwise `effect` names what is not sent.
     pub needed: bool,
     pub effect: Option<&'static str>,
-    /// The statement that an administrator runs, if a right is missing.
+    /// The statement that an administrator runs, or the resource to select in the Admin, if a right is missing.
     pub grant: Option<String>,
 }
 
@@ -62,6 +62,8 @@ pub enum MissingKind {
     /// These columns, or the right to read them.
     Columns(Vec<String>),
     Right(&'static str),
+    /// The permission to read a list of the REST API.
+    Permission,
 }
 
 /// The state of the triggers that write the log or changelog which capture reads.

@@ -115,6 +115,16 @@ words! {
     }
 }
 
+impl Release {
+    /// Returns the version as a shop publishes it, without its last part.
+    pub(crate) fn published(self) -> &'static str {
+        match self {
+            Self::V2_3 => "Magento/2.3 (Enterprise)",
+            Self::V2_4_4 | Self::V2_4_8 | Self::Newest => "Magento/2.4 (Enterprise)",
+        }
+    }
+}
+
 words! {
     /// A resource of Commerce's access control lists.
     #[derive(PartialOrd, Ord)]

@@ -47,6 +47,9 @@ impl RestSource {
             let tree = self.lookups.read_tree(&self.client, Lane::Live).await?;
             found.websites = tree.websites().to_vec();
         }
+        if let Some(version) = self.client.version().await {
+            found.product = format!("{PRODUCT} of {version}");
+        }
         let server = self.client.server();
         found.database_time = server.skew_ms.map(|_| self.client.now());
         if let Some(most) = server.most_rows {
@@ -85,11 +88,11 @@ fn missing(list: List, message: &str) -> MissingObject {
     let resource = named.map_or(list.resource(), |word| word.trim_end_matches('.'));
     MissingObject {
         table: list.path().to_owned(),
-        what: MissingKind::Right("read"),
+        what: MissingKind::Permission,
         needed: true,
         effect: None,
         grant: Some(format!(
-            "System > Integrations > API: select {resource}; usually {}",
+            "System > Extensions > Integrations > API, select {resource}; usually {}",
             list.resource()
         )),
     }

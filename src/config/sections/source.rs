@@ -22,7 +22,9 @@ table! {
 
 choices! {
     /// The kind of source.
+    #[derive(Default)]
     pub enum SourceKind {
+        #[default]
         /// MySQL 8 or MariaDB with the Commerce schema.
         Mysql = "mysql",
         /// A SQLite file with the Commerce tables.

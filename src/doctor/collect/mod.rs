@@ -4,7 +4,7 @@
 //! configuration ─┬─ files                        ≤ 5 s
 //!                ├─ daemon                       ≤ 5 s
 //!                └─ store: locks, contents ─┬─ quick_check  ≤ 7 s + 6 s
-//!                                           ├─ source       ≤ 7 s + 8 s
+//!                                           ├─ source       ≤ 7 s + 8 s, 30 s over REST
 //!                                           └─ edge: addresses, token ─ round trips   ≤ 7 s + 7 s + 7 s
 //! ```
 //!
@@ -82,7 +82,9 @@ async fn check_all(config: Arc<Config>, clock: &Clock, only: Option<&str>) -> Ve
     });
     let source = SourceFacts {
         examined: source.examined,
-        limit_s: source::LIMIT.as_secs(),
+        limit_s: source::limit(config.source.kind).as_secs(),
+        kind: config.source.kind,
+        stored_kind: contents.and_then(|contents| contents.kind.clone()),
         stored_fingerprint: contents.and_then(|contents| contents.fingerprint.clone()),
         reused_ids: contents.map_or((0, None), |contents| contents.reused_ids),
         websites: config

@@ -13,7 +13,17 @@ use crate::config::{Config, SourceKind};
 use crate::doctor::collect::detached::detached;
 use orderfeed_model::clock::{Clock, UtcMillis};
 
-pub(super) const LIMIT: Duration = Duration::from_secs(8);
+const LIMIT: Duration = Duration::from_secs(8);
+/// A dozen requests, one after the other, of a shop that may take seconds for each.
+const REST_LIMIT: Duration = Duration::from_secs(30);
+
+/// Returns the time limit of the examination.
+pub(super) fn limit(kind: SourceKind) -> Duration {
+    match kind {
+        SourceKind::Mysql | SourceKind::Sqlite => LIMIT,
+        SourceKind::Rest => REST_LIMIT,
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct SourceAnswer {
@@ -25,14 +35,15 @@ pub(super) struct SourceAnswer {
 
 pub(super) async fn collect(config: &Config, clock: &Clock, cursors: Cursors) -> SourceAnswer {
     let before = clock.now();
+    let limit = limit(config.source.kind);
     let examined = match config.source.kind {
-        SourceKind::Mysql => timeout(LIMIT, mysql(config, &cursors)).await.ok(),
+        SourceKind::Mysql => timeout(limit, mysql(config, &cursors)).await.ok(),
         SourceKind::Sqlite => {
             let path = config.source.sqlite.path.clone();
             // SQLite blocks its thread.
-            detached(LIMIT, move || examine::examine(&path, &cursors)).await
+            detached(limit, move || examine::examine(&path, &cursors)).await
         }
-        SourceKind::Rest => timeout(LIMIT, Box::pin(rest(config, &cursors))).await.ok(),
+        SourceKind::Rest => timeout(limit, Box::pin(rest(config, &cursors))).await.ok(),
     };
     let time = match &examined {
         Some(Ok(found)) => found.database_time,

@@ -15,7 +15,7 @@ use crate::doctor::store::{LockHolder, StoreFacts};
 use crate::ops::status::{DaemonStatus, Snapshot};
 use crate::store::cron::{CronRun, CronStatus};
 use crate::store::file::sqlite_locks;
-use crate::store::meta::{DATA_SPACE, SOURCE_FINGERPRINT};
+use crate::store::meta::{DATA_SPACE, SOURCE_FINGERPRINT, SOURCE_KIND};
 use crate::store::outbox::{ParkedFilter, Pause};
 use crate::store::views::Lease;
 use crate::store::{Fault, Integrity, Reader, StoreError, StoreLock, StoreView};
@@ -47,6 +47,8 @@ pub(super) struct Contents {
     pub(super) failure: Option<String>,
     pub(super) parked: Vec<ParkedExample>,
     pub(super) cursors: Cursors,
+    /// Kind of the source that the store was filled from.
+    pub(super) kind: Option<String>,
     pub(super) fingerprint: Option<String>,
     pub(super) reused_ids: (u64, Option<UtcMillis>),
     pub(super) jobs: Vec<JobFacts>,
@@ -156,6 +158,7 @@ fn contents(reader: &Reader<'_>, config: &Config, now: UtcMillis) -> Result<Cont
         failure: failure.map(|failure| format!("order {}: {}", failure.order, failure.reason)),
         parked: parked_examples(reader)?,
         cursors: reader.source_cursors()?.unwrap_or_default(),
+        kind: reader.meta(SOURCE_KIND)?,
         fingerprint: reader.meta(SOURCE_FINGERPRINT)?,
         reused_ids: reader.reborn()?,
         data_space: reader.meta(DATA_SPACE)?,

@@ -7,7 +7,7 @@ use crate::commerce::examination::{
 };
 use crate::commerce::fingerprint::same_database;
 use crate::commerce::source::SourceWarning;
-use crate::config::nearest;
+use crate::config::{SourceKind, nearest};
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, all_skipped, or_ok};
 use crate::ops::sentence::human_duration;
@@ -22,6 +22,10 @@ pub struct SourceFacts {
     /// The examination, or message and remedy; `None` after the time limit.
     pub examined: Option<Result<Examination, (String, String)>>,
     pub limit_s: u64,
+    /// The configured kind.
+    pub kind: SourceKind,
+    /// Kind of the source that the store was filled from.
+    pub stored_kind: Option<String>,
     /// Fingerprint of the database that the store was filled from.
     pub stored_fingerprint: Option<String>,
     /// Number of documents that have the id of an earlier one, and the time at which the last was first seen.
@@ -50,17 +54,20 @@ pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
     match &facts.examined {
         None => unreachable(
             format!("the source does not answer within {} s", facts.limit_s),
-            "check the database server (load, locks, `SHOW PROCESSLIST`) and the network in between"
-                .to_owned(),
+            match facts.kind {
+                SourceKind::Rest => "check the shop (load, maintenance) and the network in between",
+                _ => "check the database server (load, locks, `SHOW PROCESSLIST`) and the network in between",
+            }
+            .to_owned(),
         ),
         Some(Err((message, remedy))) => unreachable(message.clone(), remedy.clone()),
         Some(Ok(found)) => {
             let mut findings = vec![Check::SourceReachable.ok(format!("{} answers", found.product))];
             findings.push(encryption(found));
-            findings.extend(schema(found));
+            findings.extend(schema(found, facts.kind));
             findings.push(capture(found));
             findings.extend(positions(found, facts));
-            findings.push(identity(found, facts.stored_fingerprint.as_deref()));
+            findings.push(other_kind(facts).unwrap_or_else(|| identity(found, facts)));
             findings.extend(reused(facts.reused_ids));
             findings.extend(websites(found, facts));
             findings
@@ -68,7 +75,7 @@ pub fn verdict(facts: &SourceFacts) -> Vec<Finding> {
     }
 }
 
-fn schema(found: &Examination) -> Vec<Finding> {
+fn schema(found: &Examination, kind: SourceKind) -> Vec<Finding> {
     let mut findings: Vec<Finding> = found
         .missing
         .iter()
@@ -91,10 +98,11 @@ fn schema(found: &Examination) -> Vec<Finding> {
     findings.extend(notes.map(|note| Check::Schema.note(note)));
     // Notes have no remedy: nothing required is missing.
     if findings.iter().all(|finding| finding.remedy.is_none()) {
-        findings.insert(
-            0,
-            Check::Schema.ok("every required table, column and privilege exists"),
-        );
+        let fine = match kind {
+            SourceKind::Rest => "every required list can be read",
+            _ => "every required table, column and privilege exists",
+        };
+        findings.insert(0, Check::Schema.ok(fine));
     }
     findings
 }
@@ -105,6 +113,10 @@ fn needed(lack: &MissingObject) -> Finding {
         (MissingKind::Right(right), Some(grant)) => (
             format!("the account lacks {right} on the table {table}"),
             format!("run as an administrator of the database: {grant}"),
+        ),
+        (MissingKind::Permission, Some(grant)) => (
+            format!("the credentials may not read the list {table}"),
+            format!("in the shop's Admin: {grant}"),
         ),
         (MissingKind::Columns(columns), _) => (
             format!("the table {table} lacks the columns {}, or the account may not read them", columns.join(", ")),
@@ -124,7 +136,7 @@ fn needed(lack: &MissingObject) -> Finding {
 fn named(lack: &MissingObject) -> String {
     match &lack.what {
         MissingKind::Columns(columns) => format!("{}.{}", lack.table, columns.join("/")),
-        MissingKind::Table | MissingKind::Right(_) => lack.table.clone(),
+        MissingKind::Table | MissingKind::Right(_) | MissingKind::Permission => lack.table.clone(),
     }
 }
 
@@ -191,7 +203,10 @@ fn late_tables<'a>(found: &'a Examination, facts: &'a SourceFacts) -> impl Itera
     let now = slow.map(|table| format!("{table} does not answer in time"));
     stored.chain(now).map(|late| {
         let message = format!("changes are late: {late}");
-        let remedy = "find what locks the table or loads the server (SHOW FULL PROCESSLIST), or what the message names";
+        let remedy = match facts.kind {
+            SourceKind::Rest => "find what loads the shop, or what the message names",
+            _ => "find what locks the table or loads the server (SHOW FULL PROCESSLIST), or what the message names",
+        };
         Check::Position.problem(message, remedy)
     })
 }
@@ -227,9 +242,21 @@ fn out_of_place(position: &TablePosition, captured: bool) -> Option<Finding> {
     Some(Check::Position.warning(message, remedy).about(table.clone()))
 }
 
-fn identity(found: &Examination, stored: Option<&str>) -> Finding {
+/// Returns the problem of a store that was filled from another kind of source.
+fn other_kind(facts: &SourceFacts) -> Option<Finding> {
+    let (stored, configured) = (facts.stored_kind.as_deref()?, facts.kind.as_str());
+    (stored != configured).then(|| {
+        Check::Identity.problem(
+            format!("source.kind is \"{configured}\", but the store was filled by \"{stored}\", so the daemon does not start"),
+            "set it back, or start once with `orderfeed run --accept-new-source` if it is the same shop: every order is compared \
+             again, and nothing is sent twice",
+        )
+    })
+}
+
+fn identity(found: &Examination, facts: &SourceFacts) -> Finding {
     let check = Check::Identity;
-    match stored {
+    match &facts.stored_fingerprint {
         _ if found.fingerprint.is_empty() => check.skipped("the orders cannot be read"),
         None => check.skipped("the store was not filled from any database yet"),
         Some(stored) if same_database(stored, &found.fingerprint) => {

@@ -54,6 +54,37 @@ fn a_good_source_is_fine() {
 }
 
 #[test]
+fn another_kind_of_source_than_the_stores_is_a_problem() {
+    let other = SourceFacts {
+        kind: SourceKind::Rest,
+        stored_kind: Some("mysql".to_owned()),
+        ..facts(good())
+    };
+    let found = &of(&other, Check::Identity)[0];
+    assert_eq!(found.verdict, Problem);
+    assert!(found.message.contains("\"rest\"") && found.message.contains("\"mysql\""));
+    assert!(found.remedy.as_ref().unwrap().contains("--accept-new-source"));
+}
+
+#[test]
+fn a_missing_permission_is_not_described_as_one_of_a_database() {
+    let mut found = good();
+    found.missing = vec![lack(
+        MissingKind::Permission,
+        true,
+        Some("select Magento_Sales::sales_invoice"),
+    )];
+    let facts = SourceFacts {
+        kind: SourceKind::Rest,
+        ..facts(found)
+    };
+    let finding = &of(&facts, Check::Schema)[0];
+    let remedy = finding.remedy.as_ref().unwrap();
+    assert_eq!(remedy, "in the shop's Admin: select Magento_Sales::sales_invoice");
+    assert!(!format!("{}{remedy}", finding.message).contains("database"));
+}
+
+#[test]
 fn a_silent_source_skips_the_other_checks() {
     for examined in [None, Some(Err(("it is down".to_owned(), "start it".to_owned())))] {
         let silent = SourceFacts {

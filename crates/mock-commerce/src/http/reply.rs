@@ -34,6 +34,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Creates a page of the shop.
+    pub(crate) fn page(body: &str) -> Self {
+        Self {
+            is_html: true,
+            ..Self::json(200, body.to_owned())
+        }
+    }
+
     pub(crate) fn json(status: u16, body: String) -> Self {
         Self {
             status,

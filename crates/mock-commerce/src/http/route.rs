@@ -8,6 +8,8 @@ use crate::config::MockConfig;
 pub(crate) enum Route<'a> {
     Token,
     Journal,
+    /// The version, which Commerce publishes on a page of the shop.
+    Version,
     Api(ApiPath<'a>),
     Unknown,
 }
@@ -31,6 +33,9 @@ impl<'a> Route<'a> {
             return Self::Journal;
         }
         let installed = path.strip_prefix("/index.php").unwrap_or(path);
+        if installed == "/magento_version" {
+            return Self::Version;
+        }
         let (door, tail) = match installed.strip_prefix("/rest/") {
             Some(tail) => (Door::Commerce, tail),
             None => {
@@ -78,6 +83,7 @@ mod tests {
         );
         assert_eq!(Route::of("/mock-tenant/all/V1/orders", &config), Route::Unknown);
         assert_eq!(Route::of("/ims/token/v3", &config), Route::Token);
+        assert_eq!(Route::of("/magento_version", &config), Route::Version);
         assert_eq!(Route::of("/", &config), Route::Unknown);
     }
 }

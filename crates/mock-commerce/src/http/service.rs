@@ -76,6 +76,7 @@ pub(crate) async fn serve(
         _ if config.maintenance => Err(Problem::html(503)),
         Route::Token => token(&shared, &head, body).await?,
         Route::Journal => events(&shared, &head),
+        Route::Version => Ok(Answer::page(config.release.published())),
         Route::Api(path) => api(&shared, &head, path, effect.as_ref(), &mut record.row).await,
         Route::Unknown => Err(Problem::no_route()),
     };

@@ -27,6 +27,8 @@ use orderfeed_model::clock::{Clock, UtcMillis};
 
 /// Attempts of a request with a refused nonce.
 const NONCES: u32 = 4;
+/// Most characters of a version.
+const VERSION: usize = 60;
 
 /// A connection to the REST API of a shop.
 #[derive(Debug)]
@@ -132,6 +134,21 @@ impl RestClient {
                 return Err(failed.failure);
             }
         }
+    }
+
+    /// Returns the version that the shop publishes beside its API, such as `Magento/2.4 (Enterprise)`. The cloud service
+    /// publishes none, and some shops hide it.
+    pub(crate) async fn version(&self) -> Option<String> {
+        let (before, _) = self.base.path().split_once("/rest/")?;
+        let mut url = self.base.clone();
+        url.set_path(&format!("{before}/magento_version"));
+        let _place = self.pace.enter(Lane::Live).await;
+        self.counts.count("magento_version");
+        let answer = body::send(self.http.get(url).timeout(self.timeout)).await.ok()?;
+        let text = std::str::from_utf8(&answer.body).ok()?.trim();
+        let is_plain = text.len() <= VERSION && !text.chars().any(char::is_control);
+        let is_version = answer.status == 200 && text.starts_with("Magento/") && is_plain;
+        is_version.then(|| text.to_owned())
     }
 
     fn address(&self, path: &str, query: &Query) -> Url {

@@ -220,6 +220,16 @@ async fn a_limit_of_the_page_is_adopted() {
 }
 
 #[tokio::test]
+async fn the_version_that_the_shop_publishes_is_shown() {
+    let fixture = Fixture::start(5, MockConfig::default()).await;
+    let found = fixture.source.examine(&Cursors::default()).await.unwrap();
+    assert_eq!(
+        found.product,
+        "Adobe Commerce REST API of Magento/2.4 (Enterprise)"
+    );
+}
+
+#[tokio::test]
 async fn an_outage_is_no_fault_of_the_orders() {
     let fixture = Fixture::start(20, MockConfig::default()).await;
     let ids = fixture.all_ids().await;
