@@ -1,13 +1,10 @@
 //! The examples of the manual for publishing events, run as they are printed.
 
-use std::path::Path;
-
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::storefront::site::Page;
+use crate::storefront::modes::EVENTS;
 use crate::storefront::stage::Stage;
-use crate::support::daemon::say;
 
 const MANUAL: &str = include_str!("../../docs/STOREFRONT.md");
 
@@ -35,24 +32,9 @@ async fn the_example_of_a_plain_page_publishes_a_purchase() {
     let seen = stage
         .visit(&format!("orderfeedStorefront.consent(true);\n{script}"))
         .await;
-    let mut types = stage.event_types();
-    types.sort();
-    let expected = [
-        "commerce.checkouts",
-        "commerce.productListAdds",
-        "commerce.productViews",
-        "commerce.purchases",
-        "web.webpagedetails.pageViews",
-    ];
-    assert_eq!(types, expected, "{seen:?}");
+    assert_eq!(stage.sorted_types(), EVENTS, "{seen:?}");
     stage.assert_events_are_valid();
-    let purchase = stage
-        .edge
-        .events()
-        .into_iter()
-        .find(|row| row.purchase_id.is_some())
-        .unwrap();
-    let xdm = stage.xdm(&purchase);
+    let xdm = stage.xdm(&stage.purchase());
     assert_eq!(xdm["commerce"]["order"]["purchaseID"], "000000101");
     assert_eq!(
         xdm["productListItems"][0]["SKU"], "24-MB01",
@@ -62,15 +44,13 @@ async fn the_example_of_a_plain_page_publishes_a_purchase() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_for_requirejs_publishes_what_was_added() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.tools/require.js");
-    let Ok(require) = std::fs::read_to_string(path) else {
-        return say("skipped: there is no RequireJS; tests/fetch-storefront fetches it");
-    };
     let Some(stage) = Stage::start("").await else {
         return;
     };
+    let Some(requirejs) = stage.serve_requirejs() else {
+        return;
+    };
     let snippet = stage.publish();
-    stage.site.serve("/require.js", Page::script(require));
     // Luma's modules, as far as the example uses them.
     let modules = r#"
 define("jquery", [], function () { return {}; });
@@ -93,16 +73,10 @@ define("Magento_Customer/js/customer-data", [], function () {
         // The same cart once more, as Luma reports it on each page.
         change(json!([item(1)])),
     );
-    stage.serve(
-        "/",
-        &format!("{snippet}\n<script src=\"/require.js\"></script>"),
-        &script,
-    );
+    stage.serve("/", &format!("{snippet}\n{requirejs}"), &script);
     let seen = stage.open("https://shop.test/").await;
-    let mut types = stage.event_types();
-    types.sort();
     assert_eq!(
-        types,
+        stage.sorted_types(),
         ["commerce.productListAdds", "web.webpagedetails.pageViews"],
         "{seen:?}"
     );

@@ -5,7 +5,7 @@ use orderfeed_emulator::DatastreamConfig;
 use serde_json::json;
 
 use crate::storefront::site::Page;
-use crate::storefront::stage::{Seen, Stage, package_script};
+use crate::storefront::stage::{STAY, Seen, Stage, package_script};
 use crate::support::edge;
 
 /// A purchase from the product to the order, as a page publishes it, and then consent.
@@ -24,7 +24,7 @@ shop.consent(true);
 "#;
 
 /// The events of [`SHOPPING`] with the automatic page view.
-const EVENTS: [&str; 5] = [
+pub const EVENTS: [&str; 5] = [
     "commerce.checkouts",
     "commerce.productListAdds",
     "commerce.productViews",
@@ -34,18 +34,13 @@ const EVENTS: [&str; 5] = [
 /// The datastream of a site's own Web SDK.
 const OWN_DATASTREAM: &str = "0b5c1d7e-93f4-4b8a-8c64-2d1f7a90e3b5";
 
-fn sorted(mut types: Vec<String>) -> Vec<String> {
-    types.sort();
-    types
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standalone_site_sends_a_purchase_to_the_datastream_of_its_website() {
     let Some(stage) = Stage::start("").await else {
         return;
     };
     let seen = stage.visit(SHOPPING).await;
-    assert_eq!(sorted(stage.event_types()), EVENTS, "{seen:?}");
+    assert_eq!(stage.sorted_types(), EVENTS, "{seen:?}");
     stage.assert_events_are_valid();
     // By default nothing goes to third parties.
     assert_eq!(
@@ -72,9 +67,9 @@ async fn a_standalone_site_sends_a_purchase_to_the_datastream_of_its_website() {
             assert_eq!(xdm["commerce"]["commerceScope"], scope);
         }
     }
-    let purchase = events.iter().find(|row| row.purchase_id.is_some()).unwrap();
+    let purchase = stage.purchase();
     assert_eq!(purchase.purchase_id.as_deref(), Some("000000042"));
-    let xdm = stage.xdm(purchase);
+    let xdm = stage.xdm(&purchase);
     assert_eq!(xdm["commerce"]["order"]["priceTotal"], 80.5);
     assert_eq!(xdm["productListItems"][0]["SKU"], "24-MB01");
     assert_eq!(xdm["productListItems"][0]["priceTotal"], 68);
@@ -94,9 +89,7 @@ async fn a_page_belongs_to_the_store_view_of_its_address() {
         stage.edge.reset();
         stage.serve(path, &snippet, &script);
         stage.open(url).await;
-        let events = stage.edge.events();
-        let purchase = events.iter().find(|row| row.purchase_id.is_some()).unwrap();
-        let xdm = stage.xdm(purchase);
+        let xdm = stage.xdm(&stage.purchase());
         assert_eq!(xdm["commerce"]["commerceScope"]["storeViewCode"], view);
     }
     stage.edge.reset();
@@ -114,7 +107,7 @@ async fn the_collector_mode_works_as_adobe_deploys_it() {
         return;
     };
     let seen = stage.visit(SHOPPING).await;
-    assert_eq!(sorted(stage.event_types()), EVENTS, "{seen:?}");
+    assert_eq!(stage.sorted_types(), EVENTS, "{seen:?}");
     stage.assert_events_are_valid();
     // Adobe's own instance asks demdex for an identity first.
     assert!(
@@ -130,34 +123,38 @@ async fn the_contexts_mode_configures_the_collector_of_a_theme() {
     let Some(stage) = Stage::start("mode = \"contexts\"\npersonal_data = true\n").await else {
         return;
     };
-    let snippet = stage.publish();
-    for (path, package, file) in [
-        (
-            "/theme/sdk.js",
-            "magento-storefront-events-sdk-1.18.0",
-            "dist/index.js",
-        ),
-        (
-            "/theme/collector.js",
-            "magento-storefront-event-collector-1.18.0",
-            "dist/index.js",
-        ),
-    ] {
-        stage.site.serve(path, package_script(package, file));
-    }
-    let theme = "<script src=\"/theme/sdk.js\"></script>\n<script src=\"/theme/collector.js\"></script>";
+    let (snippet, theme) = (stage.publish(), stage.serve_theme_collector());
     stage.serve("/", &format!("{snippet}\n{theme}"), SHOPPING);
     let seen = stage.open("https://shop.test/").await;
     // The theme publishes its own page views.
-    assert_eq!(sorted(stage.event_types()), EVENTS[..4], "{seen:?}");
+    assert_eq!(stage.sorted_types(), EVENTS[..4], "{seen:?}");
     stage.assert_events_are_valid();
-    assert!(
-        !stage
-            .site
-            .hits()
-            .iter()
-            .any(|hit| hit.path.contains("adobe-files"))
-    );
+    stage.assert_no_deployed_file();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contexts_mode_keeps_the_cart_of_a_visitor_who_agreed_earlier() {
+    let Some(stage) = Stage::start("mode = \"contexts\"\npersonal_data = true\n").await else {
+        return;
+    };
+    let (snippet, theme) = (stage.publish(), stage.serve_theme_collector());
+    let head = format!("{snippet}\n{theme}");
+    stage.serve("/", &head, "");
+    let profile = tempfile::tempdir().unwrap();
+    // Adobe's own collector sets the consent by itself.
+    stage.open_with(profile.path(), "https://shop.test/", STAY).await;
+    let script = r#"
+orderfeedStorefront.checkout({ id: "7", items: [{ sku: "24-MB01", name: "Bag", quantity: 1, price: 34 }] });
+orderfeedStorefront.orderPlaced({ orderId: "000000042", total: 39, paymentMethod: "checkmo" });
+"#;
+    stage.serve("/second", &head, script);
+    let seen = stage
+        .open_with(profile.path(), "https://shop.test/second", STAY)
+        .await;
+    let types = ["commerce.checkouts", "commerce.purchases"];
+    assert_eq!(stage.sorted_types(), types, "{seen:?}");
+    let xdm = stage.xdm(&stage.purchase());
+    assert_eq!(xdm["productListItems"][0]["SKU"], "24-MB01");
 }
 
 /// Loads the site's own Web SDK under the name `siteSdk`, and configures it for [`OWN_DATASTREAM`].
@@ -220,7 +217,7 @@ async fn a_site_s_own_web_sdk_keeps_its_datastream_and_its_consent() {
         "{SHOPPING}\nsiteSdk(\"setConsent\", {{ consent: [{{ standard: \"Adobe\", version: \"1.0\", value: {{ general: \"in\" }} }}] }});"
     );
     let seen = visit_with_own_sdk(&stage, "pending", &agreed).await;
-    assert_eq!(sorted(stage.event_types()), EVENTS, "{seen:?}");
+    assert_eq!(stage.sorted_types(), EVENTS, "{seen:?}");
     for row in stage.edge.events() {
         assert_eq!(row.datastream, OWN_DATASTREAM);
     }
@@ -245,7 +242,7 @@ async fn the_consent_of_a_site_s_own_web_sdk_may_be_left_to_adobe_s_collector() 
         return;
     };
     let seen = visit_with_own_sdk(&stage, "pending", SHOPPING).await;
-    assert_eq!(sorted(stage.event_types()), EVENTS, "{seen:?}");
+    assert_eq!(stage.sorted_types(), EVENTS, "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,13 +253,7 @@ async fn a_named_web_sdk_that_is_missing_is_reported_and_nothing_is_sent() {
     let seen = stage.visit(SHOPPING).await;
     seen.assert_logged("window.siteSdk, which web_sdk.name names, does not exist");
     stage.assert_silent();
-    assert!(
-        !stage
-            .site
-            .hits()
-            .iter()
-            .any(|hit| hit.path.contains("adobe-files"))
-    );
+    stage.assert_no_deployed_file();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,8 @@
 //! Pages that load the script in unusual ways.
 
-use std::path::Path;
-
-use crate::storefront::modes::SHOPPING;
+use crate::storefront::modes::{EVENTS, SHOPPING};
 use crate::storefront::site::Page;
-use crate::storefront::stage::{Stage, package_script};
-use crate::support::daemon::say;
+use crate::storefront::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_is_loaded_twice_sends_each_event_once() {
@@ -16,6 +13,31 @@ async fn a_script_that_is_loaded_twice_sends_each_event_once() {
     stage.serve("/", &format!("{snippet}\n{snippet}"), SHOPPING);
     let seen = stage.open("https://shop.test/").await;
     assert_eq!(stage.event_types().len(), 5, "{seen:?}");
+    stage.assert_events_are_valid();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prerendered_page_sends_its_events_once_it_is_shown() {
+    let Some(stage) = Stage::start("").await else {
+        return;
+    };
+    let snippet = stage.publish();
+    // A headless browser prerenders nothing, so the page pretends.
+    let hidden = "var isHidden = true;\n\
+                  Object.defineProperty(document, \"prerendering\", { get: function () { return isHidden; } });";
+    stage.site.serve("/hidden.js", Page::script(hidden));
+    let head = format!("<script src=\"/hidden.js\"></script>\n{snippet}");
+    stage.serve("/", &head, SHOPPING);
+    let seen = stage.open("https://shop.test/").await;
+    stage.assert_silent();
+    stage.assert_no_deployed_file();
+    assert_eq!(seen.cookies, "", "{seen:?}");
+
+    let shown = "isHidden = false; document.dispatchEvent(new Event(\"prerenderingchange\"));";
+    let script = format!("{SHOPPING}\nsetTimeout(function () {{ {shown} }}, 1500);");
+    stage.serve("/", &head, &script);
+    let seen = stage.open("https://shop.test/").await;
+    assert_eq!(stage.sorted_types(), EVENTS, "{seen:?}");
     stage.assert_events_are_valid();
 }
 
@@ -53,49 +75,32 @@ async fn beside_a_collector_of_the_theme_only_the_settings_are_given() {
     let Some(stage) = Stage::start("consent = \"assumed\"\n").await else {
         return;
     };
-    let snippet = stage.publish();
-    let sdk = package_script("magento-storefront-events-sdk-1.18.0", "dist/index.js");
-    let collector = package_script("magento-storefront-event-collector-1.18.0", "dist/index.js");
-    stage.site.serve("/theme/magento-storefront-events-sdk.js", sdk);
-    stage
-        .site
-        .serve("/theme/magento-storefront-event-collector.js", collector);
-    let theme = "<script src=\"/theme/magento-storefront-events-sdk.js\"></script>\n\
-                 <script src=\"/theme/magento-storefront-event-collector.js\"></script>";
+    let (snippet, theme) = (stage.publish(), stage.serve_theme_collector());
     stage.serve("/", &format!("{snippet}\n{theme}"), SHOPPING);
     let seen = stage.open("https://shop.test/").await;
     seen.assert_logged("only the settings were given to it");
-    assert!(
-        !stage
-            .site
-            .hits()
-            .iter()
-            .any(|hit| hit.path.contains("adobe-files"))
-    );
-    let mut types = stage.event_types();
-    types.sort();
+    stage.assert_no_deployed_file();
+    let mut types = stage.sorted_types();
     types.dedup();
     assert_eq!(types.len(), stage.event_types().len(), "no event twice: {seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_with_requirejs_keeps_working() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.tools/require.js");
-    let Ok(require) = std::fs::read_to_string(path) else {
-        return say("skipped: there is no RequireJS; tests/fetch-storefront fetches it");
-    };
     let Some(stage) = Stage::start("").await else {
         return;
     };
+    let Some(requirejs) = stage.serve_requirejs() else {
+        return;
+    };
     let snippet = stage.publish();
-    stage.site.serve("/require.js", Page::script(require));
     stage.site.serve(
         "/theme/cart.js",
         Page::script("define([], function () { return { name: \"cart\" }; });"),
     );
     stage.serve(
         "/",
-        &format!("{snippet}\n<script src=\"/require.js\"></script>"),
+        &format!("{snippet}\n{requirejs}"),
         &format!(
             "requirejs.config({{ baseUrl: \"/theme\" }});\n\
              require([\"cart\"], function (cart) {{ probe.module = cart.name; {SHOPPING} }});"

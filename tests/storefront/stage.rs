@@ -147,6 +147,32 @@ impl Stage {
         })
     }
 
+    /// Serves Adobe's SDK and collector as files of a theme, and returns the lines that load them.
+    pub fn serve_theme_collector(&self) -> String {
+        let scripts = [
+            "magento-storefront-events-sdk",
+            "magento-storefront-event-collector",
+        ];
+        let lines = scripts.map(|name| {
+            let path = format!("/theme/{name}.js");
+            let script = package_script(&format!("{name}-1.18.0"), "dist/index.js");
+            self.site.serve(&path, script);
+            format!("<script src=\"{path}\"></script>")
+        });
+        lines.join("\n")
+    }
+
+    /// Serves RequireJS, and returns the line that loads it; `None` with a line about the skipped test.
+    pub fn serve_requirejs(&self) -> Option<&'static str> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.tools/require.js");
+        let Ok(script) = std::fs::read_to_string(path) else {
+            say("skipped: there is no RequireJS; tests/fetch-storefront fetches it");
+            return None;
+        };
+        self.site.serve("/require.js", Page::script(script));
+        Some("<script src=\"/require.js\"></script>")
+    }
+
     /// Runs `storefront build` for the website into a directory of this name.
     pub fn build(&self, name: &str) -> Ran {
         let directory = self.installation.path(name);
@@ -211,6 +237,21 @@ impl Stage {
         events.map(|row| row.event_type.unwrap_or_default()).collect()
     }
 
+    /// Returns the types of the recorded events in alphabetical order.
+    pub fn sorted_types(&self) -> Vec<String> {
+        let mut types = self.event_types();
+        types.sort();
+        types
+    }
+
+    /// Returns the event of a purchase.
+    #[track_caller]
+    pub fn purchase(&self) -> EventRow {
+        let mut events = self.edge.events().into_iter();
+        let purchase = events.find(|row| row.purchase_id.is_some());
+        purchase.unwrap_or_else(|| panic!("no purchase among {:?}", self.event_types()))
+    }
+
     /// Returns the XDM of an event.
     pub fn xdm(&self, row: &EventRow) -> Value {
         let body = self.edge.body(&row.id).unwrap();
@@ -241,6 +282,14 @@ impl Stage {
     pub fn assert_silent(&self) {
         assert_eq!(self.edge.requests(), [], "nothing may be sent");
         self.assert_nothing_to_commerce();
+    }
+
+    /// Asserts that the page loaded no file of Adobe's that is deployed for it.
+    #[track_caller]
+    pub fn assert_no_deployed_file(&self) {
+        let mut hits = self.site.hits();
+        hits.retain(|hit| hit.path.contains("adobe-files"));
+        assert_eq!(hits, []);
     }
 
     #[track_caller]

@@ -64,7 +64,7 @@
   var KEPT = "orderfeedStorefrontCart";
 
   function keep(context) {
-    if (permitted !== true) { return; }
+    if (permission() !== true) { return; }
     try { sessionStorage.setItem(KEPT, JSON.stringify(context)); } catch (error) { /* Storage may be forbidden. */ }
   }
 

@@ -216,12 +216,17 @@
     page.head.appendChild(script);
   }
 
+  /* Sends nothing and sets no cookie: without it, events that the page publishes while it is prerendered would lack their
+     contexts, and the collector of a theme would find no settings. */
+  function prepare() {
+    if (settings.sdk) { window[GATE] = gate; }
+    setContexts();
+  }
+
   function begin() {
     begun = true;
     if (settings.ownInstance) { createInstance(); }
-    if (settings.sdk) { window[GATE] = gate; }
     var foreign = foreignCollector();
-    setContexts();
     if (foreign && settings.mode !== "contexts") { return warn(foreign + "; only the settings were given to it"); }
     if (settings.pageViews) { whenParsed(function () { api.pageView(); }); }
     if (settings.mode === "contexts") { return; }
@@ -235,5 +240,6 @@
   current = findView();
   window.orderfeedStorefront = api;
   if (!current) { return warn("this page belongs to no known store view; give the script the attribute data-store-view"); }
+  prepare();
   if (page.prerendering) { once(page, "prerenderingchange", begin); } else { begin(); }
 })(/*SETTINGS*/);
