@@ -22,7 +22,7 @@ async fn tokens_that_expire_in_the_middle_are_replaced() {
         });
     }
     rest.wait_until_served();
-    let tokens = rest.mock.ledger().by_path()["/ims/token/v3"];
+    let tokens = rest.requests("/ims/token/v3");
     assert!((2..20).contains(&tokens), "{tokens} tokens were fetched");
     rest.assert_whole(daemon);
 }
@@ -46,23 +46,10 @@ async fn the_journal_shows_what_the_lists_would_show_in_an_hour() {
     rest.installation().layer("rest2", &journal);
     let daemon = rest.installation().start();
     rest.wait_until_served();
-    let events = |rest: &RestFixture| {
-        let paths = rest.mock.ledger();
-        let (_, requests) = paths
-            .by_path()
-            .iter()
-            .find(|(path, _)| path.starts_with("/events/"))
-            .unwrap();
-        *requests
-    };
-    eventually("the journal is read", || {
-        rest.mock
-            .ledger()
-            .by_path()
-            .keys()
-            .any(|path| path.starts_with("/events/"))
-    });
-    let polls = rest.mock.ledger().by_path()["/V1/orders"];
+    // The ledger has a placeholder for each id in the path.
+    let journal = "/events/organizations/{id}/integrations/{id}/{id}";
+    eventually("the journal is read", || rest.requests(journal) > 0);
+    let polls = rest.requests("/V1/orders");
     // The order's id, its number, the same again, and an order that does not exist.
     let (one, other) = (rest.shop.place(), rest.shop.place());
     rest.mock.push_order_event(other, "");
@@ -71,17 +58,17 @@ async fn the_journal_shows_what_the_lists_would_show_in_an_hour() {
     rest.mock.push_order_event(999_999, "");
     rest.wait_until_served();
     assert!(
-        rest.mock.ledger().by_path()["/V1/orders"] < polls + 40,
+        rest.requests("/V1/orders") < polls + 40,
         "the lists were polled instead"
     );
     // The position is gone: the lists are read at once.
-    let before = events(&rest);
+    let before = rest.requests(journal);
     rest.shop.place();
     for _ in 0..3 {
         rest.mock.push_order_event(999_999, "");
     }
     rest.mock.expire_events(0);
     rest.wait_until_served();
-    assert!(events(&rest) > before);
+    assert!(rest.requests(journal) > before);
     rest.assert_whole(daemon);
 }

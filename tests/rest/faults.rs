@@ -66,12 +66,7 @@ async fn a_first_sync_through_one_fault_in_six_requests_is_complete() {
     let rest = RestFixture::start(400, config).await;
     let daemon = rest.installation().start();
     rest.wait_until_served();
-    let met = rest
-        .mock
-        .ledger()
-        .requests()
-        .filter(|row| row.fault.is_some())
-        .count();
+    let met = rest.faults_met();
     assert!(met >= 5, "only {met} faults");
     assert_eq!(rest.edge.totals().duplicates, 0);
     rest.assert_whole(daemon);

@@ -73,6 +73,22 @@ impl RestFixture {
         &self.shop.installation
     }
 
+    /// Returns the number of requests to a path of the API.
+    pub fn requests(&self, path: &str) -> u64 {
+        self.mock
+            .ledger()
+            .by_path()
+            .get(path)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Returns the number of requests that met a fault.
+    pub fn faults_met(&self) -> usize {
+        let ledger = self.mock.ledger();
+        ledger.requests().filter(|row| row.fault.is_some()).count()
+    }
+
     /// Waits until the edge has all events of the shop and the daemon has nothing left to do.
     pub fn wait_until_served(&self) {
         let expected = self.shop.expected();

@@ -23,21 +23,19 @@ async fn a_shop_that_moves_from_its_database_to_rest_sends_nothing_twice() {
         "{}",
         refused.stderr
     );
+    let examined = rest.installation().run(&["doctor", "--json"]);
+    assert!(
+        examined.stdout.contains("the store was filled by \\\"sqlite\\\""),
+        "{}",
+        examined.stdout
+    );
     for _ in 0..20 {
         rest.shop.act();
     }
     let daemon = rest.installation().start_with(|command| {
         command.arg("--accept-new-source");
     });
-    let orders = || {
-        rest.mock
-            .ledger()
-            .by_path()
-            .get("/V1/orders")
-            .copied()
-            .unwrap_or_default()
-    };
-    eventually("the history is read again", || orders() > 2);
+    eventually("the history is read again", || rest.requests("/V1/orders") > 2);
     rest.wait_until_served();
     assert_eq!(rest.edge.totals().duplicates, 0);
     assert!(rest.edge.totals().events > sent, "the changes were sent");

@@ -43,12 +43,7 @@ async fn a_thousand_changes_arrive_each_once_through_kills_and_faults() {
     let changes = shoppers.await.unwrap();
     let daemon = rest.installation().start();
     rest.wait_until_served();
-    let met = rest
-        .mock
-        .ledger()
-        .requests()
-        .filter(|row| row.fault.is_some())
-        .count();
+    let met = rest.faults_met();
     rest.assert_whole(daemon);
     assert!(met > 20, "only {met} requests met a fault");
     say(&format!(
