@@ -71,18 +71,23 @@ setTimeout(function () { link.click(); }, 3000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_a_collector_of_the_theme_only_the_settings_are_given() {
-    let Some(stage) = Stage::start("consent = \"assumed\"\n").await else {
-        return;
-    };
-    let (snippet, theme) = (stage.publish(), stage.serve_theme_collector());
-    stage.serve("/", &format!("{snippet}\n{theme}"), SHOPPING);
-    let seen = stage.open("https://shop.test/").await;
-    seen.assert_logged("only the settings were given to it");
-    stage.assert_no_deployed_file();
-    let mut types = stage.sorted_types();
-    types.dedup();
-    assert_eq!(types.len(), stage.event_types().len(), "no event twice: {seen:?}");
+async fn beside_a_collector_of_the_theme_no_event_is_sent_twice() {
+    let deployed =
+        "mode = \"collector\"\npersonal_data = true\nthird_party_cookies = true\nlink_clicks = true\n";
+    for (mode, line, expected) in [
+        ("", "no events are sent: set storefront.mode", &[][..]),
+        (deployed, "only the settings were given to it", &EVENTS),
+    ] {
+        let Some(stage) = Stage::start(&format!("{mode}consent = \"assumed\"\n")).await else {
+            return;
+        };
+        let (snippet, theme) = (stage.publish(), stage.serve_theme_collector());
+        stage.serve("/", &format!("{snippet}\n{theme}"), SHOPPING);
+        let seen = stage.open("https://shop.test/").await;
+        seen.assert_logged(line);
+        stage.assert_no_deployed_file();
+        assert_eq!(stage.sorted_types(), expected, "{seen:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -176,6 +176,13 @@
     return paths.magentoStorefrontEvents || paths.magentoStorefrontEventCollector ? "RequireJS has a path for Adobe's events SDK" : null;
   }
 
+  /* The own instance of the Web SDK is deployed with the collector, so another collector has none to send with. */
+  function yieldTo(foreign) {
+    warn(foreign + (settings.ownInstance
+      ? '; no events are sent: set storefront.mode = "contexts", or remove the other one'
+      : "; only the settings were given to it"));
+  }
+
   function whenParsed(then) {
     if (page.readyState === "loading") { once(page, "DOMContentLoaded", then); } else { then(); }
   }
@@ -196,7 +203,7 @@
     started = true;
     whenParsed(function () {
       var foreign = foreignCollector();
-      if (foreign) { return warn(foreign + "; only the settings were given to it"); }
+      if (foreign) { return yieldTo(foreign); }
       whenSdkExists(insert);
     });
   }
@@ -227,7 +234,7 @@
     begun = true;
     if (settings.ownInstance) { createInstance(); }
     var foreign = foreignCollector();
-    if (foreign && settings.mode !== "contexts") { return warn(foreign + "; only the settings were given to it"); }
+    if (foreign && settings.mode !== "contexts") { return yieldTo(foreign); }
     if (settings.pageViews) { whenParsed(function () { api.pageView(); }); }
     if (settings.mode === "contexts") { return; }
     applyPermission();

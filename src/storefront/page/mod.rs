@@ -237,8 +237,8 @@ fn duplicates(config: &Config, scripts: &[&Element], html: &str) -> Vec<PageFind
     let is_contexts = config.storefront.mode == StorefrontMode::Contexts;
     match (is_known, is_contexts) {
         (true, false) => found.push(problem(format!(
-            "the page also loads Adobe's own collector ({}): events would be sent twice. The script then only gives it its settings; \
-             set storefront.mode = \"contexts\", or remove the other one",
+            "the page also loads Adobe's own collector ({}): two would send every event twice, so the script loads none, and in the \
+             mode \"standalone\" no events are sent; set storefront.mode = \"contexts\", or remove the other one",
             other.unwrap_or("magentoStorefrontEvents")
         ))),
         (false, true) => found.push(problem(
