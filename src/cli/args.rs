@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::context::CONFIG_FILE;
 use crate::cli::delivery::DeliveryCommand;
 use crate::cli::delivery::failed::FailedCommand;
 use crate::cli::delivery::test_connection::TestConnectionArgs;
@@ -25,8 +26,10 @@ use crate::cli::setup::config::ConfigCommand;
 use crate::cli::setup::manual::ManualArgs;
 use crate::cli::setup::source::SourceArgs;
 use crate::cli::setup::storefront::StorefrontCommand;
+use crate::cli::shops::ShopsCommand;
 use crate::cli::trial::demo::DemoArgs;
 use crate::cli::trial::emulator::EmulatorArgs;
+use crate::config::shop::ShopName;
 use crate::daemon::control::Status;
 use crate::store::views::ViewMode;
 
@@ -36,6 +39,8 @@ Examples:
   orderfeed config check                          check the configuration
   orderfeed run                                   run the daemon in the foreground
   orderfeed status                                show what runs, what is pending and what failed
+  orderfeed --shop agency status                  the same of one shop, on a host with several
+  orderfeed shops status                          show one line for each of them
   orderfeed doctor                                find problems and how to fix them
   orderfeed explain 000000101                     show what happened to an order
   orderfeed test-connection                       check whether the edge accepts requests
@@ -74,12 +79,23 @@ pub struct Cli {
         long,
         global = true,
         env = "ORDERFEED_CONFIG",
-        default_value = "/etc/orderfeed/orderfeed.toml",
+        default_value = CONFIG_FILE,
         value_name = "FILE"
     )]
     pub config: PathBuf,
+    /// Name of a shop, on a host with several: its file is shops/NAME.toml beside FILE
+    #[arg(long, global = true, env = "ORDERFEED_SHOP", value_name = "NAME")]
+    pub shop: Option<ShopName>,
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Returns the configuration file that the command line names.
+    pub fn config_file(&self) -> PathBuf {
+        let of_shop = |shop: &ShopName| shop.file(&self.config);
+        self.shop.as_ref().map_or_else(|| self.config.clone(), of_shop)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,6 +137,9 @@ pub enum Command {
         orderfeed status --watch       refresh every 2 seconds, until Ctrl-C"
     )]
     Status(StatusArgs),
+    /// List the shops of this host, or show one line of status for each
+    #[command(subcommand)]
+    Shops(ShopsCommand),
     /// Find problems and how to fix them: configuration, files, store, source, edge, clock, schedules, delivery
     #[command(
         after_help = "Changes nothing. Works with and without a running daemon, and ends within 15 seconds. Run it as the \
@@ -295,6 +314,19 @@ mod tests {
         ] {
             assert_eq!(Cli::try_parse_from(args).unwrap().config, PathBuf::from("a.toml"));
         }
+        let of_shop = [
+            "orderfeed",
+            "--shop",
+            "agency",
+            "--config",
+            "etc/a.toml",
+            "status",
+        ];
+        assert_eq!(
+            Cli::try_parse_from(of_shop).unwrap().config_file(),
+            PathBuf::from("etc/shops/agency.toml")
+        );
+        assert!(Cli::try_parse_from(["orderfeed", "--shop", "../x", "status"]).is_err());
         let nested = ["orderfeed", "cron", "list", "--config", "a.toml"];
         assert_eq!(
             Cli::try_parse_from(nested).unwrap().config,

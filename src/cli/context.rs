@@ -11,11 +11,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, TempDir};
 
+use crate::cli::output::address::Addressee;
 use crate::config::{Config, ConfigErrors, LoadedConfig, Website, load, process_environment};
 use crate::daemon::requests::error::RequestError;
 use crate::store::file::identity::StoreOwner;
 use crate::store::{StoreError, StoreView};
 use orderfeed_model::clock::Clock;
+
+/// The configuration file if the command line names none.
+pub const CONFIG_FILE: &str = "/etc/orderfeed/orderfeed.toml";
 
 #[derive(Debug)]
 pub struct Context {
@@ -39,6 +43,11 @@ impl Context {
             config_path,
             clock: Clock::System,
         }
+    }
+
+    /// Returns how messages address the shop of this configuration; `None` for a single shop.
+    pub fn addressee(&self) -> Option<Addressee> {
+        Addressee::of_file(&self.config_path, CONFIG_FILE.as_ref())
     }
 
     pub fn config_path(&self) -> &Path {
@@ -85,7 +94,7 @@ impl Context {
         file: impl FnOnce(&Config) -> Option<PathBuf>,
         work: impl FnOnce(&Config, Option<&Path>, Option<StoreOwner>) -> T,
     ) -> Result<(LoadedConfig, T), ContextError> {
-        let loaded = load(&self.config_path, process_environment())?;
+        let loaded = load(&self.config_path, process_environment(&self.config_path))?;
         let store = &loaded.config.store.path;
         let owner = StoreOwner::to_become(store)?;
         let become_owner = || owner.map_or(Ok(()), |owner| owner.become_for_good(store));

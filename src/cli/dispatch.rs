@@ -11,11 +11,11 @@ use crate::cli::inspect::{doctor, explain, status};
 use crate::cli::privacy::suppress;
 use crate::cli::setup::{admin, backup, config, manual, source, storefront};
 use crate::cli::trial::{demo, emulator};
-use crate::cli::{delivery, output, privacy, run};
+use crate::cli::{delivery, output, privacy, run, shops};
 use crate::daemon::control::{ReindexOptions, Request};
 
 pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
-    let context = Context::new(cli.config);
+    let context = Context::new(cli.config_file());
     match cli.command {
         Command::Run(args) => run::run(args, &context).await,
         Command::Demo(args) => demo::run(args).await,
@@ -25,6 +25,7 @@ pub(super) async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Admin(command) => admin::run(&context, &command),
         Command::Storefront(command) => storefront::run(&context, &command).await,
         Command::Status(args) => status::run(&context, args).await,
+        Command::Shops(command) => shops::run(&context, &command),
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Explain(args) => explain::run(&context, args).await,
         Command::TestConnection(args) => test_connection::run(&context, args).await,

@@ -10,6 +10,7 @@
 //! | `output` | everything that prints: data, notices, tables, progress, `--watch` |
 //! | `run` | the daemon in the foreground |
 //! | `inspect` | `status`, `explain`, `doctor` |
+//! | `shops` | the shops of a host: `shops list`, `shops status` |
 //! | `index` | `indexer:*`, `saas:resync`, `verify`, `cron` |
 //! | `delivery` | `delivery`, `failed`, `test-connection` |
 //! | `privacy` | `suppress`, `privacy` |
@@ -28,6 +29,7 @@ pub mod output;
 pub mod privacy;
 pub mod run;
 pub mod setup;
+pub mod shops;
 pub mod trial;
 
 use std::ffi::OsString;
@@ -35,7 +37,9 @@ use std::ffi::OsString;
 use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
+use crate::cli::context::CONFIG_FILE;
 use crate::cli::exit::Exit;
+use crate::cli::output::address::Addressee;
 use crate::store::file::identity::forbid_core_dumps;
 
 /// Worker threads of the runtime. Store and source block threads of their own, so two are enough.
@@ -46,7 +50,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     // Before any secret is read.
     forbid_core_dumps();
     match Cli::try_parse_from(args) {
-        Ok(cli) => exit_of(run(cli)),
+        Ok(cli) => {
+            let shop = Addressee::of_file(&cli.config_file(), CONFIG_FILE.as_ref());
+            exit_of(run(cli), shop.as_ref())
+        }
         Err(message) => print_clap(&message),
     }
 }
@@ -56,7 +63,7 @@ fn print_clap(message: &clap::Error) -> Exit {
     let printed = output::clap(message);
     match message.use_stderr() {
         true => Exit::Usage,
-        false => exit_of(printed.map(|()| Exit::Ok).map_err(Into::into)),
+        false => exit_of(printed.map(|()| Exit::Ok).map_err(Into::into), None),
     }
 }
 
@@ -74,12 +81,12 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     result
 }
 
-fn exit_of(result: anyhow::Result<Exit>) -> Exit {
+fn exit_of(result: anyhow::Result<Exit>, shop: Option<&Addressee>) -> Exit {
     result.unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         // A closed stdout is an error with the exit code 0.
         if exit != Exit::Ok {
-            output::error(&error);
+            output::error(&error, shop);
         }
         exit
     })

@@ -11,14 +11,15 @@ use crate::config::problem::{ConfigErrors, ConfigProblem, Origin};
 use crate::config::reader::ConfigReader;
 use crate::config::secret;
 use crate::config::sections::{self, Config, Log, RetryConfig, SCHEMA};
+use crate::config::shop::ShopName;
 use crate::config::shown::{EffectiveSetting, list};
 
 /// The commented configuration file, which is also the first layer: documentation and defaults cannot differ.
 pub(crate) const DEFAULTS: &str = include_str!("../../config/orderfeed.toml");
 
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// The directory in which systemd keeps the credentials of the service while it runs (systemd.exec(5)).
-const SERVICE_CREDENTIALS: &str = "/run/credentials/orderfeed.service";
+/// The directory in which systemd keeps the credentials of each service while it runs (systemd.exec(5)).
+const SERVICE_CREDENTIALS: &str = "/run/credentials";
 
 /// A valid configuration and its sources.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ impl LoadedConfig {
 
 /// Reads the file at `path`, `conf.d/*.toml` beside it in lexical order, the settings saved on the web pages, and the
 /// variables of `env`, which may name systemd's `CREDENTIALS_DIRECTORY`. Relative paths in the configuration start at the directory of `path`.
+///
+/// Shops share the `conf.d` beside their files, so there the file of the shop is read after it and wins.
 ///
 /// # Errors
 /// Everything that is wrong, at once; the process exits with 78. No message holds a secret.
@@ -125,13 +128,14 @@ impl Default for RetryConfig {
     }
 }
 
-/// Returns the environment of this process. A value that is not UTF-8 arrives with replacement characters, so that it is
-/// refused by name where it sets a key, and ignored where it does not.
-pub fn process_environment() -> impl Iterator<Item = (String, String)> {
+/// Returns the environment of this process, for the configuration file `config`. A value that is not UTF-8 arrives with
+/// replacement characters, so that it is refused by name where it sets a key, and ignored where it does not.
+pub fn process_environment(config: &Path) -> impl Iterator<Item = (String, String)> {
     // systemd sets the variable for the service only. A command that an operator runs must find the credentials too:
     // otherwise every secret that is given this way would be reported as missing.
-    let of_service = std::env::var_os(CREDENTIALS).is_none() && Path::new(SERVICE_CREDENTIALS).is_dir();
-    let found = of_service.then(|| (CREDENTIALS.to_owned(), SERVICE_CREDENTIALS.to_owned()));
+    let directory = credentials_of_service(config);
+    let of_service = std::env::var_os(CREDENTIALS).is_none() && directory.is_dir();
+    let found = of_service.then(|| (CREDENTIALS.to_owned(), directory.to_string_lossy().into_owned()));
     let own = std::env::vars_os().map(|(name, value)| {
         (
             name.to_string_lossy().into_owned(),
@@ -141,14 +145,31 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
     own.chain(found)
 }
 
+/// Returns the directory with the credentials of the service that runs with this configuration file.
+fn credentials_of_service(config: &Path) -> PathBuf {
+    let shop = std::path::absolute(config).ok();
+    let shop = shop.and_then(|path| ShopName::of_file(&path).ok().flatten());
+    let unit = shop.map_or_else(|| "orderfeed.service".to_owned(), |shop| shop.unit());
+    Path::new(SERVICE_CREDENTIALS).join(unit)
+}
+
 fn read_layers(
     path: &Path,
     env: &[(String, String)],
     saved: Saved<'_>,
 ) -> Result<(Vec<PathBuf>, Vec<Layer>), ConfigErrors> {
-    let mut sources = vec![path.to_owned()];
-    sources.extend(drop_ins(path).map_err(|problem| ConfigErrors(vec![problem]))?);
-    let mut layers = vec![Layer::defaults(&SCHEMA, DEFAULTS), Layer::proxy_variables(env)];
+    let refused = |problem| ConfigErrors(vec![problem]);
+    let shop = ShopName::of_file(path).map_err(|error| {
+        let place = Origin::File(path.into());
+        refused(ConfigProblem::without_key(place, error.to_string()))
+    })?;
+    let mut sources = drop_ins(path).map_err(refused)?;
+    // The drop-ins of one shop win over its file. Those of all shops do not win over the file of one.
+    let position = if shop.is_some() { sources.len() } else { 0 };
+    sources.insert(position, path.to_owned());
+    let mut defaults = Layer::defaults(&SCHEMA, DEFAULTS);
+    defaults.entries.extend(shop.iter().flat_map(ShopName::defaults));
+    let mut layers = vec![defaults, Layer::proxy_variables(env)];
     let mut broken = Vec::new();
     for source in &sources {
         match read(source) {

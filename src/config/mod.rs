@@ -22,6 +22,7 @@
 //! | `layer`, `merge` | one layer; all layers merged |
 //! | `reader` | access to the merged settings, and the list of problems |
 //! | `secret` | secrets, certificates and file permissions |
+//! | [`shop`] | the names, files and defaults of several shops on one host |
 //! | `overlay`, `edit` | the settings saved on the web pages, and changes of them |
 //! | `load` | all of the above in order |
 //! | `values`, [`cron`] | the types of values |
@@ -41,6 +42,7 @@ mod reference;
 mod schema;
 mod secret;
 mod sections;
+pub mod shop;
 mod shown;
 mod values;
 

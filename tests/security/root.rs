@@ -47,7 +47,7 @@ const COMMANDS: [&[&str]; 32] = [
     &["run"],
 ];
 /// Commands that open no configured store.
-const WITHOUT_STORE: [&str; 7] = [
+const WITHOUT_STORE: [&str; 8] = [
     "config",
     "indexer:info",
     "demo",
@@ -55,6 +55,8 @@ const WITHOUT_STORE: [&str; 7] = [
     "completions",
     "manual",
     "storefront",
+    // Reads each shop in a process of its own, which is `status`.
+    "shops",
 ];
 
 #[test]

@@ -5,4 +5,5 @@ mod daemon;
 mod journal;
 mod life;
 mod reload;
+mod shops;
 mod unit;

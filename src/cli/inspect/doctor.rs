@@ -35,7 +35,9 @@ pub async fn run(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
     }
     // Boxed because the future is large: all checks run at the same time.
     let report = Box::pin(collect::examine(loaded, &context.clock, args.website.as_deref())).await;
-    output::result(args.json, &report, || render(&report, Paint::for_stdout()))?;
+    output::result_for(context.addressee().as_ref(), args.json, &report, || {
+        render(&report, Paint::for_stdout())
+    })?;
     Ok(match report.verdict {
         Verdict::Problem => Exit::Failed,
         _ => Exit::Ok,

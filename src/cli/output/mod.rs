@@ -1,6 +1,7 @@
 //! The only module that prints: data to stdout, notices to stderr. Colour only on a terminal, unless `NO_COLOR` is set
 //! (<https://no-color.org>). A closed stdout (`| head`) ends the command without an error.
 
+pub mod address;
 pub mod progress;
 pub mod table;
 pub mod watch;
@@ -9,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+use crate::cli::output::address::{Addressee, addressed};
 use crate::ops::sentence::sentence;
 use crate::ops::stderr::Stderr;
 
@@ -61,8 +63,7 @@ pub fn line(text: &str) -> Result<(), OutputError> {
 }
 
 pub fn json(value: &impl Serialize) -> Result<(), OutputError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| OutputError::Failed(error.into()))?;
-    line(&text)
+    data(&json_text(value)?)
 }
 
 /// Prints a result: as JSON for scripts, or as the text that `render` returns.
@@ -71,10 +72,26 @@ pub fn result<T: Serialize>(
     value: &T,
     render: impl FnOnce() -> String,
 ) -> Result<(), OutputError> {
-    match as_json {
-        true => json(value),
-        false => data(&render()),
-    }
+    result_for(None, as_json, value, render)
+}
+
+/// Prints a result as [`result`] does, with the commands in its messages addressed to a shop of several.
+pub fn result_for<T: Serialize>(
+    shop: Option<&Addressee>,
+    as_json: bool,
+    value: &T,
+    render: impl FnOnce() -> String,
+) -> Result<(), OutputError> {
+    let text = match as_json {
+        true => json_text(value)?,
+        false => render(),
+    };
+    data(&addressed(shop, text))
+}
+
+fn json_text(value: &impl Serialize) -> Result<String, OutputError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| OutputError::Failed(error.into()))?;
+    Ok(text + "\n")
 }
 
 /// Writes a line to stderr that is not part of the data. A failure to write is ignored.
@@ -94,8 +111,9 @@ pub fn stderr_is_terminal() -> bool {
 }
 
 /// Reports why a command failed. In the journal the line has the priority of an error.
-pub fn error(error: &anyhow::Error) {
-    notice(&Stderr::detect().with_priority(&format!("orderfeed: {}", sentence(error))));
+pub fn error(error: &anyhow::Error, shop: Option<&Addressee>) {
+    let text = addressed(shop, format!("orderfeed: {}", sentence(error)));
+    notice(&Stderr::detect().with_priority(&text));
 }
 
 /// Prints clap's message: help and version to stdout, errors to stderr.

@@ -71,7 +71,7 @@ pub async fn watch(
             Err(error) if first => return Err(error),
             // Not fatal: the daemon may be restarting.
             Err(error) => {
-                output::error(&error);
+                output::error(&error, None);
                 continue;
             }
         };

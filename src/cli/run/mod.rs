@@ -58,7 +58,7 @@ pub async fn run(args: RunArgs, context: &Context) -> anyhow::Result<Exit> {
     };
     // Called at each reload. The daemon applies the other settings; only the log belongs to this process.
     let read = move || {
-        let config = load(&path, process_environment())?.config;
+        let config = load(&path, process_environment(&path))?.config;
         if let Err(error) = log.set_level(&config.log.level) {
             tracing::error!(log_code = "OF01-03", %error, "The new level of the log is not used");
         }

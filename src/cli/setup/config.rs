@@ -45,7 +45,7 @@ pub struct ConfigShowArgs {
 
 /// Runs a `config` command on the file at `path` and the environment of this process.
 pub fn run(path: &Path, command: &ConfigCommand) -> anyhow::Result<()> {
-    let loaded = match load(path, process_environment()) {
+    let loaded = match load(path, process_environment(path)) {
         Err(errors) if is_accepted(command, &errors) => return Ok(()),
         loaded => loaded?,
     };

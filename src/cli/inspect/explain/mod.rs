@@ -32,7 +32,9 @@ pub async fn run(context: &Context, args: ExplainArgs) -> anyhow::Result<Exit> {
     // A second view, so that no snapshot of the store is held while the source is read.
     let explanation =
         view(&config)?.read(|reader| Explanation::read(reader, &config.store.path, &request))?;
-    output::result(args.json, &explanation, || render::render(&explanation))?;
+    output::result_for(context.addressee().as_ref(), args.json, &explanation, || {
+        render::render(&explanation)
+    })?;
     Ok(match explanation.orders.is_empty() {
         true => Exit::Failed,
         false => Exit::Ok,

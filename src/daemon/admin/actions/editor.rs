@@ -40,7 +40,7 @@ impl Editor {
     ) -> Result<EditedSettings, Refused> {
         let path = self.path.clone();
         let checking =
-            tokio::task::spawn_blocking(move || edit_settings(&path, process_environment(), &wanted));
+            tokio::task::spawn_blocking(move || edit_settings(&path, process_environment(&path), &wanted));
         let checked = checking.await.map_err(|crash| vec![crash.to_string()])?;
         let edited = checked.map_err(sentences)?;
         // The next start would refuse the store.

@@ -41,6 +41,6 @@ pub(super) async fn connector(
 /// Reads the configuration as its files are now, which may differ from the one in force.
 async fn files_now(data: &ViewData) -> Option<Result<LoadedConfig, ConfigErrors>> {
     let path = data.sources.config_path.clone()?;
-    let read = move || load(&path, process_environment());
+    let read = move || load(&path, process_environment(&path));
     tokio::task::spawn_blocking(read).await.ok()
 }
