@@ -5,9 +5,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::driver::{Browser, Look};
-use crate::support::daemon::{eventually, say};
+use crate::support::daemon::{PATIENCE, eventually, say};
 use crate::support::edge;
 use crate::web::fixture::{PASSWORD, Site};
+use orderfeed::store::outbox::FinalState;
 
 /// The bytes that the picture of the README may have.
 const MOST_BYTES: usize = 150_000;
@@ -28,7 +29,7 @@ const PAGES: [(&str, &str); 11] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_accessible_and_has_a_picture() {
-    let (mut site, base) = Site::with_password(300, "edit_settings = true\n").await;
+    let (mut site, base) = Site::with_password(3_000, "edit_settings = true\n").await;
     site.settle();
     let order = site.shop.place();
     edge::refuse_placed(&site.edge, order);
@@ -44,6 +45,7 @@ async fn every_page_is_accessible_and_has_a_picture() {
             .read_store(failed)
             .is_some_and(|events| !events.is_empty())
     });
+    record_a_day(&site);
     for (width, is_dark) in [(1280, false), (1280, true), (360, false), (360, true)] {
         let look = Look {
             width,
@@ -77,6 +79,35 @@ async fn every_page_is_accessible_and_has_a_picture() {
         }
         browser.close().await;
     }
+}
+
+/// Records a day of traffic that ends with what was delivered, so that the pictures show a sparkline.
+fn record_a_day(site: &Site) {
+    let installation = &site.shop.installation;
+    let totals = installation
+        .read_store(|reader| reader.outbox_by_website())
+        .unwrap();
+    let mut store = rusqlite::Connection::open(installation.path("orderfeed.db")).unwrap();
+    store.busy_timeout(PATIENCE).unwrap();
+    let transaction = store.transaction().unwrap();
+    for outbox in totals {
+        let delivered = outbox
+            .totals
+            .iter()
+            .filter(|total| total.1 == FinalState::Delivered);
+        let delivered: u64 = delivered.map(|total| total.2).sum();
+        for ago in 1..1_440 {
+            // The rate rises and falls twice.
+            let wave = (ago as f64 / 1_440.0 * 4.0 * std::f64::consts::PI).sin() * 100.0;
+            let before = delivered as f64 * (1.0 - (ago as f64 + wave) / 1_600.0);
+            let sql =
+                "INSERT OR REPLACE INTO traffic_minute VALUES (unixepoch() / 60 - ?1, ?2, ?3, 0, 0, NULL)";
+            transaction
+                .execute(sql, (ago, outbox.website, before as i64))
+                .unwrap();
+        }
+    }
+    transaction.commit().unwrap();
 }
 
 /// Checks the size of the README's picture, and replaces it if `REGENERATE` is set.
