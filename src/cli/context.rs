@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, TempDir};
 
 use crate::cli::output::address::Addressee;
-use crate::config::{Config, ConfigErrors, LoadedConfig, Website, load, process_environment};
+use crate::config::{
+    Config, ConfigErrors, LoadedConfig, Website, load, load_without_secrets, process_environment,
+};
 use crate::daemon::requests::error::RequestError;
 use crate::store::file::identity::StoreOwner;
 use crate::store::{StoreError, StoreView};
@@ -64,6 +66,12 @@ impl Context {
         self.load().map(|loaded| loaded.config)
     }
 
+    /// Loads the configuration as [`Self::config`] does, for a command that only reads the store: its secrets may be missing.
+    pub fn config_without_secrets(&self) -> Result<Config, ContextError> {
+        let loaded = load_without_secrets(&self.config_path, process_environment(&self.config_path))?;
+        as_owner(loaded, |_| None, |_, _, _| ()).map(|(loaded, ())| loaded.config)
+    }
+
     /// Loads the configuration, and runs `work` on `file`, which the command line names: with the rights of root if only root
     /// controls its path, otherwise with those of the store's owner.
     pub fn config_and<T>(
@@ -95,20 +103,29 @@ impl Context {
         work: impl FnOnce(&Config, Option<&Path>, Option<StoreOwner>) -> T,
     ) -> Result<(LoadedConfig, T), ContextError> {
         let loaded = load(&self.config_path, process_environment(&self.config_path))?;
-        let store = &loaded.config.store.path;
-        let owner = StoreOwner::to_become(store)?;
-        let become_owner = || owner.map_or(Ok(()), |owner| owner.become_for_good(store));
-        let file = file(&loaded.config);
-        let as_root = owner.filter(|owner| file.as_deref().is_some_and(|file| !owner.controls(file)));
-        if as_root.is_none() {
-            become_owner()?;
-        }
-        let result = work(&loaded.config, file.as_deref(), as_root);
-        if as_root.is_some() {
-            become_owner()?;
-        }
-        Ok((loaded, result))
+        as_owner(loaded, file, work)
     }
+}
+
+/// Takes the identity of the store's owner, before or after `work` on the chosen file.
+fn as_owner<T>(
+    loaded: LoadedConfig,
+    file: impl FnOnce(&Config) -> Option<PathBuf>,
+    work: impl FnOnce(&Config, Option<&Path>, Option<StoreOwner>) -> T,
+) -> Result<(LoadedConfig, T), ContextError> {
+    let store = &loaded.config.store.path;
+    let owner = StoreOwner::to_become(store)?;
+    let become_owner = || owner.map_or(Ok(()), |owner| owner.become_for_good(store));
+    let file = file(&loaded.config);
+    let as_root = owner.filter(|owner| file.as_deref().is_some_and(|file| !owner.controls(file)));
+    if as_root.is_none() {
+        become_owner()?;
+    }
+    let result = work(&loaded.config, file.as_deref(), as_root);
+    if as_root.is_some() {
+        become_owner()?;
+    }
+    Ok((loaded, result))
 }
 
 pub fn configured_website<'a>(

@@ -59,15 +59,37 @@ pub fn load(
     load_with(path, env.into_iter().collect(), Saved::File)
 }
 
+/// Reads the configuration as [`load`] does, for a command that sends nothing: a required secret may be missing. Those of systemd
+/// exist only while the service runs.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_without_secrets(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<LoadedConfig, ConfigErrors> {
+    let is_error = |problem: &ConfigProblem| !problem.is_missing_secret();
+    load_checked(path, &env.into_iter().collect::<Vec<_>>(), Saved::File, is_error)
+}
+
 /// Reads the configuration as [`load`] does, with the given text as the settings saved on the web pages.
 pub(crate) fn load_with(
     path: &Path,
     env: Vec<(String, String)>,
     saved: Saved<'_>,
 ) -> Result<LoadedConfig, ConfigErrors> {
+    load_checked(path, &env, saved, |_| true)
+}
+
+fn load_checked(
+    path: &Path,
+    env: &[(String, String)],
+    saved: Saved<'_>,
+    is_error: impl Fn(&ConfigProblem) -> bool,
+) -> Result<LoadedConfig, ConfigErrors> {
     // Relative paths in the file start at its directory, wherever the process runs.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let (sources, layers) = read_layers(&path, &env, saved)?;
+    let (sources, layers) = read_layers(&path, env, saved)?;
     let settings = Settings::merge(&path, &layers);
     let mentioned = layers
         .iter()
@@ -91,6 +113,7 @@ pub(crate) fn load_with(
         problems.extend(layer.problems.iter().cloned());
         warnings.extend(layer.warnings.iter().cloned());
     }
+    problems.retain(is_error);
     if problems.is_empty() {
         return Ok(LoadedConfig {
             config,

@@ -48,7 +48,7 @@ mod values;
 
 pub use crate::config::cron::CronExpr;
 pub use crate::config::edit::{EditedSettings, SettingChange, edit_settings};
-pub use crate::config::load::{LoadedConfig, load, process_environment};
+pub use crate::config::load::{LoadedConfig, load, load_without_secrets, process_environment};
 pub(crate) use crate::config::problem::nearest;
 pub use crate::config::problem::{ConfigErrors, ConfigProblem, Origin};
 pub use crate::config::reference::reference;

@@ -252,6 +252,32 @@ fn a_shop_has_paths_of_its_own_and_its_file_wins_over_what_all_share() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not a name of a shop"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_of_a_stopped_shop_needs_none_of_its_secrets() {
+    let host = host();
+    let shop = Tenant::new(&host, "agency").await;
+    let daemon = shop.start(&host);
+    eventually("the shop is served", || shop.is_served());
+    assert_eq!(daemon.stop(), Some(0));
+    let config = shop.config();
+    let secret = config
+        .lines()
+        .find(|line| line.starts_with("client_secret"))
+        .unwrap();
+    host.write("shops/agency.toml", &config.replace(secret, ""));
+    // As a credential of systemd, which is there only while the service runs.
+    assert_eq!(host.run(&["--shop", "agency", "config", "check"]).code, Some(78));
+    let ran = host.run(&["shops", "status", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let row = &rows(&ran)["agency"];
+    assert_eq!(
+        (&row["running"], &row["problem"]["kind"]),
+        (&false.into(), &"daemon_not_running".into())
+    );
+    let remedy = row["problem"]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("systemctl start orderfeed@agency"), "{remedy}");
+}
+
 #[test]
 fn shops_are_listed_and_an_unknown_one_is_refused() {
     let host = Installation::new("");

@@ -50,7 +50,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
-    let config = context.config()?;
+    let config = context.config_without_secrets()?;
     let take = || -> anyhow::Result<Snapshot> {
         let now = context.clock.now();
         // Opened for each frame, because `restore` replaces the file.
