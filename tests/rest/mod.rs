@@ -3,9 +3,11 @@
 
 mod bad_orders;
 mod cloud;
+mod commands;
 mod demo;
 mod faults;
 mod fixture;
 mod kind;
 mod live;
 mod same_events;
+mod tls;
