@@ -7,6 +7,7 @@ mod commands;
 mod demo;
 mod faults;
 mod fixture;
+mod hint;
 mod kind;
 mod live;
 mod same_events;
