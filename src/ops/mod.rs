@@ -9,11 +9,13 @@
 //! | [`outage_log`] | limits how often failures are logged |
 //! | [`pause`] | the pauses that peers asked for: whom they hold back, and the sentence about one |
 //! | [`sentence`] | errors, durations and sizes as text |
+//! | [`command_line`] | command lines for a shell |
 //! | [`status`], [`explain`] | the snapshots behind `status` and `explain` |
 //! | [`replace_file`] | replaces a file as a whole |
 //! | [`openmetrics`] | the text format of `/metrics` |
 //! | [`systemd`] | notifications to the service manager |
 
+pub(crate) mod command_line;
 pub mod explain;
 mod journal;
 mod line;

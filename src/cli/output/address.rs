@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use crate::config::shop::ShopName;
+use crate::ops::command_line::quoted;
 
 /// The shop that a command is about, and how other commands address it.
 #[derive(Clone, Debug)]
@@ -20,10 +21,19 @@ impl Addressee {
         let shop = ShopName::of_file(file).ok().flatten()?;
         let option = match shop.file(usual) == file {
             true => format!("--shop {shop}"),
-            false => format!("--config {}", file.display()),
+            false => format!("--config {}", quoted(&file.to_string_lossy())),
         };
         let unit = format!("orderfeed@{shop}");
         Some(Self { unit, option })
+    }
+
+    /// Returns the same for the text of a JSON document, in which quotes and backslashes are escaped.
+    fn in_json(&self) -> Self {
+        let escaped = serde_json::Value::from(self.option.as_str()).to_string();
+        Self {
+            unit: self.unit.clone(),
+            option: escaped.trim_matches('"').to_owned(),
+        }
     }
 
     fn addressed(&self, text: &str) -> String {
@@ -54,6 +64,11 @@ pub fn addressed(shop: Option<&Addressee>, text: String) -> String {
     }
 }
 
+/// Returns a JSON document with the commands in its texts addressed to this shop; unchanged for a single shop.
+pub fn addressed_json(shop: Option<&Addressee>, document: String) -> String {
+    addressed(shop.map(Addressee::in_json).as_ref(), document)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +92,16 @@ mod tests {
             "`orderfeed --config /srv/shops/agency.toml doctor`"
         );
         assert_eq!(for_file(USUAL, text), None);
+    }
+
+    #[test]
+    fn a_strange_path_is_one_word_of_a_shell_and_leaves_json_valid() {
+        let file = Path::new(r#"/srv/my "old"\shops/shops/agency.toml"#);
+        let shop = Addressee::of_file(file, Path::new(USUAL)).unwrap();
+        let command = format!("`orderfeed --config '{}' doctor`", file.display());
+        assert_eq!(shop.addressed("`orderfeed doctor`"), command);
+        let document = addressed_json(Some(&shop), r#"{"remedy": "run `orderfeed doctor`"}"#.to_owned());
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["remedy"], format!("run {command}"));
     }
 }

@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::cli::output::address::{Addressee, addressed};
+use crate::cli::output::address::{Addressee, addressed, addressed_json};
 use crate::ops::sentence::sentence;
 use crate::ops::stderr::Stderr;
 
@@ -82,11 +82,10 @@ pub fn result_for<T: Serialize>(
     value: &T,
     render: impl FnOnce() -> String,
 ) -> Result<(), OutputError> {
-    let text = match as_json {
-        true => json_text(value)?,
-        false => render(),
-    };
-    data(&addressed(shop, text))
+    data(&match as_json {
+        true => addressed_json(shop, json_text(value)?),
+        false => addressed(shop, render()),
+    })
 }
 
 fn json_text(value: &impl Serialize) -> Result<String, OutputError> {

@@ -10,7 +10,7 @@ use crate::cli::context::{Context, view};
 use crate::cli::exit::Exit;
 use crate::cli::index::indexer::{mode_word, status_word};
 use crate::cli::output;
-use crate::cli::output::address::addressed;
+use crate::cli::output::address::{addressed, addressed_json};
 use crate::cli::output::table::visible;
 use crate::cli::output::watch::{Frames, watch};
 use crate::first_sync::report::SyncReport;
@@ -57,7 +57,6 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
         Ok(view(&config)?.read(|reader| Snapshot::read(reader, &config, now))?)
     };
     let shop = context.addressee();
-    let for_shop = |text: String| addressed(shop.as_ref(), text);
     match (args.watch, args.json) {
         (None, as_json) => {
             let snapshot = take()?;
@@ -65,14 +64,19 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Exit> {
         }
         (Some(pause), true) => {
             // Not indented, so that a script can read it line by line.
-            let line = || Ok(for_shop(serde_json::to_string(&take()?)? + "\n"));
+            let line = || {
+                Ok(addressed_json(
+                    shop.as_ref(),
+                    serde_json::to_string(&take()?)? + "\n",
+                ))
+            };
             watch(Frames::Lines, pause, line).await?;
         }
         (Some(pause), false) => {
             let block = || {
                 let snapshot = take()?;
                 let taken_at = snapshot.taken_at.0;
-                let text = for_shop(render(&snapshot));
+                let text = addressed(shop.as_ref(), render(&snapshot));
                 Ok(format!("{:<16} {taken_at}\n{text}", "Taken at"))
             };
             watch(Frames::of_text(), pause, block).await?;

@@ -4,11 +4,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::daemon::admin::access::guard::error;
-use crate::daemon::admin::actions::command::CommandLine;
 use crate::daemon::admin::actions::context::{Actions, Sent, busy, result};
 use crate::daemon::admin::actions::run::Entry;
 use crate::delivery::connection_report::ConnectionReport;
 use crate::delivery::connection_test::{CheckVerdict, ConnectionCheck};
+use crate::ops::command_line::CommandLine;
 use crate::ops::sentence::with_causes;
 use crate::web::ActionResult;
 

@@ -7,7 +7,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`plan`], [`selected`], [`command`] | request, selected events and command line of each action; pure |
+//! | [`plan`], [`selected`] | request, selected events and command line of each action; pure |
 //! | [`question`] | counts before the confirmation |
 //! | [`run`] | runs a request, logs its outcome |
 //! | [`outcome`] | outcomes as sentences; pure |
@@ -15,7 +15,6 @@
 //! | [`settings`], [`editor`] | saves settings |
 //! | [`context`] | what all actions use, and the answers that they share |
 
-mod command;
 mod connection;
 mod context;
 pub(crate) mod editor;

@@ -1,10 +1,10 @@
 //! The plan of an action: its request, its command line, and the question before it. Pure functions of the form.
 
-use crate::daemon::admin::actions::command::CommandLine;
 use crate::daemon::admin::actions::selected::Selected;
 use crate::daemon::admin::form::Form;
 use crate::daemon::control::resync::{ResyncOptions, parse_time};
 use crate::daemon::control::{ReindexOptions, Request, Status};
+use crate::ops::command_line::CommandLine;
 use crate::store::views::ViewMode;
 use orderfeed_model::clock::UtcMillis;
 

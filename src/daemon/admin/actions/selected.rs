@@ -1,10 +1,10 @@
 //! The parked events that a form selects: by key, or all that match a filter. Pure.
 
 use crate::config::HumanDuration;
-use crate::daemon::admin::actions::command::CommandLine;
 use crate::daemon::admin::form::Form;
 use crate::daemon::control::resync::parse_time;
 use crate::daemon::control::selection::{Key, Selection, SelectionFilter};
+use crate::ops::command_line::CommandLine;
 use orderfeed_model::clock::UtcMillis;
 
 /// Most events that a form may name; more are selected by a filter.

@@ -1,4 +1,4 @@
-//! The command line that does the same as an action. Pure.
+//! Command lines of this program that an operator can paste into a shell. Pure.
 
 /// A command line under construction. What a shell would interpret is quoted.
 #[derive(Clone, Debug)]
@@ -28,7 +28,8 @@ impl CommandLine {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// Returns a text as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text.to_owned(),
