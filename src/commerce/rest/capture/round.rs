@@ -222,14 +222,15 @@ impl<'a> CaptureRound<'a> {
         if front == 0 || found.rows.iter().any(|row| row.mark.id >= front) {
             return Ok(false);
         }
-        let newest = match self.source.newest_key(list, &self.left_out(list)).await {
+        let left_out = self.left_out(list);
+        let newest = match self.source.newest_key(list, &left_out).await {
             Ok(newest) => newest,
             // Unknown: the newest row may be one that makes every page fail.
             Err(failure) if failure.of_a_part().is_some() => return Ok(false),
             Err(failure) => return Err(source_error(failure)),
         };
         // A row that is left out may be the one at the front.
-        if newest >= front || self.left_out(list).contains(&front) {
+        if newest >= front || left_out.contains(&front) {
             return Ok(false);
         }
         let table = list.table().spec().table;

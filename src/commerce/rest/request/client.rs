@@ -126,7 +126,7 @@ impl RestClient {
             };
             drop(place);
             match &failed.failure {
-                Failure::Busy { after, .. } => drop(self.pace.refused(*after)),
+                Failure::Busy { after, .. } => self.pace.refused(*after),
                 Failure::TooSlow { .. } => self.pace.timed_out(),
                 _ => {}
             }

@@ -169,8 +169,8 @@ impl Pace {
         self.with(|state, _| state.answered(took));
     }
 
-    pub(crate) fn refused(&self, after: Option<Duration>) -> Duration {
-        self.with(|state, now| state.refused(after, now))
+    pub(crate) fn refused(&self, after: Option<Duration>) {
+        self.with(|state, now| state.refused(after, now));
     }
 
     /// Records a request that the shop did not answer in time.
