@@ -35,7 +35,7 @@ impl FromStr for ShopName {
     type Err = BadShopName;
 
     fn from_str(text: &str) -> Result<Self, BadShopName> {
-        // What systemd takes as an instance without escaping, and a shell and a path without quoting.
+        // systemd needs no escapes for these in the name of an instance, and a shell needs no quotes.
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let is_name = text.len() <= LONGEST
             && text.bytes().all(is_allowed)

@@ -283,21 +283,18 @@ impl Verification<'_> {
                 continue;
             };
             let is_pending = pending.covers(&order, self.delay, now);
-            let is_confirmed = suspects.confirm(order.id, found);
-            if !is_pending && !is_confirmed && !is_last {
-                self.suspects.add(order.id, found, self.delay.for_order(&order));
-                continue;
-            }
-            if is_pending || !is_confirmed {
-                self.report.waiting += 1;
+            if !is_pending && suspects.confirm(order.id, found) {
+                self.count(&order, AbsentEvent::Missing);
+                if found.finding != Finding::Unreadable {
+                    repairable.push(order.id);
+                }
+                self.record(order, found.finding);
+            } else if is_pending || is_last {
                 self.count(&order, AbsentEvent::Waiting);
-                continue;
+                self.report.waiting += 1;
+            } else {
+                self.suspects.add(order.id, found, self.delay.for_order(&order));
             }
-            self.count(&order, AbsentEvent::Missing);
-            if found.finding != Finding::Unreadable {
-                repairable.push(order.id);
-            }
-            self.record(order, found.finding);
         }
         if self.task.repair {
             self.repair(repairable).await?;

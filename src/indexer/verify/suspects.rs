@@ -10,7 +10,7 @@ use crate::indexer::verify::report::Finding;
 use crate::store::feed::FeedHash;
 use orderfeed_model::order::OrderId;
 
-/// How an order differs, and the state of it that was compared.
+/// A difference of an order, and the state of it that was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Suspicion {
     pub(crate) finding: Finding,
@@ -25,7 +25,7 @@ impl Suspicion {
         hash: None,
     };
 
-    /// Returns how this order differs, if it does.
+    /// Returns the difference of this order, if it has one.
     pub(crate) fn of(order: &ComparedOrder) -> Option<Self> {
         order.finding.map(|finding| Self {
             finding,
@@ -38,7 +38,7 @@ impl Suspicion {
 #[derive(Debug, Default)]
 pub(crate) struct Suspects {
     orders: BTreeMap<OrderId, Suspicion>,
-    /// When capture has had the time to notice the changes of all of them.
+    /// Time at which capture has had the time to notice the changes of all of them.
     due: Option<Instant>,
 }
 
