@@ -2,6 +2,8 @@
 //!
 //! The server belongs to the test. A statement that it refuses panics, as the crate's documentation states.
 
+use std::panic::resume_unwind;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Params, Pool, Value as MySqlValue};
 use orderfeed_demo_shop::history;
@@ -29,13 +31,12 @@ impl Database {
     /// Creates a database with a name of its own on the server at `port`, and the tables in it.
     pub async fn create(port: u16, edition: Edition, table_prefix: &str) -> Self {
         let name = format!("t_{}", &uuid::Uuid::new_v4().simple().to_string()[..16]);
-        let mut conn = Conn::new(admin(port, None))
-            .await
-            .expect("a running server admits its administrator");
-        conn.query_drop(format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))
-            .await
-            .expect("the name of the database is new");
-        conn.disconnect().await.expect("the server still runs");
+        let mut conn = admitted(Conn::new(admin(port, None)).await);
+        run(
+            &mut conn,
+            &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"),
+        )
+        .await;
         let pool = Pool::new(admin(port, Some(&name)));
         let database = Self {
             port,
@@ -46,9 +47,7 @@ impl Database {
         };
         let mut conn = database.conn().await;
         for statement in schema::create_statements(Dialect::MySql, table_prefix, edition) {
-            conn.query_drop(&statement)
-                .await
-                .unwrap_or_else(|cause| panic!("{cause}: {statement}"));
+            run(&mut conn, &statement).await;
         }
         database
     }
@@ -65,18 +64,12 @@ impl Database {
 
     /// Opens a connection as administrator, in UTC.
     pub async fn conn(&self) -> Conn {
-        self.pool
-            .get_conn()
-            .await
-            .expect("a running server admits its administrator")
+        admitted(self.pool.get_conn().await)
     }
 
     /// Executes one statement as administrator.
     pub async fn execute(&self, sql: &str) {
-        let mut conn = self.conn().await;
-        conn.query_drop(sql)
-            .await
-            .unwrap_or_else(|cause| panic!("{cause}: {sql}"));
+        run(&mut self.conn().await, sql).await;
     }
 
     /// Creates an account with exactly the grants of a read-only source, and returns its name.
@@ -125,9 +118,11 @@ impl Database {
         };
         let mut shop = Shop::new(options);
         let mut conn = self.conn().await;
-        conn.query_drop("SET SESSION foreign_key_checks = 0, SESSION unique_checks = 0")
-            .await
-            .expect("the administrator may set its session");
+        run(
+            &mut conn,
+            "SET SESSION foreign_key_checks = 0, SESSION unique_checks = 0",
+        )
+        .await;
         commit(&mut conn, &shop.open_statements()).await;
         // The shop generates the next orders while the server inserts the last ones.
         let (batches, mut made) = tokio::sync::mpsc::channel(4);
@@ -138,12 +133,12 @@ impl Database {
         while let Some(batch) = made.recv().await {
             commit(&mut conn, &batch).await;
         }
-        conn.query_drop("SET SESSION foreign_key_checks = 1, SESSION unique_checks = 1")
-            .await
-            .expect("the administrator may set its session");
-        maker
-            .join()
-            .expect("the shop generates its history without a panic")
+        run(
+            &mut conn,
+            "SET SESSION foreign_key_checks = 1, SESSION unique_checks = 1",
+        )
+        .await;
+        maker.join().unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     async fn account(&self, user: &str, grants: &[String]) {
@@ -152,14 +147,10 @@ impl Database {
             format!("DROP USER IF EXISTS '{user}'@'%'"),
             format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'"),
         ] {
-            conn.query_drop(statement)
-                .await
-                .expect("the administrator may create accounts");
+            run(&mut conn, &statement).await;
         }
         for grant in grants {
-            conn.query_drop(grant)
-                .await
-                .unwrap_or_else(|cause| panic!("{cause}: {grant}"));
+            run(&mut conn, grant).await;
         }
     }
 }
@@ -201,18 +192,26 @@ pub fn trigger_grants(
 
 /// Executes statements as one transaction.
 pub async fn commit(conn: &mut Conn, statements: &[Statement]) {
-    conn.query_drop("BEGIN")
-        .await
-        .expect("a server that runs begins a transaction");
+    run(conn, "BEGIN").await;
     for statement in statements {
         let params = Params::Positional(statement.params.iter().map(to_mysql).collect());
         conn.exec_drop(&statement.sql, params)
             .await
             .unwrap_or_else(|cause| panic!("{cause}: {}", statement.sql));
     }
-    conn.query_drop("COMMIT")
+    run(conn, "COMMIT").await;
+}
+
+/// Returns the connection of the administrator, whom every server of the tests admits.
+fn admitted(conn: mysql_async::Result<Conn>) -> Conn {
+    conn.unwrap_or_else(|cause| panic!("the server does not admit its administrator: {cause}"))
+}
+
+/// Executes a statement that the administrator may execute.
+async fn run(conn: &mut Conn, sql: &str) {
+    conn.query_drop(sql)
         .await
-        .expect("the transaction conflicts with no other one");
+        .unwrap_or_else(|cause| panic!("{cause}: {sql}"));
 }
 
 fn to_mysql(value: &Value) -> MySqlValue {

@@ -56,7 +56,7 @@ pub fn settings() -> EmulatorConfig {
 pub async fn start() -> EmulatorHandle {
     Emulator::start(settings())
         .await
-        .expect("the settings are valid and the port is free")
+        .unwrap_or_else(|cause| panic!("the edge does not start: {cause}"))
 }
 
 /// Makes the edge refuse the placed event of an order, whatever else the request holds.
@@ -64,7 +64,7 @@ pub fn refuse_placed(edge: &EmulatorHandle, order: i64) {
     let poisoned = event_id(&DATA_SPACE, EventKind::Placed, order, 0).to_string();
     let refused = json!({"code": "0305-400", "times": 0, "match": {"contains_id": poisoned}});
     edge.script_json(json!([refused]))
-        .expect("the script has the documented form");
+        .unwrap_or_else(|cause| panic!("the edge refuses a script: {cause}"));
 }
 
 /// Returns a free address, for an edge that is started later.

@@ -7,16 +7,29 @@ use crate::doctor::source;
 use crate::support::daemon::{Daemon, Installation, eventually};
 use crate::support::database::Database;
 use crate::support::edge;
+use orderfeed_emulator::EmulatorHandle;
 
-/// Faults of the database, one after the other.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fault_of_the_database_is_the_first_line() {
+/// Creates a shop, a reading account, and an installation that delivers to an edge.
+async fn shop() -> (EmulatorHandle, Database, String, Installation) {
     let edge = edge::start().await;
     let database = source::shop(5).await;
     let user = database.read_only_account().await;
     let installation = source::installed_for(&edge.server_url(), &database, &user, "");
+    (edge, database, user, installation)
+}
+
+/// Starts the daemon, and waits until it has delivered the history.
+fn started(installation: &Installation) -> Daemon {
     let daemon = installation.start();
     eventually("the history is delivered", || installation.is_settled());
+    daemon
+}
+
+/// Faults of the database, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_of_the_database_is_the_first_line() {
+    let (_edge, database, user, installation) = shop().await;
+    let daemon = started(&installation);
     is_well(&installation);
     rows_are_gone(&installation, &database).await;
     let grant = format!(
@@ -111,12 +124,8 @@ async fn a_database_that_is_down_is_the_first_line() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_is_locked_is_the_first_line() {
-    let edge = edge::start().await;
-    let database = source::shop(5).await;
-    let user = database.read_only_account().await;
-    let installation = source::installed_for(&edge.server_url(), &database, &user, "");
-    let daemon = installation.start();
-    eventually("the history is delivered", || installation.is_settled());
+    let (_edge, database, _, installation) = shop().await;
+    let daemon = started(&installation);
     let mut other = database.conn().await;
     other.query_drop("LOCK TABLES magento_rma WRITE").await.unwrap();
     let locked = Fault {
@@ -154,12 +163,10 @@ async fn triggers_that_cannot_be_seen_are_unknown_and_missing_ones_are_the_first
         status: &[],
     };
     let blind = of(&user);
-    let daemon = blind.start();
-    eventually("the history is delivered", || blind.is_settled());
+    let daemon = started(&blind);
     unseen.is_named_by(&blind);
     assert_eq!(daemon.stop(), Some(0));
-    let daemon = seeing.start();
-    eventually("the history is delivered", || seeing.is_settled());
+    let daemon = started(&seeing);
     database
         .execute("DROP TRIGGER trg_orderfeed_sales_order_after_update")
         .await;
